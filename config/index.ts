@@ -1,0 +1,153 @@
+// Reads the environment once, reports every problem at once, and is the only place that touches process.env.
+import { randomBytes } from 'node:crypto';
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { z } from 'zod';
+import { schema } from './schema.ts';
+
+type Parsed = z.output<typeof schema>;
+
+/** What the rest of the server sees: plain values, camelCase, every default applied. */
+export interface Config {
+  env: Parsed['NODE_ENV'];
+  issuer: string;
+  host: string;
+  port: number;
+  databaseUrl: string;
+  databasePool: number;
+  /** Base64url; the first mints, all verify. */
+  secrets: string[];
+  resource: string;
+  /** Seconds. */
+  accessTokenTtl: number;
+  sessionIdleTtl: number;
+  sessionAbsoluteTtl: number;
+  reuseRaisesTokenVersion: boolean;
+  rateLimits: 'off' | 'memory' | 'database';
+  signingAlg: Parsed['SIGNING_ALG'];
+  trustProxy: { hops: number; addresses: string[] };
+  /** Bytes. */
+  bodyLimit: number;
+  logLevel: Parsed['LOG_LEVEL'];
+}
+
+/** All that is wrong with the settings, one line each, every line naming its variable. */
+export class ConfigError extends Error {
+  readonly problems: string[];
+  constructor(problems: string[]) {
+    super(`the settings are not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * The settings of this process, from the environment and an optional `.env` file in the working folder.
+ * Throws {@link ConfigError} with every problem at once.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
+  const parsed = schema.safeParse(withoutEmpty(env));
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  }
+  const values = parsed.data;
+  const issuer = values.ISSUER ?? `http://${bracketed(values.HOST)}:${values.PORT}`;
+  const problems = [...unsafeInProduction(values, issuer), ...unsafeInDevelopment(values, issuer)];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    env: values.NODE_ENV,
+    issuer,
+    host: values.HOST,
+    port: values.PORT,
+    databaseUrl: values.DATABASE_URL,
+    databasePool: values.DATABASE_POOL,
+    secrets: values.KINDRED_SECRET ?? [keptSecret(values.DATABASE_URL)],
+    resource: values.RESOURCE ?? `${issuer}/api`,
+    accessTokenTtl: values.ACCESS_TOKEN_TTL,
+    sessionIdleTtl: values.SESSION_IDLE_TTL,
+    sessionAbsoluteTtl: values.SESSION_ABSOLUTE_TTL,
+    reuseRaisesTokenVersion: values.REUSE_RAISES_TOKEN_VERSION,
+    rateLimits: values.RATE_LIMITS as Config['rateLimits'],
+    signingAlg: values.SIGNING_ALG,
+    trustProxy: parseTrustProxy(values.TRUST_PROXY),
+    bodyLimit: values.BODY_LIMIT,
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+/** The settings as README shows them: name, default, meaning. */
+export function settingsTable(): { name: string; fallback: string; meaning: string }[] {
+  return Object.entries(schema.shape).map(([name, field]) => {
+    const parsed = (field as z.ZodType).safeParse(undefined);
+    const fallback = parsed.success && parsed.data !== undefined ? String(parsed.data) : '';
+    return { name, fallback, meaning: field.description ?? '' };
+  });
+}
+
+/** The folder that holds what the server makes for itself: the SQLite file, and in development the secret. */
+export function dataDirectory(databaseUrl: string): string {
+  return databaseUrl.startsWith('sqlite:') ? dirname(databaseUrl.slice('sqlite:'.length)) : './data';
+}
+
+function readEnvironment(): NodeJS.ProcessEnv {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return process.env;
+}
+
+// An empty variable is what a compose file or a CI leaves when it means "not set".
+function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+}
+
+function unsafeInProduction(values: Parsed, issuer: string): string[] {
+  if (values.NODE_ENV !== 'production') return [];
+  const problems: string[] = [];
+  const { protocol, hostname } = new URL(issuer);
+  if (protocol === 'http:' && !isLoopback(hostname)) problems.push('ISSUER: must be https in production');
+  if (!values.KINDRED_SECRET) problems.push('KINDRED_SECRET: is required in production');
+  if (values.RATE_LIMITS === 'off') problems.push('RATE_LIMITS: off is refused in production');
+  return problems;
+}
+
+// Development seeds a user whose password stands in README, so nobody else may reach it.
+function unsafeInDevelopment(values: Parsed, issuer: string): string[] {
+  if (values.NODE_ENV !== 'development') return [];
+  const problems: string[] = [];
+  const hint = 'development seeds known passwords; set NODE_ENV=production';
+  if (!isLoopback(values.HOST)) problems.push(`HOST: must be a loopback address, ${hint}`);
+  if (!isLoopback(new URL(issuer).hostname)) problems.push(`ISSUER: must be a loopback address, ${hint}`);
+  return problems;
+}
+
+function isLoopback(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, '');
+  return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'));
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function parseTrustProxy(value: string): Config['trustProxy'] {
+  if (value === 'off') return { hops: 0, addresses: [] };
+  if (/^\d+$/.test(value)) return { hops: Number(value), addresses: [] };
+  return { hops: 0, addresses: value.split(',').map((one) => one.trim()) };
+}
+
+// Linked into place whole, so that two processes which start at once agree on one secret and none reads half of it.
+function keptSecret(databaseUrl: string): string {
+  const file = join(dataDirectory(databaseUrl), 'secret');
+  if (!existsSync(file)) {
+    mkdirSync(dirname(file), { recursive: true });
+    const draft = `${file}.${process.pid}`;
+    writeFileSync(draft, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
+    try {
+      linkSync(draft, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      unlinkSync(draft);
+    }
+  }
+  return readFileSync(file, 'utf8').trim();
+}

@@ -1,0 +1,116 @@
+// Every setting of Kindred: its name, default, unit and meaning. README's table is made from these rows.
+import { z } from 'zod';
+
+const seconds = (fallback: number, max = 10 * 365 * 86_400) =>
+  z.coerce.number().int().min(1).max(max).default(fallback);
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const flag = (fallback: boolean) =>
+  z
+    .enum(['true', 'false', '1', '0'])
+    .default(fallback ? 'true' : 'false')
+    .transform((value) => value === 'true' || value === '1');
+
+const issuer = z
+  .string()
+  .refine(isIssuer, 'must be an http(s) URL without query, fragment or trailing slash');
+const databaseUrl = z
+  .string()
+  .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'must be sqlite:<path> or postgres://…')
+  .default('sqlite:./data/kindred.sqlite');
+
+/** One base64url secret of at least 32 bytes, or a comma list of them: the first mints, all verify. */
+const secrets = z.string().transform((value, ctx) => {
+  const list = value.split(',').map((one) => one.trim());
+  if (list.some((one) => !/^[A-Za-z0-9_+/-]{43,}={0,2}$/.test(one))) {
+    ctx.addIssue(
+      'each secret must be at least 32 bytes in base64url (43 characters); "openssl rand -base64 32" makes one',
+    );
+  } else if (list.some((one) => new Set(one).size < 10)) {
+    ctx.addIssue('a secret must be random; this one repeats a few characters');
+  }
+  return list.map((one) => one.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', ''));
+});
+
+/** How many proxies to trust, or the addresses (CIDR allowed) of those that may set `X-Forwarded-*`. */
+const trustProxy = z
+  .string()
+  .regex(
+    /^(off|\d{1,2}|[0-9a-fA-F.:/, ]+)$/,
+    'must be off, a number of proxies, or a comma list of addresses',
+  )
+  .default('off');
+
+const rateLimits = z
+  .string()
+  .regex(/^(off|memory|database)$/, 'must be off, memory or database')
+  .default('memory');
+
+export const schema = z.object({
+  NODE_ENV: z
+    .enum(['development', 'production', 'test'])
+    .default('development')
+    .describe('`production` refuses unsafe settings; only `development` seeds the demo'),
+  ISSUER: issuer
+    .optional()
+    .describe('issuer identifier and public base URL (default `http://127.0.0.1:$PORT`)'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
+  PORT: port(3000).describe('port to listen on; 0 picks a free one'),
+  DATABASE_URL: databaseUrl.describe('`sqlite:<path>` or `postgres://…`'),
+  DATABASE_POOL: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(200)
+    .default(10)
+    .describe('connections a process opens to Postgres'),
+  KINDRED_SECRET: secrets
+    .optional()
+    .describe(
+      '≥ 32 bytes, base64url; a comma list: the first mints, all verify (made and kept in `data/` in development)',
+    ),
+  RESOURCE: z
+    .url()
+    .optional()
+    .describe(
+      'audience of first-party tokens when no `resource` is asked for; our own API accepts it (default `$ISSUER/api`)',
+    ),
+  ACCESS_TOKEN_TTL: seconds(900).describe('lifetime of access tokens, seconds; clients may differ'),
+  SESSION_IDLE_TTL: seconds(604_800).describe(
+    'a session unused for this long expires, seconds; clients may differ',
+  ),
+  SESSION_ABSOLUTE_TTL: seconds(2_592_000).describe(
+    'a session expires this long after login, seconds; clients may differ',
+  ),
+  REUSE_RAISES_TOKEN_VERSION: flag(true).describe(
+    'reuse also invalidates outstanding access tokens of the user',
+  ),
+  RATE_LIMITS: rateLimits.describe(
+    'where rate limits are counted: `off`, `memory` (one process) or `database`',
+  ),
+  SIGNING_ALG: z.enum(['ES256', 'EdDSA', 'RS256']).default('ES256').describe('algorithm of new signing keys'),
+  TRUST_PROXY: trustProxy.describe('how many proxies, or which addresses, may set `X-Forwarded-*`'),
+  BODY_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .max(1_048_576)
+    .default(57_344)
+    .describe('largest request body, bytes'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe("pino's levels"),
+});
+
+function isIssuer(value: string): boolean {
+  const url = URL.parse(value);
+  if (!url || !['http:', 'https:'].includes(url.protocol)) return false;
+  return (
+    !url.search &&
+    !url.hash &&
+    !url.username &&
+    !value.endsWith('/') &&
+    !value.endsWith('?') &&
+    !value.endsWith('#')
+  );
+}

@@ -1,0 +1,136 @@
+// The database: two dialects behind one Knex, and the few words of SQL in which they differ.
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import knexModule, { type Knex } from 'knex';
+import SqliteClient from 'knex/lib/dialects/sqlite3/index.js';
+import pg from 'pg';
+
+/** Everything in `core/` takes this first: the database, or a transaction in it. */
+export type Db = Knex | Knex.Transaction;
+
+// count(*) and int8 come as strings otherwise; nothing that we count exceeds 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+/**
+ * SQLite with BEGIN IMMEDIATE. A deferred transaction that reads and then writes fails with SQLITE_BUSY when another
+ * process wrote in between, and no timeout helps: 125 of 300 did with three processes, none this way.
+ */
+class ImmediateSqliteClient extends SqliteClient {
+  override transaction(...args: unknown[]) {
+    const transaction = super.transaction(...args);
+    transaction.begin = (connection: unknown) => transaction.query(connection, 'BEGIN IMMEDIATE;');
+    return transaction;
+  }
+}
+
+/** Opens the database that `url` names (`sqlite:<path>` or `postgres://…`). `pool` counts connections to Postgres. */
+export function openDatabase(url: string, options: { pool?: number } = {}): Knex {
+  return knexModule(knexConfig(url, options));
+}
+
+/** What Knex wants to know of `url`; also used by knexfile.ts. */
+export function knexConfig(url: string, options: { pool?: number } = {}): Knex.Config {
+  return url.startsWith('sqlite:')
+    ? sqliteConfig(url.slice('sqlite:'.length))
+    : postgresConfig(url, options.pool ?? 10);
+}
+
+function sqliteConfig(filename: string): Knex.Config {
+  mkdirSync(dirname(filename), { recursive: true });
+  return {
+    client: ImmediateSqliteClient as unknown as typeof Knex.Client,
+    connection: { filename },
+    useNullAsDefault: true,
+    acquireConnectionTimeout: 30_000,
+    postProcessResponse: reviveRows,
+    pool: { min: 1, max: 1, afterCreate: prepareSqlite },
+  };
+}
+
+function postgresConfig(connectionString: string, max: number): Knex.Config {
+  return {
+    client: 'pg',
+    connection: { connectionString, application_name: 'kindred' },
+    acquireConnectionTimeout: 10_000,
+    pool: { min: 0, max },
+  };
+}
+
+// busy_timeout comes first: the switch to WAL itself may find the file busy.
+function prepareSqlite(
+  connection: { exec: (sql: string, done: (error: Error | null) => void) => void },
+  done: (error: Error | null, connection: unknown) => void,
+): void {
+  connection.exec(
+    'pragma busy_timeout = 10000; pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;',
+    (error) => done(error, connection),
+  );
+}
+
+/** True when `db` speaks Postgres. */
+export function isPostgres(db: Db): boolean {
+  return db.client.config.client === 'pg';
+}
+
+/**
+ * The present, as SQL. On Postgres the database's own clock decides, so that nodes whose clocks differ agree; SQLite
+ * is one machine, and its `now` is text, which never compares with a stored Date. `at` is for tests.
+ */
+export function present(db: Db, at?: Date): Knex.Raw {
+  return isPostgres(db) && !at ? db.raw('now()') : db.raw('?', [at ?? new Date()]);
+}
+
+/** SQL for `column + seconds`, where `seconds` is a column or a placeholder that holds whole seconds. */
+export function later(db: Db, column: string, seconds: string): string {
+  return isPostgres(db)
+    ? `(${column} + ${seconds} * interval '1 second')`
+    : `(${column} + ${seconds} * 1000)`;
+}
+
+/** The rows of a raw statement, on either database. */
+export async function rows<Row>(
+  db: Db,
+  sql: string,
+  bindings: Knex.RawBinding[] | Record<string, Knex.RawBinding> = [],
+): Promise<Row[]> {
+  const result = await db.raw(sql, bindings as Knex.RawBinding[]);
+  return Array.isArray(result) ? result : result.rows;
+}
+
+/** What a JSON column is given on a write: SQLite would store an array as `[object Object]`. */
+export function json(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+/** True when `error` is a violated unique index, on either database. */
+export function isUniqueViolation(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === '23505' || (code === 'SQLITE_CONSTRAINT' && message?.includes('UNIQUE') === true);
+}
+
+const jsonColumns = new Set([
+  'roles',
+  'permissions',
+  'metadata',
+  'secrets',
+  'grant_payload',
+  'token_payload',
+  'payload',
+  'public_jwk',
+  'detail',
+]);
+const booleanColumns = new Set(['first_party', 'is_expired', 'is_revoked', 'in_window']);
+
+// SQLite has neither dates nor booleans nor JSON: it gives numbers and text, told apart by the names of our columns.
+function reviveRows(result: unknown): unknown {
+  if (Array.isArray(result)) return result.map(reviveRows);
+  if (result === null || typeof result !== 'object' || Buffer.isBuffer(result)) return result;
+  const row = result as Record<string, unknown>;
+  for (const [name, value] of Object.entries(row)) {
+    if (value === null) continue;
+    if (name.endsWith('_at') && typeof value === 'number') row[name] = new Date(value);
+    else if (booleanColumns.has(name)) row[name] = value === 1;
+    else if (jsonColumns.has(name) && typeof value === 'string') row[name] = JSON.parse(value);
+  }
+  return row;
+}

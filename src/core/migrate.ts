@@ -1,0 +1,74 @@
+// Brings a database to the schema of this version, however many processes start at once.
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Knex } from 'knex';
+import pg from 'pg';
+import { openDatabase } from './db.ts';
+
+const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
+const migrations = { directory, loadExtensions: ['.ts'] };
+// Any number that nobody else on this Postgres takes as an advisory lock.
+const migrationLock = 7_162_534_418;
+
+/** Runs the missing migrations and returns their names. Safe to call from many processes at once, on both databases. */
+export async function migrate(url: string): Promise<string[]> {
+  return url.startsWith('sqlite:') ? await migrateSqlite(url) : await migratePostgres(url);
+}
+
+/**
+ * True when the database has every migration that this version knows. A database that is newer than this node is
+ * ready too: during a rolling upgrade the old nodes go on.
+ */
+export async function isMigrated(db: Knex): Promise<boolean> {
+  const [completed, missing] = await pendingMigrations(db);
+  return completed > 0 && missing === 0;
+}
+
+async function pendingMigrations(db: Knex): Promise<[number, number]> {
+  const [completed, pending] = (await db.migrate.list(migrations)) as [unknown[], unknown[]];
+  return [completed.length, pending.length];
+}
+
+// A connection of its own holds the lock for the whole run: on a pooled one it would be re-entrant.
+async function migratePostgres(url: string): Promise<string[]> {
+  const holder = new pg.Client({ connectionString: url, application_name: 'kindred migrate' });
+  await holder.connect();
+  try {
+    await holder.query('select pg_advisory_lock($1)', [migrationLock]);
+    return await runMissing(url);
+  } finally {
+    await holder.end();
+  }
+}
+
+// SQLite locks a file beside the database: the system releases such a lock when its process dies, however it dies.
+async function migrateSqlite(url: string): Promise<string[]> {
+  const lock = openDatabase(`${url}.lock`);
+  try {
+    await lock.raw('pragma busy_timeout = 120000');
+    return await lock.transaction(() => runMissing(url));
+  } finally {
+    await lock.destroy();
+  }
+}
+
+async function runMissing(url: string): Promise<string[]> {
+  const db = openDatabase(url, { pool: 2 });
+  try {
+    if (await isNewer(db)) return [];
+    // Knex's own lock stays behind when a process dies in the middle; ours has just been taken, so nobody holds it.
+    if (await db.schema.hasTable('knex_migrations_lock'))
+      await db.migrate.forceFreeMigrationsLock(migrations);
+    const [, names] = (await db.migrate.latest(migrations)) as [number, string[]];
+    return names;
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function isNewer(db: Knex): Promise<boolean> {
+  if (!(await db.schema.hasTable('knex_migrations'))) return false;
+  const applied: { name: string }[] = await db('knex_migrations').select('name');
+  const known = await readdir(directory);
+  return applied.some((row) => !known.includes(row.name));
+}

@@ -1,0 +1,96 @@
+// Keys that come from KINDRED_SECRET, digests and sealed boxes. Nothing here knows what it protects.
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
+
+interface DerivedKey {
+  id: number;
+  /** Lazily made, one per purpose: a KeyObject makes an HMAC several times cheaper than a Buffer. */
+  keyFor: (purpose: string) => KeyObject;
+}
+
+/** The keys of this deployment: the first secret mints, all of them verify. */
+export interface Keyring {
+  current: DerivedKey;
+  find: (id: number) => DerivedKey | null;
+  all: DerivedKey[];
+}
+
+/**
+ * Makes the keyring of a list of base64url secrets. A key's id (one byte) follows from the secret and not from its
+ * place, so that reordering the list changes nothing; throws when two secrets collide on an id.
+ */
+export function createKeyring(secrets: string[]): Keyring {
+  const all = secrets.map(deriveKeys);
+  const byId = new Map(all.map((key) => [key.id, key]));
+  if (byId.size !== all.length)
+    throw new Error('KINDRED_SECRET: two secrets share a key id; replace one of them');
+  const [current] = all;
+  if (!current) throw new Error('KINDRED_SECRET: is empty');
+  return { current, all, find: (id) => byId.get(id) ?? null };
+}
+
+function deriveKeys(secret: string): DerivedKey {
+  const bytes = Buffer.from(secret, 'base64url');
+  const keys = new Map<string, KeyObject>();
+  return {
+    id: Buffer.from(hkdfSync('sha256', bytes, '', 'key-id', 1)).readUInt8(0),
+    keyFor(purpose) {
+      let key = keys.get(purpose);
+      if (!key) {
+        key = createSecretKey(Buffer.from(hkdfSync('sha256', bytes, '', purpose, 32)));
+        keys.set(purpose, key);
+      }
+      return key;
+    },
+  };
+}
+
+/** HMAC-SHA-256, 32 bytes. */
+export function mac(key: KeyObject, data: Buffer): Buffer {
+  return createHmac('sha256', key).update(data).digest();
+}
+
+/** SHA-256 in base64url: how codes, opaque tokens and other random handles are stored. */
+export function digest(value: string): string {
+  return createHash('sha256').update(value).digest('base64url');
+}
+
+/** Compares in constant time; different lengths are different. */
+export function equalBytes(a: Buffer, b: Buffer): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/**
+ * Encrypts with AES-256-GCM under the current key: `key id . nonce . tag . text`, base64url. `context` is
+ * authenticated, so a box moved to another row does not open.
+ */
+export function seal(keyring: Keyring, purpose: string, plain: string, context: string): string {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', keyring.current.keyFor(purpose), nonce).setAAD(
+    Buffer.from(context),
+  );
+  const text = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
+  return Buffer.concat([Buffer.of(keyring.current.id), nonce, cipher.getAuthTag(), text]).toString(
+    'base64url',
+  );
+}
+
+/** Opens what {@link seal} made, under any key of the ring. Throws when it was changed, moved, or its key is gone. */
+export function unseal(keyring: Keyring, purpose: string, box: string, context: string): string {
+  const bytes = Buffer.from(box, 'base64url');
+  const key = bytes.length > 29 ? keyring.find(bytes.readUInt8(0)) : null;
+  if (!key) throw new Error('a sealed value does not open: its KINDRED_SECRET is not in the list');
+  const decipher = createDecipheriv('aes-256-gcm', key.keyFor(purpose), bytes.subarray(1, 13))
+    .setAAD(Buffer.from(context))
+    .setAuthTag(bytes.subarray(13, 29));
+  return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()]).toString('utf8');
+}

@@ -1,0 +1,75 @@
+// One error type for everything that we refuse, and the one table that says what the world gets to see of it.
+
+interface Refusal {
+  status: number;
+  /** OAuth or machine error code. */
+  error: string;
+  description: string;
+}
+
+const table = {
+  invalid_request: { status: 400, error: 'invalid_request', description: 'the request is malformed' },
+  invalid_json: { status: 400, error: 'invalid_request', description: 'the body is not valid JSON in UTF-8' },
+  body_too_large: { status: 413, error: 'invalid_request', description: 'the body is too large' },
+  unsupported_media_type: {
+    status: 415,
+    error: 'invalid_request',
+    description: 'this endpoint takes application/json',
+  },
+  invalid_token: {
+    status: 401,
+    error: 'invalid_token',
+    description: 'the access token is missing, expired or not valid here',
+  },
+  insufficient_scope: {
+    status: 403,
+    error: 'insufficient_scope',
+    description: 'the access token does not allow this',
+  },
+  not_found: { status: 404, error: 'not_found', description: 'there is nothing here' },
+  session_not_found: { status: 404, error: 'not_found', description: 'there is no such session' },
+  device_not_found: { status: 404, error: 'not_found', description: 'there is no such device' },
+  user_not_found: { status: 404, error: 'not_found', description: 'there is no such user' },
+  method_not_allowed: {
+    status: 405,
+    error: 'method_not_allowed',
+    description: 'this path does not take that method',
+  },
+  username_taken: { status: 409, error: 'username_taken', description: 'this username is taken' },
+  email_taken: { status: 409, error: 'email_taken', description: 'this e-mail address is taken' },
+  client_exists: { status: 409, error: 'client_exists', description: 'a client with this client_id exists' },
+  resource_server_exists: {
+    status: 409,
+    error: 'resource_server_exists',
+    description: 'a resource server with this identifier exists',
+  },
+  rate_limited: { status: 429, error: 'rate_limited', description: 'too many requests; try again later' },
+  server_error: { status: 500, error: 'server_error', description: 'something went wrong on our side' },
+  unavailable: {
+    status: 503,
+    error: 'temporarily_unavailable',
+    description: 'the service is temporarily unavailable; try again soon',
+  },
+} satisfies Record<string, Refusal>;
+
+export type ErrorName = keyof typeof table;
+
+/**
+ * A refusal with a public face. `detail` replaces the table's text and is shown to the caller, so it never holds a
+ * secret; `retryAfter` is in seconds.
+ */
+export class AppError extends Error {
+  readonly code: ErrorName;
+  readonly status: number;
+  readonly error: string;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ErrorName, detail?: string, options: { retryAfter?: number; cause?: unknown } = {}) {
+    super(detail ?? table[code].description, { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.status = table[code].status;
+    this.error = table[code].error;
+    this.retryAfter = options.retryAfter;
+  }
+}
