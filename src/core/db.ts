@@ -74,10 +74,13 @@ export function isPostgres(db: Db): boolean {
 
 /**
  * The present, as SQL. On Postgres the database's own clock decides, so that nodes whose clocks differ agree; SQLite
- * is one machine, and its `now` is text, which never compares with a stored Date. `at` is for tests.
+ * is one machine, and its `now` is text, which never compares with a stored Date. Whole milliseconds, so that what is
+ * stored comes back through a Date unchanged (cursors compare it). `at` is for tests.
  */
 export function present(db: Db, at?: Date): Knex.Raw {
-  return isPostgres(db) && !at ? db.raw('now()') : db.raw('?', [at ?? new Date()]);
+  return isPostgres(db) && !at
+    ? db.raw("date_trunc('milliseconds', now())")
+    : db.raw('?', [at ?? new Date()]);
 }
 
 /** SQL for `column + seconds`, where `seconds` is a column or a placeholder that holds whole seconds. */
@@ -119,7 +122,14 @@ const jsonColumns = new Set([
   'public_jwk',
   'detail',
 ]);
-const booleanColumns = new Set(['first_party', 'is_expired', 'is_revoked', 'in_window']);
+const booleanColumns = new Set([
+  'first_party',
+  'is_expired',
+  'is_revoked',
+  'user_is_active',
+  'in_window',
+  'client_exists',
+]);
 
 // SQLite has neither dates nor booleans nor JSON: it gives numbers and text, told apart by the names of our columns.
 function reviveRows(result: unknown): unknown {

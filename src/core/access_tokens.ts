@@ -1,0 +1,164 @@
+// Access tokens: the one function that says whether one is good, and the revocation of a single one.
+import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
+import { parseId } from '../lib/ids.ts';
+import { type Db, later, present, rows } from './db.ts';
+import { findModel } from './oidc_models.ts';
+import { isExpiredSql } from './sessions.ts';
+import type { SigningKey } from './signing_keys.ts';
+import { isActiveSql } from './users.ts';
+
+/** The claims of an access token of ours, JWT or opaque, that has proved good. */
+export interface AccessTokenClaims {
+  iss: string;
+  sub: string;
+  aud?: string;
+  exp: number;
+  iat: number;
+  jti: string;
+  client_id: string;
+  scope?: string;
+  /** The session; tokens of `client_credentials` have none. */
+  sid?: string;
+  auth_time?: number;
+  roles?: string[];
+  permissions?: string[];
+  tid?: string;
+  token_version?: number;
+  /** The key to which a DPoP-bound token is bound (RFC 9449): good only with a proof of it. */
+  cnf?: { jkt?: string; 'x5t#S256'?: string };
+}
+
+export interface AccessTokenVerifier {
+  /**
+   * The claims of a good token, else null: signature, issuer, type, expiry, not revoked, its session live, its user
+   * active and not moved on to a later `token_version`. What the token says is checked without the database; all the
+   * rest is one SELECT. Proof of possession (`cnf`) and audience are the caller's to check.
+   */
+  verify: (token: string) => Promise<AccessTokenClaims | null>;
+  /** The claims of a JWT that we signed and that has not expired, whether or not its session lives. No database. */
+  read: (token: string) => Promise<AccessTokenClaims | null>;
+}
+
+/** Makes the verifier for tokens of `issuer`, signed by one of `keys`. */
+export function createAccessTokenVerifier(db: Db, issuer: string, keys: SigningKey[]): AccessTokenVerifier {
+  const keySet = createLocalJWKSet({ keys: keys.map((key) => key.public_jwk) });
+  const algorithms = [...new Set(keys.map((key) => key.alg))];
+  const read = async (token: string) => {
+    try {
+      const { payload } = await jwtVerify(token, keySet, {
+        issuer,
+        algorithms,
+        typ: 'at+jwt',
+        requiredClaims: ['exp', 'jti', 'sub', 'client_id'],
+      });
+      return hasOurShape(payload) ? payload : null;
+    } catch {
+      return null;
+    }
+  };
+  return {
+    read,
+    async verify(token) {
+      const claims = isJwt(token) ? await read(token) : await findOpaque(db, issuer, token);
+      return claims && (await isLive(db, claims)) ? claims : null;
+    },
+  };
+}
+
+/** True when `token` has the form of a signed JWT. */
+export function isJwt(token: string): boolean {
+  try {
+    return Boolean(decodeProtectedHeader(token));
+  } catch {
+    return false;
+  }
+}
+
+/** Makes one access token inactive before its time; kept until it would have expired anyway. */
+export async function revokeAccessToken(
+  db: Db,
+  claims: Pick<AccessTokenClaims, 'jti' | 'exp'>,
+): Promise<void> {
+  await db('revoked_tokens')
+    .insert({ jti: claims.jti, expires_at: new Date(claims.exp * 1000) })
+    .onConflict('jti')
+    .ignore();
+}
+
+/** The live check alone, for claims whose signature or record has been checked. One SELECT. */
+export async function isLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
+  return claims.sid === undefined
+    ? await isClientTokenLive(db, claims)
+    : await isSessionTokenLive(db, claims);
+}
+
+async function isSessionTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
+  const sid = parseId(claims.sid);
+  if (!sid) return false;
+  const live = await rows(
+    db,
+    `select 1 from sessions s join users u on u.id = s.user_id
+     where s.id = :sid and s.client_id = :client_id and s.ended_at is null and not ${isExpiredSql(db, 's.')}
+       and ${isActiveSql('u.')} and u.token_version <= :token_version
+       and not exists (select 1 from revoked_tokens r where r.jti = :jti)`,
+    {
+      sid,
+      client_id: claims.client_id,
+      token_version: claims.token_version ?? 0,
+      jti: claims.jti,
+      now: present(db),
+    },
+  );
+  return live.length > 0;
+}
+
+// A token of client_credentials is its client's: it dies with the client.
+async function isClientTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
+  const live = await rows(
+    db,
+    `select 1 from clients c where c.client_id = :client_id
+       and not exists (select 1 from revoked_tokens r where r.jti = :jti)`,
+    { client_id: claims.client_id, jti: claims.jti },
+  );
+  return live.length > 0;
+}
+
+async function findOpaque(db: Db, issuer: string, token: string): Promise<AccessTokenClaims | null> {
+  const stored =
+    (await findModel(db, 'AccessToken', token)) ?? (await findModel(db, 'ClientCredentials', token));
+  if (!stored || stored.is_expired) return null;
+  const {
+    clientId,
+    accountId,
+    jkt,
+    'x5t#S256': x5t,
+    extra,
+    aud,
+    exp,
+    iat,
+    scope,
+    sid,
+  } = stored.payload as Record<string, never>;
+  const cnf = jkt || x5t ? { cnf: { ...(jkt ? { jkt } : {}), ...(x5t ? { 'x5t#S256': x5t } : {}) } } : {};
+  return {
+    ...(extra as object),
+    iss: issuer,
+    jti: token,
+    client_id: clientId,
+    sub: accountId ?? clientId,
+    aud,
+    exp,
+    iat,
+    scope,
+    sid,
+    ...cnf,
+  };
+}
+
+function hasOurShape(payload: JWTPayload): payload is JWTPayload & AccessTokenClaims {
+  return (
+    typeof payload.client_id === 'string' &&
+    typeof payload.jti === 'string' &&
+    typeof payload.aud === 'string'
+  );
+}

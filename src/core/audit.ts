@@ -1,0 +1,134 @@
+// The audit trail: what happened to whom, appended and never changed.
+import { newId } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import { type Db, json } from './db.ts';
+
+export type EventType =
+  | 'session_opened'
+  | 'session_ended'
+  | 'refresh_token_rotated'
+  | 'refresh_token_reused'
+  | 'refresh_token_reuse_observed'
+  | 'access_token_revoked'
+  | 'login_failed'
+  | 'user_created'
+  | 'user_updated'
+  | 'user_status_changed'
+  | 'password_changed';
+
+/** Who did it: the user, an administrator, a client, or the server by its own rules. */
+export type Actor = 'user' | 'admin' | 'client' | 'system';
+
+export interface NewEvent {
+  type: EventType;
+  user_id?: string | null;
+  session_id?: string | null;
+  client_id?: string | null;
+  actor?: Actor;
+  actor_id?: string | null;
+  reason?: string | null;
+  ip?: string | null;
+  user_agent?: string | null;
+  request_id?: string | null;
+  detail?: Record<string, unknown> | null;
+}
+
+export interface AuditEvent {
+  id: string;
+  created_at: Date;
+  type: EventType;
+  user_id: string | null;
+  session_id: string | null;
+  client_id: string | null;
+  actor: Actor | null;
+  actor_id: string | null;
+  reason: string | null;
+  ip: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+  detail: Record<string, unknown> | null;
+}
+
+/** Where a request came from; travels from the socket to the rows that remember it. */
+export interface Origin {
+  ip: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+}
+
+/** Appends events; within a transaction they stand or fall with it. */
+export async function recordEvents(db: Db, events: NewEvent[], at: Date = new Date()): Promise<void> {
+  if (events.length > 0) await db('audit_events').insert(events.map((event) => toRow(event, at)));
+}
+
+/** The newest events of one session, newest first. */
+export async function listSessionEvents(
+  db: Db,
+  session_id: string,
+  type: EventType,
+  limit: number,
+): Promise<AuditEvent[]> {
+  return await db<AuditEvent>('audit_events').where({ session_id, type }).orderBy('id', 'desc').limit(limit);
+}
+
+/** Collects events that may be written late, and writes them together. */
+export interface AuditBatch {
+  add: (event: NewEvent) => void;
+  /** Writes what has been collected; callers who read the trail call it first. */
+  flush: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+/**
+ * A batch that is written every `interval` milliseconds or when `size` events wait. Plain rotations go this way: one
+ * INSERT a request would double the writes of a refresh. A crash loses at most one interval of them; whatever matters
+ * to safety is written in its own transaction instead.
+ */
+export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 200 } = {}): AuditBatch {
+  let waiting: ReturnType<typeof toRow>[] = [];
+  let writing = Promise.resolve();
+  const write = async () => {
+    const taken = waiting;
+    waiting = [];
+    if (taken.length === 0) return;
+    try {
+      await db.batchInsert('audit_events', taken, 50);
+    } catch (error) {
+      log.error({ err: error, lost: taken.length }, 'audit events could not be written');
+    }
+  };
+  const flush = () => {
+    writing = writing.then(write);
+    return writing;
+  };
+  const timer = setInterval(flush, interval).unref();
+  return {
+    add(event) {
+      waiting.push(toRow(event, new Date()));
+      if (waiting.length >= size) void flush();
+    },
+    flush,
+    async close() {
+      clearInterval(timer);
+      await flush();
+    },
+  };
+}
+
+function toRow(event: NewEvent, at: Date) {
+  return {
+    id: newId(at.getTime()),
+    created_at: at,
+    type: event.type,
+    user_id: event.user_id ?? null,
+    session_id: event.session_id ?? null,
+    client_id: event.client_id ?? null,
+    actor: event.actor ?? null,
+    actor_id: event.actor_id ?? null,
+    reason: event.reason ?? null,
+    ip: event.ip ?? null,
+    user_agent: event.user_agent ?? null,
+    request_id: event.request_id ?? null,
+    detail: event.detail ? json(event.detail) : null,
+  };
+}

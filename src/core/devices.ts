@@ -1,0 +1,101 @@
+// Devices: where a user's sessions live. The client names a device by `device_id`; the row's own id is ours.
+import { z } from 'zod';
+import { newId } from '../lib/ids.ts';
+import { type Db, present } from './db.ts';
+
+export interface Device {
+  id: string;
+  user_id: string;
+  /** Chosen by the client, unique per user and meaning nothing beyond. */
+  device_id: string;
+  platform: string | null;
+  name: string | null;
+  app_version: string | null;
+  push_token: string | null;
+  last_seen_at: Date;
+  created_at: Date;
+}
+
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters');
+
+/** A device's name as people give it: 1 to 100 characters. */
+export const deviceName = text(100).min(1);
+
+/** What a login may say of its device (DESIGN, section 6). */
+export const deviceParameters = z.object({
+  device_id: text(200).min(1).optional(),
+  device_name: deviceName.optional(),
+  platform: text(50).optional(),
+  app_version: text(50).optional(),
+  push_token: text(4096).optional(),
+});
+
+export type DeviceParameters = z.output<typeof deviceParameters>;
+
+/**
+ * Registers the device of a login, or refreshes what is known of it. A name that the user gave it stays. Null when the
+ * client did not name a device.
+ */
+export async function registerDevice(
+  db: Db,
+  user_id: string,
+  given: DeviceParameters,
+  at?: Date,
+): Promise<Device | null> {
+  if (!given.device_id) return null;
+  const fresh = {
+    platform: given.platform ?? null,
+    app_version: given.app_version ?? null,
+    push_token: given.push_token ?? null,
+  };
+  const known = Object.fromEntries(Object.entries(fresh).filter(([, value]) => value !== null));
+  const [device] = await db<Device>('devices')
+    .insert({
+      id: newId(at?.getTime()),
+      user_id,
+      device_id: given.device_id,
+      name: given.device_name ?? null,
+      ...fresh,
+      last_seen_at: present(db, at),
+      created_at: present(db, at),
+    } as never)
+    .onConflict(['user_id', 'device_id'])
+    .merge({
+      ...known,
+      name: db.raw('coalesce(devices.name, ?)', [given.device_name ?? null]),
+      last_seen_at: present(db, at),
+    } as never)
+    .returning('*');
+  return device ?? null;
+}
+
+/** One device of this user, or null: another user's device does not exist for them. */
+export async function findDevice(db: Db, user_id: string, id: string): Promise<Device | null> {
+  return (await db<Device>('devices').where({ id, user_id }).first()) ?? null;
+}
+
+/** Gives a device a name; null when the user has no such device. */
+export async function renameDevice(
+  db: Db,
+  user_id: string,
+  id: string,
+  name: string,
+): Promise<Device | null> {
+  const [device] = await db<Device>('devices').where({ id, user_id }).update({ name }).returning('*');
+  return device ?? null;
+}
+
+/** Forgets where to push: a device that was logged out must not show what arrives for the user. */
+export async function clearPushTokens(db: Db, ids: (string | null)[]): Promise<void> {
+  const known = ids.filter((id) => id !== null);
+  if (known.length > 0) await db<Device>('devices').whereIn('id', known).update({ push_token: null });
+}
+
+/** Removes a device; false when the user has no such device. Its sessions are ended by the caller first. */
+export async function deleteDevice(db: Db, user_id: string, id: string): Promise<boolean> {
+  return (await db<Device>('devices').where({ id, user_id }).delete()) > 0;
+}

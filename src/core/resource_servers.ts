@@ -1,0 +1,72 @@
+// Resource servers: the audiences of access tokens, and what may be asked for there.
+import { z } from 'zod';
+import { AppError } from '../lib/errors.ts';
+import { type Db, isUniqueViolation, present } from './db.ts';
+
+export interface ResourceServer {
+  /** An absolute URI without fragment (RFC 8707); the `aud` of its tokens. */
+  identifier: string;
+  name: string | null;
+  /** Space-delimited. */
+  scope: string;
+  access_token_format: 'jwt' | 'opaque';
+  /** Seconds; null takes the client's or the server's. */
+  access_token_ttl: number | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export const newResourceServer = z.strictObject({
+  identifier: z
+    .url()
+    .max(2048)
+    .refine((value) => !value.includes('#'), 'must not have a fragment'),
+  name: z.string().min(1).max(200).optional(),
+  scope: z
+    .string()
+    .regex(
+      /^([\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*)?$/,
+      'must be scope tokens separated by single spaces',
+    )
+    .refine(
+      (value) => !hasReservedScope(value),
+      'must not name openid, profile, email, offline_access, account or admin',
+    )
+    .default(''),
+  access_token_format: z.enum(['jwt', 'opaque']).default('jwt'),
+  access_token_ttl: z.number().int().min(1).max(86_400).optional(),
+});
+
+export type NewResourceServer = z.input<typeof newResourceServer>;
+
+// A scope that belongs to the server itself would make the engine ask for consent for ever, or open our own API.
+const reserved = new Set(['openid', 'profile', 'email', 'offline_access', 'account', 'admin']);
+
+function hasReservedScope(scope: string): boolean {
+  return scope.split(' ').some((one) => reserved.has(one));
+}
+
+/** Registers a resource server; refuses with `resource_server_exists`. */
+export async function createResourceServer(db: Db, input: NewResourceServer): Promise<ResourceServer> {
+  const { name, access_token_ttl, ...given } = newResourceServer.parse(input);
+  const row = {
+    ...given,
+    name: name ?? null,
+    access_token_ttl: access_token_ttl ?? null,
+    created_at: present(db),
+    updated_at: present(db),
+  };
+  try {
+    const [created] = await db<ResourceServer>('resource_servers')
+      .insert(row as never)
+      .returning('*');
+    return created as ResourceServer;
+  } catch (error) {
+    throw isUniqueViolation(error) ? new AppError('resource_server_exists') : error;
+  }
+}
+
+/** The resource server with exactly this identifier, or null. */
+export async function findResourceServer(db: Db, identifier: string): Promise<ResourceServer | null> {
+  return (await db<ResourceServer>('resource_servers').where({ identifier }).first()) ?? null;
+}

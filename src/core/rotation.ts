@@ -1,0 +1,126 @@
+// The rotation of refresh tokens: the one statement that decides, and what follows when it decides against.
+import type { Knex } from 'knex';
+import { type NewEvent, type Origin, recordEvents } from './audit.ts';
+import { type Db, isPostgres, later, present, rows } from './db.ts';
+import { endSessions, isExpiredSql, type Session } from './sessions.ts';
+import { lockUser, raiseTokenVersion } from './users.ts';
+
+/**
+ * What a presented refresh token comes to (DESIGN, section 4). `generation` is that of the token to hand out:
+ * `rotated` made it, `retried` hands out the one that exists already.
+ */
+export type Rotation =
+  | { outcome: 'rotated' | 'retried'; generation: number }
+  | { outcome: 'reused' | 'ended' | 'expired' | 'unknown' };
+
+export interface Presented {
+  session_id: string;
+  /** The generation of the presented token, whose tag has been verified. */
+  generation: number;
+  /** Seconds after a rotation in which its predecessor is answered again. */
+  retry_window: number;
+  /** The profile `observe`: reuse is recorded and answered, not punished. */
+  observe: boolean;
+  /** Whether reuse also makes the user's outstanding access tokens inactive. */
+  raise_token_version: boolean;
+  origin: Origin;
+}
+
+/**
+ * Rotates a session's refresh token, whoever else tries at the same time: the conditional UPDATE has one winner. The
+ * consequence of reuse is committed when this returns, which is why reuse is an outcome and not an error.
+ */
+export async function rotate(db: Db, presented: Presented, at?: Date): Promise<Rotation> {
+  const generation = await advance(db, presented, at);
+  if (generation !== null) return { outcome: 'rotated', generation };
+  const judged = judge(presented, await readRow(db, presented, at));
+  if (judged === 'reused') return await db.transaction((tx) => punish(tx, presented, at));
+  if (judged === 'observed') return await observe(db, presented, at);
+  return judged;
+}
+
+// `<=` and not `=`: a higher generation under a valid tag means that the database lost its last seconds. The holder is
+// honoured and the row catches up.
+async function advance(db: Db, presented: Presented, at?: Date): Promise<number | null> {
+  const [row] = await rows<{ generation: number }>(
+    db,
+    `update sessions set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
+     where id = :id and generation <= :presented and ended_at is null and not ${isExpiredSql(db)}
+     returning generation`,
+    {
+      id: presented.session_id,
+      presented: presented.generation,
+      now: present(db, at),
+      ip: presented.origin.ip,
+      user_agent: presented.origin.user_agent,
+    },
+  );
+  return row?.generation ?? null;
+}
+
+type Row = Pick<Session, 'id' | 'user_id' | 'client_id' | 'generation' | 'ended_at'> & {
+  is_expired: boolean;
+  in_window: boolean;
+};
+
+// What the UPDATE refused is read afresh and in one go: the row that the request began with may be old by now.
+async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | null> {
+  const lock = db.isTransaction && isPostgres(db) ? 'for update' : '';
+  const [row] = await rows<Row>(
+    db,
+    `select id, user_id, client_id, generation, ended_at, ${isExpiredSql(db)} as is_expired,
+       coalesce(${later(db, 'rotated_at', ':window')} > :now, false) as in_window
+     from sessions where id = :id ${lock}`,
+    { id: presented.session_id, window: presented.retry_window, now: present(db, at) },
+  );
+  return row ?? null;
+}
+
+function judge(presented: Presented, row: Row | null): Rotation | 'reused' | 'observed' {
+  if (!row) return { outcome: 'unknown' };
+  if (row.ended_at) return { outcome: 'ended' };
+  // A generation that the UPDATE should have taken means that the clock moved: refuse, and punish nobody for it.
+  if (row.is_expired || row.generation <= presented.generation) return { outcome: 'expired' };
+  const isPredecessor = row.generation === presented.generation + 1;
+  if (isPredecessor && row.in_window) return { outcome: 'retried', generation: row.generation };
+  return presented.observe ? 'observed' : 'reused';
+}
+
+// Under both locks, user before session, the question is asked again: a logout may have come first.
+async function punish(tx: Knex.Transaction, presented: Presented, at?: Date): Promise<Rotation> {
+  const owner = await tx<Session>('sessions').where({ id: presented.session_id }).first('user_id');
+  if (owner) await lockUser(tx, owner.user_id);
+  const row = await readRow(tx, presented, at);
+  const judged = judge(presented, row);
+  if (judged === 'observed' || !row) return { outcome: 'unknown' };
+  if (judged !== 'reused') return judged;
+  await recordEvents(tx, [reuseEvent('refresh_token_reused', presented, row)], at);
+  await endSessions(
+    tx,
+    { id: row.id },
+    { reason: 'reuse_detected', actor: 'system', origin: presented.origin },
+    at,
+  );
+  if (presented.raise_token_version) await raiseTokenVersion(tx, row.user_id);
+  return { outcome: 'reused' };
+}
+
+async function observe(db: Db, presented: Presented, at?: Date): Promise<Rotation> {
+  const row = await readRow(db, presented, at);
+  if (!row) return { outcome: 'unknown' };
+  await recordEvents(db, [reuseEvent('refresh_token_reuse_observed', presented, row)], at);
+  return { outcome: 'retried', generation: row.generation };
+}
+
+function reuseEvent(type: NewEvent['type'], presented: Presented, row: Row): NewEvent {
+  return {
+    type,
+    user_id: row.user_id,
+    session_id: row.id,
+    client_id: row.client_id,
+    actor: 'client',
+    actor_id: row.client_id,
+    detail: { presented_generation: presented.generation, current_generation: row.generation },
+    ...presented.origin,
+  };
+}

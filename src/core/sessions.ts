@@ -1,0 +1,281 @@
+// Sessions: one login of one user through one client on one device. Opening, finding, listing and ending them.
+import type { Knex } from 'knex';
+import { newId } from '../lib/ids.ts';
+import {
+  type Actor,
+  type AuditEvent,
+  listSessionEvents,
+  type NewEvent,
+  type Origin,
+  recordEvents,
+} from './audit.ts';
+import { type Db, isPostgres, json, later, present, rows } from './db.ts';
+import { newSalt } from './refresh_token.ts';
+import { isActiveSql, lockUser, type UserStatus } from './users.ts';
+
+export type EndedReason =
+  | 'logout'
+  | 'ended_by_user'
+  | 'logout_all'
+  | 'device_removed'
+  | 'reuse_detected'
+  | 'token_revoked'
+  | 'code_reused'
+  | 'password_changed'
+  | 'ended_by_admin'
+  | 'user_banned'
+  | 'user_disabled'
+  | 'user_deleted'
+  | 'expired';
+
+export interface Session {
+  id: string;
+  user_id: string;
+  client_id: string;
+  device_id: string | null;
+  /** What the engine calls the Grant: scopes per resource. */
+  grant_payload: Record<string, unknown>;
+  /** The part of the engine's refresh token that no rotation changes. */
+  token_payload: Record<string, unknown>;
+  salt: Buffer;
+  /** How often the refresh token was rotated; 0 at login. */
+  generation: number;
+  rotated_at: Date | null;
+  ip: string | null;
+  user_agent: string | null;
+  /** Seconds without use after which the session expires. */
+  idle_ttl: number;
+  created_at: Date;
+  last_used_at: Date;
+  absolute_expires_at: Date;
+  ended_at: Date | null;
+  ended_reason: EndedReason | null;
+  ended_by: Actor | null;
+  ended_by_id: string | null;
+}
+
+/** A session with what every decision about it needs: its user, and what the database's clock says of both. */
+export interface SessionWithUser extends Session {
+  is_expired: boolean;
+  user_is_active: boolean;
+  user_status: UserStatus;
+  username: string;
+  email: string | null;
+  roles: string[];
+  permissions: string[];
+  tenant_id: string | null;
+  token_version: number;
+}
+
+/** A session as its owner's list shows it. */
+export interface ListedSession extends Session {
+  is_expired: boolean;
+  metadata: { client_name?: string };
+  device_name: string | null;
+  device_platform: string | null;
+  device_app_version: string | null;
+  device_device_id: string | null;
+}
+
+export interface NewSession {
+  /** Given when the engine has already named its Grant. */
+  id?: string;
+  user_id: string;
+  client_id: string;
+  device_id: string | null;
+  grant_payload: object;
+  token_payload: object;
+  /** Seconds. */
+  idle_ttl: number;
+  absolute_ttl: number;
+  origin: Origin;
+}
+
+/**
+ * Opens a session, or returns null when the user is not active at that moment. The user's row is locked by the UPDATE
+ * that notes the login, so a ban comes either before it, and there is no session, or after it, and ends this one. On
+ * Postgres all of it is one statement.
+ */
+export async function openSession(db: Db, input: NewSession, at?: Date): Promise<Session | null> {
+  const session = { id: input.id ?? newId(at?.getTime()), salt: newSalt() };
+  const values = {
+    ...session,
+    now: present(db, at),
+    user_id: input.user_id,
+    client_id: input.client_id,
+    device_id: input.device_id,
+    grant_payload: json(input.grant_payload),
+    token_payload: json(input.token_payload),
+    idle_ttl: input.idle_ttl,
+    absolute_ttl: input.absolute_ttl,
+    event_id: newId(at?.getTime()),
+    ...input.origin,
+  };
+  const opened = isPostgres(db)
+    ? await rows<Session>(db, openAtOnce(db), values)
+    : await db.transaction((tx) => openInSteps(tx, values));
+  return opened[0] ?? null;
+}
+
+const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()} returning id`;
+
+const insertSession = (db: Db) => `
+  insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,
+    idle_ttl, created_at, last_used_at, absolute_expires_at)
+  select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
+    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}`;
+
+const insertOpened = `
+  insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
+  select :event_id, :now, 'session_opened', :user_id, :id, :client_id, 'user', :user_id, :ip, :user_agent, :request_id`;
+
+function openAtOnce(db: Db): string {
+  return `with u as (${markLogin}), s as (${insertSession(db)} from u returning *), e as (${insertOpened} from s) select * from s`;
+}
+
+async function openInSteps(
+  tx: Knex.Transaction,
+  values: Record<string, Knex.RawBinding>,
+): Promise<Session[]> {
+  const active = await rows(tx, markLogin, values);
+  if (active.length === 0) return [];
+  const opened = await rows<Session>(tx, `${insertSession(tx)} returning *`, values);
+  await tx.raw(insertOpened, values);
+  return opened;
+}
+
+/** SQL that is true for a session (table or alias `prefix`) that has outlived its idle or its absolute lifetime. */
+export function isExpiredSql(db: Db, prefix = ''): string {
+  return `(${prefix}absolute_expires_at <= :now or ${later(db, `${prefix}last_used_at`, `${prefix}idle_ttl`)} <= :now)`;
+}
+
+/** The session with its user, ended or not, or null. One SELECT. */
+export async function findSession(db: Db, id: string, at?: Date): Promise<SessionWithUser | null> {
+  const [session] = await rows<SessionWithUser>(
+    db,
+    `select s.*, ${isExpiredSql(db, 's.')} as is_expired, ${isActiveSql('u.')} as user_is_active, u.status as user_status,
+       u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version
+     from sessions s join users u on u.id = s.user_id where s.id = :id`,
+    { id, now: present(db, at) },
+  );
+  return session ?? null;
+}
+
+/** When the session expires if it is not used again. */
+export function expiresAt(session: Pick<Session, 'last_used_at' | 'idle_ttl' | 'absolute_expires_at'>): Date {
+  const idle = session.last_used_at.getTime() + session.idle_ttl * 1000;
+  return new Date(Math.min(idle, session.absolute_expires_at.getTime()));
+}
+
+const listed = (db: Db) => `
+  select s.*, ${isExpiredSql(db, 's.')} as is_expired, c.metadata, d.name as device_name, d.platform as device_platform,
+    d.app_version as device_app_version, d.device_id as device_device_id
+  from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id`;
+
+/** Where a list goes on: behind this session. */
+export interface SessionCursor {
+  last_used_at: Date;
+  id: string;
+}
+
+/** A user's live sessions, last used first, `limit` at a time. */
+export async function listLiveSessions(
+  db: Db,
+  user_id: string,
+  { limit = 50, after }: { limit?: number; after?: SessionCursor | undefined } = {},
+  at?: Date,
+): Promise<ListedSession[]> {
+  const behind = after ? 'and (s.last_used_at < :used or (s.last_used_at = :used and s.id < :after))' : '';
+  return await rows<ListedSession>(
+    db,
+    `${listed(db)} where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')} ${behind}
+     order by s.last_used_at desc, s.id desc limit :limit`,
+    { user_id, limit, now: present(db, at), used: after?.last_used_at ?? null, after: after?.id ?? null },
+  );
+}
+
+/** One session of this user, ended ones too, or null: another user's session does not exist for them. */
+export async function findUserSession(
+  db: Db,
+  user_id: string,
+  id: string,
+  at?: Date,
+): Promise<ListedSession | null> {
+  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id and s.user_id = :user_id`, {
+    id,
+    user_id,
+    now: present(db, at),
+  });
+  return session ?? null;
+}
+
+/** Why a session ends, by whom, and where the request came from. */
+export interface Ending {
+  reason: EndedReason;
+  actor: Actor;
+  actor_id?: string | null;
+  origin?: Origin;
+  /** What to note beside the reason in the audit trail. */
+  detail?: Record<string, unknown>;
+}
+
+type Which = { id: string } | { user_id: string; except?: string } | { device: string };
+
+/**
+ * Ends live sessions and returns those that ended; ending an ended one changes nothing. The events go into the trail
+ * with the change itself. A transaction that also changes the user locks the user's row first (`lockUser`).
+ */
+export async function endSessions(db: Db, which: Which, ending: Ending, at?: Date): Promise<Session[]> {
+  if (!db.isTransaction) return await db.transaction((tx) => endSessions(tx, which, ending, at));
+  const query = db<Session>('sessions').whereNull('ended_at');
+  if ('id' in which) query.where({ id: which.id });
+  else if ('device' in which) query.where({ device_id: which.device });
+  else query.where({ user_id: which.user_id });
+  if ('except' in which && which.except) query.whereNot({ id: which.except });
+  const ended = await query
+    .update({
+      ended_at: present(db, at),
+      ended_reason: ending.reason,
+      ended_by: ending.actor,
+      ended_by_id: ending.actor_id ?? null,
+    } as never)
+    .returning('*');
+  await recordEvents(
+    db,
+    ended.map((session) => endedEvent(session, ending)),
+    at,
+  );
+  return ended as Session[];
+}
+
+/** Ends every live session of a user, under the lock on the user's row. Returns those that ended. */
+export async function endAllSessions(
+  db: Db,
+  user_id: string,
+  ending: Ending,
+  except?: string,
+): Promise<Session[]> {
+  return await db.transaction(async (tx) => {
+    await lockUser(tx, user_id);
+    return await endSessions(tx, { user_id, ...(except ? { except } : {}) }, ending);
+  });
+}
+
+/** The last rotations of a session, newest first: when, from which address, with which user agent. */
+export async function listRotations(db: Db, id: string, limit = 10): Promise<AuditEvent[]> {
+  return await listSessionEvents(db, id, 'refresh_token_rotated', limit);
+}
+
+function endedEvent(session: Session, ending: Ending): NewEvent {
+  return {
+    type: 'session_ended',
+    user_id: session.user_id,
+    session_id: session.id,
+    client_id: session.client_id,
+    actor: ending.actor,
+    actor_id: ending.actor_id ?? null,
+    reason: ending.reason,
+    detail: ending.detail ?? null,
+    ...ending.origin,
+  };
+}

@@ -1,0 +1,65 @@
+// Ban, disable, delete and their undoing: each in one transaction that also ends what the user holds.
+import { AppError } from '../lib/errors.ts';
+import { type Actor, type Origin, recordEvents } from './audit.ts';
+import { type Db, present } from './db.ts';
+import { type EndedReason, endSessions } from './sessions.ts';
+import { lockUser, type User, type UserStatus } from './users.ts';
+
+export interface StatusChange {
+  status: UserStatus;
+  reason?: string | null;
+  /** Only for a ban: when it ends by itself. */
+  ban_expires_at?: Date | null;
+  actor: Actor;
+  actor_id?: string | null;
+  origin?: Origin;
+}
+
+const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
+  banned: 'user_banned',
+  disabled: 'user_disabled',
+  deleted: 'user_deleted',
+};
+
+/**
+ * Changes a user's status and, unless it becomes active, ends all sessions of the user. Once this has returned, nothing
+ * of the user's succeeds any more: a login that was in flight either finds the new status or has its session ended here.
+ * Returns the user and how many sessions ended; refuses with `user_not_found`.
+ */
+export async function changeUserStatus(
+  db: Db,
+  id: string,
+  change: StatusChange,
+): Promise<{ user: User; ended: number }> {
+  return await db.transaction(async (tx) => {
+    if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
+    const [user] = await tx<User>('users')
+      .where({ id })
+      .update({
+        status: change.status,
+        status_reason: change.reason ?? null,
+        ban_expires_at: change.status === 'banned' ? (change.ban_expires_at ?? null) : null,
+        updated_at: present(tx),
+      } as never)
+      .returning('*');
+    const who = { actor: change.actor, actor_id: change.actor_id ?? null };
+    await recordEvents(tx, [
+      {
+        type: 'user_status_changed',
+        user_id: id,
+        ...who,
+        reason: change.reason ?? null,
+        detail: { status: change.status },
+        ...change.origin,
+      },
+    ]);
+    if (change.status === 'active') return { user: user as User, ended: 0 };
+    const ending = {
+      reason: endedReasons[change.status],
+      ...who,
+      ...(change.origin ? { origin: change.origin } : {}),
+    };
+    const ended = await endSessions(tx, { user_id: id }, ending);
+    return { user: user as User, ended: ended.length };
+  });
+}

@@ -1,0 +1,137 @@
+// Users: who they are, what they may do, and whether they may do it now.
+import type { Knex } from 'knex';
+import { AppError } from '../lib/errors.ts';
+import { newId } from '../lib/ids.ts';
+import { type Db, isUniqueViolation, json, present } from './db.ts';
+import { nameKey } from './names.ts';
+
+export type UserStatus = 'active' | 'banned' | 'disabled' | 'deleted';
+
+export interface User {
+  id: string;
+  username: string;
+  username_key: string;
+  email: string | null;
+  email_key: string | null;
+  password_hash: string | null;
+  status: UserStatus;
+  status_reason: string | null;
+  /** When a ban ends by itself; null for one without end. */
+  ban_expires_at: Date | null;
+  roles: string[];
+  permissions: string[];
+  tenant_id: string | null;
+  /** Access tokens that carry a lower number are no longer good. */
+  token_version: number;
+  last_login_at: Date | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export interface NewUser {
+  username: string;
+  email?: string | null;
+  password_hash?: string | null;
+  roles?: string[];
+  permissions?: string[];
+  tenant_id?: string | null;
+}
+
+/** Creates a user; refuses with `username_taken` or `email_taken`. Names have been checked by the schemas of `names.ts`. */
+export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User> {
+  const row = {
+    id: newId(at?.getTime()),
+    username: user.username,
+    username_key: nameKey(user.username),
+    email: user.email ?? null,
+    email_key: user.email ? nameKey(user.email) : null,
+    password_hash: user.password_hash ?? null,
+    status: 'active',
+    roles: json(user.roles ?? []),
+    permissions: json(user.permissions ?? []),
+    tenant_id: user.tenant_id ?? null,
+    token_version: 0,
+    created_at: present(db, at),
+    updated_at: present(db, at),
+  };
+  try {
+    const [created] = await db<User>('users')
+      .insert(row as never)
+      .returning('*');
+    return created as User;
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    throw new AppError((error as Error).message.includes('email') ? 'email_taken' : 'username_taken');
+  }
+}
+
+/** The user of this id, whatever its status, or null. */
+export async function findUser(db: Db, id: string): Promise<User | null> {
+  return (await db<User>('users').where({ id }).first()) ?? null;
+}
+
+/** The user who logs in by this name: an e-mail address when it has an `@`, a username otherwise. */
+export async function findUserByLogin(db: Db, login: string): Promise<User | null> {
+  const key = nameKey(login);
+  const column = key.includes('@') ? 'email_key' : 'username_key';
+  return (await db<User>('users').where(column, key).whereNot('status', 'deleted').first()) ?? null;
+}
+
+/** Changes what a user may change; refuses like {@link createUser}. */
+export async function updateUser(
+  db: Db,
+  id: string,
+  change: {
+    username?: string;
+    email?: string | null;
+    roles?: string[];
+    permissions?: string[];
+    tenant_id?: string | null;
+  },
+): Promise<User | null> {
+  const { username, email, roles, permissions, tenant_id } = change;
+  const row = {
+    ...(username === undefined ? {} : { username, username_key: nameKey(username) }),
+    ...(email === undefined ? {} : { email, email_key: email === null ? null : nameKey(email) }),
+    ...(roles === undefined ? {} : { roles: json(roles) }),
+    ...(permissions === undefined ? {} : { permissions: json(permissions) }),
+    ...(tenant_id === undefined ? {} : { tenant_id }),
+    updated_at: present(db),
+  };
+  try {
+    const [updated] = await db<User>('users')
+      .where({ id })
+      .update(row as never)
+      .returning('*');
+    return updated ?? null;
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    throw new AppError((error as Error).message.includes('email') ? 'email_taken' : 'username_taken');
+  }
+}
+
+/** Replaces a password hash, but only the one that was read: a change in between wins. */
+export async function replacePasswordHash(db: Db, id: string, from: string, to: string): Promise<void> {
+  await db<User>('users').where({ id, password_hash: from }).update({ password_hash: to });
+}
+
+/** Makes every access token that this user holds inactive; devices refresh once and go on. */
+export async function raiseTokenVersion(db: Db, id: string): Promise<void> {
+  await db<User>('users').where({ id }).increment('token_version', 1);
+}
+
+/** Takes the lock on the user's row that every transaction over sessions takes first (DESIGN: lock order). */
+export async function lockUser(tx: Knex.Transaction, id: string): Promise<User | null> {
+  return (await tx<User>('users').where({ id }).forUpdate().first()) ?? null;
+}
+
+/** SQL that is true for a user who may log in and use tokens; `prefix` is the table's name or alias with a dot. */
+export function isActiveSql(prefix = ''): string {
+  return `(${prefix}status = 'active' or (${prefix}status = 'banned' and ${prefix}ban_expires_at <= :now))`;
+}
+
+/** Whether a user may log in and use tokens: active, or banned until a time that has passed. */
+export function isActive(user: Pick<User, 'status' | 'ban_expires_at'>, at: Date = new Date()): boolean {
+  if (user.status === 'active') return true;
+  return user.status === 'banned' && user.ban_expires_at !== null && user.ban_expires_at <= at;
+}
