@@ -46,13 +46,15 @@ export class ConfigError extends Error {
  * Throws {@link ConfigError} with every problem at once.
  */
 export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
-  const parsed = schema.safeParse(withoutEmpty(env));
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
-  }
-  const values = parsed.data;
+  const { values, problems } = parse(withoutEmpty(env));
   const issuer = values.ISSUER ?? `http://${bracketed(values.HOST)}:${values.PORT}`;
-  const problems = [...unsafeInProduction(values, issuer), ...unsafeInDevelopment(values, issuer)];
+  for (const problem of [
+    ...unsafeInProduction(values, issuer),
+    ...unsafeInDevelopment(values, issuer),
+    ...contradictions(values),
+  ]) {
+    if (!problems.some((known) => nameOf(known) === nameOf(problem))) problems.push(problem);
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     env: values.NODE_ENV,
@@ -73,6 +75,13 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     bodyLimit: values.BODY_LIMIT,
     logLevel: values.LOG_LEVEL,
   };
+}
+
+/** The settings once the port is known that `PORT=0` left to the system. */
+export function withPort(config: Config, port: number): Config {
+  if (config.port !== 0) return config;
+  const replace = (url: string) => url.replace(/^(http:\/\/[^/]+):0(?=\/|$)/, `$1:${port}`);
+  return { ...config, port, issuer: replace(config.issuer), resource: replace(config.resource) };
 }
 
 /** The settings as README shows them: name, default, meaning. */
@@ -99,6 +108,20 @@ function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string | undefined
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
 }
 
+// What does not parse counts as unset (and an unknown NODE_ENV as test), so that whatever else is wrong shows too.
+function parse(given: Record<string, string | undefined>): { values: Parsed; problems: string[] } {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return { values: parsed.data, problems: [] };
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const bad = new Set(problems.map(nameOf));
+  const rest = Object.fromEntries(Object.entries(given).filter(([name]) => !bad.has(name)));
+  return { values: schema.parse(bad.has('NODE_ENV') ? { ...rest, NODE_ENV: 'test' } : rest), problems };
+}
+
+function nameOf(problem: string): string | undefined {
+  return problem.split(':')[0];
+}
+
 function unsafeInProduction(values: Parsed, issuer: string): string[] {
   if (values.NODE_ENV !== 'production') return [];
   const problems: string[] = [];
@@ -117,6 +140,12 @@ function unsafeInDevelopment(values: Parsed, issuer: string): string[] {
   if (!isLoopback(values.HOST)) problems.push(`HOST: must be a loopback address, ${hint}`);
   if (!isLoopback(new URL(issuer).hostname)) problems.push(`ISSUER: must be a loopback address, ${hint}`);
   return problems;
+}
+
+// SQLite lives on one machine, where memory counts as well; the library's limiter for it shares no transaction with ours.
+function contradictions(values: Parsed): string[] {
+  const isShared = values.RATE_LIMITS === 'database' && values.DATABASE_URL.startsWith('sqlite:');
+  return isShared ? ['RATE_LIMITS: database needs Postgres; with SQLite use memory'] : [];
 }
 
 function isLoopback(host: string): boolean {

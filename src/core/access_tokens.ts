@@ -1,7 +1,7 @@
 // Access tokens: the one function that says whether one is good, and the revocation of a single one.
 import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
 import { parseId } from '../lib/ids.ts';
-import { type Db, later, present, rows } from './db.ts';
+import { type Db, present, rows } from './db.ts';
 import { findModel } from './oidc_models.ts';
 import { isExpiredSql } from './sessions.ts';
 import type { SigningKey } from './signing_keys.ts';
@@ -127,31 +127,35 @@ async function findOpaque(db: Db, issuer: string, token: string): Promise<Access
   const stored =
     (await findModel(db, 'AccessToken', token)) ?? (await findModel(db, 'ClientCredentials', token));
   if (!stored || stored.is_expired) return null;
-  const {
-    clientId,
-    accountId,
-    jkt,
-    'x5t#S256': x5t,
-    extra,
-    aud,
-    exp,
-    iat,
-    scope,
-    sid,
-  } = stored.payload as Record<string, never>;
-  const cnf = jkt || x5t ? { cnf: { ...(jkt ? { jkt } : {}), ...(x5t ? { 'x5t#S256': x5t } : {}) } } : {};
+  return opaqueClaims(stored.payload as unknown as OpaqueRecord, issuer);
+}
+
+/** What the engine keeps of an opaque access token, in its own words. */
+interface OpaqueRecord {
+  jti: string;
+  clientId: string;
+  accountId?: string;
+  aud?: string;
+  exp: number;
+  iat: number;
+  scope?: string;
+  sid?: string;
+  jkt?: string;
+  'x5t#S256'?: string;
+  extra?: Partial<AccessTokenClaims>;
+}
+
+function opaqueClaims(record: OpaqueRecord, iss: string): AccessTokenClaims {
+  const { jti, clientId, accountId, aud, exp, iat, scope, sid, jkt, extra } = record;
+  const x5t = record['x5t#S256'];
+  const cnf = { ...(jkt ? { jkt } : {}), ...(x5t ? { 'x5t#S256': x5t } : {}) };
   return {
-    ...(extra as object),
-    iss: issuer,
-    jti: token,
-    client_id: clientId,
-    sub: accountId ?? clientId,
-    aud,
-    exp,
-    iat,
-    scope,
-    sid,
-    ...cnf,
+    ...extra,
+    ...{ iss, jti, client_id: clientId, sub: accountId ?? clientId, exp, iat },
+    ...(aud === undefined ? {} : { aud }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(sid === undefined ? {} : { sid }),
+    ...(jkt || x5t ? { cnf } : {}),
   };
 }
 

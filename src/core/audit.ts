@@ -56,6 +56,11 @@ export interface Origin {
   request_id: string | null;
 }
 
+/** The origin of a request: what an attacker can make long is cut, what is absent is null. */
+export function makeOrigin(ip: string, userAgent: string, requestId?: string): Origin {
+  return { ip: ip || null, user_agent: userAgent.slice(0, 512) || null, request_id: requestId ?? null };
+}
+
 /** Appends events; within a transaction they stand or fall with it. */
 export async function recordEvents(db: Db, events: NewEvent[], at: Date = new Date()): Promise<void> {
   if (events.length > 0) await db('audit_events').insert(events.map((event) => toRow(event, at)));

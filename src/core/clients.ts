@@ -174,6 +174,12 @@ export function verifyClientSecret(
   return matches;
 }
 
+/** Whether pages of `origin` may call us in the client's name: its redirect URIs' origins and those it registered. */
+export function isRegisteredOrigin({ metadata }: Client, origin: string): boolean {
+  const redirects = (metadata.redirect_uris ?? []).map((uri) => URL.parse(uri)?.origin);
+  return origin !== 'null' && [...redirects, ...(metadata.allowed_origins ?? [])].includes(origin);
+}
+
 /** The client as its owner sees it: RFC 7591 names, no digests. */
 export function describeClient(client: Client): Record<string, unknown> {
   const { metadata, secrets, ...rest } = client;

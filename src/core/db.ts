@@ -78,9 +78,8 @@ export function isPostgres(db: Db): boolean {
  * stored comes back through a Date unchanged (cursors compare it). `at` is for tests.
  */
 export function present(db: Db, at?: Date): Knex.Raw {
-  return isPostgres(db) && !at
-    ? db.raw("date_trunc('milliseconds', now())")
-    : db.raw('?', [at ?? new Date()]);
+  if (!isPostgres(db)) return db.raw('?', [at ?? new Date()]);
+  return at ? db.raw('?::timestamptz', [at]) : db.raw("date_trunc('milliseconds', now())");
 }
 
 /** SQL for `column + seconds`, where `seconds` is a column or a placeholder that holds whole seconds. */

@@ -78,6 +78,11 @@ export async function findDevice(db: Db, user_id: string, id: string): Promise<D
   return (await db<Device>('devices').where({ id, user_id }).first()) ?? null;
 }
 
+/** A user's devices, last seen first. */
+export async function listDevices(db: Db, user_id: string): Promise<Device[]> {
+  return await db<Device>('devices').where({ user_id }).orderBy('last_seen_at', 'desc').limit(200);
+}
+
 /** Gives a device a name; null when the user has no such device. */
 export async function renameDevice(
   db: Db,

@@ -87,7 +87,7 @@ export function seal(keyring: Keyring, purpose: string, plain: string, context: 
 /** Opens what {@link seal} made, under any key of the ring. Throws when it was changed, moved, or its key is gone. */
 export function unseal(keyring: Keyring, purpose: string, box: string, context: string): string {
   const bytes = Buffer.from(box, 'base64url');
-  const key = bytes.length > 29 ? keyring.find(bytes.readUInt8(0)) : null;
+  const key = bytes.length >= 29 ? keyring.find(bytes.readUInt8(0)) : null;
   if (!key) throw new Error('a sealed value does not open: its KINDRED_SECRET is not in the list');
   const decipher = createDecipheriv('aes-256-gcm', key.keyFor(purpose), bytes.subarray(1, 13))
     .setAAD(Buffer.from(context))

@@ -3,27 +3,33 @@ import { type Logger, pino } from 'pino';
 
 export type Log = Logger;
 
+// Without case, underscores and dashes, so that `refresh_token`, `refreshToken` and `Set-Cookie` are all known.
 const secretNames = new Set([
   'password',
-  'new_password',
-  'old_password',
-  'current_password',
-  'client_secret',
-  'client_assertion',
-  'access_token',
-  'refresh_token',
-  'id_token',
+  'newpassword',
+  'oldpassword',
+  'currentpassword',
+  'passwordhash',
+  'secret',
+  'secrets',
+  'clientsecret',
+  'clientassertion',
+  'accesstoken',
+  'refreshtoken',
+  'idtoken',
+  'idtokenhint',
+  'registrationaccesstoken',
+  'pushtoken',
   'token',
   'code',
-  'code_verifier',
+  'devicecode',
+  'usercode',
+  'codeverifier',
   'authorization',
   'cookie',
-  'set-cookie',
+  'setcookie',
   'dpop',
-  'push_token',
-  'secret',
-  'private_jwk',
-  'password_hash',
+  'privatejwk',
 ]);
 
 /** Opens the log. `pretty` is for a person at a terminal. */
@@ -32,7 +38,13 @@ export function createLog(options: { level: string; pretty?: boolean }): Log {
     level: options.level,
     base: null,
     formatters: { log: (line) => redact(line) as Record<string, unknown> },
-    serializers: { err: describeError },
+    // By now `err` is described; pino's own serializer would describe the description.
+    serializers: { err: (described) => described },
+    hooks: {
+      logMethod(args, method) {
+        method.apply(this, withOwnMessage(args as unknown[]) as typeof args);
+      },
+    },
     ...(options.pretty
       ? { transport: { target: 'pino-pretty', options: { translateTime: 'HH:MM:ss' } } }
       : {}),
@@ -41,24 +53,40 @@ export function createLog(options: { level: string; pretty?: boolean }): Log {
 
 /** A copy of `value` in which whatever stands under the name of a secret is replaced, at any depth. */
 export function redact(value: unknown, depth = 0): unknown {
-  if (depth > 8 || value === null || typeof value !== 'object' || value instanceof Date) return value;
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value;
+  if (depth > 8) return '[too deep]';
   if (value instanceof Error) return describeError(value);
   if (Array.isArray(value)) return value.map((one) => redact(one, depth + 1));
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key,
-      secretNames.has(key.toLowerCase()) ? '[redacted]' : redact(inner, depth + 1),
+      secretNames.has(key.toLowerCase().replaceAll(/[_-]/g, '')) ? '[redacted]' : redact(inner, depth + 1),
     ]),
   );
 }
 
+// A line without a message gets the raw message of its error from pino; ours comes first.
+function withOwnMessage(args: unknown[]): unknown[] {
+  const [first, message] = args;
+  const error = first instanceof Error ? first : (first as { err?: unknown } | null | undefined)?.err;
+  return error instanceof Error && message === undefined ? [first, publicMessage(error)] : args;
+}
+
 // Knex puts the bindings of a failed statement into the message; what is bound may be personal or secret.
+function publicMessage(error: Error): string | undefined {
+  return error.message.split(' - ').at(-1);
+}
+
 function describeError(error: Error & { code?: string }): Record<string, unknown> {
   return {
     name: error.name,
     code: error.code,
-    message: error.message.split(' - ').at(-1),
-    stack: error.stack?.split('\n').slice(1).join('\n'),
+    message: publicMessage(error),
+    // Only the frames: above them the stack repeats the message, on as many lines as the statement has.
+    stack: error.stack
+      ?.split('\n')
+      .filter((line) => /^\s+at /.test(line))
+      .join('\n'),
     ...(error.cause instanceof Error ? { cause: describeError(error.cause) } : {}),
   };
 }

@@ -1,0 +1,54 @@
+// What a process opens once and hands to everything above: database, keys, audit trail, limits, log.
+import type { Knex } from 'knex';
+import type { Config } from '../../config/index.ts';
+import { createKeyring, type Keyring } from '../lib/crypto.ts';
+import { createLog, type Log } from '../lib/log.ts';
+import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens.ts';
+import { type AuditBatch, createAuditBatch } from './audit.ts';
+import { openDatabase } from './db.ts';
+import { createRateLimits, type RateLimits } from './rate_limits.ts';
+import { loadSigningKeys, type SigningKey } from './signing_keys.ts';
+
+export interface Services {
+  config: Config;
+  db: Knex;
+  keyring: Keyring;
+  keys: SigningKey[];
+  verifier: AccessTokenVerifier;
+  limits: RateLimits;
+  audit: AuditBatch;
+  log: Log;
+  /** Writes what waits and closes what was opened. */
+  close: () => Promise<void>;
+}
+
+/** Opens everything on a database that has been migrated; makes the first signing key when there is none. */
+export async function openServices(config: Config): Promise<Services> {
+  const log = createLog({
+    level: config.logLevel,
+    pretty: config.env === 'development' && process.stdout.isTTY,
+  });
+  const db = openDatabase(config.databaseUrl, { pool: config.databasePool });
+  try {
+    const keyring = createKeyring(config.secrets);
+    const keys = await loadSigningKeys(db, keyring, config.signingAlg);
+    const audit = createAuditBatch(db, log);
+    return {
+      config,
+      db,
+      keyring,
+      keys,
+      verifier: createAccessTokenVerifier(db, config.issuer, keys),
+      limits: createRateLimits(db, config.rateLimits),
+      audit,
+      log,
+      async close() {
+        await audit.close();
+        await db.destroy();
+      },
+    };
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+// The one shape of errors: {error, error_description, reason?, request_id}, for our routes and for the engine's.
+import type { Context, Middleware } from 'koa';
+import { AppError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+
+/** Answers whatever is thrown below: a refusal as what it is, anything else as `server_error`, its story in the log. */
+export function answerErrors(log: Log): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (error) {
+      answer(ctx, asRefusal(ctx, log, error));
+    }
+    if (ctx.status >= 400) complete(ctx);
+  };
+}
+
+function asRefusal(ctx: Context, log: Log, error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  log.error({ err: error, request_id: ctx.state.requestId }, 'a request failed unexpectedly');
+  return new AppError('server_error');
+}
+
+function answer(ctx: Context, refusal: AppError): void {
+  ctx.status = refusal.status;
+  if (refusal.retryAfter) ctx.set('Retry-After', String(refusal.retryAfter));
+  if (refusal.code === 'rate_limited') ctx.state.reason = 'rate_limited';
+  ctx.body = { error: refusal.error, error_description: refusal.message };
+}
+
+// Whoever answered with an error status, the answer gets the members that all errors have.
+function complete(ctx: Context): void {
+  const { status } = ctx;
+  if (!isErrorBody(ctx.body)) answer(ctx, fallback(status));
+  ctx.status = status;
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = {
+    ...(ctx.body as object),
+    ...(ctx.state.reason ? { reason: ctx.state.reason } : {}),
+    request_id: ctx.state.requestId,
+  };
+}
+
+function fallback(status: number): AppError {
+  if (status === 404) return new AppError('not_found');
+  if (status === 405 || status === 501) return new AppError('method_not_allowed');
+  return new AppError(status >= 500 ? 'server_error' : 'invalid_request');
+}
+
+function isErrorBody(body: unknown): body is { error: string } {
+  return typeof body === 'object' && body !== null && 'error' in body;
+}

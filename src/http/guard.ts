@@ -1,0 +1,74 @@
+// Who is calling: the access token of a request to our own API, verified (RFC 6750, RFC 9449).
+import type { Context } from 'koa';
+import type { AccessTokenClaims } from '../core/access_tokens.ts';
+import type { Services } from '../core/services.ts';
+import { AppError } from '../lib/errors.ts';
+import { verifyProof } from './dpop.ts';
+import type { Auth, Call } from './routes.ts';
+
+const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account' };
+
+/**
+ * The claims of the caller's token, which must be meant for this API, belong to a live session and carry the scope of
+ * `auth`. Refuses with `invalid_token` (401) or `insufficient_scope` (403), each with its `WWW-Authenticate`.
+ */
+export async function authorize(
+  services: Services,
+  ctx: Context,
+  auth: Exclude<Auth, 'public'>,
+): Promise<Call['caller']> {
+  const presented = readToken(ctx.get('authorization'));
+  if (!presented)
+    throw challenge(services, ctx, new AppError('invalid_token', 'an access token is required'));
+  const claims = await services.verifier.verify(presented.token);
+  const isOurs = claims !== null && claims.aud === services.config.resource && claims.sid !== undefined;
+  if (!isOurs || !(await isPossessed(services, ctx, claims, presented))) {
+    throw challenge(services, ctx, new AppError('invalid_token'), 'invalid_token');
+  }
+  if (!claims.scope?.split(' ').includes(scopes[auth])) {
+    throw challenge(
+      services,
+      ctx,
+      new AppError('insufficient_scope'),
+      `insufficient_scope", scope="${scopes[auth]}`,
+    );
+  }
+  return claims as Call['caller'];
+}
+
+interface PresentedToken {
+  scheme: 'bearer' | 'dpop';
+  token: string;
+}
+
+function readToken(header: string): PresentedToken | null {
+  const [, scheme = '', token = ''] = /^(bearer|dpop) ([\x21-\x7e]+)$/i.exec(header) ?? [];
+  return token ? { scheme: scheme.toLowerCase() as PresentedToken['scheme'], token } : null;
+}
+
+// A bound token presented as a bearer token is a stolen one until the proof says otherwise.
+async function isPossessed(
+  services: Services,
+  ctx: Context,
+  claims: AccessTokenClaims,
+  { scheme, token }: PresentedToken,
+): Promise<boolean> {
+  const jkt = claims.cnf?.jkt;
+  if (!claims.cnf) return scheme === 'bearer';
+  if (!jkt || scheme !== 'dpop') return false;
+  return await verifyProof(services, ctx.get('dpop'), {
+    jkt,
+    method: ctx.method,
+    path: ctx.path,
+    accessToken: token,
+  });
+}
+
+function challenge(services: Services, ctx: Context, error: AppError, code?: string): AppError {
+  const scheme = /^dpop /i.test(ctx.get('authorization')) ? 'DPoP' : 'Bearer';
+  ctx.set(
+    'WWW-Authenticate',
+    `${scheme} realm="${services.config.issuer}"${code ? `, error="${code}"` : ''}`,
+  );
+  return error;
+}

@@ -1,0 +1,67 @@
+// What every request gets first: an id, its true address, a line in the log, headers of safety, a limit for its body.
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import helmet from 'helmet';
+import type { Context, Middleware } from 'koa';
+import type { Config } from '../../config/index.ts';
+import { makeOrigin, type Origin } from '../core/audit.ts';
+import { AppError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { createAddressReader } from './address.ts';
+
+/** Gives the request an id (`X-Request-Id` in the answer) and the address that it really comes from. */
+export function identify(config: Config): Middleware {
+  const readAddress = createAddressReader(config.trustProxy);
+  return async (ctx, next) => {
+    ctx.state.requestId = randomUUID();
+    ctx.set('X-Request-Id', ctx.state.requestId);
+    ctx.request.ip = readAddress(ctx.req);
+    await next();
+  };
+}
+
+/** Where a request comes from, as sessions and the audit trail keep it. */
+export function originOf(ctx: Context): Origin {
+  return makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+}
+
+/** One line a request. The path without its query: that is where codes and tokens travel. */
+export function logRequests(log: Log): Middleware {
+  return async (ctx, next) => {
+    const start = performance.now();
+    await next();
+    const ms = Math.round((performance.now() - start) * 10) / 10;
+    const { method, path, status, ip } = ctx;
+    log.info({ request_id: ctx.state.requestId, method, path, status, ms, ip }, 'request');
+  };
+}
+
+/** The headers of safety, by helmet. */
+export function secureHeaders({ issuer }: Config): Middleware {
+  const isSecure = issuer.startsWith('https:');
+  const apply = promisify(
+    helmet({
+      strictTransportSecurity: isSecure,
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      },
+      crossOriginResourcePolicy: { policy: 'cross-origin' },
+    }),
+  );
+  return async (ctx, next) => {
+    await apply(ctx.req, ctx.res);
+    await next();
+  };
+}
+
+/** Refuses bodies that announce themselves as too large before a byte of them is read. */
+export function limitBody(limit: number): Middleware {
+  return async (ctx, next) => {
+    if ((ctx.request.length ?? 0) > limit) {
+      ctx.set('Connection', 'close');
+      throw new AppError('body_too_large');
+    }
+    await next();
+  };
+}

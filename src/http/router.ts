@@ -1,0 +1,83 @@
+// Turns the rows of the route tables into a router: body, validation, guard, handler, answer.
+import Router from '@koa/router';
+import type { Context, Middleware } from 'koa';
+import { koaBody } from 'koa-body';
+import type { z } from 'zod';
+import type { Services } from '../core/services.ts';
+import { AppError } from '../lib/errors.ts';
+import { allowClientOrigin } from './cors.ts';
+import { authorize } from './guard.ts';
+import { originOf } from './request.ts';
+import type { Call, Route } from './routes.ts';
+
+/** The router for `routes`, below `/api`. */
+export function createRouter(services: Services, routes: Route[]): Router {
+  const router = new Router({ prefix: '/api' });
+  for (const row of routes) {
+    const steps = row.body ? [readJson(services.config.bodyLimit)] : [];
+    router.register(row.path, [row.method], [...steps, run(services, row)] as never);
+  }
+  return router;
+}
+
+// The order matters: a caller without a good token learns nothing about what its request would have had to look like.
+function run(services: Services, row: Route): Middleware {
+  return async (ctx) => {
+    if (row.auth !== 'public') ctx.set('Cache-Control', 'no-store');
+    const caller = row.auth === 'public' ? undefined : await authorize(services, ctx, row.auth);
+    if (caller) await allowClientOrigin(services, ctx, caller.client_id);
+    const call = {
+      services,
+      caller,
+      origin: originOf(ctx),
+      params: checkPath(row, ctx),
+      query: check(row.query, ctx.query),
+      body: row.body ? check(row.body, ctx.request.body ?? {}) : undefined,
+    } as Call;
+    const answer = await row.handler(call);
+    ctx.status = row.status;
+    if (row.response) ctx.body = row.response.parse(answer);
+  };
+}
+
+function check(schema: z.ZodType, value: unknown): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ` : '') + issue.message,
+  );
+  throw new AppError('invalid_request', problems.join('; '));
+}
+
+// What is no id of ours names nothing that exists, so it is answered like any other unknown thing.
+function checkPath(row: Route, ctx: Context): unknown {
+  const parsed = row.params.safeParse(ctx.params);
+  if (parsed.success) return parsed.data;
+  throw new AppError(row.errors.find((name) => name.endsWith('_not_found')) ?? 'not_found');
+}
+
+function readJson(limit: number): Middleware {
+  const parse = koaBody({
+    jsonLimit: limit,
+    urlencoded: false,
+    text: false,
+    multipart: false,
+    includeUnparsed: true,
+    onError: refuseBody,
+  });
+  return async (ctx, next) => {
+    const hasBody =
+      ctx.request.length !== 0 && (ctx.request.length !== undefined || ctx.get('transfer-encoding') !== '');
+    if (hasBody && !ctx.is('application/json')) throw new AppError('unsupported_media_type');
+    return await parse(ctx, async () => {
+      // The parser replaces what is no UTF-8; what it replaced must not be stored as if it had been sent.
+      if (ctx.request.rawBody?.includes('\uFFFD')) throw new AppError('invalid_json');
+      await next();
+    });
+  };
+}
+
+function refuseBody(error: Error): never {
+  const { status } = error as { status?: number };
+  throw new AppError(status === 413 ? 'body_too_large' : 'invalid_json', undefined, { cause: error });
+}

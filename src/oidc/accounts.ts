@@ -1,0 +1,59 @@
+// The engine's accounts: our users, with the claims that tokens carry (OpenID Connect Core 5.4, RFC 9068).
+import type { Account, KoaContextWithOIDC } from 'oidc-provider';
+import type { Services } from '../core/services.ts';
+import type { SessionWithUser } from '../core/sessions.ts';
+import { giveReason, knownSession, sessionOf } from './request.ts';
+
+/** Which claims belong to which scope. */
+export const claimsOfScopes = {
+  openid: ['sub'],
+  auth_time: null,
+  amr: null,
+  sid: null,
+  iss: null,
+  profile: ['preferred_username'],
+  email: ['email'],
+};
+
+/** The account behind a token, or undefined when its user may not use it any more. */
+export async function findAccount(
+  services: Services,
+  ctx: KoaContextWithOIDC,
+  sub: string,
+  token?: object,
+): Promise<Account | undefined> {
+  const { grantId } = (token ?? {}) as { grantId?: string };
+  const session = await sessionOf(ctx, services, grantId);
+  if (!session || session.user_id !== sub) return undefined;
+  if (!session.user_is_active) {
+    giveReason(ctx, `account_${session.user_status}`);
+    return undefined;
+  }
+  return accountOf(session);
+}
+
+/** The account of a session's user. */
+export function accountOf(session: SessionWithUser): Account {
+  return {
+    accountId: session.user_id,
+    claims: async () => ({
+      sub: session.user_id,
+      preferred_username: session.username,
+      ...(session.email ? { email: session.email } : {}),
+    }),
+  };
+}
+
+/** What an access token says of its user beside the standard claims; empty for tokens of `client_credentials`. */
+export function extraClaims(ctx: KoaContextWithOIDC, token: object): Record<string, unknown> | undefined {
+  const session = knownSession(ctx);
+  if ((token as { kind: string }).kind !== 'AccessToken' || !session) return undefined;
+  const { authTime } = session.token_payload as { authTime?: number };
+  return {
+    auth_time: authTime ?? Math.floor(session.created_at.getTime() / 1000),
+    roles: session.roles,
+    permissions: session.permissions,
+    ...(session.tenant_id === null ? {} : { tid: session.tenant_id }),
+    token_version: session.token_version,
+  };
+}

@@ -1,0 +1,110 @@
+// The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { type Client, findClient, hasSecret } from '../core/clients.ts';
+import { consumeModel, deleteModel, findModel, saveModel } from '../core/oidc_models.ts';
+import { looksLikeRefreshToken } from '../core/refresh_token.ts';
+import type { Services } from '../core/services.ts';
+import type { SessionWithUser } from '../core/sessions.ts';
+import { endSessionOfToken } from './refresh_token_model.ts';
+import { currentRequest, sessionOf } from './request.ts';
+
+// Every record of the engine has a lifetime; this bounds one that would come without.
+const maxAge = 86_400;
+
+/** The adapter factory that the engine is configured with. */
+export function createAdapter(services: Services): (model: string) => Adapter {
+  return (model) => {
+    if (model === 'Client') return clientAdapter(services);
+    if (model === 'Grant') return grantAdapter(services);
+    return recordAdapter(services, model);
+  };
+}
+
+function clientAdapter({ db }: Services): Adapter {
+  return {
+    ...unsupported('Client'),
+    async find(id) {
+      const client = await findClient(db, id);
+      return client ? engineMetadata(client) : undefined;
+    },
+  };
+}
+
+// The row rides along as `kindred`; the engine only needs to believe that there is a secret (see `compareClientSecret`).
+function engineMetadata(client: Client): AdapterPayload {
+  const { allowed_origins: _ours, ...metadata } = client.metadata;
+  return {
+    ...metadata,
+    client_id: client.client_id,
+    ...(hasSecret(client.metadata) ? { client_secret: 'compared elsewhere' } : {}),
+    kindred: client,
+  } as AdapterPayload;
+}
+
+// The engine's Grant is a column of the session, so that one id serves as session, grant, family and `sid`.
+function grantAdapter(services: Services): Adapter {
+  return {
+    ...unsupported('Grant'),
+    async find(id) {
+      const session = await sessionOf(currentRequest(), services, id);
+      return session && !session.ended_at && !session.is_expired ? grantPayload(session) : undefined;
+    },
+    async destroy(id) {
+      await endSessionOfToken(services, id, currentRequest().oidc.client?.clientId ?? '');
+    },
+  };
+}
+
+// No `exp`: whether a session has expired is decided by the database's clock when it is read.
+function grantPayload(session: SessionWithUser): AdapterPayload {
+  return {
+    ...session.grant_payload,
+    jti: session.id,
+    kind: 'Grant',
+    accountId: session.user_id,
+    clientId: session.client_id,
+  } as AdapterPayload;
+}
+
+function recordAdapter({ db }: Services, model: string): Adapter {
+  return {
+    async upsert(id, payload, expiresIn) {
+      await saveModel(db, model, id, payload, expiresIn ?? maxAge);
+    },
+    async find(id) {
+      if (looksLikeRefreshToken(id)) return undefined;
+      const stored = await findModel(db, model, id);
+      if (!stored || stored.is_expired) return undefined;
+      return { ...stored.payload, ...(stored.consumed_at ? { consumed: true } : {}) } as AdapterPayload;
+    },
+    async consume(id) {
+      await consumeModel(db, model, id);
+    },
+    async destroy(id) {
+      await deleteModel(db, model, id);
+    },
+    // Opaque access tokens die with their session, and revoking one must not touch the others of its grant.
+    async revokeByGrantId() {},
+    findByUid: notYet,
+    findByUserCode: notYet,
+  };
+}
+
+async function notYet(): Promise<undefined> {
+  return undefined;
+}
+
+function unsupported(model: string): Adapter {
+  const refuse = async () => {
+    throw new Error(`the engine does not write ${model} records`);
+  };
+  return {
+    upsert: refuse,
+    find: refuse,
+    findByUid: refuse,
+    findByUserCode: refuse,
+    consume: refuse,
+    destroy: refuse,
+    revokeByGrantId: async () => {},
+  };
+}

@@ -1,0 +1,25 @@
+// Our refusals in the engine's words, so that its error handling answers them.
+import { errors } from 'oidc-provider';
+import { AppError } from '../lib/errors.ts';
+import { currentRequest, giveReason } from './request.ts';
+
+/** Awaits the check of a rate limit; too many attempts become a 429 with `Retry-After` (RFC 6585). */
+export async function limited(check: Promise<void>): Promise<void> {
+  try {
+    await check;
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'rate_limited') throw error;
+    const ctx = currentRequest();
+    giveReason(ctx, 'rate_limited');
+    if (error.retryAfter) ctx.set('Retry-After', String(error.retryAfter));
+    const refusal = new errors.OIDCProviderError(error.status, error.error);
+    refusal.error_description = error.message;
+    throw refusal;
+  }
+}
+
+/** `invalid_grant` with a machine word for whoever proved to know the password or hold the token. */
+export function invalidGrant(detail: string, reason?: string): Error {
+  if (reason) giveReason(currentRequest(), reason);
+  return new errors.InvalidGrant(detail);
+}

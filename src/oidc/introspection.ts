@@ -1,0 +1,97 @@
+// Introspection (RFC 7662) and revocation (RFC 7009) of our JWTs, which the engine authenticates the caller for and
+// then declines; and the rule that says who may ask about which token.
+
+import type { Middleware } from 'koa';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { type AccessTokenClaims, isLive, revokeAccessToken } from '../core/access_tokens.ts';
+import type { Services } from '../core/services.ts';
+import { clientRow } from './request.ts';
+
+interface Token {
+  kind?: string;
+  clientId?: string;
+  aud?: string | string[];
+  jti: string;
+  accountId?: string;
+}
+
+/** Whether `client` may learn about an opaque access token or a refresh token; the engine asks for active ones. */
+export async function mayIntrospect(services: Services, client: unknown, token: object): Promise<boolean> {
+  const { kind, clientId = '', aud, jti } = token as Token;
+  if (kind === 'RefreshToken') return clientId === clientRow(client).client_id;
+  if (!isMeantFor(client, { client_id: clientId, ...(typeof aud === 'string' ? { aud } : {}) })) return false;
+  // Tokens of a session were checked when they were found; one of client_credentials lives as long as its client.
+  if (kind !== 'ClientCredentials') return true;
+  return await isLive(services.db, { iss: '', sub: clientId, exp: 0, iat: 0, jti, client_id: clientId });
+}
+
+/** Only the client that a token was issued to may revoke it; anyone else's request has no effect. */
+export function mayRevoke(client: unknown, token: object): boolean {
+  return (token as Token).clientId === clientRow(client).client_id;
+}
+
+// A caller learns about tokens meant for the resource server that it stands for, and about its own.
+function isMeantFor(client: unknown, claims: Pick<AccessTokenClaims, 'client_id' | 'aud'>): boolean {
+  const { client_id, resource_server } = clientRow(client);
+  if (claims.client_id === client_id) return true;
+  return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
+}
+
+/** The post-middleware that gives introspection and revocation their last word. */
+export function answerForJwts(services: Services): Middleware {
+  return async (ctx, next) => {
+    await next();
+    const route = (ctx as KoaContextWithOIDC).oidc?.route;
+    if (route === 'introspection') await introspect(services, ctx as KoaContextWithOIDC);
+    if (route === 'revocation') await revoke(services, ctx as KoaContextWithOIDC);
+  };
+}
+
+async function introspect(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
+  const { client, entities } = ctx.oidc;
+  if (client?.clientAuthMethod === 'none') return refusePublicClient(ctx);
+  if (isDeclined(ctx)) {
+    ctx.status = 200;
+    ctx.body = await describeJwt(services, ctx);
+  } else if (entities.RefreshToken && isActive(ctx)) {
+    ctx.body = { ...(ctx.body as object), token_type: 'refresh_token' };
+  }
+}
+
+async function describeJwt(services: Services, ctx: KoaContextWithOIDC): Promise<object> {
+  const claims = await services.verifier.read(String(ctx.oidc.params?.token));
+  if (!claims || !isMeantFor(ctx.oidc.client, claims) || !(await isLive(services.db, claims)))
+    return { active: false };
+  return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
+}
+
+async function revoke(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
+  if (isDeclined(ctx)) {
+    const claims = await services.verifier.read(String(ctx.oidc.params?.token));
+    if (claims && mayRevoke(ctx.oidc.client, { clientId: claims.client_id })) {
+      await revokeAccessToken(services.db, claims);
+      await services.audit.add({
+        type: 'access_token_revoked',
+        client_id: claims.client_id,
+        session_id: claims.sid ?? null,
+      });
+    }
+    ctx.status = 200;
+  }
+  // Client libraries parse the body as JSON.
+  if (ctx.status === 200) ctx.body = {};
+}
+
+// Section 2.1 of RFC 7662 wants the caller authenticated; knowing a client_id is not that.
+function refusePublicClient(ctx: KoaContextWithOIDC): void {
+  ctx.status = 401;
+  ctx.body = { error: 'invalid_client', error_description: 'public clients may not introspect tokens' };
+}
+
+function isDeclined(ctx: KoaContextWithOIDC): boolean {
+  return (ctx.body as { error?: string } | undefined)?.error === 'unsupported_token_type';
+}
+
+function isActive(ctx: KoaContextWithOIDC): boolean {
+  return (ctx.body as { active?: boolean } | undefined)?.active === true;
+}

@@ -1,0 +1,232 @@
+// The password grant (RFC 6749, 4.3), for first-party clients only: a name and a password become a session.
+import { errors, type Grant, type TokenEndpointGrantContext } from 'oidc-provider';
+import * as grants from 'oidc-provider/lib/helpers/grants.js';
+import { authenticate } from '../core/credentials.ts';
+import { type DeviceParameters, deviceParameters, registerDevice } from '../core/devices.ts';
+import { nameKey } from '../core/names.ts';
+import type { Services } from '../core/services.ts';
+import { openSession, type SessionWithUser } from '../core/sessions.ts';
+import { findUser, type User } from '../core/users.ts';
+import { newId } from '../lib/ids.ts';
+import { accountOf } from './accounts.ts';
+import { invalidGrant, limited } from './errors.ts';
+import { clientRow, originOf, rememberSession } from './request.ts';
+import { defaultScope, requireKnownScopes } from './resources.ts';
+
+// When and how the user logged in belongs into every ID token of the session, those of refreshes too.
+const idTokenClaims = { id_token: { auth_time: null, amr: null } };
+
+type Context = TokenEndpointGrantContext<{ username?: string; password?: string }>;
+
+/** What the grant reads of the request, beside `resource`, which may repeat. */
+export const passwordParameters = [
+  'username',
+  'password',
+  'scope',
+  'resource',
+  ...Object.keys(deviceParameters.shape),
+];
+
+/** Answers one password request. Everything that needs no password is checked before it is hashed. */
+export async function passwordGrant(services: Services, ctx: Context): Promise<void> {
+  requireFirstParty(ctx);
+  const { username, password } = requireCredentials(ctx);
+  const device = readDevice(ctx);
+  const { provider } = ctx.oidc;
+  const dPoP = await grants.validateDpop(provider, ctx);
+  grants.checkDpopRequired(provider, ctx, dPoP);
+  await grants.resolveRequestedResources(provider, ctx);
+  const scopes = requestedScopes(ctx);
+  const user = await verifyCredentials(services, ctx, username, password);
+  requireRole(user, scopes);
+  await grants.checkDpopReplay(provider, ctx, dPoP, ctx.oidc.client.clientId);
+  const session = await login(services, ctx, user, {
+    scopes,
+    device,
+    ...(dPoP ? { jkt: dPoP.thumbprint } : {}),
+  });
+  await answer(ctx, session, dPoP?.thumbprint);
+}
+
+function requireFirstParty(ctx: Context): void {
+  if (clientRow(ctx.oidc.client).first_party) return;
+  throw new errors.UnauthorizedClient('only first-party clients may use the password grant');
+}
+
+function requireCredentials(ctx: Context): { username: string; password: string } {
+  const { username, password } = ctx.oidc.params;
+  if (username && password) return { username, password };
+  throw new errors.InvalidRequest(`missing required parameter(s): ${username ? 'password' : 'username'}`);
+}
+
+function readDevice(ctx: Context): DeviceParameters {
+  const parsed = deviceParameters.safeParse(ctx.oidc.params);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new errors.InvalidRequest(`${issue?.path.join('.')}: ${issue?.message}`);
+}
+
+function requestedScopes(ctx: Context): string[] {
+  if (!ctx.oidc.params.scope) return defaultScope(ctx);
+  requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
+  return [...ctx.oidc.requestParamScopes];
+}
+
+// Failures count per name and address. An attempt counts before its outcome is known and is taken back when it was
+// right, so that a burst of guesses at once is no way around.
+async function verifyCredentials(
+  services: Services,
+  ctx: Context,
+  username: string,
+  password: string,
+): Promise<User> {
+  const { db, limits, audit } = services;
+  const origin = originOf(ctx);
+  const key = [nameKey(username), origin.ip ?? ''];
+  await limited(limits.password.consume(...key));
+  const result = await authenticate(db, username, password);
+  if (result.outcome !== 'refused') await limits.password.forgive(...key);
+  if (result.outcome === 'authenticated') return result.user;
+  const user = result.outcome === 'inactive' ? result.user : null;
+  audit.add({
+    type: 'login_failed',
+    user_id: user?.id ?? null,
+    client_id: ctx.oidc.client.clientId,
+    reason: user ? `account_${user.status}` : 'wrong_credentials',
+    ...origin,
+  });
+  throw invalidGrant('wrong username or password', user ? `account_${user.status}` : undefined);
+}
+
+function requireRole(user: User, scopes: string[]): void {
+  if (!scopes.includes('admin') || user.roles.includes('admin')) return;
+  throw new errors.InvalidScope('requested scope is unknown or not allowed', 'admin');
+}
+
+interface Login {
+  scopes: string[];
+  device: DeviceParameters;
+  jkt?: string;
+}
+
+async function login(
+  services: Services,
+  ctx: Context,
+  user: User,
+  { scopes, device, jkt }: Login,
+): Promise<SessionWithUser> {
+  const { db, config } = services;
+  const client = clientRow(ctx.oidc.client);
+  const id = newId();
+  const grant = buildGrant(ctx, id, user, scopes);
+  const known = await registerDevice(db, user.id, device);
+  const opened = await openSession(db, {
+    id,
+    user_id: user.id,
+    client_id: client.client_id,
+    device_id: known?.id ?? null,
+    grant_payload: { openid: grant.openid, resources: grant.resources },
+    token_payload: tokenPayload(ctx, id, scopes, jkt),
+    idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
+    absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
+    origin: originOf(ctx),
+  });
+  if (!opened)
+    throw invalidGrant(
+      'the user may not log in any more',
+      `account_${(await findUser(db, user.id))?.status}`,
+    );
+  const session = {
+    ...opened,
+    ...user,
+    ...opened,
+    user_status: user.status,
+    user_is_active: true,
+    is_expired: false,
+  };
+  rememberSession(ctx, session);
+  ctx.oidc.entity('Grant', grant);
+  ctx.oidc.entity('Account', accountOf(session));
+  return session;
+}
+
+function buildGrant(ctx: Context, id: string, user: User, scopes: string[]): Grant {
+  const { provider, client, resourceServers } = ctx.oidc;
+  const grant = new provider.Grant({ accountId: user.id, clientId: client.clientId });
+  grant.jti = id;
+  grant.addOIDCScope(scopes);
+  for (const [identifier, server] of Object.entries(resourceServers)) {
+    const granted = scopes.filter((scope) => server.scopes.has(scope));
+    if (granted.length > 0) grant.addResourceScope(identifier, granted);
+  }
+  return grant;
+}
+
+// The engine binds the refresh tokens of public clients to the DPoP key (RFC 9449, 5); those of a confidential client
+// are bound by its authentication, and remember only that proofs were used.
+function tokenPayload(ctx: Context, id: string, scopes: string[], jkt: string | undefined): object {
+  const isPublic = ctx.oidc.client.tokenEndpointAuthMethod === 'none';
+  const resources = Object.keys(ctx.oidc.resourceServers);
+  return {
+    gty: 'password',
+    scope: scopes.join(' '),
+    resource: resources.length === 1 ? resources[0] : resources,
+    authTime: Math.floor(Date.now() / 1000),
+    amr: ['pwd'],
+    claims: idTokenClaims,
+    sid: id,
+    ...(jkt ? { dpop: true, ...(isPublic ? { jkt } : {}) } : {}),
+  };
+}
+
+async function answer(ctx: Context, session: SessionWithUser, jkt: string | undefined): Promise<void> {
+  const { provider, client, grant } = ctx.oidc;
+  if (!grant) throw new Error('a login has no grant');
+  const payload = session.token_payload as { scope: string; resource: string; authTime: number };
+  const source = new provider.RefreshToken({
+    ...payload,
+    client,
+    accountId: session.user_id,
+    grantId: session.id,
+    gty: 'password',
+  });
+  const at = new provider.AccessToken({
+    client,
+    accountId: session.user_id,
+    grantId: session.id,
+    gty: 'password',
+    sid: session.id,
+  });
+  if (jkt) at.setThumbprint('jkt', jkt);
+  ctx.oidc.entity('RefreshToken', source);
+  await grants.resolveAndApplyResource(provider, ctx, source, at, grant);
+  ctx.oidc.entity('AccessToken', at);
+  const accessToken = await at.save();
+  const refreshToken = client.grantTypeAllowed('refresh_token') ? await source.save() : undefined;
+  const idToken = source.scopes.has('openid') ? await issueIdToken(ctx, session, grant) : undefined;
+  ctx.body = grants.buildTokenResponse(provider, {
+    accessToken,
+    expiresIn: at.expiration,
+    idToken,
+    refreshToken,
+    scope: at.scope,
+    tokenType: at.tokenType,
+  });
+}
+
+async function issueIdToken(ctx: Context, session: SessionWithUser, grant: Grant): Promise<string> {
+  const { authTime, amr, scope } = session.token_payload as {
+    authTime: number;
+    amr: string[];
+    scope: string;
+  };
+  const claims = await accountOf(session).claims('id_token', scope, {}, []);
+  const token = new ctx.oidc.provider.IdToken({ ...claims, auth_time: authTime, amr }, { ctx });
+  Object.assign(token, {
+    scope: grant.getOIDCScopeFiltered(scope.split(' ')),
+    mask: idTokenClaims.id_token,
+    rejected: [],
+  });
+  token.set('sid', session.id);
+  return await token.issue({ use: 'idtoken' });
+}

@@ -1,0 +1,175 @@
+// The engine, configured, and the few places where we touch it (DESIGN, sections 4, 5 and 10).
+import type { KeyObject } from 'node:crypto';
+import {
+  type Configuration,
+  errors,
+  type KoaContextWithOIDC,
+  Provider,
+  type TokenEndpointGrantContext,
+} from 'oidc-provider';
+import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
+import { type Client as ClientRow, isRegisteredOrigin, verifyClientSecret } from '../core/clients.ts';
+import type { Services } from '../core/services.ts';
+import { expiresAt } from '../core/sessions.ts';
+import { accessTokenModel, replayDetectionModel } from './access_token_model.ts';
+import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
+import { createAdapter } from './adapter.ts';
+import { answerForJwts, mayIntrospect, mayRevoke } from './introspection.ts';
+import { passwordGrant, passwordParameters } from './password_grant.ts';
+import { refreshTokenModel } from './refresh_token_model.ts';
+import { clientRow, knownSession } from './request.ts';
+import { defaultScope, oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
+
+type Names = string | readonly string[] | ReadonlySet<string>;
+type Handler<Params extends object> = (ctx: TokenEndpointGrantContext<Params>) => Promise<void> | void;
+
+/** The engine registers its own grants by the same method, so this is where all of them get their checks and extras. */
+class KindredProvider extends Provider {
+  override registerGrantType<Params extends object>(
+    name: string,
+    handler: Handler<Params>,
+    params?: Names,
+    duplicates?: Names,
+  ): void {
+    const run: Handler<Params> = (ctx) => runGrant(name, ctx, async () => await handler(ctx));
+    super.registerGrantType(name, run, params, duplicates);
+  }
+}
+
+/** Makes the engine for these services. Signing keys are fixed for its life: when they change, make a new one. */
+export function createProvider(services: Services): Provider {
+  const provider = new KindredProvider(services.config.issuer, configuration(services));
+  replaceModels(provider, {
+    RefreshToken: refreshTokenModel(services, provider.RefreshToken),
+    AccessToken: accessTokenModel(services, provider.AccessToken),
+    ReplayDetection: replayDetectionModel(services, provider.ReplayDetection),
+    Client: withOurClientRules(provider.Client),
+    OIDCContext: withIssuerUrls(provider.OIDCContext, provider),
+  });
+  provider.registerGrantType('password', (ctx) => passwordGrant(services, ctx), passwordParameters, [
+    'resource',
+  ]);
+  provider.on('server_error', (ctx, err) =>
+    services.log.error({ err, request_id: ctx.state.requestId }, 'the engine failed'),
+  );
+  provider.use(answerForJwts(services) as never);
+  return provider;
+}
+
+// The engine reads its models from the provider whenever it needs one, so an own property takes the getter's place.
+function replaceModels(provider: Provider, models: Partial<Provider>): void {
+  for (const [name, value] of Object.entries(models)) Object.defineProperty(provider, name, { value });
+}
+
+async function runGrant(
+  name: string,
+  ctx: TokenEndpointGrantContext,
+  handler: () => Promise<void>,
+): Promise<void> {
+  if (name === 'client_credentials') await checkClientScopes(ctx);
+  await handler();
+  describeSession(ctx);
+}
+
+async function checkClientScopes(ctx: TokenEndpointGrantContext): Promise<void> {
+  await resolveRequestedResources(ctx.oidc.provider, ctx);
+  if (ctx.oidc.params.scope) requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
+  else ctx.oidc.params.scope = defaultScope(ctx).join(' ') || undefined;
+}
+
+// Beside the members of RFC 6749: which session this is, and when it expires if it is not used again.
+function describeSession(ctx: TokenEndpointGrantContext): void {
+  const session = knownSession(ctx);
+  const body = ctx.body as { refresh_token?: string };
+  if (!session || !body.refresh_token) return;
+  const used = { ...session, last_used_at: new Date() };
+  const seconds = Math.floor((expiresAt(used).getTime() - Date.now()) / 1000);
+  ctx.body = { ...body, refresh_token_expires_in: Math.max(0, seconds), session_id: session.id };
+}
+
+function withOurClientRules(Client: Provider['Client']): Provider['Client'] {
+  const prototype = Client.prototype as unknown as {
+    grantTypeAllowed: (type: string) => boolean;
+    compareClientSecret: (this: { kindred: ClientRow }, presented: string) => boolean;
+  };
+  const { grantTypeAllowed } = prototype;
+  prototype.compareClientSecret = function (presented) {
+    return verifyClientSecret(this.kindred.secrets, presented);
+  };
+  // The engine would say invalid_request; RFC 6749 has a word for it (section 5.2).
+  prototype.grantTypeAllowed = function (type) {
+    const isAllowed = grantTypeAllowed.call(this, type);
+    const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
+    if (!isAllowed && ctx?.oidc.route === 'token' && ctx.oidc.params?.grant_type === type) {
+      throw new errors.UnauthorizedClient('the client may not use this grant type');
+    }
+    return isAllowed;
+  };
+  return Client;
+}
+
+function withIssuerUrls(Base: Provider['OIDCContext'], provider: Provider): Provider['OIDCContext'] {
+  return class OIDCContext extends Base {
+    override urlFor(name: string, options?: Record<string, unknown>): string {
+      return provider.urlFor(name, options as never);
+    }
+  };
+}
+
+function configuration(services: Services): Configuration {
+  const { config, keyring, keys } = services;
+  const alg = keys[0]?.alg ?? config.signingAlg;
+  const asymmetric = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
+  return {
+    adapter: createAdapter(services),
+    jwks: { keys: keys.map((key) => key.private_jwk) as never },
+    clockTolerance: 0,
+    scopes: oidcScopes,
+    claims: claimsOfScopes,
+    responseTypes: ['code'],
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientDefaults: { id_token_signed_response_alg: alg },
+    enabledJWA: { clientAuthSigningAlgValues: [...asymmetric], idTokenSigningAlgValues: [...asymmetric] },
+    extraClientMetadata: { properties: ['kindred'] },
+    clientBasedCORS: (_ctx, origin, client) => isRegisteredOrigin(clientRow(client), origin),
+    cookies: { keys: keyring.all.map((key) => exported(key.keyFor('cookies'))) },
+    findAccount: (ctx, sub, token) => findAccount(services, ctx, sub, token),
+    extraTokenClaims: async (ctx, token) => extraClaims(ctx, token) as never,
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    expiresWithSession: async () => false,
+    formats: {
+      customizers: { jwt: async (_ctx, token, jwt) => addSid(token as { sid?: string }, jwt as never) },
+    },
+    routes: { introspection: '/introspect', revocation: '/revoke', userinfo: '/userinfo' },
+    ttl: {
+      AccessToken: (_ctx, token, client) =>
+        token.resourceServer?.accessTokenTTL ?? clientRow(client).access_token_ttl ?? config.accessTokenTtl,
+      ClientCredentials: (_ctx, token, client) =>
+        token.resourceServer?.accessTokenTTL ?? clientRow(client).access_token_ttl ?? config.accessTokenTtl,
+      IdToken: config.accessTokenTtl,
+      RefreshToken: config.sessionIdleTtl,
+      Grant: config.sessionAbsoluteTtl,
+    },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      dPoP: { enabled: true },
+      introspection: {
+        enabled: true,
+        allowedPolicy: async (_ctx, client, token) => await mayIntrospect(services, client, token),
+      },
+      revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayRevoke(client, token) },
+      resourceIndicators: resourceIndicators(services),
+      rpInitiatedLogout: { enabled: false },
+    },
+  };
+}
+
+function addSid(token: { sid?: string }, jwt: { payload: Record<string, unknown> }): void {
+  if (token.sid) jwt.payload.sid = token.sid;
+}
+
+function exported(key: KeyObject): string {
+  return key.export().toString('base64url');
+}

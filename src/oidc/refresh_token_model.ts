@@ -1,0 +1,194 @@
+// The engine's refresh token, made ours: found by derivation, consumed by rotation, never stored.
+import { type RefreshToken as EngineRefreshToken, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { resolveAndApplyResource } from 'oidc-provider/lib/helpers/grants.js';
+import { retryWindowOf } from '../core/clients.ts';
+import { decodeRefreshToken, mintRefreshToken, verifyRefreshToken } from '../core/refresh_token.ts';
+import { type Rotation, rotate } from '../core/rotation.ts';
+import type { Services } from '../core/services.ts';
+import { endSessions, expiresAt, findSession, type SessionWithUser } from '../core/sessions.ts';
+import { limited } from './errors.ts';
+import {
+  clientRow,
+  currentRequest,
+  giveReason,
+  knownGeneration,
+  knownSession,
+  originOf,
+  rememberGeneration,
+  rememberSession,
+} from './request.ts';
+
+type Base = typeof EngineRefreshToken;
+
+/** What we build on. The published types call the accessors properties, which a subclass could not override. */
+interface EngineModel {
+  jti: string;
+  accountId: string;
+  clientId: string;
+  grantId: string;
+  readonly scopes: Set<string>;
+}
+type EngineModelClass = new (payload: object) => EngineModel;
+type Model = EngineModel & { presented: number };
+
+/** The subclass that the provider answers with for `RefreshToken`; its name is what the engine stores as `kind`. */
+export function refreshTokenModel(services: Services, base: Base): Base {
+  const Base = base as unknown as EngineModelClass;
+  class RefreshToken extends Base {
+    /** The generation of the token that was presented. */
+    presented = 0;
+
+    /** Answers for old generations too, so that `consume` can see the reuse; never for a session that is over. */
+    static async find(value: string): Promise<RefreshToken | undefined> {
+      const found = await findPresented(services, value);
+      if (!found) return undefined;
+      const model = new RefreshToken(found.payload);
+      model.presented = found.generation;
+      return model;
+    }
+
+    /** Nothing to do: what belongs to a grant is a session, and that ends as one. */
+    static async revokeByGrantId(): Promise<void> {}
+
+    /** An old generation is no longer a valid token, although `find` answers for it (introspection asks). */
+    get isValid(): boolean {
+      return this.presented >= (knownSession(currentRequest())?.generation ?? 0);
+    }
+
+    /** Expiry was decided by the database's clock in `find`. */
+    get isExpired(): boolean {
+      return false;
+    }
+
+    /** The rotation. Everything that can refuse the request for another reason comes first: a refusal costs nothing. */
+    async consume(): Promise<void> {
+      const ctx = currentRequest();
+      await checkTargets(ctx, this);
+      await rotatePresented(services, ctx, this);
+    }
+
+    /** The value to hand out: that of the generation which the rotation gave, the same for every retry. */
+    async save(): Promise<string> {
+      const ctx = currentRequest();
+      const session = knownSession(ctx);
+      if (!session) throw new Error('a refresh token is saved without its session');
+      this.jti = mintRefreshToken(services.keyring, session, knownGeneration(ctx));
+      return this.jti;
+    }
+
+    /** Revoking a refresh token ends its session. */
+    async destroy(): Promise<void> {
+      await endSessionOfToken(services, this.grantId, this.clientId);
+    }
+  }
+  return RefreshToken as unknown as Base;
+}
+
+async function findPresented(
+  services: Services,
+  value: string,
+): Promise<{ payload: object; generation: number } | null> {
+  const ctx = currentRequest();
+  const decoded = decodeRefreshToken(value);
+  if (!decoded) return null;
+  const session = await findSession(services.db, decoded.session_id);
+  if (!session || !verifyRefreshToken(services.keyring, decoded, session)) return null;
+  const over = reasonOver(session);
+  if (over) {
+    if (ctx.oidc.client?.clientId === session.client_id) giveReason(ctx, over);
+    return null;
+  }
+  rememberSession(ctx, session);
+  return { payload: tokenPayload(session, value), generation: decoded.generation };
+}
+
+/** Ends the session of a token that its client revoked (RFC 7009, 2.1). */
+export async function endSessionOfToken(services: Services, id: string, client_id: string): Promise<void> {
+  const origin = originOf(currentRequest());
+  await endSessions(
+    services.db,
+    { id },
+    { reason: 'token_revoked', actor: 'client', detail: { client_id }, origin },
+  );
+}
+
+// A ban outlives the sessions that it ended, and is what the app has to tell its user.
+function reasonOver(session: SessionWithUser): string | null {
+  if (!session.user_is_active) return `account_${session.user_status}`;
+  if (session.ended_at) return 'session_ended';
+  return session.is_expired ? 'session_expired' : null;
+}
+
+function tokenPayload(session: SessionWithUser, value: string): object {
+  const issued = session.rotated_at ?? session.created_at;
+  return {
+    ...session.token_payload,
+    kind: 'RefreshToken',
+    jti: value,
+    grantId: session.id,
+    sid: session.id,
+    accountId: session.user_id,
+    clientId: session.client_id,
+    iat: Math.floor(issued.getTime() / 1000),
+    exp: Math.floor(expiresAt(session).getTime() / 1000),
+  };
+}
+
+// The engine resolves `resource` only after `consume`; a request that it would refuse there must not have rotated.
+async function checkTargets(ctx: KoaContextWithOIDC, token: Model): Promise<void> {
+  const { AccessToken } = ctx.oidc.provider;
+  const { grant, client } = ctx.oidc;
+  if (!grant || !client) throw new Error('a refresh token is consumed before its grant was loaded');
+  const probe = new AccessToken({
+    client,
+    accountId: token.accountId,
+    grantId: token.grantId,
+    gty: 'refresh_token',
+  });
+  const scope = ctx.oidc.params?.scope ? ctx.oidc.requestParamScopes : token.scopes;
+  await resolveAndApplyResource(ctx.oidc.provider, ctx as never, token, probe, grant, scope);
+  const { dpop } = knownSession(ctx)?.token_payload ?? {};
+  // A confidential client's refresh token is bound by its authentication; but once it asked for bound access tokens,
+  // whoever stole its secret must not get plain ones.
+  if (dpop && !ctx.get('DPoP')) throw new errors.InvalidGrant('DPoP proof JWT not provided');
+}
+
+async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, token: Model): Promise<void> {
+  const { db, config, limits, audit } = services;
+  const client = clientRow(ctx.oidc.client);
+  const session = knownSession(ctx);
+  if (token.presented === session?.generation) await limited(limits.refresh.consume(token.grantId));
+  const origin = originOf(ctx);
+  const rotation = await rotate(db, {
+    session_id: token.grantId,
+    generation: token.presented,
+    retry_window: retryWindowOf(client),
+    observe: client.rotation_profile === 'observe',
+    raise_token_version: config.reuseRaisesTokenVersion,
+    origin,
+  });
+  if (!('generation' in rotation)) throw refusal(ctx, rotation.outcome);
+  rememberGeneration(ctx, rotation.generation);
+  if (rotation.outcome === 'rotated') {
+    audit.add({
+      type: 'refresh_token_rotated',
+      user_id: token.accountId,
+      session_id: token.grantId,
+      client_id: client.client_id,
+      detail: { generation: rotation.generation },
+      ...origin,
+    });
+  }
+}
+
+const reasons: Record<Exclude<Rotation['outcome'], 'rotated' | 'retried'>, string> = {
+  reused: 'token_reused',
+  ended: 'session_ended',
+  expired: 'session_expired',
+  unknown: 'session_ended',
+};
+
+function refusal(ctx: KoaContextWithOIDC, outcome: keyof typeof reasons): Error {
+  giveReason(ctx, reasons[outcome]);
+  return new errors.InvalidGrant(`refresh token: ${outcome}`);
+}

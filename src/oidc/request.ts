@@ -1,0 +1,74 @@
+// What one request to the engine remembers: the session that it is about, and why it was refused.
+import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
+import { makeOrigin, type Origin } from '../core/audit.ts';
+import type { Client } from '../core/clients.ts';
+import type { Services } from '../core/services.ts';
+import { findSession, type SessionWithUser } from '../core/sessions.ts';
+import { parseId } from '../lib/ids.ts';
+
+type Context = KoaContextWithOIDC;
+
+interface Memory {
+  session?: SessionWithUser;
+  generation?: number;
+}
+
+const memories = new WeakMap<object, Memory>();
+
+/** The request that is being answered; models and adapter are called without it. */
+export function currentRequest(): Context {
+  const ctx = Provider.ctx;
+  if (!ctx) throw new Error('the engine called a model outside a request');
+  return ctx as Context;
+}
+
+/** Keeps a session for the rest of the request, so that grant and account cost no further SELECT. */
+export function rememberSession(ctx: Context, session: SessionWithUser): void {
+  memories.set(ctx, { ...memories.get(ctx), session });
+}
+
+/** The session of this id: the one that the request has already read, or from the database. */
+export async function sessionOf(
+  ctx: Context,
+  services: Services,
+  id: unknown,
+): Promise<SessionWithUser | null> {
+  const known = memories.get(ctx)?.session;
+  if (known && known.id === id) return known;
+  const session = parseId(id) ? await findSession(services.db, id as string) : null;
+  if (session) rememberSession(ctx, session);
+  return session;
+}
+
+/** The session that the request has read, without asking the database. */
+export function knownSession(ctx: Context): SessionWithUser | null {
+  return memories.get(ctx)?.session ?? null;
+}
+
+/** Notes the generation whose token this request hands out. */
+export function rememberGeneration(ctx: Context, generation: number): void {
+  memories.set(ctx, { ...memories.get(ctx), generation });
+}
+
+/** The generation whose token this request hands out; 0 at login. */
+export function knownGeneration(ctx: Context): number {
+  return memories.get(ctx)?.generation ?? 0;
+}
+
+/**
+ * Why the request is refused, as a machine word; it goes into the answer beside the OAuth error. Only for callers who
+ * proved to hold the token or the password.
+ */
+export function giveReason(ctx: Context, reason: string): void {
+  ctx.state.reason = reason;
+}
+
+/** Where the request comes from, as sessions and the audit trail keep it. */
+export function originOf(ctx: Context): Origin {
+  return makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+}
+
+/** Our row of the client that the engine has authenticated. */
+export function clientRow(client: unknown): Client {
+  return (client as { kindred: Client }).kindred;
+}

@@ -1,0 +1,82 @@
+// Which scopes a client may be granted where. A client's registered scope bounds everything (RFC 8707, RFC 6749 3.3).
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Client } from '../core/clients.ts';
+import { findResourceServer } from '../core/resource_servers.ts';
+import type { Services } from '../core/services.ts';
+import { clientRow, knownSession } from './request.ts';
+
+/** The scopes that belong to the server itself; every other one belongs to a resource server. */
+export const oidcScopes = ['openid', 'profile', 'email', 'offline_access'];
+
+// Of our own API: `account` is for people's own sessions, `admin` for administrators.
+const ownScopes = ['account', 'admin'];
+
+/** How the engine is told about resource servers. */
+export function resourceIndicators(services: Services) {
+  const { config, db } = services;
+  return {
+    enabled: true,
+    /** The audience when the request names none; of several granted ones, the first. */
+    async defaultResource(ctx: KoaContextWithOIDC, client: unknown, oneOf?: readonly string[] | string) {
+      if (oneOf) return typeof oneOf === 'string' ? oneOf : oneOf[0];
+      const isOwn = clientRow(client).first_party || ctx.oidc.params?.grant_type === 'client_credentials';
+      return isOwn ? config.resource : undefined;
+    },
+    /** A session's tokens stay with the resource that was granted at login. */
+    useGrantedResource: async () => true,
+    async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: unknown) {
+      const known = await findResourceServer(db, indicator);
+      if (!known && indicator !== config.resource) throw new errors.InvalidTarget();
+      const row = clientRow(client);
+      const offered = [...(indicator === config.resource ? ownScopes : []), ...words(known?.scope)];
+      return {
+        audience: indicator,
+        scope: grantable(row, offered, rolesOf(ctx)).join(' '),
+        accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
+        accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
+      };
+    },
+  };
+}
+
+/**
+ * Refuses a request for a scope that does not exist or that the client may not have, with `invalid_scope`; the engine
+ * itself drops unknown scopes of resource servers in silence.
+ */
+export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
+  const row = clientRow(ctx.oidc.client);
+  const offered = new Set(grantable(row, oidcScopes, null));
+  for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
+    for (const scope of server.scopes) offered.add(scope);
+  }
+  for (const scope of requested) {
+    if (!offered.has(scope))
+      throw new errors.InvalidScope('requested scope is unknown or not allowed', scope);
+  }
+}
+
+/** What a client gets that asks for nothing: all it may have of the servers named, but never `admin`, unasked. */
+export function defaultScope(ctx: KoaContextWithOIDC): string[] {
+  const row = clientRow(ctx.oidc.client);
+  const offered = Object.values(ctx.oidc.resourceServers ?? {}).flatMap((server) => [...server.scopes]);
+  const registered = row.scope === null ? [] : grantable(row, oidcScopes, null);
+  return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
+}
+
+function grantable(client: Client, offered: string[], roles: string[] | null): string[] {
+  const bound = client.scope === null ? null : new Set(words(client.scope));
+  return offered.filter((scope) => {
+    if (ownScopes.includes(scope) && !client.first_party) return false;
+    if (scope === 'admin') return bound?.has('admin') === true && roles?.includes('admin') !== false;
+    return bound === null || bound.has(scope);
+  });
+}
+
+// Null while nobody has logged in yet: then only the client bounds.
+function rolesOf(ctx: KoaContextWithOIDC): string[] | null {
+  return knownSession(ctx)?.roles ?? null;
+}
+
+function words(scope: string | null | undefined): string[] {
+  return scope ? scope.split(' ') : [];
+}
