@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { digest, equalBytes } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { type Db, isUniqueViolation, json, present } from './db.ts';
+import { type Db, isText, isUniqueViolation, json, present } from './db.ts';
 
 export type RotationProfile = 'strict' | 'spa' | 'mobile' | 'observe';
 
@@ -156,6 +156,7 @@ export async function createClient(
 
 /** The client of this id, or null. */
 export async function findClient(db: Db, client_id: string): Promise<Client | null> {
+  if (!isText(client_id)) return null;
   return (await db<Client>('clients').where({ client_id }).first()) ?? null;
 }
 

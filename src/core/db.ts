@@ -99,9 +99,17 @@ export async function rows<Row>(
   return Array.isArray(result) ? result : result.rows;
 }
 
-/** What a JSON column is given on a write: SQLite would store an array as `[object Object]`. */
+/**
+ * What a JSON column is given on a write: SQLite would store an array as `[object Object]`. Postgres takes neither NUL
+ * nor half a surrogate pair, and both may stand in what a stranger sends: they become U+FFFD.
+ */
 export function json(value: unknown): string {
-  return JSON.stringify(value);
+  return JSON.stringify(value).replace(/(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)/g, '$1\\ufffd');
+}
+
+/** False for a text that no column can hold, and that no row is found by: Postgres refuses NUL with an error. */
+export function isText(value: string): boolean {
+  return !value.includes('\0');
 }
 
 /** True when `error` is a violated unique index, on either database. */

@@ -65,6 +65,8 @@ export const username = z
     z
       .string()
       .regex(/^[\p{L}\p{M}\p{N}._-]{2,64}$/u, 'must be 2 to 64 letters, digits, dots, dashes or underscores')
+      // Variation selectors are marks and Hangul fillers letters, and nobody sees either.
+      .regex(/^\P{Default_Ignorable_Code_Point}*$/u, 'must not contain invisible characters')
       .refine(isOfOneScript, 'must not mix letters of different scripts'),
   );
 
@@ -73,4 +75,11 @@ export const email = z
   .string()
   .max(254)
   .transform((value) => value.normalize('NFKC'))
-  .pipe(z.string().regex(/^[^\s@\p{C}]+@[^\s@\p{C}]+\.[^\s@\p{C}]+$/u, 'must be an e-mail address'));
+  .pipe(
+    z
+      .string()
+      // Again: NFKC makes up to 18 characters of one.
+      .max(254)
+      .regex(/^[^\s@\p{C}]+@[^\s@\p{C}]+\.[^\s@\p{C}]+$/u, 'must be an e-mail address')
+      .regex(/^\P{Default_Ignorable_Code_Point}*$/u, 'must not contain invisible characters'),
+  );

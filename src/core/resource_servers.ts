@@ -1,7 +1,7 @@
 // Resource servers: the audiences of access tokens, and what may be asked for there.
 import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
-import { type Db, isUniqueViolation, present } from './db.ts';
+import { type Db, isText, isUniqueViolation, present } from './db.ts';
 
 export interface ResourceServer {
   /** An absolute URI without fragment (RFC 8707); the `aud` of its tokens. */
@@ -68,5 +68,6 @@ export async function createResourceServer(db: Db, input: NewResourceServer): Pr
 
 /** The resource server with exactly this identifier, or null. */
 export async function findResourceServer(db: Db, identifier: string): Promise<ResourceServer | null> {
+  if (!isText(identifier)) return null;
   return (await db<ResourceServer>('resource_servers').where({ identifier }).first()) ?? null;
 }

@@ -3,7 +3,7 @@ import { AppError } from '../lib/errors.ts';
 import { type Actor, type Origin, recordEvents } from './audit.ts';
 import { type Db, present } from './db.ts';
 import { type EndedReason, endSessions } from './sessions.ts';
-import { lockUser, type User, type UserStatus } from './users.ts';
+import { asTaken, lockUser, type User, type UserStatus } from './users.ts';
 
 export interface StatusChange {
   status: UserStatus;
@@ -24,7 +24,8 @@ const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
 /**
  * Changes a user's status and, unless it becomes active, ends all sessions of the user. Once this has returned, nothing
  * of the user's succeeds any more: a login that was in flight either finds the new status or has its session ended here.
- * Returns the user and how many sessions ended; refuses with `user_not_found`.
+ * Returns the user and how many sessions ended; refuses with `user_not_found`, and
+ * with `username_taken` or `email_taken` when somebody else took the names of a deleted user.
  */
 export async function changeUserStatus(
   db: Db,
@@ -41,7 +42,10 @@ export async function changeUserStatus(
         ban_expires_at: change.status === 'banned' ? (change.ban_expires_at ?? null) : null,
         updated_at: present(tx),
       } as never)
-      .returning('*');
+      .returning('*')
+      .catch((error) => {
+        throw asTaken(error);
+      });
     const who = { actor: change.actor, actor_id: change.actor_id ?? null };
     await recordEvents(tx, [
       {

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { type Db, isUniqueViolation, json, present } from './db.ts';
+import { type Db, isText, isUniqueViolation, json, present } from './db.ts';
 import { nameKey } from './names.ts';
 
 export type UserStatus = 'active' | 'banned' | 'disabled' | 'deleted';
@@ -60,9 +60,18 @@ export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User
       .returning('*');
     return created as User;
   } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    throw new AppError((error as Error).message.includes('email') ? 'email_taken' : 'username_taken');
+    throw asTaken(error);
   }
+}
+
+/**
+ * The refusal that a violated index of names comes to; any other error as it is. Knex puts the statement in front of
+ * the database's own words, and the statement names every column.
+ */
+export function asTaken(error: unknown): unknown {
+  if (!isUniqueViolation(error)) return error;
+  const said = (error as Error).message.split(' - ').at(-1) ?? '';
+  return new AppError(said.includes('email_key') ? 'email_taken' : 'username_taken');
 }
 
 /** The user of this id, whatever its status, or null. */
@@ -73,6 +82,7 @@ export async function findUser(db: Db, id: string): Promise<User | null> {
 /** The user who logs in by this name: an e-mail address when it has an `@`, a username otherwise. */
 export async function findUserByLogin(db: Db, login: string): Promise<User | null> {
   const key = nameKey(login);
+  if (!isText(key)) return null;
   const column = key.includes('@') ? 'email_key' : 'username_key';
   return (await db<User>('users').where(column, key).whereNot('status', 'deleted').first()) ?? null;
 }
@@ -105,8 +115,7 @@ export async function updateUser(
       .returning('*');
     return updated ?? null;
   } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    throw new AppError((error as Error).message.includes('email') ? 'email_taken' : 'username_taken');
+    throw asTaken(error);
   }
 }
 

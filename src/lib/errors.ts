@@ -43,6 +43,11 @@ const table = {
     error: 'resource_server_exists',
     description: 'a resource server with this identifier exists',
   },
+  invalid_client_metadata: {
+    status: 400,
+    error: 'invalid_client_metadata',
+    description: 'the client metadata is not valid',
+  },
   rate_limited: { status: 429, error: 'rate_limited', description: 'too many requests; try again later' },
   server_error: { status: 500, error: 'server_error', description: 'something went wrong on our side' },
   unavailable: {

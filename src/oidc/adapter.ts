@@ -31,7 +31,7 @@ function clientAdapter({ db }: Services): Adapter {
 }
 
 // The row rides along as `kindred`; the engine only needs to believe that there is a secret (see `compareClientSecret`).
-function engineMetadata(client: Client): AdapterPayload {
+export function engineMetadata(client: Client): AdapterPayload {
   const { allowed_origins: _ours, ...metadata } = client.metadata;
   return {
     ...metadata,
