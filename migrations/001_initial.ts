@@ -15,6 +15,7 @@ export async function up(knex: Knex): Promise<void> {
       .defaultTo('active')
       .checkIn(['active', 'banned', 'disabled', 'deleted'], 'users_status_check');
     table.text('status_reason');
+    table.text('status_message');
     table.timestamp('ban_expires_at', { useTz: true });
     table.jsonb('roles').notNullable();
     table.jsonb('permissions').notNullable();
@@ -131,10 +132,11 @@ export async function up(knex: Knex): Promise<void> {
     table.timestamp('created_at', { useTz: true }).notNullable();
     table.timestamp('current_at', { useTz: true });
     table.timestamp('retiring_at', { useTz: true });
+    table.timestamp('expires_at', { useTz: true });
   });
-  // Of two nodes that make the first key at once, one wins.
+  // Of two nodes that make a key at once, one wins.
   await knex.raw(
-    "create unique index signing_keys_one_current on signing_keys (status) where status = 'current'",
+    "create unique index signing_keys_one_of_each on signing_keys (status) where status in ('current', 'upcoming')",
   );
 
   await knex.schema.createTable('audit_events', (table) => {
@@ -158,6 +160,8 @@ export async function up(knex: Knex): Promise<void> {
   await knex.raw('create index audit_events_user on audit_events (user_id, id) where user_id is not null');
   await knex.raw('create index audit_events_type on audit_events (type, id)');
 
+  await makeAppendOnly(knex);
+
   await knex.schema.createTable('rate_limits', (table) => {
     table.text('key').primary();
     table.integer('points').notNullable().defaultTo(0);
@@ -167,7 +171,29 @@ export async function up(knex: Knex): Promise<void> {
   if (knex.client.config.client === 'pg') {
     // Room on each page for the new version of a rotated row.
     await knex.raw('alter table sessions set (fillfactor = 85)');
+    // A search by prefix can use these whatever the collation.
+    await knex.raw('create index users_username_prefix on users (username_key text_pattern_ops)');
+    await knex.raw('create index users_email_prefix on users (email_key text_pattern_ops)');
   }
+}
+
+// The trail can be added to and swept, and nothing else. On Postgres the sweep has to say what it is; SQLite knows no
+// such words, and there only changes are refused.
+async function makeAppendOnly(knex: Knex): Promise<void> {
+  if (knex.client.config.client !== 'pg') {
+    await knex.raw(`create trigger audit_events_append_only before update on audit_events
+      begin select raise(abort, 'audit_events is append-only'); end`);
+    return;
+  }
+  await knex.raw(`create function audit_events_refuse() returns trigger language plpgsql as $$
+    begin
+      if tg_op = 'DELETE' and current_setting('kindred.sweep', true) = 'on' then return old; end if;
+      raise exception 'audit_events is append-only';
+    end $$`);
+  await knex.raw(`create trigger audit_events_append_only before update or delete on audit_events
+    for each row execute function audit_events_refuse()`);
+  await knex.raw(`create trigger audit_events_no_truncate before truncate on audit_events
+    for each statement execute function audit_events_refuse()`);
 }
 
 export async function down(knex: Knex): Promise<void> {
@@ -184,4 +210,5 @@ export async function down(knex: Knex): Promise<void> {
     'users',
   ];
   for (const table of tables) await knex.schema.dropTableIfExists(table);
+  if (knex.client.config.client === 'pg') await knex.raw('drop function if exists audit_events_refuse()');
 }

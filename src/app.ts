@@ -3,7 +3,7 @@ import Koa from 'koa';
 import type { Services } from './core/services.ts';
 import { answerPreflights } from './http/cors.ts';
 import { deviceRoutes } from './http/devices.ts';
-import { mountEngine } from './http/engine.ts';
+import { composeEngine, mountEngine } from './http/engine.ts';
 import { answerErrors } from './http/errors.ts';
 import { meRoutes } from './http/me.ts';
 import { openApiRoutes } from './http/openapi.ts';
@@ -29,7 +29,16 @@ export function createApp(services: Services): Koa {
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
-  app.use(mountEngine(services, createProvider(services)));
+  app.use(mountEngine(services, followKeys(services)));
   app.on('error', (err) => log.error({ err }, 'the app failed'));
   return app;
+}
+
+// Signing keys cannot change inside a running engine: a change of keys makes a new one, swapped behind one middleware.
+function followKeys(services: Services): () => Koa.Middleware {
+  let engine = composeEngine(createProvider(services));
+  services.keys.onChange(() => {
+    engine = composeEngine(createProvider(services));
+  });
+  return () => engine;
 }

@@ -39,12 +39,19 @@ export interface AccessTokenVerifier {
   read: (token: string) => Promise<AccessTokenClaims | null>;
 }
 
-/** Makes the verifier for tokens of `issuer`, signed by one of `keys`. */
-export function createAccessTokenVerifier(db: Db, issuer: string, keys: SigningKey[]): AccessTokenVerifier {
-  const keySet = createLocalJWKSet({ keys: keys.map((key) => key.public_jwk) });
-  const algorithms = [...new Set(keys.map((key) => key.alg))];
+/** Makes the verifier for tokens of `issuer`, signed by one of the `keys` of the moment. */
+export function createAccessTokenVerifier(
+  db: Db,
+  issuer: string,
+  keys: () => SigningKey[],
+): AccessTokenVerifier {
+  const keySetOf = rememberLast((list: SigningKey[]) => ({
+    keySet: createLocalJWKSet({ keys: list.map((key) => key.public_jwk) }),
+    algorithms: [...new Set(list.map((key) => key.alg))],
+  }));
   const read = async (token: string) => {
     try {
+      const { keySet, algorithms } = keySetOf(keys());
       const { payload } = await jwtVerify(token, keySet, {
         issuer,
         algorithms,
@@ -62,6 +69,15 @@ export function createAccessTokenVerifier(db: Db, issuer: string, keys: SigningK
       const claims = isJwt(token) ? await read(token) : await findOpaque(db, issuer, token);
       return claims && (await isLive(db, claims)) ? claims : null;
     },
+  };
+}
+
+// The key set is made once for each list of keys, and the list is another array whenever it changed.
+function rememberLast<In, Out>(make: (input: In) => Out): (input: In) => Out {
+  let last: { input: In; output: Out } | undefined;
+  return (input) => {
+    if (last?.input !== input) last = { input, output: make(input) };
+    return last.output;
   };
 }
 

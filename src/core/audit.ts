@@ -1,4 +1,6 @@
 // The audit trail: what happened to whom, appended and never changed.
+import { channel } from 'node:diagnostics_channel';
+import type { Knex } from 'knex';
 import { newId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import { type Db, json } from './db.ts';
@@ -6,7 +8,9 @@ import { type Db, json } from './db.ts';
 export type EventType =
   | 'session_opened'
   | 'session_ended'
+  | 'client_token_issued'
   | 'refresh_token_rotated'
+  | 'refresh_token_retried'
   | 'refresh_token_reused'
   | 'refresh_token_reuse_observed'
   | 'access_token_revoked'
@@ -14,7 +18,16 @@ export type EventType =
   | 'user_created'
   | 'user_updated'
   | 'user_status_changed'
-  | 'password_changed';
+  | 'password_changed'
+  | 'client_created'
+  | 'client_updated'
+  | 'client_deleted'
+  | 'client_secret_added'
+  | 'client_secret_removed'
+  | 'resource_server_created'
+  | 'resource_server_updated'
+  | 'resource_server_deleted'
+  | 'signing_key_rotated';
 
 /** Who did it: the user, an administrator, a client, or the server by its own rules. */
 export type Actor = 'user' | 'admin' | 'client' | 'system';
@@ -61,9 +74,30 @@ export function makeOrigin(ip: string, userAgent: string, requestId?: string): O
   return { ip: ip || null, user_agent: userAgent.slice(0, 512) || null, request_id: requestId ?? null };
 }
 
+const announcements = channel('kindred.audit');
+
+/** Calls `listener` with every event of this process once it is certain: after the commit, when in a transaction. */
+export function onAuditEvent(listener: (event: NewEvent) => void): () => void {
+  const receive = (event: unknown) => listener(event as NewEvent);
+  announcements.subscribe(receive);
+  return () => announcements.unsubscribe(receive);
+}
+
+/** Tells the listeners of events that some statement has written; `recordEvents` does it by itself. */
+export function announce(db: Db, events: NewEvent[]): void {
+  if (!announcements.hasSubscribers) return;
+  const send = () => {
+    for (const event of events) announcements.publish(event);
+  };
+  if (db.isTransaction) (db as Knex.Transaction).executionPromise.then(send, () => {});
+  else send();
+}
+
 /** Appends events; within a transaction they stand or fall with it. */
 export async function recordEvents(db: Db, events: NewEvent[], at: Date = new Date()): Promise<void> {
-  if (events.length > 0) await db('audit_events').insert(events.map((event) => toRow(event, at)));
+  if (events.length === 0) return;
+  await db('audit_events').insert(events.map((event) => toRow(event, at)));
+  announce(db, events);
 }
 
 /** The newest events of one session, newest first. */
@@ -75,6 +109,9 @@ export async function listSessionEvents(
 ): Promise<AuditEvent[]> {
   return await db<AuditEvent>('audit_events').where({ session_id, type }).orderBy('id', 'desc').limit(limit);
 }
+
+/** The most events that wait for a database that does not take them. */
+const capacity = 10_000;
 
 /** Collects events that may be written late, and writes them together. */
 export interface AuditBatch {
@@ -99,7 +136,9 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
     try {
       await db.batchInsert('audit_events', taken, 50);
     } catch (error) {
-      log.error({ err: error, lost: taken.length }, 'audit events could not be written');
+      // Kept for the next try, but not without end: a database that is away for long must not take our memory.
+      waiting = [...taken, ...waiting].slice(-capacity);
+      log.error({ err: error, waiting: waiting.length }, 'audit events could not be written');
     }
   };
   const flush = () => {
@@ -110,7 +149,8 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
   return {
     add(event) {
       waiting.push(toRow(event, new Date()));
-      if (waiting.length >= size) void flush();
+      announce(db, [event]);
+      if (waiting.length % size === 0) void flush();
     },
     flush,
     async close() {

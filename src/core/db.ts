@@ -132,6 +132,8 @@ const jsonColumns = new Set([
 const booleanColumns = new Set([
   'first_party',
   'is_expired',
+  'is_active',
+  'is_ready',
   'is_revoked',
   'user_is_active',
   'in_window',

@@ -6,14 +6,15 @@ import { createLog, type Log } from '../lib/log.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens.ts';
 import { type AuditBatch, createAuditBatch } from './audit.ts';
 import { openDatabase } from './db.ts';
+import { type KeyStore, openKeyStore } from './key_store.ts';
+import { openNotices } from './notices.ts';
 import { createRateLimits, type RateLimits } from './rate_limits.ts';
-import { loadSigningKeys, type SigningKey } from './signing_keys.ts';
 
 export interface Services {
   config: Config;
   db: Knex;
   keyring: Keyring;
-  keys: SigningKey[];
+  keys: KeyStore;
   verifier: AccessTokenVerifier;
   limits: RateLimits;
   audit: AuditBatch;
@@ -31,18 +32,20 @@ export async function openServices(config: Config): Promise<Services> {
   const db = openDatabase(config.databaseUrl, { pool: config.databasePool });
   try {
     const keyring = createKeyring(config.secrets);
-    const keys = await loadSigningKeys(db, keyring, config.signingAlg);
+    const notices = openNotices(config.databaseUrl, log);
+    const keys = await openKeyStore(db, keyring, config.signingAlg, notices);
     const audit = createAuditBatch(db, log);
     return {
       config,
       db,
       keyring,
       keys,
-      verifier: createAccessTokenVerifier(db, config.issuer, keys),
+      verifier: createAccessTokenVerifier(db, config.issuer, keys.list),
       limits: createRateLimits(db, config.rateLimits),
       audit,
       log,
       async close() {
+        await notices.close();
         await audit.close();
         await db.destroy();
       },

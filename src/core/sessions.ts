@@ -4,6 +4,7 @@ import { newId } from '../lib/ids.ts';
 import {
   type Actor,
   type AuditEvent,
+  announce,
   listSessionEvents,
   type NewEvent,
   type Origin,
@@ -59,6 +60,7 @@ export interface SessionWithUser extends Session {
   is_expired: boolean;
   user_is_active: boolean;
   user_status: UserStatus;
+  status_message: string | null;
   username: string;
   email: string | null;
   roles: string[];
@@ -114,7 +116,21 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
   const opened = isPostgres(db)
     ? await rows<Session>(db, openAtOnce(db), values)
     : await db.transaction((tx) => openInSteps(tx, values));
-  return opened[0] ?? null;
+  const [created] = opened;
+  if (!created) return null;
+  const { user_id, client_id, origin } = input;
+  announce(db, [
+    {
+      type: 'session_opened',
+      user_id,
+      client_id,
+      session_id: created.id,
+      actor: 'user',
+      actor_id: user_id,
+      ...origin,
+    },
+  ]);
+  return created;
 }
 
 const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()} returning id`;
@@ -153,7 +169,7 @@ export function isExpiredSql(db: Db, prefix = ''): string {
 export async function findSession(db: Db, id: string, at?: Date): Promise<SessionWithUser | null> {
   const [session] = await rows<SessionWithUser>(
     db,
-    `select s.*, ${isExpiredSql(db, 's.')} as is_expired, ${isActiveSql('u.')} as user_is_active, u.status as user_status,
+    `select s.*, ${isExpiredSql(db, 's.')} as is_expired, ${isActiveSql('u.')} as user_is_active, u.status as user_status, u.status_message,
        u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version
      from sessions s join users u on u.id = s.user_id where s.id = :id`,
     { id, now: present(db, at) },

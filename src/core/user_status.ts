@@ -1,13 +1,18 @@
 // Ban, disable, delete and their undoing: each in one transaction that also ends what the user holds.
+
+import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { type Actor, type Origin, recordEvents } from './audit.ts';
-import { type Db, present } from './db.ts';
+import { type Db, json, present } from './db.ts';
 import { type EndedReason, endSessions } from './sessions.ts';
-import { asTaken, lockUser, type User, type UserStatus } from './users.ts';
+import { lockUser, requireAnotherAdmin, type User, type UserStatus } from './users.ts';
 
 export interface StatusChange {
   status: UserStatus;
+  /** For administrators and the trail. */
   reason?: string | null;
+  /** For the user, who learns it with the right password or token. */
+  message?: string | null;
   /** Only for a ban: when it ends by itself. */
   ban_expires_at?: Date | null;
   actor: Actor;
@@ -33,19 +38,14 @@ export async function changeUserStatus(
   change: StatusChange,
 ): Promise<{ user: User; ended: number }> {
   return await db.transaction(async (tx) => {
-    if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
+    if (change.status !== 'active') await requireRemovable(tx, id, change);
+    const before = await lockUser(tx, id);
+    if (!before || before.status === 'deleted') throw new AppError('user_not_found');
     const [user] = await tx<User>('users')
       .where({ id })
-      .update({
-        status: change.status,
-        status_reason: change.reason ?? null,
-        ban_expires_at: change.status === 'banned' ? (change.ban_expires_at ?? null) : null,
-        updated_at: present(tx),
-      } as never)
-      .returning('*')
-      .catch((error) => {
-        throw asTaken(error);
-      });
+      .update(newStatus(tx, change) as never)
+      .returning('*');
+    if (change.status === 'deleted') await forgetTraces(tx, id);
     const who = { actor: change.actor, actor_id: change.actor_id ?? null };
     await recordEvents(tx, [
       {
@@ -66,4 +66,35 @@ export async function changeUserStatus(
     const ended = await endSessions(tx, { user_id: id }, ending);
     return { user: user as User, ended: ended.length };
   });
+}
+
+async function requireRemovable(tx: Knex.Transaction, id: string, change: StatusChange): Promise<void> {
+  if (change.actor === 'admin' && change.actor_id === id) throw new AppError('not_yourself');
+  await requireAnotherAdmin(tx, id);
+}
+
+// A deleted user stays as a row that other rows point to, with nothing in it that is about a person.
+function newStatus(tx: Knex.Transaction, change: StatusChange): object {
+  const row = {
+    status: change.status,
+    status_reason: change.reason ?? null,
+    status_message: change.message ?? null,
+    ban_expires_at: change.status === 'banned' ? (change.ban_expires_at ?? null) : null,
+    updated_at: present(tx),
+  };
+  if (change.status !== 'deleted') return row;
+  const nobody = {
+    username: '',
+    username_key: '',
+    email: null,
+    email_key: null,
+    password_hash: null,
+    tenant_id: null,
+  };
+  return { ...row, ...nobody, roles: json([]), permissions: json([]) };
+}
+
+async function forgetTraces(tx: Knex.Transaction, user_id: string): Promise<void> {
+  await tx('devices').where({ user_id }).delete();
+  await tx('sessions').where({ user_id }).update({ ip: null, user_agent: null });
 }

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { type Db, isText, isUniqueViolation, json, present } from './db.ts';
+import { type Db, isPostgres, isText, isUniqueViolation, json, present, rows } from './db.ts';
 import { nameKey } from './names.ts';
 
 export type UserStatus = 'active' | 'banned' | 'disabled' | 'deleted';
@@ -15,7 +15,10 @@ export interface User {
   email_key: string | null;
   password_hash: string | null;
   status: UserStatus;
+  /** For administrators. */
   status_reason: string | null;
+  /** For the user, once they have proved who they are. */
+  status_message: string | null;
   /** When a ban ends by itself; null for one without end. */
   ban_expires_at: Date | null;
   roles: string[];
@@ -127,6 +130,49 @@ export async function replacePasswordHash(db: Db, id: string, from: string, to: 
 /** Makes every access token that this user holds inactive; devices refresh once and go on. */
 export async function raiseTokenVersion(db: Db, id: string): Promise<void> {
   await db<User>('users').where({ id }).increment('token_version', 1);
+}
+
+/** SQL that is true for a user with the role `admin`. */
+export function isAdminSql(db: Db): string {
+  if (isPostgres(db)) return `roles @> '["admin"]'`;
+  return `exists (select 1 from json_each(users.roles) where json_each.value = 'admin')`;
+}
+
+/**
+ * Refuses with `last_admin` when without this user nobody could administrate. Locks all administrators, in the order
+ * of their ids, so that two of them who remove each other at once do not both succeed.
+ */
+export async function requireAnotherAdmin(tx: Knex.Transaction, id: string): Promise<void> {
+  const admins = await rows<{ id: string; is_active: boolean }>(
+    tx,
+    `select id, ${isActiveSql()} as is_active from users where id = :id or (${isAdminSql(tx)} and status <> 'deleted')
+     order by id ${isPostgres(tx) ? 'for update' : ''}`,
+    { id, now: present(tx) },
+  );
+  const user = await findUser(tx, id);
+  if (!user?.roles.includes('admin') || !isActive(user)) return;
+  if (!admins.some((admin) => admin.is_active && admin.id !== id)) throw new AppError('last_admin');
+}
+
+export interface UserSearch {
+  /** The beginning of a username or an e-mail address. */
+  prefix?: string | undefined;
+  status?: UserStatus | undefined;
+  limit: number;
+  /** Behind this id. */
+  after?: string | undefined;
+}
+
+/** Users in the order of their ids, which is that of their creation. */
+export async function listUsers(db: Db, { prefix, status, limit, after }: UserSearch): Promise<User[]> {
+  const query = db<User>('users').orderBy('id').limit(limit);
+  if (status) query.where({ status });
+  if (after) query.where('id', '>', after);
+  if (prefix) {
+    const pattern = `${nameKey(prefix).replace(/[\\%_]/g, '\\$&')}%`;
+    query.whereRaw("(username_key like ? escape '\\' or email_key like ? escape '\\')", [pattern, pattern]);
+  }
+  return await query;
 }
 
 /** Takes the lock on the user's row that every transaction over sessions takes first (DESIGN: lock order). */

@@ -14,16 +14,23 @@ const paths: Record<string, string[]> = {
   '/.well-known/oauth-authorization-server': ['GET', 'HEAD', 'OPTIONS'],
 };
 
-/** Passes requests for the engine's paths to `engine`, and everything else on. */
-export function mountEngine(services: Services, engine: { middleware: unknown[] }): Middleware {
-  const run = compose(engine.middleware as Middleware[]);
+/** An engine as a middleware. */
+export function composeEngine(engine: { middleware: unknown[] }): Middleware {
+  return compose(engine.middleware as Middleware[]);
+}
+
+/**
+ * Passes requests for the engine's paths to the engine of the moment, and everything else on. A request that is under
+ * way stays with the engine that it began with.
+ */
+export function mountEngine(services: Services, engine: () => Middleware): Middleware {
   return async (ctx, next) => {
     const methods = Object.hasOwn(paths, ctx.path) ? paths[ctx.path] : undefined;
     if (!methods) return await next();
     if (!methods.includes(ctx.method)) return refuseMethod(ctx, methods);
     // Machines talk here; an Accept header of text/html would get them a page instead of an error they can read.
     ctx.req.headers.accept = 'application/json';
-    await run(ctx, next);
+    await engine()(ctx, next);
     if (ctx.status === 401 && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${services.config.issuer}"`);
     }

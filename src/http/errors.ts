@@ -34,8 +34,11 @@ function complete(ctx: Context): void {
   if (!isErrorBody(ctx.body)) answer(ctx, fallback(status));
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
+  // Picked and not spread: the engine adds members of its own, such as the refused `scope`.
+  const { error, error_description } = ctx.body as { error: string; error_description?: string };
   ctx.body = {
-    ...(ctx.body as object),
+    error,
+    error_description,
     ...(ctx.state.reason ? { reason: ctx.state.reason } : {}),
     request_id: ctx.state.requestId,
   };

@@ -1,12 +1,14 @@
 // Who is calling: the access token of a request to our own API, verified (RFC 6750, RFC 9449).
 import type { Context } from 'koa';
 import type { AccessTokenClaims } from '../core/access_tokens.ts';
+import { findClient } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
+import { findUser } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { verifyProof } from './dpop.ts';
 import type { Auth, Call } from './routes.ts';
 
-const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account' };
+const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account', admin: 'admin' };
 
 /**
  * The claims of the caller's token, which must be meant for this API, belong to a live session and carry the scope of
@@ -21,11 +23,11 @@ export async function authorize(
   if (!presented)
     throw challenge(services, ctx, new AppError('invalid_token', 'an access token is required'));
   const claims = await services.verifier.verify(presented.token);
-  const isOurs = claims !== null && claims.aud === services.config.resource && claims.sid !== undefined;
+  const isOurs = claims !== null && claims.aud === services.config.resource;
   if (!isOurs || !(await isPossessed(services, ctx, claims, presented))) {
     throw challenge(services, ctx, new AppError('invalid_token'), 'invalid_token');
   }
-  if (!claims.scope?.split(' ').includes(scopes[auth])) {
+  if (!(await mayCall(services, claims, auth))) {
     throw challenge(
       services,
       ctx,
@@ -34,6 +36,18 @@ export async function authorize(
     );
   }
   return claims as Call['caller'];
+}
+
+// The scope is what the token was given; the role and the client's registration are what still holds.
+async function mayCall(
+  { db }: Services,
+  claims: AccessTokenClaims,
+  auth: Exclude<Auth, 'public'>,
+): Promise<boolean> {
+  if (!claims.scope?.split(' ').includes(scopes[auth])) return false;
+  if (auth === 'user') return claims.sid !== undefined;
+  if (claims.sid) return (await findUser(db, claims.sub))?.roles.includes('admin') === true;
+  return (await findClient(db, claims.client_id))?.scope?.split(' ').includes('admin') === true;
 }
 
 interface PresentedToken {

@@ -29,6 +29,7 @@ function run(services: Services, row: Route): Middleware {
     const call = {
       services,
       caller,
+      by: { actor: row.auth === 'admin' ? 'admin' : 'user', actor_id: caller?.sub },
       origin: originOf(ctx),
       params: checkPath(row, ctx),
       query: check(row.query, ctx.query),

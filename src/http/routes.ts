@@ -1,12 +1,15 @@
 // What a route is: one row, from which binding, validation, authorization and the OpenAPI document all follow.
 import { z } from 'zod';
 import type { AccessTokenClaims } from '../core/access_tokens.ts';
-import type { Origin } from '../core/audit.ts';
+import type { Actor, Origin } from '../core/audit.ts';
 import type { Services } from '../core/services.ts';
 import type { ErrorName } from '../lib/errors.ts';
 
-/** Who may call: anybody; a user with the scope `account`; nobody is the default, every row says it. */
-export type Auth = 'public' | 'user';
+/**
+ * Who may call: anybody; a user, with the scope `account`; an administrator, with the scope `admin`, who is a user with
+ * the role `admin` or a confidential client. There is no default, every row says it.
+ */
+export type Auth = 'public' | 'user' | 'admin';
 
 /** What a handler gets: everything checked, nothing raw. */
 export interface Call<Params = unknown, Query = unknown, Body = unknown> {
@@ -14,8 +17,10 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   params: Params;
   query: Query;
   body: Body;
-  /** The verified access token of the caller; `sub` is the user, `sid` the session. */
+  /** The verified access token of the caller; `sub` is the user, `sid` the session (a client's token has none). */
   caller: AccessTokenClaims & { sid: string };
+  /** Who does this, for the rows and events that remember it. */
+  by: { actor: Actor; actor_id: string };
   origin: Origin;
 }
 

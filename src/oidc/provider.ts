@@ -118,11 +118,11 @@ function withIssuerUrls(Base: Provider['OIDCContext'], provider: Provider): Prov
 
 function configuration(services: Services): Configuration {
   const { config, keyring, keys } = services;
-  const alg = keys[0]?.alg ?? config.signingAlg;
+  const { alg } = keys.current();
   const asymmetric = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
   return {
     adapter: createAdapter(services),
-    jwks: { keys: keys.map((key) => key.private_jwk) as never },
+    jwks: { keys: keys.list().map((key) => key.private_jwk) as never },
     clockTolerance: 0,
     scopes: oidcScopes,
     claims: claimsOfScopes,

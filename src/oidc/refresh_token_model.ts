@@ -27,6 +27,7 @@ interface EngineModel {
   clientId: string;
   grantId: string;
   readonly scopes: Set<string>;
+  readonly resourceIndicators: Set<string>;
 }
 type EngineModelClass = new (payload: object) => EngineModel;
 type Model = EngineModel & { presented: number };
@@ -145,6 +146,9 @@ async function checkTargets(ctx: KoaContextWithOIDC, token: Model): Promise<void
     grantId: token.grantId,
     gty: 'refresh_token',
   });
+  // Of several the engine looks at the first alone.
+  const resources = [ctx.oidc.params?.resource ?? []].flat();
+  if (!resources.every((one) => token.resourceIndicators.has(one as string))) throw new errors.InvalidTarget();
   const scope = ctx.oidc.params?.scope ? ctx.oidc.requestParamScopes : token.scopes;
   await resolveAndApplyResource(ctx.oidc.provider, ctx as never, token, probe, grant, scope);
   const { dpop } = knownSession(ctx)?.token_payload ?? {};

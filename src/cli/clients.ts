@@ -1,0 +1,64 @@
+// The commands about programs: register a client, register a resource server.
+import { z } from 'zod';
+import { describeClient, newClient } from '../core/clients.ts';
+import { createResourceServer as insertResourceServer, newResourceServer } from '../core/resource_servers.ts';
+import { openServices } from '../core/services.ts';
+import { registerClient } from '../oidc/clients.ts';
+import { createProvider } from '../oidc/provider.ts';
+import { withDatabase } from './database.ts';
+import { readJson } from './input.ts';
+import { type Answer, warn } from './output.ts';
+
+/** A secret that people chose is guessed; one of this length is likely to have been made by a machine. */
+const longEnough = 32;
+
+/** `create-client`: prints the client as JSON for people too, since that is what they gave. */
+export async function createClient({ metadata }: { metadata: string }): Promise<Answer> {
+  const given = newClient.parse(await readJson(metadata));
+  return await withDatabase(async (db, config) => {
+    const services = await openServices({ ...config, logLevel: 'silent' });
+    try {
+      const { client, client_secret } = await registerClient(db, createProvider(services), given);
+      warnAboutSecret(given.client_secret, client_secret);
+      const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
+      return { data, text: JSON.stringify(data, null, 2) };
+    } finally {
+      await services.close();
+    }
+  });
+}
+
+function warnAboutSecret(given: string | undefined, kept: string | undefined): void {
+  if (given !== undefined && kept === undefined) {
+    warn('the given client_secret is ignored: this client does not authenticate with one');
+  } else if (given !== undefined && given.length < longEnough) {
+    warn(
+      `the given client_secret is shorter than ${longEnough} characters; leave it out to get a random one`,
+    );
+  } else if (given === undefined && kept !== undefined) {
+    warn('client_secret is shown now and never again');
+  }
+}
+
+const options = z.object({
+  identifier: z.string(),
+  name: z.string().optional(),
+  scope: z.array(z.string()).default([]),
+  format: z.enum(['jwt', 'opaque']),
+  accessTokenTtl: z.number().optional(),
+});
+
+/** `create-resource-server` */
+export async function createResourceServer(given: unknown): Promise<Answer> {
+  const { scope, format, accessTokenTtl, ...rest } = options.parse(given);
+  const input = newResourceServer.parse({
+    ...rest,
+    scope: scope.join(' '),
+    access_token_format: format,
+    access_token_ttl: accessTokenTtl,
+  });
+  return await withDatabase(async (db) => {
+    const created = await insertResourceServer(db, input);
+    return { data: created, text: `created resource server ${created.identifier}, tokens ${format}` };
+  });
+}

@@ -1,0 +1,143 @@
+// The commands about people: create a user, list a user's sessions, end them.
+import { z } from 'zod';
+import { recordEvents } from '../core/audit.ts';
+import type { Db } from '../core/db.ts';
+import { clearPushTokens } from '../core/devices.ts';
+import { email, username } from '../core/names.ts';
+import { hashPassword } from '../core/passwords.ts';
+import { endAllSessions, expiresAt, type ListedSession, listLiveSessions } from '../core/sessions.ts';
+import { findUser, findUserByLogin, createUser as insertUser, type User } from '../core/users.ts';
+import { parseId } from '../lib/ids.ts';
+import { withDatabase } from './database.ts';
+import { readPassword } from './input.ts';
+import { type Answer, CommandError, formatTable } from './output.ts';
+
+const word = z.string().min(1).max(200);
+const newUser = z.object({
+  username,
+  email: email.optional(),
+  role: z.array(word).default([]),
+  permission: z.array(word).default([]),
+  tenantId: word.optional(),
+  passwordStdin: z.boolean().default(false),
+});
+
+/** `create-user`: the password is asked for only once everything else is known to be right. */
+export async function createUser(options: unknown): Promise<Answer> {
+  const { passwordStdin, role, permission, tenantId, ...names } = newUser.parse(options);
+  return await withDatabase(async (db) => {
+    const password_hash = await hashPassword(await readPassword(passwordStdin));
+    const user = await db.transaction(async (tx) => {
+      const created = await insertUser(tx, {
+        username: names.username,
+        email: names.email ?? null,
+        password_hash,
+        roles: role,
+        permissions: permission,
+        tenant_id: tenantId ?? null,
+      });
+      await recordEvents(tx, [{ type: 'user_created', user_id: created.id, actor: 'admin' }]);
+      return created;
+    });
+    return { data: describeUser(user), text: `created user ${user.username}, id ${user.id}` };
+  });
+}
+
+/** `sessions <user>` */
+export async function listSessions(name: string): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const user = await requireUser(db, name);
+    const sessions = await listAllLive(db, user.id);
+    return {
+      data: { user: describeUser(user), sessions: sessions.map(describeSession) },
+      text: sessions.length > 0 ? sessionTable(sessions) : `${user.username} has no live sessions`,
+    };
+  });
+}
+
+/** `logout <user>` */
+export async function logOut(name: string): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const user = await requireUser(db, name);
+    const ended = await endAllSessions(db, user.id, { reason: 'ended_by_admin', actor: 'admin' });
+    await clearPushTokens(
+      db,
+      ended.map((session) => session.device_id),
+    );
+    return {
+      data: { user_id: user.id, sessions_ended: ended.length },
+      text: `ended ${ended.length} ${ended.length === 1 ? 'session' : 'sessions'} of ${user.username}`,
+    };
+  });
+}
+
+// A username may look like an id; the id is what nobody could have chosen, so it goes first.
+async function requireUser(db: Db, name: string): Promise<User> {
+  const id = parseId(name);
+  const user = (id && (await findUser(db, id))) || (await findUserByLogin(db, name));
+  if (!user) throw new CommandError(`there is no user ${JSON.stringify(name)}`);
+  return user;
+}
+
+async function listAllLive(db: Db, user_id: string): Promise<ListedSession[]> {
+  const all: ListedSession[] = [];
+  for (;;) {
+    const page = await listLiveSessions(db, user_id, { limit: 200, after: all.at(-1) });
+    all.push(...page);
+    if (page.length < 200) return all;
+  }
+}
+
+function describeUser(user: User): Record<string, unknown> {
+  const { id, username, email, status, roles, permissions, tenant_id, created_at } = user;
+  return { id, username, email, status, roles, permissions, tenant_id, created_at };
+}
+
+// The names of `GET /api/sessions`.
+function describeSession(one: ListedSession): Record<string, unknown> {
+  return {
+    id: one.id,
+    client: { client_id: one.client_id, client_name: one.metadata.client_name ?? null },
+    device: one.device_id && {
+      id: one.device_id,
+      device_id: one.device_device_id,
+      name: one.device_name,
+      platform: one.device_platform,
+      app_version: one.device_app_version,
+    },
+    ip: one.ip,
+    user_agent: one.user_agent,
+    generation: one.generation,
+    created_at: one.created_at,
+    last_used_at: one.last_used_at,
+    expires_at: expiresAt(one),
+  };
+}
+
+function sessionTable(sessions: ListedSession[]): string {
+  const headings = [
+    'SESSION',
+    'DEVICE',
+    'CLIENT',
+    'ADDRESS',
+    'LOGGED IN (UTC)',
+    'LAST USED (UTC)',
+    'ROTATIONS',
+  ];
+  return formatTable(
+    headings,
+    sessions.map((one) => [
+      one.id,
+      [one.device_name ?? one.device_device_id ?? '-', one.device_platform].filter(Boolean).join(', '),
+      one.client_id,
+      one.ip ?? '-',
+      minute(one.created_at),
+      minute(one.last_used_at),
+      String(one.generation),
+    ]),
+  );
+}
+
+function minute(moment: Date): string {
+  return moment.toISOString().slice(0, 16).replace('T', ' ');
+}

@@ -1,0 +1,197 @@
+import { mkdtempSync, statSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { ConfigError, dataDirectory, loadConfig, settingsTable } from '../../config/index.ts';
+import { schema } from '../../config/schema.ts';
+import { runChildren } from '../helpers/child.ts';
+
+const secret = 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA';
+const other = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
+const production = { NODE_ENV: 'production', ISSUER: 'https://id.example', KINDRED_SECRET: secret };
+
+/** The names of the variables that are refused, in order. */
+function refused(env: NodeJS.ProcessEnv): string[] {
+  try {
+    loadConfig({ KINDRED_SECRET: secret, ...env });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((problem) => problem.slice(0, problem.indexOf(':'))).toSorted();
+  }
+}
+
+test('nothing but a secret is needed', (t) => {
+  t.deepEqual(loadConfig({ KINDRED_SECRET: secret }), {
+    env: 'development',
+    issuer: 'http://127.0.0.1:3000',
+    host: '127.0.0.1',
+    port: 3000,
+    databaseUrl: 'sqlite:./data/kindred.sqlite',
+    databasePool: 10,
+    secrets: [secret],
+    resource: 'http://127.0.0.1:3000/api',
+    accessTokenTtl: 900,
+    sessionIdleTtl: 604_800,
+    sessionAbsoluteTtl: 2_592_000,
+    reuseRaisesTokenVersion: true,
+    rateLimits: 'memory',
+    signingAlg: 'ES256',
+    trustProxy: { hops: 0, addresses: [] },
+    bodyLimit: 57_344,
+    logLevel: 'info',
+  });
+});
+
+test('issuer and resource follow from host and port', (t) => {
+  const { issuer, resource } = loadConfig({ KINDRED_SECRET: secret, HOST: '::1', PORT: '8080' });
+  t.deepEqual([issuer, resource], ['http://[::1]:8080', 'http://[::1]:8080/api']);
+});
+
+test('an empty variable is an unset one', (t) => {
+  const empty = Object.fromEntries(Object.keys(schema.shape).map((name) => [name, '']));
+  t.deepEqual(loadConfig({ ...empty, KINDRED_SECRET: secret }), loadConfig({ KINDRED_SECRET: secret }));
+});
+
+test('every problem is reported at once, by the name of its variable', (t) => {
+  const error = t.throws(
+    () =>
+      loadConfig({
+        NODE_ENV: 'production',
+        ISSUER: 'http://id.example',
+        PORT: '70000',
+        DATABASE_URL: 'mysql://x',
+        KINDRED_SECRET: 'short',
+        ACCESS_TOKEN_TTL: '-1',
+        REUSE_RAISES_TOKEN_VERSION: 'maybe',
+        RATE_LIMITS: 'off',
+        LOG_LEVEL: 'loud',
+      }),
+    { instanceOf: ConfigError },
+  );
+  const names = ['ACCESS_TOKEN_TTL', 'DATABASE_URL', 'ISSUER', 'KINDRED_SECRET', 'LOG_LEVEL', 'PORT'];
+  t.deepEqual(error.problems.map((problem) => problem.split(':')[0]).toSorted(), [
+    ...names,
+    'RATE_LIMITS',
+    'REUSE_RAISES_TOKEN_VERSION',
+  ]);
+  for (const problem of error.problems) t.true(error.message.includes(`\n  ${problem}`));
+  t.false(error.message.includes('short\n'));
+});
+
+test('an unknown NODE_ENV is the only problem that it makes', (t) => {
+  t.deepEqual(refused({ NODE_ENV: 'prod', HOST: '0.0.0.0' }), ['NODE_ENV']);
+});
+
+test('production refuses what is unsafe', (t) => {
+  t.deepEqual(refused(production), []);
+  t.deepEqual(refused({ ...production, ISSUER: 'http://id.example' }), ['ISSUER']);
+  t.deepEqual(refused({ ...production, ISSUER: 'http://127.0.0.1.example' }), ['ISSUER']);
+  t.deepEqual(refused({ ...production, ISSUER: 'http://localhost:3000' }), []);
+  t.deepEqual(refused({ ...production, ISSUER: 'http://[::1]:3000' }), []);
+  t.deepEqual(refused({ ...production, RATE_LIMITS: 'off' }), ['RATE_LIMITS']);
+  t.deepEqual(refused({ ...production, KINDRED_SECRET: undefined }), ['KINDRED_SECRET']);
+  t.deepEqual(refused({ ...production, KINDRED_SECRET: '' }), ['KINDRED_SECRET']);
+});
+
+test('a secret that is short or not random is refused everywhere', (t) => {
+  const bad = [
+    'short',
+    secret.slice(1),
+    'a'.repeat(43),
+    'ab'.repeat(30),
+    `${secret},short`,
+    `${secret},`,
+    'secret with spaces'.repeat(5),
+  ];
+  for (const KINDRED_SECRET of bad) t.deepEqual(refused({ KINDRED_SECRET }), ['KINDRED_SECRET']);
+});
+
+test('secrets are a list, in base64url however they were written', (t) => {
+  const base64 = `${other.slice(0, 40)}+/8=`;
+  t.deepEqual(loadConfig({ KINDRED_SECRET: `${secret}, ${base64}` }).secrets, [
+    secret,
+    `${other.slice(0, 40)}-_8`,
+  ]);
+});
+
+test('development refuses to be reachable from elsewhere', (t) => {
+  for (const HOST of ['0.0.0.0', '::', '192.168.1.2', '127.evil.example'])
+    t.true(refused({ HOST }).includes('HOST'));
+  for (const HOST of ['127.0.0.1', '127.1.2.3', 'localhost', '::1']) t.deepEqual(refused({ HOST }), []);
+  t.deepEqual(refused({ ISSUER: 'https://id.example' }), ['ISSUER']);
+  t.deepEqual(refused({ ISSUER: 'https://id.example', HOST: '0.0.0.0' }), ['HOST', 'ISSUER']);
+});
+
+test('an issuer is an http(s) URL and nothing more', (t) => {
+  const bad = [
+    'id.example',
+    'ftp://127.0.0.1',
+    'http://127.0.0.1/',
+    'http://127.0.0.1?',
+    'http://127.0.0.1?a=b',
+    'http://127.0.0.1#',
+    'http://u:p@127.0.0.1',
+  ];
+  for (const ISSUER of bad) t.deepEqual(refused({ ISSUER }), ['ISSUER'], ISSUER);
+  t.deepEqual(refused({ ISSUER: 'http://127.0.0.1:3000/auth' }), []);
+});
+
+test('rate limits in the database need Postgres', (t) => {
+  t.deepEqual(refused({ RATE_LIMITS: 'database' }), ['RATE_LIMITS']);
+  t.deepEqual(refused({ RATE_LIMITS: 'database', DATABASE_URL: 'postgres://db.example/kindred' }), []);
+});
+
+test('proxies are trusted by number or by address', (t) => {
+  const trusted = (TRUST_PROXY: string) => loadConfig({ KINDRED_SECRET: secret, TRUST_PROXY }).trustProxy;
+  t.deepEqual(trusted('off'), { hops: 0, addresses: [] });
+  t.deepEqual(trusted('2'), { hops: 2, addresses: [] });
+  t.deepEqual(trusted('10.0.0.0/8, ::1'), { hops: 0, addresses: ['10.0.0.0/8', '::1'] });
+  t.deepEqual(refused({ TRUST_PROXY: 'everybody' }), ['TRUST_PROXY']);
+});
+
+test('the data folder is that of the SQLite file', (t) => {
+  t.is(dataDirectory('sqlite:/var/lib/kindred/kindred.sqlite'), '/var/lib/kindred');
+  t.is(dataDirectory('postgres://db.example/kindred'), './data');
+});
+
+test('without a secret one is made, kept for its owner only, and found again', (t) => {
+  const directory = temporary(t);
+  const env = { DATABASE_URL: `sqlite:${join(directory, 'deep', 'kindred.sqlite')}` };
+  const [kept = '', ...more] = loadConfig(env).secrets;
+  t.regex(kept, /^[\w-]{43}$/);
+  t.deepEqual(more, []);
+  t.is(statSync(join(directory, 'deep', 'secret')).mode & 0o777, 0o600);
+  t.deepEqual(loadConfig(env).secrets, [kept]);
+  t.deepEqual(refused({ ...env, KINDRED_SECRET: kept }), []);
+});
+
+test('processes that start at once agree on the secret they keep', async (t) => {
+  const directory = temporary(t);
+  const script = new URL('children/load_secrets.ts', import.meta.url);
+  const outcomes = await runChildren(4, script, [`sqlite:${join(directory, 'kindred.sqlite')}`]);
+  t.deepEqual([...new Set(outcomes.map(({ stderr }) => stderr))], ['']);
+  t.is(new Set(outcomes.map(({ stdout }) => stdout)).size, 1);
+  t.deepEqual(await readdir(directory), ['secret']);
+});
+
+test('every variable has a row with its meaning', (t) => {
+  const table = settingsTable();
+  t.deepEqual(
+    table.map((row) => row.name),
+    Object.keys(schema.shape),
+  );
+  t.deepEqual(
+    table.filter((row) => row.meaning === ''),
+    [],
+  );
+  t.is(table.find((row) => row.name === 'ACCESS_TOKEN_TTL')?.fallback, '900');
+  t.is(table.find((row) => row.name === 'REUSE_RAISES_TOKEN_VERSION')?.fallback, 'true');
+});
+
+function temporary(t: { teardown(done: () => Promise<void>): void }): string {
+  const directory = mkdtempSync(join(tmpdir(), 'kindred-config-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  return directory;
+}

@@ -1,0 +1,158 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { email, isOfOneScript, nameKey, username } from '../../src/core/names.ts';
+
+const isUsername = (name: string) => username.safeParse(name).success;
+
+test('spellings that look the same have one key', (t) => {
+  for (const [one, other] of [
+    ['alice', 'ALICE'],
+    ['alice', 'Ａｌｉｃｅ'],
+    ['alice', '𝐚𝐥𝐢𝐜𝐞'],
+    ['alice', 'ⓐⓛⓘⓒⓔ'],
+    ['file', 'ﬁle'],
+    ['josé', 'jose\u0301'],
+    ['angstrom-å', 'ANGSTROM-\u212b'],
+    ['kelvin', '\u212aelvin'],
+    ['ワタシ', 'ﾜﾀｼ'],
+    ['한국', '\u1112\u1161\u11ab\u1100\u116e\u11a8'],
+    ['user2', 'user²'],
+  ] as const) {
+    t.is(nameKey(one), nameKey(other), `${one} ${other}`);
+  }
+});
+
+test('a key is its own key, and an allowed name keeps its key', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (name) => {
+      t.is(nameKey(nameKey(name)), nameKey(name));
+      const parsed = username.safeParse(name);
+      if (parsed.success) t.is(nameKey(parsed.data), nameKey(name));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('names that mix letters of different scripts are refused', (t) => {
+  for (const name of [
+    'р\u0430ypal', // Cyrillic р and а
+    'pаypal', // Cyrillic а
+    'gооgle', // Cyrillic о
+    'аdmin', // Cyrillic а
+    'αdmin', // Greek α
+    'adminι',
+    'Ꭺdmin', // Cherokee
+    'аli-ce',
+    'ali.сe', // Cyrillic с
+    'administrаtor1',
+    'ꓐob', // Lisu
+    '田中tanaka',
+    'ваня김',
+    'アλ',
+  ]) {
+    t.false(isUsername(name), name);
+  }
+  t.false(isOfOneScript('pаypal'));
+});
+
+test('names in any one writing system are fine', (t) => {
+  for (const name of [
+    'alice',
+    'Zoë',
+    'Ødegård',
+    'Nguyễn-Văn',
+    'Łukasz_1',
+    'иван',
+    'ВАНЯ.77',
+    'Σωκράτης',
+    '田中太郎',
+    'たなか',
+    'タナカー',
+    '田中たろう',
+    '김민수',
+    '金민수',
+    '李小龍',
+    'ㄅㄆㄇ',
+    'محمد',
+    'דוד',
+    'राम',
+    'ராம்',
+    'สมชาย',
+    'გიორგი',
+    'Հայկ',
+    '007',
+  ]) {
+    t.is(username.parse(name), name.normalize('NFKC'), name);
+  }
+});
+
+test('a username with something invisible in it is refused', (t) => {
+  for (const [what, character] of Object.entries({
+    'zero width space': '\u200b',
+    'zero width joiner': '\u200d',
+    'right-to-left override': '\u202e',
+    'soft hyphen': '\u00ad',
+    'byte order mark': '\ufeff',
+    'word joiner': '\u2060',
+    'combining grapheme joiner': '\u034f',
+    'variation selector 1': '\ufe00',
+    'emoji variation selector': '\ufe0f',
+    'variation selector 17': '\u{e0100}',
+    tag: '\u{e0061}',
+    'Mongolian variation selector': '\u180b',
+    NUL: '\0',
+    'line feed': '\n',
+    'lone surrogate': '\ud800',
+  })) {
+    t.false(isUsername(`alice${character}`), what);
+    t.false(isUsername(`al${character}ice`), what);
+  }
+  for (const filler of ['\u115f', '\u1160', '\u3164', '\uffa0']) {
+    t.false(isUsername(`김민수${filler}`), `Hangul filler ${filler.codePointAt(0)?.toString(16)}`);
+  }
+});
+
+test('a username is never taken for an e-mail address, nor for anything else', (t) => {
+  for (const name of [
+    'alice@example.com',
+    'alice＠example.com',
+    'alice﹫example.com',
+    '@alice',
+    'a',
+    '',
+    'a b',
+    'alice ',
+    ' alice',
+    'a/b',
+    '..%2f',
+    "a'--",
+    '<b>',
+    'a\u2100b', // becomes a/c
+    'x'.repeat(65),
+    'ﷺ'.repeat(4), // grows to 72 characters
+  ]) {
+    t.false(isUsername(name), JSON.stringify(name));
+  }
+  t.true(isUsername('x'.repeat(64)));
+});
+
+test('an e-mail address has one @ and fits its column', (t) => {
+  for (const address of ['a@b.example', 'ｉｎｆｏ＠b．example', 'jürgen@müller.example', '田中@例え.jp']) {
+    t.is(email.parse(address), address.normalize('NFKC'));
+  }
+  for (const address of [
+    'alice',
+    'alice@localhost',
+    'a@@b.example',
+    'a@b@c.example',
+    'a b@c.example',
+    'a@b.example\n',
+    'a\u200b@b.example',
+    'a\0@b.example',
+    'a\ufe0f@b.example',
+    `${'x'.repeat(250)}@b.example`,
+    `${'ﷺ'.repeat(100)}@b.example`, // grows to 1810 characters
+  ]) {
+    t.false(email.safeParse(address).success, JSON.stringify(address));
+  }
+});

@@ -1,0 +1,87 @@
+// What the tests begin with: users, clients and sessions of which a test names only what it is about.
+import { type Client, createClient, type NewClient } from '../../src/core/clients.ts';
+import type { Db } from '../../src/core/db.ts';
+import { hashPassword } from '../../src/core/passwords.ts';
+import type { Presented } from '../../src/core/rotation.ts';
+import { type NewSession, openSession, type Session } from '../../src/core/sessions.ts';
+import { createUser, type NewUser, type User } from '../../src/core/users.ts';
+import { createKeyring } from '../../src/lib/crypto.ts';
+
+/** The password of every user that {@link makeUser} makes; hashed once a process. */
+export const password = 'correct horse battery staple';
+
+/** Two secrets of the right form whose key ids differ, and the keyring of the first. */
+export const secret = 'dGhlIGZpcnN0IHNlY3JldCBvZiB0aGVzZSB0ZXN0cyE';
+export const otherSecret = 'YW5vdGhlciBzZWNyZXQsIG9mIGFub3RoZXIgcGxhY2U';
+export const keyring = createKeyring([secret]);
+
+export const origin = { ip: '192.0.2.7', user_agent: 'tests/1.0', request_id: 'req-1' };
+
+let made = 0;
+let hash: Promise<string> | undefined;
+
+/** A user of {@link password} with a name of its own. */
+export async function makeUser(db: Db, given: Partial<NewUser> = {}): Promise<User> {
+  made += 1;
+  hash ??= hashPassword(password);
+  return await createUser(db, { username: `user-${made}`, password_hash: await hash, ...given });
+}
+
+/** A public first-party client, strict about reuse. */
+export async function makeClient(db: Db, given: Partial<NewClient> = {}): Promise<Client> {
+  const { client } = await createClient(db, {
+    first_party: true,
+    token_endpoint_auth_method: 'none',
+    ...given,
+  });
+  return client;
+}
+
+/** A session as `openSession` wants it, of `user` through `client`. */
+export function newSession(user: Pick<User, 'id'>, client: Pick<Client, 'client_id'>): NewSession {
+  return {
+    user_id: user.id,
+    client_id: client.client_id,
+    device_id: null,
+    grant_payload: { openid: { scope: 'openid' } },
+    token_payload: { scope: 'openid', gty: 'password' },
+    idle_ttl: 604_800,
+    absolute_ttl: 2_592_000,
+    origin,
+  };
+}
+
+/** A live session; of a new user and a new client unless they are given. */
+export async function openTestSession(
+  db: Db,
+  given: Partial<NewSession> & { user?: User; client?: Client } = {},
+  at?: Date,
+): Promise<Session> {
+  const { user, client, ...rest } = given;
+  const base = newSession(user ?? (await makeUser(db)), client ?? (await makeClient(db)));
+  const session = await openSession(db, { ...base, ...rest }, at);
+  if (!session) throw new Error('the session was not opened');
+  return session;
+}
+
+/** The refresh token of `generation` at the door of a strict client. */
+export function present(
+  session: Pick<Session, 'id'>,
+  generation: number,
+  given: Partial<Presented> = {},
+): Presented {
+  return {
+    session_id: session.id,
+    generation,
+    retry_window: 0,
+    observe: false,
+    raise_token_version: true,
+    origin,
+    ...given,
+  };
+}
+
+/** `seconds` after `at`. */
+export function after(at: Date, seconds: number): Date {
+  return new Date(at.getTime() + seconds * 1000);
+}

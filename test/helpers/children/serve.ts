@@ -1,0 +1,12 @@
+// A server as a process of its own: tells its parent where it listens, and stops when the parent says so or dies.
+import { loadConfig } from '../../../config/index.ts';
+import { startServer } from '../../../src/server.ts';
+
+let ending: Promise<void> | null = null;
+const starting = startServer(loadConfig(process.env));
+process.once('disconnect', () => {
+  ending ??= starting.then((server) => server.stop());
+  void ending.finally(() => process.exit());
+});
+const { config } = await starting;
+process.send?.({ port: config.port });

@@ -1,0 +1,169 @@
+// Kindred on a store's database, over real HTTP: in this process, or in one of its own. Stopped with the test or the file.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
+import { loadConfig } from '../../config/index.ts';
+import { createClient, findClient } from '../../src/core/clients.ts';
+import { createGate } from '../../src/lib/gate.ts';
+import { startServer } from '../../src/server.ts';
+import { secret } from './builders.ts';
+import { makeStore, type OwnStore, type Store, type StoreName, storeNames } from './stores.ts';
+
+/** Environment variables beside those of {@link environment}. */
+export type Settings = Record<string, string>;
+
+export interface TestServer {
+  store: StoreName;
+  /** The same database, for what no request can do: age a row, set back a counter. */
+  db: Knex;
+  databaseUrl: string;
+  /** Where it listens, which `issuer` need not be. */
+  url: string;
+  issuer: string;
+}
+
+interface Running {
+  url: string;
+  issuer: string;
+  stop: () => Promise<void>;
+}
+
+/** A resource server that may ask about every token; every test server has it. */
+export const gateway = { client_id: 'gateway', client_secret: 'the-secret-of-the-gateway-of-these-tests' };
+
+/** The settings of a test server; what goes wrong inside is printed. */
+export function environment(databaseUrl: string, given: Settings = {}): Settings {
+  return {
+    NODE_ENV: 'test',
+    PORT: '0',
+    DATABASE_URL: databaseUrl,
+    KINDRED_SECRET: secret,
+    RATE_LIMITS: 'off',
+    LOG_LEVEL: 'error',
+    ...given,
+  };
+}
+
+/** Starts a server in this process; stopped with the test. */
+export async function startTestServer(
+  t: ExecutionContext,
+  store: Store,
+  settings?: Settings,
+): Promise<TestServer> {
+  return await opened(t, store, await serveHere(store.url, settings));
+}
+
+/** The same as a process of its own. */
+export async function startServerProcess(
+  t: ExecutionContext,
+  store: Store,
+  settings?: Settings,
+): Promise<TestServer> {
+  return await opened(t, store, await serveElsewhere(store.url, settings));
+}
+
+async function opened(t: ExecutionContext, store: Store, running: Running): Promise<TestServer> {
+  t.teardown(running.stop);
+  return await furnish(store, running);
+}
+
+type Body = (t: ExecutionContext, server: TestServer) => Promise<void>;
+
+/** Registers the test once a store, on a server that all such tests of the file share: each brings its own users. */
+export function testOnServers(title: string, body: Body): void {
+  for (const name of storeNames) {
+    test(`${title} (${name})`, async (t) => {
+      t.timeout(60_000);
+      await places(async () => await body(t, await sharedServer(name)));
+    });
+  }
+}
+
+/** The same on a server of its own, with settings of its own. */
+export function testOnOwnServers(
+  title: string,
+  settings: Settings | ((name: StoreName) => Settings),
+  body: Body,
+) {
+  for (const name of storeNames) {
+    test(`${title} (${name})`, async (t) => {
+      t.timeout(60_000);
+      await places(async () => {
+        const store = await makeStore(name);
+        t.teardown(store.drop);
+        const given = typeof settings === 'function' ? settings(name) : settings;
+        await body(t, await startTestServer(t, store, given));
+      });
+    });
+  }
+}
+
+// Every test of a file begins at once; more than this would only wait for each other's password hashes.
+const places = createGate(6);
+
+const shared = new Map<StoreName, Promise<{ store: OwnStore; running: Running; server: TestServer }>>();
+
+async function sharedServer(name: StoreName): Promise<TestServer> {
+  const known = shared.get(name) ?? startShared(name);
+  shared.set(name, known);
+  return (await known).server;
+}
+
+async function startShared(name: StoreName) {
+  const store = await makeStore(name);
+  const running = await serveHere(store.url);
+  return { store, running, server: await furnish(store, running) };
+}
+
+test.after.always('the shared servers stop', async () => {
+  for (const starting of shared.values()) {
+    const { store, running } = await starting;
+    await running.stop();
+    await store.drop();
+  }
+});
+
+async function furnish(store: Store, { url, issuer }: Running): Promise<TestServer> {
+  const server = { store: store.name, db: store.db, databaseUrl: store.url, url, issuer };
+  if (!(await findClient(store.db, gateway.client_id))) {
+    await createClient(store.db, {
+      ...gateway,
+      token_endpoint_auth_method: 'client_secret_post',
+      grant_types: ['client_credentials'],
+      resource_server: '*',
+    });
+  }
+  return server;
+}
+
+async function serveHere(databaseUrl: string, settings?: Settings): Promise<Running> {
+  const { config, stop } = await startServer(loadConfig(environment(databaseUrl, settings)));
+  return { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop };
+}
+
+/** Starts a server process; the caller stops it. */
+export async function serveElsewhere(databaseUrl: string, settings?: Settings): Promise<Running> {
+  const env = environment(databaseUrl, settings);
+  const child = fork(fileURLToPath(new URL('children/serve.ts', import.meta.url)), {
+    env: { PATH: process.env.PATH, ...env },
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const died = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the server ended: ${code}`)));
+  died.catch(() => {});
+  const [{ port }] = (await Promise.race([once(child, 'message'), died])) as [{ port: number }];
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    issuer: env.ISSUER ?? url,
+    async stop() {
+      if (child.exitCode !== null) return;
+      const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+      child.disconnect();
+      await died.catch(() => {});
+      clearTimeout(timer);
+    },
+  };
+}

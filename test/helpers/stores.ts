@@ -1,0 +1,129 @@
+// A database of its own for every test, on SQLite and on Postgres: copied from the templates, dropped afterwards.
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import test, { type ExecutionContext, registerCompletionHandler } from 'ava';
+import type { Knex } from 'knex';
+import { openDatabase } from '../../src/core/db.ts';
+import { createGate } from '../../src/lib/gate.ts';
+import {
+  databaseUrl,
+  makePostgresTemplate,
+  makeSqliteTemplate,
+  query,
+  type Template,
+  templateName,
+} from './templates.ts';
+
+export type StoreName = 'sqlite' | 'postgres';
+
+export interface Store {
+  name: StoreName;
+  url: string;
+  db: Knex;
+}
+
+export interface OwnStore extends Store {
+  drop(): Promise<void>;
+}
+
+export const storeNames: StoreName[] = ['sqlite', 'postgres'];
+
+/** A fresh database of the current schema. */
+export async function makeStore(name: StoreName): Promise<OwnStore> {
+  return name === 'sqlite' ? await makeSqlite(true) : await makePostgres(true);
+}
+
+/** A fresh database without any table. */
+export async function makeEmptyStore(name: StoreName): Promise<OwnStore> {
+  return name === 'sqlite' ? await makeSqlite(false) : await makePostgres(false);
+}
+
+type Body = (t: ExecutionContext, store: Store) => Promise<void>;
+
+/** Registers the test once a store; each gets a migrated one of its own, dropped after everything else in the test. */
+export function testOnStores(title: string, body: Body): void {
+  eachStore(title, makeStore, body);
+}
+
+/** The same with a database without any table. */
+export function testOnEmptyStores(title: string, body: Body): void {
+  eachStore(title, makeEmptyStore, body);
+}
+
+function eachStore(title: string, make: (name: StoreName) => Promise<OwnStore>, body: Body): void {
+  for (const name of storeNames) {
+    test(`${title} (${name})`, async (t) => {
+      await takePlace(t);
+      const store = await make(name);
+      t.teardown(store.drop);
+      await body(t, store);
+    });
+  }
+}
+
+// AVA starts every test of a file at once; unlimited, they would want more connections than Postgres has.
+const places = createGate(8);
+
+// Torn down last because registered first, so the place is held until nothing of the test is left.
+function takePlace(t: ExecutionContext): Promise<void> {
+  return new Promise((entered) => {
+    places(
+      () =>
+        new Promise<void>((left) => {
+          t.teardown(left);
+          entered();
+        }),
+    );
+  });
+}
+
+async function makeSqlite(migrated: boolean): Promise<OwnStore> {
+  const template = await sqliteTemplate();
+  const directory = await mkdtemp(join(dirname(template), 'store-'));
+  const file = join(directory, 'kindred.sqlite');
+  if (migrated) await copyFile(template, file);
+  return open('sqlite', `sqlite:${file}`, () => rm(directory, { recursive: true, force: true }));
+}
+
+async function makePostgres(migrated: boolean): Promise<OwnStore> {
+  const base = await postgresTemplate();
+  const name = `kindred_${randomBytes(8).toString('hex')}`;
+  await query(base, `create database ${name} template ${migrated ? templateName : 'template0'}`);
+  return open('postgres', databaseUrl(base, name), () => query(base, `drop database ${name} with (force)`));
+}
+
+function open(name: StoreName, url: string, remove: () => Promise<void>): OwnStore {
+  const db = openDatabase(url);
+  return {
+    name,
+    url,
+    db,
+    async drop() {
+      await db.destroy();
+      await remove();
+    },
+  };
+}
+
+// The run made the templates (test/run.ts). Without one, as in `npx ava one.test.ts`, this process makes its own.
+const sqliteTemplate = once(
+  async () => process.env.KINDRED_TEST_SQLITE_TEMPLATE ?? (await own(makeSqliteTemplate)),
+);
+const postgresTemplate = once(
+  async () => process.env.KINDRED_TEST_POSTGRES ?? (await own(makePostgresTemplate)),
+);
+
+async function own(make: () => Promise<Template>): Promise<string> {
+  const template = await make();
+  registerCompletionHandler(() => void template.stop());
+  return template.address;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

@@ -1,0 +1,63 @@
+// The database as somebody with a copy of it sees it: every table, whatever its name.
+import type { ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
+import { isPostgres, openDatabase, rows } from '../../src/core/db.ts';
+import { createGate } from '../../src/lib/gate.ts';
+import type { Store } from './stores.ts';
+
+type Row = Record<string, unknown>;
+
+/** Every row of every table of ours. */
+export async function readTables(db: Knex): Promise<Record<string, Row[]>> {
+  const tables: Record<string, Row[]> = {};
+  for (const name of await listTables(db)) tables[name] = await db(name);
+  return tables;
+}
+
+/** How many rows each table holds. */
+export async function countRows(db: Knex): Promise<Record<string, number>> {
+  const tables = await readTables(db);
+  return Object.fromEntries(Object.entries(tables).map(([name, all]) => [name, all.length]));
+}
+
+/** All of it as text; bytes in each form in which somebody might look for them. */
+export async function dumpText(db: Knex): Promise<string> {
+  const forms = ['hex', 'base64', 'base64url', 'latin1'] as const;
+  return JSON.stringify(await readTables(db), function (this: Row, key, value) {
+    const bytes = this[key];
+    return Buffer.isBuffer(bytes) ? forms.map((form) => bytes.toString(form)) : value;
+  });
+}
+
+// A connection to SQLite that waits for another one's lock keeps a thread of libuv's four; a dozen of them in one
+// process keep the holder itself from going on. One test at a time leaves some.
+const oneAtATime = createGate(1);
+
+/** Further nodes on the same database, each with connections of its own; closed with the test. */
+export async function openNodes(t: ExecutionContext, store: Store, count: number): Promise<Knex[]> {
+  if (store.name === 'sqlite') {
+    const { promise: over, resolve: finish } = Promise.withResolvers<void>();
+    t.teardown(finish);
+    await new Promise<void>((start) => {
+      void oneAtATime(() => {
+        start();
+        return over;
+      });
+    });
+  }
+  return Array.from({ length: Math.min(count, store.name === 'sqlite' ? 2 : count) }, () => {
+    const db = openDatabase(store.url, { pool: 6 });
+    t.teardown(() => db.destroy());
+    return db;
+  });
+}
+
+async function listTables(db: Knex): Promise<string[]> {
+  const found = await rows<{ name: string }>(
+    db,
+    isPostgres(db)
+      ? "select table_name as name from information_schema.tables where table_schema = 'public' order by name"
+      : "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by name",
+  );
+  return found.map((row) => row.name).filter((name) => !name.startsWith('knex_'));
+}

@@ -1,0 +1,48 @@
+// The migrated databases that the stores of the tests are copied from: migrating once is what keeps the tests quick.
+import { join } from 'node:path';
+import pg from 'pg';
+import { migrate } from '../../src/core/migrate.ts';
+import { startPostgres } from './postgres.ts';
+import { makeScratch } from './scratch.ts';
+
+export const templateName = 'kindred_template';
+
+export interface Template {
+  /** Of Postgres the URL of its database `postgres`, of SQLite the path of the file. */
+  address: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a Postgres and migrates a template database in it. */
+export async function makePostgresTemplate(): Promise<Template> {
+  const postgres = await startPostgres();
+  await query(postgres.url, `create database ${templateName}`);
+  await migrate(databaseUrl(postgres.url, templateName));
+  // `create database … template` fails while anybody is connected to the template; this way nobody can be.
+  await query(postgres.url, `alter database ${templateName} with is_template true allow_connections false`);
+  return { address: postgres.url, stop: postgres.stop };
+}
+
+/** Migrates a template file; the stores of the run are made beside it and removed with it. */
+export async function makeSqliteTemplate(): Promise<Template> {
+  const scratch = await makeScratch();
+  const address = join(scratch.path, 'template.sqlite');
+  await migrate(`sqlite:${address}`);
+  return { address, stop: scratch.remove };
+}
+
+/** One statement on a connection of its own. */
+export async function query(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The URL of another database on the Postgres of `url`. */
+export function databaseUrl(url: string, name: string): string {
+  return Object.assign(new URL(url), { pathname: `/${name}` }).href;
+}

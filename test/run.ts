@@ -1,0 +1,42 @@
+// `npm test [-- <arguments of ava>]`: one Postgres and one migrated template of each store for the whole run.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Result } from './ava.config.ts';
+import { makePostgresTemplate, makeSqliteTemplate } from './helpers/templates.ts';
+
+const ava = fileURLToPath(new URL('../node_modules/ava/entrypoints/cli.js', import.meta.url));
+const config = fileURLToPath(new URL('ava.config.ts', import.meta.url));
+
+const [postgres, sqlite] = await Promise.all([makePostgresTemplate(), makeSqliteTemplate()]);
+const code = await runAva({
+  KINDRED_TEST_POSTGRES: postgres.address,
+  KINDRED_TEST_SQLITE_TEMPLATE: sqlite.address,
+});
+await Promise.all([postgres.stop(), sqlite.stop()]);
+process.exit(code);
+
+/** Runs AVA to its end and gives its exit code; a run without a single test has failed. */
+async function runAva(env: Record<string, string>): Promise<number> {
+  // More files at once would want more connections than Postgres has.
+  const concurrency = Math.min(4, Math.max(2, availableParallelism()));
+  const child = spawn(
+    process.execPath,
+    [ava, '--config', config, '--concurrency', String(concurrency), ...process.argv.slice(2)],
+    { env: { ...process.env, ...env }, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] },
+  );
+  let result: Result = { passed: 0, failed: 0, skipped: 0 };
+  child.on('message', (message: Result) => {
+    result = message;
+  });
+  // The one signal that AVA hands on to its workers.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill('SIGINT'));
+  const [exitCode] = await once(child, 'close');
+  console.log(`\n${describe(result)}`);
+  return result.passed + result.failed === 0 ? 1 : (exitCode ?? 1);
+}
+
+function describe({ passed, failed, skipped }: Result): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
