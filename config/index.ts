@@ -26,6 +26,9 @@ export interface Config {
   reuseRaisesTokenVersion: boolean;
   rateLimits: 'off' | 'memory' | 'database';
   signingAlg: Parsed['SIGNING_ALG'];
+  /** Seconds. */
+  signingKeyLead: number;
+  signingKeyTtl: number;
   trustProxy: { hops: number; addresses: string[] };
   /** Bytes. */
   bodyLimit: number;
@@ -71,6 +74,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     reuseRaisesTokenVersion: values.REUSE_RAISES_TOKEN_VERSION,
     rateLimits: values.RATE_LIMITS as Config['rateLimits'],
     signingAlg: values.SIGNING_ALG,
+    signingKeyLead: values.SIGNING_KEY_LEAD,
+    signingKeyTtl: values.SIGNING_KEY_TTL,
     trustProxy: parseTrustProxy(values.TRUST_PROXY),
     bodyLimit: values.BODY_LIMIT,
     logLevel: values.LOG_LEVEL,

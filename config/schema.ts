@@ -88,6 +88,10 @@ export const schema = z.object({
     'where rate limits are counted: `off`, `memory` (one process) or `database`',
   ),
   SIGNING_ALG: z.enum(['ES256', 'EdDSA', 'RS256']).default('ES256').describe('algorithm of new signing keys'),
+  SIGNING_KEY_LEAD: seconds(900).describe('a signing key is published this long before it signs, seconds'),
+  SIGNING_KEY_TTL: seconds(7_776_000).describe(
+    'a signing key signs for this long before it is rotated, seconds',
+  ),
   TRUST_PROXY: trustProxy.describe('how many proxies, or which addresses, may set `X-Forwarded-*`'),
   BODY_LIMIT: z.coerce
     .number()

@@ -1,6 +1,12 @@
 // The composition root: what a request passes through, in order, on one screen.
 import Koa from 'koa';
 import type { Services } from './core/services.ts';
+import { adminClientRoutes } from './http/admin_clients.ts';
+import { adminEventRoutes } from './http/admin_events.ts';
+import { adminKeyRoutes } from './http/admin_keys.ts';
+import { adminResourceServerRoutes } from './http/admin_resource_servers.ts';
+import { adminSessionRoutes } from './http/admin_sessions.ts';
+import { adminUserRoutes } from './http/admin_users.ts';
 import { answerPreflights } from './http/cors.ts';
 import { deviceRoutes } from './http/devices.ts';
 import { composeEngine, mountEngine } from './http/engine.ts';
@@ -11,16 +17,29 @@ import { identify, limitBody, logRequests, secureHeaders } from './http/request.
 import { createRouter } from './http/router.ts';
 import type { Route } from './http/routes.ts';
 import { sessionRoutes } from './http/sessions.ts';
+import { createClientRegistry } from './oidc/clients.ts';
 import { createProvider } from './oidc/provider.ts';
 
 /** Every route of our own API. */
-export const routes: Route[] = [...meRoutes, ...sessionRoutes, ...deviceRoutes];
+export const routes: Route[] = [
+  ...meRoutes,
+  ...sessionRoutes,
+  ...deviceRoutes,
+  ...adminUserRoutes,
+  ...adminSessionRoutes,
+  ...adminClientRoutes,
+  ...adminResourceServerRoutes,
+  ...adminKeyRoutes,
+  ...adminEventRoutes,
+];
 
 /** The whole server as a Koa app; `callback()` is what an HTTP server wants. */
 export function createApp(services: Services): Koa {
-  const { config, log } = services;
+  const { config, log, db } = services;
   const app = new Koa({ proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0 });
-  const router = createRouter(services, [...routes, ...openApiRoutes(config.issuer, routes)]);
+  const engine = followKeys(services);
+  const registry = createClientRegistry(db, () => engine().provider);
+  const router = createRouter(services, registry, [...routes, ...openApiRoutes(config.issuer, routes)]);
   app.use(identify(config));
   app.use(logRequests(log));
   app.use(secureHeaders(config));
@@ -29,16 +48,20 @@ export function createApp(services: Services): Koa {
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
-  app.use(mountEngine(services, followKeys(services)));
+  app.use(mountEngine(services, () => engine().run));
   app.on('error', (err) => log.error({ err }, 'the app failed'));
   return app;
 }
 
 // Signing keys cannot change inside a running engine: a change of keys makes a new one, swapped behind one middleware.
-function followKeys(services: Services): () => Koa.Middleware {
-  let engine = composeEngine(createProvider(services));
+function followKeys(services: Services) {
+  const start = () => {
+    const provider = createProvider(services);
+    return { provider, run: composeEngine(provider) };
+  };
+  let engine = start();
   services.keys.onChange(() => {
-    engine = composeEngine(createProvider(services));
+    engine = start();
   });
   return () => engine;
 }

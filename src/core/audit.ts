@@ -113,6 +113,29 @@ export async function listSessionEvents(
 /** The most events that wait for a database that does not take them. */
 const capacity = 10_000;
 
+export interface EventSearch {
+  user_id?: string | undefined;
+  session_id?: string | undefined;
+  client_id?: string | undefined;
+  type?: string | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+  limit: number;
+  /** Older than the event of this id. */
+  before?: string | undefined;
+}
+
+/** Events of the trail, newest first. */
+export async function listEvents(db: Db, search: EventSearch): Promise<AuditEvent[]> {
+  const { from, to, limit, before, ...equal } = search;
+  const query = db<AuditEvent>('audit_events').orderBy('id', 'desc').limit(limit);
+  query.where(Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined)));
+  if (from) query.where('created_at', '>=', from);
+  if (to) query.where('created_at', '<', to);
+  if (before) query.where('id', '<', before);
+  return await query;
+}
+
 /** Collects events that may be written late, and writes them together. */
 export interface AuditBatch {
   add: (event: NewEvent) => void;

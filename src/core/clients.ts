@@ -1,21 +1,12 @@
 // OAuth clients: their metadata (RFC 7591 names), their secrets, and how their sessions live.
-import { randomBytes } from 'node:crypto';
+import type { Knex } from 'knex';
 import { z } from 'zod';
-import { digest, equalBytes } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
+import { type ClientSecret, newClientSecret } from './client_secrets.ts';
 import { type Db, isText, isUniqueViolation, json, present } from './db.ts';
 
 export type RotationProfile = 'strict' | 'spa' | 'mobile' | 'observe';
-
-export interface ClientSecret {
-  id: string;
-  salt: string;
-  digest: string;
-  /** ISO 8601, as JSON keeps it. */
-  created: string;
-  expires: string | null;
-}
 
 export interface Client {
   client_id: string;
@@ -70,9 +61,20 @@ const metadataShape = {
     .optional(),
 };
 
+const columnShape = {
+  scope: scope.optional(),
+  rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']).optional(),
+  refresh_token_retry_window: z.number().int().min(0).max(86_400).optional(),
+  access_token_ttl: ttl.optional(),
+  session_idle_ttl: ttl.optional(),
+  session_absolute_ttl: ttl.optional(),
+  resource_server: z.union([uri, z.literal('*')]).optional(),
+};
+
 /** What `create-client --metadata` takes. */
 export const newClient = z.strictObject({
   ...metadataShape,
+  ...columnShape,
   client_id: z
     .string()
     .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
@@ -81,18 +83,41 @@ export const newClient = z.strictObject({
     .string()
     .regex(/^[\x21-\x7e]{1,512}$/, 'must be visible ASCII characters')
     .optional(),
-  scope: scope.optional(),
   first_party: z.boolean().default(false),
-  rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']).default('strict'),
-  refresh_token_retry_window: z.number().int().min(0).max(86_400).optional(),
-  access_token_ttl: ttl.optional(),
-  session_idle_ttl: ttl.optional(),
-  session_absolute_ttl: ttl.optional(),
-  resource_server: z.union([uri, z.literal('*')]).optional(),
 });
 
+const nullable = <Shape extends Record<string, z.ZodType>>(shape: Shape) =>
+  Object.fromEntries(Object.entries(shape).map(([name, field]) => [name, field.nullable()])) as {
+    [Name in keyof Shape]: z.ZodNullable<Shape[Name]>;
+  };
+
+/** A change of a client: what is absent stays, what is null goes back to its default (RFC 7396). */
+export const clientChange = z.strictObject({
+  ...nullable(metadataShape),
+  ...nullable(columnShape),
+  first_party: z.boolean().optional(),
+});
+
+export type ClientChange = z.input<typeof clientChange>;
 export type NewClient = z.input<typeof newClient>;
 export type ClientMetadata = z.output<z.ZodObject<typeof metadataShape>>;
+
+/**
+ * Registration as the engine accepts it; what `noted` writes stands or falls with the change. An interface, because the
+ * routes that need it must not know the engine.
+ */
+export interface ClientRegistry {
+  register: (
+    input: NewClient,
+    noted?: (tx: Knex.Transaction, client: Client) => Promise<void>,
+  ) => Promise<{ client: Client; client_secret?: string }>;
+  /** Null when there is no such client. */
+  change: (
+    client_id: string,
+    change: ClientChange,
+    noted?: (tx: Knex.Transaction, client: Client) => Promise<void>,
+  ) => Promise<Client | null>;
+}
 
 const retryWindows: Record<RotationProfile, number> = { strict: 0, spa: 60, mobile: 60, observe: 60 };
 
@@ -114,33 +139,17 @@ export async function createClient(
   db: Db,
   input: NewClient,
 ): Promise<{ client: Client; client_secret?: string }> {
-  const {
-    client_id,
-    client_secret,
-    scope,
-    first_party,
-    rotation_profile,
-    refresh_token_retry_window,
-    access_token_ttl,
-    session_idle_ttl,
-    session_absolute_ttl,
-    resource_server,
-    ...given
-  } = newClient.parse(input);
-  const metadata = withDefaults(given, first_party);
-  const secret = hasSecret(metadata) ? (client_secret ?? randomBytes(32).toString('base64url')) : undefined;
+  const { client_id, client_secret, first_party, ...given } = newClient.parse(input);
+  const { metadata, columns } = apart(given);
+  const complete = withDefaults(metadata, first_party);
+  const secret = hasSecret(complete) ? newClientSecret(client_secret) : undefined;
   const row = {
+    ...columns,
     client_id: client_id ?? newId(),
-    metadata: json(metadata),
-    secrets: json(secret ? [sealSecret(secret)] : []),
+    metadata: json(complete),
+    secrets: json(secret ? [secret.stored] : []),
     first_party,
-    rotation_profile,
-    refresh_token_retry_window: refresh_token_retry_window ?? null,
-    access_token_ttl: access_token_ttl ?? null,
-    session_idle_ttl: session_idle_ttl ?? null,
-    session_absolute_ttl: session_absolute_ttl ?? null,
-    scope: scope ?? null,
-    resource_server: resource_server ?? null,
+    rotation_profile: given.rotation_profile ?? 'strict',
     created_at: present(db),
     updated_at: present(db),
   };
@@ -148,31 +157,51 @@ export async function createClient(
     const [client] = await db<Client>('clients')
       .insert(row as never)
       .returning('*');
-    return { client: client as Client, ...(secret ? { client_secret: secret } : {}) };
+    return { client: client as Client, ...(secret ? { client_secret: secret.client_secret } : {}) };
   } catch (error) {
     throw isUniqueViolation(error) ? new AppError('client_exists') : error;
   }
+}
+
+/** Changes a client; null when there is none. The caller checks with the engine before it commits. */
+export async function updateClient(
+  tx: Knex.Transaction,
+  client_id: string,
+  change: ClientChange,
+): Promise<Client | null> {
+  const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+  if (!client) return null;
+  const { first_party = client.first_party, ...given } = clientChange.parse(change);
+  const { metadata, columns } = apart(given);
+  const merged = withoutNulls({ ...client.metadata, ...metadata });
+  const [updated] = await tx<Client>('clients')
+    .where({ client_id })
+    .update({
+      ...columns,
+      ...('rotation_profile' in given ? { rotation_profile: given.rotation_profile ?? 'strict' } : {}),
+      first_party,
+      metadata: json(merged),
+      updated_at: present(tx),
+    } as never)
+    .returning('*');
+  return updated ?? null;
+}
+
+/** Clients in the order of their ids. */
+export async function listClients(db: Db, limit: number, after?: string): Promise<Client[]> {
+  const query = db<Client>('clients').orderBy('client_id').limit(limit);
+  return await (after === undefined ? query : query.where('client_id', '>', after));
+}
+
+/** Removes a client and, with it, its sessions; false when there is none. Its tokens are inactive at once. */
+export async function deleteClient(db: Db, client_id: string): Promise<boolean> {
+  return (await db<Client>('clients').where({ client_id }).delete()) > 0;
 }
 
 /** The client of this id, or null. */
 export async function findClient(db: Db, client_id: string): Promise<Client | null> {
   if (!isText(client_id)) return null;
   return (await db<Client>('clients').where({ client_id }).first()) ?? null;
-}
-
-/** Whether `presented` is one of the client's live secrets; every one is compared, in constant time. */
-export function verifyClientSecret(
-  secrets: ClientSecret[],
-  presented: string,
-  at: Date = new Date(),
-): boolean {
-  let matches = false;
-  for (const secret of secrets) {
-    const isLive = secret.expires === null || new Date(secret.expires) > at;
-    const isEqual = equalBytes(Buffer.from(digest(secret.salt + presented)), Buffer.from(secret.digest));
-    matches = (isLive && isEqual) || matches;
-  }
-  return matches;
 }
 
 /** Whether pages of `origin` may call us in the client's name: its redirect URIs' origins and those it registered. */
@@ -187,6 +216,25 @@ export function describeClient(client: Client): Record<string, unknown> {
   const client_secrets = secrets.map(({ id, created, expires }) => ({ id, created, expires }));
   const all = { ...metadata, ...rest, refresh_token_retry_window: retryWindowOf(client), client_secrets };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
+}
+
+const columnNames = new Set(Object.keys(columnShape));
+
+// Some of what describes a client has a column of its own; the rest is the metadata of RFC 7591.
+function apart(given: Record<string, unknown>): {
+  metadata: ClientMetadata;
+  columns: Record<string, unknown>;
+} {
+  const isColumn = ([name]: [string, unknown]) => columnNames.has(name);
+  const entries = Object.entries(given);
+  return {
+    metadata: Object.fromEntries(entries.filter((entry) => !isColumn(entry))) as ClientMetadata,
+    columns: Object.fromEntries(entries.filter(isColumn)),
+  };
+}
+
+function withoutNulls(metadata: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null));
 }
 
 // RFC 7591 defaults suit third-party web clients; a first-party app logs people in with a password.
@@ -206,17 +254,6 @@ function withDefaults(given: ClientMetadata, firstParty: boolean): ClientMetadat
     token_endpoint_auth_method:
       given.token_endpoint_auth_method ??
       (given.jwks || given.jwks_uri ? 'private_key_jwt' : 'client_secret_basic'),
-  };
-}
-
-function sealSecret(secret: string): ClientSecret {
-  const salt = randomBytes(16).toString('base64url');
-  return {
-    id: newId(),
-    salt,
-    digest: digest(salt + secret),
-    created: new Date().toISOString(),
-    expires: null,
   };
 }
 

@@ -1,12 +1,19 @@
-// Password hashes: argon2id of our strength for new ones. Knows nothing of users.
+// Password hashes: argon2id of our strength for new ones; whatever an import brought is verified. Knows nothing of users.
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { hash, verify } from '@node-rs/argon2';
+import { hash } from '@node-rs/argon2';
 import { createGate } from '../lib/gate.ts';
+import { readArgon2 } from './password_hashes/argon2.ts';
+import { readBcrypt } from './password_hashes/bcrypt.ts';
+import type { HashProblem, HashVerifier } from './password_hashes/format.ts';
+import { readPbkdf2 } from './password_hashes/pbkdf2.ts';
+import { readScrypt } from './password_hashes/scrypt.ts';
 
 // OWASP's minimum for argon2id. The library's default algorithm is argon2id.
 const strength = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const current = `$argon2id$v=19$m=${strength.memoryCost},t=${strength.timeCost},p=${strength.parallelism}$`;
+
+const readers = [readArgon2, readBcrypt, readPbkdf2, readScrypt];
 
 // Hashing runs in libuv's pool of four threads, which SQLite and DNS share: a storm of logins must leave them some.
 const gate = createGate(Math.max(1, Math.min(availableParallelism(), 3)));
@@ -19,19 +26,45 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Whether `password` belongs to `stored`. Without a stored hash (no such user, or one without a password) it does the
- * same work on a decoy and says no, so that time does not tell who exists.
+ * Whether `password` belongs to `stored`. Without a stored hash (no such user, or one without a password) and with one
+ * that cannot be read it does the same work on a decoy and says no, so that time does not tell who exists.
  */
 export async function verifyPassword(password: string, stored: string | null): Promise<boolean> {
+  const verify = stored === null ? null : readHash(stored);
+  if (typeof verify === 'function') return await gate(() => verifySpellings(verify, password));
   decoy ??= hash(randomBytes(32), strength);
-  const against = stored ?? (await decoy);
-  const matches = await gate(() => verify(against, normalized(password)));
-  return matches && stored !== null;
+  const pretend = readArgon2(await decoy) as HashVerifier;
+  await gate(() => verifySpellings(pretend, password));
+  return false;
 }
 
 /** True when a hash is not of today's strength and wants to be replaced at the next login. */
 export function isOutdated(stored: string): boolean {
   return !stored.startsWith(current);
+}
+
+/**
+ * Why a hash from elsewhere cannot be taken over, or null when it can. What would cost much more than a second is
+ * refused: it would be an import that lets anybody stall the server with a few logins.
+ */
+export function problemOfHash(stored: string): HashProblem | 'unknown_hash_format' | null {
+  const read = readHash(stored);
+  if (read === null) return 'unknown_hash_format';
+  return typeof read === 'string' ? read : null;
+}
+
+function readHash(stored: string): HashVerifier | HashProblem | null {
+  for (const read of readers) {
+    const found = read(stored);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+// Ours are of the normalized form; other systems hashed what was typed, and a hash does not tell where it is from.
+async function verifySpellings(verify: HashVerifier, password: string): Promise<boolean> {
+  const one = normalized(password);
+  return (await verify(one)) || (one !== password && (await verify(password)));
 }
 
 // The same password typed on two systems may arrive in two Unicode forms (NIST SP 800-63B, 3.1.1.2).

@@ -71,3 +71,35 @@ export async function findResourceServer(db: Db, identifier: string): Promise<Re
   if (!isText(identifier)) return null;
   return (await db<ResourceServer>('resource_servers').where({ identifier }).first()) ?? null;
 }
+
+/** A change of a resource server: what is absent stays, what is null goes back to its default. */
+export const resourceServerChange = z.strictObject({
+  name: newResourceServer.shape.name.nullable(),
+  scope: newResourceServer.shape.scope.removeDefault().optional(),
+  access_token_format: newResourceServer.shape.access_token_format.removeDefault().optional(),
+  access_token_ttl: newResourceServer.shape.access_token_ttl.nullable(),
+});
+
+/** Changes a resource server; null when there is none. */
+export async function updateResourceServer(
+  db: Db,
+  identifier: string,
+  change: z.input<typeof resourceServerChange>,
+): Promise<ResourceServer | null> {
+  const [updated] = await db<ResourceServer>('resource_servers')
+    .where({ identifier })
+    .update({ ...resourceServerChange.parse(change), updated_at: present(db) } as never)
+    .returning('*');
+  return updated ?? null;
+}
+
+/** Resource servers in the order of their identifiers. */
+export async function listResourceServers(db: Db, limit: number, after?: string): Promise<ResourceServer[]> {
+  const query = db<ResourceServer>('resource_servers').orderBy('identifier').limit(limit);
+  return await (after === undefined ? query : query.where('identifier', '>', after));
+}
+
+/** Removes a resource server: no new tokens for it; those that exist live until they expire. False when there is none. */
+export async function deleteResourceServer(db: Db, identifier: string): Promise<boolean> {
+  return (await db<ResourceServer>('resource_servers').where({ identifier }).delete()) > 0;
+}

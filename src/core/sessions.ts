@@ -1,6 +1,6 @@
 // Sessions: one login of one user through one client on one device. Opening, finding, listing and ending them.
 import type { Knex } from 'knex';
-import { newId } from '../lib/ids.ts';
+import { newId, parseId } from '../lib/ids.ts';
 import {
   type Actor,
   type AuditEvent,
@@ -225,6 +225,15 @@ export async function findUserSession(
   return session ?? null;
 }
 
+/** One session of any user, ended ones too, or null. */
+export async function findAnySession(db: Db, id: string, at?: Date): Promise<ListedSession | null> {
+  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id`, {
+    id,
+    now: present(db, at),
+  });
+  return session ?? null;
+}
+
 /** Why a session ends, by whom, and where the request came from. */
 export interface Ending {
   reason: EndedReason;
@@ -253,7 +262,7 @@ export async function endSessions(db: Db, which: Which, ending: Ending, at?: Dat
       ended_at: present(db, at),
       ended_reason: ending.reason,
       ended_by: ending.actor,
-      ended_by_id: ending.actor_id ?? null,
+      ended_by_id: parseId(ending.actor_id),
     } as never)
     .returning('*');
   await recordEvents(

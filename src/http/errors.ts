@@ -25,6 +25,7 @@ function answer(ctx: Context, refusal: AppError): void {
   ctx.status = refusal.status;
   if (refusal.retryAfter) ctx.set('Retry-After', String(refusal.retryAfter));
   if (refusal.code === 'rate_limited') ctx.state.reason = 'rate_limited';
+  if (refusal.reason) ctx.state.reason = refusal.reason;
   ctx.body = { error: refusal.error, error_description: refusal.message };
 }
 
@@ -39,6 +40,7 @@ function complete(ctx: Context): void {
   ctx.body = {
     error,
     error_description,
+    ...(ctx.state.description ? { error_description: ctx.state.description } : {}),
     ...(ctx.state.reason ? { reason: ctx.state.reason } : {}),
     request_id: ctx.state.requestId,
   };

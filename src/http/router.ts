@@ -3,6 +3,7 @@ import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
 import type { z } from 'zod';
+import type { ClientRegistry } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { AppError } from '../lib/errors.ts';
 import { allowClientOrigin } from './cors.ts';
@@ -11,23 +12,24 @@ import { originOf } from './request.ts';
 import type { Call, Route } from './routes.ts';
 
 /** The router for `routes`, below `/api`. */
-export function createRouter(services: Services, routes: Route[]): Router {
+export function createRouter(services: Services, registry: ClientRegistry, routes: Route[]): Router {
   const router = new Router({ prefix: '/api' });
   for (const row of routes) {
     const steps = row.body ? [readJson(services.config.bodyLimit)] : [];
-    router.register(row.path, [row.method], [...steps, run(services, row)] as never);
+    router.register(row.path, [row.method], [...steps, run(services, registry, row)] as never);
   }
   return router;
 }
 
 // The order matters: a caller without a good token learns nothing about what its request would have had to look like.
-function run(services: Services, row: Route): Middleware {
+function run(services: Services, registry: ClientRegistry, row: Route): Middleware {
   return async (ctx) => {
     if (row.auth !== 'public') ctx.set('Cache-Control', 'no-store');
     const caller = row.auth === 'public' ? undefined : await authorize(services, ctx, row.auth);
     if (caller) await allowClientOrigin(services, ctx, caller.client_id);
     const call = {
       services,
+      registry,
       caller,
       by: { actor: row.auth === 'admin' ? 'admin' : 'user', actor_id: caller?.sub },
       origin: originOf(ctx),

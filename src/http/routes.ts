@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AccessTokenClaims } from '../core/access_tokens.ts';
 import type { Actor, Origin } from '../core/audit.ts';
+import type { ClientRegistry } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import type { ErrorName } from '../lib/errors.ts';
 
@@ -14,6 +15,7 @@ export type Auth = 'public' | 'user' | 'admin';
 /** What a handler gets: everything checked, nothing raw. */
 export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   services: Services;
+  registry: ClientRegistry;
   params: Params;
   query: Query;
   body: Body;

@@ -1,6 +1,7 @@
 // The caller's sessions: list, read, end, log out.
 import { z } from 'zod';
 import { clearPushTokens } from '../core/devices.ts';
+import type { Services } from '../core/services.ts';
 import {
   type Ending,
   endAllSessions,
@@ -38,7 +39,8 @@ const session = z
   })
   .meta({ id: 'Session' });
 
-const sessionStory = session
+/** A session with what happened to it. */
+export const sessionStory = session
   .extend({
     generation: z.number().int().describe('how often its refresh token was rotated'),
     ended_at: moment.nullable(),
@@ -49,6 +51,11 @@ const sessionStory = session
       .describe('the last rotations, newest first'),
   })
   .meta({ id: 'SessionStory' });
+
+/** A page of sessions. */
+export const sessionList = z
+  .object({ sessions: z.array(session), next_cursor: z.string().nullable() })
+  .meta({ id: 'SessionList' });
 
 const logout = z
   .strictObject({
@@ -65,9 +72,7 @@ export const sessionRoutes = [
     auth: 'user',
     summary: 'List my live sessions, last used first',
     query: paging,
-    response: z
-      .object({ sessions: z.array(session), next_cursor: z.string().nullable() })
-      .meta({ id: 'SessionList' }),
+    response: sessionList,
     handler: listMySessions,
   }),
   route({
@@ -106,28 +111,44 @@ export const sessionRoutes = [
 
 const position = z.tuple([z.iso.datetime(), z.uuid()]);
 
-async function listMySessions({
-  services,
-  caller,
-  query,
-}: Call<unknown, { limit: number; cursor?: string | undefined }>) {
-  const at = readCursor(query.cursor, position);
+async function listMySessions({ services, caller, query }: Call<unknown, Page>) {
+  return await listPage(services, caller.sub, query, caller.sid);
+}
+
+interface Page {
+  limit: number;
+  cursor?: string | undefined;
+}
+
+/** One page of a user's live sessions; `current` is the session that the caller's token belongs to. */
+export async function listPage(
+  services: Services,
+  user_id: string,
+  { limit, cursor }: Page,
+  current: string | null,
+) {
+  const at = readCursor(cursor, position);
   const after = at && { last_used_at: new Date(at[0]), id: at[1] };
-  const found = await listLiveSessions(services.db, caller.sub, { limit: query.limit + 1, after });
-  const page = found.slice(0, query.limit);
+  const found = await listLiveSessions(services.db, user_id, { limit: limit + 1, after });
+  const page = found.slice(0, limit);
   const last = page.at(-1);
   return {
-    sessions: page.map((one) => describe(one, caller.sid)),
+    sessions: page.map((one) => describe(one, current)),
     next_cursor: found.length > page.length && last ? packCursor([last.last_used_at, last.id]) : null,
   };
 }
 
 async function readMySession({ services, caller, params }: Call<{ id: string }>) {
-  await services.audit.flush();
   const found = await requireSession(services.db, caller.sub, params.id);
+  return await tellStory(services, found, caller.sid);
+}
+
+/** A session with what happened to it. Rotations that still wait to be written are written first. */
+export async function tellStory(services: Services, found: ListedSession, current: string | null) {
+  await services.audit.flush();
   const rotations = await listRotations(services.db, found.id);
   return {
-    ...describe(found, caller.sid),
+    ...describe(found, current),
     generation: found.generation,
     ...ending(found),
     rotations: rotations.map(({ created_at, ip, user_agent }) => ({ at: created_at, ip, user_agent })),
@@ -173,7 +194,7 @@ function devicesOf(sessions: Session[]): (string | null)[] {
   return sessions.map((one) => one.device_id);
 }
 
-function describe(one: ListedSession, current: string) {
+function describe(one: ListedSession, current: string | null) {
   return {
     id: one.id,
     client: { client_id: one.client_id, client_name: one.metadata.client_name ?? null },

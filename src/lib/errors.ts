@@ -76,6 +76,19 @@ const table = {
     error: 'invalid_client_metadata',
     description: 'the client metadata is not valid',
   },
+  // One shape for all; `reason` says which (password_policy.ts).
+  weak_password: { status: 400, error: 'weak_password', description: 'the new password is not good enough' },
+  // 403 and not 401: the access token is good, and must not be thrown away.
+  invalid_credentials: {
+    status: 403,
+    error: 'invalid_credentials',
+    description: 'the current password is wrong',
+  },
+  password_not_set: {
+    status: 409,
+    error: 'password_not_set',
+    description: 'this user has no password that could be changed',
+  },
   rate_limited: { status: 429, error: 'rate_limited', description: 'too many requests; try again later' },
   server_error: { status: 500, error: 'server_error', description: 'something went wrong on our side' },
   unavailable: {
@@ -89,20 +102,26 @@ export type ErrorName = keyof typeof table;
 
 /**
  * A refusal with a public face. `detail` replaces the table's text and is shown to the caller, so it never holds a
- * secret; `retryAfter` is in seconds.
+ * secret; `retryAfter` is in seconds; `reason` is a stable machine word beside the error.
  */
 export class AppError extends Error {
   readonly code: ErrorName;
   readonly status: number;
   readonly error: string;
   readonly retryAfter: number | undefined;
+  readonly reason: string | undefined;
 
-  constructor(code: ErrorName, detail?: string, options: { retryAfter?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorName,
+    detail?: string,
+    options: { retryAfter?: number; reason?: string; cause?: unknown } = {},
+  ) {
     super(detail ?? table[code].description, { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.status = table[code].status;
     this.error = table[code].error;
     this.retryAfter = options.retryAfter;
+    this.reason = options.reason;
   }
 }

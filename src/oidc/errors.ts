@@ -19,7 +19,7 @@ export async function limited(check: Promise<void>): Promise<void> {
 }
 
 /** `invalid_grant` with a machine word for whoever proved to know the password or hold the token. */
-export function invalidGrant(detail: string, reason?: string): Error {
-  if (reason) giveReason(currentRequest(), reason);
+export function invalidGrant(detail: string, reason?: string, message?: string | null): Error {
+  if (reason) giveReason(currentRequest(), reason, message);
   return new errors.InvalidGrant(detail);
 }

@@ -95,7 +95,11 @@ async function verifyCredentials(
     reason: user ? `account_${user.status}` : 'wrong_credentials',
     ...origin,
   });
-  throw invalidGrant('wrong username or password', user ? `account_${user.status}` : undefined);
+  throw invalidGrant(
+    'wrong username or password',
+    user ? `account_${user.status}` : undefined,
+    user?.status_message,
+  );
 }
 
 function requireRole(user: User, scopes: string[]): void {

@@ -8,7 +8,8 @@ import {
   type TokenEndpointGrantContext,
 } from 'oidc-provider';
 import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
-import { type Client as ClientRow, isRegisteredOrigin, verifyClientSecret } from '../core/clients.ts';
+import { verifyClientSecret } from '../core/client_secrets.ts';
+import { type Client as ClientRow, isRegisteredOrigin } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
 import { accessTokenModel, replayDetectionModel } from './access_token_model.ts';
@@ -17,7 +18,7 @@ import { createAdapter } from './adapter.ts';
 import { answerForJwts, mayIntrospect, mayRevoke } from './introspection.ts';
 import { passwordGrant, passwordParameters } from './password_grant.ts';
 import { refreshTokenModel } from './refresh_token_model.ts';
-import { clientRow, knownSession } from './request.ts';
+import { clientRow, knownSession, originOf } from './request.ts';
 import { defaultScope, oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
 
 type Names = string | readonly string[] | ReadonlySet<string>;
@@ -52,6 +53,7 @@ export function createProvider(services: Services): Provider {
   provider.on('server_error', (ctx, err) =>
     services.log.error({ err, request_id: ctx.state.requestId }, 'the engine failed'),
   );
+  provider.on('grant.success', (ctx) => recordClientToken(services, ctx));
   provider.use(answerForJwts(services) as never);
   return provider;
 }
@@ -59,6 +61,19 @@ export function createProvider(services: Services): Provider {
 // The engine reads its models from the provider whenever it needs one, so an own property takes the getter's place.
 function replaceModels(provider: Provider, models: Partial<Provider>): void {
   for (const [name, value] of Object.entries(models)) Object.defineProperty(provider, name, { value });
+}
+
+// Logins and rotations leave their own traces; a token of client_credentials leaves this one.
+function recordClientToken({ audit }: Services, ctx: KoaContextWithOIDC): void {
+  if (ctx.oidc.params?.grant_type !== 'client_credentials') return;
+  const client_id = ctx.oidc.client?.clientId ?? null;
+  audit.add({
+    type: 'client_token_issued',
+    client_id,
+    actor: 'client',
+    actor_id: client_id,
+    ...originOf(ctx),
+  });
 }
 
 async function runGrant(

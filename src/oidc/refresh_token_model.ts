@@ -96,7 +96,9 @@ async function findPresented(
   if (!session || !verifyRefreshToken(services.keyring, decoded, session)) return null;
   const over = reasonOver(session);
   if (over) {
-    if (ctx.oidc.client?.clientId === session.client_id) giveReason(ctx, over);
+    if (ctx.oidc.client?.clientId === session.client_id) {
+      giveReason(ctx, over, session.user_is_active ? null : session.status_message);
+    }
     return null;
   }
   rememberSession(ctx, session);
@@ -148,7 +150,8 @@ async function checkTargets(ctx: KoaContextWithOIDC, token: Model): Promise<void
   });
   // Of several the engine looks at the first alone.
   const resources = [ctx.oidc.params?.resource ?? []].flat();
-  if (!resources.every((one) => token.resourceIndicators.has(one as string))) throw new errors.InvalidTarget();
+  if (!resources.every((one) => token.resourceIndicators.has(one as string)))
+    throw new errors.InvalidTarget();
   const scope = ctx.oidc.params?.scope ? ctx.oidc.requestParamScopes : token.scopes;
   await resolveAndApplyResource(ctx.oidc.provider, ctx as never, token, probe, grant, scope);
   const { dpop } = knownSession(ctx)?.token_payload ?? {};
@@ -173,16 +176,14 @@ async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, toke
   });
   if (!('generation' in rotation)) throw refusal(ctx, rotation.outcome);
   rememberGeneration(ctx, rotation.generation);
-  if (rotation.outcome === 'rotated') {
-    audit.add({
-      type: 'refresh_token_rotated',
-      user_id: token.accountId,
-      session_id: token.grantId,
-      client_id: client.client_id,
-      detail: { generation: rotation.generation },
-      ...origin,
-    });
-  }
+  audit.add({
+    type: rotation.outcome === 'rotated' ? 'refresh_token_rotated' : 'refresh_token_retried',
+    user_id: token.accountId,
+    session_id: token.grantId,
+    client_id: client.client_id,
+    detail: { generation: rotation.generation },
+    ...origin,
+  });
 }
 
 const reasons: Record<Exclude<Rotation['outcome'], 'rotated' | 'retried'>, string> = {

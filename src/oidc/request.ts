@@ -56,11 +56,12 @@ export function knownGeneration(ctx: Context): number {
 }
 
 /**
- * Why the request is refused, as a machine word; it goes into the answer beside the OAuth error. Only for callers who
- * proved to hold the token or the password.
+ * Why the request is refused, as a machine word, and perhaps in words for the user; both go into the answer beside the
+ * OAuth error. Only for callers who proved to hold the token or the password.
  */
-export function giveReason(ctx: Context, reason: string): void {
+export function giveReason(ctx: Context, reason: string, message?: string | null): void {
   ctx.state.reason = reason;
+  if (message) ctx.state.description = message;
 }
 
 /** Where the request comes from, as sessions and the audit trail keep it. */

@@ -45,7 +45,9 @@ export function resourceIndicators(services: Services) {
  */
 export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
   const row = clientRow(ctx.oidc.client);
-  const offered = new Set(grantable(row, oidcScopes, null));
+  // `openid` and its like are about a user; a client on its own has none.
+  const isAlone = ctx.oidc.params?.grant_type === 'client_credentials';
+  const offered = new Set(isAlone ? [] : grantable(row, oidcScopes, null));
   for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
     for (const scope of server.scopes) offered.add(scope);
   }

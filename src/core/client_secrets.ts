@@ -1,0 +1,91 @@
+// Client secrets: stored as salted digests, shown once, two at a time while one replaces the other.
+import { randomBytes } from 'node:crypto';
+import type { Knex } from 'knex';
+import { digest, equalBytes } from '../lib/crypto.ts';
+import { AppError } from '../lib/errors.ts';
+import { newId } from '../lib/ids.ts';
+import { type Client, hasSecret } from './clients.ts';
+import { json, present } from './db.ts';
+
+export interface ClientSecret {
+  id: string;
+  salt: string;
+  digest: string;
+  /** ISO 8601, as JSON keeps it. */
+  created: string;
+  expires: string | null;
+}
+
+/** A secret, made or given, in the form that is shown once and in the form that is stored. */
+export function newClientSecret(
+  given?: string,
+  expires: Date | null = null,
+): { client_secret: string; stored: ClientSecret } {
+  const client_secret = given ?? randomBytes(32).toString('base64url');
+  const salt = randomBytes(16).toString('base64url');
+  const stored = {
+    id: newId(),
+    salt,
+    digest: digest(salt + client_secret),
+    created: new Date().toISOString(),
+    expires: expires?.toISOString() ?? null,
+  };
+  return { client_secret, stored };
+}
+
+/** Whether `presented` is one of the client's live secrets; every one is compared, in constant time. */
+export function verifyClientSecret(
+  secrets: ClientSecret[],
+  presented: string,
+  at: Date = new Date(),
+): boolean {
+  let matches = false;
+  for (const secret of secrets) {
+    const isLive = isLiveSecret(secret, at);
+    const isEqual = equalBytes(Buffer.from(digest(secret.salt + presented)), Buffer.from(secret.digest));
+    matches = (isLive && isEqual) || matches;
+  }
+  return matches;
+}
+
+function isLiveSecret(secret: ClientSecret, at: Date = new Date()): boolean {
+  return secret.expires === null || new Date(secret.expires) > at;
+}
+
+/** How many secrets of a client may be live at once: one, and its successor. */
+const maxSecrets = 2;
+
+/**
+ * Adds a secret beside the live one, which goes on until `previous_expires` (or until it is removed). Shown here and
+ * never again. Refuses with `too_many_secrets`, or `client_not_found` when the client has no use for secrets.
+ */
+export async function addClientSecret(
+  tx: Knex.Transaction,
+  client_id: string,
+  { expires, previous_expires }: { expires?: Date | undefined; previous_expires?: Date | undefined } = {},
+): Promise<{ id: string; client_secret: string }> {
+  const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+  if (!client || !hasSecret(client.metadata)) throw new AppError('client_not_found');
+  const live = client.secrets.filter((secret) => isLiveSecret(secret));
+  if (live.length >= maxSecrets) throw new AppError('too_many_secrets');
+  const { client_secret, stored } = newClientSecret(undefined, expires ?? null);
+  const kept = live.map((one) => ({ ...one, expires: previous_expires?.toISOString() ?? one.expires }));
+  await saveSecrets(tx, client_id, [stored, ...kept]);
+  return { id: stored.id, client_secret };
+}
+
+/** Removes a secret; refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
+export async function removeClientSecret(tx: Knex.Transaction, client_id: string, id: string): Promise<void> {
+  const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+  if (!client) throw new AppError('client_not_found');
+  const rest = client.secrets.filter((secret) => secret.id !== id);
+  if (rest.length === client.secrets.length) throw new AppError('client_secret_not_found');
+  if (!rest.some((secret) => isLiveSecret(secret))) throw new AppError('last_secret');
+  await saveSecrets(tx, client_id, rest);
+}
+
+async function saveSecrets(tx: Knex.Transaction, client_id: string, secrets: ClientSecret[]): Promise<void> {
+  await tx<Client>('clients')
+    .where({ client_id })
+    .update({ secrets: json(secrets), updated_at: present(tx) } as never);
+}

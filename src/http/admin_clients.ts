@@ -1,0 +1,158 @@
+// Administration of clients: register, read, change, remove, and their secrets.
+import { z } from 'zod';
+import { recordEvents } from '../core/audit.ts';
+import { addClientSecret, removeClientSecret } from '../core/client_secrets.ts';
+import {
+  type Client,
+  clientChange,
+  deleteClient,
+  describeClient,
+  findClient,
+  listClients,
+  newClient,
+} from '../core/clients.ts';
+import { AppError } from '../lib/errors.ts';
+import { packCursor, readCursor } from './cursor.ts';
+import { id, moment, paging, route } from './routes.ts';
+
+// RFC 7591 names beside ours; which of them are there depends on the client.
+const client = z.looseObject({
+  client_id: z.string(),
+  first_party: z.boolean(),
+  rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']),
+  refresh_token_retry_window: z.number().int(),
+  client_secrets: z.array(z.object({ id: z.uuid(), created: z.string(), expires: z.string().nullable() })),
+});
+const clientId = { client_id: z.string().min(1).max(200) };
+const shared = { auth: 'admin', params: clientId } as const;
+const seconds = z.number().int().min(0).max(31_536_000);
+
+export const adminClientRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/clients',
+    auth: 'admin',
+    summary: 'List clients',
+    query: paging,
+    response: z.object({ clients: z.array(client), next_cursor: z.string().nullable() }),
+    handler: async ({ services, query: { limit, cursor } }) => {
+      const found = await listClients(services.db, limit + 1, readCursor(cursor, z.string()));
+      const page = found.slice(0, limit);
+      return {
+        clients: page.map(describeClient),
+        next_cursor: found.length > limit ? packCursor(page.at(-1)?.client_id) : null,
+      };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/admin/clients',
+    auth: 'admin',
+    summary: 'Register a client; its secret is shown here and never again',
+    status: 201,
+    body: newClient,
+    response: client.extend({ client_secret: z.string().optional() }),
+    errors: ['client_exists', 'invalid_client_metadata'],
+    handler: async ({ registry, body, by, origin }) => {
+      const { client: created, client_secret } = await registry.register(body, async (tx, one) => {
+        await recordEvents(tx, [{ type: 'client_created', client_id: one.client_id, ...by, ...origin }]);
+      });
+      return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
+    },
+  }),
+  route({
+    ...shared,
+    method: 'get',
+    path: '/admin/clients/:client_id',
+    summary: 'Read a client',
+    response: client,
+    errors: ['client_not_found'],
+    handler: async ({ services, params }) =>
+      describeClient(required(await findClient(services.db, params.client_id))),
+  }),
+  route({
+    ...shared,
+    method: 'patch',
+    path: '/admin/clients/:client_id',
+    summary: 'Change a client: what is absent stays, what is null goes back to its default',
+    body: clientChange,
+    response: client,
+    errors: ['client_not_found', 'invalid_client_metadata'],
+    handler: async ({ registry, params, body, by, origin }) => {
+      const updated = await registry.change(params.client_id, body, async (tx, one) => {
+        const detail = { changed: Object.keys(body) };
+        await recordEvents(tx, [
+          { type: 'client_updated', client_id: one.client_id, ...by, detail, ...origin },
+        ]);
+      });
+      return describeClient(required(updated));
+    },
+  }),
+  route({
+    ...shared,
+    method: 'delete',
+    path: '/admin/clients/:client_id',
+    summary: 'Remove a client with its sessions; its tokens are inactive at once',
+    status: 204,
+    errors: ['client_not_found'],
+    handler: async ({ services, params, by, origin }) =>
+      await services.db.transaction(async (tx) => {
+        if (!(await deleteClient(tx, params.client_id))) throw new AppError('client_not_found');
+        await recordEvents(tx, [{ type: 'client_deleted', client_id: params.client_id, ...by, ...origin }]);
+      }),
+  }),
+  route({
+    ...shared,
+    method: 'post',
+    path: '/admin/clients/:client_id/secrets',
+    summary: 'Add a second secret beside the live one; it is shown here and never again',
+    status: 201,
+    body: z.strictObject({
+      expires_in: seconds.optional().describe('seconds after which the new secret ends; never when absent'),
+      previous_expires_in: seconds
+        .optional()
+        .describe('seconds after which the one before ends; never when absent'),
+    }),
+    response: z.object({ id: z.uuid(), client_secret: z.string(), expires_at: moment.nullable() }),
+    errors: ['client_not_found', 'too_many_secrets'],
+    handler: async ({ services, params, body, by, origin }) =>
+      await services.db.transaction(async (tx) => {
+        const expires = after(body.expires_in);
+        const added = await addClientSecret(tx, params.client_id, {
+          expires,
+          previous_expires: after(body.previous_expires_in),
+        });
+        const detail = { secret_id: added.id };
+        await recordEvents(tx, [
+          { type: 'client_secret_added', client_id: params.client_id, ...by, detail, ...origin },
+        ]);
+        return { ...added, expires_at: expires ?? null };
+      }),
+  }),
+  route({
+    ...shared,
+    params: { ...clientId, id },
+    method: 'delete',
+    path: '/admin/clients/:client_id/secrets/:id',
+    summary: 'Remove a secret at once',
+    status: 204,
+    errors: ['client_secret_not_found', 'client_not_found', 'last_secret'],
+    handler: async ({ services, params, by, origin }) =>
+      await services.db.transaction(async (tx) => {
+        await removeClientSecret(tx, params.client_id, params.id);
+        const detail = { secret_id: params.id };
+        await recordEvents(tx, [
+          { type: 'client_secret_removed', client_id: params.client_id, ...by, detail, ...origin },
+        ]);
+      }),
+  }),
+];
+
+function required(found: Client | null): Client {
+  if (!found) throw new AppError('client_not_found');
+  return found;
+}
+
+function after(seconds: number | undefined): Date | undefined {
+  return seconds === undefined ? undefined : new Date(Date.now() + seconds * 1000);
+}

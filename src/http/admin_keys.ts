@@ -1,0 +1,58 @@
+// Administration of signing keys: which there are, and their rotation.
+import { z } from 'zod';
+import { recordEvents } from '../core/audit.ts';
+import { keyRotation } from '../core/key_rotation.ts';
+import { listSigningKeys } from '../core/signing_keys.ts';
+import { AppError } from '../lib/errors.ts';
+import { moment, route } from './routes.ts';
+
+const key = z
+  .object({
+    kid: z.string(),
+    alg: z.string(),
+    status: z.enum(['upcoming', 'current', 'retiring']),
+    created_at: moment.describe('published since'),
+    current_at: moment.nullable().describe('signs since'),
+    retiring_at: moment.nullable().describe('signs no more since'),
+    expires_at: moment.nullable().describe('is published until'),
+  })
+  .meta({ id: 'SigningKey' });
+
+export const adminKeyRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/keys',
+    auth: 'admin',
+    summary: 'List signing keys, the current one first',
+    response: z.object({ keys: z.array(key) }),
+    handler: async ({ services }) => ({ keys: await listSigningKeys(services.db) }),
+  }),
+  route({
+    method: 'post',
+    path: '/admin/keys/rotate',
+    auth: 'admin',
+    summary: 'Let the upcoming key sign; the current one stays published until its last token has expired',
+    body: z.strictObject({
+      force: z
+        .boolean()
+        .optional()
+        .describe('rotate although verifiers may not have seen the upcoming key yet; for a key that leaked'),
+    }),
+    response: z.object({ kid: z.string() }),
+    errors: ['key_too_young'],
+    handler: async ({ services, body, by, origin }) => {
+      const { db, keys, config } = services;
+      const result = await keys.rotate(await keyRotation(db, config, body.force));
+      if (result.outcome === 'too_young') {
+        throw new AppError(
+          'key_too_young',
+          `the upcoming key may sign from ${result.ready_at.toISOString()} on`,
+        );
+      }
+      await recordEvents(db, [
+        { type: 'signing_key_rotated', ...by, detail: { kid: result.kid }, ...origin },
+      ]);
+      return { kid: result.kid };
+    },
+  }),
+];

@@ -1,0 +1,227 @@
+// Administration of users: find, create, change, ban and its like, end what they hold.
+import { z } from 'zod';
+import { recordEvents } from '../core/audit.ts';
+import { email, username } from '../core/names.ts';
+import { hashPassword } from '../core/passwords.ts';
+import { endAllSessions } from '../core/sessions.ts';
+import { changeUserStatus, type StatusChange } from '../core/user_status.ts';
+import {
+  createUser,
+  findUser,
+  listUsers,
+  lockUser,
+  raiseTokenVersion,
+  requireAnotherAdmin,
+  type User,
+  type UserStatus,
+  updateUser,
+} from '../core/users.ts';
+import { AppError } from '../lib/errors.ts';
+import { packCursor, readCursor } from './cursor.ts';
+import { type Call, id, moment, paging, route } from './routes.ts';
+
+const status = z.enum(['active', 'banned', 'disabled', 'deleted']);
+const words = z
+  .array(z.string().regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters'))
+  .max(100);
+const reason = z.string().min(1).max(500);
+
+const user = z
+  .object({
+    id: z.uuid(),
+    username: z.string(),
+    email: z.string().nullable(),
+    status,
+    status_reason: z.string().nullable(),
+    status_message: z.string().nullable(),
+    ban_expires_at: moment.nullable(),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()),
+    tenant_id: z.string().nullable(),
+    token_version: z.number().int(),
+    last_login_at: moment.nullable(),
+    created_at: moment,
+    updated_at: moment,
+  })
+  .meta({ id: 'User' });
+
+const rights = {
+  roles: words.optional(),
+  permissions: words.optional(),
+  tenant_id: z.string().min(1).max(100).nullable().optional(),
+};
+
+const shared = { auth: 'admin', params: { id } } as const;
+
+export const adminUserRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/users',
+    auth: 'admin',
+    summary: 'List users, or search them by the beginning of username or e-mail address',
+    query: { ...paging, search: z.string().min(1).max(254).optional(), status: status.optional() },
+    response: z.object({ users: z.array(user), next_cursor: z.string().nullable() }).meta({ id: 'UserList' }),
+    handler: list,
+  }),
+  route({
+    method: 'post',
+    path: '/admin/users',
+    auth: 'admin',
+    summary: 'Create a user',
+    status: 201,
+    body: z
+      .strictObject({
+        username,
+        email: email.optional(),
+        password: z.string().min(8).max(256).optional(),
+        ...rights,
+      })
+      .meta({ id: 'NewUser' }),
+    response: user,
+    errors: ['username_taken', 'email_taken'],
+    handler: async ({ services: { db }, body: { password, ...given }, by, origin }) => {
+      const password_hash = password === undefined ? null : await hashPassword(password);
+      return await db.transaction(async (tx) => {
+        const created = await createUser(tx, {
+          ...withoutUndefined(given),
+          username: given.username,
+          password_hash,
+        });
+        await recordEvents(tx, [{ type: 'user_created', user_id: created.id, ...by, ...origin }]);
+        return created;
+      });
+    },
+  }),
+  route({
+    ...shared,
+    method: 'get',
+    path: '/admin/users/:id',
+    summary: 'Read a user',
+    response: user,
+    errors: ['user_not_found'],
+    handler: async ({ services, params }) => (await findUser(services.db, params.id)) ?? notFound(),
+  }),
+  route({
+    ...shared,
+    method: 'patch',
+    path: '/admin/users/:id',
+    summary: 'Change a user; outstanding access tokens that say otherwise become inactive',
+    body: z
+      .strictObject({ username: username.optional(), email: email.nullable().optional(), ...rights })
+      .meta({ id: 'UserChange' }),
+    response: user,
+    errors: ['user_not_found', 'username_taken', 'email_taken', 'last_admin'],
+    handler: change,
+  }),
+  statusRoute('ban', 'banned', 'Ban a user, for ever or until a time; ends their sessions', {
+    expires_at: z.iso.datetime().optional().describe('when the ban ends by itself'),
+    message: reason.optional().describe('what the user is told once they have proved who they are'),
+  }),
+  statusRoute('unban', 'active', 'Lift a ban'),
+  statusRoute('disable', 'disabled', 'Disable a user; ends their sessions', { message: reason.optional() }),
+  statusRoute('enable', 'active', 'Enable a user again'),
+  statusRoute(
+    'delete',
+    'deleted',
+    'Delete a user: ends their sessions, forgets what is personal, frees the names',
+  ),
+  route({
+    ...shared,
+    method: 'post',
+    path: '/admin/users/:id/force-logout',
+    summary: 'End all sessions of a user',
+    body: z.strictObject({ reason }).meta({ id: 'ForceLogout' }),
+    response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'ForceLogoutResult' }),
+    errors: ['user_not_found'],
+    handler: async ({ services: { db }, params, body, by, origin }) => {
+      if (!(await findUser(db, params.id))) notFound();
+      const detail = { note: body.reason };
+      const ended = await endAllSessions(db, params.id, { ...by, reason: 'ended_by_admin', origin, detail });
+      return { sessions_ended: ended.length };
+    },
+  }),
+];
+
+function statusRoute(verb: string, to: UserStatus, summary: string, extra: z.ZodRawShape = {}) {
+  const body = z.strictObject({ reason: to === 'active' ? reason.optional() : reason, ...extra });
+  return route({
+    ...shared,
+    method: 'post',
+    path: `/admin/users/:id/${verb}`,
+    summary,
+    body: body.meta({ id: `${verb}User` }),
+    response: z.object({ user, sessions_ended: z.number().int() }).meta({ id: `${verb}Result` }),
+    errors: to === 'active' ? ['user_not_found'] : ['user_not_found', 'not_yourself', 'last_admin'],
+    handler: async ({ services, params, body: given, by, origin }) => {
+      const {
+        reason: why,
+        message,
+        expires_at,
+      } = given as { reason?: string; message?: string; expires_at?: string };
+      const asked: StatusChange = {
+        status: to,
+        reason: why ?? null,
+        message: message ?? null,
+        ban_expires_at: expires_at ? new Date(expires_at) : null,
+        ...by,
+        origin,
+      };
+      const { user: changed, ended } = await changeUserStatus(services.db, params.id, asked);
+      return { user: changed, sessions_ended: ended };
+    },
+  });
+}
+
+type ListCall = Call<
+  unknown,
+  { limit: number; cursor?: string | undefined; search?: string | undefined; status?: UserStatus | undefined }
+>;
+
+async function list({ services, query }: ListCall) {
+  const { limit, search, status } = query;
+  const after = readCursor(query.cursor, z.uuid());
+  const found = await listUsers(services.db, { prefix: search, status, after, limit: limit + 1 });
+  const users = found.slice(0, limit);
+  return { users, next_cursor: found.length > limit ? packCursor(users.at(-1)?.id) : null };
+}
+
+interface UserChange {
+  username?: string | undefined;
+  email?: string | null | undefined;
+  roles?: string[] | undefined;
+  permissions?: string[] | undefined;
+  tenant_id?: string | null | undefined;
+}
+
+async function change({
+  services,
+  params,
+  body,
+  by,
+  origin,
+}: Call<{ id: string }, unknown, UserChange>): Promise<User> {
+  return await services.db.transaction(async (tx) => {
+    if (body.roles && !body.roles.includes('admin')) await requireAnotherAdmin(tx, params.id);
+    const before = await lockUser(tx, params.id);
+    if (!before || before.status === 'deleted') notFound();
+    await updateUser(tx, params.id, withoutUndefined(body));
+    // Access tokens carry these; what they say must not outlive the change.
+    if (body.roles || body.permissions || body.tenant_id !== undefined)
+      await raiseTokenVersion(tx, params.id);
+    const detail = { changed: Object.keys(body), ...(body.roles ? { roles: body.roles } : {}) };
+    await recordEvents(tx, [{ type: 'user_updated', user_id: params.id, ...by, detail, ...origin }]);
+    return (await findUser(tx, params.id)) ?? notFound();
+  });
+}
+
+function notFound(): never {
+  throw new AppError('user_not_found');
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+function withoutUndefined<T extends object>(value: T): Partial<Defined<T>> {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as Partial<
+    Defined<T>
+  >;
+}
