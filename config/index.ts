@@ -4,6 +4,7 @@ import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSyn
 import { isIPv4 } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
+import { parseRateLimits, type RateLimitSettings } from './rate_limits.ts';
 import { schema } from './schema.ts';
 
 type Parsed = z.output<typeof schema>;
@@ -24,7 +25,7 @@ export interface Config {
   sessionIdleTtl: number;
   sessionAbsoluteTtl: number;
   reuseRaisesTokenVersion: boolean;
-  rateLimits: 'off' | 'memory' | 'database';
+  rateLimits: RateLimitSettings;
   signingAlg: Parsed['SIGNING_ALG'];
   /** Seconds. */
   signingKeyLead: number;
@@ -72,7 +73,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     sessionIdleTtl: values.SESSION_IDLE_TTL,
     sessionAbsoluteTtl: values.SESSION_ABSOLUTE_TTL,
     reuseRaisesTokenVersion: values.REUSE_RAISES_TOKEN_VERSION,
-    rateLimits: values.RATE_LIMITS as Config['rateLimits'],
+    rateLimits: parseRateLimits(values),
     signingAlg: values.SIGNING_ALG,
     signingKeyLead: values.SIGNING_KEY_LEAD,
     signingKeyTtl: values.SIGNING_KEY_TTL,

@@ -1,5 +1,6 @@
 // Every setting of Kindred: its name, default, unit and meaning. README's table is made from these rows.
 import { z } from 'zod';
+import { allowance, limitStore, lockout } from './rate_limits.ts';
 
 const seconds = (fallback: number, max = 10 * 365 * 86_400) =>
   z.coerce.number().int().min(1).max(max).default(fallback);
@@ -40,11 +41,6 @@ const trustProxy = z
   )
   .default('off');
 
-const rateLimits = z
-  .string()
-  .regex(/^(off|memory|database)$/, 'must be off, memory or database')
-  .default('memory');
-
 export const schema = z.object({
   NODE_ENV: z
     .enum(['development', 'production', 'test'])
@@ -84,8 +80,18 @@ export const schema = z.object({
   REUSE_RAISES_TOKEN_VERSION: flag(true).describe(
     'reuse also invalidates outstanding access tokens of the user',
   ),
-  RATE_LIMITS: rateLimits.describe(
-    'where rate limits are counted: `off`, `memory` (one process) or `database`',
+  RATE_LIMITS: limitStore.describe(
+    'where rate limits and lockouts are counted: `off`, `memory` (one process), `database` (Postgres) or `redis://…`',
+  ),
+  RATE_LIMIT_PASSWORD: allowance('5/60').describe(
+    'wrong passwords per user and address (or known device), how many in how many seconds',
+  ),
+  RATE_LIMIT_REFRESH: allowance('10/60').describe('refreshes per session, how many in how many seconds'),
+  RATE_LIMIT_PASSWORD_CHANGE: allowance('3/3600').describe(
+    'attempts to change a password per user, how many in how many seconds',
+  ),
+  LOCKOUT: lockout.describe(
+    'wrong passwords of a user before a lockout, its first and its longest delay in seconds; it doubles in between',
   ),
   SIGNING_ALG: z.enum(['ES256', 'EdDSA', 'RS256']).default('ES256').describe('algorithm of new signing keys'),
   SIGNING_KEY_LEAD: seconds(900).describe('a signing key is published this long before it signs, seconds'),

@@ -1,5 +1,6 @@
 // The commands about programs: register a client, register a resource server.
 import { z } from 'zod';
+import { recordEvents } from '../core/audit.ts';
 import { describeClient, newClient } from '../core/clients.ts';
 import { createResourceServer as insertResourceServer, newResourceServer } from '../core/resource_servers.ts';
 import { openServices } from '../core/services.ts';
@@ -18,7 +19,13 @@ export async function createClient({ metadata }: { metadata: string }): Promise<
   return await withDatabase(async (db, config) => {
     const services = await openServices({ ...config, logLevel: 'silent' });
     try {
-      const { client, client_secret } = await registerClient(db, createProvider(services), given);
+      const { client, client_secret } = await registerClient(
+        db,
+        createProvider(services),
+        given,
+        async (tx, one) =>
+          await recordEvents(tx, [{ type: 'client_created', client_id: one.client_id, actor: 'admin' }]),
+      );
       warnAboutSecret(given.client_secret, client_secret);
       const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
       return { data, text: JSON.stringify(data, null, 2) };
@@ -58,7 +65,12 @@ export async function createResourceServer(given: unknown): Promise<Answer> {
     access_token_ttl: accessTokenTtl,
   });
   return await withDatabase(async (db) => {
-    const created = await insertResourceServer(db, input);
+    const created = await db.transaction(async (tx) => {
+      const one = await insertResourceServer(tx, input);
+      const detail = { identifier: one.identifier };
+      await recordEvents(tx, [{ type: 'resource_server_created', actor: 'admin', detail }]);
+      return one;
+    });
     return { data: created, text: `created resource server ${created.identifier}, tokens ${format}` };
   });
 }

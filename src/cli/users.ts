@@ -4,7 +4,7 @@ import { recordEvents } from '../core/audit.ts';
 import type { Db } from '../core/db.ts';
 import { clearPushTokens } from '../core/devices.ts';
 import { email, username } from '../core/names.ts';
-import { hashPassword } from '../core/passwords.ts';
+import { hashNewPassword } from '../core/password_policy.ts';
 import { endAllSessions, expiresAt, type ListedSession, listLiveSessions } from '../core/sessions.ts';
 import { findUser, findUserByLogin, createUser as insertUser, type User } from '../core/users.ts';
 import { parseId } from '../lib/ids.ts';
@@ -12,13 +12,13 @@ import { withDatabase } from './database.ts';
 import { readPassword } from './input.ts';
 import { type Answer, CommandError, formatTable } from './output.ts';
 
-const word = z.string().min(1).max(200);
+const word = z.string().regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters');
 const newUser = z.object({
   username,
   email: email.optional(),
-  role: z.array(word).default([]),
-  permission: z.array(word).default([]),
-  tenantId: word.optional(),
+  role: z.array(word).max(100).default([]),
+  permission: z.array(word).max(100).default([]),
+  tenantId: z.string().min(1).max(100).optional(),
   passwordStdin: z.boolean().default(false),
 });
 
@@ -26,7 +26,7 @@ const newUser = z.object({
 export async function createUser(options: unknown): Promise<Answer> {
   const { passwordStdin, role, permission, tenantId, ...names } = newUser.parse(options);
   return await withDatabase(async (db) => {
-    const password_hash = await hashPassword(await readPassword(passwordStdin));
+    const password_hash = await hashNewPassword(await readPassword(passwordStdin), names);
     const user = await db.transaction(async (tx) => {
       const created = await insertUser(tx, {
         username: names.username,

@@ -53,6 +53,11 @@ const metadataShape = {
   policy_uri: uri.optional(),
   tos_uri: uri.optional(),
   contacts: z.array(z.string().max(254)).optional(),
+  software_id: z.string().max(200).optional(),
+  software_version: z.string().max(200).optional(),
+  id_token_signed_response_alg: z.string().optional(),
+  default_max_age: z.number().int().min(0).optional(),
+  require_auth_time: z.boolean().optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
   /** Origins whose pages may call the token endpoint, beside those of the redirect URIs. */
   allowed_origins: z
@@ -240,11 +245,7 @@ function withoutNulls(metadata: Record<string, unknown>): Record<string, unknown
 // RFC 7591 defaults suit third-party web clients; a first-party app logs people in with a password.
 function withDefaults(given: ClientMetadata, firstParty: boolean): ClientMetadata {
   const redirects = given.redirect_uris ?? [];
-  const grant_types =
-    given.grant_types ??
-    (firstParty && redirects.length === 0
-      ? ['password', 'refresh_token']
-      : ['authorization_code', 'refresh_token']);
+  const grant_types = given.grant_types ?? defaultGrantTypes(firstParty, redirects.length > 0);
   const usesCode = grant_types.includes('authorization_code');
   return {
     ...given,
@@ -255,6 +256,12 @@ function withDefaults(given: ClientMetadata, firstParty: boolean): ClientMetadat
       given.token_endpoint_auth_method ??
       (given.jwks || given.jwks_uri ? 'private_key_jwt' : 'client_secret_basic'),
   };
+}
+
+// Somewhere to redirect to means the code flow; without it, an app logs people in and anything else is a machine.
+function defaultGrantTypes(firstParty: boolean, redirects: boolean): string[] {
+  if (redirects) return ['authorization_code', 'refresh_token'];
+  return firstParty ? ['password', 'refresh_token'] : ['client_credentials'];
 }
 
 function isOrigin(value: string): boolean {

@@ -28,6 +28,9 @@ export function openDatabase(url: string, options: { pool?: number } = {}): Knex
   return knexModule(knexConfig(url, options));
 }
 
+// Knex would warn on stdout, past our log and into what a command prints, of what it also throws: a connection that failed.
+const log = { warn() {} };
+
 /** What Knex wants to know of `url`; also used by knexfile.ts. */
 export function knexConfig(url: string, options: { pool?: number } = {}): Knex.Config {
   return url.startsWith('sqlite:')
@@ -41,6 +44,7 @@ function sqliteConfig(filename: string): Knex.Config {
     client: ImmediateSqliteClient as unknown as typeof Knex.Client,
     connection: { filename },
     useNullAsDefault: true,
+    log,
     acquireConnectionTimeout: 30_000,
     postProcessResponse: reviveRows,
     pool: { min: 1, max: 1, afterCreate: prepareSqlite },
@@ -50,6 +54,7 @@ function sqliteConfig(filename: string): Knex.Config {
 function postgresConfig(connectionString: string, max: number): Knex.Config {
   return {
     client: 'pg',
+    log,
     connection: { connectionString, application_name: 'kindred' },
     acquireConnectionTimeout: 10_000,
     pool: { min: 0, max },

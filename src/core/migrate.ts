@@ -20,6 +20,8 @@ export async function migrate(url: string): Promise<string[]> {
  * ready too: during a rolling upgrade the old nodes go on.
  */
 export async function isMigrated(db: Knex): Promise<boolean> {
+  // Knex would make its tables for an answer, in a database that may be somebody else's.
+  if (!(await db.schema.hasTable('knex_migrations'))) return false;
   const [completed, missing] = await pendingMigrations(db);
   return completed > 0 && missing === 0;
 }

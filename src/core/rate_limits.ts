@@ -1,13 +1,11 @@
-// Rate limits: how often something may be tried, counted by a well-kept library in memory or in Postgres.
-import {
-  type RateLimiterAbstract,
-  RateLimiterMemory,
-  RateLimiterPostgres,
-  RateLimiterRes,
-} from 'rate-limiter-flexible';
-import { digest } from '../lib/crypto.ts';
-import { AppError } from '../lib/errors.ts';
+// Rate limits: how often something may be tried.
+import type { RateLimiterAbstract } from 'rate-limiter-flexible';
+import type { Allowance, RateLimitSettings } from '../../config/rate_limits.ts';
+import type { Log } from '../lib/log.ts';
 import type { Db } from './db.ts';
+import { keyOf, refusing } from './limits.ts';
+import { createLockout, type Lockout } from './lockout.ts';
+import { type LimitStore, openLimitStore } from './rate_limit_stores.ts';
 
 export interface Limit {
   /** Counts one attempt; refuses with `rate_limited` and the seconds to wait when there were too many. */
@@ -17,55 +15,48 @@ export interface Limit {
 }
 
 export interface RateLimits {
-  /** Failed passwords per name and address: 5 a minute. Counted before hashing, so that a burst does not get through. */
+  /** Wrong passwords per user and address. Counted before hashing, so that a burst does not get through. */
   password: Limit;
-  /** Rotations per session: 10 a minute. Retries are free. */
+  /** Wrong passwords per user, wherever they come from. */
+  lockout: Lockout;
+  /** Attempts to change a password, per user. */
+  passwordChange: Limit;
+  /** Rotations per session. Retries are free. */
   refresh: Limit;
+  close: () => Promise<void>;
 }
 
 /** Opens the limits; `off` counts nothing. */
-export function createRateLimits(db: Db, store: 'off' | 'memory' | 'database'): RateLimits {
-  const open = (keyPrefix: string, points: number, duration: number) =>
-    store === 'off' ? unlimited : limit(createLimiter(db, store, { keyPrefix, points, duration }));
-  return { password: open('password', 5, 60), refresh: open('refresh', 10, 60) };
+export async function openRateLimits(db: Db, settings: RateLimitSettings, log: Log): Promise<RateLimits> {
+  if (settings.store === 'off') return unlimited;
+  const store = await openLimitStore(db, settings.store, log);
+  return {
+    password: openLimit(store, 'password', settings.password),
+    lockout: createLockout(store, settings.lockout),
+    passwordChange: openLimit(store, 'password_change', settings.passwordChange),
+    refresh: openLimit(store, 'refresh', settings.refresh),
+    close: store.close,
+  };
 }
 
-const unlimited: Limit = { consume: async () => {}, forgive: async () => {} };
+const pass = async () => {};
+const noLimit: Limit = { consume: pass, forgive: pass };
+const unlimited: RateLimits = {
+  password: noLimit,
+  lockout: { check: pass, count: pass, clear: pass },
+  passwordChange: noLimit,
+  refresh: noLimit,
+  close: pass,
+};
 
-function createLimiter(
-  db: Db,
-  store: 'memory' | 'database',
-  options: { keyPrefix: string; points: number; duration: number },
-): RateLimiterAbstract {
-  if (store === 'memory') return new RateLimiterMemory(options);
-  return new RateLimiterPostgres({
-    ...options,
-    storeClient: db,
-    storeType: 'knex',
-    tableName: 'rate_limits',
-    tableCreated: true,
-  });
-}
-
-function limit(limiter: RateLimiterAbstract): Limit {
+function openLimit(store: LimitStore, keyPrefix: string, { points, seconds }: Allowance): Limit {
+  const limiter: RateLimiterAbstract = store.open({ keyPrefix, points, duration: seconds });
   return {
     async consume(...key) {
-      try {
-        await limiter.consume(keyOf(key));
-      } catch (refusal) {
-        if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        throw new AppError('rate_limited', undefined, {
-          retryAfter: Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)),
-        });
-      }
+      await refusing(limiter.consume(keyOf(key)));
     },
     async forgive(...key) {
       await limiter.reward(keyOf(key));
     },
   };
-}
-
-// Digested: names and addresses are personal, of any length, and must not run into one another.
-function keyOf(parts: string[]): string {
-  return digest(JSON.stringify(parts));
 }

@@ -8,7 +8,7 @@ import { type AuditBatch, createAuditBatch } from './audit.ts';
 import { openDatabase } from './db.ts';
 import { type KeyStore, openKeyStore } from './key_store.ts';
 import { openNotices } from './notices.ts';
-import { createRateLimits, type RateLimits } from './rate_limits.ts';
+import { openRateLimits, type RateLimits } from './rate_limits.ts';
 
 export interface Services {
   config: Config;
@@ -35,18 +35,20 @@ export async function openServices(config: Config): Promise<Services> {
     const notices = openNotices(config.databaseUrl, log);
     const keys = await openKeyStore(db, keyring, config.signingAlg, notices);
     const audit = createAuditBatch(db, log);
+    const limits = await openRateLimits(db, config.rateLimits, log);
     return {
       config,
       db,
       keyring,
       keys,
       verifier: createAccessTokenVerifier(db, config.issuer, keys.list),
-      limits: createRateLimits(db, config.rateLimits),
+      limits,
       audit,
       log,
       async close() {
         await notices.close();
         await audit.close();
+        await limits.close();
         await db.destroy();
       },
     };

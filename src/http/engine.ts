@@ -27,19 +27,21 @@ export function mountEngine(services: Services, engine: () => Middleware): Middl
   return async (ctx, next) => {
     const methods = Object.hasOwn(paths, ctx.path) ? paths[ctx.path] : undefined;
     if (!methods) return await next();
-    if (!methods.includes(ctx.method)) return refuseMethod(ctx, methods);
+    if (!methods.includes(ctx.method)) return allowMethods(ctx, 405, methods);
     // Machines talk here; an Accept header of text/html would get them a page instead of an error they can read.
     ctx.req.headers.accept = 'application/json';
     await engine()(ctx, next);
     if (ctx.status === 401 && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${services.config.issuer}"`);
     }
+    // The engine answers preflights; to any other OPTIONS it says nothing.
+    if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
     withholdOrigin(ctx);
   };
 }
 
-function refuseMethod(ctx: Context, methods: string[]): void {
-  ctx.status = 405;
+function allowMethods(ctx: Context, status: number, methods: string[]): void {
+  ctx.status = status;
   ctx.set('Allow', methods.join(', '));
 }
 

@@ -1,4 +1,5 @@
 // Turns the rows of the route tables into a router: body, validation, guard, handler, answer.
+import { METHODS } from 'node:http';
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
@@ -13,20 +14,31 @@ import type { Call, Route } from './routes.ts';
 
 /** The router for `routes`, below `/api`. */
 export function createRouter(services: Services, registry: ClientRegistry, routes: Route[]): Router {
-  const router = new Router({ prefix: '/api' });
+  // All methods that Node knows, or those beyond the usual ones would be answered with 501 instead of 405.
+  const router = new Router({ prefix: '/api', methods: METHODS, strict: true, sensitive: true });
   for (const row of routes) {
-    const steps = row.body ? [readJson(services.config.bodyLimit)] : [];
-    router.register(row.path, [row.method], [...steps, run(services, registry, row)] as never);
+    const body = row.body ? [readJson(services.config.bodyLimit)] : [];
+    const steps = [guard(services, row), ...body, run(services, registry, row)];
+    router.register(row.path, [row.method], steps as never);
   }
   return router;
 }
 
-// The order matters: a caller without a good token learns nothing about what its request would have had to look like.
+// First of all: a caller without a good token learns nothing about what its request would have had to look like.
+function guard(services: Services, row: Route): Middleware {
+  return async (ctx, next) => {
+    if (row.auth !== 'public') {
+      ctx.set('Cache-Control', 'no-store');
+      ctx.state.caller = await authorize(services, ctx, row.auth);
+      await allowClientOrigin(services, ctx, ctx.state.caller.client_id);
+    }
+    await next();
+  };
+}
+
 function run(services: Services, registry: ClientRegistry, row: Route): Middleware {
   return async (ctx) => {
-    if (row.auth !== 'public') ctx.set('Cache-Control', 'no-store');
-    const caller = row.auth === 'public' ? undefined : await authorize(services, ctx, row.auth);
-    if (caller) await allowClientOrigin(services, ctx, caller.client_id);
+    const { caller } = ctx.state;
     const call = {
       services,
       registry,

@@ -1,7 +1,8 @@
 // Which scopes a client may be granted where. A client's registered scope bounds everything (RFC 8707, RFC 6749 3.3).
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Client } from '../core/clients.ts';
-import { findResourceServer } from '../core/resource_servers.ts';
+import type { Db } from '../core/db.ts';
+import { findResourceServer, type ResourceServer } from '../core/resource_servers.ts';
 import type { Services } from '../core/services.ts';
 import { clientRow, knownSession } from './request.ts';
 
@@ -25,7 +26,7 @@ export function resourceIndicators(services: Services) {
     /** A session's tokens stay with the resource that was granted at login. */
     useGrantedResource: async () => true,
     async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: unknown) {
-      const known = await findResourceServer(db, indicator);
+      const known = await knownResourceServer(db, ctx, indicator);
       if (!known && indicator !== config.resource) throw new errors.InvalidTarget();
       const row = clientRow(client);
       const offered = [...(indicator === config.resource ? ownScopes : []), ...words(known?.scope)];
@@ -37,6 +38,20 @@ export function resourceIndicators(services: Services) {
       };
     },
   };
+}
+
+const looked = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
+
+// The engine asks more than once in a request; once is enough for the database.
+function knownResourceServer(
+  db: Db,
+  ctx: KoaContextWithOIDC,
+  identifier: string,
+): Promise<ResourceServer | null> {
+  const found = looked.get(ctx) ?? new Map();
+  looked.set(ctx, found);
+  if (!found.has(identifier)) found.set(identifier, findResourceServer(db, identifier));
+  return found.get(identifier);
 }
 
 /**

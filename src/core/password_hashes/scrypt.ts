@@ -20,7 +20,7 @@ const maxWork = 2 ** 20;
 export const readScrypt: HashReader = (stored) => {
   if (stored.startsWith('scrypt$')) {
     const [, n, salt = '', r, p, key = ''] = django.exec(stored) ?? [];
-    return read(Number(n), Number(r), Number(p), Buffer.from(salt), decodeBase64(key, 16, 64));
+    return read(Number(n), Number(r), Number(p), Buffer.from(salt), decodeBase64(key, 64, 64));
   }
   if (!stored.startsWith('$scrypt$')) return null;
   const [, ln, r, p, salt = '', key = ''] = phc.exec(stored) ?? [];

@@ -1,0 +1,71 @@
+// The settings of rate limits and lockouts: how they are written, and what they become.
+import { z } from 'zod';
+
+/** So many in so many seconds. */
+export interface Allowance {
+  points: number;
+  seconds: number;
+}
+
+export interface RateLimitSettings {
+  /** `off`, `memory`, `database`, or the URL of a Redis. */
+  store: string;
+  password: Allowance;
+  refresh: Allowance;
+  passwordChange: Allowance;
+  /** Delays in seconds. */
+  lockout: { failures: number; firstDelay: number; longestDelay: number };
+}
+
+/** Where to count. */
+export const limitStore = z
+  .string()
+  .refine(
+    (value) => /^(off|memory|database)$/.test(value) || isRedisUrl(value),
+    'must be off, memory, database or redis://…',
+  )
+  .default('memory');
+
+/** `5/60`: five in sixty seconds. */
+export const allowance = (fallback: string) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,5}\/[1-9]\d{0,5}$/, 'must be <how many>/<seconds>, like 5/60')
+    .default(fallback);
+
+/** `10/60/900`: from the tenth failure on wait 60 seconds, then twice as long each time, but never more than 900. */
+export const lockout = z
+  .string()
+  .regex(/^[1-9]\d{0,4}(\/[1-9]\d{0,4}){2}$/, 'must be <failures>/<first delay>/<longest delay>, like 10/60/900')
+  .refine((value) => {
+    const [, first = 0, longest = 0] = value.split('/').map(Number);
+    return first <= longest;
+  }, 'the longest delay must not be shorter than the first')
+  .default('10/60/900');
+
+/** The settings of rate limits as numbers; the texts have been checked by the schemas. */
+export function parseRateLimits(values: {
+  RATE_LIMITS: string;
+  RATE_LIMIT_PASSWORD: string;
+  RATE_LIMIT_REFRESH: string;
+  RATE_LIMIT_PASSWORD_CHANGE: string;
+  LOCKOUT: string;
+}): RateLimitSettings {
+  const [failures = 0, firstDelay = 0, longestDelay = 0] = values.LOCKOUT.split('/').map(Number);
+  return {
+    store: values.RATE_LIMITS,
+    password: parseAllowance(values.RATE_LIMIT_PASSWORD),
+    refresh: parseAllowance(values.RATE_LIMIT_REFRESH),
+    passwordChange: parseAllowance(values.RATE_LIMIT_PASSWORD_CHANGE),
+    lockout: { failures, firstDelay, longestDelay },
+  };
+}
+
+function parseAllowance(value: string): Allowance {
+  const [points = 0, seconds = 0] = value.split('/').map(Number);
+  return { points, seconds };
+}
+
+function isRedisUrl(value: string): boolean {
+  return /^rediss?:$/.test(URL.parse(value)?.protocol ?? '');
+}

@@ -1,0 +1,49 @@
+// Lockouts: after so many wrong passwords in a row the next try has to wait, and after each further one twice as long.
+import type { RateLimitSettings } from '../../config/rate_limits.ts';
+import { keyOf, refusing } from './limits.ts';
+import type { LimitStore } from './rate_limit_stores.ts';
+
+export interface Lockout {
+  /** Refuses with `rate_limited` and the seconds to wait while `key` is locked out. */
+  check: (...key: string[]) => Promise<void>;
+  /**
+   * Counts a try as a failure, before anybody knows whether it is one: of a hundred at once, no more get through than
+   * one after the other. From the last allowed failure on it locks as well, and refuses whoever was not the first to.
+   */
+  count: (...key: string[]) => Promise<void>;
+  /** The password was right: there was no failure, and what was before is forgotten. */
+  clear: (...key: string[]) => Promise<void>;
+}
+
+/** How long failures are remembered, seconds: after the first of them, unless a right password comes before. */
+const memory = 6 * 3_600;
+
+type Settings = RateLimitSettings['lockout'];
+
+/** Opens the lockout on counters of `store`. */
+export function createLockout(store: LimitStore, settings: Settings): Lockout {
+  const failures = store.open({ keyPrefix: 'failures', points: settings.failures, duration: memory });
+  const lock = store.open({ keyPrefix: 'lock', points: 1, duration: settings.firstDelay });
+  return {
+    async check(...key) {
+      const held = await lock.get(keyOf(key));
+      if (held && held.msBeforeNext > 0) await refusing(Promise.reject(held));
+    },
+    async count(...key) {
+      const id = keyOf(key);
+      const { consumedPoints } = await failures.penalty(id);
+      if (consumedPoints < settings.failures) return;
+      const customDuration = lockDelay(consumedPoints, settings);
+      // Whoever comes second has not tried anything, so the delay must not grow by it.
+      await refusing(lock.consume(id, 1, { customDuration }), () => failures.reward(id));
+    },
+    async clear(...key) {
+      await Promise.all([failures.delete(keyOf(key)), lock.delete(keyOf(key))]);
+    },
+  };
+}
+
+/** Seconds to wait after the given number of failures. */
+export function lockDelay(failures: number, { failures: allowed, firstDelay, longestDelay }: Settings): number {
+  return Math.min(longestDelay, firstDelay * 2 ** (failures - allowed));
+}

@@ -1,0 +1,80 @@
+// Where rate limits are counted: in memory, in Postgres or in Redis, all by rate-limiter-flexible.
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterPostgres,
+  RateLimiterRedis,
+} from 'rate-limiter-flexible';
+import type { Log } from '../lib/log.ts';
+import type { Db } from './db.ts';
+
+/** What one counter counts: at most `points` in `duration` seconds. */
+export interface CounterOptions {
+  keyPrefix: string;
+  points: number;
+  duration: number;
+}
+
+export interface LimitStore {
+  open: (options: CounterOptions) => RateLimiterAbstract;
+  close: () => Promise<void>;
+}
+
+/** Opens the store that `where` names: `memory`, `database` or a `redis://` URL. */
+export async function openLimitStore(db: Db, where: string, log: Log): Promise<LimitStore> {
+  if (where === 'memory') return { open: (options) => new RateLimiterMemory(options), close: async () => {} };
+  if (where === 'database') return { open: (options) => openInPostgres(db, options), close: async () => {} };
+  return await openRedis(where, log);
+}
+
+function openInPostgres(db: Db, options: CounterOptions): RateLimiterAbstract {
+  return new RateLimiterPostgres({
+    ...options,
+    storeClient: db,
+    storeType: 'knex',
+    tableName: 'rate_limits',
+    tableCreated: true,
+  });
+}
+
+// How long a start waits for Redis, and a command for its answer; then this process counts by itself.
+const patience = 1_000;
+
+/**
+ * While Redis is away every process counts in its own memory: nobody is kept from logging in, and nobody may guess
+ * without limit. What an attacker gains is the number of nodes, and that the lockouts which Redis knows are forgotten.
+ */
+async function openRedis(url: string, log: Log): Promise<LimitStore> {
+  // Loaded here, so that nobody else pays for it.
+  const { createClient } = await import('@redis/client');
+  const client = createClient({
+    url,
+    disableOfflineQueue: true,
+    commandOptions: { timeout: patience },
+    socket: { connectTimeout: patience, reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, 3_000) },
+  });
+  let isAway = false;
+  client.on('error', (err) => {
+    if (!isAway) log.error({ err }, 'Redis does not answer; rate limits are counted by each process alone');
+    isAway = true;
+  });
+  client.on('ready', () => {
+    if (isAway) log.info('Redis answers again; rate limits are shared');
+    isAway = false;
+  });
+  const connected = client.connect().catch(() => {});
+  await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, patience).unref())]);
+  return {
+    open: (options) =>
+      new RateLimiterRedis({
+        ...options,
+        keyPrefix: `kindred:${options.keyPrefix}`,
+        storeClient: client,
+        useRedisPackage: true,
+        rejectIfRedisNotReady: true,
+        insuranceLimiter: new RateLimiterMemory(options),
+      }),
+    // Nothing that is still under way is worth waiting for.
+    close: async () => client.destroy(),
+  };
+}
