@@ -19,6 +19,7 @@ export type EventType =
   | 'user_updated'
   | 'user_status_changed'
   | 'password_changed'
+  | 'password_change_failed'
   | 'client_created'
   | 'client_updated'
   | 'client_deleted'
