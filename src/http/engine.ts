@@ -27,6 +27,7 @@ export function mountEngine(services: Services, engine: () => Middleware): Middl
   return async (ctx, next) => {
     const methods = Object.hasOwn(paths, ctx.path) ? paths[ctx.path] : undefined;
     if (!methods) return await next();
+    ctx.state.route = ctx.path;
     if (!methods.includes(ctx.method)) return allowMethods(ctx, 405, methods);
     // Machines talk here; an Accept header of text/html would get them a page instead of an error they can read.
     ctx.req.headers.accept = 'application/json';
