@@ -125,6 +125,7 @@ async function serve(script: string, databaseUrl: string, more: Record<string, s
     PATH: process.env.PATH,
     NODE_ENV: 'test',
     PORT: '0',
+    METRICS_PORT: '0',
     DATABASE_URL: databaseUrl,
     KINDRED_SECRET: 'YSBzZWNyZXQgZm9yIHRoZSBiZW5jaCwgYW5kIG5vdGhpbmcgZWxzZQ',
     RATE_LIMITS: 'off',

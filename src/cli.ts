@@ -7,6 +7,7 @@ import { type Answer, describeProblem, print } from './cli/output.ts';
 const databaseCommands = () => import('./cli/database.ts');
 const userCommands = () => import('./cli/users.ts');
 const clientCommands = () => import('./cli/clients.ts');
+const importCommand = () => import('./cli/import_users.ts');
 
 const examples = `
 Every command works on the database of DATABASE_URL, whether or not the server runs; settings come from the
@@ -52,6 +53,15 @@ function addUserCommands(program: Command): void {
     .option('--tenant-id <id>', 'the tenant, `tid` in the access token')
     .option('--password-stdin', 'read the password from stdin, up to its last line break')
     .action(answered(async (options) => (await userCommands()).createUser(options)));
+  add(program, 'import-users', 'take over users from a file of JSON lines; safe to repeat (docs/accounts.md)')
+    .argument(
+      '<file>',
+      'one user a line; what is refused goes to <file>.refused.jsonl, and the exit code is 1',
+    )
+    .option('--dry-run', 'check everything, and import nothing')
+    .action(
+      answered(async (file, options) => (await importCommand()).importUsers(String(file), options as object)),
+    );
   add(program, 'sessions', "list a user's live sessions, last used first")
     .argument('<user>', 'username, e-mail address or id')
     .action(answered(async (user) => (await userCommands()).listSessions(String(user))));

@@ -37,6 +37,7 @@ function settings(directory: string) {
     NODE_ENV: 'development',
     PORT: '0',
     DATABASE_URL: `sqlite:${join(directory, 'kindred.sqlite')}`,
+    METRICS_PORT: '0',
     LOG_LEVEL: 'silent',
   });
 }

@@ -6,11 +6,16 @@ import { createApp } from './app.ts';
 import { migrate } from './core/migrate.ts';
 import { openServices } from './core/services.ts';
 import { demo, seedDemo } from './demo_data.ts';
-import { createDrain } from './http/drain.ts';
+import { createDrain, type Patience } from './http/drain.ts';
 import { startOperations } from './operations.ts';
 
-/** At the end requests in flight get ten seconds, and connections that are idle close when all has been quiet for one. */
-const patience = { whole: 10_000, quiet: 1_000 };
+/**
+ * At the end, requests in flight get ten seconds. Idle connections close when nothing has come in for a while: in
+ * production long enough for a request that is on its way from a busy proxy, elsewhere nobody wants to wait for it.
+ */
+function patienceOf({ env }: Config): Patience {
+  return { whole: 10_000, quiet: env === 'production' ? 3_000 : 300 };
+}
 
 /** Milliseconds after which a process that was told to stop and still has not is beyond help. */
 const longestStop = 15_000;
@@ -26,9 +31,12 @@ export async function startServer(settings: Config): Promise<RunningServer> {
   await migrate(settings.databaseUrl);
   let answer: RequestListener = (_request, response) => response.writeHead(503, { 'Retry-After': '1' }).end();
   const server = createServer((request, response) => answer(request, response));
-  const { isDraining, run: drain } = createDrain(server, patience);
+  const { isDraining, run: drain } = createDrain(server, patienceOf(settings));
   const config = withPort(settings, await listen(server, settings));
-  const services = await openServices(config);
+  const services = await openServices(config).catch((error) => {
+    server.close();
+    throw error;
+  });
   if (config.env === 'development') await seedDemo(services.db);
   const { tracing, stopJobs, close } = await startOperations(services);
   answer = createApp(services, { isDraining, tracing }).callback();

@@ -1,6 +1,7 @@
 // How commands speak: a result as text or JSON on stdout, a problem as one line without a stack on stderr.
 import { z } from 'zod';
 import { ConfigError } from '../../config/index.ts';
+import { AppError } from '../lib/errors.ts';
 
 /** What a command has to say: `data` for machines, `text` for people. */
 export interface Answer {
@@ -25,6 +26,7 @@ export function warn(remark: string): void {
 export function describeProblem(error: unknown): string {
   if (error instanceof ConfigError) return `the settings are not usable: ${error.problems.join('; ')}`;
   if (error instanceof z.ZodError) return error.issues.map(describeIssue).join('; ');
+  if (error instanceof CommandError || error instanceof AppError) return onOneLine(error.message);
   if (!(error instanceof Error)) return 'something unexpected happened';
   const { code } = error as { code?: string };
   if (code !== undefined && unreachable.has(code)) return `the database cannot be reached (${code})`;
@@ -41,6 +43,11 @@ const unreachable = new Set([
   'ETIMEDOUT',
   'EAI_AGAIN',
 ]);
+
+// A name that was given may hold a line break.
+function onOneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ');
+}
 
 function describeIssue({ path, message }: z.core.$ZodIssue): string {
   return path.length > 0 ? `${path.join('.')}: ${message}` : message;

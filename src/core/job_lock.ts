@@ -46,25 +46,27 @@ async function lockAdvisory<Result extends object>(
   }
 }
 
-// SQLite locks a file beside the database: the system releases such a lock when its process dies, however it dies.
+// SQLite locks a file beside the database: the system releases such a lock when its process dies, however it dies. The
+// one connection of the pool holds it until it is closed.
 async function lockFile<Result extends object>(
   url: string,
   name: string,
   work: Work<Result>,
 ): Promise<Result | null> {
   const lock = openDatabase(`${url}.${name}.lock`);
-  const never = new AbortController().signal;
-  let isHeld = false;
   try {
     await lock.raw('pragma busy_timeout = 0');
-    return await lock.transaction(async () => {
-      isHeld = true;
-      return await work(never);
-    });
-  } catch (error) {
-    if (isHeld || (error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
-    return null;
+    const isHeld = await lock.raw('begin immediate').then(
+      () => true,
+      (error) => refuseUnlessBusy(error),
+    );
+    return isHeld ? await work(new AbortController().signal) : null;
   } finally {
     await lock.destroy();
   }
+}
+
+function refuseUnlessBusy(error: { code?: string }): false {
+  if (error.code !== 'SQLITE_BUSY') throw error;
+  return false;
 }

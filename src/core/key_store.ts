@@ -7,6 +7,7 @@ import {
   type KeyRotationOutcome,
   listSigningKeys,
   loadSigningKeys,
+  openSigningKeys,
   rotateSigningKeys,
   type SigningAlg,
   type SigningKey,
@@ -33,11 +34,17 @@ export async function openKeyStore(
 ): Promise<KeyStore> {
   let keys = await loadSigningKeys(db, keyring, alg);
   const listeners: (() => void)[] = [];
-  const refresh = async () => {
+  const look = async () => {
     const stored = await listSigningKeys(db);
     if (fingerprint(stored) === fingerprint(keys)) return;
-    keys = await loadSigningKeys(db, keyring, alg);
+    keys = openSigningKeys(stored, keyring);
     for (const listener of listeners) listener();
+  };
+  // One after the other, or a slow one would put back what a later one has already seen change.
+  let looking = Promise.resolve();
+  const refresh = () => {
+    looking = looking.then(look, look);
+    return looking;
   };
   notices.watch('signing_keys', refresh);
   return {

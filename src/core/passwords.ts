@@ -53,7 +53,9 @@ export function problemOfHash(stored: string): HashProblem | 'unknown_hash_forma
   return typeof read === 'string' ? read : null;
 }
 
+// The formats are ASCII; anything else could not even be stored everywhere.
 function readHash(stored: string): HashVerifier | HashProblem | null {
+  if (!/^[\x21-\x7e]{1,512}$/.test(stored)) return null;
   for (const read of readers) {
     const found = read(stored);
     if (found !== null) return found;

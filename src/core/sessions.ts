@@ -11,6 +11,7 @@ import {
   recordEvents,
 } from './audit.ts';
 import { type Db, isPostgres, json, later, present, rows } from './db.ts';
+import { forgetDevicesOfDeleted } from './devices.ts';
 import { newSalt } from './refresh_token.ts';
 import { isActiveSql, lockUser, type UserStatus } from './users.ts';
 
@@ -120,7 +121,11 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     ? await rows<Session>(db, openAtOnce(db), values)
     : await db.transaction((tx) => openInSteps(tx, values));
   const [created] = opened;
-  if (!created) return null;
+  if (!created) {
+    // The device of this login may have been registered when the user had just been deleted.
+    await forgetDevicesOfDeleted(db, input.user_id);
+    return null;
+  }
   const { user_id, client_id, origin } = input;
   announce(db, [
     {

@@ -37,7 +37,8 @@ const purpose = 'signing-key';
 
 /**
  * All keys of this deployment, the current one first. Makes the current key when there is none, and the upcoming one,
- * which is published long before it signs; an upcoming key of another algorithm than `alg` is replaced.
+ * which is published long before it signs; an upcoming key of another algorithm than `alg` is replaced. For the start of
+ * a node alone: two whose settings differ, as while a change is rolled out, would replace each other's key for ever.
  */
 export async function loadSigningKeys(db: Db, keyring: Keyring, alg: SigningAlg): Promise<SigningKey[]> {
   let stored = await listSigningKeys(db);
@@ -47,6 +48,11 @@ export async function loadSigningKeys(db: Db, keyring: Keyring, alg: SigningAlg)
   if (stale) await db('signing_keys').where({ kid: stale.kid, status: 'upcoming' }).delete();
   if (!has('upcoming') || stale) await insertKey(db, await makeKey(keyring, alg, 'upcoming'));
   stored = await listSigningKeys(db);
+  return openSigningKeys(stored, keyring);
+}
+
+/** The keys of these rows, their private halves open. */
+export function openSigningKeys(stored: SigningKeyRow[], keyring: Keyring): SigningKey[] {
   return stored.map((row) => open(row, keyring));
 }
 

@@ -83,7 +83,7 @@ testOnServers('two secrets are good at once, and a third is refused', async (t, 
   t.false(await isGood(server, id, 'neither'));
   assertRefused(t, await add(server, admin, id), tooMany);
   const [newer, older] = await listSecrets(server, admin, id);
-  t.is(newer?.id, second.id);
+  t.is(newer?.id, String(second.id));
   t.is((await removeSecret(server, admin, id, older?.id)).status, 204);
   t.false(await isGood(server, id, secret), 'gone at once');
   t.true(await isGood(server, id, second.client_secret));
@@ -109,7 +109,7 @@ testOnServers('each secret has its own end, and at it is refused', async (t, ser
   const asked = Date.now();
   const { body: second } = await add(server, admin, id, ends);
   const [newer, older] = await listSecrets(server, admin, id);
-  t.is(newer?.expires, second.expires_at);
+  t.is(newer?.expires, String(second.expires_at));
   const lifetimes = [newer, older].map((one) =>
     Math.round((Date.parse(String(one?.expires)) - asked) / 10_000),
   );

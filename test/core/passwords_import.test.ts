@@ -88,6 +88,8 @@ const problems: Record<string, string[]> = {
     'md5$seasalt$3f86d0d3d465b7b458c231bf3555c0e3',
     '!unusable',
     ` ${bcrypt}`,
+    `${bcrypt}\n`,
+    pbkdf2.replace('seasalt', 'sea\0salt'),
   ],
   malformed_hash: [
     '$2b$04$short',
@@ -96,7 +98,6 @@ const problems: Record<string, string[]> = {
     bcrypt.replace('$04', '$03'),
     bcrypt.replace('$04', '$32'),
     `${bcrypt}x`,
-    `${bcrypt}\n`,
     argon2.replace('v=19', 'v=20'),
     argon2.replace('m=512', 'm=15'),
     argon2.replace('t=2', 't=0'),

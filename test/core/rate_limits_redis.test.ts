@@ -6,7 +6,8 @@ import { openRateLimits, type RateLimits } from '../../src/core/rate_limits.ts';
 import { AppError } from '../../src/lib/errors.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { wide } from '../helpers/guarded.ts';
-import { freePort, redisServer, startRedis } from '../helpers/redis.ts';
+import { freePort } from '../helpers/process.ts';
+import { redisServer, startRedis } from '../helpers/redis.ts';
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
 
 const withRedis = redisServer ? test : test.skip;

@@ -151,6 +151,7 @@ function adminCases(): Record<string, Case> {
     }),
     'get /admin/keys': () => ({ path: '/admin/keys' }),
     'post /admin/keys/rotate': () => ({ path: '/admin/keys/rotate', json: { force: true } }),
+    'get /admin/stats': () => ({ path: '/admin/stats' }),
     'get /admin/events': ({ user }) => ({ path: `/admin/events?limit=2&user_id=${user.user.id}` }),
   };
 }

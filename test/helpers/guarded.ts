@@ -3,9 +3,12 @@ import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import type { RateLimitSettings } from '../../config/rate_limits.ts';
 import { createAuditBatch } from '../../src/core/audit.ts';
-import type { Guarded } from '../../src/core/login_attempts.ts';
+import { attemptLogin, type Guarded, type LoginAttempt } from '../../src/core/login_attempts.ts';
 import { openRateLimits } from '../../src/core/rate_limits.ts';
+import { AppError } from '../../src/lib/errors.ts';
 import { createLog } from '../../src/lib/log.ts';
+import { origin } from './builders.ts';
+import type { Store } from './stores.ts';
 
 const log = createLog({ level: 'silent' });
 
@@ -31,4 +34,49 @@ export async function makeGuarded(
     await limits.close();
   });
   return { db, limits, audit };
+}
+
+/** A lockout that three failures begin, and that no test waits for. */
+export const lockout = { failures: 3, firstDelay: 60, longestDelay: 900 };
+
+const wrong = 'a wrong password';
+
+/** Counted where a deployment on this store would count. */
+export function guarded(
+  t: ExecutionContext,
+  store: Store,
+  settings: Partial<RateLimitSettings> = { lockout },
+): Promise<Guarded> {
+  return makeGuarded(t, store.db, {
+    store: store.name === 'sqlite' ? 'memory' : 'database',
+    ...settings,
+  });
+}
+
+/** What an attempt comes to, and of a refusal by a limit the seconds to wait. */
+export async function tryOnce(
+  services: Guarded,
+  login: string,
+  given: string,
+  more: Partial<LoginAttempt> = {},
+): Promise<[outcome: string, wait: number]> {
+  try {
+    const all = { login, password: given, client_id: 'app', origin, ...more };
+    return [(await attemptLogin(services, all)).outcome, 0];
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'rate_limited') return ['limited', error.retryAfter ?? 0];
+    throw error;
+  }
+}
+
+/** The outcome alone. */
+export async function attempt(...given: Parameters<typeof tryOnce>): Promise<string> {
+  return (await tryOnce(...given))[0];
+}
+
+/** So many wrong passwords, one after the other. */
+export async function failTimes(services: Guarded, login: string, times: number): Promise<string[]> {
+  const outcomes: string[] = [];
+  for (let i = 0; i < times; i += 1) outcomes.push(await attempt(services, login, wrong));
+  return outcomes;
 }

@@ -24,7 +24,7 @@ export interface TestServer {
   issuer: string;
 }
 
-interface Running {
+export interface Running {
   url: string;
   issuer: string;
   stop: () => Promise<void>;
@@ -71,14 +71,19 @@ async function opened(t: ExecutionContext, store: Store, running: Running): Prom
   return await furnish(store, running);
 }
 
+/** Milliseconds for one test from the moment on that it has its place; a busy machine may well need some of them. */
+const patience = 90_000;
+
 type Body = (t: ExecutionContext, server: TestServer) => Promise<void>;
 
 /** Registers the test once a store, on a server that all such tests of the file share: each brings its own users. */
 export function testOnServers(title: string, body: Body): void {
   for (const name of storeNames) {
     test(`${title} (${name})`, async (t) => {
-      t.timeout(60_000);
-      await places(async () => await body(t, await sharedServer(name)));
+      await places(async () => {
+        t.timeout(patience);
+        await body(t, await sharedServer(name));
+      });
     });
   }
 }
@@ -91,8 +96,8 @@ export function testOnOwnServers(
 ) {
   for (const name of storeNames) {
     test(`${title} (${name})`, async (t) => {
-      t.timeout(60_000);
       await places(async () => {
+        t.timeout(patience);
         const store = await makeStore(name);
         t.teardown(store.drop);
         const given = typeof settings === 'function' ? settings(name) : settings;
@@ -127,7 +132,8 @@ test.after.always('the shared servers stop', async () => {
   }
 });
 
-async function furnish(store: Store, { url, issuer }: Running): Promise<TestServer> {
+/** The server with what every test server has. */
+export async function furnish(store: Store, { url, issuer }: Running): Promise<TestServer> {
   const server = { store: store.name, db: store.db, databaseUrl: store.url, url, issuer };
   if (!(await findClient(store.db, gateway.client_id))) {
     await createClient(store.db, {

@@ -1,24 +1,8 @@
-import { makeClient, makeUser, password } from '../helpers/builders.ts';
-import { type Answer, assertRefused, granted } from '../helpers/client.ts';
+import { makeUser, password } from '../helpers/builders.ts';
+import { assertRefused, granted } from '../helpers/client.ts';
 import { api, introspect, isActive, login, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
-import { type TestServer, testOnServers } from '../helpers/server.ts';
-
-const fresh = 'hedgehogs prefer quiet evenings';
-
-function change(server: TestServer, token: string, body: object = {}): Promise<Answer> {
-  const json = { current_password: password, new_password: fresh, ...body };
-  return api(server, 'POST /me/password', token, { json });
-}
-
-/** One user on three devices of one client. */
-async function signInThrice(server: TestServer) {
-  const client = await makeClient(server.db, { rotation_profile: 'mobile' });
-  const one = await signIn(server, { client, form: { device_id: 'one', push_token: 'push-one' } });
-  const { user } = one;
-  const two = await signIn(server, { user, client, form: { device_id: 'two', push_token: 'push-two' } });
-  const three = await signIn(server, { user, client });
-  return { user, client, own: one.tokens, others: [two.tokens, three.tokens] };
-}
+import { change, fresh, signInThrice } from '../helpers/password_change.ts';
+import { testOnServers } from '../helpers/server.ts';
 
 testOnServers(
   'a new password ends every other session, and the one that asked goes on',
@@ -129,74 +113,4 @@ testOnServers('only the user changes the password, and says exactly what', async
     assertRefused(t, answer, { status: 400, error: 'invalid_request' }, JSON.stringify(body));
   }
   t.true(await isActive(server, tokens.access_token));
-});
-
-testOnServers('of several changes at once with one old password exactly one wins', async (t, server) => {
-  const { user, client, own, others } = await signInThrice(server);
-  const candidates = [own, ...others, own];
-  const answers = await Promise.all(
-    candidates.map((one, i) => change(server, one.access_token, { new_password: `${fresh} ${i}` })),
-  );
-  const winners = answers.flatMap((answer, i) => (answer.status === 200 ? [i] : []));
-  t.is(winners.length, 1, answers.map((answer) => answer.text).join('\n'));
-  for (const { status } of answers) t.true([200, 401, 403].includes(status));
-  const works = await Promise.all(
-    candidates.map(async (_, i) => (await login(server, user, client, { password: `${fresh} ${i}` })).status),
-  );
-  t.deepEqual(
-    works,
-    candidates.map((_, i) => (winners.includes(i) ? 200 : 400)),
-  );
-  const versions = await server.db('users').where({ id: user.id }).pluck('token_version');
-  t.deepEqual(versions, [1]);
-});
-
-testOnServers(
-  'a login with the old password does not survive a change that it met on the way',
-  async (t, server) => {
-    const { user, client, own } = await signInThrice(server);
-    const logins: Promise<Answer>[] = [];
-    const changing = change(server, own.access_token);
-    // One after the other: some of the last have read the old hash, and verify it once the new one stands there.
-    const stream = setInterval(() => logins.push(login(server, user, client)), 10);
-    const changed = await changing;
-    clearInterval(stream);
-    t.is(changed.status, 200, changed.text);
-    for (const answer of await Promise.all(logins)) {
-      if (answer.status !== 200) {
-        assertRefused(t, answer, { status: 400, error: 'invalid_grant' });
-        continue;
-      }
-      const tokens = tokensOf(answer);
-      t.false(await isActive(server, tokens.access_token));
-      t.is((await refresh(server, client, tokens.refresh_token)).status, 400);
-    }
-    const live = await server.db('sessions').where({ user_id: user.id, ended_at: null }).pluck('id');
-    t.deepEqual(live, [own.session_id]);
-  },
-);
-
-testOnServers('a login that replaces an imported hash does not disturb a change', async (t, server) => {
-  const imported = '$2b$04$tRfeBdhMJ2Gw1RUUncrYheVZsOvtAIBwBiz0HIkx2.SHh6MwreBiy';
-  const { user, client, tokens } = await signIn(server);
-  for (let round = 0; round < 3; round += 1) {
-    await server.db('users').where({ id: user.id }).update({ password_hash: imported, token_version: 0 });
-    const logins = Array.from({ length: 4 }, () => login(server, user, client));
-    const changed = await change(server, tokens.access_token);
-    t.is(changed.status, 200, changed.text);
-    for (const { status } of await Promise.all(logins)) t.true(status === 200 || status === 400);
-  }
-});
-
-testOnServers('logins at once with an imported password all succeed', async (t, server) => {
-  const imported = '$2b$04$tRfeBdhMJ2Gw1RUUncrYheVZsOvtAIBwBiz0HIkx2.SHh6MwreBiy';
-  const user = await makeUser(server.db, { password_hash: imported });
-  const client = await makeClient(server.db);
-  const answers = await Promise.all(Array.from({ length: 6 }, () => login(server, user, client)));
-  t.deepEqual(
-    answers.map((answer) => answer.status),
-    answers.map(() => 200),
-  );
-  const { password_hash } = await server.db('users').where({ id: user.id }).first();
-  t.regex(password_hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
 });

@@ -2,13 +2,9 @@
 import type { ExecutionContext } from 'ava';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused } from '../helpers/client.ts';
-import { api, login, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
-import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
-
-function change(server: TestServer, token: string, body: object = {}): Promise<Answer> {
-  const json = { current_password: password, new_password: 'hedgehogs prefer quiet evenings', ...body };
-  return api(server, 'POST /me/password', token, { json });
-}
+import { login, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
+import { change } from '../helpers/password_change.ts';
+import { testOnOwnServers } from '../helpers/server.ts';
 
 function assertLimited(t: ExecutionContext, answer: Answer, seconds: number): void {
   assertRefused(t, answer, { status: 429, error: 'rate_limited', reason: 'rate_limited' });

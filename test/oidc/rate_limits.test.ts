@@ -7,8 +7,8 @@ import { createKeyring } from '../../src/lib/crypto.ts';
 import { makeClient, makeUser, otherSecret } from '../helpers/builders.ts';
 import { type Answer, assertRefused } from '../helpers/client.ts';
 import { introspect, isActive, login, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
-import { type Settings, testOnOwnServers } from '../helpers/server.ts';
-import type { StoreName } from '../helpers/stores.ts';
+import { type Settings, startTestServer, testOnOwnServers } from '../helpers/server.ts';
+import { type StoreName, testOnStores } from '../helpers/stores.ts';
 
 const wrong = { status: 400, error: 'invalid_grant' };
 const spa = { rotation_profile: 'spa' } as const;
@@ -109,4 +109,17 @@ testOnOwnServers('introspection is not limited', counted(), async (t, server) =>
   const { tokens } = await signIn(server);
   const all = Array.from({ length: 60 }, () => introspect(server, tokens.access_token));
   t.true((await Promise.all(all)).every((said) => said.active === true));
+});
+
+testOnStores('limits that the database counts hold for all nodes together', async (t, store) => {
+  // SQLite is one machine and counts in memory: there each process counts for itself.
+  const isShared = store.name === 'postgres';
+  const settings = { ...counted()(store.name), ISSUER: 'https://id.example.test' };
+  const a = await startTestServer(t, store, settings);
+  const b = await startTestServer(t, store, settings);
+  const client = await makeClient(store.db);
+  const user = await makeUser(store.db);
+  const guesses = Array.from({ length: 20 }, (_, i) => login(i % 2 ? a : b, user, client, { password: 'x' }));
+  const statuses = (await Promise.all(guesses)).map((answer) => answer.status);
+  t.is(statuses.filter((status) => status === 400).length, isShared ? 5 : 10);
 });

@@ -89,12 +89,16 @@ testOnStores('a job that fails gives its lock back', async (t, store) => {
 });
 
 testOnStores('a job that lost its lock is told to stop', async (t, store) => {
-  if (store.name === 'sqlite') return t.pass('a lock on a file is lost with its process only');
+  // A lock on a file is lost with its process only.
+  if (store.name === 'sqlite') {
+    t.pass();
+    return;
+  }
   const outcome = await withJobLock(store.url, 'sweep', async (lost) => {
     await store.db.raw(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kindred sweep' and datname = current_database()",
     );
-    await once(lost, 'abort');
+    if (!lost.aborted) await once(lost, 'abort');
     return { told: true };
   });
   t.deepEqual(outcome, { told: true });

@@ -1,0 +1,127 @@
+// Signing keys on two nodes: what one rotates the other follows, and nobody who verifies notices.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { type Admin, enterAsAdmin, post, read } from '../helpers/admin.ts';
+import { granted, type Json, send } from '../helpers/client.ts';
+import { isActive, refresh, type SignedIn, signIn, type Tokens, tokensOf } from '../helpers/oauth.ts';
+import { startServerProcess, type TestServer } from '../helpers/server.ts';
+import { type Store, type StoreName, testOnStores } from '../helpers/stores.ts';
+
+/** How long after a rotation another node may go on with what it knew, seconds: it is told, or it looks. */
+const following: Record<StoreName, number> = { postgres: 2, sqlite: 6 };
+
+interface Nodes {
+  /** Where the administrator rotates. */
+  first: TestServer;
+  second: TestServer;
+}
+
+async function startNodes(t: ExecutionContext, store: Store, lead: number): Promise<Nodes> {
+  const settings = { ISSUER: 'https://cluster.example.test', SIGNING_KEY_LEAD: String(lead) };
+  const first = await startServerProcess(t, store, settings);
+  return { first, second: await startServerProcess(t, store, settings) };
+}
+
+async function publishedKids(server: TestServer): Promise<unknown[]> {
+  return (granted(await send(`${server.url}/jwks`)).keys as Json[]).map((key) => key.kid);
+}
+
+/** Seconds until `second` publishes what `first` does. */
+async function untilFollowed({ first, second }: Nodes, limit: number): Promise<number> {
+  const start = Date.now();
+  const expected = String(await publishedKids(first));
+  while (String(await publishedKids(second)) !== expected) {
+    if (Date.now() - start > (limit + 5) * 1000) throw new Error('the other node did not follow');
+    await sleep(25);
+  }
+  return (Date.now() - start) / 1000;
+}
+
+testOnStores('another node signs with the new key within seconds', async (t, store) => {
+  const nodes = await startNodes(t, store, 900);
+  const admin = await enterAsAdmin(nodes.first);
+  const { client, tokens } = await signIn(nodes.second);
+  const { kid } = granted(await post(nodes.first, admin, '/keys/rotate', { force: true }));
+  const seconds = await untilFollowed(nodes, following[store.name]);
+  t.true(seconds < following[store.name], `${seconds} s`);
+  t.log(`${seconds} s`);
+  const next = tokensOf(await refresh(nodes.second, client, tokens.refresh_token));
+  const { protectedHeader } = await jwtVerify(next.access_token, verifierOf(nodes.second));
+  t.is(protectedHeader.kid, String(kid));
+});
+
+/** The key set of a node as a resource server caches it: fetched anew for an unknown key, but not all the time. */
+function verifierOf(server: TestServer) {
+  return createRemoteJWKSet(new URL(`${server.url}/jwks`), { cooldownDuration: 2_000 });
+}
+
+interface Seen {
+  verified: number;
+  kids: Set<string>;
+  failures: Set<string>;
+}
+
+/** Refreshes and verifies, at each turn on the other node, until told to stop. */
+async function keepRefreshing(
+  { first, second }: Nodes,
+  verifiers: ReturnType<typeof verifierOf>[],
+  { client, tokens }: SignedIn,
+  seen: Seen,
+  isOver: () => boolean,
+): Promise<void> {
+  let held: Tokens = tokens;
+  for (let turn = 0; !isOver(); turn += 1) {
+    const [here, there] = turn % 2 === 0 ? [first, second] : [second, first];
+    const answer = await refresh(here, client, held.refresh_token);
+    if (answer.status !== 200) return void seen.failures.add(answer.text);
+    held = tokensOf(answer);
+    for (const keySet of verifiers) {
+      for (const token of [held.access_token, String(held.id_token)]) {
+        try {
+          seen.kids.add(String((await jwtVerify(token, keySet)).protectedHeader.kid));
+          seen.verified += 1;
+        } catch (error) {
+          seen.failures.add(String(error));
+        }
+      }
+    }
+    if ((await isActive(there, held.access_token)) !== true) seen.failures.add('inactive at the other node');
+    await sleep(20);
+  }
+}
+
+/** Rotates as soon as the upcoming key may sign, as the job does. */
+async function rotateWhenReady({ first }: Nodes, admin: Admin, lead: number): Promise<void> {
+  const keys = (await read(first, admin, '/keys')).keys as { status: string; created_at: string }[];
+  const upcoming = keys.find((key) => key.status === 'upcoming');
+  await sleep(Math.max(0, Date.parse(String(upcoming?.created_at)) + lead * 1000 - Date.now() + 50));
+  granted(await post(first, admin, '/keys/rotate'));
+}
+
+testOnStores(
+  'keys rotate twice under load on two nodes without one failed verification',
+  async (t, store) => {
+    t.timeout(120_000);
+    // Longer than a node takes to publish the next key, and than a verifier goes without looking.
+    const lead = following[store.name] + 1;
+    const nodes = await startNodes(t, store, lead);
+    const admin = await enterAsAdmin(nodes.first);
+    const verifiers = [verifierOf(nodes.first), verifierOf(nodes.second)];
+    const seen: Seen = { verified: 0, kids: new Set(), failures: new Set() };
+    let over = false;
+    const users = await Promise.all(
+      Array.from({ length: 4 }, () => signIn(nodes.first, { form: { scope: 'openid' } })),
+    );
+    const load = users.map((user) => keepRefreshing(nodes, verifiers, user, seen, () => over));
+    for (let round = 0; round < 2; round += 1) await rotateWhenReady(nodes, admin, lead);
+    await sleep(following[store.name] * 1000);
+    over = true;
+    await Promise.all(load);
+    t.deepEqual([...seen.failures], []);
+    t.is(seen.kids.size, 3, 'three keys have signed');
+    t.log(`${seen.verified} verifications`);
+    t.is(await isActive(nodes.second, admin.token), true, 'a token of the first key');
+    await jwtVerify(admin.token, verifierOf(nodes.second));
+  },
+);

@@ -1,0 +1,36 @@
+// An import as the command runs it, from lines that a test writes down.
+import { Readable } from 'node:stream';
+import type { Knex } from 'knex';
+import { type ImportedBatch, importUsers } from '../../src/core/import_users.ts';
+import { maxLineBytes } from '../../src/core/imported_user.ts';
+import { splitLines } from '../../src/lib/lines.ts';
+
+/** What other systems keep of the password that all test users have. */
+export const bcrypt = '$2b$04$tRfeBdhMJ2Gw1RUUncrYheVZsOvtAIBwBiz0HIkx2.SHh6MwreBiy';
+export const pbkdf2 = 'pbkdf2_sha256$1000$seasalt$3xmXbyk2QpiyNcnoBbzRPwEBsYPTbDlRdtmLyBvQltA=';
+
+export type Total = Omit<ImportedBatch, 'end'>;
+
+/** A line: as JSON, or exactly as it is. */
+export type Given = object | string | Buffer;
+
+/** What became of the whole file. */
+export async function importAll(db: Knex, given: Given[]): Promise<Total> {
+  const bytes = given.map((one) =>
+    Buffer.isBuffer(one) ? one : Buffer.from(typeof one === 'string' ? one : JSON.stringify(one)),
+  );
+  const file = Buffer.concat(bytes.flatMap((one) => [one, Buffer.from('\n')]));
+  const total: Total = { lines: 0, imported: 0, present: 0, refused: [] };
+  for await (const batch of importUsers({ db }, splitLines(Readable.from([file]), maxLineBytes))) {
+    total.lines += batch.lines;
+    total.imported += batch.imported;
+    total.present += batch.present;
+    total.refused.push(...batch.refused);
+  }
+  return total;
+}
+
+/** Only the lines that were refused, and why. */
+export async function reasonsOf(db: Knex, given: Given[]): Promise<[number, string][]> {
+  return (await importAll(db, given)).refused.map(({ line, reason }) => [line, reason]);
+}

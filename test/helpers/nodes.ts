@@ -1,0 +1,54 @@
+// Several nodes of one deployment: processes of their own on one database, with one issuer.
+import test, { type ExecutionContext } from 'ava';
+import { createGate } from '../../src/lib/gate.ts';
+import { furnish, type Running, serveElsewhere, type TestServer } from './server.ts';
+import { makeEmptyStore, type OwnStore, type StoreName, storeNames } from './stores.ts';
+
+/** Three nodes that were started at once, on a database that was empty. */
+export type Nodes = [TestServer, TestServer, TestServer];
+
+const issuer = 'https://id.example.test';
+
+/** Registers the test once a store, on nodes that all tests of the file share, one test after the other. */
+export function testOnNodes(title: string, body: (t: ExecutionContext, nodes: Nodes) => Promise<void>): void {
+  for (const name of storeNames) {
+    test(`${title} (${name})`, async (t) => {
+      await turns[name](async () => {
+        t.timeout(120_000);
+        await body(t, await sharedNodes(name));
+      });
+    });
+  }
+}
+
+const turns = { sqlite: createGate(1), postgres: createGate(1) };
+
+interface Started {
+  store: OwnStore;
+  running: Running[];
+  nodes: Nodes;
+}
+
+const shared = new Map<StoreName, Promise<Started>>();
+
+async function sharedNodes(name: StoreName): Promise<Nodes> {
+  const known = shared.get(name) ?? start(name);
+  shared.set(name, known);
+  return (await known).nodes;
+}
+
+async function start(name: StoreName): Promise<Started> {
+  const store = await makeEmptyStore(name);
+  const running = await Promise.all([1, 2, 3].map(() => serveElsewhere(store.url, { ISSUER: issuer })));
+  const nodes: TestServer[] = [];
+  for (const one of running) nodes.push(await furnish(store, one));
+  return { store, running, nodes: nodes as Nodes };
+}
+
+test.after.always('the shared nodes stop', async () => {
+  for (const starting of shared.values()) {
+    const { store, running } = await starting;
+    await Promise.all(running.map((one) => one.stop()));
+    await store.drop();
+  }
+});

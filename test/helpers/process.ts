@@ -1,0 +1,75 @@
+// The server as an operator starts it: a process of its own, its output read, its signals real.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { createGate } from '../../src/lib/gate.ts';
+import { environment, type Settings } from './server.ts';
+
+export interface ServerProcess {
+  url: string;
+  child: ChildProcess;
+  /** Everything that it wrote so far, stdout and stderr. */
+  output: () => string;
+  /** The lines of its log. */
+  lines: () => Record<string, unknown>[];
+  /** Its exit code, once it has ended. */
+  exited: Promise<number | null>;
+}
+
+const script = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+
+/** Starts `node src/server.ts` on a database; killed with the test if it still runs. */
+export async function spawnServer(
+  t: ExecutionContext,
+  databaseUrl: string,
+  settings: Settings = {},
+): Promise<ServerProcess> {
+  await takePlace(t);
+  const env = { PATH: process.env.PATH, ...environment(databaseUrl, settings) };
+  const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => (output += text));
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout.on('data', () => {
+      const [, found] = /^Kindred listens; issuer (\S+)$/m.exec(output) ?? [];
+      if (found) resolve(found);
+    });
+    void exited.then((code) => reject(new Error(`the server ended with ${code}: ${output}`)));
+  });
+  const lines = () =>
+    output
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line));
+  return { url, child, output: () => output, lines, exited };
+}
+
+// Every test of a file begins at once, and more processes than this would only wait for each other to start.
+const places = createGate(3);
+
+function takePlace(t: ExecutionContext): Promise<void> {
+  return new Promise((entered) => {
+    const leave = () =>
+      new Promise<void>((left) => {
+        t.teardown(left);
+        entered();
+      });
+    void places(leave);
+  });
+}
+
+/** A port of the loopback that nobody uses at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('there is no port');
+  return address.port;
+}
