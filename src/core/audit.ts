@@ -19,6 +19,8 @@ export type EventType =
   | 'user_updated'
   | 'user_status_changed'
   | 'password_changed'
+  | 'consent_given'
+  | 'consent_withdrawn'
   | 'client_created'
   | 'client_updated'
   | 'client_deleted'

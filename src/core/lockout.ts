@@ -44,6 +44,9 @@ export function createLockout(store: LimitStore, settings: Settings): Lockout {
 }
 
 /** Seconds to wait after the given number of failures. */
-export function lockDelay(failures: number, { failures: allowed, firstDelay, longestDelay }: Settings): number {
+export function lockDelay(
+  failures: number,
+  { failures: allowed, firstDelay, longestDelay }: Settings,
+): number {
   return Math.min(longestDelay, firstDelay * 2 ** (failures - allowed));
 }

@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { type Actor, type Origin, recordEvents } from './audit.ts';
 import { type Db, json, present } from './db.ts';
+import { deleteBrowserSessions } from './oidc_models.ts';
 import { type EndedReason, endSessions } from './sessions.ts';
 import { lockUser, requireAnotherAdmin, type User, type UserStatus } from './users.ts';
 
@@ -63,6 +64,7 @@ export async function changeUserStatus(
       ...who,
       ...(change.origin ? { origin: change.origin } : {}),
     };
+    await deleteBrowserSessions(tx, id);
     const ended = await endSessions(tx, { user_id: id }, ending);
     return { user: user as User, ended: ended.length };
   });

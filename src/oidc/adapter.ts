@@ -1,12 +1,19 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { type Client, findClient, hasSecret } from '../core/clients.ts';
-import { consumeModel, deleteModel, findModel, saveModel } from '../core/oidc_models.ts';
+import {
+  consumeModel,
+  deleteModel,
+  findModel,
+  findSealedModel,
+  saveModel,
+  sealedModels,
+} from '../core/oidc_models.ts';
 import { looksLikeRefreshToken } from '../core/refresh_token.ts';
 import type { Services } from '../core/services.ts';
 import type { SessionWithUser } from '../core/sessions.ts';
 import { endSessionOfToken } from './refresh_token_model.ts';
-import { currentRequest, sessionOf } from './request.ts';
+import { currentRequest, originOf, sessionOf } from './request.ts';
 
 // Every record of the engine has a lifetime; this bounds one that would come without.
 const maxAge = 86_400;
@@ -66,32 +73,38 @@ function grantPayload(session: SessionWithUser): AdapterPayload {
   } as AdapterPayload;
 }
 
-function recordAdapter({ db }: Services, model: string): Adapter {
+function recordAdapter({ db, keyring }: Services, model: string): Adapter {
+  const find = async (handle: string, column: 'id' | 'second_id' = 'id') => {
+    if (looksLikeRefreshToken(handle)) return undefined;
+    const stored = sealedModels.has(model)
+      ? await findSealedModel(db, keyring, model, handle, column)
+      : await findModel(db, model, handle);
+    if (!stored || stored.is_expired) return undefined;
+    return { ...stored.payload, ...(stored.consumed_at ? { consumed: true } : {}) } as AdapterPayload;
+  };
   return {
     async upsert(id, payload, expiresIn) {
-      await saveModel(db, model, id, payload, expiresIn ?? maxAge);
+      const origin = model === 'Session' ? originOf(currentRequest()) : null;
+      await saveModel(db, keyring, {
+        model,
+        id,
+        payload,
+        ttl: expiresIn ?? maxAge,
+        ...(origin ? { ip: origin.ip, user_agent: origin.user_agent } : {}),
+      });
     },
-    async find(id) {
-      if (looksLikeRefreshToken(id)) return undefined;
-      const stored = await findModel(db, model, id);
-      if (!stored || stored.is_expired) return undefined;
-      return { ...stored.payload, ...(stored.consumed_at ? { consumed: true } : {}) } as AdapterPayload;
-    },
+    find,
     async consume(id) {
       await consumeModel(db, model, id);
     },
     async destroy(id) {
       await deleteModel(db, model, id);
     },
-    // Opaque access tokens die with their session, and revoking one must not touch the others of its grant.
+    // What belongs to a grant is a session and ends as one; revoking an access token must not touch the others.
     async revokeByGrantId() {},
-    findByUid: notYet,
-    findByUserCode: notYet,
+    findByUid: (uid) => find(uid, 'second_id'),
+    findByUserCode: (code) => find(code, 'second_id'),
   };
-}
-
-async function notYet(): Promise<undefined> {
-  return undefined;
 }
 
 function unsupported(model: string): Adapter {
