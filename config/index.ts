@@ -15,6 +15,7 @@ export interface Config {
   issuer: string;
   host: string;
   port: number;
+  metrics: { host: string; port: number };
   databaseUrl: string;
   databasePool: number;
   /** Base64url; the first mints, all verify. */
@@ -30,10 +31,16 @@ export interface Config {
   /** Seconds. */
   signingKeyLead: number;
   signingKeyTtl: number;
+  /** Seconds. */
+  auditRetention: number;
+  /** Whether this process runs the periodic jobs. */
+  jobs: boolean;
   trustProxy: { hops: number; addresses: string[] };
   /** Bytes. */
   bodyLimit: number;
   logLevel: Parsed['LOG_LEVEL'];
+  /** Where traces go; null loads nothing of OpenTelemetry. */
+  tracesEndpoint: string | null;
 }
 
 /** All that is wrong with the settings, one line each, every line naming its variable. */
@@ -65,6 +72,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     issuer,
     host: values.HOST,
     port: values.PORT,
+    metrics: { host: values.METRICS_HOST, port: values.METRICS_PORT },
     databaseUrl: values.DATABASE_URL,
     databasePool: values.DATABASE_POOL,
     secrets: values.KINDRED_SECRET ?? [keptSecret(values.DATABASE_URL)],
@@ -77,9 +85,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     signingAlg: values.SIGNING_ALG,
     signingKeyLead: values.SIGNING_KEY_LEAD,
     signingKeyTtl: values.SIGNING_KEY_TTL,
+    auditRetention: values.AUDIT_RETENTION,
+    jobs: values.JOBS,
     trustProxy: parseTrustProxy(values.TRUST_PROXY),
     bodyLimit: values.BODY_LIMIT,
     logLevel: values.LOG_LEVEL,
+    tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
   };
 }
 

@@ -36,7 +36,10 @@ export const allowance = (fallback: string) =>
 /** `10/60/900`: from the tenth failure on wait 60 seconds, then twice as long each time, but never more than 900. */
 export const lockout = z
   .string()
-  .regex(/^[1-9]\d{0,4}(\/[1-9]\d{0,4}){2}$/, 'must be <failures>/<first delay>/<longest delay>, like 10/60/900')
+  .regex(
+    /^[1-9]\d{0,4}(\/[1-9]\d{0,4}){2}$/,
+    'must be <failures>/<first delay>/<longest delay>, like 10/60/900',
+  )
   .refine((value) => {
     const [, first = 0, longest = 0] = value.split('/').map(Number);
     return first <= longest;

@@ -51,6 +51,8 @@ export const schema = z.object({
     .describe('issuer identifier and public base URL (default `http://127.0.0.1:$PORT`)'),
   HOST: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   PORT: port(3000).describe('port to listen on; 0 picks a free one'),
+  METRICS_HOST: z.string().min(1).default('127.0.0.1').describe('address of the metrics'),
+  METRICS_PORT: port(9464).describe('port of the metrics (`/metrics`, Prometheus); 0 turns them off'),
   DATABASE_URL: databaseUrl.describe('`sqlite:<path>` or `postgres://…`'),
   DATABASE_POOL: z.coerce
     .number()
@@ -98,6 +100,8 @@ export const schema = z.object({
   SIGNING_KEY_TTL: seconds(7_776_000).describe(
     'a signing key signs for this long before it is rotated, seconds',
   ),
+  AUDIT_RETENTION: seconds(34_560_000).describe('events of the audit trail are kept for this long, seconds'),
+  JOBS: flag(true).describe('whether this process runs the periodic jobs (sweep, rotation of signing keys)'),
   TRUST_PROXY: trustProxy.describe('how many proxies, or which addresses, may set `X-Forwarded-*`'),
   BODY_LIMIT: z.coerce
     .number()
@@ -110,6 +114,10 @@ export const schema = z.object({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe("pino's levels"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('traces go here by OTLP over HTTP; what else OpenTelemetry calls `OTEL_…` it reads itself'),
 });
 
 function isIssuer(value: string): boolean {

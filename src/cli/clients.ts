@@ -1,5 +1,6 @@
 // The commands about programs: register a client, register a resource server.
 import { z } from 'zod';
+import type { Config } from '../../config/index.ts';
 import { recordEvents } from '../core/audit.ts';
 import { describeClient, newClient } from '../core/clients.ts';
 import { createResourceServer as insertResourceServer, newResourceServer } from '../core/resource_servers.ts';
@@ -17,7 +18,7 @@ const longEnough = 32;
 export async function createClient({ metadata }: { metadata: string }): Promise<Answer> {
   const given = newClient.parse(await readJson(metadata));
   return await withDatabase(async (db, config) => {
-    const services = await openServices({ ...config, logLevel: 'silent' });
+    const services = await openServices(forOneCommand(config));
     try {
       const { client, client_secret } = await registerClient(
         db,
@@ -33,6 +34,11 @@ export async function createClient({ metadata }: { metadata: string }): Promise<
       await services.close();
     }
   });
+}
+
+// Nobody is refused here, so nothing is counted; and stdout is for the client.
+function forOneCommand(config: Config): Config {
+  return { ...config, logLevel: 'silent', rateLimits: { ...config.rateLimits, store: 'off' } };
 }
 
 function warnAboutSecret(given: string | undefined, kept: string | undefined): void {

@@ -21,6 +21,7 @@ export type EventType =
   | 'password_changed'
   | 'consent_given'
   | 'consent_withdrawn'
+  | 'password_change_failed'
   | 'client_created'
   | 'client_updated'
   | 'client_deleted'

@@ -147,6 +147,7 @@ export async function createClient(
   const { client_id, client_secret, first_party, ...given } = newClient.parse(input);
   const { metadata, columns } = apart(given);
   const complete = withDefaults(metadata, first_party);
+  requireConfidential(complete);
   const secret = hasSecret(complete) ? newClientSecret(client_secret) : undefined;
   const row = {
     ...columns,
@@ -178,7 +179,8 @@ export async function updateClient(
   if (!client) return null;
   const { first_party = client.first_party, ...given } = clientChange.parse(change);
   const { metadata, columns } = apart(given);
-  const merged = withoutNulls({ ...client.metadata, ...metadata });
+  const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
+  requireConfidential(merged);
   const [updated] = await tx<Client>('clients')
     .where({ client_id })
     .update({
@@ -236,6 +238,12 @@ function apart(given: Record<string, unknown>): {
     metadata: Object.fromEntries(entries.filter((entry) => !isColumn(entry))) as ClientMetadata,
     columns: Object.fromEntries(entries.filter(isColumn)),
   };
+}
+
+// Whoever knows the name of a public client would get what the client itself may have (RFC 6749, 4.4).
+function requireConfidential({ token_endpoint_auth_method, grant_types }: ClientMetadata): void {
+  if (token_endpoint_auth_method !== 'none' || !grant_types?.includes('client_credentials')) return;
+  throw new AppError('invalid_client_metadata', 'a public client may not use client_credentials');
 }
 
 function withoutNulls(metadata: Record<string, unknown>): Record<string, unknown> {

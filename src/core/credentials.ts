@@ -1,7 +1,7 @@
 // Who somebody is, from a name and a password.
 import type { Db } from './db.ts';
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
-import { findUserByLogin, isActive, replacePasswordHash, type User } from './users.ts';
+import { findUser, isActive, replacePasswordHash, type User } from './users.ts';
 
 export type Authentication =
   | { outcome: 'authenticated'; user: User }
@@ -10,11 +10,21 @@ export type Authentication =
   /** No such user or a wrong password: one answer, at one cost. */
   | { outcome: 'refused' };
 
-/** Verifies a username or e-mail address and a password; an outdated hash is replaced on the way. */
-export async function authenticate(db: Db, login: string, password: string): Promise<Authentication> {
-  const user = login.length <= 254 ? await findUserByLogin(db, login) : null;
+/**
+ * Verifies the password of the user whom a name was found to mean; null when it means nobody. An outdated hash is
+ * replaced on the way, and the user in the answer has the new one.
+ */
+export async function authenticate(db: Db, user: User | null, password: string): Promise<Authentication> {
   const stored = user?.password_hash ?? null;
   if (!(await verifyPassword(password, stored)) || !user || !stored) return { outcome: 'refused' };
-  if (isOutdated(stored)) await replacePasswordHash(db, user.id, stored, await hashPassword(password));
-  return isActive(user) ? { outcome: 'authenticated', user } : { outcome: 'inactive', user };
+  if (!isOutdated(stored)) return asActive(user);
+  const password_hash = await hashPassword(password);
+  if (await replacePasswordHash(db, user.id, stored, password_hash))
+    return asActive({ ...user, password_hash });
+  // Another login was quicker, or the password has changed: what counts is the hash that stands there now.
+  return await authenticate(db, await findUser(db, user.id), password);
+}
+
+function asActive(user: User): Authentication {
+  return { outcome: isActive(user) ? 'authenticated' : 'inactive', user };
 }

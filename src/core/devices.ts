@@ -1,7 +1,7 @@
 // Devices: where a user's sessions live. The client names a device by `device_id`; the row's own id is ours.
 import { z } from 'zod';
 import { newId } from '../lib/ids.ts';
-import { type Db, present } from './db.ts';
+import { type Db, isText, present } from './db.ts';
 
 export interface Device {
   id: string;
@@ -16,11 +16,12 @@ export interface Device {
   created_at: Date;
 }
 
+// U+FFFD is what a parser makes of bytes that are no UTF-8; what it replaced must not be stored as if it had been sent.
 const text = (max: number) =>
   z
     .string()
     .max(max)
-    .regex(/^\P{Cc}*$/u, 'must not contain control characters');
+    .regex(/^[^\p{Cc}\p{Cs}\uFFFD]*$/u, 'must be text without control characters');
 
 /** A device's name as people give it: 1 to 100 characters. */
 export const deviceName = text(100).min(1);
@@ -76,6 +77,12 @@ export async function registerDevice(
 /** One device of this user, or null: another user's device does not exist for them. */
 export async function findDevice(db: Db, user_id: string, id: string): Promise<Device | null> {
   return (await db<Device>('devices').where({ id, user_id }).first()) ?? null;
+}
+
+/** The device that this user has logged in on under the name which its client gives it, or null. */
+export async function findKnownDevice(db: Db, user_id: string, device_id: string): Promise<Device | null> {
+  if (!isText(device_id)) return null;
+  return (await db<Device>('devices').where({ user_id, device_id }).first()) ?? null;
 }
 
 /** A user's devices, last seen first. */

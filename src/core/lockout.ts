@@ -1,7 +1,6 @@
 // Lockouts: after so many wrong passwords in a row the next try has to wait, and after each further one twice as long.
 import type { RateLimitSettings } from '../../config/rate_limits.ts';
-import { keyOf, refusing } from './limits.ts';
-import type { LimitStore } from './rate_limit_stores.ts';
+import { keyOf, type LimitStore, refusing } from './rate_limit_stores.ts';
 
 export interface Lockout {
   /** Refuses with `rate_limited` and the seconds to wait while `key` is locked out. */

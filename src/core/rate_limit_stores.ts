@@ -1,10 +1,14 @@
-// Where rate limits are counted: in memory, in Postgres or in Redis, all by rate-limiter-flexible.
+// Where rate limits are counted: in memory, in Postgres or in Redis, all by rate-limiter-flexible; and the two things that
+// every limit does alike.
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,
   RateLimiterPostgres,
   RateLimiterRedis,
+  RateLimiterRes,
 } from 'rate-limiter-flexible';
+import { digest } from '../lib/crypto.ts';
+import { AppError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Db } from './db.ts';
 
@@ -77,4 +81,24 @@ async function openRedis(url: string, log: Log): Promise<LimitStore> {
     // Nothing that is still under way is worth waiting for.
     close: async () => client.destroy(),
   };
+}
+
+/** The key of a counter. Digested: names and addresses are personal, of any length, and must not run into one another. */
+export function keyOf(parts: string[]): string {
+  return digest(JSON.stringify(parts));
+}
+
+/** Awaits the library's answer; a refusal becomes `rate_limited` with the seconds to wait, after `undo`. */
+export async function refusing(
+  answer: Promise<RateLimiterRes>,
+  undo: () => Promise<unknown> = async () => {},
+): Promise<void> {
+  try {
+    await answer;
+  } catch (refusal) {
+    if (!(refusal instanceof RateLimiterRes)) throw refusal;
+    await undo();
+    const retryAfter = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+    throw new AppError('rate_limited', undefined, { retryAfter });
+  }
 }

@@ -3,9 +3,8 @@ import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { Allowance, RateLimitSettings } from '../../config/rate_limits.ts';
 import type { Log } from '../lib/log.ts';
 import type { Db } from './db.ts';
-import { keyOf, refusing } from './limits.ts';
 import { createLockout, type Lockout } from './lockout.ts';
-import { type LimitStore, openLimitStore } from './rate_limit_stores.ts';
+import { keyOf, type LimitStore, openLimitStore, refusing } from './rate_limit_stores.ts';
 
 export interface Limit {
   /** Counts one attempt; refuses with `rate_limited` and the seconds to wait when there were too many. */

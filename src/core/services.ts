@@ -30,9 +30,9 @@ export async function openServices(config: Config): Promise<Services> {
     pretty: config.env === 'development' && process.stdout.isTTY,
   });
   const db = openDatabase(config.databaseUrl, { pool: config.databasePool });
+  const notices = openNotices(config.databaseUrl, log);
   try {
     const keyring = createKeyring(config.secrets);
-    const notices = openNotices(config.databaseUrl, log);
     const keys = await openKeyStore(db, keyring, config.signingAlg, notices);
     const audit = createAuditBatch(db, log);
     const limits = await openRateLimits(db, config.rateLimits, log);
@@ -53,6 +53,8 @@ export async function openServices(config: Config): Promise<Services> {
       },
     };
   } catch (error) {
+    // A command that fails here must end; an open connection would keep its process alive.
+    await notices.close();
     await db.destroy();
     throw error;
   }

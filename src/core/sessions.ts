@@ -88,6 +88,8 @@ export interface NewSession {
   /** Given when the engine has already named its Grant. */
   id?: string;
   user_id: string;
+  /** The password hash that this login has just proved; when the password has changed since, no session opens. */
+  proved_hash?: string | null;
   client_id: string;
   device_id: string | null;
   grant_payload: object;
@@ -100,9 +102,9 @@ export interface NewSession {
 }
 
 /**
- * Opens a session, or returns null when the user is not active at that moment. The user's row is locked by the UPDATE
- * that notes the login, so a ban comes either before it, and there is no session, or after it, and ends this one. On
- * Postgres all of it is one statement.
+ * Opens a session, or returns null when the user is not active at that moment, or has another password by now. The
+ * user's row is locked by the UPDATE that notes the login, so a ban or a password change comes either before it, and
+ * there is no session, or after it, and ends this one. On Postgres all of it is one statement.
  */
 export async function openSession(db: Db, input: NewSession, at?: Date): Promise<Session | null> {
   const session = { id: input.id ?? newId(at?.getTime()), salt: newSalt() };
@@ -110,6 +112,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     ...session,
     now: present(db, at),
     user_id: input.user_id,
+    proved_hash: input.proved_hash ?? null,
     client_id: input.client_id,
     device_id: input.device_id,
     grant_payload: json(input.grant_payload),
@@ -140,7 +143,8 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
   return created;
 }
 
-const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()} returning id`;
+const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()}
+  and (cast(:proved_hash as text) is null or password_hash = :proved_hash) returning id`;
 
 const insertSession = (db: Db) => `
   insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,

@@ -122,9 +122,9 @@ export async function updateUser(
   }
 }
 
-/** Replaces a password hash, but only the one that was read: a change in between wins. */
-export async function replacePasswordHash(db: Db, id: string, from: string, to: string): Promise<void> {
-  await db<User>('users').where({ id, password_hash: from }).update({ password_hash: to });
+/** Replaces a password hash, but only the one that was read: a change in between wins, and the answer is false. */
+export async function replacePasswordHash(db: Db, id: string, from: string, to: string): Promise<boolean> {
+  return (await db<User>('users').where({ id, password_hash: from }).update({ password_hash: to })) > 0;
 }
 
 /** Makes every access token that this user holds inactive; devices refresh once and go on. */

@@ -38,7 +38,8 @@ export async function authorize(
   return claims as Call['caller'];
 }
 
-// The scope is what the token was given; the role and the client's registration are what still holds.
+// The scope is what the token was given; the role and the client's registration are what still holds. A public client is
+// whoever knows its name, so that no token of its own makes an administrator.
 async function mayCall(
   { db }: Services,
   claims: AccessTokenClaims,
@@ -46,8 +47,10 @@ async function mayCall(
 ): Promise<boolean> {
   if (!claims.scope?.split(' ').includes(scopes[auth])) return false;
   if (auth === 'user') return claims.sid !== undefined;
+  const client = await findClient(db, claims.client_id);
+  if (!client?.first_party || !client.scope?.split(' ').includes('admin')) return false;
   if (claims.sid) return (await findUser(db, claims.sub))?.roles.includes('admin') === true;
-  return (await findClient(db, claims.client_id))?.scope?.split(' ').includes('admin') === true;
+  return client.metadata.token_endpoint_auth_method !== 'none';
 }
 
 interface PresentedToken {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { recordEvents } from '../core/audit.ts';
 import { email, username } from '../core/names.ts';
+import { changePassword } from '../core/password_change.ts';
 import { findUser, type User, updateUser } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { moment, route } from './routes.ts';
@@ -22,6 +23,10 @@ const profile = z
 const change = z
   .strictObject({ username: username.optional(), email: email.nullable().optional() })
   .meta({ id: 'ProfileChange' });
+
+const passwordChange = z
+  .strictObject({ current_password: z.string(), new_password: z.string() })
+  .meta({ id: 'PasswordChange' });
 
 export const meRoutes = [
   route({
@@ -61,6 +66,23 @@ export const meRoutes = [
         ]);
         return user;
       }),
+  }),
+  route({
+    method: 'post',
+    path: '/me/password',
+    auth: 'user',
+    summary: 'Change my password; ends every other session, and my access token: refresh to go on',
+    body: passwordChange,
+    response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'PasswordChangeResult' }),
+    errors: ['weak_password', 'invalid_credentials', 'password_not_set', 'rate_limited'],
+    handler: async ({ services, caller, body, origin }) => ({
+      sessions_ended: await changePassword(services, {
+        user_id: caller.sub,
+        session_id: caller.sid,
+        ...body,
+        origin,
+      }),
+    }),
   }),
 ];
 

@@ -3,10 +3,10 @@ import { errors } from 'oidc-provider';
 import { AppError } from '../lib/errors.ts';
 import { currentRequest, giveReason } from './request.ts';
 
-/** Awaits the check of a rate limit; too many attempts become a 429 with `Retry-After` (RFC 6585). */
-export async function limited(check: Promise<void>): Promise<void> {
+/** Awaits what a rate limit guards; too many attempts become a 429 with `Retry-After` (RFC 6585). */
+export async function limited<Result>(guarded: Promise<Result>): Promise<Result> {
   try {
-    await check;
+    return await guarded;
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'rate_limited') throw error;
     const ctx = currentRequest();

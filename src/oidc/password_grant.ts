@@ -1,12 +1,12 @@
 // The password grant (RFC 6749, 4.3), for first-party clients only: a name and a password become a session.
 import { errors, type Grant, type TokenEndpointGrantContext } from 'oidc-provider';
 import * as grants from 'oidc-provider/lib/helpers/grants.js';
-import { authenticate } from '../core/credentials.ts';
+import type { Db } from '../core/db.ts';
 import { type DeviceParameters, deviceParameters, registerDevice } from '../core/devices.ts';
-import { nameKey } from '../core/names.ts';
+import { attemptLogin } from '../core/login_attempts.ts';
 import type { Services } from '../core/services.ts';
 import { openSession, type SessionWithUser } from '../core/sessions.ts';
-import { findUser, type User } from '../core/users.ts';
+import { findUser, isActive, type User } from '../core/users.ts';
 import { newId } from '../lib/ids.ts';
 import { accountOf } from './accounts.ts';
 import { invalidGrant, limited } from './errors.ts';
@@ -37,7 +37,11 @@ export async function passwordGrant(services: Services, ctx: Context): Promise<v
   grants.checkDpopRequired(provider, ctx, dPoP);
   await grants.resolveRequestedResources(provider, ctx);
   const scopes = requestedScopes(ctx);
-  const user = await verifyCredentials(services, ctx, username, password);
+  const user = await verifyCredentials(services, ctx, {
+    login: username,
+    password,
+    device_id: device.device_id,
+  });
   requireRole(user, scopes);
   await grants.checkDpopReplay(provider, ctx, dPoP, ctx.oidc.client.clientId);
   const session = await login(services, ctx, user, {
@@ -72,29 +76,15 @@ function requestedScopes(ctx: Context): string[] {
   return [...ctx.oidc.requestParamScopes];
 }
 
-// Failures count per name and address. An attempt counts before its outcome is known and is taken back when it was
-// right, so that a burst of guesses at once is no way around.
 async function verifyCredentials(
   services: Services,
   ctx: Context,
-  username: string,
-  password: string,
+  given: { login: string; password: string; device_id: string | undefined },
 ): Promise<User> {
-  const { db, limits, audit } = services;
-  const origin = originOf(ctx);
-  const key = [nameKey(username), origin.ip ?? ''];
-  await limited(limits.password.consume(...key));
-  const result = await authenticate(db, username, password);
-  if (result.outcome !== 'refused') await limits.password.forgive(...key);
+  const { clientId: client_id } = ctx.oidc.client;
+  const result = await limited(attemptLogin(services, { ...given, client_id, origin: originOf(ctx) }));
   if (result.outcome === 'authenticated') return result.user;
   const user = result.outcome === 'inactive' ? result.user : null;
-  audit.add({
-    type: 'login_failed',
-    user_id: user?.id ?? null,
-    client_id: ctx.oidc.client.clientId,
-    reason: user ? `account_${user.status}` : 'wrong_credentials',
-    ...origin,
-  });
   throw invalidGrant(
     'wrong username or password',
     user ? `account_${user.status}` : undefined,
@@ -127,6 +117,7 @@ async function login(
   const opened = await openSession(db, {
     id,
     user_id: user.id,
+    proved_hash: user.password_hash,
     client_id: client.client_id,
     device_id: known?.id ?? null,
     grant_payload: { openid: grant.openid, resources: grant.resources },
@@ -135,11 +126,7 @@ async function login(
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
     origin: originOf(ctx),
   });
-  if (!opened)
-    throw invalidGrant(
-      'the user may not log in any more',
-      `account_${(await findUser(db, user.id))?.status}`,
-    );
+  if (!opened) throw await overtaken(db, user.id);
   const session = {
     ...opened,
     ...user,
@@ -152,6 +139,13 @@ async function login(
   ctx.oidc.entity('Grant', grant);
   ctx.oidc.entity('Account', accountOf(session));
   return session;
+}
+
+// Something happened to the user while the password was being verified: a ban, or a change of the password.
+async function overtaken(db: Db, user_id: string): Promise<Error> {
+  const user = await findUser(db, user_id);
+  if (!user || isActive(user)) return invalidGrant('wrong username or password');
+  return invalidGrant('the user may not log in any more', `account_${user.status}`, user.status_message);
 }
 
 function buildGrant(ctx: Context, id: string, user: User, scopes: string[]): Grant {

@@ -5,7 +5,13 @@ import { retryWindowOf } from '../core/clients.ts';
 import { decodeRefreshToken, mintRefreshToken, verifyRefreshToken } from '../core/refresh_token.ts';
 import { type Rotation, rotate } from '../core/rotation.ts';
 import type { Services } from '../core/services.ts';
-import { endSessions, expiresAt, findSession, type SessionWithUser } from '../core/sessions.ts';
+import {
+  completeSession,
+  endSessions,
+  expiresAt,
+  findSession,
+  type SessionWithUser,
+} from '../core/sessions.ts';
 import { limited } from './errors.ts';
 import {
   clientRow,
@@ -73,6 +79,7 @@ export function refreshTokenModel(services: Services, base: Base): Base {
       const ctx = currentRequest();
       const session = knownSession(ctx);
       if (!session) throw new Error('a refresh token is saved without its session');
+      if (isCodeExchange(ctx)) await keepPayload(services, ctx, this);
       this.jti = mintRefreshToken(services.keyring, session, knownGeneration(ctx));
       return this.jti;
     }
@@ -83,6 +90,33 @@ export function refreshTokenModel(services: Services, base: Base): Base {
     }
   }
   return RefreshToken as unknown as Base;
+}
+
+// A login by password writes its session whole; one by a code wrote it before the engine had made its refresh token.
+function isCodeExchange(ctx: KoaContextWithOIDC): boolean {
+  return ctx.oidc.authorizationCode !== undefined || ctx.oidc.deviceCode !== undefined;
+}
+
+// What every later token of the family has in common; ids and times are the session's own.
+async function keepPayload(services: Services, ctx: KoaContextWithOIDC, token: EngineModel): Promise<void> {
+  const row = clientRow(ctx.oidc.client);
+  const {
+    jti: _1,
+    kind: _2,
+    iat: _3,
+    exp: _4,
+    iiat: _5,
+    rotations: _6,
+    ...payload
+  } = token as unknown as Record<string, unknown>;
+  const known = ['accountId', 'clientId', 'grantId', 'sid', 'consumed', 'presented', 'expiresIn', 'format'];
+  const constant = Object.fromEntries(
+    Object.entries(payload).filter(([name, value]) => !known.includes(name) && value !== undefined),
+  );
+  const dpop = ctx.get('DPoP') ? { dpop: true } : {};
+  const idle_ttl = row.session_idle_ttl ?? services.config.sessionIdleTtl;
+  if (await completeSession(services.db, token.grantId, { ...constant, ...dpop }, idle_ttl)) return;
+  throw new errors.InvalidGrant('the session has ended');
 }
 
 async function findPresented(

@@ -28,6 +28,7 @@ test('nothing but a secret is needed', (t) => {
     issuer: 'http://127.0.0.1:3000',
     host: '127.0.0.1',
     port: 3000,
+    metrics: { host: '127.0.0.1', port: 9464 },
     databaseUrl: 'sqlite:./data/kindred.sqlite',
     databasePool: 10,
     secrets: [secret],
@@ -36,11 +37,22 @@ test('nothing but a secret is needed', (t) => {
     sessionIdleTtl: 604_800,
     sessionAbsoluteTtl: 2_592_000,
     reuseRaisesTokenVersion: true,
-    rateLimits: 'memory',
+    rateLimits: {
+      store: 'memory',
+      password: { points: 5, seconds: 60 },
+      refresh: { points: 10, seconds: 60 },
+      passwordChange: { points: 3, seconds: 3600 },
+      lockout: { failures: 10, firstDelay: 60, longestDelay: 900 },
+    },
     signingAlg: 'ES256',
+    signingKeyLead: 900,
+    signingKeyTtl: 7_776_000,
+    auditRetention: 34_560_000,
+    jobs: true,
     trustProxy: { hops: 0, addresses: [] },
     bodyLimit: 57_344,
     logLevel: 'info',
+    tracesEndpoint: null,
   });
 });
 

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { verifyClientSecret } from '../../src/core/client_secrets.ts';
 import {
   type Client,
   createClient,
@@ -6,7 +7,6 @@ import {
   findClient,
   newClient,
   retryWindowOf,
-  verifyClientSecret,
 } from '../../src/core/clients.ts';
 import { AppError } from '../../src/lib/errors.ts';
 import { after, makeClient } from '../helpers/builders.ts';

@@ -1,13 +1,18 @@
 import { hash } from '@node-rs/argon2';
-import { authenticate } from '../../src/core/credentials.ts';
+import { type Authentication, authenticate as authenticateUser } from '../../src/core/credentials.ts';
+import type { Db } from '../../src/core/db.ts';
 import { hashPassword, isOutdated } from '../../src/core/passwords.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
-import { findUser } from '../../src/core/users.ts';
+import { findUser, findUserByLogin } from '../../src/core/users.ts';
 import { makeUser, password } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { readTables } from '../helpers/tables.ts';
 
 const refused = { outcome: 'refused' } as const;
+
+async function authenticate(db: Db, login: string, given: string): Promise<Authentication> {
+  return await authenticateUser(db, await findUserByLogin(db, login), given);
+}
 
 testOnStores('the right password opens, by name or by address, however they are typed', async (t, { db }) => {
   const user = await makeUser(db, { username: 'alice', email: 'Alice@example.com' });

@@ -45,6 +45,7 @@ testOnStores('a user is stored as given, and found by id, name and address', asy
     password_hash: 'hash',
     status: 'active',
     status_reason: null,
+    status_message: null,
     ban_expires_at: null,
     roles: ['admin', 'ops'],
     permissions: ['a:read'],
@@ -123,7 +124,7 @@ testOnStores('the names of a deleted user become free, and its login does not', 
   t.is(await findUserByLogin(db, 'alice@example.com'), null);
   const heir = await makeUser(db, { username: 'alice' });
   t.is((await findUserByLogin(db, 'ALICE'))?.id, heir.id);
-  await refuses(t, changeUserStatus(db, old.id, { status: 'active', actor: 'admin' }), 'username_taken');
+  await refuses(t, changeUserStatus(db, old.id, { status: 'active', actor: 'admin' }), 'user_not_found');
   t.is((await findUser(db, old.id))?.status, 'deleted');
 });
 

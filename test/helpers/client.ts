@@ -8,6 +8,8 @@ export type Form = Record<string, string | string[] | undefined>;
 
 export interface Question {
   method?: string;
+  /** The path exactly as it goes out, where the URL's own would be tidied. */
+  path?: string;
   headers?: Record<string, string>;
   /** Sent as `application/x-www-form-urlencoded`; a list repeats its name. */
   form?: Form;
@@ -33,7 +35,8 @@ export async function send(url: string, question: Question = {}): Promise<Answer
   const { body, headers } = encode(question);
   const method = question.method ?? (body === undefined ? 'GET' : 'POST');
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = request(url, { method, headers, agent: false });
+    const path = question.path === undefined ? {} : { path: question.path };
+    const outgoing = request(url, { method, headers, agent: false, ...path });
     outgoing.once('response', resolve).once('error', reject);
     if (body !== undefined && question.chunked) outgoing.write(body.subarray(0, 10));
     outgoing.end(question.chunked ? body?.subarray(10) : body);

@@ -1,6 +1,5 @@
 // The requests that most tests begin with: log in, refresh, introspect, call the API.
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import type { Client } from '../../src/core/clients.ts';
 import type { User } from '../../src/core/users.ts';
 import { makeClient, makeUser, password } from './builders.ts';
 import { type Answer, type Form, granted, type Json, type Question, send } from './client.ts';
@@ -17,10 +16,16 @@ export interface Tokens {
   id_token?: string;
 }
 
+/** How a client says who it is: a row of ours has only its name. */
+export interface ClientAuth {
+  client_id: string;
+  client_secret?: string;
+}
+
 /** One user who has logged in through one client. */
 export interface SignedIn {
   user: User;
-  client: Client;
+  client: ClientAuth;
   tokens: Tokens;
 }
 
@@ -35,14 +40,13 @@ export async function token(server: TestServer, form: Form, extra?: Extra): Prom
 export async function login(
   server: TestServer,
   user: Pick<User, 'username'>,
-  client: Pick<Client, 'client_id'>,
+  client: ClientAuth,
   form: Form = {},
   extra?: Extra,
 ): Promise<Answer> {
-  const { client_id } = client;
   return await token(
     server,
-    { grant_type: 'password', client_id, username: user.username, password, ...form },
+    { grant_type: 'password', ...authOf(client), username: user.username, password, ...form },
     extra,
   );
 }
@@ -50,7 +54,7 @@ export async function login(
 /** Logs a user in, a new one through a new client unless they are given. */
 export async function signIn(
   server: TestServer,
-  given: { user?: User; client?: Client; form?: Form; extra?: Extra } = {},
+  given: { user?: User; client?: ClientAuth; form?: Form; extra?: Extra } = {},
 ): Promise<SignedIn> {
   const user = given.user ?? (await makeUser(server.db));
   const client = given.client ?? (await makeClient(server.db));
@@ -65,23 +69,42 @@ export function tokensOf(answer: Answer): Tokens {
 /** The refresh grant. */
 export async function refresh(
   server: TestServer,
-  client: Pick<Client, 'client_id'>,
+  client: ClientAuth,
   refresh_token: string,
   form: Form = {},
   extra?: Extra,
 ): Promise<Answer> {
-  const { client_id } = client;
-  return await token(server, { grant_type: 'refresh_token', client_id, refresh_token, ...form }, extra);
+  return await token(
+    server,
+    { grant_type: 'refresh_token', ...authOf(client), refresh_token, ...form },
+    extra,
+  );
+}
+
+/** The members by which a client authenticates, of whatever knows them. */
+export function authOf({ client_id, client_secret }: ClientAuth): Form {
+  return { client_id, client_secret };
 }
 
 /** What introspection answers, by default to the gateway. */
-export async function introspect(server: TestServer, value: string, form: Form = gateway): Promise<Json> {
-  return granted(await send(`${server.url}/introspect`, { form: { ...form, token: value } }));
+export async function introspect(
+  server: TestServer,
+  value: string,
+  client: ClientAuth = gateway,
+  form: Form = {},
+): Promise<Json> {
+  const asked = { ...authOf(client), token: value, ...form };
+  return granted(await send(`${server.url}/introspect`, { form: asked }));
 }
 
 /** POST /revoke. */
-export async function revoke(server: TestServer, value: string, form: Form): Promise<Answer> {
-  return await send(`${server.url}/revoke`, { form: { ...form, token: value } });
+export async function revoke(
+  server: TestServer,
+  value: string,
+  client: ClientAuth,
+  form: Form = {},
+): Promise<Answer> {
+  return await send(`${server.url}/revoke`, { form: { ...authOf(client), token: value, ...form } });
 }
 
 /** Whether the gateway sees an active token. */
@@ -104,4 +127,9 @@ export async function api(
 /** Header and claims of a JWT, unverified. */
 export function readJwt(jwt: string): { header: Json; claims: Json } {
   return { header: { ...decodeProtectedHeader(jwt) }, claims: { ...decodeJwt(jwt) } };
+}
+
+/** Whether so many seconds are left of a lifetime, less what a busy machine may have taken since. */
+export function isNearly(seconds: number, lifetime: number): boolean {
+  return seconds <= lifetime && seconds > lifetime - 15;
 }

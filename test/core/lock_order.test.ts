@@ -1,0 +1,58 @@
+// DESIGN, section 3: the user's row before any session row. Held against Postgres, where rows are locked one by one.
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import type { Knex } from 'knex';
+import { rows } from '../../src/core/db.ts';
+import { rotate } from '../../src/core/rotation.ts';
+import { endAllSessions, openSession, type Session } from '../../src/core/sessions.ts';
+import { changeUserStatus } from '../../src/core/user_status.ts';
+import { lockUser } from '../../src/core/users.ts';
+import { makeClient, newSession, openTestSession, present } from '../helpers/builders.ts';
+import { makeStore } from '../helpers/stores.ts';
+import { openNodes } from '../helpers/tables.ts';
+
+/** Waits until some statement on this database waits for a lock. */
+async function untilSomebodyWaits(db: Knex): Promise<boolean> {
+  const end = Date.now() + 10_000;
+  while (Date.now() < end) {
+    const waiting = await rows(
+      db,
+      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+    );
+    if (waiting.length > 0) return true;
+    await sleep(5);
+  }
+  return false;
+}
+
+const works: Record<string, (db: Knex, session: Session) => Promise<unknown>> = {
+  'the punishment of reuse': (db, session) => rotate(db, present(session, 0)),
+  'a reuse that raises nothing': (db, session) =>
+    rotate(db, present(session, 0, { raise_token_version: false })),
+  'a logout everywhere': (db, { user_id }) =>
+    endAllSessions(db, user_id, { reason: 'logout_all', actor: 'user' }),
+  'a logout everywhere but here': (db, { user_id, id }) =>
+    endAllSessions(db, user_id, { reason: 'password_changed', actor: 'user' }, id),
+  'a ban': (db, { user_id }) => changeUserStatus(db, user_id, { status: 'banned', actor: 'admin' }),
+  'a deletion': (db, { user_id }) => changeUserStatus(db, user_id, { status: 'deleted', actor: 'admin' }),
+  'a login': (db, session) =>
+    openSession(db, newSession({ id: session.user_id }, { client_id: session.client_id })),
+};
+
+for (const [title, work] of Object.entries(works)) {
+  test(`${title} holds no session while it waits for the user`, async (t) => {
+    const store = await makeStore('postgres');
+    t.teardown(store.drop);
+    const [other = store.db] = await openNodes(t, store, 1);
+    const session = await openTestSession(store.db, { client: await makeClient(store.db) });
+    await rotate(store.db, present(session, 0));
+    const holding = await store.db.transaction();
+    await lockUser(holding, session.user_id);
+    const done = work(other, session);
+    t.true(await untilSomebodyWaits(store.db), 'it waits for the user');
+    const { id } = session;
+    await t.notThrowsAsync(holding('sessions').where({ id }).forUpdate().noWait(), 'and its session is free');
+    await holding.rollback();
+    await t.notThrowsAsync(done);
+  });
+}
