@@ -31,6 +31,10 @@ export async function up(knex: Knex): Promise<void> {
   await knex.raw(`create index sessions_live_browser on sessions (browser_session)
     where browser_session is not null and ended_at is null`);
 
+  await knex.schema.alterTable('clients', (table) => {
+    table.text('registered_by').notNullable().defaultTo('admin');
+  });
+
   await knex.schema.createTable('logout_notices', (table) => {
     table.uuid('id').primary();
     table.uuid('session_id').notNullable();
@@ -45,6 +49,7 @@ export async function up(knex: Knex): Promise<void> {
 
 export async function down(knex: Knex): Promise<void> {
   await knex.schema.dropTable('logout_notices');
+  await knex.schema.alterTable('clients', (table) => table.dropColumn('registered_by'));
   await knex.raw('drop index sessions_live_browser');
   await knex.schema.alterTable('sessions', (table) => table.dropColumn('browser_session'));
   await knex.raw('drop index oidc_models_second_id');

@@ -7,6 +7,9 @@ import { adminKeyRoutes } from './http/admin_keys.ts';
 import { adminResourceServerRoutes } from './http/admin_resource_servers.ts';
 import { adminSessionRoutes } from './http/admin_sessions.ts';
 import { adminUserRoutes } from './http/admin_users.ts';
+import { serveAssets } from './http/assets.ts';
+import { browserSessionRoutes } from './http/browser_sessions.ts';
+import { consentRoutes } from './http/consents.ts';
 import { answerPreflights } from './http/cors.ts';
 import { deviceRoutes } from './http/devices.ts';
 import { composeEngine, mountEngine } from './http/engine.ts';
@@ -17,7 +20,10 @@ import { identify, limitBody, logRequests, secureHeaders } from './http/request.
 import { createRouter } from './http/router.ts';
 import type { Route } from './http/routes.ts';
 import { sessionRoutes } from './http/sessions.ts';
+import { accountRoutes } from './oidc/account_page.ts';
 import { createClientRegistry } from './oidc/clients.ts';
+import { cookieKeys } from './oidc/configuration.ts';
+import { interactionRoutes } from './oidc/interactions.ts';
 import { createProvider } from './oidc/provider.ts';
 
 /** Every route of our own API. */
@@ -25,6 +31,8 @@ export const routes: Route[] = [
   ...meRoutes,
   ...sessionRoutes,
   ...deviceRoutes,
+  ...consentRoutes,
+  ...browserSessionRoutes,
   ...adminUserRoutes,
   ...adminSessionRoutes,
   ...adminClientRoutes,
@@ -36,7 +44,10 @@ export const routes: Route[] = [
 /** The whole server as a Koa app; `callback()` is what an HTTP server wants. */
 export function createApp(services: Services): Koa {
   const { config, log, db } = services;
-  const app = new Koa({ proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0 });
+  const app = new Koa({
+    keys: cookieKeys(services.keyring),
+    proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
+  });
   const engine = followKeys(services);
   const registry = createClientRegistry(db, () => engine().provider);
   const router = createRouter(services, registry, [...routes, ...openApiRoutes(config.issuer, routes)]);
@@ -48,6 +59,10 @@ export function createApp(services: Services): Koa {
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
+  app.use(serveAssets(config.brand));
+  const provider = () => engine().provider;
+  app.use(interactionRoutes(services, provider).routes());
+  app.use(accountRoutes(services, provider).routes());
   app.use(mountEngine(services, () => engine().run));
   app.on('error', (err) => log.error({ err }, 'the app failed'));
   return app;

@@ -13,6 +13,8 @@ export interface Client {
   metadata: ClientMetadata;
   secrets: ClientSecret[];
   first_party: boolean;
+  /** Who vouches for what the client says of itself: an administrator, or nobody. */
+  registered_by: 'admin' | 'itself';
   rotation_profile: RotationProfile;
   refresh_token_retry_window: number | null;
   access_token_ttl: number | null;

@@ -2,6 +2,7 @@
 // digest of their handle; records that hold the handle of something else are sealed as a whole.
 import { digest, type Keyring, seal, unseal } from '../lib/crypto.ts';
 import { parseId } from '../lib/ids.ts';
+import type { Origin } from './audit.ts';
 import { type Db, json, present, rows } from './db.ts';
 
 export interface StoredModel {
@@ -110,30 +111,33 @@ export async function deleteModel(db: Db, model: string, id: string): Promise<vo
     .delete();
 }
 
-/** A login at the pages, as its owner's list shows it. */
-export interface BrowserSession {
-  /** Digest of the engine's `uid`; what sessions remember of the browser that they were opened in. */
-  second_id: string;
-  ip: string | null;
-  user_agent: string | null;
-  created_at: Date;
-  expires_at: Date;
-}
-
-/** The browser sessions in which a user is logged in at our pages. */
-export async function listBrowserSessions(db: Db, user_id: string): Promise<BrowserSession[]> {
-  return await rows<BrowserSession>(
+/** Whether a user is logged in in this browser. */
+export async function isBrowserSession(db: Db, user_id: string, second_id: string): Promise<boolean> {
+  const found = await rows(
     db,
-    `select second_id, ip, user_agent, created_at, expires_at from oidc_models
-     where model = 'Session' and user_id = :user_id and expires_at > :now order by created_at desc limit 200`,
-    { user_id, now: present(db) },
+    `select 1 from oidc_models where model = 'Session' and user_id = :user_id and second_id = :second_id
+     and expires_at > :now`,
+    { user_id, second_id, now: present(db) },
   );
+  return found.length > 0;
 }
 
-/** Ends browser sessions of a user: one, or all. */
-export async function deleteBrowserSessions(db: Db, user_id: string, second_id?: string): Promise<number> {
+/** Notes from where a browser session was used. */
+export async function noteBrowserSession(db: Db, second_id: string, origin: Origin): Promise<void> {
+  const { ip, user_agent } = origin;
+  await db('oidc_models').where({ model: 'Session', second_id }).update({ ip, user_agent });
+}
+
+/** Ends browser sessions of a user: all of them, `only` one, or all `except` one. Returns how many. */
+export async function deleteBrowserSessions(
+  db: Db,
+  user_id: string,
+  { only, except }: { only?: string; except?: string | null } = {},
+): Promise<number> {
   const query = db('oidc_models').where({ model: 'Session', user_id });
-  return await (second_id === undefined ? query : query.where({ second_id })).delete();
+  if (only !== undefined) query.where({ second_id: only });
+  if (except) query.whereNot({ second_id: except });
+  return await query.delete();
 }
 
 /**

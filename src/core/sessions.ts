@@ -238,6 +238,15 @@ export async function listLiveSessions(
   );
 }
 
+/** A user's sessions that are over, last ended first. Expired ones count from the moment in which they were ended. */
+export async function listEndedSessions(db: Db, user_id: string, limit: number): Promise<ListedSession[]> {
+  return await rows<ListedSession>(
+    db,
+    `${listed(db)} where s.user_id = :user_id and s.ended_at is not null order by s.ended_at desc limit :limit`,
+    { user_id, limit, now: present(db) },
+  );
+}
+
 /** One session of this user, ended ones too, or null: another user's session does not exist for them. */
 export async function findUserSession(
   db: Db,
@@ -274,7 +283,7 @@ export interface Ending {
 
 type Which =
   | { id: string }
-  | { user_id: string; except?: string; client_id?: string }
+  | { user_id: string; except?: string; except_browser?: string; client_id?: string }
   | { device: string }
   | { browser_session: string };
 
@@ -290,6 +299,10 @@ export async function endSessions(db: Db, which: Which, ending: Ending, at?: Dat
   else if ('browser_session' in which) query.where({ browser_session: which.browser_session });
   else query.where({ user_id: which.user_id });
   if ('except' in which && which.except) query.whereNot({ id: which.except });
+  if ('except_browser' in which && which.except_browser) {
+    const { except_browser } = which;
+    query.where((one) => one.whereNull('browser_session').orWhereNot('browser_session', except_browser));
+  }
   if ('client_id' in which && which.client_id) query.where({ client_id: which.client_id });
   const ended = await query
     .update({

@@ -1,5 +1,5 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
-import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { type Adapter, type AdapterPayload, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type Client, findClient, hasSecret } from '../core/clients.ts';
 import {
   consumeModel,
@@ -56,8 +56,15 @@ function grantAdapter(services: Services): Adapter {
       const session = await sessionOf(currentRequest(), services, id);
       return session && !session.ended_at && !session.is_expired ? grantPayload(session) : undefined;
     },
+    // The engine ends a grant for two reasons: its refresh token was revoked, or its code came a second time.
     async destroy(id) {
-      await endSessionOfToken(services, id, currentRequest().oidc.client?.clientId ?? '');
+      const { route, client } = currentRequest().oidc;
+      await endSessionOfToken(
+        services,
+        id,
+        client?.clientId ?? '',
+        route === 'token' ? 'code_reused' : 'token_revoked',
+      );
     },
   };
 }
@@ -84,7 +91,9 @@ function recordAdapter({ db, keyring }: Services, model: string): Adapter {
   };
   return {
     async upsert(id, payload, expiresIn) {
-      const origin = model === 'Session' ? originOf(currentRequest()) : null;
+      // Our own pages save a browser session outside of the engine, and note its origin themselves.
+      const ctx = model === 'Session' ? Provider.ctx : undefined;
+      const origin = ctx ? originOf(ctx as KoaContextWithOIDC) : null;
       await saveModel(db, keyring, {
         model,
         id,

@@ -44,3 +44,24 @@ function grantScopes(ctx: KoaContextWithOIDC, grant: Grant, allowed: Granted | n
     if (scopes.length > 0) grant.addResourceScope(identifier, scopes);
   }
 }
+
+/** What a user has allowed a client before of what this request asks for. */
+export async function findConsentedScopes(
+  { db }: Services,
+  user_id: string,
+  client_id: string,
+  params: object,
+): Promise<Granted> {
+  const known = (await findConsent(db, user_id, client_id))?.granted ?? nothing;
+  const { scope = '' } = params as { scope?: string };
+  const asked = new Set(scope.split(' '));
+  const among = (scopes: string[]) => scopes.filter((one) => asked.has(one));
+  const resources = Object.entries(known.resources).map(
+    ([identifier, scopes]) => [identifier, among(scopes)] as const,
+  );
+  return {
+    openid: among(known.openid),
+    claims: [],
+    resources: Object.fromEntries(resources.filter(([, scopes]) => scopes.length > 0)),
+  };
+}

@@ -11,8 +11,10 @@ export function contentSecurityPolicy(
   formTargets: string[] = [],
   imageUrls: string[] = [],
 ): string {
-  const images = [brand.logoUrl ?? '', ...imageUrls].map(sourceOf);
-  const targets = formTargets.map(sourceOf);
+  const images = [brand.logoUrl ?? '', ...imageUrls].map((url) => sourceOf(url, /^(https?|data):$/));
+  const targets = formTargets.map((url) =>
+    sourceOf(url, /^(?!(javascript|vbscript|data|blob|filesystem|about):)/),
+  );
   return [
     "default-src 'none'",
     "style-src 'self'",
@@ -30,9 +32,9 @@ function list(directive: string, sources: (string | null)[]): string {
 
 // Only what cannot end a directive or begin another gets in: an origin, or a scheme. Source expressions have no form
 // for IPv6 addresses, so those are named by their scheme.
-function sourceOf(value: string): string | null {
+function sourceOf(value: string, allowed: RegExp): string | null {
   const url = URL.parse(value);
-  if (!url || ['javascript:', 'vbscript:', 'blob:', 'filesystem:'].includes(url.protocol)) return null;
+  if (!url || !allowed.test(url.protocol)) return null;
   const isWeb = url.protocol === 'http:' || url.protocol === 'https:';
   return isWeb && /^[a-z0-9.-]+$/.test(url.hostname) ? url.origin : url.protocol;
 }
