@@ -6,20 +6,26 @@ import { adminEventRoutes } from './http/admin_events.ts';
 import { adminKeyRoutes } from './http/admin_keys.ts';
 import { adminResourceServerRoutes } from './http/admin_resource_servers.ts';
 import { adminSessionRoutes } from './http/admin_sessions.ts';
+import { adminStatsRoutes } from './http/admin_stats.ts';
 import { adminUserRoutes } from './http/admin_users.ts';
 import { serveAssets } from './http/assets.ts';
 import { browserSessionRoutes } from './http/browser_sessions.ts';
 import { consentRoutes } from './http/consents.ts';
 import { answerPreflights } from './http/cors.ts';
 import { deviceRoutes } from './http/devices.ts';
+import { closeWhenDraining } from './http/drain.ts';
 import { composeEngine, mountEngine } from './http/engine.ts';
 import { answerErrors } from './http/errors.ts';
+import { answerHealth } from './http/health.ts';
 import { meRoutes } from './http/me.ts';
+import { measureRequests } from './http/measure.ts';
 import { openApiRoutes } from './http/openapi.ts';
 import { identify, limitBody, logRequests, secureHeaders } from './http/request.ts';
 import { createRouter } from './http/router.ts';
 import type { Route } from './http/routes.ts';
 import { sessionRoutes } from './http/sessions.ts';
+import { traceRequests } from './http/trace.ts';
+import type { Tracing } from './lib/tracing.ts';
 import { accountRoutes } from './oidc/account_page.ts';
 import { createClientRegistry } from './oidc/clients.ts';
 import { cookieKeys } from './oidc/configuration.ts';
@@ -39,11 +45,19 @@ export const routes: Route[] = [
   ...adminResourceServerRoutes,
   ...adminKeyRoutes,
   ...adminEventRoutes,
+  ...adminStatsRoutes,
 ];
 
+/** What the process around the app knows. */
+export interface Surroundings {
+  isDraining?: () => boolean;
+  tracing?: Tracing | null;
+}
+
 /** The whole server as a Koa app; `callback()` is what an HTTP server wants. */
-export function createApp(services: Services): Koa {
-  const { config, log, db } = services;
+export function createApp(services: Services, around: Surroundings = {}): Koa {
+  const { config, log, db, metrics } = services;
+  const { isDraining = () => false, tracing = null } = around;
   const app = new Koa({
     keys: cookieKeys(services.keyring),
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
@@ -51,6 +65,10 @@ export function createApp(services: Services): Koa {
   const engine = followKeys(services);
   const registry = createClientRegistry(db, () => engine().provider);
   const router = createRouter(services, registry, [...routes, ...openApiRoutes(config.issuer, routes)]);
+  app.use(closeWhenDraining(isDraining));
+  app.use(answerHealth(services, isDraining));
+  if (tracing) app.use(traceRequests(tracing));
+  app.use(measureRequests(metrics));
   app.use(identify(config));
   app.use(logRequests(log));
   app.use(secureHeaders(config));

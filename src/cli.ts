@@ -1,10 +1,12 @@
 // The commands. What an operator types becomes one answer on stdout; what is wrong becomes one line on stderr.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import about from '../package.json' with { type: 'json' };
-import { createClient, createResourceServer } from './cli/clients.ts';
-import { migrateDatabase } from './cli/database.ts';
 import { type Answer, describeProblem, print } from './cli/output.ts';
-import { createUser, listSessions, logOut } from './cli/users.ts';
+
+// Loaded when needed: the engine and both databases take half a second, which help and typing errors need not wait for.
+const databaseCommands = () => import('./cli/database.ts');
+const userCommands = () => import('./cli/users.ts');
+const clientCommands = () => import('./cli/clients.ts');
 
 const examples = `
 Every command works on the database of DATABASE_URL, whether or not the server runs; settings come from the
@@ -37,7 +39,7 @@ function createProgram(): Command {
 
 function addDatabaseCommands(program: Command): void {
   add(program, 'migrate', 'bring the database to the schema of this version; safe to repeat').action(
-    answered(migrateDatabase),
+    answered(async () => (await databaseCommands()).migrateDatabase()),
   );
 }
 
@@ -49,13 +51,13 @@ function addUserCommands(program: Command): void {
     .option('--permission <permission>', 'a permission in the access token; repeatable', collect)
     .option('--tenant-id <id>', 'the tenant, `tid` in the access token')
     .option('--password-stdin', 'read the password from stdin, up to its last line break')
-    .action(answered(createUser));
+    .action(answered(async (options) => (await userCommands()).createUser(options)));
   add(program, 'sessions', "list a user's live sessions, last used first")
     .argument('<user>', 'username, e-mail address or id')
-    .action(answered(listSessions));
+    .action(answered(async (user) => (await userCommands()).listSessions(String(user))));
   add(program, 'logout', "end all of a user's sessions")
     .argument('<user>', 'username, e-mail address or id')
-    .action(answered(logOut));
+    .action(answered(async (user) => (await userCommands()).logOut(String(user))));
 }
 
 function addClientCommands(program: Command): void {
@@ -65,7 +67,7 @@ function addClientCommands(program: Command): void {
     'register an OAuth client; prints it with its secret, which is shown only here',
   )
     .requiredOption('--metadata <file>', 'JSON with the names of RFC 7591 and of README; - reads stdin')
-    .action(answered(createClient));
+    .action(answered(async (options) => (await clientCommands()).createClient(options)));
   add(program, 'create-resource-server', 'register an API that accepts access tokens')
     .requiredOption('--identifier <uri>', 'the audience of its tokens, an absolute URI')
     .option('--name <name>', 'a name for people')
@@ -74,7 +76,7 @@ function addClientCommands(program: Command): void {
       new Option('--format <format>', 'of its access tokens').choices(['jwt', 'opaque']).default('jwt'),
     )
     .option('--access-token-ttl <seconds>', 'lifetime of its access tokens', wholeNumber)
-    .action(answered(createResourceServer));
+    .action(answered(async (options) => (await clientCommands()).createResourceServer(options)));
 }
 
 function add(program: Command, name: string, description: string): Command {
@@ -85,12 +87,10 @@ function add(program: Command, name: string, description: string): Command {
 }
 
 // Commander calls an action with the arguments, the options and the command itself.
-function answered<Given extends unknown[]>(
-  run: (...given: Given) => Promise<Answer>,
-): (...given: unknown[]) => Promise<void> {
+function answered(run: (...given: unknown[]) => Promise<Answer>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
-    print(await run(...(given.slice(0, -1) as Given)), command.opts().json === true);
+    print(await run(...given.slice(0, -1)), command.opts().json === true);
   };
 }
 

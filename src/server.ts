@@ -6,9 +6,14 @@ import { createApp } from './app.ts';
 import { migrate } from './core/migrate.ts';
 import { openServices } from './core/services.ts';
 import { demo, seedDemo } from './demo_data.ts';
+import { createDrain } from './http/drain.ts';
+import { startOperations } from './operations.ts';
 
-/** How long requests in flight may take to finish once the process was told to stop, milliseconds. */
-const drainTime = 10_000;
+/** At the end requests in flight get ten seconds, and connections that are idle close when all has been quiet for one. */
+const patience = { whole: 10_000, quiet: 1_000 };
+
+/** Milliseconds after which a process that was told to stop and still has not is beyond help. */
+const longestStop = 15_000;
 
 export interface RunningServer {
   config: Config;
@@ -21,14 +26,18 @@ export async function startServer(settings: Config): Promise<RunningServer> {
   await migrate(settings.databaseUrl);
   let answer: RequestListener = (_request, response) => response.writeHead(503, { 'Retry-After': '1' }).end();
   const server = createServer((request, response) => answer(request, response));
+  const { isDraining, run: drain } = createDrain(server, patience);
   const config = withPort(settings, await listen(server, settings));
   const services = await openServices(config);
   if (config.env === 'development') await seedDemo(services.db);
-  answer = createApp(services).callback();
+  const { tracing, stopJobs, close } = await startOperations(services);
+  answer = createApp(services, { isDraining, tracing }).callback();
   return {
     config,
     async stop() {
-      await drain(server);
+      await Promise.all([drain(), stopJobs()]);
+      await services.audit.flush();
+      await close();
       await services.close();
     },
   };
@@ -39,14 +48,6 @@ function listen(server: Server, { host, port }: Config): Promise<number> {
     server.once('error', reject);
     server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
   });
-}
-
-async function drain(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), drainTime);
-  await closed;
-  clearTimeout(timer);
 }
 
 function greet({ issuer, env }: Config): void {
@@ -65,19 +66,20 @@ function greet({ issuer, env }: Config): void {
 }
 
 async function main(): Promise<void> {
-  const { config, stop } = await startServer(loadConfig());
-  greet(config);
-  let stopping = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (stopping) process.exit(1);
-      stopping = true;
-      stop().then(
-        () => process.exit(0),
-        (error) => fail(error),
-      );
-    });
-  }
+  let stop: (() => Promise<void>) | null = null;
+  let isStopping = false;
+  const end = () => {
+    // Nothing has been accepted yet, or whoever asks has waited long enough.
+    if (isStopping || !stop) process.exit(isStopping ? 1 : 0);
+    isStopping = true;
+    setTimeout(() => fail('Kindred does not come to its end; stopping at once'), longestStop).unref();
+    stop().then(() => process.exit(0), fail);
+  };
+  // From the start: the first process of a container is not ended by a signal that it does not listen to.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end);
+  const server = await startServer(loadConfig());
+  stop = server.stop;
+  greet(server.config);
 }
 
 function fail(error: unknown): never {

@@ -14,8 +14,11 @@ import { type Answer, warn } from './output.ts';
 /** A secret that people chose is guessed; one of this length is likely to have been made by a machine. */
 const longEnough = 32;
 
+const clientOptions = z.object({ metadata: z.string() });
+
 /** `create-client`: prints the client as JSON for people too, since that is what they gave. */
-export async function createClient({ metadata }: { metadata: string }): Promise<Answer> {
+export async function createClient(options: unknown): Promise<Answer> {
+  const { metadata } = clientOptions.parse(options);
   const given = newClient.parse(await readJson(metadata));
   return await withDatabase(async (db, config) => {
     const services = await openServices(forOneCommand(config));
@@ -53,7 +56,7 @@ function warnAboutSecret(given: string | undefined, kept: string | undefined): v
   }
 }
 
-const options = z.object({
+const serverOptions = z.object({
   identifier: z.string(),
   name: z.string().optional(),
   scope: z.array(z.string()).default([]),
@@ -63,7 +66,7 @@ const options = z.object({
 
 /** `create-resource-server` */
 export async function createResourceServer(given: unknown): Promise<Answer> {
-  const { scope, format, accessTokenTtl, ...rest } = options.parse(given);
+  const { scope, format, accessTokenTtl, ...rest } = serverOptions.parse(given);
   const input = newResourceServer.parse({
     ...rest,
     scope: scope.join(' '),

@@ -18,6 +18,7 @@ export type EventType =
   | 'user_created'
   | 'user_updated'
   | 'user_status_changed'
+  | 'user_logged_out'
   | 'password_changed'
   | 'consent_given'
   | 'consent_withdrawn'

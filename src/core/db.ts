@@ -87,6 +87,13 @@ export function present(db: Db, at?: Date): Knex.Raw {
   return at ? db.raw('?::timestamptz', [at]) : db.raw("date_trunc('milliseconds', now())");
 }
 
+/** What time it is by the clock that decides. */
+export async function readClock(db: Db): Promise<Date> {
+  const [row] = await rows<{ now_at: Date }>(db, 'select :now as now_at', { now: present(db) });
+  if (!row) throw new Error('the database does not tell the time');
+  return row.now_at;
+}
+
 /** SQL for `column + seconds`, where `seconds` is a column or a placeholder that holds whole seconds. */
 export function later(db: Db, column: string, seconds: string): string {
   return isPostgres(db)

@@ -54,8 +54,13 @@ async function openRedis(url: string, log: Log): Promise<LimitStore> {
   const client = createClient({
     url,
     disableOfflineQueue: true,
-    commandOptions: { timeout: patience },
-    socket: { connectTimeout: patience, reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, 3_000) },
+    // The pings keep a connection open on which nothing happens; one that does not answer even them is given up.
+    pingInterval: patience / 3,
+    socket: {
+      connectTimeout: patience,
+      socketTimeout: patience,
+      reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, 3_000),
+    },
   });
   let isAway = false;
   client.on('error', (err) => {

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import type { Config } from '../../config/index.ts';
 import { createKeyring, type Keyring } from '../lib/crypto.ts';
 import { createLog, type Log } from '../lib/log.ts';
+import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens.ts';
 import { type AuditBatch, createAuditBatch } from './audit.ts';
 import { openDatabase } from './db.ts';
@@ -19,6 +20,7 @@ export interface Services {
   limits: RateLimits;
   audit: AuditBatch;
   log: Log;
+  metrics: Metrics;
   /** Writes what waits and closes what was opened. */
   close: () => Promise<void>;
 }
@@ -45,6 +47,7 @@ export async function openServices(config: Config): Promise<Services> {
       limits,
       audit,
       log,
+      metrics: createMetrics(),
       async close() {
         await notices.close();
         await audit.close();

@@ -4,12 +4,15 @@ import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { type Actor, type Origin, recordEvents } from './audit.ts';
 import { type Db, json, present } from './db.ts';
+import { clearPushTokens } from './devices.ts';
 import { deleteBrowserSessions } from './oidc_models.ts';
-import { type EndedReason, endSessions } from './sessions.ts';
+import { type EndedReason, endSessions, type Session } from './sessions.ts';
 import { lockUser, requireAnotherAdmin, type User, type UserStatus } from './users.ts';
 
 export interface StatusChange {
   status: UserStatus;
+  /** Which statuses it may be changed from; from any but `deleted` when absent. */
+  from?: UserStatus[];
   /** For administrators and the trail. */
   reason?: string | null;
   /** For the user, who learns it with the right password or token. */
@@ -30,8 +33,8 @@ const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
 /**
  * Changes a user's status and, unless it becomes active, ends all sessions of the user. Once this has returned, nothing
  * of the user's succeeds any more: a login that was in flight either finds the new status or has its session ended here.
- * Returns the user and how many sessions ended; refuses with `user_not_found`, and
- * with `username_taken` or `email_taken` when somebody else took the names of a deleted user.
+ * Returns the user and how many sessions ended; refuses with `user_not_found`, `wrong_status`,
+ * `not_yourself` and `last_admin`.
  */
 export async function changeUserStatus(
   db: Db,
@@ -42,6 +45,7 @@ export async function changeUserStatus(
     if (change.status !== 'active') await requireRemovable(tx, id, change);
     const before = await lockUser(tx, id);
     if (!before || before.status === 'deleted') throw new AppError('user_not_found');
+    if (change.from && !change.from.includes(before.status)) throw new AppError('wrong_status');
     const [user] = await tx<User>('users')
       .where({ id })
       .update(newStatus(tx, change) as never)
@@ -66,8 +70,37 @@ export async function changeUserStatus(
     };
     await deleteBrowserSessions(tx, id);
     const ended = await endSessions(tx, { user_id: id }, ending);
+    await forgetPushTokens(tx, ended);
     return { user: user as User, ended: ended.length };
   });
+}
+
+/**
+ * Ends all sessions of a user on an administrator's word, and notes it in the trail even when there was none to end.
+ * Returns how many ended; refuses with `user_not_found`.
+ */
+export async function logOutUser(
+  db: Db,
+  id: string,
+  { reason, ...who }: { reason: string; actor: Actor; actor_id: string; origin: Origin },
+): Promise<number> {
+  return await db.transaction(async (tx) => {
+    if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
+    await deleteBrowserSessions(tx, id);
+    const ended = await endSessions(tx, { user_id: id }, { ...who, reason: 'ended_by_admin' });
+    await forgetPushTokens(tx, ended);
+    const { origin, ...by } = who;
+    const detail = { sessions_ended: ended.length };
+    await recordEvents(tx, [{ type: 'user_logged_out', user_id: id, ...by, reason, detail, ...origin }]);
+    return ended.length;
+  });
+}
+
+async function forgetPushTokens(tx: Knex.Transaction, ended: Session[]): Promise<void> {
+  await clearPushTokens(
+    tx,
+    ended.map((session) => session.device_id),
+  );
 }
 
 async function requireRemovable(tx: Knex.Transaction, id: string, change: StatusChange): Promise<void> {

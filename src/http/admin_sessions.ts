@@ -44,10 +44,12 @@ export const adminSessionRoutes = [
     status: 204,
     errors: ['session_not_found'],
     handler: async ({ services: { db }, params, by, origin }) => {
-      const found = await findAnySession(db, params.id);
-      if (!found) throw new AppError('session_not_found');
-      await endSessions(db, { id: params.id }, { ...by, reason: 'ended_by_admin', origin });
-      await clearPushTokens(db, [found.device_id]);
+      if (!(await findAnySession(db, params.id))) throw new AppError('session_not_found');
+      const ended = await endSessions(db, { id: params.id }, { ...by, reason: 'ended_by_admin', origin });
+      await clearPushTokens(
+        db,
+        ended.map((one) => one.device_id),
+      );
     },
   }),
 ];

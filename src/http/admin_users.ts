@@ -3,8 +3,7 @@ import { z } from 'zod';
 import { recordEvents } from '../core/audit.ts';
 import { email, username } from '../core/names.ts';
 import { hashPassword } from '../core/passwords.ts';
-import { endAllSessions } from '../core/sessions.ts';
-import { changeUserStatus, type StatusChange } from '../core/user_status.ts';
+import { changeUserStatus, logOutUser, type StatusChange } from '../core/user_status.ts';
 import {
   createUser,
   findUser,
@@ -113,16 +112,30 @@ export const adminUserRoutes = [
     errors: ['user_not_found', 'username_taken', 'email_taken', 'last_admin'],
     handler: change,
   }),
-  statusRoute('ban', 'banned', 'Ban a user, for ever or until a time; ends their sessions', {
-    expires_at: z.iso.datetime().optional().describe('when the ban ends by itself'),
-    message: reason.optional().describe('what the user is told once they have proved who they are'),
-  }),
-  statusRoute('unban', 'active', 'Lift a ban'),
-  statusRoute('disable', 'disabled', 'Disable a user; ends their sessions', { message: reason.optional() }),
-  statusRoute('enable', 'active', 'Enable a user again'),
+  // Not a disabled one: they would be active again when the ban ends.
+  statusRoute(
+    'ban',
+    'banned',
+    ['active', 'banned'],
+    'Ban a user, for ever or until a time; ends their sessions',
+    {
+      expires_at: z.iso.datetime().optional().describe('when the ban ends by itself'),
+      message: reason.optional().describe('what the user is told once they have proved who they are'),
+    },
+  ),
+  statusRoute('unban', 'active', ['active', 'banned'], 'Lift a ban'),
+  statusRoute(
+    'disable',
+    'disabled',
+    ['active', 'banned', 'disabled'],
+    'Disable a user; ends their sessions',
+    { message: reason.optional() },
+  ),
+  statusRoute('enable', 'active', ['active', 'disabled'], 'Enable a user again'),
   statusRoute(
     'delete',
     'deleted',
+    ['active', 'banned', 'disabled'],
     'Delete a user: ends their sessions, forgets what is personal, frees the names',
   ),
   route({
@@ -133,16 +146,19 @@ export const adminUserRoutes = [
     body: z.strictObject({ reason }).meta({ id: 'ForceLogout' }),
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'ForceLogoutResult' }),
     errors: ['user_not_found'],
-    handler: async ({ services: { db }, params, body, by, origin }) => {
-      if (!(await findUser(db, params.id))) notFound();
-      const detail = { note: body.reason };
-      const ended = await endAllSessions(db, params.id, { ...by, reason: 'ended_by_admin', origin, detail });
-      return { sessions_ended: ended.length };
-    },
+    handler: async ({ services, params, body, by, origin }) => ({
+      sessions_ended: await logOutUser(services.db, params.id, { ...by, reason: body.reason, origin }),
+    }),
   }),
 ];
 
-function statusRoute(verb: string, to: UserStatus, summary: string, extra: z.ZodRawShape = {}) {
+function statusRoute(
+  verb: string,
+  to: UserStatus,
+  from: UserStatus[],
+  summary: string,
+  extra: z.ZodRawShape = {},
+) {
   const body = z.strictObject({ reason: to === 'active' ? reason.optional() : reason, ...extra });
   return route({
     ...shared,
@@ -151,7 +167,11 @@ function statusRoute(verb: string, to: UserStatus, summary: string, extra: z.Zod
     summary,
     body: body.meta({ id: `${verb}User` }),
     response: z.object({ user, sessions_ended: z.number().int() }).meta({ id: `${verb}Result` }),
-    errors: to === 'active' ? ['user_not_found'] : ['user_not_found', 'not_yourself', 'last_admin'],
+    errors: [
+      'user_not_found',
+      'wrong_status',
+      ...(to === 'active' ? [] : (['not_yourself', 'last_admin'] as const)),
+    ],
     handler: async ({ services, params, body: given, by, origin }) => {
       const {
         reason: why,
@@ -160,6 +180,7 @@ function statusRoute(verb: string, to: UserStatus, summary: string, extra: z.Zod
       } = given as { reason?: string; message?: string; expires_at?: string };
       const asked: StatusChange = {
         status: to,
+        from,
         reason: why ?? null,
         message: message ?? null,
         ban_expires_at: expires_at ? new Date(expires_at) : null,

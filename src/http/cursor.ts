@@ -14,7 +14,10 @@ export function readCursor<Schema extends z.ZodType>(
 ): z.output<Schema> | undefined {
   if (cursor === undefined) return undefined;
   try {
-    return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
+    const text = Buffer.from(cursor, 'base64url').toString('utf8');
+    // Postgres could not even look for it.
+    if (text.includes('\\u0000')) throw new Error('NUL');
+    return schema.parse(JSON.parse(text));
   } catch (cause) {
     throw new AppError('invalid_request', 'cursor: is not one of ours', { cause });
   }

@@ -43,9 +43,12 @@ export function mountEngine(services: Services, engine: () => Middleware): Middl
     const forMachines = Object.hasOwn(machine, ctx.path) ? machine[ctx.path] : methodsFor(dynamic, ctx.path);
     const methods = forMachines ?? methodsFor(pages, ctx.path);
     if (!methods) return await next();
-    if (!methods.includes(ctx.method)) return refuseMethod(ctx, methods);
+    ctx.state.route = routeOf(ctx.path);
+    if (!methods.includes(ctx.method)) return allowMethods(ctx, 405, methods);
     if (forMachines) wantJson(ctx);
     await engine()(ctx, next);
+    // A preflight that is none: no Access-Control-Request-Method.
+    if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
     if (!forMachines) return;
     if (ctx.status === 401 && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${services.config.issuer}"`);
@@ -66,9 +69,14 @@ function wantJson(ctx: Context): void {
   ctx.req.headers.accept = wantsSigned ? signed : 'application/json';
 }
 
-function refuseMethod(ctx: Context, methods: string[]): void {
-  ctx.status = 405;
+function allowMethods(ctx: Context, status: number, methods: string[]): void {
+  ctx.status = status;
   ctx.set('Allow', methods.join(', '));
+}
+
+// What the metrics call the route: one name for all ids behind it.
+function routeOf(path: string): string {
+  return Object.hasOwn(machine, path) ? path : `/${path.split('/')[1]}`;
 }
 
 // The engine lets every origin read until it knows the client and finds the origin wrong; for a client that does not

@@ -57,6 +57,7 @@ function run(services: Services, registry: ClientRegistry, row: Route): Middlewa
 
 function check(schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value);
+  if (parsed.success && holdsNul(value)) throw new AppError('invalid_request', 'no text may contain NUL');
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     (issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ` : '') + issue.message,
@@ -67,8 +68,14 @@ function check(schema: z.ZodType, value: unknown): unknown {
 // What is no id of ours names nothing that exists, so it is answered like any other unknown thing.
 function checkPath(row: Route, ctx: Context): unknown {
   const parsed = row.params.safeParse(ctx.params);
-  if (parsed.success) return parsed.data;
+  if (parsed.success && !holdsNul(ctx.params)) return parsed.data;
   throw new AppError(row.errors.find((name) => name.endsWith('_not_found')) ?? 'not_found');
+}
+
+// No column of Postgres can hold it.
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsNul);
 }
 
 function readJson(limit: number): Middleware {

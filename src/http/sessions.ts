@@ -169,10 +169,11 @@ async function logOut(call: Call, body: z.output<typeof logout>): Promise<number
 
 async function endOne({ services, caller, origin }: Call, session_id: string): Promise<number> {
   const { db } = services;
-  const found = await requireSession(db, caller.sub, session_id);
+  await requireSession(db, caller.sub, session_id);
   const reason = session_id === caller.sid ? 'logout' : 'ended_by_user';
   const ended = await endSessions(db, { id: session_id }, { ...byUser(caller.sub), reason, origin });
-  await clearPushTokens(db, [found.device_id]);
+  // Of what ended just now: a device that has logged in again since keeps its pushes.
+  await clearPushTokens(db, devicesOf(ended));
   return ended.length;
 }
 

@@ -48,6 +48,11 @@ const table = {
     error: 'not_yourself',
     description: 'an administrator cannot do this to themself',
   },
+  wrong_status: {
+    status: 409,
+    error: 'wrong_status',
+    description: 'the status of the user does not allow this',
+  },
   last_admin: { status: 409, error: 'last_admin', description: 'this would leave no administrator' },
   too_many_secrets: {
     status: 409,

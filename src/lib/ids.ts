@@ -12,6 +12,13 @@ export function newId(now: number = Date.now()): string {
   return idFromBytes(bytes);
 }
 
+/** The lowest id that can have been made at `at`: what a time is compared with in a column of ids. */
+export function firstIdOf(at: Date): string {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUIntBE(Math.max(0, at.getTime()), 0, 6);
+  return idFromBytes(bytes);
+}
+
 /** The id in the form that the database stores, or null when `value` is no UUID: nothing else may reach SQL. */
 export function parseId(value: unknown): string | null {
   if (typeof value !== 'string') return null;

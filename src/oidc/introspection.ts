@@ -5,7 +5,7 @@ import type { Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type AccessTokenClaims, isLive, revokeAccessToken } from '../core/access_tokens.ts';
 import type { Services } from '../core/services.ts';
-import { clientRow } from './request.ts';
+import { clientRow, originOf } from './request.ts';
 
 interface Token {
   kind?: string;
@@ -70,16 +70,36 @@ async function revoke(services: Services, ctx: KoaContextWithOIDC): Promise<void
     const claims = await services.verifier.read(String(ctx.oidc.params?.token));
     if (claims && mayRevoke(ctx.oidc.client, { clientId: claims.client_id })) {
       await revokeAccessToken(services.db, claims);
-      await services.audit.add({
-        type: 'access_token_revoked',
-        client_id: claims.client_id,
-        session_id: claims.sid ?? null,
-      });
+      recordRevocation(services, ctx, claims.sid === undefined ? {} : { sub: claims.sub, sid: claims.sid });
     }
     ctx.status = 200;
+  } else {
+    const { AccessToken, ClientCredentials } = ctx.oidc.entities;
+    const token = AccessToken ?? ClientCredentials;
+    if (token && mayRevoke(ctx.oidc.client, token)) {
+      recordRevocation(services, ctx, { sub: AccessToken?.accountId, sid: AccessToken?.grantId });
+    }
   }
   // Client libraries parse the body as JSON.
   if (ctx.status === 200) ctx.body = {};
+}
+
+// A revoked refresh token is no event of its own: its session has ended.
+function recordRevocation(
+  { audit }: Services,
+  ctx: KoaContextWithOIDC,
+  { sub, sid }: { sub?: string | undefined; sid?: string | undefined },
+): void {
+  const { client_id } = clientRow(ctx.oidc.client);
+  audit.add({
+    type: 'access_token_revoked',
+    user_id: sub ?? null,
+    session_id: sid ?? null,
+    client_id,
+    actor: 'client',
+    actor_id: client_id,
+    ...originOf(ctx),
+  });
 }
 
 // Section 2.1 of RFC 7662 wants the caller authenticated; knowing a client_id is not that.

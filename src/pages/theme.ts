@@ -9,6 +9,7 @@ const light = {
   // The greys carry a breath of the accent's hue, so that any accent looks at home.
   greys: { page: 0.972, surface: 1, raised: 0.955, line: 0.9, field: 0.6, muted: 0.46, ink: 0.22 },
   soft: { l: 0.95, c: 0.03 },
+  motif: { l: 0.95, c: 0.014 },
   direction: 'darker',
   fixed: {
     danger: '#a3261d',
@@ -26,6 +27,7 @@ const light = {
 const dark = {
   greys: { page: 0.175, surface: 0.215, raised: 0.26, line: 0.315, field: 0.58, muted: 0.73, ink: 0.94 },
   soft: { l: 0.29, c: 0.035 },
+  motif: { l: 0.21, c: 0.016 },
   direction: 'lighter',
   fixed: {
     danger: '#ffb3aa',
@@ -57,7 +59,8 @@ function colors(accent: string, scheme: typeof light | typeof dark): Colors {
   const greys = Object.fromEntries(
     Object.entries(scheme.greys).map(([name, l]) => [name, toHex({ l, c: l === 1 ? 0 : tint, h })]),
   ) as Record<keyof typeof scheme.greys, string>;
-  const soft = toHex({ l: scheme.soft.l, c: Math.min(c, scheme.soft.c), h });
+  const tinted = (tone: { l: number; c: number }) => toHex({ l: tone.l, c: Math.min(c, tone.c), h });
+  const soft = tinted(scheme.soft);
   const grounds = [greys.page, greys.surface];
   const { direction } = scheme;
   // In the light the accent is the deployment's own; in the dark a dark one would not show, and is lifted until it does.
@@ -72,6 +75,7 @@ function colors(accent: string, scheme: typeof light | typeof dark): Colors {
     'accent-edge': withContrast(fill, grounds, 3, direction),
     'accent-ink': withContrast(accent, [...grounds, greys.raised, soft], 4.6, direction),
     'accent-soft': soft,
+    motif: tinted(scheme.motif),
   };
 }
 

@@ -65,31 +65,35 @@ testOnStores('how a client authenticates and what it may do follow from what it 
   };
   const none = [0, 'undefined'];
   const one = [1, 'string'];
+  const redirect_uris = ['https://shop.example/cb'];
   const code = { grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] };
   const direct = { grant_types: ['password', 'refresh_token'], response_types: [] };
-  const basic = 'client_secret_basic';
-  t.deepEqual(await shapeOf({}), { ...code, token_endpoint_auth_method: basic, secrets: one });
-  t.deepEqual(await shapeOf({ first_party: true }), {
-    ...direct,
-    token_endpoint_auth_method: basic,
-    secrets: one,
-  });
+  const machine = { grant_types: ['client_credentials'], response_types: [] };
+  const withSecret = { token_endpoint_auth_method: 'client_secret_basic', secrets: one };
+  t.deepEqual(await shapeOf({}), { ...machine, ...withSecret });
+  t.deepEqual(await shapeOf({ first_party: true }), { ...direct, ...withSecret });
+  t.deepEqual(await shapeOf({ redirect_uris }), { ...code, ...withSecret });
+  t.deepEqual(await shapeOf({ redirect_uris, first_party: true }), { ...code, ...withSecret });
   t.deepEqual(await shapeOf({ first_party: true, token_endpoint_auth_method: 'none' }), {
     ...direct,
     token_endpoint_auth_method: 'none',
     secrets: none,
   });
   t.deepEqual(await shapeOf({ jwks: { keys: [{ kty: 'EC' }] } }), {
-    ...code,
+    ...machine,
     token_endpoint_auth_method: 'private_key_jwt',
     secrets: none,
   });
-  t.deepEqual(await shapeOf({ grant_types: ['client_credentials'] }), {
-    grant_types: ['client_credentials'],
-    response_types: [],
-    token_endpoint_auth_method: basic,
-    secrets: one,
-  });
+});
+
+testOnStores('a client that anybody could name gets nothing of its own', async (t, { db }) => {
+  for (const given of [{}, { grant_types: ['password', 'client_credentials'], first_party: true }]) {
+    const error = await t.throwsAsync(createClient(db, { ...given, token_endpoint_auth_method: 'none' }), {
+      instanceOf: AppError,
+    });
+    t.is(error?.code as string, 'invalid_client_metadata');
+  }
+  t.deepEqual(await db('clients'), []);
 });
 
 testOnStores(

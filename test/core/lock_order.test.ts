@@ -47,6 +47,7 @@ for (const [title, work] of Object.entries(works)) {
     const session = await openTestSession(store.db, { client: await makeClient(store.db) });
     await rotate(store.db, present(session, 0));
     const holding = await store.db.transaction();
+    t.teardown(() => holding.rollback());
     await lockUser(holding, session.user_id);
     const done = work(other, session);
     t.true(await untilSomebodyWaits(store.db), 'it waits for the user');

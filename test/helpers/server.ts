@@ -38,6 +38,8 @@ export function environment(databaseUrl: string, given: Settings = {}): Settings
   return {
     NODE_ENV: 'test',
     PORT: '0',
+    METRICS_PORT: '0',
+    JOBS: 'false',
     DATABASE_URL: databaseUrl,
     KINDRED_SECRET: secret,
     RATE_LIMITS: 'off',

@@ -1,0 +1,36 @@
+// The figures of the metrics that are read when somebody asks: of the database and of our connections to it.
+import { remember } from '../lib/remember.ts';
+import type { Services } from './services.ts';
+import { currentKeyAge } from './signing_keys.ts';
+import { countLiveSessions } from './stats.ts';
+
+/** Milliseconds for which a figure from the database is good. */
+const goodFor = 15_000;
+
+interface Pool {
+  numUsed: () => number;
+  numFree: () => number;
+  numPendingAcquires: () => number;
+}
+
+/** Adds the figures to the metrics of these services. Every node reports the same database: take the maximum of them. */
+export function watchFigures({ db, metrics }: Services): void {
+  const pool: Pool = db.client.pool;
+  metrics.watch(
+    'sessions_live',
+    'Live sessions, in the whole database',
+    remember(() => countLiveSessions(db), goodFor),
+  );
+  metrics.watch(
+    'signing_key_age_seconds',
+    'How long the current signing key has signed',
+    remember(async () => (await currentKeyAge(db)) ?? Number.NaN, goodFor),
+  );
+  metrics.watch('db_connections_used', 'Connections to the database in use', () => pool.numUsed());
+  metrics.watch('db_connections_free', 'Connections to the database that wait for work', () =>
+    pool.numFree(),
+  );
+  metrics.watch('db_connections_pending', 'Requests that wait for a connection to the database', () =>
+    pool.numPendingAcquires(),
+  );
+}

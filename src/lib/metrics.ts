@@ -1,0 +1,103 @@
+// What Prometheus is told of this process. Every label has few values, all of them ours: no path, no name, no address.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What a presented refresh token came to; the last three were refused without further consequence. */
+export type RefreshOutcome = 'rotated' | 'retried' | 'reused' | 'observed' | 'ended' | 'expired' | 'unknown';
+
+const refreshOutcomes: RefreshOutcome[] = [
+  'rotated',
+  'retried',
+  'reused',
+  'observed',
+  'ended',
+  'expired',
+  'unknown',
+];
+
+export interface Metrics {
+  countRequest: (request: { method: string; route: string; status: number }, seconds: number) => void;
+  countRefresh: (outcome: RefreshOutcome) => void;
+  countFailedLogin: (reason: string) => void;
+  countEvent: (type: string) => void;
+  countSwept: (rows: Record<string, number>) => void;
+  countJob: (job: string, outcome: 'done' | 'failed' | 'left') => void;
+  /** Adds a figure that is read when somebody asks; one that cannot be read in time is left out. */
+  watch: (name: string, help: string, read: () => Promise<number> | number) => void;
+  /** Adds the figures of the process: memory, processor, garbage collection, event-loop lag. */
+  watchProcess: () => void;
+  /** Everything in Prometheus' text format. */
+  render: () => Promise<{ type: string; text: string }>;
+}
+
+/** How long a figure may take to be read, milliseconds; Prometheus itself gives up after ten seconds. */
+const patience = 3_000;
+
+/** Opens the metrics of this process, or of one of several servers in it: nothing is shared. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counters = createCounters(registers);
+  for (const outcome of refreshOutcomes) counters.refreshes.inc({ outcome }, 0);
+  return {
+    countRequest: (labels, seconds) => counters.requests.observe(labels, seconds),
+    countRefresh: (outcome) => counters.refreshes.inc({ outcome }),
+    countFailedLogin: (reason) => counters.failedLogins.inc({ reason }),
+    countEvent: (type) => counters.events.inc({ type }),
+    countSwept(rows) {
+      for (const [table, count] of Object.entries(rows)) counters.swept.inc({ table }, count);
+    },
+    countJob: (job, outcome) => counters.jobs.inc({ job, outcome }),
+    watch: (name, help, read) => void watchFigure(registers, name, help, read),
+    watchProcess: () => collectDefaultMetrics({ register: registry }),
+    render: async () => ({ type: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function createCounters(registers: Registry[]) {
+  const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
+    new Counter({ name: `kindred_${name}`, help, labelNames, registers });
+  return {
+    requests: new Histogram({
+      name: 'kindred_http_request_duration_seconds',
+      help: 'Requests by route and status, and how long they took',
+      labelNames: ['method', 'route', 'status'],
+      buckets: [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+      registers,
+    }),
+    refreshes: counter('refresh_tokens_total', 'Presented refresh tokens by what they came to', ['outcome']),
+    failedLogins: counter('logins_failed_total', 'Failed logins by reason', ['reason']),
+    events: counter('audit_events_total', 'Events of the audit trail by type', ['type']),
+    swept: counter('swept_rows_total', 'Rows that the sweep removed, by table', ['table']),
+    jobs: counter('job_runs_total', 'Runs of periodic jobs; left: another node was at it', [
+      'job',
+      'outcome',
+    ]),
+  };
+}
+
+function watchFigure(
+  registers: Registry[],
+  name: string,
+  help: string,
+  read: () => Promise<number> | number,
+): Gauge {
+  return new Gauge({
+    name: `kindred_${name}`,
+    help,
+    registers,
+    async collect() {
+      const figure = await Promise.race([figureOrNull(read), sleep(patience, null, { ref: false })]);
+      if (figure === null) this.remove();
+      else this.set(figure);
+    },
+  });
+}
+
+async function figureOrNull(read: () => Promise<number> | number): Promise<number | null> {
+  try {
+    return await read();
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,27 @@
+// A value that costs something to get, and need not be got each time that somebody asks.
+
+/**
+ * Gives what `read` last gave for at least `ms` milliseconds, and for twenty times as long as it took, so that reading
+ * never takes more than a twentieth of the time. Of several who ask at once one reads. A failure is not remembered.
+ */
+export function remember<Value>(read: () => Promise<Value>, ms: number): () => Promise<Value> {
+  let known: Promise<Value> | null = null;
+  let until = 0;
+  return () => {
+    if (known && performance.now() < until) return known;
+    const start = performance.now();
+    until = Number.POSITIVE_INFINITY;
+    known = read().then(
+      (value) => {
+        const took = performance.now() - start;
+        until = performance.now() + Math.max(ms, 20 * took);
+        return value;
+      },
+      (error) => {
+        known = null;
+        throw error;
+      },
+    );
+    return known;
+  };
+}

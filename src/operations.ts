@@ -1,0 +1,48 @@
+// What runs beside the requests: the log of events, metrics, traces and jobs.
+import { isPostgres } from './core/db.ts';
+import { watchFigures } from './core/figures.ts';
+import { watchQueries } from './core/queries.ts';
+import type { Services } from './core/services.ts';
+import { countEvents, logEvents } from './core/trail_listeners.ts';
+import { serveMetrics } from './http/metrics.ts';
+import { startJobs } from './jobs.ts';
+import type { Tracing } from './lib/tracing.ts';
+
+export interface Operations {
+  /** Null when there is nowhere to send traces to. */
+  tracing: Tracing | null;
+  /** Ends the jobs; one that is running stops at its next batch. The sooner in a shutdown, the better. */
+  stopJobs: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+/** Starts all of it, as the settings say. */
+export async function startOperations(services: Services): Promise<Operations> {
+  const { config, log, metrics } = services;
+  const metricsServer = await serveMetrics(services);
+  if (metricsServer) {
+    watchFigures(services);
+    metrics.watchProcess();
+  }
+  const unlisten = [logEvents(log), countEvents(metrics)];
+  const tracing = config.tracesEndpoint ? await startTracing(services, config.tracesEndpoint) : null;
+  const jobs = config.jobs ? startJobs(services) : null;
+  return {
+    tracing,
+    stopJobs: async () => await jobs?.stop(),
+    async close() {
+      for (const end of unlisten) end();
+      await metricsServer?.close();
+      await tracing?.close();
+    },
+  };
+}
+
+// The SDK is large and reads the environment by itself: nothing of it is loaded unless somebody wants traces.
+async function startTracing({ db, log }: Services, endpoint: string): Promise<Tracing> {
+  const { openTracing } = await import('./lib/tracing.ts');
+  const tracing = openTracing(endpoint, log);
+  const system = isPostgres(db) ? 'postgresql' : 'sqlite';
+  watchQueries(db, (query) => tracing.query(system, query));
+  return tracing;
+}

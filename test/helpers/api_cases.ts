@@ -1,0 +1,156 @@
+// One good request for every row of the route tables. A row without one fails test/http/openapi.test.ts.
+import { makeClient, makeUser, password } from './builders.ts';
+import { api, type SignedIn, signIn } from './oauth.ts';
+import { makeConfidentialClient, makeResourceServer } from './resources.ts';
+import type { TestServer } from './server.ts';
+
+/** Who calls; one of each a server. */
+export interface Callers {
+  server: TestServer;
+  /** A user on a device, with the scope `account`. */
+  user: SignedIn;
+  /** A user with the scope `openid` alone. */
+  unscoped: SignedIn;
+  /** An administrator with the scopes `account` and `admin`. */
+  admin: SignedIn;
+}
+
+export interface GoodRequest {
+  /** Below `/api`. */
+  path: string;
+  json?: unknown;
+  /** Who calls, where it is not the caller of the row's kind. */
+  token?: string;
+}
+
+type Case = (callers: Callers) => Promise<GoodRequest> | GoodRequest;
+
+/** The good requests by `<method> <path>` of their row. */
+export const cases: Record<string, Case> = { ...userCases(), ...adminCases() };
+
+const known = new WeakMap<TestServer, Promise<Callers>>();
+
+/** The callers of a server, who are signed in once. */
+export async function callersOf(server: TestServer): Promise<Callers> {
+  const signing = known.get(server) ?? signInCallers(server);
+  known.set(server, signing);
+  return await signing;
+}
+
+async function signInCallers(server: TestServer): Promise<Callers> {
+  const admin = await makeUser(server.db, { roles: ['admin'] });
+  const console = await makeClient(server.db, { scope: 'openid account admin' });
+  return {
+    server,
+    user: await signIn(server, { form: { device_id: 'phone', device_name: 'My phone' } }),
+    unscoped: await signIn(server, { form: { scope: 'openid' } }),
+    admin: await signIn(server, { user: admin, client: console, form: { scope: 'account admin' } }),
+  };
+}
+
+function userCases(): Record<string, Case> {
+  const again = async ({ server, user }: Callers, form = {}) =>
+    (await signIn(server, { ...user, form })).tokens;
+  const deviceOf = async ({ server, user }: Callers, device_id: string) => {
+    await again({ server, user } as Callers, { device_id });
+    return (await server.db('devices').where({ user_id: user.user.id, device_id }).first()).id;
+  };
+  return {
+    'get /me': () => ({ path: '/me' }),
+    'patch /me': async ({ server }) => {
+      const { tokens, user } = await signIn(server);
+      const json = { username: `${user.username}-new`, email: `${user.username}@${server.store}.example` };
+      return { path: '/me', json, token: tokens.access_token };
+    },
+    'post /me/password': async ({ server }) => {
+      const { tokens } = await signIn(server);
+      const json = { current_password: password, new_password: 'another horse, another staple' };
+      return { path: '/me/password', json, token: tokens.access_token };
+    },
+    'get /sessions': () => ({ path: '/sessions?limit=2' }),
+    'get /sessions/:id': ({ user }) => ({ path: `/sessions/${user.tokens.session_id}` }),
+    'delete /sessions/:id': async (all) => ({ path: `/sessions/${(await again(all)).session_id}` }),
+    'post /logout': async (all) => ({ path: '/logout', json: { session_id: (await again(all)).session_id } }),
+    'get /devices': () => ({ path: '/devices' }),
+    'get /devices/:id': async (all) => ({ path: `/devices/${await deviceOf(all, 'phone')}` }),
+    'patch /devices/:id': async (all) => ({
+      path: `/devices/${await deviceOf(all, 'phone')}`,
+      json: { name: 'Another name' },
+    }),
+    'delete /devices/:id': async (all) => ({ path: `/devices/${await deviceOf(all, 'tablet')}` }),
+  };
+}
+
+function adminCases(): Record<string, Case> {
+  const someone = async ({ server }: Callers) => (await makeUser(server.db)).id;
+  const change =
+    (verb: string, json: object = { reason: 'because' }): Case =>
+    async (all) => ({ path: `/admin/users/${await someone(all)}/${verb}`, json });
+  const someClient = async ({ server }: Callers) => (await makeConfidentialClient(server)).client_id;
+  const someServer = async ({ server }: Callers) =>
+    encodeURIComponent((await makeResourceServer(server)).identifier);
+  return {
+    'get /admin/users': () => ({ path: '/admin/users?limit=3&status=active' }),
+    'post /admin/users': ({ server }) => ({
+      path: '/admin/users',
+      json: { username: `made-${server.store}`, email: `made@${server.store}.example`, roles: ['editor'] },
+    }),
+    'get /admin/users/:id': async (all) => ({ path: `/admin/users/${await someone(all)}` }),
+    'patch /admin/users/:id': async (all) => ({
+      path: `/admin/users/${await someone(all)}`,
+      json: { roles: ['editor'], tenant_id: 'acme' },
+    }),
+    'post /admin/users/:id/ban': change('ban', { reason: 'because', expires_at: '2100-01-01T00:00:00Z' }),
+    'post /admin/users/:id/unban': change('unban'),
+    'post /admin/users/:id/disable': change('disable'),
+    'post /admin/users/:id/enable': change('enable'),
+    'post /admin/users/:id/delete': change('delete'),
+    'post /admin/users/:id/force-logout': change('force-logout'),
+    'get /admin/users/:id/sessions': ({ user }) => ({
+      path: `/admin/users/${user.user.id}/sessions?limit=1`,
+    }),
+    'get /admin/sessions/:id': ({ user }) => ({ path: `/admin/sessions/${user.tokens.session_id}` }),
+    'delete /admin/sessions/:id': async ({ server }) => ({
+      path: `/admin/sessions/${(await signIn(server)).tokens.session_id}`,
+    }),
+    'get /admin/clients': () => ({ path: '/admin/clients?limit=2' }),
+    'post /admin/clients': () => ({
+      path: '/admin/clients',
+      json: { client_name: 'Made', redirect_uris: ['https://made.example/callback'], scope: 'openid' },
+    }),
+    'get /admin/clients/:client_id': async (all) => ({ path: `/admin/clients/${await someClient(all)}` }),
+    'patch /admin/clients/:client_id': async (all) => ({
+      path: `/admin/clients/${await someClient(all)}`,
+      json: { client_name: 'Renamed' },
+    }),
+    'delete /admin/clients/:client_id': async (all) => ({ path: `/admin/clients/${await someClient(all)}` }),
+    'post /admin/clients/:client_id/secrets': async (all) => ({
+      path: `/admin/clients/${await someClient(all)}/secrets`,
+      json: { previous_expires_in: 3_600 },
+    }),
+    'delete /admin/clients/:client_id/secrets/:id': async (all) => {
+      const path = `/admin/clients/${await someClient(all)}/secrets`;
+      const { access_token } = all.admin.tokens;
+      const { body } = await api(all.server, `POST ${path}`, access_token, { json: {} });
+      return { path: `${path}/${body.id}` };
+    },
+    'get /admin/resource-servers': () => ({ path: '/admin/resource-servers' }),
+    'post /admin/resource-servers': () => ({
+      path: '/admin/resource-servers',
+      json: { identifier: 'https://made.example/api', scope: 'a b', access_token_format: 'opaque' },
+    }),
+    'get /admin/resource-servers/:identifier': async (all) => ({
+      path: `/admin/resource-servers/${await someServer(all)}`,
+    }),
+    'patch /admin/resource-servers/:identifier': async (all) => ({
+      path: `/admin/resource-servers/${await someServer(all)}`,
+      json: { name: 'Renamed' },
+    }),
+    'delete /admin/resource-servers/:identifier': async (all) => ({
+      path: `/admin/resource-servers/${await someServer(all)}`,
+    }),
+    'get /admin/keys': () => ({ path: '/admin/keys' }),
+    'post /admin/keys/rotate': () => ({ path: '/admin/keys/rotate', json: { force: true } }),
+    'get /admin/events': ({ user }) => ({ path: `/admin/events?limit=2&user_id=${user.user.id}` }),
+  };
+}

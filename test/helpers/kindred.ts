@@ -1,0 +1,79 @@
+// Runs a command of ours as an operator would: a process of its own, with an environment of its own and an empty folder.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { createGate } from '../../src/lib/gate.ts';
+import type { Outcome } from './child.ts';
+import { environment, type Settings } from './server.ts';
+
+export const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+export interface Surroundings {
+  env: Settings;
+  stdin?: string | Buffer;
+  /** The working folder; an empty one when absent. */
+  cwd?: string;
+}
+
+// Half a second of work each; all tests of a file at once would only time each other out.
+const gate = createGate(2);
+
+/** One command to its end. */
+export async function runCommand(args: string[], surroundings: Surroundings): Promise<Outcome> {
+  return await gate(() => run(args, surroundings));
+}
+
+async function run(args: string[], { env, stdin, cwd }: Surroundings): Promise<Outcome> {
+  const directory = cwd ?? (await mkdtemp(join(tmpdir(), 'kindred-cli-')));
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  // A command that refuses its arguments ends without reading.
+  child.stdin.on('error', () => {});
+  child.stdin.end(stdin ?? '');
+  const [stdout, stderr, [code, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
+  if (!cwd) await rm(directory, { recursive: true });
+  return { code, signal, stdout, stderr };
+}
+
+/** One command on this database. */
+export async function kindred(
+  { databaseUrl }: { databaseUrl: string },
+  args: string[],
+  stdin?: string | Buffer,
+): Promise<Outcome> {
+  const env = environment(databaseUrl);
+  return await runCommand(args, stdin === undefined ? { env } : { env, stdin });
+}
+
+/** What a command with `--json` printed; anything but a success fails the test. */
+export async function kindredJson<Result = Record<string, unknown>>(
+  server: { databaseUrl: string },
+  args: string[],
+  stdin?: string,
+): Promise<Result> {
+  const { code, stdout, stderr } = await kindred(server, [...args, '--json'], stdin);
+  if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+/** Asserts that a command said in one line what is wrong, printed no result and did not succeed. */
+export function assertRefusedCommand(t: ExecutionContext, outcome: Outcome, said: RegExp): void {
+  const { code, stdout, stderr } = outcome;
+  t.is(code, 1, stderr);
+  t.is(stdout, '');
+  t.regex(stderr, /^kindred: [^\n]+\n$/);
+  t.regex(stderr, said);
+  t.notRegex(stderr, /\bat .+:\d+|node_modules|\binsert into\b|\bselect\b/i);
+}

@@ -1,0 +1,10 @@
+// Holds a job's lock until it is killed; says when it has it.
+import { withJobLock } from '../../../src/core/job_lock.ts';
+
+const [url = '', name = ''] = process.argv.slice(2);
+const done = await withJobLock(url, name, async () => {
+  console.log('held');
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
+  return {};
+});
+if (!done) console.log('busy');
