@@ -40,6 +40,7 @@ export interface Config {
   registration: Parsed['REGISTRATION'];
   registrationToken: string | null;
   clientIdMetadataDocuments: boolean;
+  fetchPrivateAddresses: boolean;
   brand: { name: string; logoUrl?: string; accent?: string };
   /** Bytes. */
   bodyLimit: number;
@@ -97,6 +98,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     registration: values.REGISTRATION,
     registrationToken: values.REGISTRATION === 'token' ? (values.REGISTRATION_TOKEN ?? null) : null,
     clientIdMetadataDocuments: values.CLIENT_ID_METADATA_DOCUMENTS,
+    fetchPrivateAddresses: values.FETCH_PRIVATE_ADDRESSES,
     brand: {
       name: values.BRAND_NAME,
       ...(values.BRAND_LOGO_URL === undefined ? {} : { logoUrl: values.BRAND_LOGO_URL }),

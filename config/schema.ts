@@ -126,6 +126,9 @@ export const schema = z.object({
   CLIENT_ID_METADATA_DOCUMENTS: flag(false).describe(
     'accept clients whose `client_id` is the URL of their metadata',
   ),
+  FETCH_PRIVATE_ADDRESSES: flag(false).describe(
+    'whether keys, metadata and logout notices of clients may be fetched from and sent to private and loopback addresses',
+  ),
   BRAND_NAME: z.string().min(1).max(60).default('Kindred').describe('what the pages call this place'),
   BRAND_LOGO_URL: z.url().optional().describe('a picture about as wide as high, for the pages'),
   BRAND_ACCENT: z

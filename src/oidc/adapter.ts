@@ -1,6 +1,6 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
 import { type Adapter, type AdapterPayload, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { type Client, findClient, hasSecret } from '../core/clients.ts';
+import { type Client, deleteClient, findClient, hasSecret } from '../core/clients.ts';
 import {
   consumeModel,
   deleteModel,
@@ -10,6 +10,7 @@ import {
   sealedModels,
 } from '../core/oidc_models.ts';
 import { looksLikeRefreshToken } from '../core/refresh_token.ts';
+import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import type { SessionWithUser } from '../core/sessions.ts';
 import { endSessionOfToken } from './refresh_token_model.ts';
@@ -27,12 +28,24 @@ export function createAdapter(services: Services): (model: string) => Adapter {
   };
 }
 
+/** What the engine believes to be a client's secret; the real ones are compared by their digests. */
+export const secretPlaceholder = 'compared elsewhere';
+
 function clientAdapter({ db }: Services): Adapter {
   return {
     ...unsupported('Client'),
+    // A client that is described by its own document is fetched by the engine, which knows when to fetch it again.
     async find(id) {
       const client = await findClient(db, id);
-      return client ? engineMetadata(client) : undefined;
+      return client && client.registered_by !== 'document' ? engineMetadata(client) : undefined;
+    },
+    async upsert(id, metadata) {
+      const { client_secret } = metadata as { client_secret?: string };
+      const secret = client_secret === secretPlaceholder ? undefined : client_secret;
+      await saveRegisteredClient(db, id, metadata, 'itself', secret);
+    },
+    async destroy(id) {
+      await deleteClient(db, id);
     },
   };
 }
@@ -43,7 +56,7 @@ export function engineMetadata(client: Client): AdapterPayload {
   return {
     ...metadata,
     client_id: client.client_id,
-    ...(hasSecret(client.metadata) ? { client_secret: 'compared elsewhere' } : {}),
+    ...(hasSecret(client.metadata) ? { client_secret: secretPlaceholder } : {}),
     kindred: client,
   } as AdapterPayload;
 }

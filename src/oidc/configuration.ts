@@ -1,6 +1,7 @@
 // The engine's configuration: which features are on, and where it asks us.
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { isRegisteredOrigin } from '../core/clients.ts';
+import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import type { Keyring } from '../lib/crypto.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
@@ -65,6 +66,8 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     formats: {
       customizers: { jwt: async (_ctx, token, jwt) => addSid(token as { sid?: string }, jwt as never) },
     },
+    fetch: (url, options) =>
+      fetch(url, config.fetchPrivateAddresses ? ({ ...options, dispatcher: undefined } as never) : options),
     interactions: { policy: policy(), url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     renderError: pages.renderError,
     routes: {
@@ -137,10 +140,22 @@ function features(services: Services, pages: EnginePages): Features {
       initialAccessToken: config.registrationToken ?? false,
     },
     registrationManagement: { enabled: config.registration !== 'off', rotateRegistrationAccessToken: true },
-    ...(config.clientIdMetadataDocuments
-      ? { clientIdMetadataDocument: { enabled: true, ack: 'draft-01' } }
-      : {}),
+    clientIdMetadataDocument: {
+      enabled: config.clientIdMetadataDocuments,
+      allowClient: async (_ctx, client) => await adoptDocumentClient(services, client),
+    },
   };
+}
+
+// Sessions and consents point to a row of their client, so one that lives in a document gets a row when it is used.
+async function adoptDocumentClient(
+  { db }: Services,
+  client: { clientId: string; metadata: () => object },
+): Promise<boolean> {
+  if ('kindred' in client) return true;
+  const kindred = await saveRegisteredClient(db, client.clientId, { ...client.metadata() }, 'document');
+  Object.defineProperty(client, 'kindred', { value: kindred });
+  return true;
 }
 
 // The engine's prompts, with three rules of ours: an unknown scope is an error and not silence; a user who may no

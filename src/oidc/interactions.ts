@@ -145,7 +145,7 @@ async function showConsent(visited: Visit): Promise<void> {
     client: {
       name: client.clientName ?? client.clientId,
       redirectUri: redirect_uri ?? client.clientUri ?? client.redirectUris?.[0] ?? '',
-      isVerified: row.registered_by !== 'itself',
+      isVerified: row.registered_by === 'admin',
       logoUrl: client.logoUri ?? null,
       tosUrl: client.tosUri ?? null,
       policyUrl: client.policyUri ?? null,

@@ -64,9 +64,11 @@ async function deliver({ db, log }: Services, provider: Provider, notice: Logout
 
 const send = Symbol('the engine’s own delivery');
 
+// With the `sid` always: without it, a client would have to log its user out everywhere.
 async function sendNotice(client: Notifiable, notice: LogoutNotice): Promise<void> {
+  const asking: Notifiable = Object.create(client, { backchannelLogoutSessionRequired: { value: true } });
   const deliverOne = (client as unknown as Record<symbol, Notifiable['backchannelLogout']>)[send];
-  await deliverOne?.call(client, notice.user_id, notice.session_id);
+  await deliverOne?.call(asking, notice.user_id, notice.session_id);
 }
 
 /** Keeps the engine's delivery for us and takes it from the engine. */

@@ -16,6 +16,8 @@ import { refreshTokenModel } from './refresh_token_model.ts';
 import { knownSession, originOf } from './request.ts';
 import { defaultScope, requireKnownScopes } from './resources.ts';
 
+export type { Provider };
+
 type Names = string | readonly string[] | ReadonlySet<string>;
 type Handler<Params extends object> = (ctx: TokenEndpointGrantContext<Params>) => Promise<void> | void;
 

@@ -2,9 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digest } from '../lib/crypto.ts';
-import { readableOn } from './color.ts';
 import { escapeHtml, monogram } from './text.ts';
-import { themeCss } from './theme.ts';
+import { colorsOf, themeCss } from './theme.ts';
 
 export interface Brand {
   name: string;
@@ -53,7 +52,8 @@ export function assets(brand: Brand): Asset[] {
 }
 
 function drawIcon(letter: string, accent: string): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${accent}"/><text x="16" y="22.5" text-anchor="middle" font-family="system-ui,sans-serif" font-weight="600" font-size="18" fill="${readableOn(accent)}">${escapeHtml(letter)}</text></svg>`;
+  const { light } = colorsOf(accent);
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${light.accent}"/><text x="16" y="22.5" text-anchor="middle" font-family="system-ui,sans-serif" font-weight="600" font-size="18" fill="${light['accent-on']}">${escapeHtml(letter)}</text></svg>`;
 }
 
 function asset(extension: string, type: string, body: string): Asset {

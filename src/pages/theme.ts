@@ -1,6 +1,6 @@
 // The colours of the pages, light and dark, all made from the one accent that a deployment chooses. Whatever it chooses
 // can be read: text has a contrast of 4.5, the edges of controls one of 3 (WCAG 2.2 AA).
-import { readableOn, toHex, toOklch, withContrast } from './color.ts';
+import { contrast, readableOn, toHex, toOklch, withContrast } from './color.ts';
 
 /** Custom properties of the stylesheet, without their leading dashes. */
 export type Colors = Record<string, string>;
@@ -63,20 +63,28 @@ function colors(accent: string, scheme: typeof light | typeof dark): Colors {
   const soft = tinted(scheme.soft);
   const grounds = [greys.page, greys.surface];
   const { direction } = scheme;
-  // In the light the accent is the deployment's own; in the dark a dark one would not show, and is lifted until it does.
-  const fill = direction === 'darker' ? accent : withContrast(accent, grounds, 3, direction);
+  // In the dark a dark accent would not show, and is lifted until it does.
+  const shown = direction === 'darker' ? accent : withContrast(accent, grounds, 3, direction);
+  const fill = readyForWhite(shown);
   const on = readableOn(fill);
+  // Grey words and edges would look switched off.
+  const inkOf = c < 0.02 ? greys.ink : accent;
   return {
     ...greys,
     ...scheme.fixed,
     accent: fill,
     'accent-on': on,
     'accent-hover': shade(fill, on === '#ffffff' ? -0.05 : 0.05),
-    'accent-edge': withContrast(fill, grounds, 3, direction),
-    'accent-ink': withContrast(accent, [...grounds, greys.raised, soft], 4.6, direction),
+    'accent-edge': withContrast(c < 0.02 ? greys.field : fill, grounds, 3, direction),
+    'accent-ink': withContrast(inkOf, [...grounds, greys.raised, soft], 4.6, direction),
     'accent-soft': soft,
     motif: tinted(scheme.motif),
   };
+}
+
+// White on a strong colour is what everybody expects; where little is missing, the colour gives way a little.
+function readyForWhite(hex: string): string {
+  return contrast(hex, '#ffffff') >= 3 ? withContrast(hex, ['#ffffff'], 4.5, 'darker') : hex;
 }
 
 // Away from the colour of the text on it, so that its contrast only grows.

@@ -110,7 +110,11 @@ export function accountPage(change: Partial<AccountPage> = {}, name?: string): A
     consents: [
       {
         client: { name: name ?? 'Photo Printer', url: 'https://print.example/' },
-        scopes: [{ name: 'openid' }, { name: 'email' }, { name: name ?? 'photos:read', resourceServer: name ?? 'Photos' }],
+        scopes: [
+          { name: 'openid' },
+          { name: 'email' },
+          { name: name ?? 'photos:read', resourceServer: name ?? 'Photos' },
+        ],
         since: before(3_000_000),
         withdrawAction: '/account/consents/1/withdraw',
       },
@@ -132,7 +136,12 @@ export const samples: Record<string, (brand: Brand) => string> = {
     renderLogin(b, { form, client, cancel: form, username: 'ada', problem: { kind: 'wrong_credentials' } }),
   login_expired: (b) => renderLogin(b, { form, client, problem: { kind: 'form_expired' } }),
   login_too_many: (b) =>
-    renderLogin(b, { form, client, username: 'ada', problem: { kind: 'too_many_attempts', retryAfter: 200 } }),
+    renderLogin(b, {
+      form,
+      client,
+      username: 'ada',
+      problem: { kind: 'too_many_attempts', retryAfter: 200 },
+    }),
   login_banned: (b) =>
     renderLogin(b, {
       form,
@@ -172,10 +181,13 @@ export const samples: Record<string, (brand: Brand) => string> = {
     return renderConsent(b, { ...page, scopes, client: { ...page.client, ...urls, isVerified: false } });
   },
   device_code: (b) => renderDeviceCode(b, { form }),
-  device_code_wrong: (b) =>
-    renderDeviceCode(b, { form, code: 'BCDF-GHJK', problem: { kind: 'not_found' } }),
+  device_code_wrong: (b) => renderDeviceCode(b, { form, code: 'BCDF-GHJK', problem: { kind: 'not_found' } }),
   device_code_nasty: (b) =>
-    renderDeviceCode(b, { form: worstForm, code: nasty, problem: { kind: 'too_many_attempts', retryAfter: 5 } }),
+    renderDeviceCode(b, {
+      form: worstForm,
+      code: nasty,
+      problem: { kind: 'too_many_attempts', retryAfter: 5 },
+    }),
   device_confirm: (b) =>
     renderDeviceConfirm(b, {
       form: { ...form, hidden: { user_code: 'BCDF-GHJK' } },
@@ -193,14 +205,26 @@ export const samples: Record<string, (brand: Brand) => string> = {
       now,
     }),
   device_connected: (b) =>
-    renderDeviceResult(b, { outcome: 'connected', client: { name: 'Living Room TV' }, accountUrl: '/account' }),
+    renderDeviceResult(b, {
+      outcome: 'connected',
+      client: { name: 'Living Room TV' },
+      accountUrl: '/account',
+    }),
   device_denied: (b) => renderDeviceResult(b, { outcome: 'denied', client, retryUrl: '/device' }),
-  device_failed: (b) => renderDeviceResult(b, { outcome: 'failed', retryUrl: '/device', accountUrl: '/account' }),
-  device_result_nasty: (b) => renderDeviceResult(b, { outcome: 'connected', client: { name: nasty }, accountUrl: `/${nasty}` }),
+  device_failed: (b) =>
+    renderDeviceResult(b, { outcome: 'failed', retryUrl: '/device', accountUrl: '/account' }),
+  device_result_nasty: (b) =>
+    renderDeviceResult(b, { outcome: 'connected', client: { name: nasty }, accountUrl: `/${nasty}` }),
   logout: (b) => renderLogout(b, { form, client, user: { username: 'ada' } }),
-  logout_nasty: (b) => renderLogout(b, { form: worstForm, client: { name: nasty }, user: { username: nasty } }),
-  logged_out: (b) => renderLoggedOut(b, { client: { ...client, url: 'https://print.example/' }, signInUrl: '/account' }),
-  logged_out_nasty: (b) => renderLoggedOut(b, { client: { name: nasty, url: `https://x.example/${nasty}` }, signInUrl: `/${nasty}` }),
+  logout_nasty: (b) =>
+    renderLogout(b, { form: worstForm, client: { name: nasty }, user: { username: nasty } }),
+  logged_out: (b) =>
+    renderLoggedOut(b, { client: { ...client, url: 'https://print.example/' }, signInUrl: '/account' }),
+  logged_out_nasty: (b) =>
+    renderLoggedOut(b, {
+      client: { name: nasty, url: `https://x.example/${nasty}` },
+      signInUrl: `/${nasty}`,
+    }),
   error: (b) =>
     renderError(b, {
       code: 'invalid_redirect_uri',
@@ -231,7 +255,10 @@ export const samples: Record<string, (brand: Brand) => string> = {
       accountPage({
         flash: { code: 'others_ended', count: 2 },
         password: { action: '/account/password', problem: { kind: 'password_too_common' } },
-        profile: { action: '/account/profile', problem: { field: 'email', text: 'This e-mail address is taken.' } },
+        profile: {
+          action: '/account/profile',
+          problem: { field: 'email', text: 'This e-mail address is taken.' },
+        },
       }),
     ),
   account_empty: (b) => {
