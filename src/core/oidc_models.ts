@@ -64,7 +64,7 @@ type Row = StoredModel & { id: string };
 /** The record of this handle, with the handle put back, or null. Not for records that are sealed. */
 export async function findModel(db: Db, model: string, id: string): Promise<StoredModel | null> {
   const row = await read(db, model, 'id', id);
-  return row ? { ...row, payload: { ...row.payload, jti: id } } : null;
+  return row ? { ...withoutId(row), payload: { ...row.payload, jti: id } } : null;
 }
 
 /** The sealed record of this handle or, for `second_id`, of this second handle; or null. */
@@ -78,7 +78,11 @@ export async function findSealedModel(
   const row = await read(db, model, column, handle);
   if (!row) return null;
   const box = row.payload as unknown as Box;
-  return { ...row, payload: JSON.parse(unseal(keyring, purpose, box.sealed, context(model, row.id))) };
+  return { ...withoutId(row), payload: JSON.parse(unseal(keyring, purpose, box.sealed, context(model, row.id))) };
+}
+
+function withoutId({ payload, consumed_at, is_expired }: Row): StoredModel {
+  return { payload, consumed_at, is_expired };
 }
 
 async function read(db: Db, model: string, column: 'id' | 'second_id', handle: string): Promise<Row | null> {

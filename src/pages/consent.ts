@@ -11,8 +11,8 @@ export interface ConsentPage {
   switchUser?: FormTarget;
   client: {
     name: string;
-    /** Where the user would be sent. */
-    redirectUri: string;
+    /** Where the user would be sent; absent in the device flow, which sends nobody anywhere. */
+    redirectUri?: string | null;
     /** False for one that registered itself, or that its own metadata document describes. */
     isVerified: boolean;
     logoUrl?: string | null;
@@ -39,7 +39,7 @@ export function renderConsent(brand: Brand, page: ConsentPage): string {
       client: {
         name,
         monogram: monogram(client.name),
-        place: placeOf(client.redirectUri),
+        place: client.redirectUri ? placeOf(client.redirectUri) : null,
         isVerified: client.isVerified,
         logoUrl: webUrl(client.logoUrl),
         tosUrl: webUrl(client.tosUrl),

@@ -55,6 +55,7 @@ export function themeCss(accent: string): string {
 
 function colors(accent: string, scheme: typeof light | typeof dark): Colors {
   const { c, h } = toOklch(accent);
+  const isGrey = c < 0.02;
   const tint = Math.min(c, 0.008);
   const greys = Object.fromEntries(
     Object.entries(scheme.greys).map(([name, l]) => [name, toHex({ l, c: l === 1 ? 0 : tint, h })]),
@@ -63,20 +64,18 @@ function colors(accent: string, scheme: typeof light | typeof dark): Colors {
   const soft = tinted(scheme.soft);
   const grounds = [greys.page, greys.surface];
   const { direction } = scheme;
-  // In the dark a dark accent would not show, and is lifted until it does.
-  const shown = direction === 'darker' ? accent : withContrast(accent, grounds, 3, direction);
+  // In the dark a dark accent would not show, and is lifted until it does; a grey one further, or it looks switched off.
+  const shown = direction === 'darker' ? accent : withContrast(accent, grounds, isGrey ? 12 : 3, direction);
   const fill = readyForWhite(shown);
   const on = readableOn(fill);
-  // Grey words and edges would look switched off.
-  const inkOf = c < 0.02 ? greys.ink : accent;
   return {
     ...greys,
     ...scheme.fixed,
     accent: fill,
     'accent-on': on,
     'accent-hover': shade(fill, on === '#ffffff' ? -0.05 : 0.05),
-    'accent-edge': withContrast(c < 0.02 ? greys.field : fill, grounds, 3, direction),
-    'accent-ink': withContrast(inkOf, [...grounds, greys.raised, soft], 4.6, direction),
+    'accent-edge': withContrast(isGrey ? greys.field : fill, grounds, 3, direction),
+    'accent-ink': withContrast(isGrey ? greys.ink : accent, [...grounds, greys.raised, soft], 4.6, direction),
     'accent-soft': soft,
     motif: tinted(scheme.motif),
   };

@@ -8,7 +8,7 @@ const browsers: [pattern: RegExp, name: string][] = [
   [/\bVivaldi\//, 'Vivaldi'],
   [/\b(Firefox|FxiOS)\//, 'Firefox'],
   [/\b(Chrome|Chromium|CriOS|HeadlessChrome)\//, 'Chrome'],
-  [/\bVersion\/\S+.*\bSafari\//, 'Safari'],
+  [/\bSafari\//, 'Safari'],
 ];
 
 const systems: [pattern: RegExp, name: string, kind: DeviceKind][] = [
@@ -21,11 +21,14 @@ const systems: [pattern: RegExp, name: string, kind: DeviceKind][] = [
   [/\bLinux\b|\bX11\b/i, 'Linux', 'computer'],
 ];
 
+// Real ones are shorter; what others send need not be read.
+const longest = 512;
+
 export type DeviceKind = 'phone' | 'computer' | 'other';
 
 /** "Firefox on Linux", "An app on Android", "curl"; "Unknown device" when it says nothing of use. */
 export function describeUserAgent(userAgent: string | null | undefined): string {
-  const text = userAgent ?? '';
+  const text = (userAgent ?? '').slice(0, longest);
   const what = browsers.find(([pattern]) => pattern.test(text))?.[1] ?? productOf(text);
   const where = systems.find(([pattern]) => pattern.test(text))?.[1];
   if (what && where) return `${what} on ${where}`;
@@ -37,9 +40,8 @@ export function deviceKind(
   platform: string | null | undefined,
   userAgent: string | null | undefined,
 ): DeviceKind {
-  const texts = [platform ?? '', userAgent ?? ''];
-  for (const text of texts) {
-    const kind = systems.find(([pattern]) => pattern.test(text))?.[2];
+  for (const text of [platform ?? '', userAgent ?? '']) {
+    const kind = systems.find(([pattern]) => pattern.test(text.slice(0, longest)))?.[2];
     if (kind) return kind;
   }
   return 'other';

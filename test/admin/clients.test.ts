@@ -57,6 +57,7 @@ testOnServers('a client is registered, read, changed and removed', async (t, ser
     redirect_uris: [],
     response_types: [],
     rotation_profile: 'strict',
+    registered_by: 'admin',
   };
   t.deepEqual(rest, { ...given, ...defaults });
   t.regex(String(client_secret), /^[\w-]{43}$/);
