@@ -36,6 +36,12 @@ export interface Config {
   /** Whether this process runs the periodic jobs. */
   jobs: boolean;
   trustProxy: { hops: number; addresses: string[] };
+  pkce: Parsed['PKCE'];
+  registration: Parsed['REGISTRATION'];
+  registrationToken: string | null;
+  clientIdMetadataDocuments: boolean;
+  fetchPrivateAddresses: boolean;
+  brand: { name: string; logoUrl?: string; accent?: string };
   /** Bytes. */
   bodyLimit: number;
   logLevel: Parsed['LOG_LEVEL'];
@@ -88,6 +94,16 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     auditRetention: values.AUDIT_RETENTION,
     jobs: values.JOBS,
     trustProxy: parseTrustProxy(values.TRUST_PROXY),
+    pkce: values.PKCE,
+    registration: values.REGISTRATION,
+    registrationToken: values.REGISTRATION === 'token' ? (values.REGISTRATION_TOKEN ?? null) : null,
+    clientIdMetadataDocuments: values.CLIENT_ID_METADATA_DOCUMENTS,
+    fetchPrivateAddresses: values.FETCH_PRIVATE_ADDRESSES,
+    brand: {
+      name: values.BRAND_NAME,
+      ...(values.BRAND_LOGO_URL === undefined ? {} : { logoUrl: values.BRAND_LOGO_URL }),
+      ...(values.BRAND_ACCENT === undefined ? {} : { accent: values.BRAND_ACCENT }),
+    },
     bodyLimit: values.BODY_LIMIT,
     logLevel: values.LOG_LEVEL,
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
@@ -161,8 +177,14 @@ function unsafeInDevelopment(values: Parsed, issuer: string): string[] {
 
 // SQLite lives on one machine, where memory counts as well; the library's limiter for it shares no transaction with ours.
 function contradictions(values: Parsed): string[] {
-  const isShared = values.RATE_LIMITS === 'database' && values.DATABASE_URL.startsWith('sqlite:');
-  return isShared ? ['RATE_LIMITS: database needs Postgres; with SQLite use memory'] : [];
+  const problems: string[] = [];
+  if (values.RATE_LIMITS === 'database' && values.DATABASE_URL.startsWith('sqlite:')) {
+    problems.push('RATE_LIMITS: database needs Postgres; with SQLite use memory');
+  }
+  if (values.REGISTRATION === 'token' && !values.REGISTRATION_TOKEN) {
+    problems.push('REGISTRATION_TOKEN: is required with REGISTRATION=token');
+  }
+  return problems;
 }
 
 function isLoopback(host: string): boolean {

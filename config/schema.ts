@@ -110,6 +110,32 @@ export const schema = z.object({
     .max(1_048_576)
     .default(57_344)
     .describe('largest request body, bytes'),
+  PKCE: z
+    .enum(['public', 'all'])
+    .default('public')
+    .describe('who must use PKCE in the code flow: `public` clients, or `all`'),
+  REGISTRATION: z
+    .enum(['off', 'token', 'open'])
+    .default('off')
+    .describe('dynamic client registration: `off`, with an initial access `token`, or `open` to everybody'),
+  REGISTRATION_TOKEN: z
+    .string()
+    .min(32)
+    .optional()
+    .describe('the initial access token for `REGISTRATION=token`, at least 32 characters'),
+  CLIENT_ID_METADATA_DOCUMENTS: flag(false).describe(
+    'accept clients whose `client_id` is the URL of their metadata',
+  ),
+  FETCH_PRIVATE_ADDRESSES: flag(false).describe(
+    'whether keys, metadata and logout notices of clients may be fetched from and sent to private and loopback addresses',
+  ),
+  BRAND_NAME: z.string().min(1).max(60).default('Kindred').describe('what the pages call this place'),
+  BRAND_LOGO_URL: z.url().optional().describe('a picture about as wide as high, for the pages'),
+  BRAND_ACCENT: z
+    .string()
+    .regex(/^#[0-9a-fA-F]{6}$/, 'must be a colour such as #1f6b57')
+    .optional()
+    .describe('the accent colour of the pages'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

@@ -8,6 +8,9 @@ import { adminResourceServerRoutes } from './http/admin_resource_servers.ts';
 import { adminSessionRoutes } from './http/admin_sessions.ts';
 import { adminStatsRoutes } from './http/admin_stats.ts';
 import { adminUserRoutes } from './http/admin_users.ts';
+import { serveAssets } from './http/assets.ts';
+import { browserSessionRoutes } from './http/browser_sessions.ts';
+import { consentRoutes } from './http/consents.ts';
 import { answerPreflights } from './http/cors.ts';
 import { deviceRoutes } from './http/devices.ts';
 import { closeWhenDraining } from './http/drain.ts';
@@ -18,19 +21,26 @@ import { meRoutes } from './http/me.ts';
 import { measureRequests } from './http/measure.ts';
 import { openApiRoutes } from './http/openapi.ts';
 import { identify, limitBody, logRequests, secureHeaders } from './http/request.ts';
+import { serveResourceMetadata } from './http/resource_metadata.ts';
 import { createRouter } from './http/router.ts';
 import type { Route } from './http/routes.ts';
 import { sessionRoutes } from './http/sessions.ts';
 import { traceRequests } from './http/trace.ts';
 import type { Tracing } from './lib/tracing.ts';
+import { accountRoutes } from './oidc/account_page.ts';
 import { createClientRegistry } from './oidc/clients.ts';
-import { createProvider } from './oidc/provider.ts';
+import { cookieKeys } from './oidc/configuration.ts';
+import { interactionRoutes } from './oidc/interactions.ts';
+import { createProvider, type Provider } from './oidc/provider.ts';
+import { guardRegistration } from './oidc/registration.ts';
 
 /** Every route of our own API. */
 export const routes: Route[] = [
   ...meRoutes,
   ...sessionRoutes,
   ...deviceRoutes,
+  ...consentRoutes,
+  ...browserSessionRoutes,
   ...adminUserRoutes,
   ...adminSessionRoutes,
   ...adminClientRoutes,
@@ -47,12 +57,15 @@ export interface Surroundings {
 }
 
 /** The whole server as a Koa app; `callback()` is what an HTTP server wants. */
-export function createApp(services: Services, around: Surroundings = {}): Koa {
+export function createApp(services: Services, engine: Engine, around: Surroundings = {}): Koa {
   const { config, log, db, metrics } = services;
   const { isDraining = () => false, tracing = null } = around;
-  const app = new Koa({ proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0 });
-  const engine = followKeys(services);
-  const registry = createClientRegistry(db, () => engine().provider);
+  const app = new Koa({
+    keys: cookieKeys(services.keyring),
+    proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
+  });
+  const provider = () => engine().provider;
+  const registry = createClientRegistry(db, provider);
   const router = createRouter(services, registry, [...routes, ...openApiRoutes(config.issuer, routes)]);
   app.use(closeWhenDraining(isDraining));
   app.use(answerHealth(services, isDraining));
@@ -66,13 +79,24 @@ export function createApp(services: Services, around: Surroundings = {}): Koa {
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
+  app.use(serveAssets(config.brand));
+  app.use(serveResourceMetadata(config));
+  app.use(guardRegistration(services));
+  app.use(interactionRoutes(services, provider).routes());
+  app.use(accountRoutes(services, provider).routes());
   app.use(mountEngine(services, () => engine().run));
   app.on('error', (err) => log.error({ err }, 'the app failed'));
   return app;
 }
 
-// Signing keys cannot change inside a running engine: a change of keys makes a new one, swapped behind one middleware.
-function followKeys(services: Services) {
+/** The engine of the moment: the provider, and the middleware that runs it. */
+export type Engine = () => { provider: Provider; run: Koa.Middleware };
+
+/**
+ * Makes the engine and keeps it in step with the signing keys. They cannot change inside a running one: a change makes
+ * a new one, swapped behind one middleware.
+ */
+export function createEngine(services: Services): Engine {
   const start = () => {
     const provider = createProvider(services);
     return { provider, run: composeEngine(provider) };

@@ -2,11 +2,12 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Config, ConfigError, loadConfig, withPort } from '../config/index.ts';
-import { createApp } from './app.ts';
+import { createApp, createEngine } from './app.ts';
 import { migrate } from './core/migrate.ts';
 import { openServices } from './core/services.ts';
 import { demo, seedDemo } from './demo_data.ts';
 import { createDrain, type Patience } from './http/drain.ts';
+import { deliverLogoutNotices } from './oidc/logout_notices.ts';
 import { startOperations } from './operations.ts';
 
 /**
@@ -39,11 +40,14 @@ export async function startServer(settings: Config): Promise<RunningServer> {
   });
   if (config.env === 'development') await seedDemo(services.db);
   const { tracing, stopJobs, close } = await startOperations(services);
-  answer = createApp(services, { isDraining, tracing }).callback();
+  const engine = createEngine(services);
+  const notices = deliverLogoutNotices(services, () => engine().provider);
+  answer = createApp(services, engine, { isDraining, tracing }).callback();
   return {
     config,
     async stop() {
       await Promise.all([drain(), stopJobs()]);
+      await notices.stop();
       await services.audit.flush();
       await close();
       await services.close();

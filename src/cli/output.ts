@@ -24,9 +24,14 @@ export function warn(remark: string): void {
 
 /** An error as one line, with the names of the fields or settings that are wrong. */
 export function describeProblem(error: unknown): string {
+  // A name that was given may hold a line break.
+  return messageOf(error).replaceAll(/\s*\n\s*/g, ' ');
+}
+
+function messageOf(error: unknown): string {
   if (error instanceof ConfigError) return `the settings are not usable: ${error.problems.join('; ')}`;
   if (error instanceof z.ZodError) return error.issues.map(describeIssue).join('; ');
-  if (error instanceof CommandError || error instanceof AppError) return onOneLine(error.message);
+  if (error instanceof CommandError || error instanceof AppError) return error.message;
   if (!(error instanceof Error)) return 'something unexpected happened';
   const { code } = error as { code?: string };
   if (code !== undefined && unreachable.has(code)) return `the database cannot be reached (${code})`;
@@ -43,11 +48,6 @@ const unreachable = new Set([
   'ETIMEDOUT',
   'EAI_AGAIN',
 ]);
-
-// A name that was given may hold a line break.
-function onOneLine(text: string): string {
-  return text.replaceAll(/\s*\n\s*/g, ' ');
-}
 
 function describeIssue({ path, message }: z.core.$ZodIssue): string {
   return path.length > 0 ? `${path.join('.')}: ${message}` : message;

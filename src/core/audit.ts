@@ -20,6 +20,8 @@ export type EventType =
   | 'user_status_changed'
   | 'user_logged_out'
   | 'password_changed'
+  | 'consent_given'
+  | 'consent_withdrawn'
   | 'password_change_failed'
   | 'client_created'
   | 'client_updated'

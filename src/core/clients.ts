@@ -13,6 +13,8 @@ export interface Client {
   metadata: ClientMetadata;
   secrets: ClientSecret[];
   first_party: boolean;
+  /** Who vouches for what the client says of itself: an administrator, or nobody. */
+  registered_by: 'admin' | 'itself' | 'document';
   rotation_profile: RotationProfile;
   refresh_token_retry_window: number | null;
   access_token_ttl: number | null;
@@ -35,7 +37,8 @@ const scope = z
     'must be scope tokens separated by single spaces',
   );
 
-const metadataShape = {
+/** What RFC 7591 and we let a client say of itself. */
+export const metadataShape = {
   client_name: z.string().min(1).max(200).optional(),
   application_type: z.enum(['web', 'native']).optional(),
   redirect_uris: z.array(z.string().max(2048)).max(50).optional(),
@@ -59,6 +62,13 @@ const metadataShape = {
   default_max_age: z.number().int().min(0).optional(),
   require_auth_time: z.boolean().optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
+  backchannel_logout_uri: uri.optional(),
+  backchannel_logout_session_required: z.boolean().optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
+  require_signed_request_object: z.boolean().optional(),
+  request_object_signing_alg: z.string().optional(),
+  introspection_signed_response_alg: z.string().optional(),
+  initiate_login_uri: uri.optional(),
   /** Origins whose pages may call the token endpoint, beside those of the redirect URIs. */
   allowed_origins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://app.example'))

@@ -139,6 +139,7 @@ const jsonColumns = new Set([
   'token_payload',
   'payload',
   'public_jwk',
+  'granted',
   'detail',
 ]);
 const booleanColumns = new Set([

@@ -22,7 +22,7 @@ export interface LoginAttempt {
   password: string;
   /** What the client calls the device. */
   device_id?: string | undefined;
-  client_id: string;
+  client_id: string | null;
   origin: Origin;
 }
 
@@ -58,7 +58,7 @@ export interface PasswordAttempt {
   password: string;
   /** What to record when it fails. */
   event: EventType;
-  client_id: string;
+  client_id: string | null;
   session_id?: string;
   origin: Origin;
 }

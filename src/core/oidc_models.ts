@@ -1,6 +1,8 @@
-// The engine's short-lived records: codes, interactions, opaque access tokens. Stored under the digest of their handle.
-import { digest } from '../lib/crypto.ts';
+// The engine's short-lived records: codes, interactions, browser sessions, opaque access tokens. Stored under the
+// digest of their handle; records that hold the handle of something else are sealed as a whole.
+import { digest, type Keyring, seal, unseal } from '../lib/crypto.ts';
 import { parseId } from '../lib/ids.ts';
+import type { Origin } from './audit.ts';
 import { type Db, json, present, rows } from './db.ts';
 
 export interface StoredModel {
@@ -9,33 +11,95 @@ export interface StoredModel {
   is_expired: boolean;
 }
 
-/** Writes a record. `ttl` in seconds; the handle itself (`jti`) is not stored, who presents it brings it along. */
+// A browser session or a device code is found by a second handle and must then give its first; an interaction names
+// the browser session. The database alone must not be enough to use any of them.
+/** Models whose records are sealed. */
+export const sealedModels: ReadonlySet<string> = new Set(['Session', 'Interaction', 'DeviceCode']);
+const purpose = 'oidc-model';
+
+interface Box {
+  sealed: string;
+}
+
+export interface NewModel {
+  model: string;
+  id: string;
+  payload: Record<string, unknown>;
+  /** Seconds. */
+  ttl: number;
+  ip?: string | null;
+  user_agent?: string | null;
+}
+
+/** Writes a record. The handle itself (`jti`) is not stored in the clear: who presents it brings it along. */
 export async function saveModel(
   db: Db,
-  model: string,
-  id: string,
-  payload: Record<string, unknown>,
-  ttl: number,
+  keyring: Keyring,
+  { model, id, payload, ttl, ip, user_agent }: NewModel,
 ): Promise<void> {
-  const { jti: _handle, ...stored } = payload;
+  const { jti: _handle, ...open } = payload;
+  const second = payload.uid ?? payload.userCode;
+  const box = { sealed: seal(keyring, purpose, json(payload), context(model, digest(id))) };
   const row = {
     model,
     id: digest(id),
-    payload: json(stored),
+    payload: json(sealedModels.has(model) ? box : open),
     session_id: parseId(payload.grantId),
     expires_at: new Date(Date.now() + ttl * 1000),
+    second_id: typeof second === 'string' && sealedModels.has(model) ? digest(second) : null,
+    user_id: parseId(payload.accountId),
+    ...(ip === undefined ? {} : { ip }),
+    ...(user_agent === undefined ? {} : { user_agent }),
+    created_at: typeof payload.loginTs === 'number' ? new Date(payload.loginTs * 1000) : present(db),
   };
-  await db('oidc_models').insert(row).onConflict(['model', 'id']).merge();
+  const { created_at: _first, ...changed } = row;
+  await db('oidc_models')
+    .insert(row as never)
+    .onConflict(['model', 'id'])
+    .merge(changed as never);
 }
 
-/** The record of this handle, with the handle put back, or null. */
+type Row = StoredModel & { id: string };
+
+/** The record of this handle, with the handle put back, or null. Not for records that are sealed. */
 export async function findModel(db: Db, model: string, id: string): Promise<StoredModel | null> {
-  const [row] = await rows<StoredModel>(
+  const row = await read(db, model, 'id', id);
+  return row ? { ...withoutId(row), payload: { ...row.payload, jti: id } } : null;
+}
+
+/** The sealed record of this handle or, for `second_id`, of this second handle; or null. */
+export async function findSealedModel(
+  db: Db,
+  keyring: Keyring,
+  model: string,
+  handle: string,
+  column: 'id' | 'second_id' = 'id',
+): Promise<StoredModel | null> {
+  const row = await read(db, model, column, handle);
+  if (!row) return null;
+  const box = row.payload as unknown as Box;
+  return {
+    ...withoutId(row),
+    payload: JSON.parse(unseal(keyring, purpose, box.sealed, context(model, row.id))),
+  };
+}
+
+function withoutId({ payload, consumed_at, is_expired }: Row): StoredModel {
+  return { payload, consumed_at, is_expired };
+}
+
+async function read(db: Db, model: string, column: 'id' | 'second_id', handle: string): Promise<Row | null> {
+  const [row] = await rows<Row>(
     db,
-    'select payload, consumed_at, coalesce(expires_at <= :now, false) as is_expired from oidc_models where model = :model and id = :id',
-    { model, id: digest(id), now: present(db) },
+    `select id, payload, consumed_at, coalesce(expires_at <= :now, false) as is_expired from oidc_models
+     where model = :model and ${column} = :handle`,
+    { model, handle: digest(handle), now: present(db) },
   );
-  return row ? { ...row, payload: { ...row.payload, jti: id } } : null;
+  return row ?? null;
+}
+
+function context(model: string, id: string): string {
+  return `${model}:${id}`;
 }
 
 /** Marks a record as used; false when somebody else was first or there is none: of ten at once, one wins. */
@@ -52,6 +116,35 @@ export async function deleteModel(db: Db, model: string, id: string): Promise<vo
   await db('oidc_models')
     .where({ model, id: digest(id) })
     .delete();
+}
+
+/** Whether a user is logged in in this browser. */
+export async function isBrowserSession(db: Db, user_id: string, second_id: string): Promise<boolean> {
+  const found = await rows(
+    db,
+    `select 1 from oidc_models where model = 'Session' and user_id = :user_id and second_id = :second_id
+     and expires_at > :now`,
+    { user_id, second_id, now: present(db) },
+  );
+  return found.length > 0;
+}
+
+/** Notes from where a browser session was used. */
+export async function noteBrowserSession(db: Db, second_id: string, origin: Origin): Promise<void> {
+  const { ip, user_agent } = origin;
+  await db('oidc_models').where({ model: 'Session', second_id }).update({ ip, user_agent });
+}
+
+/** Ends browser sessions of a user: all of them, `only` one, or all `except` one. Returns how many. */
+export async function deleteBrowserSessions(
+  db: Db,
+  user_id: string,
+  { only, except }: { only?: string; except?: string | null } = {},
+): Promise<number> {
+  const query = db('oidc_models').where({ model: 'Session', user_id });
+  if (only !== undefined) query.where({ second_id: only });
+  if (except) query.whereNot({ second_id: except });
+  return await query.delete();
 }
 
 /**

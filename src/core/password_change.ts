@@ -5,15 +5,18 @@ import { type Origin, recordEvents } from './audit.ts';
 import { type Db, present } from './db.ts';
 import { clearPushTokens } from './devices.ts';
 import { attemptPassword, type Guarded, userOnDevice } from './login_attempts.ts';
+import { deleteBrowserSessions, isBrowserSession } from './oidc_models.ts';
 import { requireStrongPassword } from './password_policy.ts';
 import { hashPassword } from './passwords.ts';
-import { endSessions, findUserSession, type ListedSession } from './sessions.ts';
+import { endSessions, findUserSession } from './sessions.ts';
 import { findUser, isActive, lockUser, type User } from './users.ts';
+
+export type Asker = { session_id: string } | { browser_session: string };
 
 export interface PasswordChange {
   user_id: string;
-  /** The session that asks; it goes on. */
-  session_id: string;
+  /** Who asks: a session, or a browser session at our own pages. It goes on, everything else ends. */
+  asker: Asker;
   current_password: string;
   new_password: string;
   origin: Origin;
@@ -47,17 +50,17 @@ export async function changePassword(services: Guarded, change: PasswordChange):
 // Gives the hash that the current password was right for.
 async function proveCurrentPassword(
   services: Guarded,
-  { user_id, session_id, current_password, origin }: PasswordChange,
+  { user_id, asker, current_password, origin }: PasswordChange,
 ): Promise<string | null> {
   const user = await requireUser(services.db, user_id);
-  const session = await requireSession(services.db, user_id, session_id);
+  const { device, client_id, session_id } = await requireAsker(services.db, user_id, asker);
   const result = await attemptPassword(services, {
-    who: userOnDevice(user_id, session.device_id),
+    who: userOnDevice(user_id, device),
     user,
     password: current_password,
     event: 'password_change_failed',
-    client_id: session.client_id,
-    session_id,
+    client_id,
+    ...(session_id === null ? {} : { session_id }),
     origin,
   });
   if (result.outcome === 'refused') throw new AppError('invalid_credentials');
@@ -68,38 +71,54 @@ async function proveCurrentPassword(
 // Null when the hash that was proved is no longer the user's: of two changes with one old password, one wins.
 async function replacePassword(
   tx: Knex.Transaction,
-  { user_id, session_id, origin }: PasswordChange,
+  { user_id, asker, origin }: PasswordChange,
   proved: string | null,
   password_hash: string,
 ): Promise<number | null> {
   const user = await lockUser(tx, user_id);
   if (!user || !isActive(user)) throw new AppError('invalid_token');
-  // A session that ended meanwhile (somebody logged out everywhere, from fear of a thief) changes nothing any more.
-  const session = await requireSession(tx, user_id, session_id);
+  // Whoever was logged out meanwhile (somebody ended everything, from fear of a thief) changes nothing any more.
+  const { session_id, browser_session, client_id, device } = await requireAsker(tx, user_id, asker);
   if (user.password_hash !== proved) return null;
   await tx<User>('users')
     .where({ id: user_id })
     .update({ password_hash, updated_at: present(tx) } as never)
     .increment('token_version', 1);
   const by = { actor: 'user', actor_id: user_id, origin } as const;
-  const ended = await endSessions(tx, { user_id, except: session_id }, { ...by, reason: 'password_changed' });
-  const others = ended.map((one) => one.device_id).filter((device) => device !== session.device_id);
+  await deleteBrowserSessions(tx, user_id, { except: browser_session });
+  const which = { user_id, ...(session_id === null ? {} : { except: session_id }) };
+  const ended = await endSessions(tx, which, { ...by, reason: 'password_changed' });
+  const others = ended.map((one) => one.device_id).filter((one) => one !== device);
   await clearPushTokens(tx, others);
-  const { client_id } = session;
   await recordEvents(tx, [
     { type: 'password_changed', user_id, session_id, client_id, actor: 'user', actor_id: user_id, ...origin },
   ]);
   return ended.length;
 }
 
+interface KnownAsker {
+  session_id: string | null;
+  /** The browser in which the asking session was opened, or which asks itself. */
+  browser_session: string | null;
+  client_id: string | null;
+  /** What failures are counted by: a place that has been logged in before. */
+  device: string | null;
+}
+
+async function requireAsker(db: Db, user_id: string, asker: Asker): Promise<KnownAsker> {
+  if ('browser_session' in asker) {
+    const { browser_session } = asker;
+    if (!(await isBrowserSession(db, user_id, browser_session))) throw new AppError('invalid_token');
+    return { session_id: null, browser_session, client_id: null, device: browser_session };
+  }
+  const session = await findUserSession(db, user_id, asker.session_id);
+  if (!session || session.ended_at || session.is_expired) throw new AppError('invalid_token');
+  const { id, browser_session, client_id, device_id } = session;
+  return { session_id: id, browser_session, client_id, device: device_id };
+}
+
 async function requireUser(db: Db, id: string): Promise<User> {
   const user = await findUser(db, id);
   if (!user) throw new AppError('invalid_token');
   return user;
-}
-
-async function requireSession(db: Db, user_id: string, id: string): Promise<ListedSession> {
-  const session = await findUserSession(db, user_id, id);
-  if (!session || session.ended_at || session.is_expired) throw new AppError('invalid_token');
-  return session;
 }

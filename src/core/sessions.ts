@@ -12,6 +12,8 @@ import {
 } from './audit.ts';
 import { type Db, isPostgres, json, later, present, rows } from './db.ts';
 import { forgetDevicesOfDeleted } from './devices.ts';
+import { queueLogoutNotices } from './logout_notices.ts';
+import { deleteBrowserSessions } from './oidc_models.ts';
 import { newSalt } from './refresh_token.ts';
 import { isActiveSql, lockUser, type UserStatus } from './users.ts';
 
@@ -24,6 +26,7 @@ export type EndedReason =
   | 'token_revoked'
   | 'code_reused'
   | 'password_changed'
+  | 'consent_withdrawn'
   | 'ended_by_admin'
   | 'user_banned'
   | 'user_disabled'
@@ -54,6 +57,8 @@ export interface Session {
   ended_reason: EndedReason | null;
   ended_by: Actor | null;
   ended_by_id: string | null;
+  /** Digest of the browser session in which the login happened; null for the password grant. */
+  browser_session: string | null;
 }
 
 /** A session with what every decision about it needs: its user, and what the database's clock says of both. */
@@ -93,6 +98,7 @@ export interface NewSession {
   /** Seconds. */
   idle_ttl: number;
   absolute_ttl: number;
+  browser_session?: string | null;
   origin: Origin;
 }
 
@@ -114,6 +120,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     token_payload: json(input.token_payload),
     idle_ttl: input.idle_ttl,
     absolute_ttl: input.absolute_ttl,
+    browser_session: input.browser_session ?? null,
     event_id: newId(at?.getTime()),
     ...input.origin,
   };
@@ -146,9 +153,9 @@ const markLogin = `update users set last_login_at = :now where id = :user_id and
 
 const insertSession = (db: Db) => `
   insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,
-    idle_ttl, created_at, last_used_at, absolute_expires_at)
+    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session)
   select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
-    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}`;
+    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}, :browser_session`;
 
 const insertOpened = `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
@@ -167,6 +174,23 @@ async function openInSteps(
   const opened = await rows<Session>(tx, `${insertSession(tx)} returning *`, values);
   await tx.raw(insertOpened, values);
   return opened;
+}
+
+/**
+ * Completes a session whose login happened before its tokens: the code or device code has been exchanged. Until then it
+ * lives only as long as the code. False when it has ended in between.
+ */
+export async function completeSession(
+  db: Db,
+  id: string,
+  token_payload: object,
+  idle_ttl: number,
+): Promise<boolean> {
+  const changed = await db<Session>('sessions')
+    .where({ id })
+    .whereNull('ended_at')
+    .update({ token_payload: json(token_payload), idle_ttl, last_used_at: present(db) } as never);
+  return changed > 0;
 }
 
 /** SQL that is true for a session (table or alias `prefix`) that has outlived its idle or its absolute lifetime. */
@@ -219,6 +243,15 @@ export async function listLiveSessions(
   );
 }
 
+/** A user's sessions that are over, last ended first. Expired ones count from the moment in which they were ended. */
+export async function listEndedSessions(db: Db, user_id: string, limit: number): Promise<ListedSession[]> {
+  return await rows<ListedSession>(
+    db,
+    `${listed(db)} where s.user_id = :user_id and s.ended_at is not null order by s.ended_at desc limit :limit`,
+    { user_id, limit, now: present(db) },
+  );
+}
+
 /** One session of this user, ended ones too, or null: another user's session does not exist for them. */
 export async function findUserSession(
   db: Db,
@@ -253,7 +286,11 @@ export interface Ending {
   detail?: Record<string, unknown>;
 }
 
-type Which = { id: string } | { user_id: string; except?: string } | { device: string };
+type Which =
+  | { id: string }
+  | { user_id: string; except?: string; except_browser?: string; client_id?: string }
+  | { device: string }
+  | { browser_session: string };
 
 /**
  * Ends live sessions and returns those that ended; ending an ended one changes nothing. The events go into the trail
@@ -264,8 +301,14 @@ export async function endSessions(db: Db, which: Which, ending: Ending, at?: Dat
   const query = db<Session>('sessions').whereNull('ended_at');
   if ('id' in which) query.where({ id: which.id });
   else if ('device' in which) query.where({ device_id: which.device });
+  else if ('browser_session' in which) query.where({ browser_session: which.browser_session });
   else query.where({ user_id: which.user_id });
   if ('except' in which && which.except) query.whereNot({ id: which.except });
+  if ('except_browser' in which && which.except_browser) {
+    const { except_browser } = which;
+    query.where((one) => one.whereNull('browser_session').orWhereNot('browser_session', except_browser));
+  }
+  if ('client_id' in which && which.client_id) query.where({ client_id: which.client_id });
   const ended = await query
     .update({
       ended_at: present(db, at),
@@ -279,10 +322,14 @@ export async function endSessions(db: Db, which: Which, ending: Ending, at?: Dat
     ended.map((session) => endedEvent(session, ending)),
     at,
   );
+  await queueLogoutNotices(db, ended as Session[]);
   return ended as Session[];
 }
 
-/** Ends every live session of a user, under the lock on the user's row. Returns those that ended. */
+/**
+ * Ends every live session of a user, under the lock on the user's row, and without exception their logins at our pages
+ * too. Returns the sessions that ended.
+ */
 export async function endAllSessions(
   db: Db,
   user_id: string,
@@ -291,6 +338,7 @@ export async function endAllSessions(
 ): Promise<Session[]> {
   return await db.transaction(async (tx) => {
     await lockUser(tx, user_id);
+    if (!except) await deleteBrowserSessions(tx, user_id);
     return await endSessions(tx, { user_id, ...(except ? { except } : {}) }, ending);
   });
 }

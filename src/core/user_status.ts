@@ -5,6 +5,7 @@ import { AppError } from '../lib/errors.ts';
 import { type Actor, type Origin, recordEvents } from './audit.ts';
 import { type Db, json, present } from './db.ts';
 import { clearPushTokens } from './devices.ts';
+import { deleteBrowserSessions } from './oidc_models.ts';
 import { type EndedReason, endSessions, type Session } from './sessions.ts';
 import { lockUser, requireAnotherAdmin, type User, type UserStatus } from './users.ts';
 
@@ -67,6 +68,7 @@ export async function changeUserStatus(
       ...who,
       ...(change.origin ? { origin: change.origin } : {}),
     };
+    await deleteBrowserSessions(tx, id);
     const ended = await endSessions(tx, { user_id: id }, ending);
     await forgetPushTokens(tx, ended);
     return { user: user as User, ended: ended.length };
@@ -84,6 +86,7 @@ export async function logOutUser(
 ): Promise<number> {
   return await db.transaction(async (tx) => {
     if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
+    await deleteBrowserSessions(tx, id);
     const ended = await endSessions(tx, { user_id: id }, { ...who, reason: 'ended_by_admin' });
     await forgetPushTokens(tx, ended);
     const { origin, ...by } = who;

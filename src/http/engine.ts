@@ -3,16 +3,30 @@ import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { Services } from '../core/services.ts';
 
-/** The engine's paths that are open, with their methods. What is not here does not exist. */
-const paths: Record<string, string[]> = {
+/** The engine's paths for machines, with their methods. What is in none of these tables does not exist. */
+const machine: Record<string, string[]> = {
   '/token': ['POST', 'OPTIONS'],
   '/introspect': ['POST', 'OPTIONS'],
   '/revoke': ['POST', 'OPTIONS'],
+  '/par': ['POST', 'OPTIONS'],
+  '/device/authorize': ['POST', 'OPTIONS'],
   '/userinfo': ['GET', 'HEAD', 'POST', 'OPTIONS'],
   '/jwks': ['GET', 'HEAD', 'OPTIONS'],
   '/.well-known/openid-configuration': ['GET', 'HEAD', 'OPTIONS'],
   '/.well-known/oauth-authorization-server': ['GET', 'HEAD', 'OPTIONS'],
 };
+
+/** The engine's pages, for people. */
+const pages: [RegExp, string[]][] = [
+  [/^\/authorize(\/[\w-]+)?$/, ['GET', 'HEAD', 'POST']],
+  [/^\/device(\/[\w-]+)?$/, ['GET', 'HEAD', 'POST']],
+  [/^\/logout(\/(confirm|success))?$/, ['GET', 'HEAD', 'POST']],
+];
+
+/** Registration, for machines too, when it is on. */
+const registration: [RegExp, string[]][] = [
+  [/^\/register(\/[^/]+)?$/, ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']],
+];
 
 /** An engine as a middleware. */
 export function composeEngine(engine: { middleware: unknown[] }): Middleware {
@@ -24,26 +38,45 @@ export function composeEngine(engine: { middleware: unknown[] }): Middleware {
  * way stays with the engine that it began with.
  */
 export function mountEngine(services: Services, engine: () => Middleware): Middleware {
+  const dynamic = services.config.registration === 'off' ? [] : registration;
   return async (ctx, next) => {
-    const methods = Object.hasOwn(paths, ctx.path) ? paths[ctx.path] : undefined;
+    const forMachines = Object.hasOwn(machine, ctx.path) ? machine[ctx.path] : methodsFor(dynamic, ctx.path);
+    const methods = forMachines ?? methodsFor(pages, ctx.path);
     if (!methods) return await next();
-    ctx.state.route = ctx.path;
+    ctx.state.route = routeOf(ctx.path);
     if (!methods.includes(ctx.method)) return allowMethods(ctx, 405, methods);
-    // Machines talk here; an Accept header of text/html would get them a page instead of an error they can read.
-    ctx.req.headers.accept = 'application/json';
+    if (forMachines) wantJson(ctx);
     await engine()(ctx, next);
+    // A preflight that is none: no Access-Control-Request-Method.
+    if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
+    if (!forMachines) return;
     if (ctx.status === 401 && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${services.config.issuer}"`);
     }
-    // The engine answers preflights; to any other OPTIONS it says nothing.
-    if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
     withholdOrigin(ctx);
   };
+}
+
+function methodsFor(table: [RegExp, string[]][], path: string): string[] | undefined {
+  return table.find(([pattern]) => pattern.test(path))?.[1];
+}
+
+// An Accept header of text/html would get a machine a page instead of an error that it can read. A signed answer of
+// introspection is asked for by this header too (RFC 9701), and is none.
+function wantJson(ctx: Context): void {
+  const signed = 'application/token-introspection+jwt';
+  const wantsSigned = ctx.path === '/introspect' && ctx.get('accept').includes(signed);
+  ctx.req.headers.accept = wantsSigned ? signed : 'application/json';
 }
 
 function allowMethods(ctx: Context, status: number, methods: string[]): void {
   ctx.status = status;
   ctx.set('Allow', methods.join(', '));
+}
+
+// What the metrics call the route: one name for all ids behind it.
+function routeOf(path: string): string {
+  return Object.hasOwn(machine, path) ? path : `/${path.split('/')[1]}`;
 }
 
 // The engine lets every origin read until it knows the client and finds the origin wrong; for a client that does not

@@ -11,7 +11,8 @@ export function answerErrors(log: Log): Middleware {
     } catch (error) {
       answer(ctx, asRefusal(ctx, log, error));
     }
-    if (ctx.status >= 400) complete(ctx);
+    // A page that explains an error to a person is an answer already.
+    if (ctx.status >= 400 && ctx.type !== 'text/html') complete(ctx);
   };
 }
 

@@ -6,6 +6,7 @@ import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { verifyProof } from './dpop.ts';
+import { resourceMetadataUrl } from './resource_metadata.ts';
 import type { Auth, Call } from './routes.ts';
 
 const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account', admin: 'admin' };
@@ -85,7 +86,7 @@ function challenge(services: Services, ctx: Context, error: AppError, code?: str
   const scheme = /^dpop /i.test(ctx.get('authorization')) ? 'DPoP' : 'Bearer';
   ctx.set(
     'WWW-Authenticate',
-    `${scheme} realm="${services.config.issuer}"${code ? `, error="${code}"` : ''}`,
+    `${scheme} realm="${services.config.issuer}", resource_metadata="${resourceMetadataUrl(services.config)}"${code ? `, error="${code}"` : ''}`,
   );
   return error;
 }

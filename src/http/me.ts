@@ -78,7 +78,7 @@ export const meRoutes = [
     handler: async ({ services, caller, body, origin }) => ({
       sessions_ended: await changePassword(services, {
         user_id: caller.sub,
-        session_id: caller.sid,
+        asker: { session_id: caller.sid },
         ...body,
         origin,
       }),

@@ -35,6 +35,7 @@ const table = {
     error: 'method_not_allowed',
     description: 'this path does not take that method',
   },
+  consent_not_found: { status: 404, error: 'not_found', description: 'there is no such consent' },
   client_not_found: { status: 404, error: 'not_found', description: 'there is no such client' },
   client_secret_not_found: { status: 404, error: 'not_found', description: 'there is no such client secret' },
   resource_server_not_found: {

@@ -2,6 +2,8 @@
 import type { Account, KoaContextWithOIDC } from 'oidc-provider';
 import type { Services } from '../core/services.ts';
 import type { SessionWithUser } from '../core/sessions.ts';
+import { findUser, isActive } from '../core/users.ts';
+import { parseId } from '../lib/ids.ts';
 import { giveReason, knownSession, sessionOf } from './request.ts';
 
 /** Which claims belong to which scope. */
@@ -23,6 +25,7 @@ export async function findAccount(
   token?: object,
 ): Promise<Account | undefined> {
   const { grantId } = (token ?? {}) as { grantId?: string };
+  if (grantId === undefined) return await findVisitor(services, sub);
   const session = await sessionOf(ctx, services, grantId);
   if (!session || session.user_id !== sub) return undefined;
   if (!session.user_is_active) {
@@ -32,8 +35,17 @@ export async function findAccount(
   return accountOf(session);
 }
 
+// At the login pages there is no session yet, only the user that the browser session names.
+async function findVisitor({ db }: Services, sub: string): Promise<Account | undefined> {
+  const id = parseId(sub);
+  const user = id ? await findUser(db, id) : null;
+  return user && isActive(user)
+    ? accountOf({ user_id: user.id, username: user.username, email: user.email })
+    : undefined;
+}
+
 /** The account of a session's user. */
-export function accountOf(session: SessionWithUser): Account {
+export function accountOf(session: Pick<SessionWithUser, 'user_id' | 'username' | 'email'>): Account {
   return {
     accountId: session.user_id,
     claims: async () => ({

@@ -1,12 +1,20 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
-import type { Adapter, AdapterPayload } from 'oidc-provider';
-import { type Client, findClient, hasSecret } from '../core/clients.ts';
-import { consumeModel, deleteModel, findModel, saveModel } from '../core/oidc_models.ts';
+import { type Adapter, type AdapterPayload, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type Client, deleteClient, findClient, hasSecret } from '../core/clients.ts';
+import {
+  consumeModel,
+  deleteModel,
+  findModel,
+  findSealedModel,
+  saveModel,
+  sealedModels,
+} from '../core/oidc_models.ts';
 import { looksLikeRefreshToken } from '../core/refresh_token.ts';
+import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import type { SessionWithUser } from '../core/sessions.ts';
 import { endSessionOfToken } from './refresh_token_model.ts';
-import { currentRequest, sessionOf } from './request.ts';
+import { currentRequest, originOf, sessionOf } from './request.ts';
 
 // Every record of the engine has a lifetime; this bounds one that would come without.
 const maxAge = 86_400;
@@ -20,12 +28,24 @@ export function createAdapter(services: Services): (model: string) => Adapter {
   };
 }
 
+/** What the engine believes to be a client's secret; the real ones are compared by their digests. */
+export const secretPlaceholder = 'compared elsewhere';
+
 function clientAdapter({ db }: Services): Adapter {
   return {
     ...unsupported('Client'),
+    // A client that is described by its own document is fetched by the engine, which knows when to fetch it again.
     async find(id) {
       const client = await findClient(db, id);
-      return client ? engineMetadata(client) : undefined;
+      return client && client.registered_by !== 'document' ? engineMetadata(client) : undefined;
+    },
+    async upsert(id, metadata) {
+      const { client_secret } = metadata as { client_secret?: string };
+      const secret = client_secret === secretPlaceholder ? undefined : client_secret;
+      await saveRegisteredClient(db, id, metadata, 'itself', secret);
+    },
+    async destroy(id) {
+      await deleteClient(db, id);
     },
   };
 }
@@ -36,7 +56,7 @@ export function engineMetadata(client: Client): AdapterPayload {
   return {
     ...metadata,
     client_id: client.client_id,
-    ...(hasSecret(client.metadata) ? { client_secret: 'compared elsewhere' } : {}),
+    ...(hasSecret(client.metadata) ? { client_secret: secretPlaceholder } : {}),
     kindred: client,
   } as AdapterPayload;
 }
@@ -49,8 +69,15 @@ function grantAdapter(services: Services): Adapter {
       const session = await sessionOf(currentRequest(), services, id);
       return session && !session.ended_at && !session.is_expired ? grantPayload(session) : undefined;
     },
+    // The engine ends a grant for two reasons: its refresh token was revoked, or its code came a second time.
     async destroy(id) {
-      await endSessionOfToken(services, id, currentRequest().oidc.client?.clientId ?? '');
+      const { route, client } = currentRequest().oidc;
+      await endSessionOfToken(
+        services,
+        id,
+        client?.clientId ?? '',
+        route === 'token' ? 'code_reused' : 'token_revoked',
+      );
     },
   };
 }
@@ -66,32 +93,40 @@ function grantPayload(session: SessionWithUser): AdapterPayload {
   } as AdapterPayload;
 }
 
-function recordAdapter({ db }: Services, model: string): Adapter {
+function recordAdapter({ db, keyring }: Services, model: string): Adapter {
+  const find = async (handle: string, column: 'id' | 'second_id' = 'id') => {
+    if (looksLikeRefreshToken(handle)) return undefined;
+    const stored = sealedModels.has(model)
+      ? await findSealedModel(db, keyring, model, handle, column)
+      : await findModel(db, model, handle);
+    if (!stored || stored.is_expired) return undefined;
+    return { ...stored.payload, ...(stored.consumed_at ? { consumed: true } : {}) } as AdapterPayload;
+  };
   return {
     async upsert(id, payload, expiresIn) {
-      await saveModel(db, model, id, payload, expiresIn ?? maxAge);
+      // Our own pages save a browser session outside of the engine, and note its origin themselves.
+      const ctx = model === 'Session' ? Provider.ctx : undefined;
+      const origin = ctx ? originOf(ctx as KoaContextWithOIDC) : null;
+      await saveModel(db, keyring, {
+        model,
+        id,
+        payload,
+        ttl: expiresIn ?? maxAge,
+        ...(origin ? { ip: origin.ip, user_agent: origin.user_agent } : {}),
+      });
     },
-    async find(id) {
-      if (looksLikeRefreshToken(id)) return undefined;
-      const stored = await findModel(db, model, id);
-      if (!stored || stored.is_expired) return undefined;
-      return { ...stored.payload, ...(stored.consumed_at ? { consumed: true } : {}) } as AdapterPayload;
-    },
+    find,
     async consume(id) {
       await consumeModel(db, model, id);
     },
     async destroy(id) {
       await deleteModel(db, model, id);
     },
-    // Opaque access tokens die with their session, and revoking one must not touch the others of its grant.
+    // What belongs to a grant is a session and ends as one; revoking an access token must not touch the others.
     async revokeByGrantId() {},
-    findByUid: notYet,
-    findByUserCode: notYet,
+    findByUid: (uid) => find(uid, 'second_id'),
+    findByUserCode: (code) => find(code, 'second_id'),
   };
-}
-
-async function notYet(): Promise<undefined> {
-  return undefined;
 }
 
 function unsupported(model: string): Adapter {

@@ -53,9 +53,22 @@ async function introspect(services: Services, ctx: KoaContextWithOIDC): Promise<
   if (isDeclined(ctx)) {
     ctx.status = 200;
     ctx.body = await describeJwt(services, ctx);
+    await signAnswer(ctx);
   } else if (entities.RefreshToken && isActive(ctx)) {
     ctx.body = { ...(ctx.body as object), token_type: 'refresh_token' };
   }
+}
+
+const signedType = 'application/token-introspection+jwt';
+
+// RFC 9701: signed for a caller that asks for it; the engine does the same for the tokens that it describes itself.
+async function signAnswer(ctx: KoaContextWithOIDC): Promise<void> {
+  const { client, provider } = ctx.oidc;
+  if (!client || ctx.get('accept') !== signedType) return;
+  const token = new provider.IdToken({}, { ctx });
+  Object.assign(token, { extra: { token_introspection: ctx.body, aud: client.clientId } });
+  ctx.body = await token.issue({ use: 'introspection' });
+  ctx.type = `${signedType}; charset=utf-8`;
 }
 
 async function describeJwt(services: Services, ctx: KoaContextWithOIDC): Promise<object> {

@@ -1,25 +1,22 @@
 // The engine, configured, and the few places where we touch it (DESIGN, sections 4, 5 and 10).
-import type { KeyObject } from 'node:crypto';
-import {
-  type Configuration,
-  errors,
-  type KoaContextWithOIDC,
-  Provider,
-  type TokenEndpointGrantContext,
-} from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, Provider, type TokenEndpointGrantContext } from 'oidc-provider';
 import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
 import { verifyClientSecret } from '../core/client_secrets.ts';
-import { type Client as ClientRow, isRegisteredOrigin } from '../core/clients.ts';
+import type { Client as ClientRow } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
 import { accessTokenModel, replayDetectionModel } from './access_token_model.ts';
-import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
-import { createAdapter } from './adapter.ts';
-import { answerForJwts, mayIntrospect, mayRevoke } from './introspection.ts';
+import { authorizationCodeModel, browserSessionModel, deviceCodeModel } from './code_models.ts';
+import { engineConfiguration } from './configuration.ts';
+import { enginePages } from './engine_pages.ts';
+import { answerForJwts } from './introspection.ts';
+import { takeOverDelivery } from './logout_notices.ts';
 import { passwordGrant, passwordParameters } from './password_grant.ts';
 import { refreshTokenModel } from './refresh_token_model.ts';
-import { clientRow, knownSession, originOf } from './request.ts';
-import { defaultScope, oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
+import { knownSession, originOf } from './request.ts';
+import { defaultScope, requireKnownScopes } from './resources.ts';
+
+export type { Provider };
 
 type Names = string | readonly string[] | ReadonlySet<string>;
 type Handler<Params extends object> = (ctx: TokenEndpointGrantContext<Params>) => Promise<void> | void;
@@ -39,11 +36,17 @@ class KindredProvider extends Provider {
 
 /** Makes the engine for these services. Signing keys are fixed for its life: when they change, make a new one. */
 export function createProvider(services: Services): Provider {
-  const provider = new KindredProvider(services.config.issuer, configuration(services));
+  const provider = new KindredProvider(
+    services.config.issuer,
+    engineConfiguration(services, enginePages(services)),
+  );
   replaceModels(provider, {
     RefreshToken: refreshTokenModel(services, provider.RefreshToken),
     AccessToken: accessTokenModel(services, provider.AccessToken),
     ReplayDetection: replayDetectionModel(services, provider.ReplayDetection),
+    AuthorizationCode: authorizationCodeModel(services, provider.AuthorizationCode),
+    DeviceCode: deviceCodeModel(services, provider.DeviceCode),
+    Session: browserSessionModel(services, provider.Session),
     Client: withOurClientRules(provider.Client),
     OIDCContext: withIssuerUrls(provider.OIDCContext, provider),
   });
@@ -105,9 +108,11 @@ function describeSession(ctx: TokenEndpointGrantContext): void {
 function withOurClientRules(Client: Provider['Client']): Provider['Client'] {
   const prototype = Client.prototype as unknown as {
     grantTypeAllowed: (type: string) => boolean;
+    backchannelLogout: (sub: string, sid: string) => Promise<void>;
     compareClientSecret: (this: { kindred: ClientRow }, presented: string) => boolean;
   };
   const { grantTypeAllowed } = prototype;
+  takeOverDelivery(prototype);
   prototype.compareClientSecret = function (presented) {
     return verifyClientSecret(this.kindred.secrets, presented);
   };
@@ -129,62 +134,4 @@ function withIssuerUrls(Base: Provider['OIDCContext'], provider: Provider): Prov
       return provider.urlFor(name, options as never);
     }
   };
-}
-
-function configuration(services: Services): Configuration {
-  const { config, keyring, keys } = services;
-  const { alg } = keys.current();
-  const asymmetric = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
-  return {
-    adapter: createAdapter(services),
-    jwks: { keys: keys.list().map((key) => key.private_jwk) as never },
-    clockTolerance: 0,
-    scopes: oidcScopes,
-    claims: claimsOfScopes,
-    responseTypes: ['code'],
-    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-    clientDefaults: { id_token_signed_response_alg: alg },
-    enabledJWA: { clientAuthSigningAlgValues: [...asymmetric], idTokenSigningAlgValues: [...asymmetric] },
-    extraClientMetadata: { properties: ['kindred'] },
-    clientBasedCORS: (_ctx, origin, client) => isRegisteredOrigin(clientRow(client), origin),
-    cookies: { keys: keyring.all.map((key) => exported(key.keyFor('cookies'))) },
-    findAccount: (ctx, sub, token) => findAccount(services, ctx, sub, token),
-    extraTokenClaims: async (ctx, token) => extraClaims(ctx, token) as never,
-    rotateRefreshToken: true,
-    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-    expiresWithSession: async () => false,
-    formats: {
-      customizers: { jwt: async (_ctx, token, jwt) => addSid(token as { sid?: string }, jwt as never) },
-    },
-    routes: { introspection: '/introspect', revocation: '/revoke', userinfo: '/userinfo' },
-    ttl: {
-      AccessToken: (_ctx, token, client) =>
-        token.resourceServer?.accessTokenTTL ?? clientRow(client).access_token_ttl ?? config.accessTokenTtl,
-      ClientCredentials: (_ctx, token, client) =>
-        token.resourceServer?.accessTokenTTL ?? clientRow(client).access_token_ttl ?? config.accessTokenTtl,
-      IdToken: config.accessTokenTtl,
-      RefreshToken: config.sessionIdleTtl,
-      Grant: config.sessionAbsoluteTtl,
-    },
-    features: {
-      devInteractions: { enabled: false },
-      clientCredentials: { enabled: true },
-      dPoP: { enabled: true },
-      introspection: {
-        enabled: true,
-        allowedPolicy: async (_ctx, client, token) => await mayIntrospect(services, client, token),
-      },
-      revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayRevoke(client, token) },
-      resourceIndicators: resourceIndicators(services),
-      rpInitiatedLogout: { enabled: false },
-    },
-  };
-}
-
-function addSid(token: { sid?: string }, jwt: { payload: Record<string, unknown> }): void {
-  if (token.sid) jwt.payload.sid = token.sid;
-}
-
-function exported(key: KeyObject): string {
-  return key.export().toString('base64url');
 }

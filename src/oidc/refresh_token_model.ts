@@ -5,7 +5,13 @@ import { retryWindowOf } from '../core/clients.ts';
 import { decodeRefreshToken, mintRefreshToken, verifyRefreshToken } from '../core/refresh_token.ts';
 import { type Rotation, rotate } from '../core/rotation.ts';
 import type { Services } from '../core/services.ts';
-import { endSessions, expiresAt, findSession, type SessionWithUser } from '../core/sessions.ts';
+import {
+  completeSession,
+  endSessions,
+  expiresAt,
+  findSession,
+  type SessionWithUser,
+} from '../core/sessions.ts';
 import { limited } from './errors.ts';
 import {
   clientRow,
@@ -73,6 +79,7 @@ export function refreshTokenModel(services: Services, base: Base): Base {
       const ctx = currentRequest();
       const session = knownSession(ctx);
       if (!session) throw new Error('a refresh token is saved without its session');
+      if (isCodeExchange(ctx)) await keepPayload(services, ctx, this);
       this.jti = mintRefreshToken(services.keyring, session, knownGeneration(ctx));
       return this.jti;
     }
@@ -83,6 +90,31 @@ export function refreshTokenModel(services: Services, base: Base): Base {
     }
   }
   return RefreshToken as unknown as Base;
+}
+
+// A login by password writes its session whole; one by a code wrote it before the engine had made its refresh token.
+function isCodeExchange(ctx: KoaContextWithOIDC): boolean {
+  return ctx.oidc.authorizationCode !== undefined || ctx.oidc.deviceCode !== undefined;
+}
+
+// What differs from token to token, is the session's own, or leads to the browser session.
+const changing = new Set(
+  'jti kind iat exp iiat rotations consumed presented format expiresIn accountId clientId grantId sid sessionUid'.split(
+    ' ',
+  ),
+);
+
+// What every later token of the family has in common; ids and times are the session's own.
+async function keepPayload(services: Services, ctx: KoaContextWithOIDC, token: EngineModel): Promise<void> {
+  const session = knownSession(ctx);
+  if (!session) throw new Error('a refresh token is saved without its session');
+  const fields = Object.entries(token).filter(([name, value]) => !changing.has(name) && value !== undefined);
+  const token_payload = { ...Object.fromEntries(fields), ...(ctx.get('DPoP') ? { dpop: true } : {}) };
+  const idle_ttl = clientRow(ctx.oidc.client).session_idle_ttl ?? services.config.sessionIdleTtl;
+  if (!(await completeSession(services.db, session.id, token_payload, idle_ttl))) {
+    throw new errors.InvalidGrant('the session has ended');
+  }
+  rememberSession(ctx, { ...session, token_payload, idle_ttl });
 }
 
 async function findPresented(
@@ -105,14 +137,15 @@ async function findPresented(
   return { payload: tokenPayload(session, value), generation: decoded.generation };
 }
 
-/** Ends the session of a token that its client revoked (RFC 7009, 2.1). */
-export async function endSessionOfToken(services: Services, id: string, client_id: string): Promise<void> {
+/** Ends the session behind a token or a code: its client revoked it (RFC 7009, 2.1), or it was used twice. */
+export async function endSessionOfToken(
+  services: Services,
+  id: string,
+  client_id: string,
+  reason: 'token_revoked' | 'code_reused' = 'token_revoked',
+): Promise<void> {
   const origin = originOf(currentRequest());
-  await endSessions(
-    services.db,
-    { id },
-    { reason: 'token_revoked', actor: 'client', detail: { client_id }, origin },
-  );
+  await endSessions(services.db, { id }, { reason, actor: 'client', actor_id: client_id, origin });
 }
 
 // A ban outlives the sessions that it ended, and is what the app has to tell its user.

@@ -32,6 +32,7 @@ testOnServers(
         response_types: [],
         token_endpoint_auth_method: 'client_secret_basic',
         rotation_profile: 'strict',
+        registered_by: 'admin',
         refresh_token_retry_window: 0,
       },
     );
@@ -71,6 +72,7 @@ testOnServers(
       grant_types: ['password', 'refresh_token'],
       redirect_uris: [],
       response_types: [],
+      registered_by: 'admin',
       client_secrets: [],
     });
     const user = await makeUser(server.db);

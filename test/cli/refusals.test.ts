@@ -118,6 +118,12 @@ const aboutClients: Refused[] = [
     '',
     /there is no such file/,
   ],
+  [
+    'a file of a strange name',
+    ['create-client', '--metadata', 'a - b\nc.json'],
+    '',
+    /kindred: a - b c\.json: there is no such file/,
+  ],
   ['a folder instead of a file', ['create-client', '--metadata', '/'], '', /cannot be read \(EISDIR\)/],
   ['a client without metadata', ['create-client'], '', /'--metadata <file>' not specified/],
   ['an API without identifier', ['create-resource-server'], '', /'--identifier <uri>' not specified/],

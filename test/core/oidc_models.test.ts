@@ -1,6 +1,7 @@
-import { consumeModel, deleteModel, findModel, saveModel, useOnce } from '../../src/core/oidc_models.ts';
+import { consumeModel, deleteModel, findModel, useOnce } from '../../src/core/oidc_models.ts';
 import { digest } from '../../src/lib/crypto.ts';
 import { newId } from '../../src/lib/ids.ts';
+import { saveRecord } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { dumpText, openNodes } from '../helpers/tables.ts';
 
@@ -13,7 +14,7 @@ testOnStores('a record comes back with its handle, which is stored nowhere', asy
     scope: 'openid',
     nested: { list: [1, null, 'ä'] },
   };
-  await saveModel(db, 'AuthorizationCode', handle, payload, 60);
+  await saveRecord(db, 'AuthorizationCode', handle, payload, 60);
   const read = await findModel(db, 'AuthorizationCode', handle);
   t.deepEqual(read, { payload, consumed_at: null, is_expired: false });
   t.false((await dumpText(db)).includes(handle));
@@ -22,7 +23,7 @@ testOnStores('a record comes back with its handle, which is stored nowhere', asy
 });
 
 testOnStores('a record is found under its model and handle alone', async (t, { db }) => {
-  await saveModel(db, 'AuthorizationCode', handle, { jti: handle }, 60);
+  await saveRecord(db, 'AuthorizationCode', handle, { jti: handle }, 60);
   for (const [model, id] of [
     ['DeviceCode', handle],
     ['authorizationcode', handle],
@@ -40,8 +41,8 @@ testOnStores('a record is found under its model and handle alone', async (t, { d
 
 testOnStores('a record knows the session that it belongs to, if it names one', async (t, { db }) => {
   const grantId = newId();
-  await saveModel(db, 'AccessToken', 'one', { grantId }, 60);
-  await saveModel(db, 'AccessToken', 'other', { grantId: 'no-uuid' }, 60);
+  await saveRecord(db, 'AccessToken', 'one', { grantId }, 60);
+  await saveRecord(db, 'AccessToken', 'other', { grantId: 'no-uuid' }, 60);
   const sessionOf = async (id: string) =>
     (
       await db('oidc_models')
@@ -52,16 +53,16 @@ testOnStores('a record knows the session that it belongs to, if it names one', a
 });
 
 testOnStores('a record expires, and says so', async (t, { db }) => {
-  await saveModel(db, 'Interaction', handle, { a: 1 }, 60);
-  await saveModel(db, 'Interaction', 'old', { a: 1 }, -1);
+  await saveRecord(db, 'Interaction', handle, { a: 1 }, 60);
+  await saveRecord(db, 'Interaction', 'old', { a: 1 }, -1);
   t.is((await findModel(db, 'Interaction', handle))?.is_expired, false);
   t.is((await findModel(db, 'Interaction', 'old'))?.is_expired, true);
 });
 
 testOnStores('saving again replaces what is said and not that it was used', async (t, { db }) => {
-  await saveModel(db, 'AuthorizationCode', handle, { jti: handle, scope: 'a', kept: true }, -1);
+  await saveRecord(db, 'AuthorizationCode', handle, { jti: handle, scope: 'a', kept: true }, -1);
   t.true(await consumeModel(db, 'AuthorizationCode', handle));
-  await saveModel(db, 'AuthorizationCode', handle, { jti: handle, scope: 'b' }, 60);
+  await saveRecord(db, 'AuthorizationCode', handle, { jti: handle, scope: 'b' }, 60);
   const read = await findModel(db, 'AuthorizationCode', handle);
   t.true(read?.consumed_at instanceof Date);
   t.deepEqual([read?.payload, read?.is_expired], [{ jti: handle, scope: 'b' }, false]);
@@ -71,8 +72,8 @@ testOnStores('saving again replaces what is said and not that it was used', asyn
 
 testOnStores('a record may hold whatever a stranger sent', async (t, { db }) => {
   const state = 'a\0b \ud800 c \udfff\udbff \u{1f600} "quoted" \\u0000 \\\0 \ufeff';
-  await saveModel(db, 'Interaction', handle, { params: { state, 'k\0': 1 } }, 60);
-  t.deepEqual((await findModel(db, 'Interaction', handle))?.payload, {
+  await saveRecord(db, 'ClientCredentials', handle, { params: { state, 'k\0': 1 } }, 60);
+  t.deepEqual((await findModel(db, 'ClientCredentials', handle))?.payload, {
     jti: handle,
     params: {
       state: 'a\ufffdb \ufffd c \ufffd\ufffd \u{1f600} "quoted" \\u0000 \\\ufffd \ufeff',
@@ -85,7 +86,7 @@ testOnStores('of ten that use one code at once one wins', async (t, store) => {
   const nodes = await openNodes(t, store, 3);
   for (let round = 0; round < 5; round += 1) {
     const code = `code-${round}`;
-    await saveModel(store.db, 'AuthorizationCode', code, { jti: code }, 60);
+    await saveRecord(store.db, 'AuthorizationCode', code, { jti: code }, 60);
     const wins = await Promise.all(
       Array.from({ length: 10 }, (_, i) =>
         consumeModel(nodes[i % nodes.length] ?? store.db, 'AuthorizationCode', code),

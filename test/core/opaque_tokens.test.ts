@@ -1,11 +1,11 @@
 // Access tokens that are no JWTs: the engine's records, under the same rules of life and death.
 import { createAccessTokenVerifier, isJwt, revokeAccessToken } from '../../src/core/access_tokens.ts';
-import { deleteModel, saveModel } from '../../src/core/oidc_models.ts';
+import { deleteModel } from '../../src/core/oidc_models.ts';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
 import { endSessions } from '../../src/core/sessions.ts';
 import { loadSigningKeys } from '../../src/core/signing_keys.ts';
 import { newId } from '../../src/lib/ids.ts';
-import { keyring, openTestSession } from '../helpers/builders.ts';
+import { keyring, openTestSession, saveRecord } from '../helpers/builders.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 
 const issuer = 'https://id.example';
@@ -30,7 +30,7 @@ async function setUp({ db }: Store, given: Record<string, unknown> = {}) {
     extra: { token_version: 0, roles: ['x'] },
     ...given,
   };
-  await saveModel(db, 'AccessToken', handle, record, record.exp - iat);
+  await saveRecord(db, 'AccessToken', handle, record, record.exp - iat);
   return { verifier, session, record };
 }
 
@@ -89,7 +89,7 @@ testOnStores('an opaque token is dead once anything that carries it is', async (
 testOnStores('the handle of anything else is no access token', async (t, store) => {
   const { verifier, session, record } = await setUp(store);
   for (const model of ['AuthorizationCode', 'DeviceCode', 'Session', 'Interaction', 'accesstoken']) {
-    await saveModel(store.db, model, `of-${model}`, { ...record, jti: `of-${model}` }, 900);
+    await saveRecord(store.db, model, `of-${model}`, { ...record, jti: `of-${model}` }, 900);
     t.is(await verifier.verify(`of-${model}`), null, model);
   }
   const { id } = await store.db('oidc_models').where({ model: 'AccessToken' }).first();

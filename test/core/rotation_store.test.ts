@@ -2,11 +2,10 @@
 import test from 'ava';
 import { createClient } from '../../src/core/clients.ts';
 import { openDatabase, rows } from '../../src/core/db.ts';
-import { saveModel } from '../../src/core/oidc_models.ts';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
 import { rotate } from '../../src/core/rotation.ts';
 import { loadSigningKeys } from '../../src/core/signing_keys.ts';
-import { keyring, openTestSession, password, present, secret } from '../helpers/builders.ts';
+import { keyring, openTestSession, password, present, saveRecord, secret } from '../helpers/builders.ts';
 import { makeStore, testOnStores } from '../helpers/stores.ts';
 import { dumpText, readTables } from '../helpers/tables.ts';
 
@@ -39,7 +38,7 @@ testOnStores('whoever holds a copy of the database finds nothing in it to use', 
   const strict = await openTestSession(db);
   for (const generation of [0, 1, 0]) await rotate(db, present(strict, generation));
   const [key] = await loadSigningKeys(db, keyring, 'ES256');
-  await saveModel(db, 'AuthorizationCode', 'a-code-to-find', { jti: 'a-code-to-find', kind: 'code' }, 60);
+  await saveRecord(db, 'AuthorizationCode', 'a-code-to-find', { jti: 'a-code-to-find', kind: 'code' }, 60);
 
   const tokens = generations.map((generation) => mintRefreshToken(keyring, session, generation));
   const tags = tokens.map((token) => Buffer.from(token.slice(4), 'base64url').subarray(21));

@@ -44,6 +44,7 @@ testOnStores('a login writes its session, its event and the time of the login', 
     ended_reason: null,
     ended_by: null,
     ended_by_id: null,
+    browser_session: null,
   });
   t.is(salt?.length, 16);
   const [event, ...more] = await db('audit_events');

@@ -1,6 +1,8 @@
 // What the tests begin with: users, clients and sessions of which a test names only what it is about.
+
 import { type Client, createClient, type NewClient } from '../../src/core/clients.ts';
 import type { Db } from '../../src/core/db.ts';
+import { saveModel } from '../../src/core/oidc_models.ts';
 import { hashPassword } from '../../src/core/passwords.ts';
 import type { Presented } from '../../src/core/rotation.ts';
 import { type NewSession, openSession, type Session } from '../../src/core/sessions.ts';
@@ -84,4 +86,15 @@ export function present(
 /** `seconds` after `at`. */
 export function after(at: Date, seconds: number): Date {
   return new Date(at.getTime() + seconds * 1000);
+}
+
+/** Writes a record of the engine's that lives for `ttl` seconds. */
+export async function saveRecord(
+  db: Db,
+  model: string,
+  id: string,
+  payload: Record<string, unknown>,
+  ttl: number,
+): Promise<void> {
+  await saveModel(db, keyring, { model, id, payload, ttl });
 }

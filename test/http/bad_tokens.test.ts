@@ -195,7 +195,7 @@ testOnServers('what is no bearer token is refused before anything else is looked
     assertRefused(t, form, invalidToken);
     t.is(
       form.headers['www-authenticate'],
-      `Bearer realm="${server.issuer}"`,
+      `Bearer realm="${server.issuer}", resource_metadata="${server.issuer}/.well-known/oauth-protected-resource/api"`,
       'no error code without a token',
     );
   });

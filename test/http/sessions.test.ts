@@ -199,7 +199,7 @@ testOnServers('all of it wants a token with the scope account', async (t, server
     assertRefused(t, weak, { status: 403, error: 'insufficient_scope' }, line);
     t.is(
       weak.headers['www-authenticate'],
-      `Bearer realm="${server.issuer}", error="insufficient_scope", scope="account"`,
+      `Bearer realm="${server.issuer}", resource_metadata="${server.issuer}/.well-known/oauth-protected-resource/api", error="insufficient_scope", scope="account"`,
     );
   }
   t.is((await server.db('sessions').where({ user_id: user.id }).whereNull('ended_at')).length, 1);

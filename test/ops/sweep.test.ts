@@ -1,11 +1,10 @@
 import { type Origin, recordEvents } from '../../src/core/audit.ts';
 import type { Db } from '../../src/core/db.ts';
-import { saveModel } from '../../src/core/oidc_models.ts';
 import { rotate } from '../../src/core/rotation.ts';
 import { endSessions, type Session } from '../../src/core/sessions.ts';
 import { sweep } from '../../src/core/sweep.ts';
 import { digest } from '../../src/lib/crypto.ts';
-import { after, makeClient, makeUser, openTestSession, present } from '../helpers/builders.ts';
+import { after, makeClient, makeUser, openTestSession, present, saveRecord } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { readTables } from '../helpers/tables.ts';
 
@@ -80,7 +79,7 @@ testOnStores(
 );
 
 testOnStores("the engine's records, revoked tokens and limits go with their time", async (t, { db }) => {
-  for (const id of ['dead', 'alive']) await saveModel(db, 'AuthorizationCode', id, {}, 60);
+  for (const id of ['dead', 'alive']) await saveRecord(db, 'AuthorizationCode', id, {}, 60);
   await db('oidc_models')
     .where({ id: digest('dead') })
     .update({ expires_at: now });

@@ -1,0 +1,81 @@
+// Notices of ended sessions to clients that want them (back-channel logout): queued with the end itself, so that none
+// is lost, and delivered until the client has taken it or too much time has passed.
+import { newId } from '../lib/ids.ts';
+import { type Db, isPostgres, later, present, rows } from './db.ts';
+
+export interface LogoutNotice {
+  id: string;
+  session_id: string;
+  user_id: string;
+  client_id: string;
+  attempts: number;
+}
+
+/** Tries of one notice: the waits between them double from 5 seconds on, which comes to about half a day. */
+const maxAttempts = 13;
+const firstWait = 5;
+/** Seconds for which a notice that some node is delivering is nobody else's. */
+const claim = 60;
+
+interface EndedSession {
+  id: string;
+  user_id: string;
+  client_id: string;
+}
+
+/** Queues a notice for each ended session whose client has a `backchannel_logout_uri`. Part of the transaction that ends. */
+export async function queueLogoutNotices(db: Db, ended: EndedSession[]): Promise<void> {
+  if (ended.length === 0) return;
+  const uri = isPostgres(db)
+    ? "metadata->>'backchannel_logout_uri'"
+    : "json_extract(metadata, '$.backchannel_logout_uri')";
+  const wanting: { client_id: string }[] = await db('clients')
+    .whereIn('client_id', [...new Set(ended.map((session) => session.client_id))])
+    .whereRaw(`${uri} is not null`)
+    .select('client_id');
+  const clients = new Set(wanting.map((client) => client.client_id));
+  const notices = ended.filter((session) => clients.has(session.client_id));
+  if (notices.length === 0) return;
+  await db('logout_notices').insert(
+    notices.map(({ id, user_id, client_id }) => ({
+      id: newId(),
+      session_id: id,
+      user_id,
+      client_id,
+      attempts: 0,
+      next_attempt_at: present(db),
+      created_at: present(db),
+    })) as never,
+  );
+}
+
+/** Takes due notices for delivery: they are this node's for a minute, and due again when it dies. */
+export async function claimLogoutNotices(db: Db, limit = 20): Promise<LogoutNotice[]> {
+  return await rows<LogoutNotice>(
+    db,
+    `update logout_notices set attempts = attempts + 1, next_attempt_at = ${later(db, ':now', ':claim')}
+     where id in (select id from logout_notices where next_attempt_at <= :now order by next_attempt_at limit :limit
+       ${isPostgres(db) ? 'for update skip locked' : ''})
+     returning id, session_id, user_id, client_id, attempts`,
+    { now: present(db), claim, limit },
+  );
+}
+
+/** Removes a notice that was taken. */
+export async function settleLogoutNotice(db: Db, id: string): Promise<void> {
+  await db('logout_notices').where({ id }).delete();
+}
+
+/** Puts a notice that was not taken back for later; true when it was given up instead. */
+export async function postponeLogoutNotice(db: Db, notice: LogoutNotice): Promise<boolean> {
+  if (notice.attempts >= maxAttempts) {
+    await settleLogoutNotice(db, notice.id);
+    return true;
+  }
+  const wait = firstWait * 2 ** (notice.attempts - 1);
+  const next = db.raw(later(db, '?', '?'), [present(db), wait]);
+  await db('logout_notices')
+    .where({ id: notice.id })
+    .update({ next_attempt_at: next } as never);
+  return false;
+}

@@ -1,0 +1,40 @@
+// Clients that nobody here vouches for: those that registered themselves, and those whose metadata is a document
+// somewhere. They are third-party clients, whatever they say of themselves.
+import { newClientSecret } from './client_secrets.ts';
+import { type Client, type ClientMetadata, hasSecret, metadataShape } from './clients.ts';
+import { type Db, json, present } from './db.ts';
+
+/**
+ * Writes what a client said of itself: what we do not know is dropped, what only an administrator may say is not taken.
+ * `secret` is the new secret in the clear; absent, those that the client has stay.
+ */
+export async function saveRegisteredClient(
+  db: Db,
+  client_id: string,
+  said: Record<string, unknown>,
+  registered_by: 'itself' | 'document',
+  secret?: string,
+): Promise<Client> {
+  const metadata = Object.fromEntries(
+    Object.entries(said).filter(([name, value]) => Object.hasOwn(metadataShape, name) && value !== undefined),
+  ) as ClientMetadata;
+  const secrets = secret && hasSecret(metadata) ? [newClientSecret(secret).stored] : [];
+  const now = present(db);
+  const row = {
+    client_id,
+    metadata: json(metadata),
+    secrets: json(secrets),
+    first_party: false,
+    rotation_profile: 'strict',
+    registered_by,
+    created_at: now,
+    updated_at: now,
+  };
+  const changed = ['metadata', 'updated_at', ...(secrets.length > 0 ? ['secrets'] : [])];
+  const [saved] = await db<Client>('clients')
+    .insert(row as never)
+    .onConflict('client_id')
+    .merge(changed as never)
+    .returning('*');
+  return saved as Client;
+}

@@ -1,0 +1,198 @@
+// The account page: what people can see and end by themselves, without any client.
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import type { Provider } from 'oidc-provider';
+import { makeOrigin, type Origin } from '../core/audit.ts';
+import { endBrowserSession } from '../core/browser_sessions.ts';
+import { withdrawConsent } from '../core/consents.ts';
+import { clearPushTokens, deviceName, renameDevice } from '../core/devices.ts';
+import { deleteBrowserSessions } from '../core/oidc_models.ts';
+import { changePassword } from '../core/password_change.ts';
+import type { Services } from '../core/services.ts';
+import { endSessions, findUserSession } from '../core/sessions.ts';
+import { lockUser } from '../core/users.ts';
+import { AppError } from '../lib/errors.ts';
+import { parseId } from '../lib/ids.ts';
+import type { FlashCode, PasswordProblem } from '../pages/account_texts.ts';
+import { type LoginProblem, renderLogin } from '../pages/login.ts';
+import { renderLoggedOut } from '../pages/logout.ts';
+import { showAccount } from './account_view.ts';
+import { findVisitor, forgetVisitor, logInVisitor, type Visitor } from './browser.ts';
+import { brandOf, csrfToken, field, isCsrfToken, path, readForm, showPage } from './html.ts';
+import { redirect, statusOf, tryPassword } from './interactions.ts';
+
+interface Visit {
+  services: Services;
+  provider: Provider;
+  ctx: Context;
+  visitor: Visitor;
+  origin: Origin;
+}
+type Action = (visit: Visit) => Promise<void>;
+
+/** What the actions of the page need to say in every ending. */
+const byUser = ({ visitor, origin }: Visit) =>
+  ({ actor: 'user', actor_id: visitor.user.id, origin }) as const;
+
+/** The routes of the page. `provider` is the engine of the moment. */
+export function accountRoutes(services: Services, provider: () => Provider): Router {
+  const router = new Router({ prefix: '/account' });
+  const form = readForm(services);
+  const act = (action: Action) => whenSignedIn(services, provider, whenGenuine(action));
+  router.get('/', whenSignedIn(services, provider, show));
+  router.post('/login', form, logIn(services, provider));
+  router.post('/logout', form, act(signOut));
+  router.post('/password', form, act(setPassword));
+  router.post('/sessions/end-others', form, act(endOthers));
+  router.post('/sessions/:id/end', form, act(endOne));
+  router.post('/devices/:id/rename', form, act(rename));
+  router.post('/browsers/:id/end', form, act(endBrowser));
+  router.post('/consents/:client_id/withdraw', form, act(withdraw));
+  return router;
+}
+
+function whenSignedIn(services: Services, provider: () => Provider, action: Action) {
+  return async (ctx: Context): Promise<void> => {
+    const engine = provider();
+    const visitor = await findVisitor(services, engine, ctx);
+    if (!visitor) return showLogin(services, ctx);
+    const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+    await action({ services, provider: engine, ctx, visitor, origin });
+  };
+}
+
+function whenGenuine(action: Action): Action {
+  return async (visit) => {
+    if (isCsrfToken(visit.services, visit.visitor.id, field(visit.ctx, 'csrf'))) return await action(visit);
+    back(visit, 'form_expired');
+  };
+}
+
+async function show({ services, ctx, visitor }: Visit): Promise<void> {
+  await showAccount(services, ctx, visitor);
+}
+
+// Nobody is logged in yet, so there is no session that a proof could belong to: a form that another site sends could at
+// most log somebody in as its own user, and SameSite keeps the cookie of that from following.
+const loginSubject = 'account login';
+
+function showLogin(services: Services, ctx: Context, problem?: LoginProblem, username?: string): void {
+  const form = { action: path(services, '/account/login'), csrf: csrfToken(services, loginSubject) };
+  const html = renderLogin(brandOf(services), {
+    form,
+    ...(problem ? { problem } : {}),
+    ...(username ? { username } : {}),
+  });
+  showPage(services, ctx, html, { status: statusOf(problem) });
+}
+
+function logIn(services: Services, provider: () => Provider) {
+  return async (ctx: Context): Promise<void> => {
+    const login = field(ctx, 'username');
+    const isOurs = isCsrfToken(services, loginSubject, field(ctx, 'csrf')) && isSameSite(services, ctx);
+    if (!isOurs) return showLogin(services, ctx, { kind: 'form_expired' }, login);
+    const tried = await tryPassword(services, ctx, {
+      login,
+      password: field(ctx, 'password'),
+      client_id: null,
+    });
+    if ('problem' in tried) return showLogin(services, ctx, tried.problem, login);
+    await logInVisitor(services, provider(), ctx, tried.user_id);
+    redirect(ctx, path(services, '/account'));
+  };
+}
+
+// Browsers say where a form comes from; one that another origin sent to log somebody in as a stranger is refused.
+function isSameSite({ config }: Services, ctx: Context): boolean {
+  const origin = ctx.get('origin');
+  return origin === '' || origin === 'null' || origin === new URL(config.issuer).origin;
+}
+
+async function signOut({ services, provider, ctx, visitor, origin }: Visit): Promise<void> {
+  const ending = { reason: 'logout', actor: 'user', actor_id: visitor.user.id, origin } as const;
+  await endBrowserSession(services.db, visitor.user.id, visitor.id, ending);
+  forgetVisitor(provider, ctx);
+  showPage(services, ctx, renderLoggedOut(brandOf(services), { signInUrl: path(services, '/account') }));
+}
+
+async function endOne(visit: Visit): Promise<void> {
+  const { services, ctx, visitor } = visit;
+  const id = parseId(ctx.params.id);
+  const session = id ? await findUserSession(services.db, visitor.user.id, id) : null;
+  if (!session) return back(visit, 'not_found');
+  await endSessions(services.db, { id: session.id }, { ...byUser(visit), reason: 'ended_by_user' });
+  await clearPushTokens(services.db, [session.device_id]);
+  back(visit, 'session_ended');
+}
+
+async function endOthers(visit: Visit): Promise<void> {
+  const { services, visitor } = visit;
+  const ended = await services.db.transaction(async (tx) => {
+    await lockUser(tx, visitor.user.id);
+    await deleteBrowserSessions(tx, visitor.user.id, { except: visitor.id });
+    const which = { user_id: visitor.user.id, except_browser: visitor.id };
+    const sessions = await endSessions(tx, which, { ...byUser(visit), reason: 'logout_all' });
+    await clearPushTokens(
+      tx,
+      sessions.map((one) => one.device_id),
+    );
+    return sessions.length;
+  });
+  back(visit, 'others_ended', ended);
+}
+
+async function rename(visit: Visit): Promise<void> {
+  const { services, ctx, visitor } = visit;
+  const name = deviceName.safeParse(field(ctx, 'name').trim());
+  const id = parseId(ctx.params.id);
+  if (!name.success) return back(visit, 'invalid_name');
+  const device = id ? await renameDevice(services.db, visitor.user.id, id, name.data) : null;
+  back(visit, device ? 'device_renamed' : 'not_found');
+}
+
+async function endBrowser(visit: Visit): Promise<void> {
+  const { services, ctx, visitor } = visit;
+  const ending = { ...byUser(visit), reason: 'ended_by_user' } as const;
+  const ended = await endBrowserSession(services.db, visitor.user.id, String(ctx.params.id), ending);
+  back(visit, ended ? 'browser_session_ended' : 'not_found');
+}
+
+async function withdraw(visit: Visit): Promise<void> {
+  const { services, ctx, visitor } = visit;
+  const ended = await withdrawConsent(
+    services.db,
+    visitor.user.id,
+    String(ctx.params.client_id),
+    byUser(visit),
+  );
+  back(visit, ended === null ? 'not_found' : 'access_withdrawn');
+}
+
+async function setPassword(visit: Visit): Promise<void> {
+  const { services, ctx, visitor, origin } = visit;
+  try {
+    await changePassword(services, {
+      user_id: visitor.user.id,
+      asker: { browser_session: visitor.id },
+      current_password: field(ctx, 'current_password'),
+      new_password: field(ctx, 'new_password'),
+      origin,
+    });
+    back(visit, 'password_changed');
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    if (error.code === 'invalid_token') return back(visit, 'form_expired');
+    await showAccount(services, ctx, visitor, { passwordProblem: problemOf(error) });
+  }
+}
+
+function problemOf(error: AppError): PasswordProblem {
+  if (error.code === 'rate_limited') return { kind: 'rate_limited', retryAfter: error.retryAfter ?? 60 };
+  if (error.code === 'weak_password') return { kind: error.reason as 'password_too_short' };
+  return { kind: 'wrong_password' };
+}
+
+// Back to the page, so that a reload repeats nothing.
+function back({ services, ctx }: Visit, flash: FlashCode, count?: number): void {
+  redirect(ctx, path(services, `/account?said=${flash}${count === undefined ? '' : `&count=${count}`}`));
+}

@@ -1,0 +1,68 @@
+// The browser session outside of an authorization request: who is logged in at our own pages, logging in and out.
+import type { Context } from 'koa';
+import type { Provider } from 'oidc-provider';
+import { makeOrigin } from '../core/audit.ts';
+import { noteBrowserSession } from '../core/oidc_models.ts';
+import type { Services } from '../core/services.ts';
+import { findUser, isActive, type User } from '../core/users.ts';
+import { digest } from '../lib/crypto.ts';
+import { passwordAcr } from './configuration.ts';
+
+type EngineSession = Awaited<ReturnType<Provider['Session']['get']>>;
+
+/** Somebody who is logged in at our pages. */
+export interface Visitor {
+  user: User;
+  session: EngineSession;
+  /** What rows remember of this browser session. */
+  id: string;
+}
+
+/** Who is logged in, or null: nobody, or a user who may not be. */
+export async function findVisitor(
+  { db }: Services,
+  provider: Provider,
+  ctx: Context,
+): Promise<Visitor | null> {
+  const session = await provider.Session.get(ctx as never);
+  const user = session.accountId ? await findUser(db, session.accountId) : null;
+  if (!user || !isActive(user) || !session.uid) return null;
+  return { user, session, id: digest(session.uid) };
+}
+
+/** Logs a user in, under a fresh id: one that somebody planted in the browser before is worth nothing. */
+export async function logInVisitor(
+  { config, db }: Services,
+  provider: Provider,
+  ctx: Context,
+  user_id: string,
+): Promise<void> {
+  const session = await provider.Session.get(ctx as never);
+  if (session.accountId && session.accountId !== user_id) session.authorizations = {};
+  session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
+  session.resetIdentifier();
+  const ttl = config.sessionIdleTtl;
+  setCookie(provider, ctx, session.jti, new Date(Date.now() + ttl * 1000));
+  await session.save(ttl);
+  await noteBrowserSession(
+    db,
+    digest(session.uid ?? ''),
+    makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId),
+  );
+}
+
+/** Takes the cookie away; the session itself is ended where rows are. */
+export function forgetVisitor(provider: Provider, ctx: Context): void {
+  setCookie(provider, ctx, null);
+}
+
+function setCookie(provider: Provider, ctx: Context, value: string | null, expires?: Date): void {
+  const options = {
+    httpOnly: true,
+    sameSite: 'lax' as const,
+    secure: ctx.secure,
+    ...(expires ? { expires } : {}),
+  };
+  ctx.cookies.secure = ctx.secure;
+  ctx.cookies.set(provider.cookieName('session'), value, options);
+}

@@ -1,0 +1,150 @@
+// Codes that stand for a login, made ours: each opens its session when it is issued and is good for one exchange.
+import {
+  type AuthorizationCode as EngineAuthorizationCode,
+  type DeviceCode as EngineDeviceCode,
+  type Session as EngineSession,
+  errors,
+} from 'oidc-provider';
+import type { Origin } from '../core/audit.ts';
+import { consumeModel } from '../core/oidc_models.ts';
+import type { Services } from '../core/services.ts';
+import { completeSession, endSessions, openSession } from '../core/sessions.ts';
+import { digest } from '../lib/crypto.ts';
+import { clientRow, currentRequest, originOf } from './request.ts';
+
+/** Seconds beyond a code's own life for which its session waits for the exchange. */
+const slack = 30;
+
+// When and how the user logged in belongs into every ID token of the session.
+const loginClaims = { auth_time: null, acr: null, amr: null };
+
+interface EngineCode {
+  jti: string;
+  accountId?: string;
+  clientId: string;
+  grantId: string;
+  sid?: string;
+  sessionUid?: string;
+  authTime?: number;
+  amr?: string[];
+  acr?: string;
+  claims?: { id_token?: object };
+  error?: string;
+  deviceInfo?: { ip: string; ua: string };
+  readonly remainingTTL: number;
+  save(): Promise<string>;
+}
+type EngineCodeClass = new (payload: object) => EngineCode;
+
+/** The subclass for `AuthorizationCode`. */
+export function authorizationCodeModel(
+  services: Services,
+  base: typeof EngineAuthorizationCode,
+): typeof EngineAuthorizationCode {
+  const Base = base as unknown as EngineCodeClass;
+  class AuthorizationCode extends Base {
+    static async revokeByGrantId(): Promise<void> {}
+
+    override async save(): Promise<string> {
+      await openLogin(services, this, originOf(currentRequest()));
+      return await super.save();
+    }
+
+    async consume(): Promise<void> {
+      await exchange(services, 'AuthorizationCode', this);
+    }
+  }
+  return AuthorizationCode as unknown as typeof EngineAuthorizationCode;
+}
+
+/** The subclass for `DeviceCode`: the login is the moment in which the user allows it on another device. */
+export function deviceCodeModel(services: Services, base: typeof EngineDeviceCode): typeof EngineDeviceCode {
+  const Base = base as unknown as EngineCodeClass;
+  class DeviceCode extends Base {
+    static async revokeByGrantId(): Promise<void> {}
+
+    override async save(): Promise<string> {
+      const isAllowed = this.accountId !== undefined && this.error === undefined && this.sid === undefined;
+      if (isAllowed) await openLogin(services, this, deviceOrigin(this));
+      return await super.save();
+    }
+
+    async consume(): Promise<void> {
+      await exchange(services, 'DeviceCode', this);
+    }
+  }
+  return DeviceCode as unknown as typeof EngineDeviceCode;
+}
+
+// A session of the device flow lives on the device that asked for it, not where it was allowed.
+function deviceOrigin({ deviceInfo }: EngineCode): Origin {
+  const { request_id } = originOf(currentRequest());
+  return { ip: deviceInfo?.ip ?? null, user_agent: deviceInfo?.ua ?? null, request_id };
+}
+
+// Opened with the code and not with its exchange, so that a code which is used twice has something to end; until the
+// exchange it lives no longer than the code.
+async function openLogin(services: Services, code: EngineCode, origin: Origin): Promise<void> {
+  const { db, config } = services;
+  const { grant, client, session: browser } = currentRequest().oidc;
+  const row = clientRow(client);
+  if (!grant || !code.accountId) throw new Error('a code is issued without a login');
+  code.sid = code.grantId;
+  code.claims = { ...code.claims, id_token: { ...loginClaims, ...code.claims?.id_token } };
+  const opened = await openSession(db, {
+    id: code.grantId,
+    user_id: code.accountId,
+    client_id: row.client_id,
+    device_id: null,
+    grant_payload: { openid: grant.openid, resources: grant.resources },
+    token_payload: { authTime: code.authTime, amr: code.amr, acr: code.acr },
+    idle_ttl: code.remainingTTL + slack,
+    absolute_ttl: row.session_absolute_ttl ?? config.sessionAbsoluteTtl,
+    browser_session: browser?.uid ? digest(browser.uid) : null,
+    origin,
+  });
+  if (!opened) throw new errors.AccessDenied('the user may not log in any more');
+}
+
+// Of several that exchange one code at once, one wins; the others end what it gave (RFC 6749, 4.1.2).
+async function exchange(services: Services, model: string, code: EngineCode): Promise<void> {
+  const { db, config } = services;
+  const ctx = currentRequest();
+  const row = clientRow(ctx.oidc.client);
+  if (code.error !== undefined) {
+    await consumeModel(db, model, code.jti);
+    return;
+  }
+  if (!(await consumeModel(db, model, code.jti))) {
+    const ending = {
+      reason: 'code_reused',
+      actor: 'client',
+      actor_id: row.client_id,
+      origin: originOf(ctx),
+    } as const;
+    await endSessions(db, { id: code.grantId }, ending);
+    throw new errors.InvalidGrant('the code has been used before');
+  }
+  const payload = { authTime: code.authTime, amr: code.amr, acr: code.acr };
+  if (await completeSession(db, code.grantId, payload, row.session_idle_ttl ?? config.sessionIdleTtl)) return;
+  throw new errors.InvalidGrant('the session has ended');
+}
+
+/** The subclass for the browser session: logging out there ends every session that was opened in it. */
+export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
+  const Base = base as unknown as new (
+    payload?: object,
+  ) => { uid: string; accountId?: string; destroy(): Promise<void> };
+  class Session extends Base {
+    override async destroy(): Promise<void> {
+      const ending = { reason: 'logout', actor: 'user', actor_id: this.accountId ?? null } as const;
+      await endSessions(
+        services.db,
+        { browser_session: digest(this.uid) },
+        { ...ending, origin: originOf(currentRequest()) },
+      );
+      await super.destroy();
+    }
+  }
+  return Session as unknown as typeof EngineSession;
+}

@@ -1,0 +1,203 @@
+// The engine's configuration: which features are on, and where it asks us.
+import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { isRegisteredOrigin } from '../core/clients.ts';
+import { saveRegisteredClient } from '../core/registered_clients.ts';
+import type { Services } from '../core/services.ts';
+import type { Keyring } from '../lib/crypto.ts';
+import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
+import { createAdapter } from './adapter.ts';
+import { loadGrant } from './grant.ts';
+import { mayIntrospect, mayRevoke } from './introspection.ts';
+import { clientRow } from './request.ts';
+import { oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
+
+/** How a user proved who they are here; what `acr` says, and what a client may ask for. */
+export const passwordAcr = 'urn:kindred:acr:password';
+
+type Features = NonNullable<Configuration['features']>;
+type DeviceFlow = Required<NonNullable<Features['deviceFlow']>>;
+type Logout = Required<NonNullable<Features['rpInitiatedLogout']>>;
+
+/** The pages that the engine shows by itself, and where it sends people for the others. */
+export interface EnginePages {
+  renderError: NonNullable<Configuration['renderError']>;
+  userCodeInputSource: DeviceFlow['userCodeInputSource'];
+  userCodeConfirmSource: DeviceFlow['userCodeConfirmSource'];
+  successSource: DeviceFlow['successSource'];
+  logoutSource: Logout['logoutSource'];
+  postLogoutSuccessSource: Logout['postLogoutSuccessSource'];
+}
+
+const asymmetric = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
+
+/** The configuration for these services and pages. */
+export function engineConfiguration(services: Services, pages: EnginePages): Configuration {
+  const { config, keyring, keys } = services;
+  const { alg } = keys.current();
+  return {
+    adapter: createAdapter(services),
+    jwks: { keys: keys.list().map((key) => key.private_jwk) as never },
+    clockTolerance: 0,
+    scopes: oidcScopes,
+    claims: claimsOfScopes,
+    acrValues: [passwordAcr],
+    responseTypes: ['code'],
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientDefaults: { id_token_signed_response_alg: alg, introspection_signed_response_alg: alg },
+    enabledJWA: {
+      clientAuthSigningAlgValues: [...asymmetric],
+      idTokenSigningAlgValues: [...asymmetric],
+      introspectionSigningAlgValues: [...asymmetric],
+      requestObjectSigningAlgValues: [...asymmetric],
+    },
+    extraClientMetadata: { properties: ['kindred'] },
+    clientBasedCORS: (_ctx, origin, client) => isRegisteredOrigin(clientRow(client), origin),
+    cookies: {
+      names: { session: 'kindred_session', interaction: 'kindred_interaction', resume: 'kindred_resume' },
+      keys: cookieKeys(keyring),
+    },
+    pkce: { required: (_ctx, client) => config.pkce === 'all' || client.clientAuthMethod === 'none' },
+    findAccount: (ctx, sub, token) => findAccount(services, ctx, sub, token),
+    loadExistingGrant: (ctx) => loadGrant(services, ctx),
+    extraTokenClaims: async (ctx, token) => extraClaims(ctx, token) as never,
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    expiresWithSession: async () => false,
+    formats: {
+      customizers: { jwt: async (_ctx, token, jwt) => addSid(token as { sid?: string }, jwt as never) },
+    },
+    fetch: (url, options) =>
+      fetch(url, config.fetchPrivateAddresses ? ({ ...options, dispatcher: undefined } as never) : options),
+    interactions: { policy: policy(), url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    renderError: pages.renderError,
+    routes: {
+      authorization: '/authorize',
+      code_verification: '/device',
+      device_authorization: '/device/authorize',
+      end_session: '/logout',
+      introspection: '/introspect',
+      pushed_authorization_request: '/par',
+      registration: '/register',
+      revocation: '/revoke',
+      userinfo: '/userinfo',
+    },
+    ttl: lifetimes(services),
+    features: features(services, pages),
+  };
+}
+
+function lifetimes({ config }: Services): NonNullable<Configuration['ttl']> {
+  const accessToken = (
+    _ctx: unknown,
+    token: { resourceServer?: { accessTokenTTL?: number } },
+    client: unknown,
+  ) => token.resourceServer?.accessTokenTTL ?? clientRow(client).access_token_ttl ?? config.accessTokenTtl;
+  return {
+    AccessToken: accessToken as never,
+    ClientCredentials: accessToken as never,
+    AuthorizationCode: 60,
+    DeviceCode: 600,
+    IdToken: config.accessTokenTtl,
+    Interaction: 3600,
+    RefreshToken: config.sessionIdleTtl,
+    Grant: config.sessionAbsoluteTtl,
+    Session: config.sessionIdleTtl,
+  };
+}
+
+function features(services: Services, pages: EnginePages): Features {
+  const { config } = services;
+  return {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    dPoP: { enabled: true },
+    introspection: {
+      enabled: true,
+      allowedPolicy: async (_ctx, client, token) => await mayIntrospect(services, client, token),
+    },
+    jwtIntrospection: { enabled: true },
+    revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayRevoke(client, token) },
+    resourceIndicators: resourceIndicators(services),
+    pushedAuthorizationRequests: { enabled: true },
+    requestObjects: { enabled: true },
+    backchannelLogout: { enabled: true },
+    deviceFlow: {
+      enabled: true,
+      charset: 'base-20',
+      mask: '****-****',
+      userCodeInputSource: pages.userCodeInputSource,
+      userCodeConfirmSource: pages.userCodeConfirmSource,
+      successSource: pages.successSource,
+      deviceInfo: (ctx: KoaContextWithOIDC) => ({ ip: ctx.ip, ua: ctx.get('user-agent').slice(0, 512) }),
+    } as never,
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: pages.logoutSource,
+      postLogoutSuccessSource: pages.postLogoutSuccessSource,
+    },
+    registration: {
+      enabled: config.registration !== 'off',
+      initialAccessToken: config.registrationToken ?? false,
+    },
+    registrationManagement: { enabled: config.registration !== 'off', rotateRegistrationAccessToken: true },
+    clientIdMetadataDocument: {
+      enabled: config.clientIdMetadataDocuments,
+      allowClient: async (_ctx, client) => await adoptDocumentClient(services, client),
+    },
+  };
+}
+
+// Sessions and consents point to a row of their client, so one that lives in a document gets a row when it is used.
+async function adoptDocumentClient(
+  { db }: Services,
+  client: { clientId: string; metadata: () => object },
+): Promise<boolean> {
+  if ('kindred' in client) return true;
+  const kindred = await saveRegisteredClient(db, client.clientId, { ...client.metadata() }, 'document');
+  Object.defineProperty(client, 'kindred', { value: kindred });
+  return true;
+}
+
+// The engine's prompts, with three rules of ours: an unknown scope is an error and not silence; a user who may no
+// longer log in has to log in; and only other people's native clients always have to ask.
+function policy() {
+  const { Check } = interactionPolicy;
+  const prompts = interactionPolicy.base();
+  const login = prompts.get('login');
+  const consent = prompts.get('consent');
+  login?.checks.unshift(
+    new Check('scopes_known', 'a requested scope is unknown or not allowed', (ctx) => {
+      requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
+      return false;
+    }),
+  );
+  login?.checks.add(
+    new Check('user_inactive', 'End-User may not use this account', ({ oidc }) =>
+      Boolean(oidc.session?.accountId && !oidc.account),
+    ),
+  );
+  consent?.checks.remove('native_client_prompt');
+  consent?.checks.add(
+    new Check(
+      'native_client_prompt',
+      'native clients require End-User interaction',
+      'interaction_required',
+      isForeignNative,
+    ),
+  );
+  return prompts;
+}
+
+function isForeignNative({ oidc }: KoaContextWithOIDC): boolean {
+  const isNative = oidc.client?.applicationType === 'native' && !clientRow(oidc.client).first_party;
+  return isNative && !oidc.result?.consent;
+}
+
+function addSid(token: { sid?: string }, jwt: { payload: Record<string, unknown> }): void {
+  if (token.sid) jwt.payload.sid = token.sid;
+}
+
+/** The keys that sign cookies, the first for new ones; the app around the engine signs with the same. */
+export function cookieKeys(keyring: Keyring): string[] {
+  return keyring.all.map((key) => key.keyFor('cookies').export().toString('base64url'));
+}

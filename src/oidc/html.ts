@@ -1,0 +1,81 @@
+// Showing a page, and trusting a form: what all of our HTML has in common.
+import type { Context, Middleware } from 'koa';
+import { koaBody } from 'koa-body';
+import type { Services } from '../core/services.ts';
+import { equalBytes, mac } from '../lib/crypto.ts';
+import type { Brand } from '../pages/brand.ts';
+import { contentSecurityPolicy } from '../pages/csp.ts';
+import { renderError } from '../pages/error.ts';
+
+/** The look of this deployment. */
+export function brandOf({ config }: Services): Brand {
+  const basePath = new URL(config.issuer).pathname.replace(/\/$/, '');
+  return { ...config.brand, basePath };
+}
+
+interface Shown {
+  /** URLs that a form of the page may end at, beside our own. */
+  formTargets?: string[];
+  imageUrls?: string[];
+  status?: number;
+}
+
+/** Answers with a page: its own Content-Security-Policy, never stored, never framed. */
+export function showPage(
+  services: Services,
+  ctx: Context,
+  html: string,
+  { formTargets, imageUrls, status }: Shown = {},
+): void {
+  ctx.status = status ?? 200;
+  ctx.type = 'html';
+  ctx.set('Cache-Control', 'no-store');
+  ctx.set('Content-Security-Policy', contentSecurityPolicy(brandOf(services), formTargets, imageUrls));
+  ctx.body = html;
+}
+
+/** Answers with the error page. */
+export function showError(
+  services: Services,
+  ctx: Context,
+  code: string,
+  status: number,
+  more: { description?: string } = {},
+): void {
+  const page = { code, requestId: ctx.state.requestId, homeUrl: path(services, '/account'), ...more };
+  showPage(services, ctx, renderError(brandOf(services), page), { status });
+}
+
+/** A path of ours as a browser sees it. */
+export function path(services: Services, local: string): string {
+  return `${brandOf(services).basePath ?? ''}${local}`;
+}
+
+/** Proves that a form came from the page that we showed to this `subject`: a browser session, an interaction. */
+export function csrfToken({ keyring }: Services, subject: string): string {
+  return mac(keyring.current.keyFor('csrf'), Buffer.from(subject)).toString('base64url');
+}
+
+/** Whether `token` is that proof, under any of our secrets. */
+export function isCsrfToken({ keyring }: Services, subject: string, token: unknown): boolean {
+  if (typeof token !== 'string') return false;
+  const presented = Buffer.from(token, 'base64url');
+  return keyring.all.some((key) => equalBytes(mac(key.keyFor('csrf'), Buffer.from(subject)), presented));
+}
+
+/** Reads a form of ours into `ctx.request.body`. */
+export function readForm({ config }: Services): Middleware {
+  return koaBody({
+    urlencoded: true,
+    json: false,
+    text: false,
+    multipart: false,
+    formLimit: config.bodyLimit,
+  });
+}
+
+/** A field of the form, as text; what was sent twice or not at all is empty. */
+export function field(ctx: Context, name: string): string {
+  const value = (ctx.request.body as Record<string, unknown> | undefined)?.[name];
+  return typeof value === 'string' ? value : '';
+}

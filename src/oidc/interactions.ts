@@ -1,0 +1,242 @@
+// The login and consent pages of an authorization request. The engine keeps the request; what it waits for is decided
+// here, and it goes on when we answer.
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { errors, type Interaction, type Provider } from 'oidc-provider';
+import { makeOrigin } from '../core/audit.ts';
+import { addConsent, type Granted } from '../core/consents.ts';
+import { attemptLogin } from '../core/login_attempts.ts';
+import { findResourceServer } from '../core/resource_servers.ts';
+import type { Services } from '../core/services.ts';
+import { findUser } from '../core/users.ts';
+import { AppError } from '../lib/errors.ts';
+import { renderConsent } from '../pages/consent.ts';
+import { type LoginProblem, renderLogin } from '../pages/login.ts';
+import { passwordAcr } from './configuration.ts';
+import { findConsentedScopes } from './grant.ts';
+import { brandOf, csrfToken, field, isCsrfToken, path, readForm, showError, showPage } from './html.ts';
+import { clientRow } from './request.ts';
+
+type EngineClient = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>;
+
+/** One visit to a page of an interaction: what the engine asks, and on whose behalf. */
+interface Visit {
+  services: Services;
+  provider: Provider;
+  ctx: Context;
+  interaction: Interaction;
+  client: EngineClient;
+}
+
+/** The routes of the pages. `provider` is the engine of the moment. */
+export function interactionRoutes(services: Services, provider: () => Provider): Router {
+  const router = new Router({ prefix: '/interaction/:uid' });
+  const form = readForm(services);
+  router.get('/', visit(services, provider, show));
+  router.post('/login', form, visit(services, provider, whenGenuine(logIn)));
+  router.post('/consent', form, visit(services, provider, whenGenuine(decide)));
+  router.post('/switch', form, visit(services, provider, whenGenuine(switchUser)));
+  router.post('/cancel', form, visit(services, provider, whenGenuine(cancel)));
+  return router;
+}
+
+type Step = (visit: Visit) => Promise<void>;
+
+// The cookie names the interaction and the path must name the same one: with two requests open in one browser, a form
+// acts on the one that its page showed.
+function visit(services: Services, provider: () => Provider, step: Step) {
+  return async (ctx: Context): Promise<void> => {
+    const engine = provider();
+    try {
+      const interaction = await engine.interactionDetails(ctx.req, ctx.res);
+      const client = await engine.Client.find(String(interaction.params.client_id));
+      if (interaction.uid !== ctx.params.uid || !client)
+        throw new errors.SessionNotFound('another interaction');
+      await step({ services, provider: engine, ctx, interaction, client });
+    } catch (error) {
+      if (!(error instanceof errors.SessionNotFound)) throw error;
+      showError(services, ctx, 'page_expired', 400);
+    }
+  };
+}
+
+function whenGenuine(step: Step): Step {
+  return async (visited) => {
+    const { services, ctx, interaction } = visited;
+    if (isCsrfToken(services, interaction.uid, field(ctx, 'csrf'))) return await step(visited);
+    showError(services, ctx, 'form_expired', 403);
+  };
+}
+
+async function show(visited: Visit): Promise<void> {
+  if (visited.interaction.prompt.name === 'login') showLogin(visited);
+  else if (visited.interaction.prompt.name === 'consent') await showConsent(visited);
+  else throw new Error(`the engine asks for ${visited.interaction.prompt.name}, which we have no page for`);
+}
+
+function showLogin(visited: Visit, problem?: LoginProblem, typed?: string): void {
+  const { services, ctx, interaction, client } = visited;
+  const hint = typed ?? interaction.params.login_hint;
+  const html = renderLogin(brandOf(services), {
+    form: target(visited, 'login'),
+    cancel: target(visited, 'cancel'),
+    client: { name: client.clientName ?? client.clientId },
+    isAgain:
+      interaction.session?.accountId !== undefined && !interaction.prompt.reasons.includes('user_inactive'),
+    ...(typeof hint === 'string' ? { username: hint.slice(0, 254) } : {}),
+    ...(problem ? { problem } : {}),
+  });
+  showPage(services, ctx, html, { ...shown(visited), status: statusOf(problem) });
+}
+
+/** The status of a login page that says what went wrong. */
+export function statusOf(problem: LoginProblem | undefined): number {
+  if (!problem) return 200;
+  return problem.kind === 'too_many_attempts' ? 429 : 403;
+}
+
+async function logIn(visited: Visit): Promise<void> {
+  const { services, ctx, client } = visited;
+  const login = field(ctx, 'username');
+  const tried = await tryPassword(services, ctx, {
+    login,
+    password: field(ctx, 'password'),
+    client_id: client.clientId,
+  });
+  if ('problem' in tried) return showLogin(visited, tried.problem, login);
+  await goOn(visited, { login: { accountId: tried.user_id, acr: passwordAcr, amr: ['pwd'] } });
+}
+
+interface Typed {
+  login: string;
+  password: string;
+  client_id: string | null;
+}
+
+/** Verifies a password that was typed into one of our pages, under the same limits as everywhere. */
+export async function tryPassword(
+  services: Services,
+  ctx: Context,
+  typed: Typed,
+): Promise<{ user_id: string } | { problem: LoginProblem }> {
+  const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+  try {
+    const result = await attemptLogin(services, { ...typed, origin });
+    if (result.outcome === 'authenticated') return { user_id: result.user.id };
+    if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };
+    const { status, status_message, ban_expires_at } = result.user;
+    const kind = status === 'banned' ? 'banned' : 'disabled';
+    return { problem: { kind, message: status_message, until: ban_expires_at } };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'rate_limited') throw error;
+    return { problem: { kind: 'too_many_attempts', retryAfter: error.retryAfter ?? 60 } };
+  }
+}
+
+async function showConsent(visited: Visit): Promise<void> {
+  const { services, ctx, interaction, client } = visited;
+  const user = await findUser(services.db, interaction.session?.accountId ?? '');
+  if (!user) return showError(services, ctx, 'page_expired', 400);
+  const row = clientRow(client);
+  const { redirect_uri } = interaction.params as { redirect_uri?: string };
+  const html = renderConsent(brandOf(services), {
+    form: target(visited, 'consent'),
+    switchUser: target(visited, 'switch'),
+    client: {
+      name: client.clientName ?? client.clientId,
+      redirectUri: redirect_uri ?? client.clientUri ?? client.redirectUris?.[0] ?? '',
+      isVerified: row.registered_by === 'admin',
+      logoUrl: client.logoUri ?? null,
+      tosUrl: client.tosUri ?? null,
+      policyUrl: client.policyUri ?? null,
+    },
+    user: { username: user.username, email: user.email },
+    scopes: await scopesOf(visited, user.id),
+  });
+  showPage(services, ctx, html, { ...shown(visited), imageUrls: client.logoUri ? [client.logoUri] : [] });
+}
+
+// What the page shows is what is missing; what was allowed before stands beside it.
+async function scopesOf({ services, interaction, client }: Visit, user_id: string) {
+  const missing = missingOf(interaction);
+  const known = await findConsentedScopes(services, user_id, client.clientId, interaction.params);
+  const named = async (granted: Granted, isNew: boolean) => {
+    const own = granted.openid.map((name) => ({ name, isNew }));
+    const foreign = Object.entries(granted.resources).map(async ([identifier, scopes]) => {
+      const resourceServer = (await findResourceServer(services.db, identifier))?.name ?? identifier;
+      return scopes.map((name) => ({ name, resourceServer, isNew }));
+    });
+    return [...own, ...(await Promise.all(foreign)).flat()];
+  };
+  return [...(await named(missing, true)), ...(await named(known, false))];
+}
+
+function missingOf({ prompt }: Interaction): Granted {
+  const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = prompt.details as {
+    missingOIDCScope?: string[];
+    missingOIDCClaims?: string[];
+    missingResourceScopes?: Record<string, string[]>;
+  };
+  return {
+    openid: missingOIDCScope ?? [],
+    claims: missingOIDCClaims ?? [],
+    resources: missingResourceScopes ?? {},
+  };
+}
+
+// Stored is what this interaction's page showed, whatever other page is open in the same browser.
+async function decide(visited: Visit): Promise<void> {
+  const { services, ctx, interaction, client } = visited;
+  if (field(ctx, 'decision') !== 'allow') return await cancel(visited);
+  const user_id = interaction.session?.accountId;
+  if (!user_id || interaction.prompt.name !== 'consent') return showError(services, ctx, 'page_expired', 400);
+  await addConsent(services.db, user_id, client.clientId, missingOf(interaction));
+  await goOn(visited, { consent: {} }, true);
+}
+
+// Somebody else's browser session ends here; the request goes on with the login page.
+async function switchUser(visited: Visit): Promise<void> {
+  const { provider, ctx, interaction } = visited;
+  const session = interaction.session?.uid
+    ? await provider.Session.findByUid(interaction.session.uid)
+    : undefined;
+  if (session) await provider.Session.adapter.destroy(session.jti);
+  const query = new URLSearchParams(interaction.params as Record<string, string>);
+  redirect(ctx, `${path(visited.services, '/authorize')}?${query}`);
+}
+
+async function cancel(visited: Visit): Promise<void> {
+  await goOn(visited, { error: 'access_denied', error_description: 'the user said no' });
+}
+
+async function goOn(
+  { provider, ctx }: Visit,
+  result: Parameters<Provider['interactionResult']>[2],
+  merge = false,
+): Promise<void> {
+  const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, {
+    mergeWithLastSubmission: merge,
+  });
+  redirect(ctx, returnTo);
+}
+
+/** Sends the browser on with a GET (RFC 9110, 303). */
+export function redirect(ctx: Context, url: string): void {
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+  ctx.redirect(url);
+  ctx.status = 303;
+}
+
+function target({ services, interaction }: Visit, action: string): { action: string; csrf: string } {
+  return {
+    action: path(services, `/interaction/${interaction.uid}/${action}`),
+    csrf: csrfToken(services, interaction.uid),
+  };
+}
+
+// Forms of these pages end at the client's redirect URI, by way of ours.
+function shown({ interaction }: Visit): { formTargets: string[] } {
+  const { redirect_uri } = interaction.params as { redirect_uri?: string };
+  return { formTargets: redirect_uri ? [redirect_uri] : [] };
+}

@@ -1,0 +1,78 @@
+// Back-channel logout (OpenID Connect Back-Channel Logout 1.0): tells clients which of their sessions ended, whatever
+// ended them, one token a session, with our `sid`.
+import type { Provider } from 'oidc-provider';
+import {
+  claimLogoutNotices,
+  type LogoutNotice,
+  postponeLogoutNotice,
+  settleLogoutNotice,
+} from '../core/logout_notices.ts';
+import type { Services } from '../core/services.ts';
+
+/** How often due notices are looked for, milliseconds. */
+const interval = 1_000;
+
+interface Notifiable {
+  backchannelLogoutUri?: string;
+  backchannelLogout: (sub: string, sid: string) => Promise<void>;
+}
+
+/**
+ * Delivers notices until it is stopped. The engine's own delivery at its logout page would name its own session ids
+ * and tries once; it is switched off, and the queue that every ending writes to does all of it.
+ */
+export function deliverLogoutNotices(
+  services: Services,
+  provider: () => Provider,
+): { stop: () => Promise<void> } {
+  let busy = Promise.resolve();
+  let stopped = false;
+  const round = async () => {
+    if (stopped) return;
+    try {
+      const due = await claimLogoutNotices(services.db);
+      await Promise.all(due.map((notice) => deliver(services, provider(), notice)));
+    } catch (err) {
+      services.log.warn({ err }, 'logout notices could not be read');
+    }
+  };
+  const timer = setInterval(() => {
+    busy = busy.then(round);
+  }, interval).unref();
+  return {
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      await busy;
+    },
+  };
+}
+
+async function deliver({ db, log }: Services, provider: Provider, notice: LogoutNotice): Promise<void> {
+  try {
+    const client = (await provider.Client.find(notice.client_id)) as unknown as Notifiable | undefined;
+    if (client?.backchannelLogoutUri) await sendNotice(client, notice);
+    await settleLogoutNotice(db, notice.id);
+  } catch (err) {
+    const isGivenUp = await postponeLogoutNotice(db, notice);
+    log.warn(
+      { err, client_id: notice.client_id, session_id: notice.session_id, isGivenUp },
+      'a logout notice was not taken',
+    );
+  }
+}
+
+const send = Symbol('the engine’s own delivery');
+
+// With the `sid` always: without it, a client would have to log its user out everywhere.
+async function sendNotice(client: Notifiable, notice: LogoutNotice): Promise<void> {
+  const asking: Notifiable = Object.create(client, { backchannelLogoutSessionRequired: { value: true } });
+  const deliverOne = (client as unknown as Record<symbol, Notifiable['backchannelLogout']>)[send];
+  await deliverOne?.call(asking, notice.user_id, notice.session_id);
+}
+
+/** Keeps the engine's delivery for us and takes it from the engine. */
+export function takeOverDelivery(prototype: Notifiable): void {
+  Object.defineProperty(prototype, send, { value: prototype.backchannelLogout });
+  prototype.backchannelLogout = async () => {};
+}

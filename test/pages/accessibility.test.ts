@@ -1,0 +1,139 @@
+// Whoever comes by keyboard, by screen reader, on a small phone, in the dark: what axe finds, and what it cannot find.
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import test from 'ava';
+import type { AxeResults, RunOptions } from 'axe-core';
+import type { Page } from 'playwright-core';
+import { type PageDocument, type PageElement, useChromium } from './in_chromium.ts';
+import { samples } from './samples.ts';
+
+declare const document: PageDocument;
+declare const getComputedStyle: (element: PageElement) => { fontFamily: string; outline: string };
+declare const axe: { run(options: RunOptions): Promise<AxeResults> };
+
+const { openPage, visit } = useChromium();
+const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const everything = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+async function violations(page: Page, only: RunOptions['runOnly']): Promise<string[]> {
+  const found = await page.evaluate(async (runOnly) => await axe.run({ runOnly }), only as never);
+  // Had it looked at nothing, it would have found nothing.
+  if (found.passes.length === 0) return ['axe did not look'];
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
+}
+
+// Beyond this, a look differs from another in nothing that axe knows.
+const visible = ['color-contrast', 'target-size', 'scrollable-region-focusable'];
+
+for (const name of Object.keys(samples)) {
+  // One after the other: dozens of pages at once would only take turns.
+  test.serial(`axe finds nothing on ${name}, light or dark, on a phone or on a desktop`, async (t) => {
+    const { page } = await openPage(t, { bypassCSP: true, reducedMotion: 'reduce' });
+    await visit(page, name);
+    await page.addScriptTag({ content: await axeSource });
+    // Folded parts count too.
+    await page.evaluate(() => {
+      for (const one of document.querySelectorAll('details')) one.open = true;
+    });
+    t.deepEqual(await violations(page, everything), []);
+    for (const width of [320, 390, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        t.deepEqual(await violations(page, visible), [], `${width} px, ${colorScheme}`);
+      }
+    }
+  });
+}
+
+test('nothing sticks out on a phone, and what is touched is at least 44 pixels high', async (t) => {
+  const { page } = await openPage(t, {}, 320);
+  for (const name of Object.keys(samples)) {
+    await visit(page, name);
+    const [wide, small] = await page.evaluate(() => {
+      const controls = 'button, summary, a.button, input:not([type=hidden], [hidden])';
+      for (const one of document.querySelectorAll('details')) one.open = true;
+      return [
+        [...document.querySelectorAll('body *')]
+          .filter((one) => one.getBoundingClientRect().right > 320.5)
+          .map((one) => one.outerHTML.slice(0, 80)),
+        [...document.querySelectorAll(controls)]
+          .filter((one) => one.getBoundingClientRect().height < 44)
+          .map((one) => one.outerHTML.slice(0, 80)),
+      ];
+    });
+    t.deepEqual(wide, [], name);
+    t.deepEqual(small, [], name);
+    t.is(await page.evaluate(() => document.documentElement.scrollWidth), 320, name);
+  }
+});
+
+/** What the keyboard comes by, in order, from where the page puts it to the end of the page. */
+async function tabStops(page: Page): Promise<string[]> {
+  const stops: string[] = [];
+  for (let count = 0; count < 40; count += 1) {
+    const stop = await page.evaluate(() => {
+      const one = document.activeElement;
+      if (!one || one === document.body) return null;
+      const [label] = one.labels ?? [];
+      return (one.textContent || label?.textContent || '').trim().replaceAll(/\s+/g, ' ');
+    });
+    if (stop === null && count > 0) break;
+    if (stop !== null) stops.push(stop);
+    await page.keyboard.press('Tab');
+  }
+  return stops;
+}
+
+const orders: Record<string, string[]> = {
+  login: ['Username or e-mail', 'Password', 'Sign in', 'Back to Photo Printer'],
+  login_wrong: ['Password', 'Sign in', 'Back to Photo Printer'],
+  consent: ['Not you?', 'Deny', 'Allow', 'privacy policy', 'terms of service'],
+  device_code: ['Code', 'Continue'],
+  device_confirm: ['Cancel', 'Continue'],
+  logout: ['Sign out', 'Stay signed in'],
+  error: ['Go to your account', 'Details for developers'],
+  account: [
+    'Sign out',
+    'Rename Ada’s phone',
+    'Sign out Ada’s phone',
+    'Sign out Firefox on Linux',
+    'Rename Kitchen tablet',
+    'Sign out Kitchen tablet',
+    'Sign out everywhere else',
+    'Recently signed out',
+    'Sign out Firefox on Linux',
+    'Sign out Safari on iPhone',
+    'Withdraw access of Photo Printer',
+    'Current password',
+    'New password',
+    'Change password',
+  ],
+};
+
+for (const [name, order] of Object.entries(orders)) {
+  test(`the keyboard goes through ${name} in the order of reading, and its place is seen`, async (t) => {
+    const { page } = await openPage(t);
+    await visit(page, name);
+    t.deepEqual(await tabStops(page), order);
+    await page.keyboard.press('Shift+Tab');
+    const outline = await page.evaluate(
+      () => getComputedStyle(document.activeElement ?? document.body).outline,
+    );
+    t.regex(outline, /solid [23]px$/);
+  });
+}
+
+test('a problem is the first thing that a screen reader says', async (t) => {
+  const { page } = await openPage(t);
+  await visit(page, 'login_wrong');
+  t.is(await page.title(), 'Problem: Sign in to continue to Photo Printer – Kindred');
+  const field = page.locator('#password');
+  t.true(await field.evaluate((one) => one === document.activeElement));
+  const described = await field.evaluate(
+    (one) => document.getElementById(one.getAttribute('aria-describedby') ?? '')?.textContent ?? '',
+  );
+  t.true(described.includes('The username or the password is not right.'));
+  await visit(page, 'account_empty');
+  t.is(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'alert');
+});

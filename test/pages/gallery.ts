@@ -1,0 +1,60 @@
+// Serves the sample pages as the real server would: with their stylesheet and their policy, on loopback.
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { assets, type Brand } from '../../src/pages/brand.ts';
+import { contentSecurityPolicy } from '../../src/pages/csp.ts';
+import { brand, samples } from './samples.ts';
+
+export interface Gallery {
+  origin: string;
+  /** The forms that arrived: where, and with which fields. */
+  posts: { path: string; fields: Record<string, string> }[];
+  /** Where to send whoever posts a form, and what the policy says of it. */
+  answerPosts(redirect: string, formTargets: string[]): void;
+  close(): void;
+}
+
+/** Opens a gallery: `/<name of the sample>` is a page, and a POST to anything is kept. */
+export async function openGallery(look: Brand = brand): Promise<Gallery> {
+  const posts: Gallery['posts'] = [];
+  let redirect: string | null = null;
+  let formTargets: string[] = [];
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url ?? '/', 'http://x').pathname;
+    if (request.method === 'POST') {
+      posts.push({ path, fields: await fieldsOf(request) });
+      if (redirect) return response.writeHead(303, { location: redirect }).end();
+      return response.end('received');
+    }
+    const asset = assets(look).find((one) => one.path === path);
+    if (asset) return response.writeHead(200, { 'content-type': asset.type }).end(asset.body);
+    const html = samples[path.slice(1)]?.(look);
+    response
+      .writeHead(html ? 200 : 404, {
+        'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': contentSecurityPolicy(look, formTargets),
+        'referrer-policy': 'no-referrer',
+      })
+      .end(html ?? 'nothing here');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    posts,
+    answerPosts(to, targets) {
+      redirect = to;
+      formTargets = targets;
+    },
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function fieldsOf(request: IncomingMessage): Promise<Record<string, string>> {
+  return Object.fromEntries(new URLSearchParams(await text(request)));
+}

@@ -1,0 +1,195 @@
+// Every page in every state that looks different, with plausible people, and once with the worst names there are.
+import { renderAccount } from '../../src/pages/account.ts';
+import type { Brand } from '../../src/pages/brand.ts';
+import { type ConsentPage, renderConsent } from '../../src/pages/consent.ts';
+import { renderDeviceCode, renderDeviceConfirm, renderDeviceResult } from '../../src/pages/device.ts';
+import { renderError } from '../../src/pages/error.ts';
+import { renderLogin } from '../../src/pages/login.ts';
+import { renderLoggedOut, renderLogout } from '../../src/pages/logout.ts';
+import { accountPage, before, now } from './account_sample.ts';
+
+/** Breaks out of text, of attributes in either quotes, of comments and of raw text; turns direction; is 200 long. */
+export const nasty = `"'><script>alert(1)</script><img src=x onerror=alert(2)>--></title></style>\u202e\u2066<b>שלום‏ 👩‍👩‍👧${'W'.repeat(110)}`;
+
+export const brand: Brand = { name: 'Kindred' };
+
+const form = { action: '/interaction/uid', csrf: 'csrf-token' };
+const client = { name: 'Photo Printer' };
+
+/** A consent page as most people will see it. */
+export function consentPage(name = client.name, change: Partial<ConsentPage> = {}): ConsentPage {
+  return {
+    form,
+    switchUser: { action: '/interaction/uid/switch', csrf: 'csrf-token' },
+    client: {
+      name,
+      redirectUri: 'https://print.example/callback',
+      isVerified: true,
+      policyUrl: 'https://print.example/privacy',
+      tosUrl: 'https://print.example/terms',
+    },
+    user: { username: 'ada', email: 'ada@lovelace.example' },
+    scopes: [
+      { name: 'openid', isNew: true },
+      { name: 'profile', isNew: true },
+      { name: 'email', isNew: true },
+      { name: 'offline_access', isNew: true },
+      { name: 'photos:read', resourceServer: 'https://photos.example', isNew: true },
+    ],
+    ...change,
+  };
+}
+
+const worstForm = { action: `/x?${nasty}`, csrf: nasty, hidden: { [nasty]: nasty } };
+
+/** Name of the sample → the page. */
+export const samples: Record<string, (brand: Brand) => string> = {
+  login: (b) => renderLogin(b, { form, client, cancel: form }),
+  login_again: (b) => renderLogin(b, { form, isAgain: true, username: 'ada' }),
+  login_wrong: (b) =>
+    renderLogin(b, { form, client, cancel: form, username: 'ada', problem: { kind: 'wrong_credentials' } }),
+  login_expired: (b) => renderLogin(b, { form, client, problem: { kind: 'form_expired' } }),
+  login_too_many: (b) =>
+    renderLogin(b, {
+      form,
+      client,
+      username: 'ada',
+      problem: { kind: 'too_many_attempts', retryAfter: 200 },
+    }),
+  login_banned: (b) =>
+    renderLogin(b, {
+      form,
+      client,
+      cancel: form,
+      username: 'ada',
+      problem: {
+        kind: 'banned',
+        until: new Date('2030-06-01T00:00:00Z'),
+        message: 'Repeated insults in the forum.\nWrite to help@example.org to appeal.',
+      },
+    }),
+  login_disabled: (b) => renderLogin(b, { form, problem: { kind: 'disabled', message: null } }),
+  login_nasty: (b) =>
+    renderLogin(b, {
+      form: worstForm,
+      client: { name: nasty },
+      cancel: worstForm,
+      username: nasty,
+      problem: { kind: 'disabled', message: nasty },
+    }),
+  consent: (b) => renderConsent(b, consentPage()),
+  consent_more: (b) => {
+    const page = consentPage();
+    const scopes = page.scopes.map((scope, at) => ({ ...scope, isNew: at > 2 }));
+    return renderConsent(b, { ...page, scopes });
+  },
+  consent_unverified: (b) => {
+    const page = consentPage('Totally Official Support Desk', { user: { username: 'ada' } });
+    const target = { redirectUri: 'http://127.0.0.1:4711/callback', isVerified: false, tosUrl: null };
+    return renderConsent(b, { ...page, client: { ...page.client, ...target } });
+  },
+  consent_nasty: (b) => {
+    const page = consentPage(nasty, { form: worstForm, user: { username: nasty, email: nasty } });
+    const scopes = ['openid', nasty].map((name) => ({ name, resourceServer: nasty, isNew: true }));
+    const urls = { tosUrl: `https://x.example/${nasty}`, policyUrl: 'javascript:alert(1)', logoUrl: nasty };
+    return renderConsent(b, { ...page, scopes, client: { ...page.client, ...urls, isVerified: false } });
+  },
+  consent_device: (b) => {
+    const page = consentPage();
+    return renderConsent(b, { ...page, client: { ...page.client, redirectUri: null, isVerified: false } });
+  },
+  device_code: (b) => renderDeviceCode(b, { form }),
+  device_code_wrong: (b) => renderDeviceCode(b, { form, code: 'BCDF-GHJK', problem: { kind: 'not_found' } }),
+  device_code_nasty: (b) =>
+    renderDeviceCode(b, {
+      form: worstForm,
+      code: nasty,
+      problem: { kind: 'too_many_attempts', retryAfter: 5 },
+    }),
+  device_confirm: (b) =>
+    renderDeviceConfirm(b, {
+      form: { ...form, hidden: { user_code: 'BCDF-GHJK' } },
+      code: 'BCDF-GHJK',
+      client: { name: 'Living Room TV' },
+      origin: { ip: '203.0.113.9', userAgent: 'LivingRoomTV/2.1 (Linux)', at: before(70) },
+      now,
+    }),
+  device_confirm_nasty: (b) =>
+    renderDeviceConfirm(b, {
+      form: worstForm,
+      code: nasty,
+      client: { name: nasty },
+      origin: { ip: nasty, userAgent: nasty },
+      now,
+    }),
+  device_connected: (b) =>
+    renderDeviceResult(b, {
+      outcome: 'connected',
+      client: { name: 'Living Room TV' },
+      accountUrl: '/account',
+    }),
+  device_denied: (b) => renderDeviceResult(b, { outcome: 'denied', client, retryUrl: '/device' }),
+  device_failed: (b) =>
+    renderDeviceResult(b, { outcome: 'failed', retryUrl: '/device', accountUrl: '/account' }),
+  device_result_nasty: (b) =>
+    renderDeviceResult(b, { outcome: 'connected', client: { name: nasty }, accountUrl: `/${nasty}` }),
+  logout: (b) => renderLogout(b, { form, client, user: { username: 'ada' } }),
+  logout_nasty: (b) =>
+    renderLogout(b, { form: worstForm, client: { name: nasty }, user: { username: nasty } }),
+  logged_out: (b) =>
+    renderLoggedOut(b, { client: { ...client, url: 'https://print.example/' }, signInUrl: '/account' }),
+  logged_out_nasty: (b) =>
+    renderLoggedOut(b, {
+      client: { name: nasty, url: `https://x.example/${nasty}` },
+      signInUrl: `/${nasty}`,
+    }),
+  error: (b) =>
+    renderError(b, {
+      code: 'invalid_redirect_uri',
+      requestId: '0197f3c2-7d1e-7a52-9c3e-1f2d3c4b5a69',
+      description: 'redirect_uri did not match any of the client’s registered redirect_uris',
+      client,
+      homeUrl: '/account',
+    }),
+  error_expired: (b) =>
+    renderError(b, {
+      code: 'page_expired',
+      requestId: '0197f3c2-7d1e-7a52-9c3e-1f2d3c4b5a69',
+      client: { ...client, url: 'https://print.example/' },
+    }),
+  error_limited: (b) => renderError(b, { code: 'rate_limited', requestId: 'r', retryAfter: 61 }),
+  error_nasty: (b) =>
+    renderError(b, {
+      code: nasty,
+      requestId: nasty,
+      description: nasty,
+      client: { name: nasty, url: 'javascript:alert(1)' },
+      homeUrl: `/${nasty}`,
+    }),
+  account: (b) => renderAccount(b, accountPage()),
+  account_flash: (b) =>
+    renderAccount(
+      b,
+      accountPage({
+        flash: { code: 'others_ended', count: 2 },
+        password: { action: '/account/password', problem: { kind: 'password_too_common' } },
+        profile: {
+          action: '/account/profile',
+          problem: { field: 'email', text: 'This e-mail address is taken.' },
+        },
+      }),
+    ),
+  account_empty: (b) => {
+    const { endOthersAction: _, ...page } = accountPage({
+      user: { username: 'ada', email: null },
+      sessions: [],
+      ended: [],
+      browserSessions: [],
+      consents: [],
+      password: null,
+      flash: { code: 'not_found', isProblem: true },
+    });
+    return renderAccount(b, page);
+  },
+  account_nasty: (b) => renderAccount(b, accountPage({ csrf: nasty, endOthersAction: `/${nasty}` }, nasty)),
+};
