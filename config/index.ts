@@ -42,6 +42,8 @@ export interface Config {
   clientIdMetadataDocuments: boolean;
   fetchPrivateAddresses: boolean;
   brand: { name: string; logoUrl?: string; accent?: string };
+  /** The header that carries client certificates, in lower case. */
+  certificateHeader: string | null;
   /** Bytes. */
   bodyLimit: number;
   logLevel: Parsed['LOG_LEVEL'];
@@ -104,6 +106,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
       ...(values.BRAND_LOGO_URL === undefined ? {} : { logoUrl: values.BRAND_LOGO_URL }),
       ...(values.BRAND_ACCENT === undefined ? {} : { accent: values.BRAND_ACCENT }),
     },
+    certificateHeader: values.MTLS_CERTIFICATE_HEADER ?? null,
     bodyLimit: values.BODY_LIMIT,
     logLevel: values.LOG_LEVEL,
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
@@ -180,6 +183,9 @@ function contradictions(values: Parsed): string[] {
   const problems: string[] = [];
   if (values.RATE_LIMITS === 'database' && values.DATABASE_URL.startsWith('sqlite:')) {
     problems.push('RATE_LIMITS: database needs Postgres; with SQLite use memory');
+  }
+  if (values.MTLS_CERTIFICATE_HEADER && values.TRUST_PROXY === 'off') {
+    problems.push('MTLS_CERTIFICATE_HEADER: anybody could send it; set TRUST_PROXY to the proxy that does');
   }
   if (values.REGISTRATION === 'token' && !values.REGISTRATION_TOKEN) {
     problems.push('REGISTRATION_TOKEN: is required with REGISTRATION=token');

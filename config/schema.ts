@@ -103,6 +103,11 @@ export const schema = z.object({
   AUDIT_RETENTION: seconds(34_560_000).describe('events of the audit trail are kept for this long, seconds'),
   JOBS: flag(true).describe('whether this process runs the periodic jobs (sweep, rotation of signing keys)'),
   TRUST_PROXY: trustProxy.describe('how many proxies, or which addresses, may set `X-Forwarded-*`'),
+  MTLS_CERTIFICATE_HEADER: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/, 'must be a header name in lower case')
+    .optional()
+    .describe('header in which a trusted proxy hands on the client certificate (RFC 8705); none when unset'),
   BODY_LIMIT: z.coerce
     .number()
     .int()

@@ -46,7 +46,13 @@ export const metadataShape = {
   grant_types: z.array(z.string()).min(1).optional(),
   response_types: z.array(z.string()).optional(),
   token_endpoint_auth_method: z
-    .enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'])
+    .enum([
+      'none',
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'self_signed_tls_client_auth',
+    ])
     .optional(),
   token_endpoint_auth_signing_alg: z.string().optional(),
   jwks: z.looseObject({ keys: z.array(z.looseObject({})) }).optional(),
@@ -62,6 +68,7 @@ export const metadataShape = {
   default_max_age: z.number().int().min(0).optional(),
   require_auth_time: z.boolean().optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
+  tls_client_certificate_bound_access_tokens: z.boolean().optional(),
   backchannel_logout_uri: uri.optional(),
   backchannel_logout_session_required: z.boolean().optional(),
   require_pushed_authorization_requests: z.boolean().optional(),

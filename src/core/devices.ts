@@ -107,12 +107,6 @@ export async function clearPushTokens(db: Db, ids: (string | null)[]): Promise<v
   if (known.length > 0) await db<Device>('devices').whereIn('id', known).update({ push_token: null });
 }
 
-/** Removes the devices of a user who has been deleted, and of nobody else. */
-export async function forgetDevicesOfDeleted(db: Db, user_id: string): Promise<void> {
-  const deleted = db('users').where({ id: user_id, status: 'deleted' }).select('id');
-  await db<Device>('devices').whereIn('user_id', deleted).delete();
-}
-
 /** Removes a device; false when the user has no such device. Its sessions are ended by the caller first. */
 export async function deleteDevice(db: Db, user_id: string, id: string): Promise<boolean> {
   return (await db<Device>('devices').where({ id, user_id }).delete()) > 0;

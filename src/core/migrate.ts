@@ -26,6 +26,14 @@ export async function isMigrated(db: Knex): Promise<boolean> {
   return completed > 0 && missing === 0;
 }
 
+/** How many migrations are missing, and how many the database has that only a newer version knows. */
+export async function compareMigrations(db: Knex): Promise<{ missing: number; newer: number }> {
+  if (!(await db.schema.hasTable('knex_migrations')))
+    return { missing: (await readdir(directory)).length, newer: 0 };
+  const [, missing] = await pendingMigrations(db);
+  return { missing, newer: (await listUnknown(db)).length };
+}
+
 async function pendingMigrations(db: Knex): Promise<[number, number]> {
   // Knex would call migrations that only a newer version has a corrupt folder.
   const options = { ...migrations, disableMigrationsListValidation: true };
@@ -72,7 +80,11 @@ async function runMissing(url: string): Promise<string[]> {
 
 async function isNewer(db: Knex): Promise<boolean> {
   if (!(await db.schema.hasTable('knex_migrations'))) return false;
+  return (await listUnknown(db)).length > 0;
+}
+
+async function listUnknown(db: Knex): Promise<string[]> {
   const applied: { name: string }[] = await db('knex_migrations').select('name');
   const known = await readdir(directory);
-  return applied.some((row) => !known.includes(row.name));
+  return applied.map((row) => row.name).filter((name) => !known.includes(name));
 }

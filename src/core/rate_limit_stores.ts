@@ -38,6 +38,8 @@ function openInPostgres(db: Db, options: CounterOptions): RateLimiterAbstract {
     storeType: 'knex',
     tableName: 'rate_limits',
     tableCreated: true,
+    // The sweep (sweep.ts) does it, in batches and on one node.
+    clearExpiredByTimeout: false,
   });
 }
 

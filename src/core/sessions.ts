@@ -11,10 +11,10 @@ import {
   recordEvents,
 } from './audit.ts';
 import { type Db, isPostgres, json, later, present, rows } from './db.ts';
-import { forgetDevicesOfDeleted } from './devices.ts';
 import { queueLogoutNotices } from './logout_notices.ts';
 import { deleteBrowserSessions } from './oidc_models.ts';
 import { newSalt } from './refresh_token.ts';
+import { forgetTracesOfDeleted } from './traces.ts';
 import { isActiveSql, lockUser, type UserStatus } from './users.ts';
 
 export type EndedReason =
@@ -129,8 +129,8 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     : await db.transaction((tx) => openInSteps(tx, values));
   const [created] = opened;
   if (!created) {
-    // The device of this login may have been registered when the user had just been deleted.
-    await forgetDevicesOfDeleted(db, input.user_id);
+    // A login in flight may have noted its device, or a consent, when the user had just been deleted.
+    await forgetTracesOfDeleted(db, input.user_id);
     return null;
   }
   const { user_id, client_id, origin } = input;
@@ -288,6 +288,7 @@ export interface Ending {
 
 type Which =
   | { id: string }
+  | { ids: string[] }
   | { user_id: string; except?: string; except_browser?: string; client_id?: string }
   | { device: string }
   | { browser_session: string };
@@ -300,6 +301,7 @@ export async function endSessions(db: Db, which: Which, ending: Ending, at?: Dat
   if (!db.isTransaction) return await db.transaction((tx) => endSessions(tx, which, ending, at));
   const query = db<Session>('sessions').whereNull('ended_at');
   if ('id' in which) query.where({ id: which.id });
+  else if ('ids' in which) query.whereIn('id', which.ids);
   else if ('device' in which) query.where({ device_id: which.device });
   else if ('browser_session' in which) query.where({ browser_session: which.browser_session });
   else query.where({ user_id: which.user_id });

@@ -33,7 +33,8 @@ export interface SigningKey {
   private_jwk: JWK;
 }
 
-const purpose = 'signing-key';
+/** What the key that seals them is derived for. */
+export const signingKeyPurpose = 'signing-key';
 
 /**
  * All keys of this deployment, the current one first. Makes the current key when there is none, and the upcoming one,
@@ -150,7 +151,7 @@ async function makeKey(keyring: Keyring, alg: SigningAlg, status: SigningKeyStat
     alg,
     status,
     public_jwk: json({ ...(await exportJWK(pair.publicKey)), ...shared }),
-    private_jwk_sealed: seal(keyring, purpose, private_jwk, kid),
+    private_jwk_sealed: seal(keyring, signingKeyPurpose, private_jwk, kid),
   };
 }
 
@@ -165,6 +166,6 @@ async function insertKey(db: Db, key: Awaited<ReturnType<typeof makeKey>>): Prom
 
 function open(row: SigningKeyRow, keyring: Keyring): SigningKey {
   const { kid, alg, status, public_jwk } = row;
-  const private_jwk = JSON.parse(unseal(keyring, purpose, row.private_jwk_sealed, kid));
+  const private_jwk = JSON.parse(unseal(keyring, signingKeyPurpose, row.private_jwk_sealed, kid));
   return { kid, alg, status, public_jwk, private_jwk };
 }

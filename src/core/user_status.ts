@@ -7,6 +7,7 @@ import { type Db, json, present } from './db.ts';
 import { clearPushTokens } from './devices.ts';
 import { deleteBrowserSessions } from './oidc_models.ts';
 import { type EndedReason, endSessions, type Session } from './sessions.ts';
+import { forgetTraces } from './traces.ts';
 import { lockUser, requireAnotherAdmin, type User, type UserStatus } from './users.ts';
 
 export interface StatusChange {
@@ -127,9 +128,4 @@ function newStatus(tx: Knex.Transaction, change: StatusChange): object {
     tenant_id: null,
   };
   return { ...row, ...nobody, roles: json([]), permissions: json([]) };
-}
-
-async function forgetTraces(tx: Knex.Transaction, user_id: string): Promise<void> {
-  await tx('devices').where({ user_id }).delete();
-  await tx('sessions').where({ user_id }).update({ ip: null, user_agent: null });
 }

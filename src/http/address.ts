@@ -4,14 +4,18 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import type { Config } from '../../config/index.ts';
 
-const forwarded = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'];
+const standard = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'];
 
 /**
  * Makes the function that gives a request's client address and removes forwarded headers which nobody we trust has
  * set, so that nothing behind it can believe them by mistake.
  */
-export function createAddressReader(trust: Config['trustProxy']): (request: IncomingMessage) => string {
+export function createAddressReader({
+  trustProxy: trust,
+  certificateHeader,
+}: Pick<Config, 'trustProxy' | 'certificateHeader'>): (request: IncomingMessage) => string {
   const trusted = blockList(trust.addresses);
+  const forwarded = [...standard, ...(certificateHeader ? [certificateHeader] : [])];
   return (request) => {
     const peer = plain(request.socket.remoteAddress ?? '');
     const chain = [...forwardedFor(request), peer];

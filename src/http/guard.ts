@@ -4,6 +4,7 @@ import type { AccessTokenClaims } from '../core/access_tokens.ts';
 import { findClient } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';
+import { certificateThumbprint, readCertificate } from '../lib/certificate.ts';
 import { AppError } from '../lib/errors.ts';
 import { verifyProof } from './dpop.ts';
 import { resourceMetadataUrl } from './resource_metadata.ts';
@@ -71,8 +72,9 @@ async function isPossessed(
   claims: AccessTokenClaims,
   { scheme, token }: PresentedToken,
 ): Promise<boolean> {
-  const jkt = claims.cnf?.jkt;
   if (!claims.cnf) return scheme === 'bearer';
+  const { jkt, 'x5t#S256': x5t } = claims.cnf;
+  if (x5t) return scheme === 'bearer' && x5t === presentedThumbprint(services, ctx);
   if (!jkt || scheme !== 'dpop') return false;
   return await verifyProof(services, ctx.get('dpop'), {
     jkt,
@@ -80,6 +82,11 @@ async function isPossessed(
     path: ctx.path,
     accessToken: token,
   });
+}
+
+function presentedThumbprint({ config }: Services, ctx: Context): string | null {
+  const certificate = config.certificateHeader ? readCertificate(ctx.get(config.certificateHeader)) : null;
+  return certificate && certificateThumbprint(certificate);
 }
 
 function challenge(services: Services, ctx: Context, error: AppError, code?: string): AppError {

@@ -11,7 +11,7 @@ import { createAddressReader } from './address.ts';
 
 /** Gives the request an id (`X-Request-Id` in the answer) and the address that it really comes from. */
 export function identify(config: Config): Middleware {
-  const readAddress = createAddressReader(config.trustProxy);
+  const readAddress = createAddressReader(config);
   return async (ctx, next) => {
     ctx.state.requestId = randomUUID();
     ctx.set('X-Request-Id', ctx.state.requestId);

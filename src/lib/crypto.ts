@@ -94,3 +94,8 @@ export function unseal(keyring: Keyring, purpose: string, box: string, context: 
     .setAuthTag(bytes.subarray(13, 29));
   return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()]).toString('utf8');
 }
+
+/** The id of the key under which a box was sealed; it need not be one of ours. */
+export function sealedUnder(box: string): number {
+  return Buffer.from(box.slice(0, 4), 'base64url').readUInt8(0);
+}

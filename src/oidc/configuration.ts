@@ -3,6 +3,7 @@ import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from '
 import { isRegisteredOrigin } from '../core/clients.ts';
 import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
+import { readCertificate } from '../lib/certificate.ts';
 import type { Keyring } from '../lib/crypto.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
 import { createAdapter } from './adapter.ts';
@@ -30,6 +31,8 @@ export interface EnginePages {
 
 const asymmetric = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
 
+const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
+
 /** The configuration for these services and pages. */
 export function engineConfiguration(services: Services, pages: EnginePages): Configuration {
   const { config, keyring, keys } = services;
@@ -42,7 +45,10 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     claims: claimsOfScopes,
     acrValues: [passwordAcr],
     responseTypes: ['code'],
-    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientAuthMethods: [
+      ...authMethods,
+      ...(config.certificateHeader ? (['self_signed_tls_client_auth'] as const) : []),
+    ],
     clientDefaults: { id_token_signed_response_alg: alg, introspection_signed_response_alg: alg },
     enabledJWA: {
       clientAuthSigningAlgValues: [...asymmetric],
@@ -140,10 +146,23 @@ function features(services: Services, pages: EnginePages): Features {
       initialAccessToken: config.registrationToken ?? false,
     },
     registrationManagement: { enabled: config.registration !== 'off', rotateRegistrationAccessToken: true },
+    mTLS: mutualTls(config.certificateHeader),
     clientIdMetadataDocument: {
       enabled: config.clientIdMetadataDocuments,
       allowClient: async (_ctx, client) => await adoptDocumentClient(services, client),
     },
+  };
+}
+
+// Mutual TLS ends at the proxy, which hands the certificate on (RFC 8705): tokens can be bound to it, and clients can
+// authenticate by one that they have registered.
+function mutualTls(header: string | null): Features['mTLS'] {
+  if (header === null) return { enabled: false };
+  return {
+    enabled: true,
+    certificateBoundAccessTokens: true,
+    selfSignedTlsClientAuth: true,
+    getCertificate: (ctx) => readCertificate(ctx.get(header)) ?? undefined,
   };
 }
 

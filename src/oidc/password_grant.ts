@@ -1,4 +1,5 @@
 // The password grant (RFC 6749, 4.3), for first-party clients only: a name and a password become a session.
+import { X509Certificate } from 'node:crypto';
 import { errors, type Grant, type TokenEndpointGrantContext } from 'oidc-provider';
 import * as grants from 'oidc-provider/lib/helpers/grants.js';
 import type { Db } from '../core/db.ts';
@@ -7,6 +8,7 @@ import { attemptLogin } from '../core/login_attempts.ts';
 import type { Services } from '../core/services.ts';
 import { openSession, type SessionWithUser } from '../core/sessions.ts';
 import { findUser, isActive, type User } from '../core/users.ts';
+import { certificateThumbprint } from '../lib/certificate.ts';
 import { newId } from '../lib/ids.ts';
 import { accountOf } from './accounts.ts';
 import { invalidGrant, limited } from './errors.ts';
@@ -35,6 +37,7 @@ export async function passwordGrant(services: Services, ctx: Context): Promise<v
   const { provider } = ctx.oidc;
   const dPoP = await grants.validateDpop(provider, ctx);
   grants.checkDpopRequired(provider, ctx, dPoP);
+  const certificate = grants.checkMtlsCert(provider, ctx);
   await grants.resolveRequestedResources(provider, ctx);
   const scopes = requestedScopes(ctx);
   const user = await verifyCredentials(services, ctx, {
@@ -44,12 +47,23 @@ export async function passwordGrant(services: Services, ctx: Context): Promise<v
   });
   requireRole(user, scopes);
   await grants.checkDpopReplay(provider, ctx, dPoP, ctx.oidc.client.clientId);
-  const session = await login(services, ctx, user, {
-    scopes,
-    device,
-    ...(dPoP ? { jkt: dPoP.thumbprint } : {}),
-  });
-  await answer(ctx, session, dPoP?.thumbprint);
+  const binding = bindingOf(dPoP, certificate);
+  const session = await login(services, ctx, user, { scopes, device, binding });
+  await answer(ctx, session, binding);
+}
+
+/** What the tokens of a login are bound to: the key of a DPoP proof, or the certificate of the connection. */
+interface Binding {
+  jkt?: string;
+  'x5t#S256'?: string;
+}
+
+function bindingOf(
+  dPoP: { thumbprint: string } | undefined,
+  certificate: X509Certificate | string | undefined,
+): Binding {
+  if (dPoP) return { jkt: dPoP.thumbprint };
+  return certificate instanceof X509Certificate ? { 'x5t#S256': certificateThumbprint(certificate) } : {};
 }
 
 function requireFirstParty(ctx: Context): void {
@@ -100,14 +114,14 @@ function requireRole(user: User, scopes: string[]): void {
 interface Login {
   scopes: string[];
   device: DeviceParameters;
-  jkt?: string;
+  binding: Binding;
 }
 
 async function login(
   services: Services,
   ctx: Context,
   user: User,
-  { scopes, device, jkt }: Login,
+  { scopes, device, binding }: Login,
 ): Promise<SessionWithUser> {
   const { db, config } = services;
   const client = clientRow(ctx.oidc.client);
@@ -121,7 +135,7 @@ async function login(
     client_id: client.client_id,
     device_id: known?.id ?? null,
     grant_payload: { openid: grant.openid, resources: grant.resources },
-    token_payload: tokenPayload(ctx, id, scopes, jkt),
+    token_payload: tokenPayload(ctx, id, scopes, binding),
     idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
     origin: originOf(ctx),
@@ -162,7 +176,7 @@ function buildGrant(ctx: Context, id: string, user: User, scopes: string[]): Gra
 
 // The engine binds the refresh tokens of public clients to the DPoP key (RFC 9449, 5); those of a confidential client
 // are bound by its authentication, and remember only that proofs were used.
-function tokenPayload(ctx: Context, id: string, scopes: string[], jkt: string | undefined): object {
+function tokenPayload(ctx: Context, id: string, scopes: string[], binding: Binding): object {
   const isPublic = ctx.oidc.client.tokenEndpointAuthMethod === 'none';
   const resources = Object.keys(ctx.oidc.resourceServers);
   return {
@@ -173,11 +187,12 @@ function tokenPayload(ctx: Context, id: string, scopes: string[], jkt: string | 
     amr: ['pwd'],
     claims: idTokenClaims,
     sid: id,
-    ...(jkt ? { dpop: true, ...(isPublic ? { jkt } : {}) } : {}),
+    ...(isPublic ? binding : {}),
+    ...(binding.jkt ? { dpop: true } : {}),
   };
 }
 
-async function answer(ctx: Context, session: SessionWithUser, jkt: string | undefined): Promise<void> {
+async function answer(ctx: Context, session: SessionWithUser, binding: Binding): Promise<void> {
   const { provider, client, grant } = ctx.oidc;
   if (!grant) throw new Error('a login has no grant');
   const payload = session.token_payload as { scope: string; resource: string; authTime: number };
@@ -195,7 +210,7 @@ async function answer(ctx: Context, session: SessionWithUser, jkt: string | unde
     gty: 'password',
     sid: session.id,
   });
-  if (jkt) at.setThumbprint('jkt', jkt);
+  Object.assign(at, binding);
   ctx.oidc.entity('RefreshToken', source);
   await grants.resolveAndApplyResource(provider, ctx, source, at, grant);
   ctx.oidc.entity('AccessToken', at);

@@ -57,6 +57,7 @@ testOnServers('a client is registered, read, changed and removed', async (t, ser
     redirect_uris: [],
     response_types: [],
     rotation_profile: 'strict',
+    registered_by: 'admin',
   };
   t.deepEqual(rest, { ...given, ...defaults });
   t.regex(String(client_secret), /^[\w-]{43}$/);
@@ -99,6 +100,7 @@ const wrongMetadata: [Json, typeof invalid][] = [
   [{ secrets: [] }, malformed],
   [{ client_secrets: [] }, malformed],
   [{ created_at: new Date().toISOString() }, malformed],
+  [{ registered_by: 'itself' }, malformed],
   [{ first_party: 'yes' }, malformed],
   [{ token_endpoint_auth_method: 'client_secret_jwt' }, malformed],
   [{ scope: 'two  spaces' }, malformed],

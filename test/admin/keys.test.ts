@@ -1,6 +1,7 @@
 // Signing keys through the admin API: published before they sign, and published until their last token has expired.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { dropExpiredKeys } from '../../src/core/signing_keys.ts';
 import { type Admin, enterAsAdmin, post, read, trailOf } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, granted, type Json, send } from '../helpers/client.ts';
@@ -124,6 +125,15 @@ testOnOwnServers('a retiring key stays until the longest-lived token has expired
   const retiring = (await listKeys(server, admin)).find((key) => key.status === 'retiring');
   const stays = Date.parse(String(retiring?.expires_at)) - Date.parse(String(retiring?.retiring_at));
   t.true(stays >= 7_200_000, `${stays}`);
+  t.is(await dropExpiredKeys(server.db), 0);
+  t.is((await published(server)).length, 3);
+  const expires_at = new Date(Date.now() - 1);
+  await server.db('signing_keys').where({ status: 'retiring' }).update({ expires_at });
+  t.is(await dropExpiredKeys(server.db), 1);
+  t.deepEqual(
+    (await listKeys(server, admin)).map((key) => key.status),
+    ['current', 'upcoming'],
+  );
 });
 
 testOnOwnServers('of two rotations at once one rotates', { SIGNING_KEY_LEAD: '1' }, async (t, server) => {

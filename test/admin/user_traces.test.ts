@@ -1,7 +1,10 @@
 // What is known of a change of status: who hears why, what is left of the deleted, and what the trail keeps.
+import { addConsent } from '../../src/core/consents.ts';
+import { saveModel } from '../../src/core/oidc_models.ts';
 import { findUser } from '../../src/core/users.ts';
+import { newId } from '../../src/lib/ids.ts';
 import { enterAsAdmin, enterAsClient, post, trailOf } from '../helpers/admin.ts';
-import { makeClient, makeUser } from '../helpers/builders.ts';
+import { keyring, makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused, type Json } from '../helpers/client.ts';
 import { api, login, refresh, signIn, token, tokensOf } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
@@ -68,6 +71,16 @@ testOnServers('of a deleted user nothing personal is left, and the names are fre
   const extra = { headers: { 'User-Agent': 'agent-of-grace' } };
   const { client, tokens } = await signIn(server, { user, form: device, extra });
   await refresh(server, client, tokens.refresh_token, {}, extra);
+  const granted = { openid: ['openid'], claims: [], resources: {} };
+  await addConsent(server.db, user.id, client.client_id, granted);
+  await saveModel(server.db, keyring, {
+    model: 'Session',
+    id: newId(),
+    payload: { uid: newId(), accountId: user.id },
+    ttl: 60,
+    ip: '192.0.2.99',
+    user_agent: 'browser-of-grace',
+  });
   const answer = await post(server, admin, `/users/${user.id}/delete`, { reason: 'asked for it' });
   const nobody = {
     username: '',
@@ -90,7 +103,9 @@ testOnServers('of a deleted user nothing personal is left, and the names are fre
   } = (await findUser(server.db, user.id)) ?? {};
   const keys = { id: user.id, username_key: '', email_key: null, password_hash: null };
   t.deepEqual({ ...row }, { ...nobody, ...keys } as never);
-  t.deepEqual(await server.db('devices').where({ user_id: user.id }), []);
+  for (const table of ['devices', 'consents', 'oidc_models']) {
+    t.deepEqual(await server.db(table).where({ user_id: user.id }), [], table);
+  }
   const [session] = await server.db('sessions').where({ user_id: user.id });
   t.like(session, { ip: null, user_agent: null, device_id: null, ended_reason: 'user_deleted' });
   // The trail keeps from where something was done, until its own time is over.

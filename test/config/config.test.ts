@@ -56,6 +56,7 @@ test('nothing but a secret is needed', (t) => {
     clientIdMetadataDocuments: false,
     fetchPrivateAddresses: false,
     brand: { name: 'Kindred' },
+    certificateHeader: null,
     bodyLimit: 57_344,
     logLevel: 'info',
     tracesEndpoint: null,

@@ -1,4 +1,6 @@
 // One good request for every row of the route tables. A row without one fails test/http/openapi.test.ts.
+import { randomBytes } from 'node:crypto';
+import { addConsent } from '../../src/core/consents.ts';
 import { makeClient, makeUser, password } from './builders.ts';
 import { api, type SignedIn, signIn } from './oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from './resources.ts';
@@ -78,7 +80,41 @@ function userCases(): Record<string, Case> {
       json: { name: 'Another name' },
     }),
     'delete /devices/:id': async (all) => ({ path: `/devices/${await deviceOf(all, 'tablet')}` }),
+    'get /consents': async (all) => ({ path: (await consentOf(all)) && '/consents' }),
+    'delete /consents/:client_id': async (all) => ({ path: `/consents/${await consentOf(all)}` }),
+    'get /browser-sessions': async (all) => ({ path: (await browserOf(all)) && '/browser-sessions' }),
+    'delete /browser-sessions/:id': async (all) => ({ path: `/browser-sessions/${await browserOf(all)}` }),
   };
+}
+
+/** A consent of the user, and the client that has it. */
+async function consentOf({ server, user }: Callers): Promise<string> {
+  const { client_id } = await makeConfidentialClient(server, {
+    client_name: 'Another app',
+    first_party: false,
+  });
+  await addConsent(server.db, user.user.id, client_id, {
+    openid: ['openid'],
+    claims: [],
+    resources: { 'https://orders.example.test/': ['orders:read'] },
+  });
+  return client_id;
+}
+
+/** A browser session of the user, by the id under which the user knows it. */
+async function browserOf({ server, user }: Callers): Promise<string> {
+  const id = randomBytes(32).toString('base64url');
+  const now = new Date();
+  await server.db('oidc_models').insert({
+    model: 'Session',
+    id: randomBytes(32).toString('base64url'),
+    second_id: id,
+    user_id: user.user.id,
+    payload: '{}',
+    created_at: now,
+    expires_at: new Date(now.getTime() + 60_000),
+  });
+  return id;
 }
 
 function adminCases(): Record<string, Case> {

@@ -115,8 +115,8 @@ testOnServers('every answer carries the headers of safety and a request id of it
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'SAMEORIGIN',
       'referrer-policy': 'no-referrer',
-      'content-security-policy': "default-src 'none';frame-ancestors 'none'",
     });
+    t.regex(String(headers['content-security-policy']), /^default-src 'none';.*frame-ancestors 'none'$/);
     t.is(headers['x-powered-by'], undefined);
     ids.add(String(headers['x-request-id']));
   }

@@ -93,8 +93,8 @@ for (const which of ['current', 'old'] as const) {
       .db('audit_events')
       .where({ session_id: tokens.session_id, type: 'session_ended' });
     t.deepEqual(
-      events.map(({ actor, reason, detail }) => ({ actor, reason, detail })),
-      [{ actor: 'client', reason: 'token_revoked', detail: { client_id: client.client_id } }],
+      events.map(({ actor, reason, client_id }) => ({ actor, reason, client_id })),
+      [{ actor: 'client', reason: 'token_revoked', client_id: client.client_id }],
     );
     t.is(await isActive(server, other.tokens.access_token), true);
   });

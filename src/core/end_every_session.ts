@@ -1,0 +1,53 @@
+// The end of every session there is: after a restore, when nobody can say which of them had been ended since the backup.
+import type { Knex } from 'knex';
+import { firstIdOf } from '../lib/ids.ts';
+import { isPostgres, readClock } from './db.ts';
+import { clearPushTokens } from './devices.ts';
+import { type Ending, endSessions, type Session } from './sessions.ts';
+
+const batch = 500;
+
+/**
+ * Ends every live session that was opened before now, in batches; those who log in meanwhile stay logged in. Tells
+ * `progress` how many have ended so far, and returns how many it were.
+ */
+export async function endEverySession(
+  db: Knex,
+  ending: Ending,
+  progress: (ended: number) => void = () => {},
+): Promise<number> {
+  const until = firstIdOf(await readClock(db));
+  let ended = 0;
+  for (let after = firstIdOf(new Date(0)); ; ) {
+    const page = await listLive(db, after, until);
+    const last = page.at(-1);
+    if (!last) return ended;
+    ended += await db.transaction((tx) => endPage(tx, page, ending));
+    progress(ended);
+    after = last.id;
+  }
+}
+
+type Live = Pick<Session, 'id' | 'user_id'>;
+
+async function listLive(db: Knex, after: string, until: string): Promise<Live[]> {
+  return await db<Session>('sessions')
+    .whereNull('ended_at')
+    .where('id', '>', after)
+    .where('id', '<', until)
+    .orderBy('id')
+    .limit(batch)
+    .select('id', 'user_id');
+}
+
+// Users before sessions, as everywhere, and in one order: two of us at once wait for each other and never in a circle.
+async function endPage(tx: Knex.Transaction, page: Live[], ending: Ending): Promise<number> {
+  const users = [...new Set(page.map((session) => session.user_id))];
+  if (isPostgres(tx)) await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');
+  const ended = await endSessions(tx, { ids: page.map((session) => session.id) }, ending);
+  await clearPushTokens(
+    tx,
+    ended.map((session) => session.device_id),
+  );
+  return ended.length;
+}

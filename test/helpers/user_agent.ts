@@ -1,0 +1,142 @@
+// A browser without a screen: keeps cookies by name and path, follows redirects within the server, reads forms.
+
+export interface PageForm {
+  action: string;
+  /** Its hidden fields. */
+  fields: Record<string, string>;
+}
+
+export interface Page {
+  url: string;
+  status: number;
+  headers: Headers;
+  text: string;
+  /** Where the answer sends the browser, absolute. */
+  location: string | null;
+  forms: PageForm[];
+}
+
+export interface Cookie {
+  name: string;
+  value: string;
+  path: string;
+}
+
+export type Fields = Record<string, string>;
+
+export interface UserAgent {
+  cookies: Map<string, Cookie>;
+  /** One request; no redirect is followed. */
+  send(url: string, init?: RequestInit): Promise<Page>;
+  /** A GET, and the redirects behind it until a page or another server is reached. */
+  open(url: string): Promise<Page>;
+  /** Sends the form whose action ends with `action`, hidden fields included, and goes where that leads. */
+  submit(page: Page, action: string, fields?: Fields): Promise<Page>;
+  /** The same, without following. */
+  post(page: Page, action: string, fields?: Fields): Promise<Page>;
+}
+
+/** A fresh browser for the server at `base`. */
+export function openUserAgent(base: string, headers: Record<string, string> = {}): UserAgent {
+  const cookies = new Map<string, Cookie>();
+  async function send(url: string, init: RequestInit = {}): Promise<Page> {
+    const { pathname } = new URL(url);
+    const sent = [...cookies.values()].filter(({ path }) => isBelow(pathname, path));
+    const cookie = sent.map(({ name, value }) => `${name}=${value}`).join('; ');
+    const response = await fetch(url, {
+      redirect: 'manual',
+      ...init,
+      headers: { ...headers, ...(cookie ? { cookie } : {}), ...(init.headers as Record<string, string>) },
+    });
+    for (const line of response.headers.getSetCookie()) keep(cookies, line);
+    return await read(url, response);
+  }
+  async function follow(page: Page): Promise<Page> {
+    let at = page;
+    for (let hops = 0; at.location?.startsWith(`${base}/`); hops += 1) {
+      if (hops === 10) throw new Error(`too many redirects at ${at.location}`);
+      at = await send(at.location);
+    }
+    return at;
+  }
+  async function post(page: Page, action: string, fields: Fields = {}): Promise<Page> {
+    const form = formOf(page, action);
+    return await send(form.action, {
+      method: 'POST',
+      body: new URLSearchParams({ ...form.fields, ...fields }),
+    });
+  }
+  return {
+    cookies,
+    send,
+    post,
+    open: async (url) => await follow(await send(url)),
+    submit: async (page, action, fields) => await follow(await post(page, action, fields)),
+  };
+}
+
+/** The form of the page whose action ends with `action`; a page without it fails the test with what it shows. */
+export function formOf(page: Page, action: string): PageForm {
+  const form = page.forms.find((one) => one.action.endsWith(action));
+  if (!form) throw new Error(`no form for ${action} at ${page.url} (${page.status}): ${textOf(page)}`);
+  return form;
+}
+
+/** What a person reads, in one line. */
+export function textOf({ text }: Page): string {
+  const main = /<main[\s\S]*<\/main>/.exec(text)?.[0] ?? text;
+  return unescape(main.replaceAll(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/g, ' '))
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+}
+
+async function read(url: string, response: Response): Promise<Page> {
+  const location = response.headers.get('location');
+  const text = await response.text();
+  return {
+    url,
+    status: response.status,
+    headers: response.headers,
+    text,
+    location: location === null ? null : new URL(location, url).href,
+    forms: [...text.matchAll(/<form\b[^>]*>[\s\S]*?<\/form>/g)].map(([form]) => readForm(form, url)),
+  };
+}
+
+function readForm(form: string, url: string): PageForm {
+  const inputs = [...form.matchAll(/<input\b[^>]*>/g)].map(([tag]) => tag);
+  const hidden = inputs.filter((tag) => attribute(tag, 'type') === 'hidden');
+  return {
+    action: new URL(attribute(form, 'action'), url).href,
+    fields: Object.fromEntries(hidden.map((tag) => [attribute(tag, 'name'), attribute(tag, 'value')])),
+  };
+}
+
+function attribute(tag: string, name: string): string {
+  return unescape(new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? '');
+}
+
+function unescape(html: string): string {
+  const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"' };
+  return html
+    .replaceAll(/&#(x?)([0-9a-f]+);/gi, (_, hex, code) =>
+      String.fromCodePoint(Number.parseInt(code, hex ? 16 : 10)),
+    )
+    .replaceAll(/&(amp|lt|gt|quot);/g, (_, name: string) => named[name] ?? '');
+}
+
+function keep(cookies: Map<string, Cookie>, line: string): void {
+  const [pair = '', ...attributes] = line.split('; ');
+  const [name = ''] = pair.split('=', 1);
+  const value = pair.slice(name.length + 1);
+  const said = (what: string) =>
+    attributes.find((one) => one.toLowerCase().startsWith(`${what}=`))?.slice(what.length + 1);
+  const path = said('path') ?? '/';
+  const isOver = value === '' || Date.parse(said('expires') ?? '9999-01-01') <= Date.now();
+  if (isOver) cookies.delete(`${name};${path}`);
+  else cookies.set(`${name};${path}`, { name, value, path });
+}
+
+function isBelow(pathname: string, path: string): boolean {
+  return pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
+}

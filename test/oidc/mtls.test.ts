@@ -1,0 +1,96 @@
+import { certificateThumbprint, readCertificate } from '../../src/lib/certificate.ts';
+import { makeClient, makeUser } from '../helpers/builders.ts';
+import { assertRefused, send } from '../helpers/client.ts';
+import { login, refresh, tokensOf } from '../helpers/oauth.ts';
+import { testOnOwnServers } from '../helpers/server.ts';
+
+// Two self-signed certificates, valid for a hundred years; their keys are not needed, the proxy has checked possession.
+const one =
+  'MIIBgjCCASegAwIBAgIUK5ys/Je0UGCdpn0mUAYkYGS97ZQwCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKY2xpZW50IG9uZTAgFw0yNjExMjEwOTU0MTZaGA8yMTI2MTAyODA5NTQxNlowFTETMBEGA1UEAwwKY2xpZW50IG9uZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJTRfuqMgNUyMd60XI7sFn3nQ/iU6lBKxRm3nr/G6izbEer4S8V9sLRrworYWMTHw8shQ9HyBqmNp5qAqPiMBI+jUzBRMB0GA1UdDgQWBBSzLqc6n7eLjNdmXNPoEdL5gEgEuzAfBgNVHSMEGDAWgBSzLqc6n7eLjNdmXNPoEdL5gEgEuzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDPdgAIcbI7B6gbPxuxdhBxii16oqRxfkcQ+Hp1twf4BwIhAOT6Vvjcrb8jyxMZy5S7M7Q0EzahoLqClUqrroF5mkJg';
+const two =
+  'MIIBgjCCASegAwIBAgIULs44WfXatYzlBuguxTyvYeiXTXwwCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKY2xpZW50IHR3bzAgFw0yNjExMjEwOTU0MTZaGA8yMTI2MTAyODA5NTQxNlowFTETMBEGA1UEAwwKY2xpZW50IHR3bzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCsFaIS6t024+hY3CB2S2FE+urqhssPim+9DO/y+LvAvlOVzrHtsG63/yc4zNIQ/1YsHcLFGiT760pPTYNsmk/OjUzBRMB0GA1UdDgQWBBSLJT3bf8BUhnsu9Z+ANJF0GVobCTAfBgNVHSMEGDAWgBSLJT3bf8BUhnsu9Z+ANJF0GVobCTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDcJz5m1yv/Y9OCy9kF807+U7pRPwbFzbIuXa2gXHjnqQIhAMalDTe3fs2Aeti+5atXLXOMSFHLMNnd4NP5ne613TWo';
+
+const header = 'x-client-cert';
+const settings = { MTLS_CERTIFICATE_HEADER: header, TRUST_PROXY: '127.0.0.1' };
+const pem = (der: string) =>
+  encodeURIComponent(`-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`);
+const shown = (value: string) => ({ headers: { [header]: value } });
+
+function thumbprintOf(der: string): string {
+  const certificate = readCertificate(`:${der}:`);
+  if (!certificate) throw new Error('not a certificate');
+  return certificateThumbprint(certificate);
+}
+
+testOnOwnServers(
+  'tokens bound to a certificate are good only with it, through refresh too',
+  settings,
+  async (t, server) => {
+    const client = await makeClient(server.db, { tls_client_certificate_bound_access_tokens: true });
+    const user = await makeUser(server.db);
+    const without = await login(server, user, client);
+    t.is(without.body?.error, 'invalid_grant');
+    const tokens = tokensOf(await login(server, user, client, {}, shown(pem(one))));
+    const claims = JSON.parse(Buffer.from(tokens.access_token.split('.')[1] ?? '', 'base64url').toString());
+    t.deepEqual(claims.cnf, { 'x5t#S256': thumbprintOf(one) });
+
+    const me = async (headers: Record<string, string>) =>
+      await send(`${server.url}/api/me`, {
+        headers: { Authorization: `Bearer ${tokens.access_token}`, ...headers },
+      });
+    t.is((await me({ [header]: pem(one) })).status, 200);
+    t.is((await me({ [header]: `:${one}:` })).status, 200, 'RFC 9440');
+    const wrong: Record<string, string>[] = [
+      {},
+      { [header]: pem(two) },
+      { [header]: 'nonsense' },
+      { [header]: '' },
+    ];
+    for (const bad of wrong) {
+      t.is((await me(bad)).status, 401);
+    }
+    t.is(
+      (await refresh(server, client, tokens.refresh_token, {}, shown(pem(two)))).body?.error,
+      'invalid_grant',
+    );
+    t.is((await refresh(server, client, tokens.refresh_token)).body?.error, 'invalid_grant');
+    const next = await refresh(server, client, tokens.refresh_token, {}, shown(pem(one)));
+    t.is(next.status, 200, 'what was refused before cost nothing');
+  },
+);
+
+testOnOwnServers(
+  'a certificate header that no trusted proxy has set is nobody’s',
+  { ...settings, TRUST_PROXY: '192.0.2.1' },
+  async (t, server) => {
+    const client = await makeClient(server.db, { tls_client_certificate_bound_access_tokens: true });
+    const answer = await login(server, await makeUser(server.db), client, {}, shown(pem(one)));
+    t.is(answer.body?.error, 'invalid_grant');
+  },
+);
+
+testOnOwnServers(
+  'a client authenticates with the certificate that it has registered',
+  settings,
+  async (t, server) => {
+    const client = await makeClient(server.db, {
+      token_endpoint_auth_method: 'self_signed_tls_client_auth',
+      grant_types: ['client_credentials'],
+      jwks: { keys: [{ ...keyOf(one), x5c: [one] }] },
+    });
+    const ask = async (value?: string) =>
+      await send(`${server.url}/token`, {
+        form: { grant_type: 'client_credentials', client_id: client.client_id },
+        ...(value === undefined ? {} : shown(value)),
+      });
+    t.is((await ask(pem(one))).status, 200);
+    for (const bad of [undefined, pem(two), 'nonsense']) {
+      assertRefused(t, await ask(bad), { status: 401, error: 'invalid_client' });
+    }
+  },
+);
+
+function keyOf(der: string) {
+  const key = readCertificate(`:${der}:`)?.publicKey.export({ format: 'jwk' });
+  return { ...key, use: 'sig' };
+}
