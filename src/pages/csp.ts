@@ -3,8 +3,8 @@ import type { Brand } from './brand.ts';
 
 /**
  * The policy for one page. No script and no inline style, so that even markup which got past the escaping could do
- * nothing. Browsers apply `form-action` to the redirects that follow a form too (CSP 3, 6.4.1), so a page whose form ends at
- * a client's redirect URI names that URI in `formTargets`. `imageUrls` are pictures that are not the brand's.
+ * nothing. Chromium applies `form-action` to the redirects that follow a form too (CSP 3, section 6.4.1), so a page whose
+ * form ends at a client's redirect URI names that URI in `formTargets`. `imageUrls` are pictures that are not the brand's.
  */
 export function contentSecurityPolicy(
   brand: Brand,
@@ -17,7 +17,7 @@ export function contentSecurityPolicy(
   );
   return [
     "default-src 'none'",
-    "style-src 'self'",
+    "style-src 'none'",
     list('img-src', images),
     list('form-action', targets),
     "frame-ancestors 'none'",

@@ -49,12 +49,19 @@ export function webUrl(value: string | null | undefined): string | null {
   return url && ['http:', 'https:'].includes(url.protocol) ? url.href : null;
 }
 
-/** In words where a redirect URI leads: the host of a website, this computer, or an installed app. */
-export function placeOf(redirectUri: string): string {
+/** Where a redirect URI leads, in words, and whether that is a website: then its host is its name. */
+export interface Place {
+  words: string;
+  isSite: boolean;
+}
+
+/** The host of a website, this computer, or an installed app. */
+export function placeOf(redirectUri: string): Place {
   const url = URL.parse(redirectUri);
-  if (!url) return 'an unknown place';
-  if (!['http:', 'https:'].includes(url.protocol))
-    return `an app on this device (${url.protocol.slice(0, -1)})`;
+  if (!url) return { words: 'an unknown place', isSite: false };
+  if (!['http:', 'https:'].includes(url.protocol)) {
+    return { words: `an app on this device (${url.protocol.slice(0, -1)})`, isSite: false };
+  }
   const isHere = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  return isHere ? `this computer (${url.host})` : url.host;
+  return isHere ? { words: `this computer (${url.host})`, isSite: false } : { words: url.host, isSite: true };
 }

@@ -44,13 +44,18 @@ const dark = {
 
 /** Every colour of the light and of the dark pages for an accent (a hex colour). */
 export function colorsOf(accent: string): { light: Colors; dark: Colors } {
-  return { light: colors(accent, light), dark: colors(accent, dark) };
+  const known = made.get(accent) ?? { light: colors(accent, light), dark: colors(accent, dark) };
+  made.set(accent, known);
+  return known;
 }
+
+// Every page asks, and accents come from the settings, so there are few.
+const made = new Map<string, { light: Colors; dark: Colors }>();
 
 /** The colours as CSS: the light ones, and the dark ones for whoever prefers them. */
 export function themeCss(accent: string): string {
   const { light, dark } = colorsOf(accent);
-  return `:root{${declarations(light)}}\n@media (prefers-color-scheme:dark){:root{${declarations(dark)}}}\n`;
+  return `:root{${declarations(light)}}\n@media screen and (prefers-color-scheme:dark){:root{${declarations(dark)}}}\n`;
 }
 
 function colors(accent: string, scheme: typeof light | typeof dark): Colors {

@@ -149,17 +149,21 @@ test('only web addresses become links', (t) => {
     t.is(webUrl(bad), null);
 });
 
+const places: [redirectUri: string, words: string, isSite: boolean][] = [
+  ['https://print.example/callback?x', 'print.example', true],
+  ['https://print.example:8443/', 'print.example:8443', true],
+  ['https://ada@evil.example/print.example', 'evil.example', true],
+  ['https://раypal.example/', 'xn--ypal-43d9g.example', true],
+  ['http://localhost.evil.example/cb', 'localhost.evil.example', true],
+  ['http://127.0.0.1:4711/cb', 'this computer (127.0.0.1:4711)', false],
+  ['http://[::1]/cb', 'this computer ([::1])', false],
+  ['http://localhost:3/cb', 'this computer (localhost:3)', false],
+  ['com.example.app:/cb', 'an app on this device (com.example.app)', false],
+  ['?', 'an unknown place', false],
+];
+
 test('the place where a redirect URI leads is said in words', (t) => {
-  t.is(placeOf('https://print.example/callback?x'), 'print.example');
-  t.is(placeOf('https://print.example:8443/'), 'print.example:8443');
-  t.is(placeOf('https://ada@evil.example/print.example'), 'evil.example');
-  t.is(placeOf('https://раypal.example/'), 'xn--ypal-43d9g.example');
-  t.is(placeOf('http://127.0.0.1:4711/cb'), 'this computer (127.0.0.1:4711)');
-  t.is(placeOf('http://[::1]/cb'), 'this computer ([::1])');
-  t.is(placeOf('http://localhost:3/cb'), 'this computer (localhost:3)');
-  t.is(placeOf('http://localhost.evil.example/cb'), 'localhost.evil.example');
-  t.is(placeOf('com.example.app:/cb'), 'an app on this device (com.example.app)');
-  t.is(placeOf('?'), 'an unknown place');
+  for (const [redirectUri, words, isSite] of places) t.deepEqual(placeOf(redirectUri), { words, isSite });
 });
 
 test('what is printed is escaped, and turns nobody around', (t) => {
