@@ -8,6 +8,8 @@ const databaseCommands = () => import('./cli/database.ts');
 const userCommands = () => import('./cli/users.ts');
 const clientCommands = () => import('./cli/clients.ts');
 const importCommand = () => import('./cli/import_users.ts');
+const operationCommands = () => import('./cli/operations.ts');
+const doctorCommand = () => import('./cli/doctor.ts');
 
 const examples = `
 Every command works on the database of DATABASE_URL, whether or not the server runs; settings come from the
@@ -22,6 +24,7 @@ Examples:
   kindred create-resource-server --identifier https://api.example.com/ --scope orders:read --scope orders:write
   kindred sessions ada@example.com
   kindred logout ada
+  kindred doctor
 
 As npm scripts: npm run kindred -- <command>, and npm run --silent kindred -- <command> --json for machines.`;
 
@@ -35,6 +38,7 @@ function createProgram(): Command {
   addDatabaseCommands(program);
   addUserCommands(program);
   addClientCommands(program);
+  addOperationCommands(program);
   return program;
 }
 
@@ -89,6 +93,36 @@ function addClientCommands(program: Command): void {
     .action(answered(async (options) => (await clientCommands()).createResourceServer(options)));
 }
 
+function addOperationCommands(program: Command): void {
+  add(
+    program,
+    'doctor',
+    'say what is wrong with this deployment and what to do; exits with 1 if something is',
+  )
+    .option(
+      '--end-all-sessions',
+      'instead end every live session: after a restore, which brings ended ones back',
+    )
+    .option('--yes', 'really')
+    .action(answered(async (options) => (await doctorCommand()).doctor(options as object)));
+  add(program, 'sweep', 'remove sessions, records and events that are dead and have been for a while')
+    .option('--dry-run', 'count them, and remove nothing')
+    .action(answered(async (options) => (await operationCommands()).sweep(options as object)));
+  add(program, 'stats', 'live sessions, and the logins and refreshes of the last 24 hours')
+    .option('--top <count>', 'so many clients and users', smallNumber)
+    .action(answered(async (options) => (await operationCommands()).stats(options as object)));
+  add(program, 'keys', 'list the signing keys, the current one first').action(
+    answered(async () => (await operationCommands()).listKeys()),
+  );
+  add(program, 'rotate-keys', 'let the next signing key sign; nobody notices')
+    .option('--dry-run', 'say whether it could, and do nothing')
+    .option('--force', 'although verifiers may not know it yet: the current one has leaked')
+    .action(answered(async (options) => (await operationCommands()).rotateKeys(options as object)));
+  add(program, 'reencrypt-keys', 'seal the signing keys under the first secret of KINDRED_SECRET').action(
+    answered(async () => (await operationCommands()).reencryptKeys()),
+  );
+}
+
 function add(program: Command, name: string, description: string): Command {
   return program
     .command(name)
@@ -106,6 +140,11 @@ function answered(run: (...given: unknown[]) => Promise<Answer>): (...given: unk
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
+}
+
+function smallNumber(value: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(value)) throw new InvalidArgumentError('It must be a number from 1 to 999.');
+  return Number(value);
 }
 
 function wholeNumber(value: string): number {

@@ -21,7 +21,10 @@ export function resourceIndicators(services: Services) {
     async defaultResource(ctx: KoaContextWithOIDC, client: unknown, oneOf?: readonly string[] | string) {
       if (oneOf) return typeof oneOf === 'string' ? oneOf : oneOf[0];
       const isOwn = clientRow(client).first_party || ctx.oidc.params?.grant_type === 'client_credentials';
-      return isOwn ? config.resource : undefined;
+      if (isOwn) return config.resource;
+      // Without any resource the engine would drop the scopes of resource servers in silence.
+      requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
+      return undefined;
     },
     /** A session's tokens stay with the resource that was granted at login. */
     useGrantedResource: async () => true,

@@ -5,7 +5,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { type Admin, enterAsAdmin, post, read } from '../helpers/admin.ts';
 import { granted, type Json, send } from '../helpers/client.ts';
 import { isActive, refresh, type SignedIn, signIn, type Tokens, tokensOf } from '../helpers/oauth.ts';
-import { startServerProcess, type TestServer } from '../helpers/server.ts';
+import { startServerProcess, startTestServer, type TestServer } from '../helpers/server.ts';
 import { type Store, type StoreName, testOnStores } from '../helpers/stores.ts';
 
 /** How long after a rotation another node may go on with what it knew, seconds: it is told, or it looks. */
@@ -17,9 +17,10 @@ interface Nodes {
   second: TestServer;
 }
 
+// One node in this process and one in its own: what they know of each other, they know from the database.
 async function startNodes(t: ExecutionContext, store: Store, lead: number): Promise<Nodes> {
   const settings = { ISSUER: 'https://cluster.example.test', SIGNING_KEY_LEAD: String(lead) };
-  const first = await startServerProcess(t, store, settings);
+  const first = await startTestServer(t, store, settings);
   return { first, second: await startServerProcess(t, store, settings) };
 }
 

@@ -77,8 +77,8 @@ const patience = 90_000;
 type Body = (t: ExecutionContext, server: TestServer) => Promise<void>;
 
 /** Registers the test once a store, on a server that all such tests of the file share: each brings its own users. */
-export function testOnServers(title: string, body: Body): void {
-  for (const name of storeNames) {
+export function testOnServers(title: string, body: Body, stores: StoreName[] = storeNames): void {
+  for (const name of stores) {
     test(`${title} (${name})`, async (t) => {
       await places(async () => {
         t.timeout(patience);

@@ -1,0 +1,125 @@
+// `doctor`: what is wrong with this deployment, and what to do about it.
+import { existsSync } from 'node:fs';
+import { type Config, ConfigError, loadConfig } from '../../config/index.ts';
+import { openDatabase } from '../core/db.ts';
+import { examine, type Finding } from '../core/doctor.ts';
+import { endEverySession } from '../core/end_every_session.ts';
+import { countLiveSessions } from '../core/stats.ts';
+import { createKeyring } from '../lib/crypto.ts';
+import { count } from '../lib/quantities.ts';
+import { withDatabase } from './database.ts';
+import { type Answer, CommandError } from './output.ts';
+import { startProgress } from './progress.ts';
+
+export interface DoctorOptions {
+  endAllSessions?: boolean;
+  yes?: boolean;
+}
+
+/** `doctor [--end-all-sessions --yes]`: exits with 1 when something is wrong. */
+export async function doctor({ endAllSessions = false, yes = false }: DoctorOptions): Promise<Answer> {
+  if (endAllSessions) return await endSessions(yes);
+  const findings = await look();
+  const isWell = findings.every((finding) => finding.state !== 'wrong');
+  if (!isWell) process.exitCode = 1;
+  return { data: { is_well: isWell, findings }, text: findings.map(describe).join('\n') };
+}
+
+async function look(): Promise<Finding[]> {
+  let config: Config;
+  try {
+    config = loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((text) => ({ check: 'settings', state: 'wrong', text }));
+  }
+  const settings = [describeSettings(config), ...doubts(config)];
+  const file = config.databaseUrl.replace(/^sqlite:/, '');
+  if (file !== config.databaseUrl && !existsSync(file)) {
+    const advice = 'kindred migrate, or start a server, which makes it';
+    return [...settings, { check: 'database', state: 'wrong', text: `there is no file ${file}`, advice }];
+  }
+  const db = openDatabase(config.databaseUrl, { pool: 2 });
+  try {
+    return [...settings, ...(await examine(db, config, createKeyring(config.secrets)))];
+  } finally {
+    await db.destroy();
+  }
+}
+
+// What decides how the server behaves; of secrets only how many there are.
+function describeSettings(config: Config): Finding {
+  const data = {
+    environment: config.env,
+    issuer: config.issuer,
+    listens: `${config.host}:${config.port}`,
+    database: config.databaseUrl.replace(/\/\/[^@/]*@/, '//'),
+    secrets: config.secrets.length,
+    rate_limits: config.rateLimits.store.replace(/\/\/[^@/]*@/, '//'),
+    session_idle_ttl: config.sessionIdleTtl,
+    session_absolute_ttl: config.sessionAbsoluteTtl,
+    access_token_ttl: config.accessTokenTtl,
+    audit_retention: config.auditRetention,
+    jobs: config.jobs,
+    metrics: config.metrics.port === 0 ? 'off' : `${config.metrics.host}:${config.metrics.port}`,
+    traces: config.tracesEndpoint ?? 'off',
+  };
+  return {
+    check: 'settings',
+    state: 'good',
+    text: `${config.env}, ${config.issuer}, ${data.database}`,
+    data,
+  };
+}
+
+// Nothing of this is wrong for everybody.
+function doubts(config: Config): Finding[] {
+  const found: Finding[] = [];
+  const doubt = (text: string, advice: string) =>
+    found.push({ check: 'settings', state: 'note', text, advice });
+  const { hops, addresses } = config.trustProxy;
+  if (config.issuer.startsWith('https:') && hops === 0 && addresses.length === 0) {
+    doubt(
+      'the issuer is https and no proxy is trusted',
+      'set TRUST_PROXY, or every user has the address of the proxy',
+    );
+  }
+  if (config.rateLimits.store === 'memory' && config.databaseUrl.startsWith('postgres')) {
+    doubt(
+      'rate limits are counted in memory',
+      'with more than one node set RATE_LIMITS to database or redis://…',
+    );
+  }
+  if (!config.jobs)
+    doubt('JOBS is off here', 'some node must run them, or kindred sweep and kindred rotate-keys by cron');
+  if (config.secrets.length > 1) {
+    doubt('KINDRED_SECRET is a list', 'once its change is complete, remove what is old (docs/operations.md)');
+  }
+  return found;
+}
+
+function describe({ check, state, text, advice }: Finding): string {
+  const mark = { good: 'ok   ', note: 'note ', wrong: 'WRONG' }[state];
+  return `${mark}  ${check}: ${text}${advice && state !== 'good' ? `\n       -> ${advice}` : ''}`;
+}
+
+async function endSessions(isSure: boolean): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const live = await countLiveSessions(db);
+    if (!isSure) {
+      throw new CommandError(
+        `this would end ${count(live)} live sessions, and everybody would have to log in again; add --yes`,
+      );
+    }
+    const progress = startProgress(live);
+    const ending = {
+      reason: 'ended_by_admin',
+      actor: 'admin',
+      detail: { command: 'end-all-sessions' },
+    } as const;
+    const ended = await endEverySession(db, ending, (n) => progress.update(n, `${count(n)} ended`)).finally(
+      progress.finish,
+    );
+    return { data: { sessions_ended: ended }, text: `ended ${count(ended)} sessions` };
+  });
+}

@@ -1,0 +1,173 @@
+// The commands of operation: jobs by hand, signing keys, figures.
+import { loadConfig } from '../../config/index.ts';
+import { readClock } from '../core/db.ts';
+import { withJobLock } from '../core/job_lock.ts';
+import { type KeyUpkeep, rotateKeys as rotateAll } from '../core/key_rotation.ts';
+import { reencryptSigningKeys } from '../core/reencrypt.ts';
+import { openServices, type Services } from '../core/services.ts';
+import { listSigningKeys, type SigningKeyRow } from '../core/signing_keys.ts';
+import { readStats, type Stats } from '../core/stats.ts';
+import { type SweepCounts, sweep as sweepAll } from '../core/sweep.ts';
+import { createKeyring } from '../lib/crypto.ts';
+import { count } from '../lib/quantities.ts';
+import { withDatabase } from './database.ts';
+import { type Answer, CommandError, formatTable } from './output.ts';
+import { startProgress } from './progress.ts';
+
+/** `sweep [--dry-run]`: counts first, so that there is a whole of which it can tell how far it is. */
+export async function sweep({ dryRun = false }: { dryRun?: boolean }): Promise<Answer> {
+  const counts = await withDatabase(async (db, { databaseUrl, auditRetention }) => {
+    const expected = await sweepAll(db, { auditRetention, dryRun: true });
+    if (dryRun) return expected;
+    return await withJobLock(databaseUrl, 'sweep', async (signal) => {
+      const progress = startProgress(total(expected));
+      const done: Partial<SweepCounts> = {};
+      const tell = (table: string, n: number) => {
+        Object.assign(done, { [table]: n });
+        progress.update(total(done), `${table}: ${count(n)}`);
+      };
+      try {
+        return await sweepAll(db, { auditRetention, signal, progress: tell });
+      } finally {
+        progress.finish();
+      }
+    });
+  });
+  if (!counts) throw new CommandError('a sweep is running already, on this node or on another');
+  const lines = Object.entries(counts).map(([table, n]) => [table, count(n)]);
+  return {
+    data: { dry_run: dryRun, rows: counts },
+    text: formatTable(['TABLE', dryRun ? 'WOULD BE REMOVED' : 'REMOVED'], lines),
+  };
+}
+
+function total(counts: Partial<SweepCounts>): number {
+  return Object.values(counts).reduce((sum, n) => sum + n, 0);
+}
+
+/** `rotate-keys [--dry-run] [--force]` */
+export async function rotateKeys({ dryRun = false, force = false }: Rotating): Promise<Answer> {
+  if (dryRun) return await foretellRotation();
+  return await withServices(async (services) => {
+    const done = await rotateAll(services, 'admin', { force });
+    if (done.outcome === 'too_young') {
+      throw new CommandError(
+        `the upcoming key may sign from ${done.ready_at?.toISOString()} on; --force, if the current one has leaked`,
+      );
+    }
+    return { data: done, text: describeRotation(done) };
+  });
+}
+
+interface Rotating {
+  dryRun?: boolean;
+  force?: boolean;
+}
+
+async function foretellRotation(): Promise<Answer> {
+  return await withDatabase(async (db, { signingKeyLead }) => {
+    const next = (await listSigningKeys(db)).find((key) => key.status === 'upcoming');
+    if (!next) throw new CommandError('there is no upcoming signing key; start a server, which makes it');
+    const ready_at = new Date(next.created_at.getTime() + signingKeyLead * 1000);
+    const isReady = ready_at <= (await readClock(db));
+    const text = `key ${next.kid} ${isReady ? 'would sign' : `may sign from ${ready_at.toISOString()} on`}`;
+    return {
+      data: { dry_run: true, outcome: isReady ? 'rotated' : 'too_young', kid: next.kid, ready_at },
+      text,
+    };
+  });
+}
+
+function describeRotation({ kid, dropped }: KeyUpkeep): string {
+  const gone = dropped > 0 ? `; removed ${count(dropped)} whose tokens have expired` : '';
+  return `key ${kid} signs now; the one before stays published until its last token has expired${gone}`;
+}
+
+/** `keys` */
+export async function listKeys(): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const keys = await listSigningKeys(db);
+    return { data: { keys: keys.map(describeKey) }, text: keyTable(keys) };
+  });
+}
+
+function describeKey(key: SigningKeyRow): object {
+  const { kid, alg, status, created_at, current_at, retiring_at, expires_at } = key;
+  return { kid, alg, status, created_at, current_at, retiring_at, expires_at };
+}
+
+function keyTable(keys: SigningKeyRow[]): string {
+  const headings = ['KEY', 'ALG', 'STATUS', 'PUBLISHED (UTC)', 'SIGNS SINCE (UTC)', 'PUBLISHED UNTIL (UTC)'];
+  return formatTable(
+    headings,
+    keys.map((key) => [
+      key.kid,
+      key.alg,
+      key.status,
+      minute(key.created_at),
+      minute(key.current_at),
+      minute(key.expires_at),
+    ]),
+  );
+}
+
+/** `reencrypt-keys` */
+export async function reencryptKeys(): Promise<Answer> {
+  return await withDatabase(async (db, { secrets }) => {
+    const done = await reencryptSigningKeys(db, createKeyring(secrets));
+    const text = `${count(done.reencrypted)} signing keys are now sealed under the first secret, ${count(done.unchanged)} were already`;
+    return { data: done, text };
+  });
+}
+
+/** `stats` */
+export async function stats({ top }: { top?: number }): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const found = await readStats(db, top ? { top } : {});
+    return { data: found, text: describeStats(found) };
+  });
+}
+
+function describeStats({ live_sessions: live, last_day: day }: Stats): string {
+  const failures = Object.entries(day.failed_logins).map(([reason, n]) => `${reason} ${count(n)}`);
+  const busiest = day.refreshes_per_hour.toSorted((a, b) => b.refreshes - a.refreshes)[0];
+  const tokens = Object.entries(day.refresh_tokens).map(([outcome, n]) => `${outcome} ${count(n)}`);
+  return [
+    `live sessions: ${count(live.total)}`,
+    `last 24 hours: ${count(day.logins)} logins; failed: ${failures.join(', ') || 'none'}`,
+    `refresh tokens: ${tokens.join(', ')}`,
+    ...(busiest?.refreshes
+      ? [`busiest hour: ${minute(busiest.hour)} UTC, ${count(busiest.refreshes)} refreshes`]
+      : []),
+    ...(live.total > 0 ? ['', clientTable(live), '', userTable(live)] : []),
+  ].join('\n');
+}
+
+function clientTable({ by_client }: Stats['live_sessions']): string {
+  return formatTable(
+    ['CLIENT', 'SESSIONS'],
+    by_client.map((row) => [row.client_id, count(row.sessions)]),
+  );
+}
+
+function userTable({ by_user }: Stats['live_sessions']): string {
+  return formatTable(
+    ['USER', 'ID', 'SESSIONS'],
+    by_user.map((row) => [row.username, row.user_id, count(row.sessions)]),
+  );
+}
+
+function minute(moment: Date | null | undefined): string {
+  return moment ? moment.toISOString().slice(0, 16).replace('T', ' ') : '-';
+}
+
+// What needs the keys open; refuses a database that is not migrated before it opens anything on it.
+async function withServices(run: (services: Services) => Promise<Answer>): Promise<Answer> {
+  await withDatabase(async () => {});
+  const services = await openServices({ ...loadConfig(), logLevel: 'silent' });
+  try {
+    return await run(services);
+  } finally {
+    await services.close();
+  }
+}

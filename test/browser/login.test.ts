@@ -1,0 +1,164 @@
+// Signing in at a third-party client, as people do it: in a real Chromium that runs no script, on our real pages.
+import * as oidc from 'openid-client';
+import type { Page } from 'playwright-core';
+import { changeUserStatus } from '../../src/core/user_status.ts';
+import { type TestServer, testOnServers } from '../helpers/server.ts';
+import { begin, type Scene, setScene } from '../third_party/code_flow.ts';
+import { heading, press, read, serve, typeLogin, useWindows } from './windows.ts';
+
+const openWindow = useWindows();
+
+type T = Parameters<typeof openWindow>[0];
+
+/** A client with an address of its own, a user, and the window that the client has sent to us. */
+async function sendToLogin(t: T, server: TestServer, page?: Page) {
+  const redirect_uri = `${await serve(t, '<!doctype html><title>Photo Printer</title>Back')}/callback`;
+  const client = { client_name: 'Photo Printer', redirect_uris: [redirect_uri] };
+  const scene = await setScene(server, { client });
+  const started = await begin(scene, { redirect_uri });
+  const window = page ?? (await openWindow(t));
+  await window.goto(started.url.href);
+  return { scene, window, redirect_uri, ...started };
+}
+
+/** The address at which the client got the browser back. */
+async function comeBack(page: Page, redirect_uri: string): Promise<URL> {
+  await page.waitForURL(`${redirect_uri}?*`);
+  return new URL(page.url());
+}
+
+async function sessionsOf(server: TestServer, { client_id }: Scene): Promise<unknown[]> {
+  return await server.db('sessions').where({ client_id });
+}
+
+testOnServers('somebody signs in at a client, after a wrong password, and allows it once', async (t, server) => {
+  const { scene, window, redirect_uri, checks } = await sendToLogin(t, server);
+  t.is(await window.title(), 'Sign in to continue to Photo Printer – Kindred');
+  await typeLogin(window, scene.user, 'not the password');
+  t.regex(await read(window), /The username or the password is not right/);
+  t.is(await window.getByLabel('Username or e-mail').inputValue(), scene.user.username);
+  t.is(await window.getByLabel('Password').inputValue(), '');
+  await typeLogin(window, { username: 'nobody-of-this-name' });
+  t.regex(await read(window), /The username or the password is not right/, 'whether or not the user exists');
+  await typeLogin(window, scene.user);
+  const asked = await read(window);
+  t.regex(asked, /Photo Printer would like access/);
+  for (const said of ['Know that it is you', 'See your username', 'See your e-mail address'])
+    t.true(asked.includes(said), said);
+  await press(window, 'Allow');
+  const back = await comeBack(window, redirect_uri);
+  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
+  t.is(tokens.claims()?.sub, scene.user.id);
+
+  const again = await begin(scene, { redirect_uri });
+  await window.goto(again.url.href);
+  const next = await comeBack(window, redirect_uri);
+  t.is(next.searchParams.get('state'), again.checks.expectedState, 'no page the second time');
+});
+
+testOnServers(
+  'who says no is sent back with a denial, and nothing was opened',
+  async (t, server) => {
+    const first = await sendToLogin(t, server);
+    await typeLogin(first.window, first.scene.user);
+    await press(first.window, 'Deny');
+    const denied = await comeBack(first.window, first.redirect_uri);
+    t.is(denied.searchParams.get('error'), 'access_denied');
+    t.deepEqual(await sessionsOf(server, first.scene), []);
+
+    const second = await sendToLogin(t, server);
+    await press(second.window, 'Back to Photo Printer');
+    const left = await comeBack(second.window, second.redirect_uri);
+    t.is(left.searchParams.get('error'), 'access_denied');
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'a banned user learns why, but only with the right password',
+  async (t, server) => {
+    const { scene, window } = await sendToLogin(t, server);
+    const status_message = 'You sold tickets that do not exist.';
+    await changeUserStatus(server.db, scene.user.id, { status: 'banned', message: status_message, actor: 'admin' });
+    await typeLogin(window, scene.user, 'not the password');
+    const stranger = await read(window);
+    t.regex(stranger, /The username or the password is not right/);
+    t.notRegex(stranger, /banned|tickets/);
+    await typeLogin(window, scene.user);
+    const owner = await read(window);
+    t.regex(owner, /This account is banned/);
+    t.true(owner.includes(status_message));
+    t.deepEqual(await sessionsOf(server, scene), []);
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'an expired page explains itself and offers a way on',
+  async (t, server) => {
+    const { scene, window, url } = await sendToLogin(t, server);
+    await window.context().clearCookies();
+    await typeLogin(window, scene.user);
+    t.is(await heading(window), 'This page has expired');
+    t.regex(await read(window), /start again where you came from/);
+    await window.getByRole('link', { name: 'Go to your account' }).click();
+    t.is(await heading(window), 'Sign in');
+    await window.goto(url.href);
+    t.is(await heading(window), 'Sign in', 'starting again works');
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'the back button after a login shows an explanation and not the form again',
+  async (t, server) => {
+    const { scene, window, redirect_uri } = await sendToLogin(t, server);
+    await typeLogin(window, scene.user);
+    await press(window, 'Allow');
+    await comeBack(window, redirect_uri);
+    await window.goBack();
+    t.is(await heading(window), 'This page has expired');
+    t.regex(await read(window), /back button/);
+    await window.getByRole('link', { name: 'Go to your account' }).click();
+    t.is(await heading(window), 'Your account', 'still signed in');
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'the keyboard alone is enough to sign in and to allow',
+  async (t, server) => {
+    const { scene, window, redirect_uri } = await sendToLogin(t, server);
+    const { keyboard } = window;
+    await keyboard.type(scene.user.username);
+    await keyboard.press('Tab');
+    await keyboard.type('correct horse battery staple');
+    await keyboard.press('Enter');
+    await window.getByRole('button', { name: 'Allow' }).waitFor();
+    for (const expected of ['Not you?', 'Deny', 'Allow']) {
+      await keyboard.press('Tab');
+      t.is(await window.locator(':focus').innerText(), expected);
+    }
+    await keyboard.press('Enter');
+    const back = await comeBack(window, redirect_uri);
+    t.truthy(back.searchParams.get('code'));
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'somebody else signs in instead, and the request goes on for them',
+  async (t, server) => {
+    const { scene, window, redirect_uri, checks } = await sendToLogin(t, server);
+    const other = await setScene(server);
+    await typeLogin(window, other.user);
+    await press(window, 'Not you?');
+    t.is(await heading(window), 'Sign in');
+    await typeLogin(window, scene.user);
+    await press(window, 'Allow');
+    const back = await comeBack(window, redirect_uri);
+    const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
+    t.is(tokens.claims()?.sub, scene.user.id);
+  },
+  ['sqlite'],
+);

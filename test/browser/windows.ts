@@ -1,0 +1,66 @@
+// One Chromium for a test file, and what its tests do again and again: open a window, sign in, come back to a client.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { User } from '../../src/core/users.ts';
+import { password } from '../helpers/builders.ts';
+import { openBrowser } from '../helpers/browser.ts';
+
+/** Milliseconds that one step in a browser may take on a busy machine, and a whole test of them. */
+const patience = { step: 60_000, test: 170_000 };
+
+/** Opens a window with cookies of its own, closed with its test. */
+export type OpenWindow = (t: ExecutionContext, options?: BrowserContextOptions) => Promise<Page>;
+
+/** Starts a browser before the tests of this file. Our pages must do without scripts, so its windows run none. */
+export function useWindows(): OpenWindow {
+  let browser: Browser;
+  test.before(async (t) => {
+    t.timeout(patience.test);
+    browser = await openBrowser();
+  });
+  test.after.always(async () => await browser?.close());
+  return async (t, options = {}) => {
+    t.timeout(patience.test);
+    const context = await browser.newContext({ javaScriptEnabled: false, ...options });
+    context.setDefaultTimeout(patience.step);
+    t.teardown(async () => await context.close());
+    return await context.newPage();
+  };
+}
+
+/** A web server that answers every request with `html`, on loopback; closed with its test. Its origin. */
+export async function serve(t: ExecutionContext, html: string): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(html);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Types name and password into a login page and sends them. */
+export async function typeLogin(page: Page, { username }: Pick<User, 'username'>, typed = password) {
+  await page.getByLabel('Username or e-mail').fill(username);
+  await page.getByLabel('Password').fill(typed);
+  await press(page, 'Sign in');
+}
+
+/** Presses the button of exactly this name. */
+export async function press(page: Page, name: string): Promise<void> {
+  await page.getByRole('button', { name, exact: true }).click();
+}
+
+/** What stands in the page, in one line. */
+export async function read(page: Page): Promise<string> {
+  return (await page.locator('main').innerText()).replaceAll(/\s+/g, ' ');
+}
+
+/** The heading of the page. */
+export async function heading(page: Page): Promise<string> {
+  return (await page.locator('h1').innerText()).trim();
+}
