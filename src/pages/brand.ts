@@ -53,7 +53,12 @@ export function assets(brand: Brand): Asset[] {
 
 function drawIcon(letter: string, accent: string): string {
   const { light } = colorsOf(accent);
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${light.accent}"/><text x="16" y="22.5" text-anchor="middle" font-family="system-ui,sans-serif" font-weight="600" font-size="18" fill="${light['accent-on']}">${escapeHtml(letter)}</text></svg>`;
+  const look = `text-anchor="middle" font-family="system-ui,sans-serif" font-weight="600" font-size="18"`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
+<rect width="32" height="32" rx="8" fill="${light.accent}"/>
+<text x="16" y="22.5" ${look} fill="${light['accent-on']}">${escapeHtml(letter)}</text>
+</svg>
+`;
 }
 
 function asset(extension: string, type: string, body: string): Asset {

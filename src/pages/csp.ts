@@ -17,7 +17,7 @@ export function contentSecurityPolicy(
   );
   return [
     "default-src 'none'",
-    "style-src 'none'",
+    "style-src 'self'",
     list('img-src', images),
     list('form-action', targets),
     "frame-ancestors 'none'",
