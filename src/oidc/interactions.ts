@@ -144,7 +144,7 @@ async function showConsent(visited: Visit): Promise<void> {
     switchUser: target(visited, 'switch'),
     client: {
       name: client.clientName ?? client.clientId,
-      redirectUri: redirect_uri ?? client.clientUri ?? client.redirectUris?.[0] ?? '',
+      redirectUri: redirect_uri ?? null,
       isVerified: row.registered_by === 'admin',
       logoUrl: client.logoUri ?? null,
       tosUrl: client.tosUri ?? null,
