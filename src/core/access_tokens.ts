@@ -128,13 +128,16 @@ async function isSessionTokenLive(db: Db, claims: AccessTokenClaims): Promise<bo
   return live.length > 0;
 }
 
-// A token of client_credentials is its client's: it dies with the client.
+// A token of client_credentials is its client's: it dies with the client, and another one of the same name is not it.
+// Seconds by which the clocks of a node and of the database may differ.
+const skew = 60;
+
 async function isClientTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
   const live = await rows(
     db,
-    `select 1 from clients c where c.client_id = :client_id
+    `select 1 from clients c where c.client_id = :client_id and c.created_at <= :issued
        and not exists (select 1 from revoked_tokens r where r.jti = :jti)`,
-    { client_id: claims.client_id, jti: claims.jti },
+    { client_id: claims.client_id, jti: claims.jti, issued: new Date((claims.iat + skew) * 1000) },
   );
   return live.length > 0;
 }

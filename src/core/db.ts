@@ -130,6 +130,12 @@ export function isUniqueViolation(error: unknown): boolean {
   return code === '23505' || (code === 'SQLITE_CONSTRAINT' && message?.includes('UNIQUE') === true);
 }
 
+/** True when `error` is a violated foreign key: what a row points to has just been removed. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === '23503' || (code === 'SQLITE_CONSTRAINT' && message?.includes('FOREIGN KEY') === true);
+}
+
 const jsonColumns = new Set([
   'roles',
   'permissions',

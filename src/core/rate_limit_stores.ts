@@ -44,7 +44,7 @@ function openInPostgres(db: Db, options: CounterOptions): RateLimiterAbstract {
 }
 
 // How long a start waits for Redis, and a command for its answer; then this process counts by itself.
-const patience = 1_000;
+const patience = 2_000;
 
 /**
  * While Redis is away every process counts in its own memory: nobody is kept from logging in, and nobody may guess

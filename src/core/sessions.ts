@@ -10,7 +10,7 @@ import {
   type Origin,
   recordEvents,
 } from './audit.ts';
-import { type Db, isPostgres, json, later, present, rows } from './db.ts';
+import { type Db, isForeignKeyViolation, isPostgres, json, later, present, rows } from './db.ts';
 import { queueLogoutNotices } from './logout_notices.ts';
 import { deleteBrowserSessions } from './oidc_models.ts';
 import { newSalt } from './refresh_token.ts';
@@ -124,10 +124,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     event_id: newId(at?.getTime()),
     ...input.origin,
   };
-  const opened = isPostgres(db)
-    ? await rows<Session>(db, openAtOnce(db), values)
-    : await db.transaction((tx) => openInSteps(tx, values));
-  const [created] = opened;
+  const [created] = await insertOpened(db, values);
   if (!created) {
     // A login in flight may have noted its device, or a consent, when the user had just been deleted.
     await forgetTracesOfDeleted(db, input.user_id);
@@ -148,6 +145,17 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
   return created;
 }
 
+// No rows: the user may not log in, or the client or the device was removed while the password was being checked.
+async function insertOpened(db: Db, values: Record<string, Knex.RawBinding>): Promise<Session[]> {
+  try {
+    if (isPostgres(db)) return await rows<Session>(db, openAtOnce(db), values);
+    return await db.transaction((tx) => openInSteps(tx, values));
+  } catch (error) {
+    if (isForeignKeyViolation(error)) return [];
+    throw error;
+  }
+}
+
 const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()}
   and (cast(:proved_hash as text) is null or password_hash = :proved_hash) returning id`;
 
@@ -157,12 +165,12 @@ const insertSession = (db: Db) => `
   select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
     :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}, :browser_session`;
 
-const insertOpened = `
+const noteOpened = `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
   select :event_id, :now, 'session_opened', :user_id, :id, :client_id, 'user', :user_id, :ip, :user_agent, :request_id`;
 
 function openAtOnce(db: Db): string {
-  return `with u as (${markLogin}), s as (${insertSession(db)} from u returning *), e as (${insertOpened} from s) select * from s`;
+  return `with u as (${markLogin}), s as (${insertSession(db)} from u returning *), e as (${noteOpened} from s) select * from s`;
 }
 
 async function openInSteps(
@@ -172,7 +180,7 @@ async function openInSteps(
   const active = await rows(tx, markLogin, values);
   if (active.length === 0) return [];
   const opened = await rows<Session>(tx, `${insertSession(tx)} returning *`, values);
-  await tx.raw(insertOpened, values);
+  await tx.raw(noteOpened, values);
   return opened;
 }
 

@@ -119,7 +119,11 @@ export const adminUserRoutes = [
     ['active', 'banned'],
     'Ban a user, for ever or until a time; ends their sessions',
     {
-      expires_at: z.iso.datetime().optional().describe('when the ban ends by itself'),
+      expires_at: z.iso
+        .datetime()
+        .refine((value) => new Date(value) > new Date(), 'must be in the future')
+        .optional()
+        .describe('when the ban ends by itself'),
       message: reason.optional().describe('what the user is told once they have proved who they are'),
     },
   ),

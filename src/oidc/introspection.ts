@@ -12,17 +12,18 @@ interface Token {
   clientId?: string;
   aud?: string | string[];
   jti: string;
+  iat?: number;
   accountId?: string;
 }
 
 /** Whether `client` may learn about an opaque access token or a refresh token; the engine asks for active ones. */
 export async function mayIntrospect(services: Services, client: unknown, token: object): Promise<boolean> {
-  const { kind, clientId = '', aud, jti } = token as Token;
+  const { kind, clientId = '', aud, jti, iat = 0 } = token as Token;
   if (kind === 'RefreshToken') return clientId === clientRow(client).client_id;
   if (!isMeantFor(client, { client_id: clientId, ...(typeof aud === 'string' ? { aud } : {}) })) return false;
   // Tokens of a session were checked when they were found; one of client_credentials lives as long as its client.
   if (kind !== 'ClientCredentials') return true;
-  return await isLive(services.db, { iss: '', sub: clientId, exp: 0, iat: 0, jti, client_id: clientId });
+  return await isLive(services.db, { iss: '', sub: clientId, exp: 0, iat, jti, client_id: clientId });
 }
 
 /** Only the client that a token was issued to may revoke it; anyone else's request has no effect. */

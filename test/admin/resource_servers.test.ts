@@ -4,7 +4,7 @@ import { makeClient } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, type Json } from '../helpers/client.ts';
 import { api, isActive, login, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
-import { type TestServer, testOnServers } from '../helpers/server.ts';
+import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 
 const malformed = { status: 400, error: 'invalid_request' };
 const notFound = { status: 404, error: 'not_found' };
@@ -173,7 +173,7 @@ testOnServers(
   },
 );
 
-testOnServers('no resource server opens our own API', async (t, server) => {
+testOnOwnServers('no resource server opens our own API', {}, async (t, server) => {
   const admin = await enterAsAdmin(server);
   const own = `${server.issuer}/api`;
   const made = await post(server, admin, '/resource-servers', { identifier: own, scope: 'orders:read' });

@@ -86,10 +86,10 @@ testOnOwnServers(
     const { user, client, tokens } = await signIn(server);
     const wrong = { password: 'wrong' };
     for (let i = 0; i < 2; i += 1) t.is((await login(server, user, client, wrong)).status, 400);
-    assertLimited(t, await login(server, user, client, wrong), 30);
+    assertLimited(t, await login(server, user, client, wrong), 300);
     const again = tokensOf(await refresh(server, client, tokens.refresh_token));
-    assertLimited(t, await refresh(server, client, again.refresh_token), 20);
+    assertLimited(t, await refresh(server, client, again.refresh_token), 200);
     await change(server, again.access_token, { current_password: 'wrong' });
-    assertLimited(t, await change(server, again.access_token), 10);
+    assertLimited(t, await change(server, again.access_token), 100);
   },
 );

@@ -119,10 +119,10 @@ for (const format of formats) {
 
   testOnServers(`an access token is dead the second that it expires (${format})`, async (t, server) => {
     const resourceServer = await makeResourceServer(server, format);
-    const client = await makeClient(server.db, { access_token_ttl: 2 });
+    const client = await makeClient(server.db, { access_token_ttl: 4 });
     const { tokens } = await signIn(server, { client, form: resourceServer.form });
     const { active, exp } = await introspect(server, tokens.access_token);
-    t.deepEqual([active, tokens.expires_in], [true, 2]);
+    t.deepEqual([active, tokens.expires_in], [true, 4]);
     await sleep(Number(exp) * 1000 - Date.now() + 5);
     t.deepEqual(await introspect(server, tokens.access_token), inactive);
   });

@@ -5,7 +5,16 @@ import { findSession } from '../../src/core/sessions.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { type Answer, assertRefused, type Form, type Refusal } from '../helpers/client.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
-import { isNearly, readJwt, refresh, type SignedIn, signIn, token, tokensOf } from '../helpers/oauth.ts';
+import {
+  isNearly,
+  readJwt,
+  refresh,
+  revoke,
+  type SignedIn,
+  signIn,
+  token,
+  tokensOf,
+} from '../helpers/oauth.ts';
 import { makeConfidentialClient } from '../helpers/resources.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 
@@ -124,6 +133,9 @@ testOnServers("another client's token costs its owner nothing and tells nothing"
   const old = signedIn.tokens.refresh_token;
   assertRefused(t, await refresh(server, thief, old), refused('invalid_grant'), 'an old one neither');
   t.is((await findSession(server.db, signedIn.tokens.session_id))?.ended_at, null);
+  await revoke(server, old, signedIn.client);
+  const late = await refresh(server, thief, old);
+  assertRefused(t, late, refused('invalid_grant'), 'nor that the session has ended');
 });
 
 testOnServers('a confidential client without its secret costs the session nothing', async (t, server) => {

@@ -156,7 +156,7 @@ testOnOwnServers(
 testOnServers('the window shuts 60 seconds after the rotation, and does not slide', async (t, server) => {
   const client = await makeClient(server.db, spa);
   for (const { seconds, open } of [
-    { seconds: 55, open: true },
+    { seconds: 30, open: true },
     { seconds: 61, open: false },
   ]) {
     const { tokens } = await signIn(server, { client });

@@ -36,7 +36,7 @@ testOnServers('a pushed request is used by its name, once, and only by its clien
   const back = await passPages(scene, await scene.ua.open(url.href));
   t.is((await exchange(scene, back, checks)).sub, scene.user.id);
   const again = await scene.ua.open(url.href);
-  t.is(again.status, 400);
+  t.is(sentTo(again).searchParams.get('error'), 'invalid_request_uri');
 
   const only = await setScene(server, { client: { require_pushed_authorization_requests: true } });
   const plain = await begin(only);

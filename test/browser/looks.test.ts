@@ -1,0 +1,77 @@
+// The pages as a server really sends them, seen by axe in every look. With SCREENSHOTS=folder, pictures for people too.
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { AxeResults, RunOptions } from 'axe-core';
+import * as oidc from 'openid-client';
+import type { Page } from 'playwright-core';
+import { signIn } from '../helpers/oauth.ts';
+import { testOnServers } from '../helpers/server.ts';
+import { begin, setScene } from '../third_party/code_flow.ts';
+import { press, serve, typeLogin, useWindows } from './windows.ts';
+
+declare const axe: { run(options: RunOptions): Promise<AxeResults> };
+
+const openWindow = useWindows();
+const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const folder = process.env.SCREENSHOTS;
+
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+const looks = [
+  { name: 'phone_light', width: 390, colorScheme: 'light' },
+  { name: 'desktop_dark', width: 1280, colorScheme: 'dark' },
+] as const;
+
+/** What axe finds on the page that is open, in every look. */
+async function lookAt(page: Page, name: string): Promise<string[]> {
+  const found: string[] = [];
+  await page.addScriptTag({ content: await axeSource });
+  for (const look of looks) {
+    await page.setViewportSize({ width: look.width, height: 800 });
+    await page.emulateMedia({ colorScheme: look.colorScheme, reducedMotion: 'reduce' });
+    const { violations, passes } = await page.evaluate(async (runOnly) => await axe.run({ runOnly }), tags);
+    found.push(...violations.map(({ id, nodes }) => `${name}, ${look.name}: ${id} ${nodes[0]?.html}`));
+    if (passes.length === 0) found.push(`${name}, ${look.name}: axe did not look`);
+    if (folder) await page.screenshot({ path: join(folder, `${name}_${look.name}.png`), fullPage: true });
+  }
+  return found;
+}
+
+testOnServers(
+  'axe finds nothing on the pages that a server really sends',
+  async (t, server) => {
+    const redirect_uri = `${await serve(t, 'Back')}/callback`;
+    const client = {
+      client_name: 'Photo Printer',
+      redirect_uris: [redirect_uri],
+      grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+    };
+    const scene = await setScene(server, { client });
+    const page = await openWindow(t, { javaScriptEnabled: true, bypassCSP: true });
+    await page.goto((await begin(scene, { redirect_uri })).url.href);
+    t.deepEqual(await lookAt(page, 'login'), []);
+    await typeLogin(page, scene.user, 'wrong');
+    t.deepEqual(await lookAt(page, 'login_wrong'), []);
+    await typeLogin(page, scene.user);
+    t.deepEqual(await lookAt(page, 'consent'), []);
+    await press(page, 'Allow');
+    await page.waitForURL(`${redirect_uri}?*`);
+    await page.goBack();
+    t.deepEqual(await lookAt(page, 'expired'), []);
+    const shown = await oidc.initiateDeviceAuthorization(scene.config, { scope: 'openid' });
+    await page.goto(shown.verification_uri);
+    t.deepEqual(await lookAt(page, 'device'), []);
+    await page.getByLabel('Code').fill(shown.user_code);
+    await press(page, 'Continue');
+    t.deepEqual(await lookAt(page, 'device_confirm'), []);
+    const form = { device_id: 'phone', device_name: 'Ada’s phone', platform: 'ios' };
+    await signIn(server, { user: scene.user, form });
+    await page.goto(`${server.url}/account`);
+    t.deepEqual(await lookAt(page, 'account'), []);
+    await page.goto(`${server.url}/logout`);
+    t.deepEqual(await lookAt(page, 'logout'), []);
+    await press(page, 'Sign out');
+    t.deepEqual(await lookAt(page, 'logged_out'), []);
+  },
+  ['sqlite'],
+);
