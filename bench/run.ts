@@ -7,6 +7,7 @@ import { databaseUrl, query } from '../test/helpers/templates.ts';
 import { drive, type Round } from './load.ts';
 import { type Peer, peers, type RunningPeer } from './peers.ts';
 import { printReport, type Report, saveReport, summarize } from './report.ts';
+import { benchSweep } from './sweep.ts';
 
 const connections = 16;
 const rounds = 5;
@@ -15,6 +16,7 @@ const warmUp = 1.5;
 const roundLength = 3;
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'sweep') return await sweepInstead(process.argv.slice(3));
   const chosen = choosePeers(process.argv.slice(2));
   console.log(
     `${connections} connections, ${rounds} rounds of ${roundLength} s each, on ${describeMachine()}`,
@@ -33,6 +35,12 @@ async function main(): Promise<void> {
     await Promise.all(running.map((peer) => peer.stop()));
     await postgres.stop();
   }
+}
+
+// What a sweep costs those who refresh meanwhile: `npm run bench -- sweep [rows] [sqlite]`.
+async function sweepInstead([rows = '1000000', store]: string[]): Promise<void> {
+  console.log(describeMachine());
+  await benchSweep(Number(rows), store === 'sqlite' ? 'sqlite' : 'postgres');
 }
 
 async function measure(running: RunningPeer[]): Promise<Report> {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { type Config, ConfigError, loadConfig, withPort } from '../config/index.ts';
 import { createApp, createEngine } from './app.ts';
 import { migrate } from './core/migrate.ts';
-import { openServices } from './core/services.ts';
+import { openServices, type Services } from './core/services.ts';
 import { demo, seedDemo } from './demo_data.ts';
 import { createDrain, type Patience } from './http/drain.ts';
 import { deliverLogoutNotices } from './oidc/logout_notices.ts';
@@ -23,6 +23,8 @@ const longestStop = 15_000;
 
 export interface RunningServer {
   config: Config;
+  /** What it works with, for benches that look inside. */
+  services: Services;
   /** Stops accepting, lets what is in flight finish, writes what waits, closes. */
   stop: () => Promise<void>;
 }
@@ -45,6 +47,7 @@ export async function startServer(settings: Config): Promise<RunningServer> {
   answer = createApp(services, engine, { isDraining, tracing }).callback();
   return {
     config,
+    services,
     async stop() {
       await Promise.all([drain(), stopJobs()]);
       await notices.stop();

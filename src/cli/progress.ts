@@ -30,7 +30,7 @@ export function startProgress(total: number, output: Output = process.stderr): P
       const left = part > 0 ? ((now - begin) / part) * (1 - part) : 0;
       const text = `${String(Math.floor(part * 100)).padStart(3)} %, ${note}, ${duration(left)} left`;
       if (!output.isTTY) output.write(`${text.trimStart()}\n`);
-      else output.write(`\r\x1b[K${`[${bar(part)}] ${text}`.slice(0, (output.columns ?? 80) - 1)}`);
+      else output.write(`\r\x1b[K${`[${bar(part)}] ${text}`.slice(0, (output.columns || 80) - 1)}`);
     },
     finish() {
       if (output.isTTY) output.write('\r\x1b[K');

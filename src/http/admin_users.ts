@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { recordEvents } from '../core/audit.ts';
 import { email, username } from '../core/names.ts';
-import { hashPassword } from '../core/passwords.ts';
+import { hashNewPassword } from '../core/password_policy.ts';
+import { permissions, roles, tenantId } from '../core/rights.ts';
 import { changeUserStatus, logOutUser, type StatusChange } from '../core/user_status.ts';
 import {
   createUser,
@@ -20,9 +21,6 @@ import { packCursor, readCursor } from './cursor.ts';
 import { type Call, id, moment, paging, route } from './routes.ts';
 
 const status = z.enum(['active', 'banned', 'disabled', 'deleted']);
-const words = z
-  .array(z.string().regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters'))
-  .max(100);
 const reason = z.string().min(1).max(500);
 
 const user = z
@@ -45,9 +43,9 @@ const user = z
   .meta({ id: 'User' });
 
 const rights = {
-  roles: words.optional(),
-  permissions: words.optional(),
-  tenant_id: z.string().min(1).max(100).nullable().optional(),
+  roles: roles.optional(),
+  permissions: permissions.optional(),
+  tenant_id: tenantId.nullable().optional(),
 };
 
 const shared = { auth: 'admin', params: { id } } as const;
@@ -72,14 +70,14 @@ export const adminUserRoutes = [
       .strictObject({
         username,
         email: email.optional(),
-        password: z.string().min(8).max(256).optional(),
+        password: z.string().optional(),
         ...rights,
       })
       .meta({ id: 'NewUser' }),
     response: user,
-    errors: ['username_taken', 'email_taken'],
+    errors: ['weak_password', 'username_taken', 'email_taken'],
     handler: async ({ services: { db }, body: { password, ...given }, by, origin }) => {
-      const password_hash = password === undefined ? null : await hashPassword(password);
+      const password_hash = password === undefined ? null : await hashNewPassword(password, given);
       return await db.transaction(async (tx) => {
         const created = await createUser(tx, {
           ...withoutUndefined(given),

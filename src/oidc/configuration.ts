@@ -171,8 +171,8 @@ async function adoptDocumentClient(
   { db }: Services,
   client: { clientId: string; metadata: () => object },
 ): Promise<boolean> {
-  if ('kindred' in client) return true;
   const kindred = await saveRegisteredClient(db, client.clientId, { ...client.metadata() }, 'document');
+  // Whatever the document itself called so is not our row.
   Object.defineProperty(client, 'kindred', { value: kindred });
   return true;
 }

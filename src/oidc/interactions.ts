@@ -194,15 +194,16 @@ async function decide(visited: Visit): Promise<void> {
   await goOn(visited, { consent: {} }, true);
 }
 
-// Somebody else's browser session ends here; the request goes on with the login page.
-async function switchUser(visited: Visit): Promise<void> {
-  const { provider, ctx, interaction } = visited;
+// Somebody else's browser session ends here; the request, however it came, goes on with the login page.
+async function switchUser({ services, provider, ctx, interaction }: Visit): Promise<void> {
   const session = interaction.session?.uid
     ? await provider.Session.findByUid(interaction.session.uid)
     : undefined;
   if (session) await provider.Session.adapter.destroy(session.jti);
-  const query = new URLSearchParams(interaction.params as Record<string, string>);
-  redirect(ctx, `${path(visited.services, '/authorize')}?${query}`);
+  interaction.session = undefined;
+  interaction.prompt = { name: 'login', reasons: ['login_prompt'], details: {} };
+  await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
+  redirect(ctx, path(services, `/interaction/${interaction.uid}`));
 }
 
 async function cancel(visited: Visit): Promise<void> {

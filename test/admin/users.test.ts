@@ -61,13 +61,20 @@ testOnServers('a name that is taken, or is none, creates nobody', async (t, serv
     { username: 'not a name' },
     { username: 'half-\u0440aypal' },
     { username: 'good-name', email: 'nothing' },
-    { username: 'good-name', password: 'short' },
     { username: 'good-name', roles: ['two words'] },
     { username: 'good-name', roles: 'admin' },
     { username: 'good-name', tenant_id: '' },
     { username: 'good-name', tenant_id: 'nul\0' },
   ]) {
     assertRefused(t, await create(wrong), malformed, JSON.stringify(wrong));
+  }
+  for (const [weak, reason] of [
+    ['short', 'password_too_short'],
+    ['password123', 'password_too_common'],
+    ['good-name', 'password_is_name'],
+  ] as const) {
+    const answer = await create({ username: 'good-name', password: weak });
+    assertRefused(t, answer, { status: 400, error: 'weak_password', reason });
   }
   t.deepEqual(names(await read(server, admin, find('good-name'))), []);
   t.deepEqual(names(await read(server, admin, find('other-name'))), []);

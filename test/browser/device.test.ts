@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { publicClient, type Scene, setScene } from '../third_party/code_flow.ts';
-import { heading, press, read, typeLogin, useWindows } from './windows.ts';
+import { heading, press, read, readPart, typeLogin, useWindows } from './windows.ts';
 
 const openWindow = useWindows();
 
@@ -61,8 +61,11 @@ testOnServers('whoever types the code and agrees signs the device in', async (t,
   await window.getByRole('link', { name: 'See all your devices' }).click();
   t.is(await heading(window), 'Your account');
   const devices = window.getByRole('region', { name: 'Your devices' });
-  t.regex(await devices.innerText(), /Television/);
-  await devices.getByRole('button', { name: /^Sign out / }).first().click();
+  t.regex(await readPart(devices), /Television/);
+  await devices
+    .getByRole('button', { name: /^Sign out / })
+    .first()
+    .click();
   t.regex(await read(window), /That device is signed out/);
   await t.throwsAsync(oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? ''));
 });

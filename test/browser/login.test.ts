@@ -31,30 +31,37 @@ async function sessionsOf(server: TestServer, { client_id }: Scene): Promise<unk
   return await server.db('sessions').where({ client_id });
 }
 
-testOnServers('somebody signs in at a client, after a wrong password, and allows it once', async (t, server) => {
-  const { scene, window, redirect_uri, checks } = await sendToLogin(t, server);
-  t.is(await window.title(), 'Sign in to continue to Photo Printer – Kindred');
-  await typeLogin(window, scene.user, 'not the password');
-  t.regex(await read(window), /The username or the password is not right/);
-  t.is(await window.getByLabel('Username or e-mail').inputValue(), scene.user.username);
-  t.is(await window.getByLabel('Password').inputValue(), '');
-  await typeLogin(window, { username: 'nobody-of-this-name' });
-  t.regex(await read(window), /The username or the password is not right/, 'whether or not the user exists');
-  await typeLogin(window, scene.user);
-  const asked = await read(window);
-  t.regex(asked, /Photo Printer would like access/);
-  for (const said of ['Know that it is you', 'See your username', 'See your e-mail address'])
-    t.true(asked.includes(said), said);
-  await press(window, 'Allow');
-  const back = await comeBack(window, redirect_uri);
-  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
-  t.is(tokens.claims()?.sub, scene.user.id);
+testOnServers(
+  'somebody signs in at a client, after a wrong password, and allows it once',
+  async (t, server) => {
+    const { scene, window, redirect_uri, checks } = await sendToLogin(t, server);
+    t.is(await window.title(), 'Sign in to continue to Photo Printer – Kindred');
+    await typeLogin(window, scene.user, 'not the password');
+    t.regex(await read(window), /The username or the password is not right/);
+    t.is(await window.getByLabel('Username or e-mail').inputValue(), scene.user.username);
+    t.is(await window.getByLabel('Password').inputValue(), '');
+    await typeLogin(window, { username: 'nobody-of-this-name' });
+    t.regex(
+      await read(window),
+      /The username or the password is not right/,
+      'whether or not the user exists',
+    );
+    await typeLogin(window, scene.user);
+    const asked = await read(window);
+    t.regex(asked, /Photo Printer would like access/);
+    for (const said of ['Know that it is you', 'See your username', 'See your e-mail address'])
+      t.true(asked.includes(said), said);
+    await press(window, 'Allow');
+    const back = await comeBack(window, redirect_uri);
+    const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
+    t.is(tokens.claims()?.sub, scene.user.id);
 
-  const again = await begin(scene, { redirect_uri });
-  await window.goto(again.url.href);
-  const next = await comeBack(window, redirect_uri);
-  t.is(next.searchParams.get('state'), again.checks.expectedState, 'no page the second time');
-});
+    const again = await begin(scene, { redirect_uri });
+    await window.goto(again.url.href);
+    const next = await comeBack(window, redirect_uri);
+    t.is(next.searchParams.get('state'), again.checks.expectedState, 'no page the second time');
+  },
+);
 
 testOnServers(
   'who says no is sent back with a denial, and nothing was opened',
@@ -79,7 +86,11 @@ testOnServers(
   async (t, server) => {
     const { scene, window } = await sendToLogin(t, server);
     const status_message = 'You sold tickets that do not exist.';
-    await changeUserStatus(server.db, scene.user.id, { status: 'banned', message: status_message, actor: 'admin' });
+    await changeUserStatus(server.db, scene.user.id, {
+      status: 'banned',
+      message: status_message,
+      actor: 'admin',
+    });
     await typeLogin(window, scene.user, 'not the password');
     const stranger = await read(window);
     t.regex(stranger, /The username or the password is not right/);

@@ -2,10 +2,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { User } from '../../src/core/users.ts';
-import { password } from '../helpers/builders.ts';
 import { openBrowser } from '../helpers/browser.ts';
+import { password } from '../helpers/builders.ts';
 
 /** Milliseconds that one step in a browser may take on a busy machine, and a whole test of them. */
 const patience = { step: 60_000, test: 170_000 };
@@ -57,7 +57,12 @@ export async function press(page: Page, name: string): Promise<void> {
 
 /** What stands in the page, in one line. */
 export async function read(page: Page): Promise<string> {
-  return (await page.locator('main').innerText()).replaceAll(/\s+/g, ' ');
+  return await readPart(page.locator('main'));
+}
+
+/** What stands in a part of the page, in one line; what is folded away does not. */
+export async function readPart(part: Locator): Promise<string> {
+  return (await part.allInnerTexts()).join(' ').replaceAll(/\s+/g, ' ').trim();
 }
 
 /** The heading of the page. */

@@ -78,9 +78,9 @@ testOnOwnServers(
   'the limits are what the settings say',
   {
     ...inMemory,
-    RATE_LIMIT_PASSWORD: '2/30',
-    RATE_LIMIT_REFRESH: '1/20',
-    RATE_LIMIT_PASSWORD_CHANGE: '1/10',
+    RATE_LIMIT_PASSWORD: '2/300',
+    RATE_LIMIT_REFRESH: '1/200',
+    RATE_LIMIT_PASSWORD_CHANGE: '1/100',
   },
   async (t, server) => {
     const { user, client, tokens } = await signIn(server);

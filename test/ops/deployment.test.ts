@@ -6,11 +6,13 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/prom
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { schema } from '../../config/schema.ts';
 import lock from '../../package-lock.json' with { type: 'json' };
 import about from '../../package.json' with { type: 'json' };
+import { freePort } from '../helpers/process.ts';
 import { runCommand } from '../helpers/kindred.ts';
 import { environment } from '../helpers/server.ts';
 
@@ -89,17 +91,18 @@ test('what the image holds starts, answers its health check, and ends as it is t
   await installProduction(app);
   t.false(existsSync(join(app, 'node_modules/ava')));
   const [, image = ''] = /^ENV (.+)$/m.exec(await read('Dockerfile')) ?? [];
+  const port = await freePort();
   const env = {
     PATH: process.env.PATH,
     ...environment('sqlite:./data/kindred.sqlite'),
     ...Object.fromEntries(image.split(' ').map((one) => one.split('='))),
-    ...{ ISSUER: 'https://id.example.org', RATE_LIMITS: 'memory', HOST: '127.0.0.1', PORT: '0' },
+    ...{ ISSUER: 'https://id.example.org', RATE_LIMITS: 'memory', HOST: '127.0.0.1', PORT: String(port) },
   };
   // Links are not followed, so that nothing is found beside what they point to.
   const node = ['--preserve-symlinks', '--preserve-symlinks-main'];
   const child = spawn(process.execPath, [...node, 'src/server.ts'], { cwd: app, env, stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
-  const port = await portOf(child.pid);
+  await isUp(port);
   const [, check = ''] = /CMD \["node", "-e", "(.+)"\]$/m.exec(await read('Dockerfile')) ?? [];
   const health = async (PORT: string) => {
     const asking = spawn(process.execPath, ['-e', check], { env: { PATH: process.env.PATH, PORT }, stdio: 'ignore' });
@@ -112,14 +115,13 @@ test('what the image holds starts, answers its health check, and ends as it is t
   t.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
-// With an issuer of its own the server does not tell its port; the system does.
-async function portOf(pid: number | undefined): Promise<number> {
+async function isUp(port: number): Promise<void> {
   for (let tries = 0; tries < 600; tries += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const sockets = await readdir(`/proc/${pid}/fd`).catch(() => []);
-    if (sockets.length === 0) throw new Error('the server has ended');
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
+    if (answer?.status === 200) return;
+    await sleep(100);
   }
-  throw new Error('the server does not listen');
+  throw new Error('the server does not come up');
 }
 
 test('nothing that runs imports what only development installs', async (t) => {

@@ -1,0 +1,14 @@
+// A server that sweeps when its parent says so, as its own job would: in its process, on its connections.
+import { loadConfig } from '../config/index.ts';
+import { jobs, runJob } from '../src/jobs.ts';
+import { startServer } from '../src/server.ts';
+
+const server = await startServer(loadConfig(process.env));
+const job = jobs.find((one) => one.name === 'sweep');
+process.on('message', async () => {
+  const start = performance.now();
+  const counts = job ? await runJob(server.services, job) : null;
+  process.send?.({ counts, ms: performance.now() - start });
+});
+process.once('disconnect', () => void server.stop().finally(() => process.exit()));
+process.send?.({ port: server.config.port });

@@ -1,0 +1,139 @@
+// A web app whose users sign in at Kindred, with openid-client. Tokens stay on the server; the browser has a cookie.
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import * as oidc from 'openid-client';
+
+const { ISSUER = 'http://127.0.0.1:3000', PORT = '4002' } = process.env;
+const { CLIENT_ID = 'web-app', CLIENT_SECRET = '' } = process.env;
+
+const isPlain = ISSUER.startsWith('http:');
+const config = await oidc.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET, undefined, {
+  // For trying on one machine; a real issuer has https.
+  execute: isPlain ? [oidc.allowInsecureRequests] : [],
+});
+
+interface Visit {
+  checks?: { pkceCodeVerifier: string; expectedState: string; expectedNonce: string };
+  tokens?: { claims: oidc.IDToken; id_token: string; refresh_token: string; refreshes: number };
+}
+
+// In memory and without end, which is fine for an example only.
+const visits = new Map<string, Visit>();
+
+type Handler = (visit: Visit, url: URL, response: ServerResponse) => Promise<void> | void;
+
+/** SameSite=Lax keeps the cookie from forms of other sites, so every POST here comes from our own pages. */
+const routes: Record<string, Handler> = {
+  'GET /': showHome,
+  'POST /login': logIn,
+  'GET /callback': finishLogin,
+  'POST /refresh': refresh,
+  'POST /logout': logOut,
+};
+
+function showHome({ tokens }: Visit, _url: URL, response: ServerResponse): void {
+  const button = (path: string, name: string) =>
+    `<form method="post" action="${path}"><button>${name}</button></form>`;
+  const body = tokens
+    ? `<p>Signed in as ${escapeHtml(String(tokens.claims.preferred_username ?? tokens.claims.sub))}, refreshed ${tokens.refreshes} times.</p>
+<pre>${escapeHtml(JSON.stringify(tokens.claims, null, 2))}</pre>${button('/refresh', 'Refresh')}${button('/logout', 'Sign out')}`
+    : `<p>Nobody is signed in.</p>${button('/login', 'Sign in')}`;
+  response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' });
+  response.end(`<!doctype html><html lang="en"><title>Web app</title><h1>Web app</h1>${body}</html>`);
+}
+
+async function logIn(visit: Visit, url: URL, response: ServerResponse): Promise<void> {
+  const checks = {
+    pkceCodeVerifier: oidc.randomPKCECodeVerifier(),
+    expectedState: oidc.randomState(),
+    expectedNonce: oidc.randomNonce(),
+  };
+  visit.checks = checks;
+  const target = oidc.buildAuthorizationUrl(config, {
+    redirect_uri: `${url.origin}/callback`,
+    scope: 'openid profile email',
+    code_challenge: await oidc.calculatePKCECodeChallenge(checks.pkceCodeVerifier),
+    code_challenge_method: 'S256',
+    state: checks.expectedState,
+    nonce: checks.expectedNonce,
+  });
+  redirect(response, target.href);
+}
+
+async function finishLogin(visit: Visit, url: URL, response: ServerResponse): Promise<void> {
+  const { checks } = visit;
+  delete visit.checks;
+  if (checks && url.searchParams.get('error') !== 'access_denied') {
+    const given = await oidc.authorizationCodeGrant(config, url, checks);
+    const { id_token = '', refresh_token = '' } = given;
+    const claims = given.claims();
+    if (!claims) throw new Error('no ID token');
+    const info = await oidc.fetchUserInfo(config, given.access_token, claims.sub);
+    visit.tokens = { claims: { ...claims, ...info }, id_token, refresh_token, refreshes: 0 };
+  }
+  redirect(response, '/');
+}
+
+async function refresh(visit: Visit, _url: URL, response: ServerResponse): Promise<void> {
+  const { tokens } = visit;
+  try {
+    if (tokens) {
+      const { refresh_token, id_token } = await oidc.refreshTokenGrant(config, tokens.refresh_token);
+      tokens.refresh_token = refresh_token ?? tokens.refresh_token;
+      tokens.id_token = id_token ?? tokens.id_token;
+      tokens.refreshes += 1;
+    }
+  } catch (error) {
+    // The session is over, whoever ended it: sign in again. Anything else is worth another try later.
+    if (!(error instanceof oidc.ResponseBodyError) || error.error !== 'invalid_grant') throw error;
+    delete visit.tokens;
+  }
+  redirect(response, '/');
+}
+
+function logOut(visit: Visit, url: URL, response: ServerResponse): void {
+  const id_token_hint = visit.tokens?.id_token ?? '';
+  delete visit.tokens;
+  const post_logout_redirect_uri = `${url.origin}/`;
+  redirect(response, oidc.buildEndSessionUrl(config, { id_token_hint, post_logout_redirect_uri }).href);
+}
+
+function redirect(response: ServerResponse, location: string): void {
+  response.writeHead(303, { Location: location, 'Cache-Control': 'no-store' }).end();
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/** The visit that the cookie names, or a new one; a login begins under a fresh name, so that a planted one is useless. */
+function findVisit({ headers }: IncomingMessage, response: ServerResponse, isNew: boolean): Visit {
+  const [, id = ''] = /(?:^|; )web_app=([\w-]+)/.exec(headers.cookie ?? '') ?? [];
+  const known = visits.get(id);
+  if (known && !isNew) return known;
+  const [name, visit] = [randomBytes(32).toString('base64url'), {}];
+  visits.delete(id);
+  visits.set(name, visit);
+  response.setHeader('Set-Cookie', `web_app=${name}; HttpOnly; SameSite=Lax; Path=/`);
+  return visit;
+}
+
+const server = createServer(async (request, response) => {
+  const url = new URL(request.url ?? '/', origin());
+  const line = `${request.method} ${url.pathname}`;
+  try {
+    const route = routes[line];
+    if (route) await route(findVisit(request, response, line === 'POST /login'), url, response);
+    else response.writeHead(404).end('There is nothing here.');
+  } catch (error) {
+    console.error(error);
+    response.writeHead(502).end('That did not work. Go back and try again.');
+  }
+});
+
+function origin(): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+server.listen(Number(PORT), '127.0.0.1', () => console.log(`${origin()}/`));

@@ -1,0 +1,143 @@
+// The examples as their READMEs start them: a process each, against a real server, with the metadata that they come with.
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import type { NewClient } from '../src/core/clients.ts';
+import { createResourceServer } from '../src/core/resource_servers.ts';
+import { heading, press, typeLogin, useWindows } from './browser/windows.ts';
+import { makeClient, makeUser } from './helpers/builders.ts';
+import { send } from './helpers/client.ts';
+import { api, signIn } from './helpers/oauth.ts';
+import { type TestServer, testOnServers } from './helpers/server.ts';
+
+const openWindow = useWindows();
+
+type T = Parameters<typeof openWindow>[0];
+
+const secret = 'the-secret-of-the-examples-of-these-tests';
+const folder = (name: string) => fileURLToPath(new URL(`../examples/${name}/`, import.meta.url));
+
+/** The URL that an example prints once it listens; the process ends with its test. */
+async function start(t: T, server: TestServer, name: string): Promise<string> {
+  const env = { PATH: process.env.PATH, ISSUER: server.issuer, CLIENT_SECRET: secret, PORT: '0' };
+  const child = spawn(process.execPath, [`${folder(name)}server.ts`], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => child.kill());
+  for await (const line of createInterface({ input: child.stdout })) return line;
+  throw new Error(`${name} ended before it listened`);
+}
+
+/** Registers the client of an example, whose addresses name the port of its README. */
+async function register(server: TestServer, name: string, origin = ''): Promise<NewClient> {
+  const text = await readFile(`${folder(name)}client.json`, 'utf8');
+  const metadata = JSON.parse(text.replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, origin)) as NewClient;
+  const isPublic = metadata.token_endpoint_auth_method === 'none';
+  await makeClient(server.db, {
+    first_party: false,
+    ...metadata,
+    ...(isPublic ? {} : { client_secret: secret }),
+  });
+  return metadata;
+}
+
+testOnServers(
+  'the resource server reads by keys and deletes by introspection',
+  async (t, server) => {
+    t.timeout(170_000);
+    const { resource_server = '' } = await register(server, 'resource-server');
+    const scope = 'notes:read notes:write';
+    await createResourceServer(server.db, {
+      identifier: resource_server,
+      scope,
+      access_token_format: 'jwt',
+    });
+    const url = await start(t, server, 'resource-server');
+    const call = async (method: string, token?: string) => {
+      const { status, body, headers } = await send(url, { method, ...(token ? { token } : {}) });
+      return [status, body, headers['www-authenticate']];
+    };
+    const resource = resource_server;
+    const { user, client, tokens } = await signIn(server, { form: { resource, scope } });
+    const own = await signIn(server, { user, client });
+    const reader = await signIn(server, { user, client, form: { resource, scope: 'notes:read' } });
+    const good = tokens.access_token;
+    t.deepEqual(await call('GET', good), [200, { notes: [], of: user.id }, undefined]);
+    t.deepEqual(await call('DELETE', good), [200, { deleted: 0, of: user.id }, undefined]);
+    const invalid = [401, { error: 'invalid_token' }, 'Bearer error="invalid_token"'];
+    for (const method of ['GET', 'DELETE']) {
+      t.deepEqual(await call(method), [401, { error: 'missing_token' }, 'Bearer']);
+      t.deepEqual(await call(method, 'nonsense'), invalid);
+      t.deepEqual(await call(method, own.tokens.access_token), invalid, 'a token for another audience');
+    }
+    const narrow = [403, { error: 'insufficient_scope' }, 'Bearer error="insufficient_scope"'];
+    t.deepEqual(await call('DELETE', reader.tokens.access_token), narrow);
+    const ended = await api(server, `DELETE /sessions/${tokens.session_id}`, own.tokens.access_token);
+    t.is(ended.status, 204);
+    t.deepEqual(await call('DELETE', good), invalid, 'introspection knows at once');
+    t.is((await call('GET', good))[0], 200, 'keys know when the token expires');
+  },
+  ['sqlite'],
+);
+
+/** Signs in, refreshes and signs out at an app that says what it knows in the words of both examples. */
+async function useApp(t: T, server: TestServer, page: Page, url: string): Promise<void> {
+  const user = await makeUser(server.db);
+  await page.goto(url);
+  await page.getByText('Nobody is signed in.').waitFor();
+  await press(page, 'Sign in');
+  await typeLogin(page, user);
+  await press(page, 'Allow');
+  await page.getByText(`Signed in as ${user.username}, refreshed 0 times.`).waitFor();
+  t.is(page.url(), url);
+  t.like(JSON.parse(await page.locator('pre').innerText()), {
+    iss: server.issuer,
+    sub: user.id,
+    preferred_username: user.username,
+  });
+  await press(page, 'Refresh');
+  await page.getByText('refreshed 1 times').waitFor();
+  const [session] = await server.db('sessions').where({ user_id: user.id });
+  t.like(session, { generation: 1, ended_at: null });
+  await press(page, 'Sign out');
+  await page.getByText('You will be signed out').or(page.getByText('asks to sign you out')).waitFor();
+  t.is(await heading(page), 'Sign out?');
+  await press(page, 'Sign out');
+  await page.getByText('Nobody is signed in.').waitFor();
+  t.is(page.url(), url);
+  t.like(await server.db('sessions').where({ user_id: user.id }).first(), { ended_reason: 'logout' });
+}
+
+testOnServers(
+  'the web app signs in, refreshes and signs out, and a denial is no error',
+  async (t, server) => {
+    const page = await openWindow(t);
+    const url = await start(t, server, 'web-app');
+    await register(server, 'web-app', new URL(url).origin);
+    await useApp(t, server, page, url);
+    await press(page, 'Sign in');
+    await press(page, 'Back to Web app');
+    await page.getByText('Nobody is signed in.').waitFor();
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'the single-page app signs in, refreshes and signs out, and a denial is no error',
+  async (t, server) => {
+    const page = await openWindow(t, { javaScriptEnabled: true });
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    const url = await start(t, server, 'spa');
+    await register(server, 'spa', new URL(url).origin);
+    await useApp(t, server, page, url);
+    t.deepEqual(complaints, []);
+    await press(page, 'Sign in');
+    await press(page, 'Back to Single-page app');
+    await page.getByText('Nobody is signed in.').waitFor();
+  },
+  ['sqlite'],
+);

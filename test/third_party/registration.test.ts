@@ -1,0 +1,205 @@
+// Clients that register themselves (RFC 7591, RFC 7592), and what they cannot become by it.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ExecutionContext } from 'ava';
+import * as oidc from 'openid-client';
+import { makeUser } from '../helpers/builders.ts';
+import { type Answer, type Json, send } from '../helpers/client.ts';
+import { login, token } from '../helpers/oauth.ts';
+import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
+import { openUserAgent, textOf } from '../helpers/user_agent.ts';
+import { begin, callback, discover, logIn, sentTo, typePassword } from './code_flow.ts';
+
+const wanted = { redirect_uris: [callback], client_name: 'Stranger' };
+
+async function register(server: TestServer, json: object = wanted, bearer?: string): Promise<Answer> {
+  return await send(`${server.url}/register`, { json, ...(bearer ? { token: bearer } : {}) });
+}
+
+/** Reads, changes or deletes a registration with its own token. */
+async function manage(server: TestServer, method: string, { body }: Answer, json?: object): Promise<Answer> {
+  return await send(`${server.url}/register/${body.client_id}`, {
+    method,
+    token: String(body.registration_access_token),
+    ...(json ? { json } : {}),
+  });
+}
+
+const rowOf = async (server: TestServer, { body }: Answer): Promise<Json> =>
+  await server.db('clients').where({ client_id: body.client_id }).first();
+
+testOnServers('nobody registers where that is not allowed', async (t, server) => {
+  for (const method of ['POST', 'GET', 'PUT', 'DELETE'])
+    t.is((await send(`${server.url}/register`, { method, json: wanted })).status, 404, method);
+  t.is((await send(`${server.url}/register/gateway`)).status, 404);
+  const metadata = await (await fetch(`${server.url}/.well-known/openid-configuration`)).json();
+  t.is(metadata.registration_endpoint, undefined);
+});
+
+const initial = 'the-initial-access-token-of-these-tests';
+
+testOnOwnServers(
+  'with an initial access token, only its holder registers',
+  { REGISTRATION: 'token', REGISTRATION_TOKEN: initial },
+  async (t, server) => {
+    for (const wrong of [undefined, 'wrong', `${initial}x`])
+      t.true([400, 401].includes((await register(server, wanted, wrong)).status), String(wrong));
+    t.is((await register(server, wanted, initial)).status, 201);
+    t.is((await server.db('clients').where({ registered_by: 'itself' })).length, 1);
+  },
+);
+
+const open = { REGISTRATION: 'open' };
+
+testOnOwnServers('a client registers, reads, changes and removes itself', open, async (t, server) => {
+  const made = await register(server);
+  t.is(made.status, 201, made.text);
+  const { client_id, client_secret, registration_access_token, ...shown } = made.body;
+  t.like(shown, {
+    ...wanted,
+    registration_client_uri: `${server.issuer}/register/${client_id}`,
+    token_endpoint_auth_method: 'client_secret_basic',
+    client_secret_expires_at: 0,
+  });
+  t.false('kindred' in shown);
+  const auth = oidc.ClientSecretBasic(String(client_secret));
+  const config = await discover(server, String(client_id), auth);
+  const user = await makeUser(server.db);
+  const ua = openUserAgent(server.url);
+  const scene = { server, config, client_id: String(client_id), user, ua };
+  const { url } = await begin(scene);
+  const consent = await typePassword(ua, await ua.open(url.href), user);
+  t.regex(textOf(consent), /Nobody here has checked this app/);
+  t.true(sentTo(await ua.submit(consent, '/consent', { decision: 'allow' })).searchParams.has('code'));
+
+  const read = await manage(server, 'GET', made);
+  t.is(read.status, 200);
+  t.deepEqual([read.body.client_name, 'client_secret' in read.body], ['Stranger', false]);
+  t.notRegex(read.text, /digest|kindred"|compared elsewhere/);
+  const change = { ...wanted, client_id, client_name: 'Known stranger' };
+  const wrong = await manage(server, 'PUT', made, { ...change, client_secret: 'wrong' });
+  t.is(wrong.status, 400);
+  const changed = await manage(server, 'PUT', made, { ...change, client_secret });
+  t.is(changed.status, 200, changed.text);
+  t.deepEqual([changed.body.client_name, 'kindred' in changed.body], ['Known stranger', false]);
+  t.notRegex(changed.text, /compared elsewhere/);
+  t.not(changed.body.registration_access_token, registration_access_token);
+  t.is((await manage(server, 'GET', made)).status, 401, 'the old token is rotated away');
+  t.is((await logIn(scene)).claims()?.sub, user.id, 'the secret stays');
+  t.is((await manage(server, 'GET', { ...made, body: { ...changed.body, client_id: 'gateway' } })).status, 401);
+  t.is((await manage(server, 'DELETE', changed)).status, 401, 'a token tried elsewhere is gone');
+
+  const other = await register(server);
+  t.is((await manage(server, 'DELETE', other)).status, 204);
+  t.is(await rowOf(server, other), undefined as never);
+});
+
+testOnOwnServers('whatever it says of itself, it stays a third-party client', open, async (t, server) => {
+  const boast = {
+    ...wanted,
+    first_party: true,
+    registered_by: 'admin',
+    rotation_profile: 'observe',
+    resource_server: '*',
+    refresh_token_retry_window: 86_400,
+    scope: 'openid account admin',
+    grant_types: ['authorization_code', 'refresh_token', 'password', 'client_credentials'],
+    kindred: { first_party: true, scope: 'admin', secrets: [] },
+  };
+  const answers = [await register(server, boast), await register(server, { ...boast, scope: undefined })];
+  const plain = await register(server);
+  const { client_id } = plain.body;
+  answers.push(await manage(server, 'PUT', plain, { ...boast, scope: undefined, client_id }), plain);
+  for (const { body } of answers.filter(({ status }) => status < 300)) {
+    const row = await server.db('clients').where({ client_id: body.client_id }).first();
+    t.like(row, { registered_by: 'itself', rotation_profile: 'strict', resource_server: null });
+    t.deepEqual([Boolean(row.first_party), row.refresh_token_retry_window], [false, null]);
+    const user = await makeUser(server.db);
+    const { client_id, client_secret = plain.body.client_secret } = body as Record<string, string>;
+    const basic = { headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
+    const byPassword = await login(server, user, { client_id: '' }, { client_id: undefined }, basic);
+    t.deepEqual([byPassword.status, byPassword.body.error], [400, 'unauthorized_client']);
+    for (const scope of ['admin', 'account', 'admin account']) {
+      const alone = await token(server, { grant_type: 'client_credentials', scope }, basic);
+      t.is(alone.status, 400, scope);
+    }
+    const config = await discover(server, String(client_id), oidc.None());
+    const scene = { server, config, client_id: String(client_id), user, ua: openUserAgent(server.url) };
+    for (const scope of ['openid admin', 'openid account']) {
+      const { url } = await begin(scene, { scope, resource: `${server.issuer}/api` });
+      t.is(sentTo(await scene.ua.send(url.href)).searchParams.get('error'), 'invalid_scope');
+    }
+  }
+});
+
+testOnOwnServers('nonsense is refused in words and breaks nothing', open, async (t, server) => {
+  const made = await register(server);
+  for (const json of [
+    {},
+    { redirect_uris: 'x' },
+    { redirect_uris: [] },
+    { redirect_uris: ['javascript:alert(1)'] },
+    { redirect_uris: [`${callback}#x`] },
+    { ...wanted, client_name: 5 },
+    { ...wanted, client_name: { $gt: '' } },
+    { ...wanted, logo_uri: 'javascript:alert(1)' },
+    { ...wanted, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
+    { ...wanted, token_endpoint_auth_method: 'client_secret_jwt' },
+    { ...wanted, id_token_signed_response_alg: 'HS256' },
+    { ...wanted, client_name: 'x\u0000y' },
+    { ...wanted, client_name: 'x'.repeat(50_000) },
+    [],
+    null,
+  ]) {
+    const answer = await register(server, json as object);
+    t.is(answer.status, 400, `${JSON.stringify(json)?.slice(0, 100)}: ${answer.status}`);
+  }
+  for (const id of ['%E0%A4%A', '%00', "x'", '../x', 'x'.repeat(3000)]) {
+    const answer = await send(server.url, {
+      method: 'PUT',
+      path: `/register/${id}`,
+      token: String(made.body.registration_access_token),
+      json: { client_secret: 'x' },
+    });
+    t.true(answer.status >= 400 && answer.status < 500, `${id}: ${answer.status}`);
+  }
+});
+
+/** A server at an inner address, and how often it was asked. */
+async function startInner(t: ExecutionContext) {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.setHeader('content-type', 'application/json').end('{"keys":[]}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, resolve));
+  t.teardown(() => server.close());
+  return { port: (server.address() as AddressInfo).port, asked };
+}
+
+testOnOwnServers('nothing is fetched from inner addresses, by number or by name', open, async (t, server) => {
+  const inner = await startInner(t);
+  const { port } = inner;
+  const client_assertion = 'eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.eyJpc3MiOiJ4In0.AAAA';
+  for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '2130706433', '169.254.1.1']) {
+    const origin = `http://${host}:${port}`;
+    const made = await register(server, {
+      ...wanted,
+      jwks_uri: `${origin}/jwks`,
+      token_endpoint_auth_method: 'private_key_jwt',
+      logo_uri: `${origin}/logo.png`,
+      sector_identifier_uri: undefined,
+    });
+    if (made.status === 400) continue;
+    const answer = await token(server, {
+      grant_type: 'authorization_code',
+      code: 'x',
+      redirect_uri: callback,
+      client_id: String(made.body.client_id),
+      client_assertion,
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    });
+    t.true([400, 401].includes(answer.status), `${host}: ${answer.status}`);
+  }
+  t.deepEqual(inner.asked, []);
+});
