@@ -1,7 +1,7 @@
 // Browser sessions: logins at our own pages, kept by the engine, listed and ended like everything else a user has.
 import { type Db, present, rows } from './db.ts';
 import { deleteBrowserSessions } from './oidc_models.ts';
-import { type Ending, endSessions } from './sessions.ts';
+import { type Ending, endSessions } from './session_end.ts';
 import { lockUser } from './users.ts';
 
 /** A login at the pages, as its owner's list shows it. */

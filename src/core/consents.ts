@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { recordEvents } from './audit.ts';
 import { type Db, json, present, rows } from './db.ts';
-import { type Ending, endSessions } from './sessions.ts';
+import { type Ending, endSessions } from './session_end.ts';
 import { lockUser } from './users.ts';
 
 /** Allowed scopes: those of the server itself, and per resource server. */

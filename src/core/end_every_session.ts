@@ -3,20 +3,24 @@ import type { Knex } from 'knex';
 import { firstIdOf } from '../lib/ids.ts';
 import { isPostgres, readClock } from './db.ts';
 import { clearPushTokens } from './devices.ts';
-import { type Ending, endSessions, type Session } from './sessions.ts';
+import { type Ending, endSessions } from './session_end.ts';
+import type { Session } from './sessions.ts';
 
 const batch = 500;
 
 /**
- * Ends every live session that was opened before now, in batches; those who log in meanwhile stay logged in. Tells
- * `progress` how many have ended so far, and returns how many it were.
+ * Ends every live session that was opened before now, and every login at our pages, in batches; those who log in
+ * meanwhile stay logged in. Tells `progress` how many sessions have ended so far, and returns how many it were.
  */
 export async function endEverySession(
   db: Knex,
   ending: Ending,
   progress: (ended: number) => void = () => {},
 ): Promise<number> {
-  const until = firstIdOf(await readClock(db));
+  const now = await readClock(db);
+  // First of all, or somebody's browser would open a session anew behind us.
+  await endBrowserSessions(db, now);
+  const until = firstIdOf(now);
   let ended = 0;
   for (let after = firstIdOf(new Date(0)); ; ) {
     const page = await listLive(db, after, until);
@@ -26,6 +30,16 @@ export async function endEverySession(
     progress(ended);
     after = last.id;
   }
+}
+
+async function endBrowserSessions(db: Knex, before: Date): Promise<void> {
+  const page = db('oidc_models')
+    .where({ model: 'Session' })
+    .where((row) => row.whereNull('created_at').orWhere('created_at', '<', before))
+    .limit(batch)
+    .select('id');
+  const removed = await db('oidc_models').where({ model: 'Session' }).whereIn('id', page).delete();
+  if (removed === batch) await endBrowserSessions(db, before);
 }
 
 type Live = Pick<Session, 'id' | 'user_id'>;

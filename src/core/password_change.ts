@@ -8,7 +8,8 @@ import { attemptPassword, type Guarded, userOnDevice } from './login_attempts.ts
 import { deleteBrowserSessions, isBrowserSession } from './oidc_models.ts';
 import { requireStrongPassword } from './password_policy.ts';
 import { hashPassword } from './passwords.ts';
-import { endSessions, findUserSession } from './sessions.ts';
+import { endSessions } from './session_end.ts';
+import { findUserSession } from './session_list.ts';
 import { findUser, isActive, lockUser, type User } from './users.ts';
 
 export type Asker = { session_id: string } | { browser_session: string };

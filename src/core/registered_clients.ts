@@ -1,11 +1,16 @@
 // Clients that nobody here vouches for: those that registered themselves, and those whose metadata is a document
 // somewhere. They are third-party clients, whatever they say of themselves.
+import { z } from 'zod';
+import { AppError } from '../lib/errors.ts';
 import { newClientSecret } from './client_secrets.ts';
 import { type Client, type ClientMetadata, hasSecret, metadataShape } from './clients.ts';
 import { type Db, json, present } from './db.ts';
 
+const shape = z.object(metadataShape);
+
 /**
- * Writes what a client said of itself: what we do not know is dropped, what only an administrator may say is not taken.
+ * Writes what a client said of itself: what we do not know is dropped, what only an administrator may say is not taken,
+ * and what breaks our bounds is refused with `invalid_client_metadata`.
  * `secret` is the new secret in the clear; absent, those that the client has stay.
  */
 export async function saveRegisteredClient(
@@ -15,9 +20,7 @@ export async function saveRegisteredClient(
   registered_by: 'itself' | 'document',
   secret?: string,
 ): Promise<Client> {
-  const metadata = Object.fromEntries(
-    Object.entries(said).filter(([name, value]) => Object.hasOwn(metadataShape, name) && value !== undefined),
-  ) as ClientMetadata;
+  const metadata = readMetadata(said);
   const secrets = secret && hasSecret(metadata) ? [newClientSecret(secret).stored] : [];
   const now = present(db);
   const row = {
@@ -37,4 +40,12 @@ export async function saveRegisteredClient(
     .merge(changed as never)
     .returning('*');
   return saved as Client;
+}
+
+function readMetadata(said: Record<string, unknown>): ClientMetadata {
+  const given = Object.entries(said).filter(([, value]) => value !== undefined && value !== null);
+  const read = shape.safeParse(Object.fromEntries(given));
+  if (read.success) return read.data;
+  const [problem] = read.error.issues;
+  throw new AppError('invalid_client_metadata', `${problem?.path.join('.')}: ${problem?.message}`);
 }

@@ -2,7 +2,8 @@
 import type { Knex } from 'knex';
 import { type NewEvent, type Origin, recordEvents } from './audit.ts';
 import { type Db, isPostgres, later, present, rows } from './db.ts';
-import { endSessions, isExpiredSql, type Session } from './sessions.ts';
+import { endSessions } from './session_end.ts';
+import { isExpiredSql, type Session } from './sessions.ts';
 import { lockUser, raiseTokenVersion } from './users.ts';
 
 /**

@@ -1,21 +1,11 @@
-// Sessions: one login of one user through one client on one device. Opening, finding, listing and ending them.
+// Sessions: one login of one user through one client on one device. Opening and finding them; see session_list and session_end.
 import type { Knex } from 'knex';
-import { newId, parseId } from '../lib/ids.ts';
-import {
-  type Actor,
-  type AuditEvent,
-  announce,
-  listSessionEvents,
-  type NewEvent,
-  type Origin,
-  recordEvents,
-} from './audit.ts';
+import { newId } from '../lib/ids.ts';
+import { type Actor, announce, type Origin } from './audit.ts';
 import { type Db, isForeignKeyViolation, isPostgres, json, later, present, rows } from './db.ts';
-import { queueLogoutNotices } from './logout_notices.ts';
-import { deleteBrowserSessions } from './oidc_models.ts';
 import { newSalt } from './refresh_token.ts';
 import { forgetTracesOfDeleted } from './traces.ts';
-import { isActiveSql, lockUser, type UserStatus } from './users.ts';
+import { isActiveSql, type UserStatus } from './users.ts';
 
 export type EndedReason =
   | 'logout'
@@ -73,16 +63,6 @@ export interface SessionWithUser extends Session {
   permissions: string[];
   tenant_id: string | null;
   token_version: number;
-}
-
-/** A session as its owner's list shows it. */
-export interface ListedSession extends Session {
-  is_expired: boolean;
-  metadata: { client_name?: string };
-  device_name: string | null;
-  device_platform: string | null;
-  device_app_version: string | null;
-  device_device_id: string | null;
 }
 
 export interface NewSession {
@@ -222,152 +202,4 @@ export async function findSession(db: Db, id: string, at?: Date): Promise<Sessio
 export function expiresAt(session: Pick<Session, 'last_used_at' | 'idle_ttl' | 'absolute_expires_at'>): Date {
   const idle = session.last_used_at.getTime() + session.idle_ttl * 1000;
   return new Date(Math.min(idle, session.absolute_expires_at.getTime()));
-}
-
-const listed = (db: Db) => `
-  select s.*, ${isExpiredSql(db, 's.')} as is_expired, c.metadata, d.name as device_name, d.platform as device_platform,
-    d.app_version as device_app_version, d.device_id as device_device_id
-  from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id`;
-
-/** Where a list goes on: behind this session. */
-export interface SessionCursor {
-  last_used_at: Date;
-  id: string;
-}
-
-/** A user's live sessions, last used first, `limit` at a time. */
-export async function listLiveSessions(
-  db: Db,
-  user_id: string,
-  { limit = 50, after }: { limit?: number; after?: SessionCursor | undefined } = {},
-  at?: Date,
-): Promise<ListedSession[]> {
-  const behind = after ? 'and (s.last_used_at < :used or (s.last_used_at = :used and s.id < :after))' : '';
-  return await rows<ListedSession>(
-    db,
-    `${listed(db)} where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')} ${behind}
-     order by s.last_used_at desc, s.id desc limit :limit`,
-    { user_id, limit, now: present(db, at), used: after?.last_used_at ?? null, after: after?.id ?? null },
-  );
-}
-
-/** A user's sessions that are over, last ended first. Expired ones count from the moment in which they were ended. */
-export async function listEndedSessions(db: Db, user_id: string, limit: number): Promise<ListedSession[]> {
-  return await rows<ListedSession>(
-    db,
-    `${listed(db)} where s.user_id = :user_id and s.ended_at is not null order by s.ended_at desc limit :limit`,
-    { user_id, limit, now: present(db) },
-  );
-}
-
-/** One session of this user, ended ones too, or null: another user's session does not exist for them. */
-export async function findUserSession(
-  db: Db,
-  user_id: string,
-  id: string,
-  at?: Date,
-): Promise<ListedSession | null> {
-  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id and s.user_id = :user_id`, {
-    id,
-    user_id,
-    now: present(db, at),
-  });
-  return session ?? null;
-}
-
-/** One session of any user, ended ones too, or null. */
-export async function findAnySession(db: Db, id: string, at?: Date): Promise<ListedSession | null> {
-  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id`, {
-    id,
-    now: present(db, at),
-  });
-  return session ?? null;
-}
-
-/** Why a session ends, by whom, and where the request came from. */
-export interface Ending {
-  reason: EndedReason;
-  actor: Actor;
-  actor_id?: string | null;
-  origin?: Origin;
-  /** What to note beside the reason in the audit trail. */
-  detail?: Record<string, unknown>;
-}
-
-type Which =
-  | { id: string }
-  | { ids: string[] }
-  | { user_id: string; except?: string; except_browser?: string; client_id?: string }
-  | { device: string }
-  | { browser_session: string };
-
-/**
- * Ends live sessions and returns those that ended; ending an ended one changes nothing. The events go into the trail
- * with the change itself. A transaction that also changes the user locks the user's row first (`lockUser`).
- */
-export async function endSessions(db: Db, which: Which, ending: Ending, at?: Date): Promise<Session[]> {
-  if (!db.isTransaction) return await db.transaction((tx) => endSessions(tx, which, ending, at));
-  const query = db<Session>('sessions').whereNull('ended_at');
-  if ('id' in which) query.where({ id: which.id });
-  else if ('ids' in which) query.whereIn('id', which.ids);
-  else if ('device' in which) query.where({ device_id: which.device });
-  else if ('browser_session' in which) query.where({ browser_session: which.browser_session });
-  else query.where({ user_id: which.user_id });
-  if ('except' in which && which.except) query.whereNot({ id: which.except });
-  if ('except_browser' in which && which.except_browser) {
-    const { except_browser } = which;
-    query.where((one) => one.whereNull('browser_session').orWhereNot('browser_session', except_browser));
-  }
-  if ('client_id' in which && which.client_id) query.where({ client_id: which.client_id });
-  const ended = await query
-    .update({
-      ended_at: present(db, at),
-      ended_reason: ending.reason,
-      ended_by: ending.actor,
-      ended_by_id: parseId(ending.actor_id),
-    } as never)
-    .returning('*');
-  await recordEvents(
-    db,
-    ended.map((session) => endedEvent(session, ending)),
-    at,
-  );
-  await queueLogoutNotices(db, ended as Session[]);
-  return ended as Session[];
-}
-
-/**
- * Ends every live session of a user, under the lock on the user's row, and without exception their logins at our pages
- * too. Returns the sessions that ended.
- */
-export async function endAllSessions(
-  db: Db,
-  user_id: string,
-  ending: Ending,
-  except?: string,
-): Promise<Session[]> {
-  return await db.transaction(async (tx) => {
-    await lockUser(tx, user_id);
-    if (!except) await deleteBrowserSessions(tx, user_id);
-    return await endSessions(tx, { user_id, ...(except ? { except } : {}) }, ending);
-  });
-}
-
-/** The last rotations of a session, newest first: when, from which address, with which user agent. */
-export async function listRotations(db: Db, id: string, limit = 10): Promise<AuditEvent[]> {
-  return await listSessionEvents(db, id, 'refresh_token_rotated', limit);
-}
-
-function endedEvent(session: Session, ending: Ending): NewEvent {
-  return {
-    type: 'session_ended',
-    user_id: session.user_id,
-    session_id: session.id,
-    client_id: session.client_id,
-    actor: ending.actor,
-    actor_id: ending.actor_id ?? null,
-    reason: ending.reason,
-    detail: ending.detail ?? null,
-    ...ending.origin,
-  };
 }

@@ -6,7 +6,8 @@ import { type Actor, type Origin, recordEvents } from './audit.ts';
 import { type Db, json, present } from './db.ts';
 import { clearPushTokens } from './devices.ts';
 import { deleteBrowserSessions } from './oidc_models.ts';
-import { type EndedReason, endSessions, type Session } from './sessions.ts';
+import { endSessions } from './session_end.ts';
+import type { EndedReason, Session } from './sessions.ts';
 import { forgetTraces } from './traces.ts';
 import { lockUser, requireAnotherAdmin, type User, type UserStatus } from './users.ts';
 

@@ -1,7 +1,8 @@
 // Administration of sessions: a user's list, one session's story, its end.
 import { z } from 'zod';
 import { clearPushTokens } from '../core/devices.ts';
-import { endSessions, findAnySession } from '../core/sessions.ts';
+import { endSessions } from '../core/session_end.ts';
+import { findAnySession } from '../core/session_list.ts';
 import { findUser } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { id, paging, route } from './routes.ts';

@@ -8,7 +8,7 @@ import {
   listDevices,
   renameDevice,
 } from '../core/devices.ts';
-import { endSessions } from '../core/sessions.ts';
+import { endSessions } from '../core/session_end.ts';
 import { lockUser } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { type Call, id, moment, route } from './routes.ts';

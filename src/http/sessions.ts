@@ -2,17 +2,14 @@
 import { z } from 'zod';
 import { clearPushTokens } from '../core/devices.ts';
 import type { Services } from '../core/services.ts';
+import { type Ending, endAllSessions, endSessions } from '../core/session_end.ts';
 import {
-  type Ending,
-  endAllSessions,
-  endSessions,
-  expiresAt,
   findUserSession,
   type ListedSession,
   listLiveSessions,
   listRotations,
-  type Session,
-} from '../core/sessions.ts';
+} from '../core/session_list.ts';
+import { expiresAt, type Session } from '../core/sessions.ts';
 import { AppError } from '../lib/errors.ts';
 import { packCursor, readCursor } from './cursor.ts';
 import { type Call, id, moment, paging, route } from './routes.ts';

@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import { listBrowserSessions } from '../core/browser_sessions.ts';
 import { type ListedConsent, listConsents } from '../core/consents.ts';
 import type { Services } from '../core/services.ts';
-import { type ListedSession, listEndedSessions, listLiveSessions } from '../core/sessions.ts';
+import { type ListedSession, listEndedSessions, listLiveSessions } from '../core/session_list.ts';
 import { renderAccount } from '../pages/account.ts';
 import { type Flash, isFlashCode, type PasswordProblem } from '../pages/account_texts.ts';
 import type { Visitor } from './browser.ts';

@@ -1,5 +1,5 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
-import { type Adapter, type AdapterPayload, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type Client, deleteClient, findClient, hasSecret } from '../core/clients.ts';
 import {
   consumeModel,
@@ -13,6 +13,7 @@ import { looksLikeRefreshToken } from '../core/refresh_token.ts';
 import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import type { SessionWithUser } from '../core/sessions.ts';
+import { AppError } from '../lib/errors.ts';
 import { endSessionOfToken } from './refresh_token_model.ts';
 import { currentRequest, originOf, sessionOf } from './request.ts';
 
@@ -42,12 +43,22 @@ function clientAdapter({ db }: Services): Adapter {
     async upsert(id, metadata) {
       const { client_secret } = metadata as { client_secret?: string };
       const secret = client_secret === secretPlaceholder ? undefined : client_secret;
-      await saveRegisteredClient(db, id, metadata, 'itself', secret);
+      await registerItself(db, id, metadata, 'itself', secret);
     },
     async destroy(id) {
       await deleteClient(db, id);
     },
   };
+}
+
+/** Writes a client that describes itself; what we do not take of it is refused in the engine's words. */
+export async function registerItself(...given: Parameters<typeof saveRegisteredClient>): Promise<Client> {
+  try {
+    return await saveRegisteredClient(...given);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'invalid_client_metadata') throw error;
+    throw new errors.InvalidClientMetadata(error.message);
+  }
 }
 
 // The row rides along as `kindred`; the engine only needs to believe that there is a secret (see `compareClientSecret`).

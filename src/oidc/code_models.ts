@@ -8,7 +8,8 @@ import {
 import type { Origin } from '../core/audit.ts';
 import { consumeModel } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
-import { completeSession, endSessions, openSession } from '../core/sessions.ts';
+import { endSessions } from '../core/session_end.ts';
+import { completeSession, openSession } from '../core/sessions.ts';
 import { digest } from '../lib/crypto.ts';
 import { clientRow, currentRequest, originOf } from './request.ts';
 

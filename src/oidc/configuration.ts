@@ -1,12 +1,11 @@
 // The engine's configuration: which features are on, and where it asks us.
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { isRegisteredOrigin } from '../core/clients.ts';
-import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import { readCertificate } from '../lib/certificate.ts';
 import type { Keyring } from '../lib/crypto.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
-import { createAdapter } from './adapter.ts';
+import { createAdapter, registerItself } from './adapter.ts';
 import { loadGrant } from './grant.ts';
 import { mayIntrospect, mayRevoke } from './introspection.ts';
 import { clientRow } from './request.ts';
@@ -149,6 +148,7 @@ function features(services: Services, pages: EnginePages): Features {
     mTLS: mutualTls(config.certificateHeader),
     clientIdMetadataDocument: {
       enabled: config.clientIdMetadataDocuments,
+      ack: 'draft-02',
       allowClient: async (_ctx, client) => await adoptDocumentClient(services, client),
     },
   };
@@ -171,7 +171,7 @@ async function adoptDocumentClient(
   { db }: Services,
   client: { clientId: string; metadata: () => object },
 ): Promise<boolean> {
-  const kindred = await saveRegisteredClient(db, client.clientId, { ...client.metadata() }, 'document');
+  const kindred = await registerItself(db, client.clientId, { ...client.metadata() }, 'document');
   // Whatever the document itself called so is not our row.
   Object.defineProperty(client, 'kindred', { value: kindred });
   return true;

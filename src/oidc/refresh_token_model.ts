@@ -5,13 +5,8 @@ import { retryWindowOf } from '../core/clients.ts';
 import { decodeRefreshToken, mintRefreshToken, verifyRefreshToken } from '../core/refresh_token.ts';
 import { type Rotation, rotate } from '../core/rotation.ts';
 import type { Services } from '../core/services.ts';
-import {
-  completeSession,
-  endSessions,
-  expiresAt,
-  findSession,
-  type SessionWithUser,
-} from '../core/sessions.ts';
+import { endSessions } from '../core/session_end.ts';
+import { completeSession, expiresAt, findSession, type SessionWithUser } from '../core/sessions.ts';
 import { limited } from './errors.ts';
 import {
   clientRow,

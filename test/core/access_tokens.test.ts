@@ -1,7 +1,7 @@
 import { generateKeyPair, importJWK, SignJWT } from 'jose';
 import { createAccessTokenVerifier, isJwt, revokeAccessToken } from '../../src/core/access_tokens.ts';
 import { rotate } from '../../src/core/rotation.ts';
-import { endSessions } from '../../src/core/sessions.ts';
+import { endSessions } from '../../src/core/session_end.ts';
 import { loadSigningKeys } from '../../src/core/signing_keys.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import { newId } from '../../src/lib/ids.ts';

@@ -2,7 +2,7 @@
 import { createAccessTokenVerifier, isJwt, revokeAccessToken } from '../../src/core/access_tokens.ts';
 import { deleteModel } from '../../src/core/oidc_models.ts';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
-import { endSessions } from '../../src/core/sessions.ts';
+import { endSessions } from '../../src/core/session_end.ts';
 import { loadSigningKeys } from '../../src/core/signing_keys.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { keyring, openTestSession, saveRecord } from '../helpers/builders.ts';

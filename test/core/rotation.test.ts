@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { type Presented, type Rotation, rotate } from '../../src/core/rotation.ts';
-import { endSessions, findSession, type Session } from '../../src/core/sessions.ts';
+import { endSessions } from '../../src/core/session_end.ts';
+import { findSession, type Session } from '../../src/core/sessions.ts';
 import { findUser } from '../../src/core/users.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { after, makeUser, openTestSession, origin, present } from '../helpers/builders.ts';

@@ -1,13 +1,7 @@
 import { registerDevice } from '../../src/core/devices.ts';
-import {
-  endAllSessions,
-  endSessions,
-  expiresAt,
-  findSession,
-  findUserSession,
-  listRotations,
-  openSession,
-} from '../../src/core/sessions.ts';
+import { endAllSessions, endSessions } from '../../src/core/session_end.ts';
+import { findUserSession, listRotations } from '../../src/core/session_list.ts';
+import { expiresAt, findSession, openSession } from '../../src/core/sessions.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import { findUser } from '../../src/core/users.ts';
 import { newId } from '../../src/lib/ids.ts';

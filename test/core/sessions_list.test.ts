@@ -1,4 +1,5 @@
-import { endSessions, listLiveSessions, type SessionCursor } from '../../src/core/sessions.ts';
+import { endSessions } from '../../src/core/session_end.ts';
+import { listLiveSessions, type SessionCursor } from '../../src/core/session_list.ts';
 import { after, makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
 

@@ -1,5 +1,5 @@
 // What a login says of its device, and the row that comes of it.
-import { findUserSession } from '../../src/core/sessions.ts';
+import { findUserSession } from '../../src/core/session_list.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused, type Form } from '../helpers/client.ts';
 import { login, signIn, tokensOf } from '../helpers/oauth.ts';

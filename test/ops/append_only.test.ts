@@ -1,4 +1,5 @@
 import { recordEvents } from '../../src/core/audit.ts';
+import { openDatabase } from '../../src/core/db.ts';
 import { sweep } from '../../src/core/sweep.ts';
 import { after } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
@@ -36,5 +37,54 @@ testOnStores(
     );
     if (name === 'postgres')
       await t.throwsAsync(db('audit_events').delete(), refused, 'nor does the sweep leave it open behind it');
+  },
+);
+
+// As docs/operations.md says to do it.
+testOnStores(
+  'with the trail in another hand the server goes on, and cannot open it',
+  async (t, { name, db, url }) => {
+    if (name === 'sqlite') {
+      t.pass();
+      return;
+    }
+    const database = new URL(url).pathname.slice(1);
+    const [owner, server] = [`owner_${database}`, `server_${database}`];
+    await db.raw(`create role ${owner} nologin`);
+    await db.raw(`create role ${server} login password 'of-this-test'`);
+    await db.raw(`grant all on all tables in schema public to ${server}`);
+    await db.raw(`revoke all on audit_events from ${server}`);
+    await db.raw(`alter table audit_events owner to ${owner}`);
+    await db.raw(`grant select, insert, delete on audit_events to ${server}`);
+    const own = openDatabase(
+      Object.assign(new URL(url), { username: server, password: 'of-this-test' }).href,
+    );
+    try {
+      await recordEvents(
+        own,
+        [{ type: 'login_failed', reason: 'old' }],
+        after(new Date(), -2 * auditRetention),
+      );
+      for (const attempt of [
+        'delete from audit_events',
+        "update audit_events set reason = 'other'",
+        'truncate audit_events',
+        'alter table audit_events disable trigger all',
+        'drop trigger audit_events_append_only on audit_events',
+        'drop table audit_events',
+        'create or replace function audit_events_refuse() returns trigger language plpgsql as $$ begin return old; end $$',
+      ]) {
+        await t.throwsAsync(
+          own.raw(attempt),
+          { message: /append-only|permission denied|must be owner/ },
+          attempt,
+        );
+      }
+      t.is((await sweep(own, { auditRetention })).audit_events, 1);
+    } finally {
+      await own.destroy();
+      await db.raw(`drop owned by ${owner}, ${server} cascade`);
+      await db.raw(`drop role ${owner}, ${server}`);
+    }
   },
 );

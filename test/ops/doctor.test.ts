@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { loadConfig } from '../../config/index.ts';
 import { examine, type Finding } from '../../src/core/doctor.ts';
+import { saveModel } from '../../src/core/oidc_models.ts';
 import { loadSigningKeys } from '../../src/core/signing_keys.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { after, keyring, makeUser, openTestSession, otherSecret, secret } from '../helpers/builders.ts';
@@ -151,6 +152,12 @@ testOnStores(
   async (t, store) => {
     const server = await startTestServer(t, store);
     const before = await Promise.all([signIn(server), signIn(server), signIn(server)]);
+    await saveModel(store.db, keyring, {
+      model: 'Session',
+      id: 'a browser',
+      payload: { uid: 'u' },
+      ttl: 3_600,
+    });
     assertRefusedCommand(
       t,
       await kindred(server, ['doctor', '--end-all-sessions']),
@@ -165,6 +172,7 @@ testOnStores(
         reason: 'session_ended',
       });
     }
+    t.deepEqual(await store.db('oidc_models'), [], 'nobody gets in again by a cookie');
     const events = await store.db('audit_events').where({ type: 'session_ended' });
     t.deepEqual(
       events.map(({ reason, actor }) => [reason, actor]),

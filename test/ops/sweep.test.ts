@@ -1,7 +1,8 @@
 import { type Origin, recordEvents } from '../../src/core/audit.ts';
 import type { Db } from '../../src/core/db.ts';
 import { rotate } from '../../src/core/rotation.ts';
-import { endSessions, type Session } from '../../src/core/sessions.ts';
+import { endSessions } from '../../src/core/session_end.ts';
+import type { Session } from '../../src/core/sessions.ts';
 import { sweep } from '../../src/core/sweep.ts';
 import { digest } from '../../src/lib/crypto.ts';
 import { after, makeClient, makeUser, openTestSession, present, saveRecord } from '../helpers/builders.ts';

@@ -1,73 +1,90 @@
 // Attacks on the code flow itself: where the answer goes, whose code it is, how often it is good.
 import type { ExecutionContext } from 'ava';
+import { SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
-import { SignJWT } from 'jose';
 import { isActive, token } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { textOf } from '../helpers/user_agent.ts';
-import { begin, callback, getCode, logIn, publicClient, type Scene, secret, sentTo, setScene } from './code_flow.ts';
+import {
+  begin,
+  callback,
+  getCode,
+  logIn,
+  publicClient,
+  type Scene,
+  secret,
+  sentTo,
+  setScene,
+} from './code_flow.ts';
 
 const errorOf = (url: URL) => url.searchParams.get('error');
 
-testOnServers('no answer goes anywhere but to the very redirect URI that was registered', async (t, server) => {
-  const scene = await setScene(server, { client: publicClient });
-  for (const redirect_uri of [
-    'https://APP.example/cb',
-    'https://app.example/CB',
-    'HTTPS://app.example/cb',
-    'http://app.example/cb',
-    'https://app.example:443/cb',
-    'https://app.example:8443/cb',
-    'https://app.example/cb/',
-    'https://app.example/cb/../cb',
-    'https://app.example/x/../cb',
-    'https://app.example/cb/..;/evil',
-    'https://app.example/%63b',
-    'https://app.example/cb%2f..%2fevil',
-    'https://app.example/cb%00',
-    'https://app.example/cb?',
-    'https://app.example/cb?x=1',
-    'https://app.example/cb#',
-    'https://app.example/cb#x',
-    'https://app.example/cb ',
-    ' https://app.example/cb',
-    'https://app.example@evil.example/cb',
-    'https://user@app.example/cb',
-    'https://app.example.evil.example/cb',
-    'https://evil.app.example/cb',
-    'https://evil.example/app.example/cb',
-    'https://app.example\\@evil.example/cb',
-    'https://app.example\t/cb',
-    'https:app.example/cb',
-    '//app.example/cb',
-    '/cb',
-    'javascript:alert(1)//https://app.example/cb',
-    'data:text/html,x',
-    'https://app.exаmple/cb',
-  ]) {
-    const { url } = await begin(scene, { redirect_uri });
-    for (const prompt of ['login', 'none']) {
-      url.searchParams.set('prompt', prompt);
-      const page = await scene.ua.send(url.href);
-      t.deepEqual([page.status, page.location, page.forms], [400, null, []], JSON.stringify(redirect_uri));
+testOnServers(
+  'no answer goes anywhere but to the very redirect URI that was registered',
+  async (t, server) => {
+    const scene = await setScene(server, { client: publicClient });
+    for (const redirect_uri of [
+      'https://APP.example/cb',
+      'https://app.example/CB',
+      'HTTPS://app.example/cb',
+      'http://app.example/cb',
+      'https://app.example:443/cb',
+      'https://app.example:8443/cb',
+      'https://app.example/cb/',
+      'https://app.example/cb/../cb',
+      'https://app.example/x/../cb',
+      'https://app.example/cb/..;/evil',
+      'https://app.example/%63b',
+      'https://app.example/cb%2f..%2fevil',
+      'https://app.example/cb%00',
+      'https://app.example/cb?',
+      'https://app.example/cb?x=1',
+      'https://app.example/cb#',
+      'https://app.example/cb#x',
+      'https://app.example/cb ',
+      ' https://app.example/cb',
+      'https://app.example@evil.example/cb',
+      'https://user@app.example/cb',
+      'https://app.example.evil.example/cb',
+      'https://evil.app.example/cb',
+      'https://evil.example/app.example/cb',
+      'https://app.example\\@evil.example/cb',
+      'https://app.example\t/cb',
+      'https:app.example/cb',
+      '//app.example/cb',
+      '/cb',
+      'javascript:alert(1)//https://app.example/cb',
+      'data:text/html,x',
+      'https://app.exаmple/cb',
+    ]) {
+      const { url } = await begin(scene, { redirect_uri });
+      for (const prompt of ['login', 'none']) {
+        url.searchParams.set('prompt', prompt);
+        const page = await scene.ua.send(url.href);
+        t.deepEqual([page.status, page.location, page.forms], [400, null, []], JSON.stringify(redirect_uri));
+      }
     }
-  }
-  const { url } = await begin(scene);
-  url.searchParams.append('redirect_uri', 'https://evil.example/cb');
-  const twice = await scene.ua.send(url.href);
-  t.true(sentTo(twice).href.startsWith(`${callback}?error=invalid_request&`), 'to its only address');
-  const none = await begin(scene, { client_id: 'nobody' });
-  none.url.searchParams.set('client_id', 'nobody');
-  const unknown = await scene.ua.send(none.url.href);
-  t.deepEqual([unknown.status, unknown.location], [400, null]);
-});
+    const { url } = await begin(scene);
+    url.searchParams.append('redirect_uri', 'https://evil.example/cb');
+    const twice = await scene.ua.send(url.href);
+    t.true(sentTo(twice).href.startsWith(`${callback}?error=invalid_request&`), 'to its only address');
+    const none = await begin(scene, { client_id: 'nobody' });
+    none.url.searchParams.set('client_id', 'nobody');
+    const unknown = await scene.ua.send(none.url.href);
+    t.deepEqual([unknown.status, unknown.location], [400, null]);
+  },
+);
 
 /** The exchange as anybody could send it. */
 async function exchange({ server, client_id }: Scene, form: Record<string, string>, auth = true) {
   const grant = { grant_type: 'authorization_code', redirect_uri: callback };
   const basic = { authorization: `Basic ${Buffer.from(`${client_id}:${secret}`).toString('base64')}` };
-  return await token(server, { ...grant, ...(auth ? {} : { client_id }), ...form }, auth ? { headers: basic } : {});
+  return await token(
+    server,
+    { ...grant, ...(auth ? {} : { client_id }), ...form },
+    auth ? { headers: basic } : {},
+  );
 }
 
 async function reasonsOf(server: TestServer, { client_id }: Scene) {
@@ -87,36 +104,44 @@ testOnServers('a code used again ends the session that it gave', async (t, serve
   t.false(await isActive(server, String(first.body.refresh_token)));
 });
 
-testOnServers('a code used ten times at once succeeds once at most, and nothing of it lives', async (t, server) => {
-  const scene = await setScene(server);
-  const { code, code_verifier } = await getCode(scene);
-  const answers = await Promise.all(Array.from({ length: 10 }, () => exchange(scene, { code, code_verifier })));
-  const won = answers.filter(({ status }) => status === 200);
-  t.true(won.length <= 1);
-  for (const lost of answers.filter(({ status }) => status !== 200))
-    t.deepEqual([lost.status, lost.body.error], [400, 'invalid_grant']);
-  t.deepEqual(await reasonsOf(server, scene), ['code_reused']);
-  for (const { body } of won) t.false(await isActive(server, String(body.access_token)));
-});
+testOnServers(
+  'a code used ten times at once succeeds once at most, and nothing of it lives',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const { code, code_verifier } = await getCode(scene);
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => exchange(scene, { code, code_verifier })),
+    );
+    const won = answers.filter(({ status }) => status === 200);
+    t.true(won.length <= 1);
+    for (const lost of answers.filter(({ status }) => status !== 200))
+      t.deepEqual([lost.status, lost.body.error], [400, 'invalid_grant']);
+    t.deepEqual(await reasonsOf(server, scene), ['code_reused']);
+    for (const { body } of won) t.false(await isActive(server, String(body.access_token)));
+  },
+);
 
-testOnServers('a stolen code is worth nothing to another client or without its verifier', async (t, server) => {
-  const scene = await setScene(server, { client: { redirect_uris: [callback, `${callback}/2`] } });
-  const thief = await setScene(server);
-  const { code, code_verifier } = await getCode(scene);
-  const refused = async (from: Scene, form: Record<string, string>) => {
-    const { status, body } = await exchange(from, { code, code_verifier, ...form });
-    t.deepEqual([status, body.error], [400, 'invalid_grant'], JSON.stringify(form));
-  };
-  await refused(thief, {});
-  await refused(scene, { redirect_uri: `${callback}/2` });
-  await refused(scene, { code_verifier: oidc.randomPKCECodeVerifier() });
-  await refused(scene, { code_verifier: `${code_verifier}x` });
-  const without = await exchange(scene, { code });
-  t.deepEqual([without.status, without.body.error], [400, 'invalid_grant']);
-  const unauthenticated = await exchange(scene, { code, code_verifier }, false);
-  t.is(unauthenticated.status, 401);
-  t.is((await exchange(scene, { code, code_verifier })).status, 200, 'its own client loses nothing');
-});
+testOnServers(
+  'a stolen code is worth nothing to another client or without its verifier',
+  async (t, server) => {
+    const scene = await setScene(server, { client: { redirect_uris: [callback, `${callback}/2`] } });
+    const thief = await setScene(server);
+    const { code, code_verifier } = await getCode(scene);
+    const refused = async (from: Scene, form: Record<string, string>) => {
+      const { status, body } = await exchange(from, { code, code_verifier, ...form });
+      t.deepEqual([status, body.error], [400, 'invalid_grant'], JSON.stringify(form));
+    };
+    await refused(thief, {});
+    await refused(scene, { redirect_uri: `${callback}/2` });
+    await refused(scene, { code_verifier: oidc.randomPKCECodeVerifier() });
+    await refused(scene, { code_verifier: `${code_verifier}x` });
+    const without = await exchange(scene, { code });
+    t.deepEqual([without.status, without.body.error], [400, 'invalid_grant']);
+    const unauthenticated = await exchange(scene, { code, code_verifier }, false);
+    t.is(unauthenticated.status, 401);
+    t.is((await exchange(scene, { code, code_verifier })).status, 200, 'its own client loses nothing');
+  },
+);
 
 async function assertAsked(t: ExecutionContext, scene: Scene, more: Record<string, string>) {
   const { url } = await begin(scene, more);
@@ -146,9 +171,13 @@ testOnServers('an answer of another issuer is noticed by the client', async (t, 
   const scene = await setScene(server);
   const { back, started } = await getCode(scene);
   back.searchParams.set('iss', 'https://evil.example');
-  await t.throwsAsync(oidc.authorizationCodeGrant(scene.config, back, started.checks), { message: /response/ });
+  await t.throwsAsync(oidc.authorizationCodeGrant(scene.config, back, started.checks), {
+    message: /response/,
+  });
   back.searchParams.delete('iss');
-  await t.throwsAsync(oidc.authorizationCodeGrant(scene.config, back, started.checks), { message: /response/ });
+  await t.throwsAsync(oidc.authorizationCodeGrant(scene.config, back, started.checks), {
+    message: /response/,
+  });
   t.is(scene.config.serverMetadata().authorization_response_iss_parameter_supported, true);
 });
 
@@ -172,7 +201,10 @@ testOnServers('an assertion or a proof that was used before is refused', async (
     token_endpoint_auth_signing_alg: 'ES256',
     jwks: { keys: [jwk] },
   } as never;
-  const scene = await setScene(server, { client, auth: oidc.PrivateKeyJwt({ key: privateKey, kid: 'mine' }) });
+  const scene = await setScene(server, {
+    client,
+    auth: oidc.PrivateKeyJwt({ key: privateKey, kid: 'mine' }),
+  });
   const { refresh_token = '' } = await logIn(scene);
   const { client_id } = scene;
   const assertion = await new SignJWT({ jti: crypto.randomUUID() })
@@ -200,7 +232,13 @@ testOnServers('an assertion or a proof that was used before is refused', async (
     const { code, code_verifier } = await getCode(app);
     const answer = await token(
       server,
-      { grant_type: 'authorization_code', client_id: app.client_id, redirect_uri: callback, code, code_verifier },
+      {
+        grant_type: 'authorization_code',
+        client_id: app.client_id,
+        redirect_uri: callback,
+        code,
+        code_verifier,
+      },
       { headers: { DPoP: proof } },
     );
     return [answer.status, answer.body.error];
@@ -220,7 +258,12 @@ testOnServers('what a request carries breaks neither headers nor pages', async (
   const posted = await scene.ua.send(inForm.url.href);
   t.false(posted.text.includes('<script>alert'));
   t.is(posted.forms[0]?.fields.state, state);
-  for (const [name, value] of Object.entries({ response_mode: state, scope: state, prompt: state, max_age: state })) {
+  for (const [name, value] of Object.entries({
+    response_mode: state,
+    scope: state,
+    prompt: state,
+    max_age: state,
+  })) {
     const { url: odd } = await begin(scene, { [name]: value });
     const answer = await scene.ua.send(odd.href);
     t.true([303, 400].includes(answer.status), `${name}: ${answer.status}`);

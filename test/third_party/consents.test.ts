@@ -45,40 +45,46 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
   t.is((await ask(scene, { ...more, scope: 'openid orders:write' })).forms.length > 0, true);
 });
 
-testOnServers('a token carries what this login asked for, not all that was ever allowed', async (t, server) => {
-  const scene = await setScene(server);
-  await logIn(scene, { scope: 'openid profile email' });
-  const tokens = await logIn(scene, { scope: 'openid' });
-  t.is(tokens.scope, 'openid');
-  const info = await oidc.fetchUserInfo(scene.config, tokens.access_token, scene.user.id);
-  t.deepEqual(info as Record<string, unknown>, { sub: scene.user.id });
-});
+testOnServers(
+  'a token carries what this login asked for, not all that was ever allowed',
+  async (t, server) => {
+    const scene = await setScene(server);
+    await logIn(scene, { scope: 'openid profile email' });
+    const tokens = await logIn(scene, { scope: 'openid' });
+    t.is(tokens.scope, 'openid');
+    const info = await oidc.fetchUserInfo(scene.config, tokens.access_token, scene.user.id);
+    t.deepEqual(info as Record<string, unknown>, { sub: scene.user.id });
+  },
+);
 
-testOnServers('a consent that is withdrawn ends the sessions of that client and is asked again', async (t, server) => {
-  const scene = await setScene(server);
-  const { user, ua, client_id } = scene;
-  const tokens = await logIn(scene);
-  const other = await setScene(server, { user, ua });
-  const kept = await logIn(other);
-  const me = (await signIn(server, { user })).tokens.access_token;
-  const { consents } = granted(await api(server, 'GET /consents', me)) as { consents: object[] };
-  t.is(consents.length, 2);
-  t.like(consents[1], {
-    client: { client_id, client_name: 'Web app' },
-    scopes: ['openid', 'profile', 'email'],
-    resources: {},
-  });
-  t.is((await api(server, `DELETE /consents/${client_id}`)).status, 401);
-  const stranger = (await signIn(server)).tokens.access_token;
-  t.is((await api(server, `DELETE /consents/${client_id}`, stranger)).status, 404);
-  t.is((await api(server, `DELETE /consents/${client_id}`, me)).status, 204);
-  const [row] = await server.db('sessions').where({ id: tokens.session_id });
-  t.is(row.ended_reason, 'consent_withdrawn');
-  t.false(await isActive(server, tokens.access_token));
-  t.true(await isActive(server, kept.access_token));
-  t.regex(textOf(await ask(scene, {})), /would like access/);
-  t.is((await api(server, `DELETE /consents/${client_id}`, me)).status, 404);
-});
+testOnServers(
+  'a consent that is withdrawn ends the sessions of that client and is asked again',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const { user, ua, client_id } = scene;
+    const tokens = await logIn(scene);
+    const other = await setScene(server, { user, ua });
+    const kept = await logIn(other);
+    const me = (await signIn(server, { user })).tokens.access_token;
+    const { consents } = granted(await api(server, 'GET /consents', me)) as { consents: object[] };
+    t.is(consents.length, 2);
+    t.like(consents[1], {
+      client: { client_id, client_name: 'Web app' },
+      scopes: ['openid', 'profile', 'email'],
+      resources: {},
+    });
+    t.is((await api(server, `DELETE /consents/${client_id}`)).status, 401);
+    const stranger = (await signIn(server)).tokens.access_token;
+    t.is((await api(server, `DELETE /consents/${client_id}`, stranger)).status, 404);
+    t.is((await api(server, `DELETE /consents/${client_id}`, me)).status, 204);
+    const [row] = await server.db('sessions').where({ id: tokens.session_id });
+    t.is(row.ended_reason, 'consent_withdrawn');
+    t.false(await isActive(server, tokens.access_token));
+    t.true(await isActive(server, kept.access_token));
+    t.regex(textOf(await ask(scene, {})), /would like access/);
+    t.is((await api(server, `DELETE /consents/${client_id}`, me)).status, 404);
+  },
+);
 
 testOnServers('our own client never asks', async (t, server) => {
   const scene = await setScene(server, { client: { first_party: true } });
@@ -149,6 +155,8 @@ testOnServers('“Not you?” asks for another user and keeps the request', asyn
   t.regex(textOf(login), /Sign in/);
   const again = await typePassword(scene.ua, login, scene.user);
   const back = sentTo(await scene.ua.submit(again, '/consent', { decision: 'allow' }));
-  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks, { resource: bills.identifier });
+  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks, {
+    resource: bills.identifier,
+  });
   t.is(tokens.claims()?.sub, scene.user.id);
 });

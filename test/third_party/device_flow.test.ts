@@ -110,7 +110,13 @@ testOnServers('an expired, an unknown and a used code each say so', async (t, se
   t.regex(textOf(await typed(used.user_code)), /used already/);
   const old = await start(scene);
   const second_id = digest(old.user_code.replace('-', ''));
-  t.is(await server.db('oidc_models').where({ second_id }).update({ expires_at: new Date(0) }), 1);
+  t.is(
+    await server
+      .db('oidc_models')
+      .where({ second_id })
+      .update({ expires_at: new Date(0) }),
+    1,
+  );
   t.regex(textOf(await typed(old.user_code)), /expired|do not know/);
   t.true(['expired_token', 'invalid_grant'].includes(String(await poll(scene, old))));
 });
@@ -124,7 +130,10 @@ testOnServers('ten polls at once get tokens once at most, and a loser ends them'
   t.true(won.length <= 1);
   t.deepEqual(new Set(answers.filter((answer) => typeof answer === 'string')), new Set(['invalid_grant']));
   const rows = await server.db('sessions').where({ client_id: scene.client_id });
-  t.deepEqual(rows.map((row) => row.ended_reason), ['code_reused']);
+  t.deepEqual(
+    rows.map((row) => row.ended_reason),
+    ['code_reused'],
+  );
   for (const tokens of won) {
     if (typeof tokens === 'string') continue;
     await t.throwsAsync(oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? ''));

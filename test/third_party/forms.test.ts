@@ -136,32 +136,35 @@ testOnServers('a login changes the cookie, and a planted one is worth nothing', 
 
 const html = '<img src=x onerror=alert(1)>"\'&<b>';
 
-testOnServers('HTML in any name stays text on every page, and no page can be framed or stored', async (t, server) => {
-  const identifier = `https://html-${server.store}.example.test/`;
-  await createResourceServer(server.db, { identifier, name: `S ${html}`, scope: 'read' } as never);
-  const user = await makeUser(server.db);
-  const scene = await setScene(server, { client: { client_name: `C ${html}` }, user });
-  const { ua } = scene;
-  const { url } = await begin(scene, { scope: 'openid read', resource: identifier, login_hint: html });
-  const login = await ua.open(url.href);
-  const consent = await typePassword(ua, login, user);
-  await ua.submit(consent, '/consent', { decision: 'allow' });
-  const device = { device_id: 'x', device_name: `D ${html}`, platform: 'ios' };
-  await signIn(server, { user, form: device });
-  const pages = {
-    login,
-    consent,
-    account: await ua.open(`${server.url}/account?said=${encodeURIComponent(html)}`),
-    logout: await ua.open(`${server.url}/logout?client_id=${scene.client_id}`),
-    device: await ua.open(`${server.url}/device`),
-    error: await ua.open(`${server.url}/authorize?client_id=${encodeURIComponent(html)}`),
-    expired: await ua.open(`${server.url}/interaction/${encodeURIComponent(html)}`),
-    goodbye: await ua.open(`${server.url}/logout/success?client_id=${scene.client_id}`),
-  };
-  for (const [name, page] of Object.entries(pages)) assertSafe(t, page, name);
-  for (const name of ['login', 'consent', 'account', 'logout'] as const)
-    t.true(pages[name].text.includes('&lt;img src=x onerror=alert(1)&gt;'), name);
-});
+testOnServers(
+  'HTML in any name stays text on every page, and no page can be framed or stored',
+  async (t, server) => {
+    const identifier = `https://html-${server.store}.example.test/`;
+    await createResourceServer(server.db, { identifier, name: `S ${html}`, scope: 'read' } as never);
+    const user = await makeUser(server.db);
+    const scene = await setScene(server, { client: { client_name: `C ${html}` }, user });
+    const { ua } = scene;
+    const { url } = await begin(scene, { scope: 'openid read', resource: identifier, login_hint: html });
+    const login = await ua.open(url.href);
+    const consent = await typePassword(ua, login, user);
+    await ua.submit(consent, '/consent', { decision: 'allow' });
+    const device = { device_id: 'x', device_name: `D ${html}`, platform: 'ios' };
+    await signIn(server, { user, form: device });
+    const pages = {
+      login,
+      consent,
+      account: await ua.open(`${server.url}/account?said=${encodeURIComponent(html)}`),
+      logout: await ua.open(`${server.url}/logout?client_id=${scene.client_id}`),
+      device: await ua.open(`${server.url}/device`),
+      error: await ua.open(`${server.url}/authorize?client_id=${encodeURIComponent(html)}`),
+      expired: await ua.open(`${server.url}/interaction/${encodeURIComponent(html)}`),
+      goodbye: await ua.open(`${server.url}/logout/success?client_id=${scene.client_id}`),
+    };
+    for (const [name, page] of Object.entries(pages)) assertSafe(t, page, name);
+    for (const name of ['login', 'consent', 'account', 'logout'] as const)
+      t.true(pages[name].text.includes('&lt;img src=x onerror=alert(1)&gt;'), name);
+  },
+);
 
 function assertSafe(t: ExecutionContext, page: Page, name: string): void {
   t.false(page.text.includes('<img src=x'), name);
@@ -176,7 +179,10 @@ function assertSafe(t: ExecutionContext, page: Page, name: string): void {
 testOnServers('HEAD answers like GET without a body, and other methods are named', async (t, server) => {
   const ua = openUserAgent(server.url);
   for (const path of ['/account', '/device', '/logout']) {
-    const [head, get] = [await ua.send(server.url + path, { method: 'HEAD' }), await ua.send(server.url + path)];
+    const [head, get] = [
+      await ua.send(server.url + path, { method: 'HEAD' }),
+      await ua.send(server.url + path),
+    ];
     t.deepEqual([head.status, head.text], [get.status, ''], path);
   }
   for (const [path, method] of [
@@ -187,7 +193,10 @@ testOnServers('HEAD answers like GET without a body, and other methods are named
     const { status, headers } = await ua.send(server.url + path, { method });
     t.deepEqual([status, headers.get('allow')], [405, 'GET, HEAD, POST'], path);
   }
-  const options = await ua.send(`${server.url}/account`, { method: 'OPTIONS', headers: { origin: 'https://x.example' } });
+  const options = await ua.send(`${server.url}/account`, {
+    method: 'OPTIONS',
+    headers: { origin: 'https://x.example' },
+  });
   t.is(options.headers.get('access-control-allow-origin'), null);
 });
 

@@ -5,8 +5,8 @@ import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
-import { makeUser } from '../helpers/builders.ts';
 import { enterAsAdmin, post } from '../helpers/admin.ts';
+import { makeUser } from '../helpers/builders.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { textOf } from '../helpers/user_agent.ts';
@@ -18,32 +18,39 @@ const signedOut = { post_logout_redirect_uris: [goodbye] };
 const endings = async ({ server, user }: Pick<Scene, 'server' | 'user'>) =>
   (await server.db('sessions').where({ user_id: user.id }).orderBy('id')).map((row) => row.ended_reason);
 
-testOnServers('signing out at a client ends every session of that browser, and no other', async (t, server) => {
-  const scene = await setScene(server, { client: signedOut });
-  const { ua, user, config } = scene;
-  const tokens = await logIn(scene);
-  const second = await setScene(server, { user, ua });
-  const sibling = await logIn(second);
-  const elsewhere = await setScene(server, { user });
-  const far = await logIn(elsewhere);
+testOnServers(
+  'signing out at a client ends every session of that browser, and no other',
+  async (t, server) => {
+    const scene = await setScene(server, { client: signedOut });
+    const { ua, user, config } = scene;
+    const tokens = await logIn(scene);
+    const second = await setScene(server, { user, ua });
+    const sibling = await logIn(second);
+    const elsewhere = await setScene(server, { user });
+    const far = await logIn(elsewhere);
 
-  const id_token_hint = tokens.id_token ?? '';
-  const url = oidc.buildEndSessionUrl(config, { id_token_hint, post_logout_redirect_uri: goodbye, state: 'x&y' });
-  const page = await ua.open(url.href);
-  t.regex(textOf(page), /Sign out\?/);
-  t.true(await isActive(server, tokens.access_token), 'nothing happens before the answer');
-  const done = await ua.submit(page, '/confirm', { logout: 'yes' });
-  t.is(done.location, `${goodbye}?state=x%26y`);
-  t.deepEqual(await endings(scene), ['logout', 'logout', null]);
-  t.deepEqual(
-    [await isActive(server, tokens.access_token), await isActive(server, sibling.access_token)],
-    [false, false],
-  );
-  await t.throwsAsync(oidc.refreshTokenGrant(config, tokens.refresh_token ?? ''));
-  await oidc.refreshTokenGrant(elsewhere.config, far.refresh_token ?? '');
-  const { url: next } = await begin(scene);
-  t.regex(textOf(await ua.open(next.href)), /Sign in/);
-});
+    const id_token_hint = tokens.id_token ?? '';
+    const url = oidc.buildEndSessionUrl(config, {
+      id_token_hint,
+      post_logout_redirect_uri: goodbye,
+      state: 'x&y',
+    });
+    const page = await ua.open(url.href);
+    t.regex(textOf(page), /Sign out\?/);
+    t.true(await isActive(server, tokens.access_token), 'nothing happens before the answer');
+    const done = await ua.submit(page, '/confirm', { logout: 'yes' });
+    t.is(done.location, `${goodbye}?state=x%26y`);
+    t.deepEqual(await endings(scene), ['logout', 'logout', null]);
+    t.deepEqual(
+      [await isActive(server, tokens.access_token), await isActive(server, sibling.access_token)],
+      [false, false],
+    );
+    await t.throwsAsync(oidc.refreshTokenGrant(config, tokens.refresh_token ?? ''));
+    await oidc.refreshTokenGrant(elsewhere.config, far.refresh_token ?? '');
+    const { url: next } = await begin(scene);
+    t.regex(textOf(await ua.open(next.href)), /Sign in/);
+  },
+);
 
 testOnServers('who does not want to sign out altogether stays signed in', async (t, server) => {
   const scene = await setScene(server, { client: signedOut });
@@ -75,7 +82,9 @@ testOnServers('only a registered address is gone to after signing out', async (t
     const query = new URLSearchParams({ id_token_hint: id_token, post_logout_redirect_uri });
     const refused = await scene.ua.open(`${server.url}/logout?${query}`);
     t.deepEqual([refused.status, refused.location], [400, null], post_logout_redirect_uri);
-    const nobody = await scene.ua.open(`${server.url}/logout?${new URLSearchParams({ post_logout_redirect_uri })}`);
+    const nobody = await scene.ua.open(
+      `${server.url}/logout?${new URLSearchParams({ post_logout_redirect_uri })}`,
+    );
     t.is(nobody.status, 200);
     t.false(nobody.headers.get('content-security-policy')?.includes('evil'));
   }

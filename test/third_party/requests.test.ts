@@ -96,7 +96,9 @@ testOnServers('one of two resources is chosen at the exchange', async (t, server
   const { url, checks } = await begin(scene, { scope: 'openid orders:read' });
   for (const one of [orders, bills]) url.searchParams.append('resource', one.identifier);
   const back = await passPages(scene, await scene.ua.open(url.href));
-  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks, { resource: bills.identifier });
+  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks, {
+    resource: bills.identifier,
+  });
   t.is(decodeJwt(tokens.access_token).aud, bills.identifier);
   const next = await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '', {
     resource: orders.identifier,
@@ -112,26 +114,31 @@ testOnServers('an unknown resource or scope is refused before anybody signs in',
   t.is(await asked({ scope: 'openid what:is:this' }), 'invalid_scope');
 });
 
-testOnServers('with DPoP, tokens and the refresh token of a public client need its key', async (t, server) => {
-  const scene = await setScene(server, { client: publicClient });
-  const keys = await oidc.randomDPoPKeyPair('ES256');
-  const others = await oidc.randomDPoPKeyPair('ES256');
-  const handle = (pair: CryptoKeyPair, config: oidc.Configuration) => ({ DPoP: oidc.getDPoPHandle(config, pair) });
-  const { back, started } = await getCode(scene);
-  const { config, user, client_id } = scene;
-  const tokens = await oidc.authorizationCodeGrant(config, back, started.checks, {}, handle(keys, config));
-  t.is(tokens.token_type, 'dpop');
-  const info = await oidc.fetchUserInfo(config, tokens.access_token, user.id, handle(keys, config));
-  t.is(info.sub, user.id);
-  const refresh_token = tokens.refresh_token ?? '';
-  const plain = await discover(server, client_id, oidc.None());
-  const withoutKey = await t.throwsAsync(oidc.refreshTokenGrant(plain, refresh_token));
-  t.like(withoutKey, { error: 'invalid_grant' } as never);
-  const wrong = oidc.refreshTokenGrant(config, refresh_token, {}, handle(others, config));
-  t.like(await t.throwsAsync(wrong), { error: 'invalid_grant' } as never);
-  const next = await oidc.refreshTokenGrant(config, refresh_token, {}, handle(keys, config));
-  t.is(next.token_type, 'dpop', 'the refusals have cost nothing');
-});
+testOnServers(
+  'with DPoP, tokens and the refresh token of a public client need its key',
+  async (t, server) => {
+    const scene = await setScene(server, { client: publicClient });
+    const keys = await oidc.randomDPoPKeyPair('ES256');
+    const others = await oidc.randomDPoPKeyPair('ES256');
+    const handle = (pair: CryptoKeyPair, config: oidc.Configuration) => ({
+      DPoP: oidc.getDPoPHandle(config, pair),
+    });
+    const { back, started } = await getCode(scene);
+    const { config, user, client_id } = scene;
+    const tokens = await oidc.authorizationCodeGrant(config, back, started.checks, {}, handle(keys, config));
+    t.is(tokens.token_type, 'dpop');
+    const info = await oidc.fetchUserInfo(config, tokens.access_token, user.id, handle(keys, config));
+    t.is(info.sub, user.id);
+    const refresh_token = tokens.refresh_token ?? '';
+    const plain = await discover(server, client_id, oidc.None());
+    const withoutKey = await t.throwsAsync(oidc.refreshTokenGrant(plain, refresh_token));
+    t.like(withoutKey, { error: 'invalid_grant' } as never);
+    const wrong = oidc.refreshTokenGrant(config, refresh_token, {}, handle(others, config));
+    t.like(await t.throwsAsync(wrong), { error: 'invalid_grant' } as never);
+    const next = await oidc.refreshTokenGrant(config, refresh_token, {}, handle(keys, config));
+    t.is(next.token_type, 'dpop', 'the refusals have cost nothing');
+  },
+);
 
 testOnServers('a code bound to a key by dpop_jkt is worth nothing without it', async (t, server) => {
   const scene = await setScene(server, { client: publicClient });

@@ -14,7 +14,11 @@ async function enter(server: TestServer, user: User): Promise<string> {
   return (await signIn(server, { user })).tokens.access_token;
 }
 
-async function listIds(server: TestServer, me: string, of: 'sessions' | 'browser-sessions'): Promise<string[]> {
+async function listIds(
+  server: TestServer,
+  me: string,
+  of: 'sessions' | 'browser-sessions',
+): Promise<string[]> {
   const body = granted(await api(server, `GET /${of}`, me));
   return (body[of.replace('-', '_')] as { id: string }[]).map(({ id }) => id);
 }
@@ -137,24 +141,27 @@ testOnServers('a ban between the login page and the consent leaves no session', 
   t.deepEqual(await server.db('sessions').where({ user_id: user.id }), []);
 });
 
-testOnServers('two users in one browser: the second gets neither session nor consent of the first', async (t, server) => {
-  const scene = await setScene(server);
-  const first = await logIn(scene);
-  const other = await makeUser(server.db);
-  const { url, checks } = await begin(scene, { prompt: 'login' });
-  const page = await scene.ua.open(url.href);
-  const leaving = await typePassword(scene.ua, page, other);
-  const consent = await scene.ua.submit(leaving, '/confirm');
-  t.is(await reasonOf(server, first.session_id), 'logout');
-  t.regex(textOf(consent), new RegExp(`Signed in as ${other.username}`));
-  const back = sentTo(await scene.ua.submit(consent, '/consent', { decision: 'allow' }));
-  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
-  t.is(tokens.claims()?.sub, other.id);
-  const me = await enter(server, other);
-  t.is((await listIds(server, me, 'browser-sessions')).length, 1);
-  const before = await enter(server, scene.user);
-  t.deepEqual(await listIds(server, before, 'browser-sessions'), []);
-  const [row] = await server.db('sessions').where({ id: first.session_id });
-  const [mine] = await server.db('sessions').where({ id: tokens.session_id });
-  t.not(row.browser_session, mine.browser_session);
-});
+testOnServers(
+  'two users in one browser: the second gets neither session nor consent of the first',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const first = await logIn(scene);
+    const other = await makeUser(server.db);
+    const { url, checks } = await begin(scene, { prompt: 'login' });
+    const page = await scene.ua.open(url.href);
+    const leaving = await typePassword(scene.ua, page, other);
+    const consent = await scene.ua.submit(leaving, '/confirm');
+    t.is(await reasonOf(server, first.session_id), 'logout');
+    t.regex(textOf(consent), new RegExp(`Signed in as ${other.username}`));
+    const back = sentTo(await scene.ua.submit(consent, '/consent', { decision: 'allow' }));
+    const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
+    t.is(tokens.claims()?.sub, other.id);
+    const me = await enter(server, other);
+    t.is((await listIds(server, me, 'browser-sessions')).length, 1);
+    const before = await enter(server, scene.user);
+    t.deepEqual(await listIds(server, before, 'browser-sessions'), []);
+    const [row] = await server.db('sessions').where({ id: first.session_id });
+    const [mine] = await server.db('sessions').where({ id: tokens.session_id });
+    t.not(row.browser_session, mine.browser_session);
+  },
+);

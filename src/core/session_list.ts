@@ -1,0 +1,79 @@
+// Sessions as their owners see them: the live ones, the ended ones, one with its story.
+import { type AuditEvent, listSessionEvents } from './audit.ts';
+import { type Db, present, rows } from './db.ts';
+import { isExpiredSql, type Session } from './sessions.ts';
+
+/** A session as its owner's list shows it. */
+export interface ListedSession extends Session {
+  is_expired: boolean;
+  metadata: { client_name?: string };
+  device_name: string | null;
+  device_platform: string | null;
+  device_app_version: string | null;
+  device_device_id: string | null;
+}
+
+const listed = (db: Db) => `
+  select s.*, ${isExpiredSql(db, 's.')} as is_expired, c.metadata, d.name as device_name, d.platform as device_platform,
+    d.app_version as device_app_version, d.device_id as device_device_id
+  from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id`;
+
+/** Where a list goes on: behind this session. */
+export interface SessionCursor {
+  last_used_at: Date;
+  id: string;
+}
+
+/** A user's live sessions, last used first, `limit` at a time. */
+export async function listLiveSessions(
+  db: Db,
+  user_id: string,
+  { limit = 50, after }: { limit?: number; after?: SessionCursor | undefined } = {},
+  at?: Date,
+): Promise<ListedSession[]> {
+  const behind = after ? 'and (s.last_used_at < :used or (s.last_used_at = :used and s.id < :after))' : '';
+  return await rows<ListedSession>(
+    db,
+    `${listed(db)} where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')} ${behind}
+     order by s.last_used_at desc, s.id desc limit :limit`,
+    { user_id, limit, now: present(db, at), used: after?.last_used_at ?? null, after: after?.id ?? null },
+  );
+}
+
+/** A user's sessions that are over, last ended first. Expired ones count from the moment in which they were ended. */
+export async function listEndedSessions(db: Db, user_id: string, limit: number): Promise<ListedSession[]> {
+  return await rows<ListedSession>(
+    db,
+    `${listed(db)} where s.user_id = :user_id and s.ended_at is not null order by s.ended_at desc limit :limit`,
+    { user_id, limit, now: present(db) },
+  );
+}
+
+/** One session of this user, ended ones too, or null: another user's session does not exist for them. */
+export async function findUserSession(
+  db: Db,
+  user_id: string,
+  id: string,
+  at?: Date,
+): Promise<ListedSession | null> {
+  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id and s.user_id = :user_id`, {
+    id,
+    user_id,
+    now: present(db, at),
+  });
+  return session ?? null;
+}
+
+/** One session of any user, ended ones too, or null. */
+export async function findAnySession(db: Db, id: string, at?: Date): Promise<ListedSession | null> {
+  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id`, {
+    id,
+    now: present(db, at),
+  });
+  return session ?? null;
+}
+
+/** The last rotations of a session, newest first: when, from which address, with which user agent. */
+export async function listRotations(db: Db, id: string, limit = 10): Promise<AuditEvent[]> {
+  return await listSessionEvents(db, id, 'refresh_token_rotated', limit);
+}

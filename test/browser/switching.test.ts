@@ -1,0 +1,76 @@
+// A browser that more than one person uses: the wrong one is signed in, and the right one gets through all the same.
+import * as oidc from 'openid-client';
+import { makeUser } from '../helpers/builders.ts';
+import { testOnServers } from '../helpers/server.ts';
+import { begin, publicClient, setScene } from '../third_party/code_flow.ts';
+import { heading, press, read, serve, typeLogin, useWindows } from './windows.ts';
+
+const openWindow = useWindows();
+
+testOnServers('somebody else signs in instead, and the request goes on for them', async (t, server) => {
+  const redirect_uri = `${await serve(t, 'Back')}/callback`;
+  const client = { redirect_uris: [redirect_uri], require_pushed_authorization_requests: true };
+  const scene = await setScene(server, { client });
+  const { parameters, checks } = await begin(scene, { redirect_uri });
+  const window = await openWindow(t);
+  await window.goto((await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters)).href);
+  const first = await makeUser(server.db);
+  await typeLogin(window, first);
+  t.true((await read(window)).includes(`Signed in as ${first.username}`));
+  await press(window, 'Not you?');
+  t.is(await heading(window), 'Sign in');
+  await typeLogin(window, scene.user);
+  t.true((await read(window)).includes(`Signed in as ${scene.user.username}`));
+  await press(window, 'Allow');
+  await window.waitForURL(`${redirect_uri}?*`);
+  const tokens = await oidc.authorizationCodeGrant(scene.config, new URL(window.url()), checks);
+  t.is(tokens.claims()?.sub, scene.user.id);
+});
+
+testOnServers(
+  'somebody else proves who they are where the signed-in user was asked to, with scripts or without',
+  async (t, server) => {
+    for (const javaScriptEnabled of [true, false]) {
+      const redirect_uri = `${await serve(t, 'Back')}/callback`;
+      const scene = await setScene(server, { client: { redirect_uris: [redirect_uri] } });
+      const window = await openWindow(t, { javaScriptEnabled });
+      await window.goto(`${server.url}/account`);
+      await typeLogin(window, await makeUser(server.db));
+      const { url, checks } = await begin(scene, { redirect_uri, prompt: 'login' });
+      await window.goto(url.href);
+      t.is(await heading(window), 'Confirm that it is you');
+      await typeLogin(window, scene.user);
+      if (!javaScriptEnabled) await press(window, 'Continue');
+      await press(window, 'Allow');
+      await window.waitForURL(`${redirect_uri}?*`);
+      const tokens = await oidc.authorizationCodeGrant(scene.config, new URL(window.url()), checks);
+      t.is(tokens.claims()?.sub, scene.user.id);
+      await window.goto(`${server.url}/account`);
+      t.true((await read(window)).includes(`Signed in as ${scene.user.username}`));
+    }
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'a device is connected for whoever signs in instead',
+  async (t, server) => {
+    const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+    const client = { ...publicClient, redirect_uris: [], response_types: [], grant_types: [deviceGrant] };
+    const scene = await setScene(server, { client });
+    const shown = await oidc.initiateDeviceAuthorization(scene.config, { scope: 'openid' });
+    const window = await openWindow(t);
+    await window.goto(shown.verification_uri_complete ?? '');
+    await press(window, 'Continue');
+    await press(window, 'Continue');
+    await typeLogin(window, await makeUser(server.db));
+    await press(window, 'Not you?');
+    await typeLogin(window, scene.user);
+    await press(window, 'Allow');
+    t.is(await heading(window), 'Your device is connected');
+    const { device_code } = shown;
+    const tokens = await oidc.genericGrantRequest(scene.config, deviceGrant, { device_code });
+    t.is(tokens.claims()?.sub, scene.user.id);
+  },
+  ['sqlite'],
+);
