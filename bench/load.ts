@@ -1,10 +1,13 @@
 // The load: one chain of refreshes per kept-alive connection, each answer checked before its token is used.
 import { type Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { readCpuTime } from './cpu.ts';
 
 /** What a load is driven against. */
 export interface Target {
   url: string;
+  /** The server's process. */
+  pid: number;
   agent: Agent;
   /** The refresh token that each chain presents next. */
   chains: string[];
@@ -20,20 +23,25 @@ export interface Round {
   /** Milliseconds. */
   p50: number;
   p99: number;
+  /** Of the server's process for one refresh, milliseconds; not a number where the system does not tell. */
+  cpu: number;
 }
 
 /** Lets every chain refresh as fast as it is answered, for so many seconds. */
 export async function drive(target: Target, seconds: number): Promise<Round> {
+  const before = await readCpuTime(target.pid);
   const start = performance.now();
   const end = start + seconds * 1000;
   const times = (await Promise.all(target.chains.map((_, chain) => follow(target, chain, end)))).flat();
   const elapsed = (performance.now() - start) / 1000;
+  const after = await readCpuTime(target.pid);
   times.sort((a, b) => a - b);
   return {
     count: times.length,
     per_second: times.length / elapsed,
     p50: percentile(times, 0.5),
     p99: percentile(times, 0.99),
+    cpu: before === null || after === null ? Number.NaN : (1000 * (after - before)) / times.length,
   };
 }
 

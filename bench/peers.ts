@@ -42,6 +42,7 @@ async function startKindred(databaseUrl: string, connections: number): Promise<R
   return {
     name: 'kindred',
     url: child.url,
+    pid: child.pid,
     agent,
     chains,
     form: (refresh_token) => ({ grant_type: 'refresh_token', client_id, refresh_token }),
@@ -96,6 +97,7 @@ async function startFloor(databaseUrl: string, connections: number): Promise<Run
   return {
     name: 'floor',
     url: child.url,
+    pid: child.pid,
     agent: new Agent({ keepAlive: true, maxSockets: connections }),
     chains: Array.from({ length: connections }, (_, id) => `${id}.0`),
     form: (refresh_token) => ({ grant_type: 'refresh_token', refresh_token }),
@@ -136,7 +138,7 @@ async function serve(script: string, databaseUrl: string, more: Record<string, s
   const died = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${script} ended: ${code}`)));
   died.catch(() => {});
   const [{ port }] = (await Promise.race([once(child, 'message'), died])) as [{ port: number }];
-  return { url: `http://127.0.0.1:${port}`, stop: () => stop(child) };
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid ?? 0, stop: () => stop(child) };
 }
 
 // The children end when their parent lets go of them, or dies.

@@ -15,6 +15,8 @@ export interface Result {
 export interface Report {
   at: string;
   machine: string;
+  /** The load average at the end; with two processes, a generator and Postgres, about 3 when nothing else runs. */
+  load: number;
   settings: Record<string, unknown>;
   results: Result[];
   /** Of the UPDATEs on sessions, how many stayed heap-only. */
@@ -24,7 +26,11 @@ export interface Report {
 /** The medians of a peer's rounds. */
 export function summarize(name: string, rounds: Round[]): Result {
   const of = (figure: keyof Round) => median(rounds.map((round) => round[figure]));
-  return { name, rounds, median: { per_second: of('per_second'), p50: of('p50'), p99: of('p99') } };
+  return {
+    name,
+    rounds,
+    median: { per_second: of('per_second'), p50: of('p50'), p99: of('p99'), cpu: of('cpu') },
+  };
 }
 
 /** Prints the medians; with a floor, also what share of it each peer reaches. */
@@ -33,11 +39,12 @@ export function printReport({ results, hot_share }: Report): void {
   const line = (cells: string[]) =>
     console.log(cells.map((cell, column) => (column === 0 ? cell.padEnd(10) : cell.padStart(13))).join(''));
   console.log();
-  line(['refresh', 'per second', 'of the floor', 'p50 ms', 'p99 ms', 'HOT share']);
+  line(['refresh', 'per second', 'of the floor', 'p50 ms', 'p99 ms', 'CPU ms', 'HOT share']);
   for (const { name, median: found } of results) {
     const share = floor ? `${((100 * found.per_second) / floor.median.per_second).toFixed(0)} %` : '-';
     const hot = (hot_share[name] ?? Number.NaN).toFixed(3);
-    line([name, found.per_second.toFixed(0), share, found.p50.toFixed(2), found.p99.toFixed(2), hot]);
+    const times = [found.p50, found.p99, found.cpu].map((time) => time.toFixed(2));
+    line([name, found.per_second.toFixed(0), share, ...times, hot]);
   }
 }
 

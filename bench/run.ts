@@ -1,7 +1,7 @@
 // `npm run bench [-- <names>]`: how fast refresh tokens rotate, measured against a floor in the same run. The floor does
 // the least that any server in this process model must: parse a form, one UPDATE, one signature. Rounds of all peers
 // alternate, so that a machine that slows down slows all of them; medians of the rounds are what counts.
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { startPostgres } from '../test/helpers/postgres.ts';
 import { databaseUrl, query } from '../test/helpers/templates.ts';
 import { drive, type Round } from './load.ts';
@@ -21,6 +21,8 @@ async function main(): Promise<void> {
   console.log(
     `${connections} connections, ${rounds} rounds of ${roundLength} s each, on ${describeMachine()}`,
   );
+  const [load = 0] = loadavg();
+  if (load > 1) console.log(`the machine is busy (load ${load.toFixed(1)}): only CPU time is to be trusted`);
   const postgres = await startPostgres();
   const running: RunningPeer[] = [];
   try {
@@ -59,6 +61,7 @@ async function measure(running: RunningPeer[]): Promise<Report> {
   return {
     at: new Date().toISOString(),
     machine: describeMachine(),
+    load: loadavg()[0] ?? 0,
     settings: { connections, rounds, round_seconds: roundLength, postgres: '18, fsync off' },
     results,
     hot_share: shares,

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
-import type { NewClient } from '../src/core/clients.ts';
+import type { NewClient } from '../src/core/client_metadata.ts';
 import { createResourceServer } from '../src/core/resource_servers.ts';
-import { heading, press, typeLogin, useWindows } from './browser/windows.ts';
+import { heading, press, readPart, typeLogin, useWindows } from './browser/windows.ts';
 import { makeClient, makeUser } from './helpers/builders.ts';
 import { send } from './helpers/client.ts';
 import { api, signIn } from './helpers/oauth.ts';
@@ -93,7 +93,7 @@ async function useApp(t: T, server: TestServer, page: Page, url: string): Promis
   await press(page, 'Allow');
   await page.getByText(`Signed in as ${user.username}, refreshed 0 times.`).waitFor();
   t.is(page.url(), url);
-  t.like(JSON.parse(await page.locator('pre').innerText()), {
+  t.like(JSON.parse(await readPart(page.locator('pre'))), {
     iss: server.issuer,
     sub: user.id,
     preferred_username: user.username,

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { Config } from '../../config/index.ts';
 import { recordEvents } from '../core/audit.ts';
-import { describeClient, newClient } from '../core/clients.ts';
+import { newClient } from '../core/client_metadata.ts';
+import { describeClient } from '../core/clients.ts';
 import { createResourceServer as insertResourceServer, newResourceServer } from '../core/resource_servers.ts';
 import { openServices } from '../core/services.ts';
 import { registerClient } from '../oidc/clients.ts';

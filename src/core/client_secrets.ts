@@ -4,7 +4,8 @@ import type { Knex } from 'knex';
 import { digest, equalBytes } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { type Client, hasSecret } from './clients.ts';
+import { hasSecret } from './client_metadata.ts';
+import type { Client } from './clients.ts';
 import { json, present } from './db.ts';
 
 export interface ClientSecret {

@@ -2,8 +2,9 @@
 // somewhere. They are third-party clients, whatever they say of themselves.
 import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
+import { type ClientMetadata, hasSecret, metadataShape } from './client_metadata.ts';
 import { newClientSecret } from './client_secrets.ts';
-import { type Client, type ClientMetadata, hasSecret, metadataShape } from './clients.ts';
+import type { Client } from './clients.ts';
 import { type Db, json, present } from './db.ts';
 
 const shape = z.object(metadataShape);

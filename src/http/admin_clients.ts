@@ -1,16 +1,9 @@
 // Administration of clients: register, read, change, remove, and their secrets.
 import { z } from 'zod';
 import { recordEvents } from '../core/audit.ts';
+import { clientChange, newClient } from '../core/client_metadata.ts';
 import { addClientSecret, removeClientSecret } from '../core/client_secrets.ts';
-import {
-  type Client,
-  clientChange,
-  deleteClient,
-  describeClient,
-  findClient,
-  listClients,
-  newClient,
-} from '../core/clients.ts';
+import { type Client, deleteClient, describeClient, findClient, listClients } from '../core/clients.ts';
 import { AppError } from '../lib/errors.ts';
 import { packCursor, readCursor } from './cursor.ts';
 import { id, moment, paging, route } from './routes.ts';

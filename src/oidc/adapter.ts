@@ -1,6 +1,7 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
 import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { type Client, deleteClient, findClient, hasSecret } from '../core/clients.ts';
+import { hasSecret } from '../core/client_metadata.ts';
+import { type Client, deleteClient, findClient } from '../core/clients.ts';
 import {
   consumeModel,
   deleteModel,

@@ -1,13 +1,7 @@
 // Registration of clients: what the engine would refuse at the first request is refused at once.
 import { errors, type Provider } from 'oidc-provider';
-import {
-  type Client,
-  type ClientChange,
-  type ClientRegistry,
-  createClient,
-  type NewClient,
-  updateClient,
-} from '../core/clients.ts';
+import type { ClientChange, NewClient } from '../core/client_metadata.ts';
+import { type Client, type ClientRegistry, createClient, updateClient } from '../core/clients.ts';
 import type { Db } from '../core/db.ts';
 import { AppError } from '../lib/errors.ts';
 import { engineMetadata } from './adapter.ts';

@@ -26,12 +26,13 @@ export function guardRegistration(services: Services): Middleware {
   };
 }
 
-// RFC 7592, 2.2: an update names the secret that the client has. The engine is told that it does.
+// RFC 7592, 2.2: an update names the secret that the client has. The engine is told that it does. Ids that the engine
+// gives need no decoding.
 async function presentSecret({ db }: Services, ctx: Context): Promise<void> {
   const body = ctx.request.body as { client_secret?: unknown } | undefined;
   const presented = body?.client_secret;
   if (typeof presented !== 'string') return;
-  const client = await findClient(db, decodeURIComponent(ctx.path.split('/')[2] ?? ''));
+  const client = await findClient(db, ctx.path.split('/')[2] ?? '');
   if (client && verifyClientSecret(client.secrets, presented))
     Object.assign(body ?? {}, { client_secret: secretPlaceholder });
   else Object.assign(body ?? {}, { client_secret: '' });

@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { begin, type Scene, setScene } from '../third_party/code_flow.ts';
-import { heading, press, read, serve, typeLogin, useWindows } from './windows.ts';
+import { heading, press, read, readPart, serve, typeLogin, useWindows } from './windows.ts';
 
 const openWindow = useWindows();
 
@@ -141,14 +141,16 @@ testOnServers(
   async (t, server) => {
     const { scene, window, redirect_uri } = await sendToLogin(t, server);
     const { keyboard } = window;
+    await window.locator('#username:focus').waitFor();
     await keyboard.type(scene.user.username);
     await keyboard.press('Tab');
+    await window.locator('#password:focus').waitFor();
     await keyboard.type('correct horse battery staple');
     await keyboard.press('Enter');
     await window.getByRole('button', { name: 'Allow' }).waitFor();
     for (const expected of ['Not you?', 'Deny', 'Allow']) {
       await keyboard.press('Tab');
-      t.is(await window.locator(':focus').innerText(), expected);
+      t.is(await readPart(window.locator(':focus')), expected);
     }
     await keyboard.press('Enter');
     const back = await comeBack(window, redirect_uri);

@@ -67,5 +67,5 @@ export async function readPart(part: Locator): Promise<string> {
 
 /** The heading of the page. */
 export async function heading(page: Page): Promise<string> {
-  return (await page.locator('h1').innerText()).trim();
+  return await readPart(page.locator('h1'));
 }

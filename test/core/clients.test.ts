@@ -1,11 +1,11 @@
 import test from 'ava';
+import { newClient } from '../../src/core/client_metadata.ts';
 import { verifyClientSecret } from '../../src/core/client_secrets.ts';
 import {
   type Client,
   createClient,
   describeClient,
   findClient,
-  newClient,
   retryWindowOf,
 } from '../../src/core/clients.ts';
 import { AppError } from '../../src/lib/errors.ts';

@@ -1,6 +1,7 @@
 // What the tests begin with: users, clients and sessions of which a test names only what it is about.
 
-import { type Client, createClient, type NewClient } from '../../src/core/clients.ts';
+import type { NewClient } from '../../src/core/client_metadata.ts';
+import { type Client, createClient } from '../../src/core/clients.ts';
 import type { Db } from '../../src/core/db.ts';
 import { saveModel } from '../../src/core/oidc_models.ts';
 import { hashPassword } from '../../src/core/passwords.ts';

@@ -85,7 +85,7 @@ export function formOf(page: Page, action: string): PageForm {
 /** What a person reads, in one line. */
 export function textOf({ text }: Page): string {
   const main = /<main[\s\S]*<\/main>/.exec(text)?.[0] ?? text;
-  return unescape(main.replaceAll(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/g, ' '))
+  return readEntities(main.replaceAll(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/g, ' '))
     .replaceAll(/\s+/g, ' ')
     .trim();
 }
@@ -113,10 +113,10 @@ function readForm(form: string, url: string): PageForm {
 }
 
 function attribute(tag: string, name: string): string {
-  return unescape(new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? '');
+  return readEntities(new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? '');
 }
 
-function unescape(html: string): string {
+function readEntities(html: string): string {
   const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"' };
   return html
     .replaceAll(/&#(x?)([0-9a-f]+);/gi, (_, hex, code) =>

@@ -1,6 +1,6 @@
 // The code flow as a third-party client and its user go through it, with openid-client in between.
 import * as oidc from 'openid-client';
-import type { NewClient } from '../../src/core/clients.ts';
+import type { NewClient } from '../../src/core/client_metadata.ts';
 import type { User } from '../../src/core/users.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import type { TestServer } from '../helpers/server.ts';

@@ -79,7 +79,10 @@ for (const name of storeNames) {
     t.regex(textOf(consent), /Document client would like access.*Nobody here has checked this app/);
     await scene.ua.submit(consent, '/consent', { decision: 'allow' });
     const tokens = await logIn(scene);
-    t.is((await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '')).claims()?.sub, scene.user.id);
+    t.is(
+      (await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '')).claims()?.sub,
+      scene.user.id,
+    );
     t.deepEqual(new Set(honest.asked), new Set(['/client']));
 
     const row = { first_party: true, scope: 'openid account admin', metadata: {}, secrets: [] };
@@ -100,7 +103,11 @@ for (const name of storeNames) {
     );
     t.is(rows.length, 2);
 
-    for (const id of [`${honest.origin}/moved`, `${honest.origin}/other`, honest.client_id.replace('s:', ':')]) {
+    for (const id of [
+      `${honest.origin}/moved`,
+      `${honest.origin}/other`,
+      honest.client_id.replace('s:', ':'),
+    ]) {
       const { url } = await begin(scene);
       url.searchParams.set('client_id', id);
       const refused = await scene.ua.send(url.href);
@@ -116,7 +123,10 @@ testOnOwnServers(
     const { client_id, asked } = await serveDocument(t);
     const ua = openUserAgent(server.url);
     for (const host of ['localhost', '127.0.0.1', '[::ffff:127.0.0.1]', '0.0.0.0']) {
-      const query = new URLSearchParams({ client_id: client_id.replace('localhost', host), response_type: 'code' });
+      const query = new URLSearchParams({
+        client_id: client_id.replace('localhost', host),
+        response_type: 'code',
+      });
       const refused = await ua.send(`${server.url}/authorize?${query}`);
       t.deepEqual([refused.status, refused.location], [400, null], host);
     }

@@ -32,8 +32,8 @@ testOnServers('nobody registers where that is not allowed', async (t, server) =>
   for (const method of ['POST', 'GET', 'PUT', 'DELETE'])
     t.is((await send(`${server.url}/register`, { method, json: wanted })).status, 404, method);
   t.is((await send(`${server.url}/register/gateway`)).status, 404);
-  const metadata = await (await fetch(`${server.url}/.well-known/openid-configuration`)).json();
-  t.is(metadata.registration_endpoint, undefined);
+  const { body } = await send(`${server.url}/.well-known/openid-configuration`);
+  t.is(body.registration_endpoint, undefined);
 });
 
 const initial = 'the-initial-access-token-of-these-tests';
@@ -150,7 +150,6 @@ testOnOwnServers('nonsense is refused in words and breaks nothing', open, async 
     { ...wanted, token_endpoint_auth_method: 'client_secret_jwt' },
     { ...wanted, id_token_signed_response_alg: 'HS256' },
     { ...wanted, client_name: 'x'.repeat(50_000) },
-    { ...wanted, software_id: { $gt: '' } },
     [],
     null,
   ]) {

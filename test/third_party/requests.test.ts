@@ -53,7 +53,7 @@ testOnServers('a signed request is taken from the key of its client alone', asyn
   };
   const scene = await setScene(server, { client });
   const { parameters, checks, url: unsigned } = await begin(scene);
-  const signed = (key: CryptoKey) =>
+  const signed = (key: oidc.CryptoKey) =>
     oidc.buildAuthorizationUrlWithJAR(scene.config, parameters, { key, kid: 'mine' });
   t.is(errorOf(sentTo(await scene.ua.open(unsigned.href))), 'invalid_request');
   const forged = await scene.ua.open((await signed(wrong.privateKey)).href);
@@ -120,7 +120,7 @@ testOnServers(
     const scene = await setScene(server, { client: publicClient });
     const keys = await oidc.randomDPoPKeyPair('ES256');
     const others = await oidc.randomDPoPKeyPair('ES256');
-    const handle = (pair: CryptoKeyPair, config: oidc.Configuration) => ({
+    const handle = (pair: oidc.CryptoKeyPair, config: oidc.Configuration) => ({
       DPoP: oidc.getDPoPHandle(config, pair),
     });
     const { back, started } = await getCode(scene);
