@@ -37,6 +37,8 @@ export interface AccessTokenVerifier {
   verify: (token: string) => Promise<AccessTokenClaims | null>;
   /** The claims of a JWT that we signed and that has not expired, whether or not its session lives. No database. */
   read: (token: string) => Promise<AccessTokenClaims | null>;
+  /** The client that a JWT of ours was issued to, also when it has expired or its session is over. No database. */
+  issuedTo: (token: string) => Promise<string | null>;
 }
 
 /** Makes the verifier for tokens of `issuer`, signed by one of the `keys` of the moment. */
@@ -49,7 +51,7 @@ export function createAccessTokenVerifier(
     keySet: createLocalJWKSet({ keys: list.map((key) => key.public_jwk) }),
     algorithms: [...new Set(list.map((key) => key.alg))],
   }));
-  const read = async (token: string) => {
+  const readAt = async (token: string, currentDate?: Date) => {
     try {
       const { keySet, algorithms } = keySetOf(keys());
       const { payload } = await jwtVerify(token, keySet, {
@@ -57,14 +59,17 @@ export function createAccessTokenVerifier(
         algorithms,
         typ: 'at+jwt',
         requiredClaims: ['exp', 'jti', 'sub', 'client_id'],
+        ...(currentDate ? { currentDate } : {}),
       });
       return hasOurShape(payload) ? payload : null;
     } catch {
       return null;
     }
   };
+  const read = (token: string) => readAt(token);
   return {
     read,
+    issuedTo: async (token) => (await readAt(token, new Date(0)))?.client_id ?? null,
     async verify(token) {
       const claims = isJwt(token) ? await read(token) : await findOpaque(db, issuer, token);
       return claims && (await isLive(db, claims)) ? claims : null;

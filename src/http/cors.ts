@@ -30,3 +30,13 @@ export async function allowClientOrigin(services: Services, ctx: Context, client
   ctx.set('Access-Control-Allow-Origin', origin);
   ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate, Retry-After, X-Request-Id');
 }
+
+/**
+ * The same for a token that is no good any more: a page that cannot read our 401 cannot tell that it has to refresh from
+ * being offline. Only for a JWT that we signed, and so only for the client that it was issued to.
+ */
+export async function allowOriginOfToken(services: Services, ctx: Context, token: string): Promise<void> {
+  if (!ctx.get('origin')) return;
+  const client_id = await services.verifier.issuedTo(token);
+  if (client_id !== null) await allowClientOrigin(services, ctx, client_id);
+}

@@ -2,6 +2,7 @@
 import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { Services } from '../core/services.ts';
+import { allowOriginOfToken } from './cors.ts';
 
 /** The engine's paths for machines, with their methods. What is in none of these tables does not exist. */
 const machine: Record<string, string[]> = {
@@ -53,7 +54,7 @@ export function mountEngine(services: Services, engine: () => Middleware): Middl
     if (ctx.status === 401 && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${services.config.issuer}"`);
     }
-    withholdOrigin(ctx);
+    await withholdOrigin(services, ctx);
   };
 }
 
@@ -80,9 +81,12 @@ function routeOf(path: string): string {
 }
 
 // The engine lets every origin read until it knows the client and finds the origin wrong; for a client that does not
-// exist it never gets so far.
-function withholdOrigin(ctx: Context): void {
+// exist, or a token that is no good any more, it never gets so far.
+async function withholdOrigin(services: Services, ctx: Context): Promise<void> {
   const { oidc } = ctx as Context & { oidc?: { client?: object } };
   const isOpen = ctx.path === '/jwks' || ctx.path.startsWith('/.well-known/');
-  if (!isOpen && ctx.method !== 'OPTIONS' && !oidc?.client) ctx.remove('Access-Control-Allow-Origin');
+  if (isOpen || ctx.method === 'OPTIONS' || oidc?.client) return;
+  ctx.remove('Access-Control-Allow-Origin');
+  const [, token] = /^(?:bearer|dpop) ([\x21-\x7e]+)$/i.exec(ctx.get('authorization')) ?? [];
+  if (ctx.path === '/userinfo' && token) await allowOriginOfToken(services, ctx, token);
 }

@@ -6,6 +6,7 @@ import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';
 import { certificateThumbprint, readCertificate } from '../lib/certificate.ts';
 import { AppError } from '../lib/errors.ts';
+import { allowOriginOfToken } from './cors.ts';
 import { verifyProof } from './dpop.ts';
 import { resourceMetadataUrl } from './resource_metadata.ts';
 import type { Auth, Call } from './routes.ts';
@@ -27,6 +28,7 @@ export async function authorize(
   const claims = await services.verifier.verify(presented.token);
   const isOurs = claims !== null && claims.aud === services.config.resource;
   if (!isOurs || !(await isPossessed(services, ctx, claims, presented))) {
+    await allowOriginOfToken(services, ctx, presented.token);
     throw challenge(services, ctx, new AppError('invalid_token'), 'invalid_token');
   }
   if (!(await mayCall(services, claims, auth))) {

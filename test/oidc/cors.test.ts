@@ -107,3 +107,25 @@ testOnServers('what is public is public to every page', async (t, server) => {
   const answer = await token(server, { grant_type: 'password', client_id });
   t.is(readerOf(answer), '*', 'no origin, no page');
 });
+
+testOnServers(
+  'a page may read that its token is no good any more, and no other page may',
+  async (t, server) => {
+    const client = await makeClient(server.db, registered);
+    const { tokens } = await signIn(server, { client, form: { scope: 'openid account' } });
+    await server.db('sessions').where({ id: tokens.session_id }).update({ ended_at: new Date() });
+    for (const path of ['/api/me', '/userinfo']) {
+      for (const [origin, reader] of [
+        [mine, mine],
+        ['https://evil.example', undefined],
+      ] as const) {
+        const answer = await send(server.url + path, {
+          headers: { Origin: origin, Authorization: `Bearer ${tokens.access_token}` },
+        });
+        t.deepEqual([answer.status, readerOf(answer)], [401, reader], `${path} from ${origin}`);
+      }
+      const forged = { Origin: mine, Authorization: `Bearer ${tokens.access_token.slice(0, -4)}AAAA` };
+      t.is(readerOf(await send(server.url + path, { headers: forged })), undefined, 'nobody signed this');
+    }
+  },
+);

@@ -1,5 +1,6 @@
 // What a user allows a third-party client: asked once, remembered, withdrawn, and never more than the page showed.
 import * as oidc from 'openid-client';
+import { makeUser } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
@@ -159,4 +160,19 @@ testOnServers('“Not you?” asks for another user and keeps the request', asyn
     resource: bills.identifier,
   });
   t.is(tokens.claims()?.sub, scene.user.id);
+});
+
+testOnServers('“Not you?” works for a pushed request as well', async (t, server) => {
+  const scene = await setScene(server, { client: { require_pushed_authorization_requests: true } });
+  const { ua, user } = scene;
+  const { parameters, checks } = await begin(scene);
+  const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters);
+  const consent = await typePassword(ua, await ua.open(url.href), user);
+  const other = await makeUser(server.db);
+  const again = await typePassword(ua, await ua.submit(consent, '/switch'), other);
+  t.regex(textOf(again), new RegExp(`Signed in as ${other.username}`));
+  const back = sentTo(await ua.submit(again, '/consent', { decision: 'allow' }));
+  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
+  t.is(tokens.claims()?.sub, other.id);
+  t.is(await consentOf(scene), null, 'nobody allowed anything in the name of the first');
 });

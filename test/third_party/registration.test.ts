@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionContext } from 'ava';
+import { generateKeyPair, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
 import { type Answer, type Json, send } from '../helpers/client.ts';
@@ -179,37 +180,42 @@ async function startInner(t: ExecutionContext) {
   return { port: (server.address() as AddressInfo).port, asked };
 }
 
+/** Registers with keys at `host`, then authenticates as far as those keys would be needed. */
+async function useKeysAt(server: TestServer, host: string, port: number): Promise<number> {
+  const made = await register(server, {
+    ...wanted,
+    jwks_uri: `http://${host}:${port}/jwks`,
+    token_endpoint_auth_method: 'private_key_jwt',
+  });
+  if (made.status === 400) return 400;
+  const client_id = String(made.body.client_id);
+  const client_assertion = await new SignJWT({ jti: crypto.randomUUID() })
+    .setProtectedHeader({ alg: 'RS256', kid: 'x' })
+    .setIssuer(client_id)
+    .setSubject(client_id)
+    .setAudience(server.issuer)
+    .setExpirationTime('1m')
+    .sign((await generateKeyPair('RS256')).privateKey);
+  const grant = { grant_type: 'authorization_code', code: 'x', redirect_uri: callback };
+  const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+  return (await token(server, { ...grant, client_id, client_assertion, client_assertion_type })).status;
+}
+
 testOnOwnServers('nothing is fetched from inner addresses, by number or by name', open, async (t, server) => {
-  const inner = await startInner(t);
-  const { port } = inner;
-  const client_assertion = 'eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.eyJpc3MiOiJ4In0.AAAA';
-  for (const host of [
-    '127.0.0.1',
-    'localhost',
-    '[::1]',
-    '[::ffff:127.0.0.1]',
-    '0.0.0.0',
-    '2130706433',
-    '169.254.1.1',
-  ]) {
-    const origin = `http://${host}:${port}`;
-    const made = await register(server, {
-      ...wanted,
-      jwks_uri: `${origin}/jwks`,
-      token_endpoint_auth_method: 'private_key_jwt',
-      logo_uri: `${origin}/logo.png`,
-      sector_identifier_uri: undefined,
-    });
-    if (made.status === 400) continue;
-    const answer = await token(server, {
-      grant_type: 'authorization_code',
-      code: 'x',
-      redirect_uri: callback,
-      client_id: String(made.body.client_id),
-      client_assertion,
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    });
-    t.true([400, 401].includes(answer.status), `${host}: ${answer.status}`);
+  const { port, asked } = await startInner(t);
+  for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '2130706433']) {
+    const status = await useKeysAt(server, host, port);
+    t.true([400, 401].includes(status), `${host}: ${status}`);
   }
-  t.deepEqual(inner.asked, []);
+  t.deepEqual(asked, []);
 });
+
+testOnOwnServers(
+  'inner addresses are asked where that is allowed',
+  { ...open, FETCH_PRIVATE_ADDRESSES: 'true' },
+  async (t, server) => {
+    const { port, asked } = await startInner(t);
+    t.is(await useKeysAt(server, '127.0.0.1', port), 401);
+    t.true(asked.length > 0 && asked.every((path) => path === '/jwks'));
+  },
+);
