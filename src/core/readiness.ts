@@ -11,21 +11,32 @@ export interface Readiness {
 
 const notReady: Readiness = { database: false, migrations: false, signing_key: false };
 
-/** Looks, for `patience` milliseconds at most: a database that takes longer is no help to anybody who waits. */
-export async function checkReadiness(db: Knex, patience = 1_000): Promise<Readiness> {
-  const found: Readiness = { ...notReady };
-  const looked = look(db, found).then(
-    () => true,
-    () => false,
-  );
-  const isDone = await Promise.race([looked, sleep(patience, false, { ref: false })]);
-  return isDone ? { ...found } : { ...notReady };
+/**
+ * Makes the look at one database: `patience` milliseconds at most, since one that takes longer is no help to anybody who
+ * waits. While a look hangs, nobody begins another: they would take every connection away from the requests.
+ */
+export function createReadinessCheck(db: Knex, patience = 1_000): () => Promise<Readiness> {
+  let looking: Promise<Readiness> | null = null;
+  return async () => {
+    looking ??= look(db).finally(() => {
+      looking = null;
+    });
+    return await Promise.race([looking, sleep(patience, notReady, { ref: false })]);
+  };
 }
 
-async function look(db: Knex, found: Readiness): Promise<void> {
-  await db.raw('select 1');
-  found.database = true;
-  found.migrations = await isMigrated(db);
-  if (!found.migrations) return;
-  found.signing_key = (await db('signing_keys').where({ status: 'current' }).first('kid')) !== undefined;
+async function look(db: Knex): Promise<Readiness> {
+  const found = { ...notReady };
+  try {
+    await db.raw('select 1');
+    found.database = true;
+    found.migrations = await isMigrated(db);
+    if (found.migrations) {
+      const key = await db('signing_keys').where({ status: 'current' }).first('kid');
+      found.signing_key = key !== undefined;
+    }
+  } catch {
+    // What had been found by then is the answer.
+  }
+  return found;
 }

@@ -1,6 +1,6 @@
 // For whoever starts, stops and balances: whether the process is up, whether it can work, and that it is about to go.
 import type { Context, Middleware } from 'koa';
-import { checkReadiness } from '../core/readiness.ts';
+import { createReadinessCheck } from '../core/readiness.ts';
 import type { Services } from '../core/services.ts';
 import { remember } from '../lib/remember.ts';
 
@@ -9,7 +9,7 @@ import { remember } from '../lib/remember.ts';
  * log. Anybody may ask, so the database is asked once a second at most.
  */
 export function answerHealth({ db }: Services, isDraining: () => boolean): Middleware {
-  const look = remember(() => checkReadiness(db), 1_000);
+  const look = remember(createReadinessCheck(db), 1_000);
   return async (ctx, next) => {
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return await next();
     if (ctx.path === '/healthz') return answer(ctx, true, { status: 'ok' });
