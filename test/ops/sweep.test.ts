@@ -19,7 +19,7 @@ function ago(days: number, seconds = 0): Date {
   return after(now, -days * day + seconds);
 }
 
-/** The reasons, or here the names, of the sessions that are left. */
+/** The names of the sessions that are left. */
 async function left(db: Db): Promise<string[]> {
   const sessions: Session[] = await db('sessions');
   return sessions.map((session) => session.ip ?? '').toSorted();
@@ -29,21 +29,18 @@ function named(ip: string): Origin {
   return { ip, user_agent: null, request_id: null };
 }
 
-async function openNamed(
-  db: Db,
-  name: string,
-  opened: Date,
-  ttl: Partial<{ idle_ttl: number; absolute_ttl: number }> = {},
-) {
+type Ttl = { idle_ttl?: number; absolute_ttl?: number };
+
+async function openNamed(db: Db, name: string, opened: Date, ttl: Ttl = {}) {
   return await openTestSession(db, { ...(await owners(db)), origin: named(name), ...ttl }, opened);
 }
 
-const known = new WeakMap<
-  Db,
-  Promise<{ user: Awaited<ReturnType<typeof makeUser>>; client: Awaited<ReturnType<typeof makeClient>> }>
->();
+// One of each a database: who they are does not matter here.
+const known = new WeakMap<Db, ReturnType<typeof makeOwners>>();
+const makeOwners = async (db: Db) => ({ user: await makeUser(db), client: await makeClient(db) });
+
 function owners(db: Db) {
-  const made = known.get(db) ?? (async () => ({ user: await makeUser(db), client: await makeClient(db) }))();
+  const made = known.get(db) ?? makeOwners(db);
   known.set(db, made);
   return made;
 }
