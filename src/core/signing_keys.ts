@@ -129,7 +129,7 @@ export async function dropExpiredKeys(db: Db): Promise<number> {
     .delete();
 }
 
-/** Seconds since the current key began to sign, by the database's clock; null when there is none. */
+/** Seconds since the current key began to sign, by the clock of this node; null when there is none. */
 export async function currentKeyAge(db: Db): Promise<number | null> {
   const current = await db<SigningKeyRow>('signing_keys')
     .where({ status: 'current' })
