@@ -7,6 +7,7 @@ import { type Answer, describeProblem, print } from './cli/output.ts';
 const databaseCommands = () => import('./cli/database.ts');
 const userCommands = () => import('./cli/users.ts');
 const clientCommands = () => import('./cli/clients.ts');
+const registryCommands = () => import('./cli/registry.ts');
 const importCommand = () => import('./cli/import_users.ts');
 const operationCommands = () => import('./cli/operations.ts');
 const doctorCommand = () => import('./cli/doctor.ts');
@@ -38,6 +39,7 @@ function createProgram(): Command {
   addDatabaseCommands(program);
   addUserCommands(program);
   addClientCommands(program);
+  addRegistryCommands(program);
   addOperationCommands(program);
   return program;
 }
@@ -45,6 +47,53 @@ function createProgram(): Command {
 function addDatabaseCommands(program: Command): void {
   add(program, 'migrate', 'bring the database to the schema of this version; safe to repeat').action(
     answered(async () => (await databaseCommands()).migrateDatabase()),
+  );
+}
+
+function addRegistryCommands(program: Command): void {
+  const by = (name: string, what: string, args: string[], run: (...given: string[]) => Promise<Answer>) => {
+    const command = add(program, name, what);
+    for (const arg of args) command.argument(`<${arg}>`);
+    command.action(answered(async (...given) => await run(...given.slice(0, args.length).map(String))));
+  };
+  const change = (
+    name: string,
+    what: string,
+    arg: string,
+    run: (id: string, options: { metadata: string }) => Promise<Answer>,
+  ) =>
+    add(program, name, what)
+      .argument(`<${arg}>`)
+      .requiredOption(
+        '--metadata <file>',
+        'a JSON file, or - for stdin; what is null goes back to its default',
+      )
+      .action(answered(async (id, options) => await run(String(id), options as { metadata: string })));
+  by('clients', 'list clients', [], async () => (await registryCommands()).showClients());
+  by('client', 'show a client', ['id'], async (id = '') => (await registryCommands()).showClient(id));
+  change('update-client', 'change a client', 'id', async (id, given) =>
+    (await registryCommands()).updateClient(id, given),
+  );
+  by('delete-client', 'remove a client, its sessions and tokens', ['id'], async (id = '') =>
+    (await registryCommands()).removeClient(id),
+  );
+  by('add-client-secret', 'add a second secret, shown once', ['id'], async (id = '') =>
+    (await registryCommands()).addSecret(id),
+  );
+  by('remove-client-secret', 'remove a secret at once', ['id', 'secret-id'], async (id = '', secret = '') =>
+    (await registryCommands()).removeSecret(id, secret),
+  );
+  by('resource-servers', 'list resource servers', [], async () =>
+    (await registryCommands()).showResourceServers(),
+  );
+  by('resource-server', 'show a resource server', ['identifier'], async (id = '') =>
+    (await registryCommands()).showResourceServer(id),
+  );
+  change('update-resource-server', 'change a resource server', 'identifier', async (id, given) =>
+    (await registryCommands()).changeResourceServer(id, given),
+  );
+  by('delete-resource-server', 'remove a resource server', ['identifier'], async (id = '') =>
+    (await registryCommands()).removeResourceServer(id),
   );
 }
 

@@ -4,10 +4,11 @@ import type { Config } from '../../config/index.ts';
 import { recordEvents } from '../core/audit.ts';
 import { newClient } from '../core/client_metadata.ts';
 import { describeClient } from '../core/clients.ts';
+import type { Db } from '../core/db.ts';
 import { createResourceServer as insertResourceServer, newResourceServer } from '../core/resource_servers.ts';
 import { openServices } from '../core/services.ts';
 import { registerClient } from '../oidc/clients.ts';
-import { createProvider } from '../oidc/provider.ts';
+import { createProvider, type Provider } from '../oidc/provider.ts';
 import { withDatabase } from './database.ts';
 import { readJson } from './input.ts';
 import { type Answer, warn } from './output.ts';
@@ -21,19 +22,26 @@ const clientOptions = z.object({ metadata: z.string() });
 export async function createClient(options: unknown): Promise<Answer> {
   const { metadata } = clientOptions.parse(options);
   const given = newClient.parse(await readJson(metadata));
+  return await withProvider(async (db, provider) => {
+    const { client, client_secret } = await registerClient(
+      db,
+      provider,
+      given,
+      async (tx, one) =>
+        await recordEvents(tx, [{ type: 'client_created', client_id: one.client_id, actor: 'admin' }]),
+    );
+    warnAboutSecret(given.client_secret, client_secret);
+    const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
+    return { data, text: JSON.stringify(data, null, 2) };
+  });
+}
+
+/** Runs a command that has to ask the engine whether it would accept a client. */
+export async function withProvider(work: (db: Db, provider: Provider) => Promise<Answer>): Promise<Answer> {
   return await withDatabase(async (db, config) => {
     const services = await openServices(forOneCommand(config));
     try {
-      const { client, client_secret } = await registerClient(
-        db,
-        createProvider(services),
-        given,
-        async (tx, one) =>
-          await recordEvents(tx, [{ type: 'client_created', client_id: one.client_id, actor: 'admin' }]),
-      );
-      warnAboutSecret(given.client_secret, client_secret);
-      const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
-      return { data, text: JSON.stringify(data, null, 2) };
+      return await work(db, createProvider(services));
     } finally {
       await services.close();
     }

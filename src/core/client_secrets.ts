@@ -1,12 +1,11 @@
 // Client secrets: stored as salted digests, shown once, two at a time while one replaces the other.
 import { randomBytes } from 'node:crypto';
-import type { Knex } from 'knex';
 import { digest, equalBytes } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { hasSecret } from './client_metadata.ts';
 import type { Client } from './clients.ts';
-import { json, present } from './db.ts';
+import { type Db, json, present } from './db.ts';
 
 export interface ClientSecret {
   id: string;
@@ -61,7 +60,7 @@ const maxSecrets = 2;
  * never again. Refuses with `too_many_secrets`, or `client_not_found` when the client has no use for secrets.
  */
 export async function addClientSecret(
-  tx: Knex.Transaction,
+  tx: Db,
   client_id: string,
   { expires, previous_expires }: { expires?: Date | undefined; previous_expires?: Date | undefined } = {},
 ): Promise<{ id: string; client_secret: string }> {
@@ -76,7 +75,7 @@ export async function addClientSecret(
 }
 
 /** Removes a secret; refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
-export async function removeClientSecret(tx: Knex.Transaction, client_id: string, id: string): Promise<void> {
+export async function removeClientSecret(tx: Db, client_id: string, id: string): Promise<void> {
   const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
   if (!client) throw new AppError('client_not_found');
   const rest = client.secrets.filter((secret) => secret.id !== id);
@@ -85,7 +84,7 @@ export async function removeClientSecret(tx: Knex.Transaction, client_id: string
   await saveSecrets(tx, client_id, rest);
 }
 
-async function saveSecrets(tx: Knex.Transaction, client_id: string, secrets: ClientSecret[]): Promise<void> {
+async function saveSecrets(tx: Db, client_id: string, secrets: ClientSecret[]): Promise<void> {
   await tx<Client>('clients')
     .where({ client_id })
     .update({ secrets: json(secrets), updated_at: present(tx) } as never);

@@ -34,7 +34,8 @@ export async function registerClient(
   });
 }
 
-async function changeClient(
+/** Changes a client; null when there is none. Refuses like {@link registerClient}. */
+export async function changeClient(
   db: Db,
   provider: Provider,
   client_id: string,
