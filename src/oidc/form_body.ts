@@ -26,6 +26,7 @@ function readBody(request: IncomingMessage, length: number): Promise<Buffer> {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.once('error', broken).once('close', broken);
     request.once('end', () => {
+      request.off('error', broken).off('close', broken);
       const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
       if (body.length === length) resolve(body);
       else broken();
