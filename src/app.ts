@@ -31,6 +31,7 @@ import { accountRoutes } from './oidc/account_page.ts';
 import { createClientRegistry } from './oidc/clients.ts';
 import { cookieKeys } from './oidc/configuration.ts';
 import { interactionRoutes } from './oidc/interactions.ts';
+import { leanIntrospection } from './oidc/lean_introspection.ts';
 import { leanRefresh } from './oidc/lean_refresh.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { guardRegistration } from './oidc/registration.ts';
@@ -79,7 +80,7 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(secureHeaders(config));
   app.use(answerErrors(log));
   app.use(limitBody(config.bodyLimit));
-  if (lean) app.use(leanRefresh(services));
+  if (lean) app.use(leanRefresh(services)).use(leanIntrospection(services));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());

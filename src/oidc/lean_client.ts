@@ -4,7 +4,6 @@ import type { Context } from 'koa';
 import { verifyClientSecret } from '../core/client_secrets.ts';
 import type { Client } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
-import type { Form } from './form_body.ts';
 
 /** How a client says who it is. */
 export interface Credentials {
@@ -12,24 +11,14 @@ export interface Credentials {
   client_secret: string | null;
 }
 
-// What makes a request more than its form says: proofs of possession, attestations.
+// What makes a request more than its form says: proofs of possession, attestations, an answer that is to be signed.
 const constraints = ['dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
 
 /** Whether a request carries something that only the engine understands. */
-export function isConstrained({ config }: Services, ctx: Context): boolean {
-  const { headers } = ctx;
+export function isConstrained({ config }: Services, { headers }: Context): boolean {
   if (constraints.some((name) => headers[name] !== undefined)) return true;
+  if (headers.accept?.includes('introspection+jwt')) return true;
   return config.certificateHeader !== null && headers[config.certificateHeader] !== undefined;
-}
-
-/** The form when it has no parameters but these, each once and not empty; else null. */
-export function readExactly<Name extends string>(
-  form: Form,
-  names: ReadonlySet<Name>,
-): Partial<Record<Name, string>> | null {
-  const isPlain = ([name, value]: [string, unknown]) =>
-    names.has(name as Name) && typeof value === 'string' && value !== '';
-  return Object.entries(form).every(isPlain) ? (form as Partial<Record<Name, string>>) : null;
 }
 
 /** Who the request says it is from, in one unambiguous way; else null. */

@@ -1,40 +1,27 @@
-// The lean path of a refresh: the common one, from the form to the answer without the engine. It answers nothing but
-// success. Whatever it does not know, or would refuse, it leaves untouched for the engine, so that there is one place
-// that refuses, and one that knows proofs, ID tokens and rich requests. What it decides it decides by the same functions
-// as the engine's path does; test/oidc/lean_refresh.test.ts holds both against each other.
+// The lean path of a refresh: a client with a name or a secret, a session that is bound to nothing and gets no ID token.
 import type { Context, Middleware } from 'koa';
 import { signAccessToken } from '../core/access_token_signer.ts';
-import { isRegisteredOrigin } from '../core/clients.ts';
 import { decodeRefreshToken, mintRefreshToken, verifyRefreshToken } from '../core/refresh_token.ts';
 import { findRefreshable, type Refreshable } from '../core/refreshable.ts';
 import { advance } from '../core/rotation.ts';
 import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
 import { claimsOfUser } from './accounts.ts';
-import { readForm } from './form_body.ts';
-import { type Credentials, isAuthentic, isConstrained, readCredentials, readExactly } from './lean_client.ts';
+import { allowOrigin, leanPath } from './lean.ts';
+import { type Credentials, isAuthentic } from './lean_client.ts';
 import { originOf } from './request.ts';
 import { grantableOf, oidcScopes, words } from './resources.ts';
 
-const parameters = new Set(['grant_type', 'refresh_token', 'client_id', 'client_secret'] as const);
-
-/** Answers refreshes that need nothing special, and passes everything else on as it came. */
+/** Answers refreshes that need nothing special. */
 export function leanRefresh(services: Services): Middleware {
-  return async (ctx, next) => {
-    if (ctx.path !== '/token' || ctx.method !== 'POST' || isConstrained(services, ctx)) return await next();
-    const read = await readForm(ctx);
-    if (!read) return await next();
-    const form = readExactly(read.form, parameters);
-    const credentials = form?.grant_type === 'refresh_token' ? readCredentials(ctx, form) : null;
-    const answer = credentials && (await refresh(services, ctx, credentials, form?.refresh_token ?? ''));
-    if (!answer) {
-      read.giveBack();
-      return await next();
-    }
-    ctx.state.route = '/token';
-    ctx.set('Cache-Control', 'no-store');
-    ctx.body = answer;
-  };
+  return leanPath(services, {
+    path: '/token',
+    parameters: ['grant_type', 'refresh_token'],
+    async answer(ctx, { grant_type, refresh_token }, credentials) {
+      if (grant_type !== 'refresh_token' || !refresh_token) return null;
+      return await refresh(services, ctx, credentials, refresh_token);
+    },
+  });
 }
 
 async function refresh(
@@ -121,16 +108,6 @@ interface GrantPayload {
   openid?: { scope?: string };
   resources?: Record<string, string>;
   rejected?: unknown;
-}
-
-// The engine's headers of CORS. False when the origin is not the client's: the engine says so.
-function allowOrigin(ctx: Context, session: Refreshable): boolean {
-  const origin = ctx.get('origin');
-  if (origin && !isRegisteredOrigin(session, origin)) return false;
-  ctx.vary('Origin');
-  ctx.set('Access-Control-Allow-Origin', origin || '*');
-  ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate');
-  return true;
 }
 
 function answerOf(
