@@ -14,6 +14,15 @@ await pool.query(
   `create table sessions (id int primary key, generation int not null, rotated_at timestamptz) with (fillfactor = 85)`,
 );
 await pool.query('insert into sessions select n, 0, now() from generate_series(0, $1::int - 1) n', [USERS]);
+await pool.query(`
+  create table listed (id int primary key, user_id int not null, client_id text not null, ip text, user_agent text,
+    created_at timestamptz not null, last_used_at timestamptz not null, expires_at timestamptz not null);
+  create index on listed (user_id)`);
+await pool.query(
+  `insert into listed select n, n / 5, 'bench', '127.0.0.1', 'ExampleApp/4.12.1 (iPhone; iOS 18.5; Scale/3.00)', now(), now(), now()
+   from generate_series(0, 5 * $1::int - 1) n`,
+  [USERS],
+);
 
 async function answerToken(ctx: Context, iss: string): Promise<void> {
   const form = ctx.request.body as Record<string, string>;
@@ -41,11 +50,49 @@ async function answerToken(ctx: Context, iss: string): Promise<void> {
   };
 }
 
+// Of the token it believes everything; the row is what makes it active.
+async function answerIntrospection(ctx: Context): Promise<void> {
+  const { token = '' } = ctx.request.body as Record<string, string>;
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  const { rows } = await pool.query({
+    name: 'find',
+    text: 'select generation from sessions where id = $1',
+    values: [claims.sid],
+  });
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = rows.length > 0 ? { active: true, ...claims, token_type: 'Bearer' } : { active: false };
+}
+
+// The caller says who it is: five rows of one user, as JSON.
+async function answerSessions(ctx: Context): Promise<void> {
+  const { rows } = await pool.query({
+    name: 'list',
+    text: 'select * from listed where user_id = $1 order by id',
+    values: [Number(ctx.get('authorization').slice(7))],
+  });
+  const sessions = rows.map(
+    ({ id, client_id, ip, user_agent, created_at, last_used_at, expires_at }, index) => ({
+      id: String(id),
+      client: { client_id, client_name: null },
+      device: null,
+      ip,
+      user_agent,
+      created_at,
+      last_used_at,
+      expires_at,
+      is_current: index === 0,
+    }),
+  );
+  ctx.body = { sessions, next_cursor: null };
+}
+
 function createApp(url: string) {
   const app = new Koa();
   app.use(koaBody());
   app.use(async (ctx) => {
     if (ctx.path === '/token') await answerToken(ctx, url);
+    else if (ctx.path === '/introspect') await answerIntrospection(ctx);
+    else if (ctx.path === '/api/sessions') await answerSessions(ctx);
     else if (ctx.path === '/jwks') ctx.body = jwks;
   });
   return app.callback();
