@@ -6,6 +6,7 @@ import { createLog, type Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens.ts';
 import { type AuditBatch, createAuditBatch } from './audit.ts';
+import { type ClientCache, createClientCache } from './client_cache.ts';
 import { openDatabase } from './db.ts';
 import { type KeyStore, openKeyStore } from './key_store.ts';
 import { openNotices } from './notices.ts';
@@ -17,6 +18,7 @@ export interface Services {
   keyring: Keyring;
   keys: KeyStore;
   verifier: AccessTokenVerifier;
+  clients: ClientCache;
   limits: RateLimits;
   audit: AuditBatch;
   log: Log;
@@ -44,6 +46,7 @@ export async function openServices(config: Config): Promise<Services> {
       keyring,
       keys,
       verifier: createAccessTokenVerifier(db, config.issuer, keys.list),
+      clients: createClientCache(db),
       limits,
       audit,
       log,

@@ -5,7 +5,8 @@ import { isExpiredSql, type Session } from './sessions.ts';
 import { statement } from './statements.ts';
 
 /** A session as its owner's list shows it: without what its tokens are made of. */
-export interface ListedSession extends Omit<Session, 'salt' | 'grant_payload' | 'token_payload'> {
+export interface ListedSession
+  extends Omit<Session, 'salt' | 'grant_payload' | 'token_payload' | 'is_plain'> {
   is_expired: boolean;
   client_name: string | null;
   device_name: string | null;
