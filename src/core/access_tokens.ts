@@ -41,17 +41,18 @@ export interface AccessTokenVerifier {
   issuedTo: (token: string) => Promise<string | null>;
 }
 
-/** Makes the verifier for tokens of `issuer`, signed by one of the `keys` of the moment. */
+/** Makes the verifier for tokens of `issuer`, signed by one of the `keys` of the moment, at the time that `now` tells. */
 export function createAccessTokenVerifier(
   db: Db,
   issuer: string,
   keys: () => SigningKey[],
+  now: () => number,
 ): AccessTokenVerifier {
   const keySetOf = rememberLast((list: SigningKey[]) => ({
     keySet: createLocalJWKSet({ keys: list.map((key) => key.public_jwk) }),
     algorithms: [...new Set(list.map((key) => key.alg))],
   }));
-  const readAt = async (token: string, currentDate?: Date) => {
+  const readAt = async (token: string, currentDate: Date) => {
     try {
       const { keySet, algorithms } = keySetOf(keys());
       const { payload } = await jwtVerify(token, keySet, {
@@ -59,14 +60,14 @@ export function createAccessTokenVerifier(
         algorithms,
         typ: 'at+jwt',
         requiredClaims: ['exp', 'jti', 'sub', 'client_id'],
-        ...(currentDate ? { currentDate } : {}),
+        currentDate,
       });
       return hasOurShape(payload) ? payload : null;
     } catch {
       return null;
     }
   };
-  const read = (token: string) => readAt(token);
+  const read = (token: string) => readAt(token, new Date(now()));
   return {
     read,
     issuedTo: async (token) => (await readAt(token, new Date(0)))?.client_id ?? null,

@@ -48,7 +48,7 @@ export async function openServices(config: Config): Promise<Services> {
       clock,
       keyring,
       keys,
-      verifier: createAccessTokenVerifier(db, config.issuer, keys.list),
+      verifier: createAccessTokenVerifier(db, config.issuer, keys.list, clock.now),
       limits,
       audit,
       log,
