@@ -151,12 +151,16 @@ async function serveHere(databaseUrl: string, settings?: Settings): Promise<Runn
   return { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop };
 }
 
-/** Starts a server process; the caller stops it. */
-export async function serveElsewhere(databaseUrl: string, settings?: Settings): Promise<Running> {
+/** Starts a server process; the caller stops it. `execArgv` is what Node is told. */
+export async function serveElsewhere(
+  databaseUrl: string,
+  settings?: Settings,
+  execArgv: string[] = [],
+): Promise<Running> {
   const env = environment(databaseUrl, settings);
   const child = fork(fileURLToPath(new URL('children/serve.ts', import.meta.url)), {
     env: { PATH: process.env.PATH, ...env },
-    execArgv: [],
+    execArgv,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const died = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the server ended: ${code}`)));
