@@ -1,11 +1,12 @@
 // One address for several nodes, as a load balancer gives them, except that the test says who is next.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Switch {
   url: string;
   /** From here on everything goes to the server at `url`; connections to another are cut. */
-  to: (server: { url: string }) => void;
+  to: (server: { url: string }) => Promise<void>;
   close: () => Promise<void>;
 }
 
@@ -30,19 +31,21 @@ export async function openSwitch(): Promise<Switch> {
     }
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
-  const cut = () => {
+  // Whoever keeps connections alive needs a moment to see that they are gone.
+  const cut = async () => {
     for (const socket of sockets) socket.destroy();
+    await sleep(50);
   };
   return {
     url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
-    to({ url }) {
+    async to({ url }) {
       const next = Number(new URL(url).port);
       if (next === port) return;
       port = next;
-      cut();
+      await cut();
     },
     async close() {
-      cut();
+      await cut();
       listener.close();
       await once(listener, 'close');
     },
