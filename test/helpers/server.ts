@@ -30,6 +30,12 @@ export interface Running {
   stop: () => Promise<void>;
 }
 
+/** A server process. */
+export interface RunningProcess extends Running {
+  /** Ends it as `kill -9` does. */
+  kill: () => Promise<void>;
+}
+
 /** A resource server that may ask about every token; every test server has it. */
 export const gateway = { client_id: 'gateway', client_secret: 'the-secret-of-the-gateway-of-these-tests' };
 
@@ -156,7 +162,7 @@ export async function serveElsewhere(
   databaseUrl: string,
   settings?: Settings,
   execArgv: string[] = [],
-): Promise<Running> {
+): Promise<RunningProcess> {
   const env = environment(databaseUrl, settings);
   const child = fork(fileURLToPath(new URL('children/serve.ts', import.meta.url)), {
     env: { PATH: process.env.PATH, ...env },
@@ -171,11 +177,15 @@ export async function serveElsewhere(
     url,
     issuer: env.ISSUER ?? url,
     async stop() {
-      if (child.exitCode !== null) return;
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       child.disconnect();
       await died.catch(() => {});
       clearTimeout(timer);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await died.catch(() => {});
     },
   };
 }
