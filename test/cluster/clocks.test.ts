@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { createRemoteJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
-import { type Admin, adminScope, clientToken, enterAsAdmin, post } from '../helpers/admin.ts';
-import { makeClient, makeUser } from '../helpers/builders.ts';
+import { clientToken, enterAsAdmin, post } from '../helpers/admin.ts';
+import { makeClient } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, send } from '../helpers/client.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
 import { api, introspect, login, refresh, revoke, signIn, token, tokensOf } from '../helpers/oauth.ts';
@@ -221,18 +221,10 @@ test('a ban with an end ends when it should, wherever it was given', async (t) =
   );
 });
 
-/** An administrator whose token outlives the test. */
-async function enterLonger(server: TestServer): Promise<Admin> {
-  const user = await makeUser(server.db, { roles: ['admin'] });
-  const client = await makeClient(server.db, { scope: adminScope, access_token_ttl: 600 });
-  const signedIn = await signIn(server, { user, client, form: { scope: adminScope } });
-  return { ...signedIn, token: signedIn.tokens.access_token };
-}
-
 test('a secret that ends is good until then on both, and no longer', async (t) => {
   await Promise.all(
     directions().map(async ([title, here, there]) => {
-      const admin = await enterLonger(here);
+      const admin = await enterAsAdmin(here, { ttl: 600 });
       const orders = await makeResourceServer(here);
       const robot = await makeConfidentialClient(here, { grant_types: ['client_credentials'] });
       const begun = seconds();

@@ -16,7 +16,7 @@ import { makeStore } from '../helpers/stores.ts';
 /** Connections of the floods; ten thousand in the long form, as many as the limit of open files allows. */
 const crowd = process.env.SOAK ? 8_000 : 500;
 
-const rounds = process.env.SOAK ? 40 : 5;
+const rounds = process.env.SOAK ? 40 : 4;
 
 /** What a raw connection has heard, and whether it is over. */
 interface Line {
