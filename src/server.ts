@@ -1,11 +1,12 @@
 // The process: settings, database, app, listen, and an orderly end.
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Config, ConfigError, loadConfig, withPort } from '../config/index.ts';
 import { createApp, createEngine } from './app.ts';
 import { migrate } from './core/migrate.ts';
 import { openServices, type Services } from './core/services.ts';
 import { demo, seedDemo } from './demo_data.ts';
+import { connectionLimits, createBoundedServer } from './http/connections.ts';
 import { createDrain, type Patience } from './http/drain.ts';
 import { deliverLogoutNotices } from './oidc/logout_notices.ts';
 import { startOperations } from './operations.ts';
@@ -29,11 +30,14 @@ export interface RunningServer {
   stop: () => Promise<void>;
 }
 
-/** Starts a server: migrates, opens everything, listens. `PORT=0` takes a free port, which `config` then has. */
-export async function startServer(settings: Config): Promise<RunningServer> {
+/**
+ * Starts a server: migrates, opens everything, listens. `PORT=0` takes a free port, which `config` then has. Other limits
+ * of connections are for tests that cannot wait for these.
+ */
+export async function startServer(settings: Config, limits = connectionLimits): Promise<RunningServer> {
   await migrate(settings.databaseUrl);
   let answer: RequestListener = (_request, response) => response.writeHead(503, { 'Retry-After': '1' }).end();
-  const server = createServer((request, response) => answer(request, response));
+  const server = createBoundedServer((request, response) => answer(request, response), limits);
   const { isDraining, run: drain } = createDrain(server, patienceOf(settings));
   const config = withPort(settings, await listen(server, settings));
   const services = await openServices(config).catch((error) => {

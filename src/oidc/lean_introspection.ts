@@ -20,13 +20,14 @@ export function leanIntrospection(services: Services): Middleware {
 }
 
 async function introspect(
-  { db, verifier, clients }: Services,
+  { db, verifier, clients, clock }: Services,
   ctx: Context,
   credentials: Credentials,
   token: string,
 ): Promise<object | null> {
   const caller = await clients.find(credentials.client_id);
-  if (!caller || !isAuthentic(caller, credentials) || !allowOrigin(ctx, caller)) return null;
+  if (!caller || !isAuthentic(caller, credentials, new Date(clock.now())) || !allowOrigin(ctx, caller))
+    return null;
   const claims = await verifier.read(token);
   const found = claims && (await findIntrospection(db, caller, claims));
   if (found && !found.is_known) clients.forget(caller.client_id);

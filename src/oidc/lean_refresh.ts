@@ -31,10 +31,11 @@ async function refresh(
   credentials: Credentials,
   presented: string,
 ): Promise<object | null> {
-  const { db, keyring, config, clients, audit } = services;
+  const { db, keyring, config, clients, clock, audit } = services;
   const token = decodeRefreshToken(presented);
   const client = token && isMinted(keyring, token) ? await clients.find(credentials.client_id) : null;
-  if (!token || !client || !isAuthentic(client, credentials) || !mayRefresh(client)) return null;
+  if (!token || !client || !isAuthentic(client, credentials, new Date(clock.now())) || !mayRefresh(client))
+    return null;
   if (!allowOrigin(ctx, client) || !(await isWithinLimit(services, token.session_id))) return null;
   const origin = originOf(ctx);
   const session = await refreshPlainSession(db, { token, client, own_resource: config.resource, origin });
@@ -82,10 +83,10 @@ async function leave({ limits, clients }: Services, session_id: string, client_i
 type RotatedSession = Refreshed & { id: string };
 
 function answerOf(services: Services, client: Client, session: RotatedSession): object {
-  const { config, keys, keyring } = services;
+  const { config, keys, keyring, clock } = services;
   const { resource } = session.token_payload as { resource: string };
   const scope = scopeOf(services, client, session, resource);
-  const now = Date.now();
+  const now = clock.now();
   const ttl = session.api_ttl ?? client.access_token_ttl ?? config.accessTokenTtl;
   const claims = {
     ...claimsOfUser(session),
