@@ -36,7 +36,9 @@ async function refresh(
   const client = token && isMinted(keyring, token) ? await clients.find(credentials.client_id) : null;
   if (!token || !client || !isAuthentic(client, credentials, new Date(clock.now())) || !mayRefresh(client))
     return null;
-  if (!allowOrigin(ctx, client) || !(await isWithinLimit(services, token.session_id))) return null;
+  // Whoever has hung up hears nothing, and so must not spend a token either.
+  if (!ctx.writable || !allowOrigin(ctx, client) || !(await isWithinLimit(services, token.session_id)))
+    return null;
   const origin = originOf(ctx);
   const session = await refreshPlainSession(db, { token, client, own_resource: config.resource, origin });
   if (!session) return await leave(services, token.session_id, client.client_id);
