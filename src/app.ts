@@ -31,6 +31,8 @@ import { accountRoutes } from './oidc/account_page.ts';
 import { createClientRegistry } from './oidc/clients.ts';
 import { cookieKeys } from './oidc/configuration.ts';
 import { interactionRoutes } from './oidc/interactions.ts';
+import { leanIntrospection } from './oidc/lean_introspection.ts';
+import { leanRefresh } from './oidc/lean_refresh.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { guardRegistration } from './oidc/registration.ts';
 
@@ -54,12 +56,14 @@ export const routes: Route[] = [
 export interface Surroundings {
   isDraining?: () => boolean;
   tracing?: Tracing | null;
+  /** Whether common requests take the lean paths; `false` is for the test that compares both. */
+  lean?: boolean;
 }
 
 /** The whole server as a Koa app; `callback()` is what an HTTP server wants. */
 export function createApp(services: Services, engine: Engine, around: Surroundings = {}): Koa {
   const { config, log, db, metrics } = services;
-  const { isDraining = () => false, tracing = null } = around;
+  const { isDraining = () => false, tracing = null, lean = true } = around;
   const app = new Koa({
     keys: cookieKeys(services.keyring),
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
@@ -76,6 +80,7 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(secureHeaders(config));
   app.use(answerErrors(log));
   app.use(limitBody(config.bodyLimit));
+  if (lean) app.use(leanRefresh(services)).use(leanIntrospection(services));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());

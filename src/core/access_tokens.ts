@@ -1,10 +1,13 @@
 // Access tokens: the one function that says whether one is good, and the revocation of a single one.
 import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
+import { digest } from '../lib/crypto.ts';
 import { parseId } from '../lib/ids.ts';
-import { type Db, present, rows } from './db.ts';
+import { createLru } from '../lib/lru.ts';
+import { type Db, rows } from './db.ts';
 import { findModel } from './oidc_models.ts';
 import { isExpiredSql } from './sessions.ts';
 import type { SigningKey } from './signing_keys.ts';
+import { statement } from './statements.ts';
 import { isActiveSql } from './users.ts';
 
 /** The claims of an access token of ours, JWT or opaque, that has proved good. */
@@ -41,6 +44,9 @@ export interface AccessTokenVerifier {
   issuedTo: (token: string) => Promise<string | null>;
 }
 
+/** How many tokens whose signature was good are remembered, by their digest; some 10 MiB. */
+const remembered = 10_000;
+
 /** Makes the verifier for tokens of `issuer`, signed by one of the `keys` of the moment. */
 export function createAccessTokenVerifier(
   db: Db,
@@ -51,6 +57,19 @@ export function createAccessTokenVerifier(
     keySet: createLocalJWKSet({ keys: list.map((key) => key.public_jwk) }),
     algorithms: [...new Set(list.map((key) => key.alg))],
   }));
+  // A signature that was good stays good as long as its key; checking it is two thirds of an introspection's work.
+  const seen = createLru<AccessTokenClaims>(remembered);
+  let seenUnder = keys();
+  const read = async (token: string) => {
+    if (seenUnder !== keys()) seen.clear();
+    seenUnder = keys();
+    const id = digest(token);
+    const known = seen.get(id);
+    if (known) return known.exp > Date.now() / 1000 ? known : null;
+    const claims = await readAt(token);
+    if (claims) seen.set(id, Object.freeze(claims));
+    return claims;
+  };
   const readAt = async (token: string, currentDate?: Date) => {
     try {
       const { keySet, algorithms } = keySetOf(keys());
@@ -66,7 +85,6 @@ export function createAccessTokenVerifier(
       return null;
     }
   };
-  const read = (token: string) => readAt(token);
   return {
     read,
     issuedTo: async (token) => (await readAt(token, new Date(0)))?.client_id ?? null,
@@ -116,21 +134,22 @@ export async function isLive(db: Db, claims: AccessTokenClaims): Promise<boolean
 async function isSessionTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
   const sid = parseId(claims.sid);
   if (!sid) return false;
-  const live = await rows(
-    db,
-    `select 1 from sessions s join users u on u.id = s.user_id
-     where s.id = :sid and s.client_id = :client_id and s.ended_at is null and not ${isExpiredSql(db, 's.')}
-       and ${isActiveSql('u.')} and u.token_version <= :token_version
-       and not exists (select 1 from revoked_tokens r where r.jti = :jti)`,
-    {
-      sid,
-      client_id: claims.client_id,
-      token_version: claims.token_version ?? 0,
-      jti: claims.jti,
-      now: present(db),
-    },
-  );
-  return live.length > 0;
+  return (await findSessionToken(db, { ...valuesOf(claims), sid })).length > 0;
+}
+
+/** SQL that finds something when the token of these values lives with its session: `:sid`, `:client_id`, `:token_version`, `:jti`. */
+export function liveSessionTokenSql(db: Db): string {
+  return `select 1 from sessions s join users u on u.id = s.user_id
+    where s.id = :sid and s.client_id = :client_id and s.ended_at is null and not ${isExpiredSql(db, 's.')}
+      and ${isActiveSql('u.')} and u.token_version <= :token_version
+      and not exists (select 1 from revoked_tokens r where r.jti = :jti)`;
+}
+
+const findSessionToken = statement('session_token_lives', liveSessionTokenSql);
+
+/** The values of {@link liveSessionTokenSql} that are no ids of ours to check. */
+export function valuesOf({ client_id, token_version, jti }: AccessTokenClaims) {
+  return { client_id, token_version: token_version ?? 0, jti };
 }
 
 // A token of client_credentials is its client's: it dies with the client, and another one of the same name is not it.

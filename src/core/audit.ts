@@ -3,7 +3,8 @@ import { channel } from 'node:diagnostics_channel';
 import type { Knex } from 'knex';
 import { newId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import { type Db, json } from './db.ts';
+import { type Db, isPostgres, json } from './db.ts';
+import { statement } from './statements.ts';
 
 export type EventType =
   | 'session_opened'
@@ -161,7 +162,7 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
     waiting = [];
     if (taken.length === 0) return;
     try {
-      await db.batchInsert('audit_events', taken, 50);
+      await appendRows(db, taken);
     } catch (error) {
       // Kept for the next try, but not without end: a database that is away for long must not take our memory.
       waiting = [...taken, ...waiting].slice(-capacity);
@@ -185,6 +186,21 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
       await flush();
     },
   };
+}
+
+// On Postgres many rows travel as one value: a query builder's INSERT of 50 rows has 650 of them, and costs ten times that.
+const appendAll = statement(
+  'append_events',
+  () => `
+  insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail)
+  select id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, cast(detail as jsonb)
+  from json_to_recordset(cast(:events as json)) as e (id uuid, created_at timestamptz, type text, user_id uuid, session_id uuid, client_id text,
+    actor text, actor_id text, reason text, ip text, user_agent text, request_id text, detail text)`,
+);
+
+async function appendRows(db: Db, waiting: ReturnType<typeof toRow>[]): Promise<void> {
+  if (isPostgres(db)) await appendAll(db, { events: json(waiting) });
+  else await db.batchInsert('audit_events', waiting, 50);
 }
 
 function toRow(event: NewEvent, at: Date) {

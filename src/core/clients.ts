@@ -138,7 +138,7 @@ export async function findClient(db: Db, client_id: string): Promise<Client | nu
 }
 
 /** Whether pages of `origin` may call us in the client's name: its redirect URIs' origins and those it registered. */
-export function isRegisteredOrigin({ metadata }: Client, origin: string): boolean {
+export function isRegisteredOrigin({ metadata }: Pick<Client, 'metadata'>, origin: string): boolean {
   const redirects = (metadata.redirect_uris ?? []).map((uri) => URL.parse(uri)?.origin);
   return origin !== 'null' && [...redirects, ...(metadata.allowed_origins ?? [])].includes(origin);
 }

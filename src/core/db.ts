@@ -84,8 +84,11 @@ export function isPostgres(db: Db): boolean {
  */
 export function present(db: Db, at?: Date): Knex.Raw {
   if (!isPostgres(db)) return db.raw('?', [at ?? new Date()]);
-  return at ? db.raw('?::timestamptz', [at]) : db.raw("date_trunc('milliseconds', now())");
+  return at ? db.raw('?::timestamptz', [at]) : db.raw(presentOnPostgres);
 }
+
+/** The same as text, for statements that are prepared once. */
+export const presentOnPostgres = "date_trunc('milliseconds', now())";
 
 /** What time it is by the clock that decides. */
 export async function readClock(db: Db): Promise<Date> {
@@ -152,6 +155,7 @@ const booleanColumns = new Set([
   'first_party',
   'is_expired',
   'is_active',
+  'is_live',
   'is_ready',
   'is_revoked',
   'user_is_active',

@@ -4,6 +4,7 @@ import { type NewEvent, type Origin, recordEvents } from './audit.ts';
 import { type Db, isPostgres, later, present, rows } from './db.ts';
 import { endSessions } from './session_end.ts';
 import { isExpiredSql, type Session } from './sessions.ts';
+import { statement } from './statements.ts';
 import { lockUser, raiseTokenVersion } from './users.ts';
 
 /**
@@ -42,20 +43,26 @@ export async function rotate(db: Db, presented: Presented, at?: Date): Promise<R
 
 // `<=` and not `=`: a higher generation under a valid tag means that the database lost its last seconds. The holder is
 // honoured and the row catches up.
-async function advance(db: Db, presented: Presented, at?: Date): Promise<number | null> {
-  const [row] = await rows<{ generation: number }>(
-    db,
-    `update sessions set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
-     where id = :id and generation <= :presented and ended_at is null and not ${isExpiredSql(db)}
-     returning generation`,
-    {
-      id: presented.session_id,
-      presented: presented.generation,
-      now: present(db, at),
-      ip: presented.origin.ip,
-      user_agent: presented.origin.user_agent,
-    },
-  );
+const advanceSql = (db: Db) => `
+  update sessions set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
+  where id = :id and generation <= :presented and ended_at is null and not ${isExpiredSql(db)}
+  returning generation`;
+
+const advanceNow = statement<{ generation: number }>('advance', advanceSql);
+
+/**
+ * The conditional UPDATE alone: the generation of the successor, or null when the token is not the session's current
+ * one any more, or the session is over. Why, is then for {@link rotate} to find out.
+ */
+export async function advance(
+  db: Db,
+  { session_id, generation, origin }: Pick<Presented, 'session_id' | 'generation' | 'origin'>,
+  at?: Date,
+): Promise<number | null> {
+  const values = { id: session_id, presented: generation, ip: origin.ip, user_agent: origin.user_agent };
+  const [row] = at
+    ? await rows<{ generation: number }>(db, advanceSql(db), { ...values, now: present(db, at) })
+    : await advanceNow(db, values);
   return row?.generation ?? null;
 }
 

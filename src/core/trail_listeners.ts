@@ -7,8 +7,10 @@ import { type EventType, type NewEvent, onAuditEvent } from './audit.ts';
 export function logEvents(log: Log): () => void {
   return onAuditEvent((event) => {
     const { type, ...rest } = event;
+    const level = levels[type] ?? 'info';
+    if (!log.isLevelEnabled(level)) return;
     const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value != null));
-    log[levels[type] ?? 'info']({ security_event: type, ...known }, 'security event');
+    log[level]({ security_event: type, ...known }, 'security event');
   });
 }
 

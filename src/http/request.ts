@@ -1,6 +1,7 @@
 // What every request gets first: an id, its true address, a line in the log, headers of safety, a limit for its body.
 import { randomUUID } from 'node:crypto';
-import { promisify } from 'node:util';
+import { IncomingMessage, type OutgoingHttpHeader, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import helmet from 'helmet';
 import type { Context, Middleware } from 'koa';
 import type { Config } from '../../config/index.ts';
@@ -36,10 +37,10 @@ export function logRequests(log: Log): Middleware {
   };
 }
 
-/** The headers of safety, by helmet. */
+/** The headers of safety, by helmet. They are the same for every answer, so helmet is asked once. */
 export function secureHeaders({ issuer }: Config): Middleware {
   const isSecure = issuer.startsWith('https:');
-  const apply = promisify(
+  const headers = headersOf(
     helmet({
       strictTransportSecurity: isSecure,
       contentSecurityPolicy: {
@@ -50,9 +51,15 @@ export function secureHeaders({ issuer }: Config): Middleware {
     }),
   );
   return async (ctx, next) => {
-    await apply(ctx.req, ctx.res);
+    for (const [name, value] of headers) ctx.res.setHeader(name, value);
     await next();
   };
+}
+
+function headersOf(apply: ReturnType<typeof helmet>): [string, OutgoingHttpHeader][] {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  apply(response.req, response, () => {});
+  return response.getHeaderNames().map((name) => [name, response.getHeader(name) ?? '']);
 }
 
 /** Refuses bodies that announce themselves as too large before a byte of them is read. */

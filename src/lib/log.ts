@@ -60,9 +60,20 @@ export function redact(value: unknown, depth = 0): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key,
-      secretNames.has(key.toLowerCase().replaceAll(/[_-]/g, '')) ? '[redacted]' : redact(inner, depth + 1),
+      isSecretName(key) ? '[redacted]' : redact(inner, depth + 1),
     ]),
   );
+}
+
+// Nearly every line has the names of the line before; what strangers name must not fill our memory.
+const judged = new Map<string, boolean>();
+
+function isSecretName(key: string): boolean {
+  const known = judged.get(key);
+  if (known !== undefined) return known;
+  const isSecret = secretNames.has(key.toLowerCase().replaceAll(/[_-]/g, ''));
+  if (judged.size < 1_000) judged.set(key, isSecret);
+  return isSecret;
 }
 
 // A line without a message gets the raw message of its error from pino; ours comes first.

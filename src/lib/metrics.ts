@@ -16,7 +16,7 @@ const refreshOutcomes: RefreshOutcome[] = [
 ];
 
 export interface Metrics {
-  countRequest: (request: { method: string; route: string; status: number }, seconds: number) => void;
+  countRequest: (request: RequestLabels, seconds: number) => void;
   countRefresh: (outcome: RefreshOutcome) => void;
   countFailedLogin: (reason: string) => void;
   countEvent: (type: string) => void;
@@ -40,7 +40,7 @@ export function createMetrics(): Metrics {
   const counters = createCounters(registers);
   for (const outcome of refreshOutcomes) counters.refreshes.inc({ outcome }, 0);
   return {
-    countRequest: (labels, seconds) => counters.requests.observe(labels, seconds),
+    countRequest: byLabels(counters.requests),
     countRefresh: (outcome) => counters.refreshes.inc({ outcome }),
     countFailedLogin: (reason) => counters.failedLogins.inc({ reason }),
     countEvent: (type) => counters.events.inc({ type }),
@@ -51,6 +51,23 @@ export function createMetrics(): Metrics {
     watch: (name, help, read) => void watchFigure(registers, name, help, read),
     watchProcess: () => collectDefaultMetrics({ register: registry }),
     render: async () => ({ type: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+interface RequestLabels {
+  method: string;
+  route: string;
+  status: number;
+}
+
+// Checking and hashing the labels costs more than the counting; there are a few hundred of them at the most.
+function byLabels(histogram: Histogram<keyof RequestLabels>): Metrics['countRequest'] {
+  const known = new Map<string, { observe: (value: number) => void }>();
+  return ({ method, route, status }, seconds) => {
+    const key = `${method} ${route} ${status}`;
+    const child = known.get(key) ?? histogram.labels(method, route, String(status));
+    known.set(key, child);
+    child.observe(seconds);
   };
 }
 

@@ -65,7 +65,7 @@ function viewOf(one: ListedSession, visitor: Visitor) {
     id: one.id,
     name: one.device_name,
     platform: one.device_platform,
-    client: { name: one.metadata.client_name ?? one.client_id },
+    client: { name: one.client_name ?? one.client_id },
     ip: one.ip,
     userAgent: one.user_agent,
     createdAt: one.created_at,

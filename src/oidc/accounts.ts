@@ -60,6 +60,16 @@ export function accountOf(session: Pick<SessionWithUser, 'user_id' | 'username' 
 export function extraClaims(ctx: KoaContextWithOIDC, token: object): Record<string, unknown> | undefined {
   const session = knownSession(ctx);
   if ((token as { kind: string }).kind !== 'AccessToken' || !session) return undefined;
+  return claimsOfUser(session);
+}
+
+/** The claims of a session's user and login that its access tokens carry. */
+export function claimsOfUser(
+  session: Pick<
+    SessionWithUser,
+    'token_payload' | 'created_at' | 'roles' | 'permissions' | 'tenant_id' | 'token_version'
+  >,
+): Record<string, unknown> {
   const { authTime } = session.token_payload as { authTime?: number };
   return {
     auth_time: authTime ?? Math.floor(session.created_at.getTime() / 1000),

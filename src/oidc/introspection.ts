@@ -4,6 +4,7 @@
 import type { Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type AccessTokenClaims, isLive, revokeAccessToken } from '../core/access_tokens.ts';
+import type { Client } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { clientRow, originOf } from './request.ts';
 
@@ -20,7 +21,8 @@ interface Token {
 export async function mayIntrospect(services: Services, client: unknown, token: object): Promise<boolean> {
   const { kind, clientId = '', aud, jti, iat = 0 } = token as Token;
   if (kind === 'RefreshToken') return clientId === clientRow(client).client_id;
-  if (!isMeantFor(client, { client_id: clientId, ...(typeof aud === 'string' ? { aud } : {}) })) return false;
+  if (!isMeantFor(clientRow(client), { client_id: clientId, ...(typeof aud === 'string' ? { aud } : {}) }))
+    return false;
   // Tokens of a session were checked when they were found; one of client_credentials lives as long as its client.
   if (kind !== 'ClientCredentials') return true;
   return await isLive(services.db, { iss: '', sub: clientId, exp: 0, iat, jti, client_id: clientId });
@@ -31,9 +33,11 @@ export function mayRevoke(client: unknown, token: object): boolean {
   return (token as Token).clientId === clientRow(client).client_id;
 }
 
-// A caller learns about tokens meant for the resource server that it stands for, and about its own.
-function isMeantFor(client: unknown, claims: Pick<AccessTokenClaims, 'client_id' | 'aud'>): boolean {
-  const { client_id, resource_server } = clientRow(client);
+/** Whether a caller may learn about a token: one meant for the resource server that it stands for, or one of its own. */
+export function isMeantFor(
+  { client_id, resource_server }: Pick<Client, 'client_id' | 'resource_server'>,
+  claims: Pick<AccessTokenClaims, 'client_id' | 'aud'>,
+): boolean {
   if (claims.client_id === client_id) return true;
   return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
 }
@@ -74,8 +78,13 @@ async function signAnswer(ctx: KoaContextWithOIDC): Promise<void> {
 
 async function describeJwt(services: Services, ctx: KoaContextWithOIDC): Promise<object> {
   const claims = await services.verifier.read(String(ctx.oidc.params?.token));
-  if (!claims || !isMeantFor(ctx.oidc.client, claims) || !(await isLive(services.db, claims)))
+  if (!claims || !isMeantFor(clientRow(ctx.oidc.client), claims) || !(await isLive(services.db, claims)))
     return { active: false };
+  return describeClaims(claims);
+}
+
+/** The answer for an active token (RFC 7662, 2.2). */
+export function describeClaims(claims: AccessTokenClaims): object {
   return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
 }
 

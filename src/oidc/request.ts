@@ -65,7 +65,7 @@ export function giveReason(ctx: Context, reason: string, message?: string | null
 }
 
 /** Where the request comes from, as sessions and the audit trail keep it. */
-export function originOf(ctx: Context): Origin {
+export function originOf(ctx: Pick<Context, 'ip' | 'get' | 'state'>): Origin {
   return makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
 }
 

@@ -32,15 +32,26 @@ export function resourceIndicators(services: Services) {
       const known = await knownResourceServer(db, ctx, indicator);
       if (!known && indicator !== config.resource) throw new errors.InvalidTarget();
       const row = clientRow(client);
-      const offered = [...(indicator === config.resource ? ownScopes : []), ...words(known?.scope)];
       return {
         audience: indicator,
-        scope: grantable(row, offered, rolesOf(ctx)).join(' '),
+        scope: grantableOf(services, row, indicator, known, rolesOf(ctx)).join(' '),
         accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
         accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
       };
     },
   };
+}
+
+/** The scopes of one resource server that this client may be granted; `roles` are the user's, null while there is none. */
+export function grantableOf(
+  { config }: Services,
+  client: Bound,
+  identifier: string,
+  known: Pick<ResourceServer, 'scope'> | null,
+  roles: string[] | null,
+): string[] {
+  const offered = [...(identifier === config.resource ? ownScopes : []), ...words(known?.scope)];
+  return grantable(client, offered, roles);
 }
 
 const looked = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
@@ -83,7 +94,9 @@ export function defaultScope(ctx: KoaContextWithOIDC): string[] {
   return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
 }
 
-function grantable(client: Client, offered: string[], roles: string[] | null): string[] {
+type Bound = Pick<Client, 'scope' | 'first_party'>;
+
+function grantable(client: Bound, offered: string[], roles: string[] | null): string[] {
   const bound = client.scope === null ? null : new Set(words(client.scope));
   return offered.filter((scope) => {
     if (ownScopes.includes(scope) && !client.first_party) return false;
@@ -97,6 +110,7 @@ function rolesOf(ctx: KoaContextWithOIDC): string[] | null {
   return knownSession(ctx)?.roles ?? null;
 }
 
-function words(scope: string | null | undefined): string[] {
+/** The single scopes of a space-delimited string. */
+export function words(scope: string | null | undefined): string[] {
   return scope ? scope.split(' ') : [];
 }

@@ -1,0 +1,32 @@
+// The lean path of an introspection: a JWT of a session, asked about by a client with a secret.
+import type { Context, Middleware } from 'koa';
+import { findIntrospection } from '../core/introspection.ts';
+import type { Services } from '../core/services.ts';
+import { describeClaims, isMeantFor } from './introspection.ts';
+import { allowOrigin, leanPath } from './lean.ts';
+import { type Credentials, isAuthentic } from './lean_client.ts';
+
+/** Answers introspections that need nothing special. */
+export function leanIntrospection(services: Services): Middleware {
+  return leanPath(services, {
+    path: '/introspect',
+    parameters: ['token', 'token_type_hint'],
+    async answer(ctx, { token }, credentials) {
+      // Public clients may not ask at all.
+      if (!token || credentials.client_secret === null) return null;
+      return await introspect(services, ctx, credentials, token);
+    },
+  });
+}
+
+async function introspect(
+  { db, verifier }: Services,
+  ctx: Context,
+  credentials: Credentials,
+  token: string,
+): Promise<object | null> {
+  const claims = await verifier.read(token);
+  const found = claims && (await findIntrospection(db, credentials.client_id, claims));
+  if (!found || !isAuthentic(found.caller, credentials) || !allowOrigin(ctx, found.caller)) return null;
+  return found.is_live && isMeantFor(found.caller, claims) ? describeClaims(claims) : { active: false };
+}
