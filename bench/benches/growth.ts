@@ -1,12 +1,11 @@
 // How much a database grows by a million rotations of ten thousand sessions. Some are made over HTTP, which also tells what
 // the audit of them weighs; the others by the same statement in two processes, which is quicker.
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { figure } from '../figures.ts';
 import { readStorage } from '../fill.ts';
 import { startPeer } from '../peers/index.ts';
 import type { Found } from '../report.ts';
-import { type Child, type Stage, select } from '../stage.ts';
+import { askChild, type Child, type Stage, select } from '../stage.ts';
 import { hopLoad } from './scale.ts';
 
 const sessions = 10_000;
@@ -55,17 +54,11 @@ export async function benchGrowth(stage: Stage, [wanted = '1000000']: string[]):
 async function rotateDirectly(stage: Stage, databaseUrl: string, count: number): Promise<void> {
   const children: Child[] = [];
   for (let index = 0; index < 2; index += 1) {
-    children.push(
-      await stage.serve('peers/rotator.ts', { DATABASE_URL: databaseUrl, PART: String(index), PARTS: '2' }),
-    );
+    const env = { DATABASE_URL: databaseUrl, PART: String(index), PARTS: '2' };
+    children.push(await stage.serve('peers/rotator.ts', env, { pinned: false }));
   }
   const shares = [Math.floor(count / 2), Math.ceil(count / 2)];
-  await Promise.all(
-    children.map(async ({ process: child }, index) => {
-      child.send({ count: shares[index] });
-      await once(child, 'message');
-    }),
-  );
+  await Promise.all(children.map((child, index) => askChild(child, { count: shares[index] })));
   await Promise.all(children.map((child) => child.stop()));
 }
 
