@@ -7,7 +7,7 @@ import { type Found, openReport, printFigures, printFound, type Report, saveRepo
 import { openStage, type Stage } from './stage.ts';
 
 async function main(): Promise<void> {
-  const { options, chosen } = readCommandLine(process.argv.slice(2), Object.keys(benches));
+  const { options, chosen } = readArguments();
   const standard = Object.entries(benches).filter(([, bench]) => bench.isStandard);
   const todo = chosen.length > 0 ? chosen : standard.map(([name]) => ({ name, args: [] }));
   const stage = await openStage(options);
@@ -20,6 +20,15 @@ async function main(): Promise<void> {
   }
   printFigures(report);
   console.log(`\nwritten to ${await saveReport(report)}`);
+}
+
+function readArguments(): ReturnType<typeof readCommandLine> {
+  try {
+    return readCommandLine(process.argv.slice(2), Object.keys(benches));
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}`);
+    process.exit(1);
+  }
 }
 
 async function runOne(stage: Stage, report: Report, { name, args }: Chosen): Promise<void> {
