@@ -47,6 +47,8 @@ async function timeStart(command: string, args: string[], databaseUrl: string): 
     HOME: process.env.HOME,
     PORT: String(port),
     METRICS_PORT: '0',
+    // npm would ask its registry for a newer npm.
+    npm_config_update_notifier: 'false',
     DATABASE_URL: databaseUrl,
   };
   const start = performance.now();

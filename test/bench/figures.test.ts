@@ -5,6 +5,7 @@ import { coresIn } from '../../bench/cpu.ts';
 import { figure, reached } from '../../bench/figures.ts';
 import { readCommandLine } from '../../bench/options.ts';
 import { strength } from '../../bench/peers/strength.ts';
+import { readProfile } from '../../bench/profile.ts';
 import { median } from '../../bench/rounds.ts';
 import { isOutdated } from '../../src/core/passwords.ts';
 
@@ -41,4 +42,32 @@ test('a list of cores as the kernel writes it', (t) => {
 test('the peers of the bench hash passwords at the cost that Kindred has', async (t) => {
   t.false(isOutdated(await hash('a password', strength)));
   t.true(isOutdated(await hash('a password', { ...strength, timeCost: 3 })));
+});
+
+test('a profile is read as the self time of functions and of packages, without idling', (t) => {
+  const root = new URL('../../', import.meta.url).href;
+  const node = (id: number, functionName: string, url: string) => ({
+    id,
+    callFrame: { functionName, url, lineNumber: 9 },
+  });
+  const nodes = [
+    node(1, '(idle)', ''),
+    node(2, 'rotate', `${root}src/core/rotation.ts`),
+    node(3, 'raw', `${root}node_modules/knex/lib/raw.js`),
+  ];
+  const { functions, places } = readProfile({ nodes, samples: [1, 2, 3, 2], timeDeltas: [50, 10, 20, 5] });
+  t.deepEqual(
+    [...functions],
+    [
+      ['rotate src/core/rotation.ts:10', 15],
+      ['raw knex/lib/raw.js:10', 20],
+    ],
+  );
+  t.deepEqual(
+    [...places],
+    [
+      ['src/core', 15],
+      ['knex', 20],
+    ],
+  );
 });
