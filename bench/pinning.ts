@@ -1,6 +1,7 @@
 // Who runs on which core. Unpinned, the scheduler moves server, generator and Postgres about, and rates swing by a third.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { coresIn } from './cpu.ts';
 
 /** Cores of each party, as `taskset -c` takes them; null where nothing can be pinned. */
 export interface Places {
@@ -58,12 +59,8 @@ function hasTaskset(): boolean {
 
 function allowedCores(): number[] {
   try {
-    const [, list = ''] =
-      /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-    return list.split(',').flatMap((range) => {
-      const [first = 0, last = first] = range.split('-').map(Number);
-      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-    });
+    const status = readFileSync('/proc/self/status', 'utf8');
+    return coresIn(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? '');
   } catch {
     return [];
   }

@@ -15,6 +15,8 @@ export interface Found {
   series?: Series[];
   /** Whatever else is worth keeping. */
   facts?: Record<string, unknown>;
+  /** Why it came to nothing. */
+  error?: string;
 }
 
 export interface Report {
@@ -50,14 +52,15 @@ export function printFound(name: string, { series = [], facts = {} }: Found): vo
   console.log(`\n${name}`);
   if (series.length > 0) {
     printTable(
-      ['', 'per second', 'p50 ms', 'p99 ms', 'server CPU ms', 'generator'],
+      ['', 'per second', 'p50 ms', 'p99 ms', 'server CPU ms', 'generator', 'its core'],
       series.map(({ name: who, median }) => [
         who,
         format(median.per_second),
         format(median.p50),
         format(median.p99),
-        (median.cpu ?? Number.NaN).toFixed(3),
-        `${(100 * median.generator).toFixed(0)} %`,
+        Number.isFinite(median.cpu) ? (median.cpu ?? 0).toFixed(3) : '-',
+        percent(median.generator),
+        percent(median.beside),
       ]),
     );
   }
@@ -90,6 +93,10 @@ function printTable(head: string[], lines: string[][]): void {
     );
     console.log(`  ${cells.join('   ')}`);
   }
+}
+
+function percent(share: number | null): string {
+  return share === null || Number.isNaN(share) ? '-' : `${(100 * share).toFixed(0)} %`;
 }
 
 function describe(value: unknown): string {

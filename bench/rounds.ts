@@ -18,7 +18,7 @@ export interface Contestant {
 /** Warms all contestants up, then lets them take turns. */
 export async function takeTurns(stage: Stage, contestants: Contestant[]): Promise<Series[]> {
   const { rounds, seconds } = stage.options;
-  for (const { drive } of contestants) await drive(Math.min(1.5, seconds));
+  for (const { drive } of contestants) await drive(seconds);
   const done = contestants.map((one) => ({ ...one, rounds: [] as Round[] }));
   for (let round = 0; round < rounds; round += 1) {
     for (const one of done) one.rounds.push(await one.drive(seconds));
@@ -41,6 +41,7 @@ export function summarize(rounds: Round[]): Round {
     p99: of('p99'),
     cpu: of('cpu'),
     generator: of('generator'),
+    beside: of('beside'),
   };
 }
 
@@ -53,7 +54,15 @@ export function median(values: number[]): number {
   return (low + high) / 2;
 }
 
+/** How two series compare: by their rates and, less moved by other work on the machine, by the server's CPU for a request. */
+export function compare(series: Series[], name: string, other: string): { rate: number; note: string } {
+  const [cpu, otherCpu] = [name, other].map((one) => series.find((found) => found.name === one)?.median.cpu);
+  const byCpu = (otherCpu ?? Number.NaN) / (cpu ?? Number.NaN);
+  const note = `by the server's CPU for one request ${byCpu.toFixed(2)}`;
+  return { rate: rateOf(series, name) / rateOf(series, other), note };
+}
+
 /** The median rate of the series `name`. */
-export function rateOf(series: Series[], name: string): number {
+function rateOf(series: Series[], name: string): number {
   return series.find((one) => one.name === name)?.median.per_second ?? Number.NaN;
 }

@@ -3,11 +3,11 @@
 import { loadavg } from 'node:os';
 import { benches } from './benches/index.ts';
 import { type Chosen, readCommandLine } from './options.ts';
-import { openReport, printFigures, printFound, type Report, saveReport } from './report.ts';
+import { type Found, openReport, printFigures, printFound, type Report, saveReport } from './report.ts';
 import { openStage, type Stage } from './stage.ts';
 
 async function main(): Promise<void> {
-  const { options, chosen } = readCommandLine(process.argv.slice(2), Object.keys(benches));
+  const { options, chosen } = readArguments();
   const standard = Object.entries(benches).filter(([, bench]) => bench.isStandard);
   const todo = chosen.length > 0 ? chosen : standard.map(([name]) => ({ name, args: [] }));
   const stage = await openStage(options);
@@ -22,15 +22,29 @@ async function main(): Promise<void> {
   console.log(`\nwritten to ${await saveReport(report)}`);
 }
 
+function readArguments(): ReturnType<typeof readCommandLine> {
+  try {
+    return readCommandLine(process.argv.slice(2), Object.keys(benches));
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}`);
+    process.exit(1);
+  }
+}
+
 async function runOne(stage: Stage, report: Report, { name, args }: Chosen): Promise<void> {
   const bench = benches[name];
   if (!bench) throw new Error(`there is no bench ${name}`);
   const start = performance.now();
   try {
-    const found = await bench.run(stage, args);
+    // What one bench stumbles over must not cost the others their figures.
+    const found = await bench.run(stage, args).catch((error): Found => {
+      process.exitCode = 1;
+      console.error(`\n${name} failed:`, error);
+      return { figures: [], error: String(error) };
+    });
     const seconds = Math.round((performance.now() - start) / 1000);
     report.benches[name] = { ...found, seconds, load: loadavg()[0] ?? 0 };
-    printFound(`${name} (${seconds} s)`, found);
+    if (found.error === undefined) printFound(`${name} (${seconds} s)`, found);
   } finally {
     await stage.clear();
   }

@@ -26,8 +26,12 @@ export interface Stage {
   generator: Generator;
   /** A new, empty database. */
   createDatabase: (name: string) => Promise<string>;
-  /** Starts a script as a server: pinned, stopped at the latest when the stage is cleared. */
-  serve: (script: string, env: Record<string, string>, profile?: string) => Promise<Child>;
+  /** Starts a script as a server: pinned unless told otherwise, stopped at the latest when the stage is cleared. */
+  serve: (
+    script: string,
+    env: Record<string, string>,
+    how?: { profile?: string; pinned?: boolean },
+  ) => Promise<Child>;
   /** Stops what has been started since and drops the databases. */
   clear: () => Promise<void>;
   stop: () => Promise<void>;
@@ -53,13 +57,13 @@ export async function openStage(options: Options): Promise<Stage> {
       databases.push(name);
       return databaseUrl(postgres.url, name);
     },
-    async serve(path, env, profile) {
+    async serve(path, env, { profile, pinned = true } = {}) {
       const flags =
         profile === undefined || !options.profile
           ? []
           : ['--cpu-prof', `--cpu-prof-dir=${resultsDirectory}`, `--cpu-prof-name=${profile}.cpuprofile`];
       const server = await start(fileURLToPath(new URL(path, import.meta.url)), env, {
-        cores: places?.server,
+        cores: pinned ? places?.server : undefined,
         flags,
       });
       children.push(server);
@@ -106,6 +110,22 @@ async function stop(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   if (child.connected) child.disconnect();
   await exited;
+}
+
+/** Sends a child a message and waits for its answer, which never comes from one that died. */
+export async function askChild<Answer>({ process: child }: Child, message: object | string): Promise<Answer> {
+  const over = new AbortController();
+  const died = once(child, 'exit', over).then(([code]) =>
+    Promise.reject(new Error(`a child ended: ${code}`)),
+  );
+  died.catch(() => {});
+  try {
+    child.send(message);
+    const [answer] = await Promise.race([once(child, 'message', over), died]);
+    return answer;
+  } finally {
+    over.abort();
+  }
 }
 
 async function findPostmaster(url: string): Promise<number> {

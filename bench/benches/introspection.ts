@@ -4,7 +4,7 @@ import type { Round } from '../generator/drive.ts';
 import type { IntrospectionLoad } from '../generator/introspection.ts';
 import { api, connections, logIn, type RunningPeer, refreshLoad, startPeer } from '../peers/index.ts';
 import type { Found } from '../report.ts';
-import { contestant, rateOf, takeTurns } from '../rounds.ts';
+import { compare, contestant, takeTurns } from '../rounds.ts';
 import type { Stage } from '../stage.ts';
 
 /** Repeated and new tokens; what a new one is compared with is the same floor, which knows no difference. */
@@ -22,10 +22,11 @@ export async function benchIntrospection(stage: Stage): Promise<Found> {
     contestant(stage, 'floor', 'floor'),
     { name: 'kindred, new', drive: (seconds) => driveNew(stage, seconds) },
   ]);
-  const floorRate = rateOf(series, 'floor');
+  const repeated = compare(series, 'kindred, repeated', 'floor');
+  const fresh = compare(series, 'kindred, new', 'floor');
   const figures = [
-    figure('introspection, repeated token, against floor', rateOf(series, 'kindred, repeated') / floorRate),
-    figure('introspection, new token, against floor', rateOf(series, 'kindred, new') / floorRate),
+    figure('introspection, repeated token, against floor', repeated.rate, repeated.note),
+    figure('introspection, new token, against floor', fresh.rate, fresh.note),
   ];
   return { figures, series };
 }

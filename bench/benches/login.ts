@@ -1,12 +1,11 @@
 // Logins by password against the hashing alone: everything around it should vanish beside it.
-import { once } from 'node:events';
 import { readCpuTime } from '../cpu.ts';
 import { figure } from '../figures.ts';
 import type { Round } from '../generator/drive.ts';
 import { client_id, connections, password, startPeer } from '../peers/index.ts';
 import type { Found } from '../report.ts';
-import { contestant, rateOf, takeTurns } from '../rounds.ts';
-import type { Child, Stage } from '../stage.ts';
+import { compare, contestant, takeTurns } from '../rounds.ts';
+import { askChild, type Child, type Stage } from '../stage.ts';
 
 /** 16 clients log in; a process pinned like the server verifies the same password as often as it can. */
 export async function benchLogin(stage: Stage): Promise<Found> {
@@ -19,15 +18,15 @@ export async function benchLogin(stage: Stage): Promise<Found> {
     contestant(stage, 'kindred', 'login'),
     { name: 'argon2id alone', drive: (seconds) => hashFor(hasher, seconds) },
   ]);
-  const share = rateOf(series, 'kindred') / rateOf(series, 'argon2id alone');
-  return { figures: [figure('password login against argon2id alone', share)], series };
+  const { rate, note } = compare(series, 'kindred', 'argon2id alone');
+  return { figures: [figure('password login against argon2id alone', rate, note)], series };
 }
 
-async function hashFor({ process: child, pid }: Child, seconds: number): Promise<Round> {
-  const before = await readCpuTime(pid);
-  child.send({ seconds, parallel: connections });
-  const [{ count, elapsed }] = (await once(child, 'message')) as [{ count: number; elapsed: number }];
-  const after = await readCpuTime(pid);
+async function hashFor(child: Child, seconds: number): Promise<Round> {
+  const before = await readCpuTime(child.pid);
+  const order = { seconds, parallel: connections };
+  const { count, elapsed } = await askChild<{ count: number; elapsed: number }>(child, order);
+  const after = await readCpuTime(child.pid);
   return {
     count,
     per_second: count / elapsed,
@@ -35,5 +34,6 @@ async function hashFor({ process: child, pid }: Child, seconds: number): Promise
     p99: Number.NaN,
     cpu: before === null || after === null ? null : (1000 * (after - before)) / count,
     generator: 0,
+    beside: null,
   };
 }

@@ -2,7 +2,7 @@
 import { figure } from '../figures.ts';
 import { type PeerName, refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
 import type { Found } from '../report.ts';
-import { contestant, rateOf, takeTurns } from '../rounds.ts';
+import { compare, contestant, takeTurns } from '../rounds.ts';
 import type { Stage } from '../stage.ts';
 
 const all: PeerName[] = ['kindred', 'floor', 'node_oauth', 'stock'];
@@ -25,9 +25,10 @@ export async function benchRefresh(stage: Stage, args: string[]): Promise<Found>
   for (const peer of peers) await verifySignatures(peer, await stage.generator.newest(peer.name));
   const against = (['floor', 'node_oauth', 'stock'] as const).filter((name) => names.includes(name));
   const figures = names.includes('kindred')
-    ? against.map((name) =>
-        figure(`refresh against ${name}`, rateOf(series, 'kindred') / rateOf(series, name)),
-      )
+    ? against.map((name) => {
+        const { rate, note } = compare(series, 'kindred', name);
+        return figure(`refresh against ${name}`, rate, note);
+      })
     : [];
   return { figures, series };
 }

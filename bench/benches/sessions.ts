@@ -4,7 +4,7 @@ import { figure } from '../figures.ts';
 import type { SessionsLoad } from '../generator/sessions.ts';
 import { connections, logIn, type RunningPeer, startPeer } from '../peers/index.ts';
 import type { Found } from '../report.ts';
-import { contestant, rateOf, takeTurns } from '../rounds.ts';
+import { compare, contestant, takeTurns } from '../rounds.ts';
 import type { Stage } from '../stage.ts';
 
 const live = 5;
@@ -19,8 +19,8 @@ export async function benchSessions(stage: Stage): Promise<Found> {
     stage,
     ['kindred', 'floor'].map((name) => contestant(stage, name, name)),
   );
-  const share = rateOf(series, 'kindred') / rateOf(series, 'floor');
-  return { figures: [figure('list of 5 sessions against floor', share)], series };
+  const { rate, note } = compare(series, 'kindred', 'floor');
+  return { figures: [figure('list of 5 sessions against floor', rate, note)], series };
 }
 
 async function kindredLoad(peer: RunningPeer): Promise<SessionsLoad> {

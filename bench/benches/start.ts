@@ -47,11 +47,12 @@ async function timeStart(command: string, args: string[], databaseUrl: string): 
     HOME: process.env.HOME,
     PORT: String(port),
     METRICS_PORT: '0',
+    // npm would ask its registry for a newer npm.
+    npm_config_update_notifier: 'false',
     DATABASE_URL: databaseUrl,
   };
   const start = performance.now();
-  // A group of its own: npm, its shell and the server end together.
-  const child = spawn(command, args, { cwd: root, env, stdio: 'ignore', detached: true });
+  const child = spawn(command, args, { cwd: root, env, stdio: 'ignore' });
   try {
     await firstToken(child, port, start + longest * 1000);
     return (performance.now() - start) / 1000;
@@ -81,9 +82,10 @@ async function firstToken(child: ChildProcess, port: number, deadline: number): 
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.pid === undefined) return;
+  if (child.exitCode !== null) return;
   const exited = once(child, 'exit');
-  process.kill(-child.pid, 'SIGTERM');
+  // npm hands the signal on, and ends after the server.
+  child.kill();
   await exited;
 }
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { figure } from '../figures.ts';
 import type { Round } from '../generator/drive.ts';
-import { client_id, password, refreshLoad, startPeer } from '../peers/index.ts';
+import { client_id, password, refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
 import type { Found } from '../report.ts';
 import { contestant, median, takeTurns } from '../rounds.ts';
 import type { Stage } from '../stage.ts';
@@ -24,6 +24,7 @@ export async function benchStorm(stage: Stage): Promise<Found> {
     contestant(stage, 'idle', 'refresh'),
     { name: 'during 64 logins', drive: (seconds) => driveInStorm(stage, seconds, logins) },
   ]);
+  await verifySignatures(kindred, await stage.generator.newest('refresh'));
   const [idle, storm] = series.map((one) => one.median.p99);
   const rate = median(logins.map((round) => round.per_second));
   return {

@@ -1,6 +1,5 @@
 // `npm run bench -- sweep [rows] [sqlite]`: what the sweep of a million dead sessions costs those who refresh meanwhile.
 // The server sweeps in its own process, as its job does; the same chains refresh before, during and after.
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { openDatabase } from '../../src/core/db.ts';
 import { findUserByLogin } from '../../src/core/users.ts';
@@ -9,7 +8,7 @@ import type { Round } from '../generator/drive.ts';
 import { client_id, furnish, kindredEnvironment, refreshLoad } from '../peers/index.ts';
 import type { Found } from '../report.ts';
 import { summarize } from '../rounds.ts';
-import type { Child, Stage } from '../stage.ts';
+import { askChild, type Child, type Stage } from '../stage.ts';
 
 type Database = ReturnType<typeof openDatabase>;
 
@@ -39,7 +38,7 @@ export async function benchSweep(stage: Stage, [rows = '1000000', store]: string
 async function measure(stage: Stage, server: Child): Promise<Found> {
   await driveUntil(stage, (done) => done === 1);
   const before = await driveUntil(stage, (done) => done === stage.options.rounds);
-  const swept = sweep(server);
+  const swept = askChild<{ counts: { sessions: number }; ms: number }>(server, 'sweep');
   let isOver = false;
   void swept.then(() => {
     isOver = true;
@@ -55,12 +54,6 @@ async function measure(stage: Stage, server: Child): Promise<Found> {
     series: Object.entries(named).map(([name, all]) => ({ name, rounds: all, median: summarize(all) })),
     facts: { 'sessions swept': counts.sessions, 'seconds of sweeping': ms / 1000 },
   };
-}
-
-async function sweep({ process: child }: Child) {
-  child.send('sweep');
-  const [done] = (await once(child, 'message')) as [{ counts: { sessions: number }; ms: number }];
-  return done;
 }
 
 async function driveUntil(stage: Stage, isOver: (rounds: number) => boolean): Promise<Round[]> {

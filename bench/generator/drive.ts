@@ -1,5 +1,5 @@
 // Drives chains: each on a connection of its own, each asking again as soon as it is answered, every answer checked.
-import { readCpuTime } from '../cpu.ts';
+import { readCpuTime, readOwnCores } from '../cpu.ts';
 import { Connection } from './http.ts';
 
 /** One client that asks again and again. */
@@ -20,6 +20,8 @@ export interface Round {
   cpu: number | null;
   /** The share of one core that the generator used: where it nears 1, the round measured the generator. */
   generator: number;
+  /** How busy the generator's cores were, Postgres and others included; null where the system does not tell. */
+  beside: number | null;
 }
 
 /** When a round is over: after so many seconds, or after so many answers, whichever comes first. */
@@ -33,7 +35,7 @@ export async function drive(chains: Chain[], port: number, pid: number, limit: L
   const connections = await Promise.all(chains.map(() => Connection.open(port)));
   try {
     const own = process.cpuUsage();
-    const before = await readCpuTime(pid);
+    const [before, coresBefore] = await Promise.all([readCpuTime(pid), readOwnCores()]);
     const start = performance.now();
     const shared = {
       end: start + (limit.seconds ?? 3600) * 1000,
@@ -43,7 +45,7 @@ export async function drive(chains: Chain[], port: number, pid: number, limit: L
     const followed = connections.map((connection, index) => follow(connection, chains[index], shared, times));
     await Promise.all(followed);
     const elapsed = (performance.now() - start) / 1000;
-    const after = await readCpuTime(pid);
+    const [after, coresAfter] = await Promise.all([readCpuTime(pid), readOwnCores()]);
     const used = process.cpuUsage(own);
     times.sort((a, b) => a - b);
     return {
@@ -53,6 +55,8 @@ export async function drive(chains: Chain[], port: number, pid: number, limit: L
       p99: percentile(times, 0.99),
       cpu: before === null || after === null ? null : (1000 * (after - before)) / times.length,
       generator: (used.user + used.system) / 1e6 / elapsed,
+      beside:
+        coresBefore && coresAfter ? (coresAfter.busy - coresBefore.busy) / coresAfter.cores / elapsed : null,
     };
   } finally {
     for (const connection of connections) connection.close();

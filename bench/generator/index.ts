@@ -10,8 +10,6 @@ export interface Generator {
   drive: (name: string, limit: Limit) => Promise<Round>;
   /** The newest access token of each chain. */
   newest: (name: string) => Promise<string[]>;
-  /** How many access tokens are kept. */
-  kept: (name: string) => Promise<number>;
   close: (name: string) => Promise<void>;
 }
 
@@ -47,7 +45,6 @@ export function createGenerator(child: ChildProcess): Generator {
       order({ order: 'open', name, load, pid, ...(source === undefined ? {} : { source }) }),
     drive: (name, limit) => order({ order: 'drive', name, limit }),
     newest: (name) => order({ order: 'newest', name }),
-    kept: (name) => order({ order: 'kept', name }),
     close: (name) => order({ order: 'close', name }),
   };
 }

@@ -6,7 +6,7 @@ import { type Load, makeChains, type Traces } from './loads.ts';
 export type Order =
   | { order: 'open'; name: string; load: Load; pid: number; source?: string }
   | { order: 'drive'; name: string; limit: Limit }
-  | { order: 'newest' | 'kept' | 'close'; name: string };
+  | { order: 'newest' | 'close'; name: string };
 
 interface OpenLoad extends Traces {
   chains: Chain[];
@@ -37,8 +37,6 @@ async function obey(order: Order): Promise<unknown> {
     }
     case 'newest':
       return [...find(order.name).newest.values()];
-    case 'kept':
-      return find(order.name).kept.length;
     case 'close':
       return loads.delete(order.name);
   }

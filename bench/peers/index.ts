@@ -53,7 +53,9 @@ export async function startPeer(
 
 /** Kindred on a database, as it ships but for the rate limits. The log goes nowhere but is written: it is part of the cost. */
 export async function startKindred(stage: Stage, databaseUrl: string, bench: string): Promise<Child> {
-  return await stage.serve(scripts.kindred, kindredEnvironment(databaseUrl), `${bench}-kindred`);
+  return await stage.serve(scripts.kindred, kindredEnvironment(databaseUrl), {
+    profile: `${bench}-kindred`,
+  });
 }
 
 /** The settings of the server under test. */

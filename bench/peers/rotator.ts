@@ -15,12 +15,13 @@ const origin = {
   request_id: null,
 };
 
-// Each worker has sessions of its own: no two rotate the same one at once.
-async function work(worker: number, count: number): Promise<void> {
+// Each worker has sessions of its own: no two rotate the same one at once. Returns how many it made until `end`.
+async function work(worker: number, count: number, end: number): Promise<number> {
   const mine = own.filter((_, n) => n % workers === worker);
-  for (let done = 0; done < count; done += 1) {
+  let done = 0;
+  for (; done < count && performance.now() < end; done += 1) {
     const session = mine[Math.floor(Math.random() * mine.length)];
-    if (!session) return;
+    if (!session) break;
     const rotation = await rotate(db, {
       session_id: session.id,
       generation: session.generation,
@@ -32,16 +33,18 @@ async function work(worker: number, count: number): Promise<void> {
     if (rotation.outcome !== 'rotated') throw new Error(`a rotation came to ${rotation.outcome}`);
     session.generation = rotation.generation;
   }
+  return done;
 }
 
-process.once('message', async ({ count }: { count: number }) => {
+process.once('message', async ({ count, seconds }: { count: number; seconds: number }) => {
   const share = Math.floor(count / workers);
-  await Promise.all(
+  const end = performance.now() + seconds * 1000;
+  const done = await Promise.all(
     Array.from({ length: workers }, (_, worker) =>
-      work(worker, worker === 0 ? count - share * (workers - 1) : share),
+      work(worker, worker === 0 ? count - share * (workers - 1) : share, end),
     ),
   );
-  process.send?.({ done: count });
+  process.send?.({ done: done.reduce((sum, one) => sum + one, 0) });
 });
 process.once('disconnect', () => void db.destroy().finally(() => process.exit()));
 process.send?.({ port: 0 });
