@@ -32,11 +32,11 @@ const secretNames = new Set([
   'privatejwk',
 ]);
 
-/** Opens the log. `pretty` is for a person at a terminal. */
-export function createLog(options: { level: string; pretty?: boolean }): Log {
+/** Opens the log. `pretty` is for a person at a terminal; `pid` tells processes apart that write to one log. */
+export function createLog(options: { level: string; pretty?: boolean; pid?: boolean }): Log {
   return pino({
     level: options.level,
-    base: null,
+    base: options.pid ? { pid: process.pid } : null,
     formatters: { log: (line) => redact(line) as Record<string, unknown> },
     // By now `err` is described; pino's own serializer would describe the description.
     serializers: { err: (described) => described },

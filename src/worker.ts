@@ -1,0 +1,48 @@
+// One of several workers (WORKERS): a server like any other, on the settings that its primary hands it.
+import cluster from 'node:cluster';
+import { inspect } from 'node:util';
+import type { Config } from '../config/index.ts';
+import { watchProcess } from './core/figures.ts';
+import type { Services } from './core/services.ts';
+import { obeySignals } from './ending.ts';
+import type { Order, Report } from './living_worker.ts';
+import { startWorker } from './server.ts';
+
+function main(): void {
+  const ending = obeySignals();
+  let services: Services | null = null;
+  const serve = async (config: Config, hasMetrics: boolean) => {
+    // The primary has both of these.
+    const own = { ...config, jobs: false, metrics: { ...config.metrics, port: 0 } };
+    const server = await startWorker(own);
+    services = server.services;
+    if (hasMetrics) watchProcess(services);
+    ending.ready(server.stop);
+    report({ is: 'listening' });
+  };
+  process.on('message', (order: Order) => {
+    if (order.do === 'serve') serve(order.config, order.hasMetrics).catch(failToServe);
+    if (order.do === 'read_metrics') void services?.metrics.read().then(reportFigures, () => {});
+    if (order.do === 'stop') ending.end();
+  });
+  cluster.worker?.on('disconnect', () => {
+    // Node would leave here at once; but what has been accepted is answered although the primary is gone.
+    if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+    ending.end();
+  });
+  report({ is: 'born' });
+}
+
+function report(what: Report, sent: () => void = () => {}): void {
+  process.send?.(what, undefined, undefined, sent);
+}
+
+function reportFigures(figures: Awaited<ReturnType<Services['metrics']['read']>>): void {
+  report({ is: 'metrics', figures });
+}
+
+function failToServe(error: unknown): void {
+  report({ is: 'failed', why: inspect(error) }, () => process.exit(1));
+}
+
+main();
