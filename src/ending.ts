@@ -16,9 +16,10 @@ export interface Ending {
 
 /**
  * Ends this process in order on the first signal, and on the second at once: whoever asks has waited long enough.
+ * The first takes effect after `pause` milliseconds, in which somebody else may begin the end.
  * To be called first of all: the first process of a container is not ended by a signal that it does not listen to.
  */
-export function obeySignals(): Ending {
+export function obeySignals(pause = 0): Ending {
   let stop: (() => Promise<void>) | null = null;
   let isEnding = false;
   let signals = 0;
@@ -35,7 +36,8 @@ export function obeySignals(): Ending {
     process.on(signal, () => {
       signals += 1;
       if (signals > 1) process.exit(1);
-      end();
+      if (pause === 0) end();
+      else setTimeout(end, pause);
     });
   }
   return {

@@ -9,18 +9,20 @@ import type { Figures } from './lib/metrics.ts';
 export type Order =
   | { do: 'serve'; config: Config; hasMetrics: boolean }
   | { do: 'read_metrics' }
+  | { do: 'stop_listening' }
   | { do: 'stop' };
 
-/** What a worker tells: that it has been born, that it listens, that it cannot, what it has counted. */
+/** What a worker tells: that it has been born, that it listens, no more or not at all, what it has counted. */
 export type Report =
   | { is: 'born' }
   | { is: 'listening' }
+  | { is: 'deaf' }
   | { is: 'failed'; why: string }
   | { is: 'metrics'; figures: Figures };
 
 /** How a worker ended. */
 export interface Exit {
-  code: number | null;
+  exit_code: number | null;
   signal: string | null;
   /** In words. */
   why: string;
@@ -38,10 +40,12 @@ export interface LivingWorker {
   /** Returns when it has told its figures, or has had the time to. */
   askFigures: () => Promise<void>;
   lastFigures: () => Figures;
+  /** Returns when it listens no more, or has had the time to. */
+  stopListening: () => Promise<void>;
   stop: () => Promise<Exit>;
 }
 
-/** Milliseconds for a worker to tell what it counted; then what it told last is good enough. */
+/** Milliseconds for a worker to answer; then what it told last is good enough. */
 const patience = 3_000;
 
 /** Forks a worker and has it serve. */
@@ -51,6 +55,7 @@ export function forkWorker(config: Config, number: number): LivingWorker {
   let since = Number.POSITIVE_INFINITY;
   let failure: string | null = null;
   let figures: Figures = [];
+  const deaf = Promise.withResolvers<void>();
   let asked: PromiseWithResolvers<void> | null = null;
   const tell = (order: Order) => {
     // A channel that breaks is told of by the end of the worker.
@@ -60,6 +65,7 @@ export function forkWorker(config: Config, number: number): LivingWorker {
   worker.on('message', (report: Report) => {
     if (report.is === 'born') tell({ do: 'serve', config, hasMetrics: config.metrics.port !== 0 });
     if (report.is === 'failed') failure = report.why;
+    if (report.is === 'deaf') deaf.resolve();
     if (report.is === 'listening') {
       since = performance.now();
       listening.resolve();
@@ -74,9 +80,12 @@ export function forkWorker(config: Config, number: number): LivingWorker {
     worker.once('exit', (code: number | null, signal: string | null) => {
       const why = failure ?? `a worker ended with ${signal ?? code}`;
       listening.reject(new PlainError(why));
-      resolve({ code, signal, why });
+      resolve({ exit_code: code, signal, why });
     });
   });
+  const inTime = async (answer: Promise<void>) => {
+    await Promise.race([answer, exited, sleep(patience, undefined, { ref: false })]);
+  };
   return {
     number,
     pid: worker.process.pid,
@@ -86,9 +95,13 @@ export function forkWorker(config: Config, number: number): LivingWorker {
     async askFigures() {
       asked ??= Promise.withResolvers();
       tell({ do: 'read_metrics' });
-      await Promise.race([asked.promise, exited, sleep(patience, undefined, { ref: false })]);
+      await inTime(asked.promise);
     },
     lastFigures: () => figures,
+    async stopListening() {
+      tell({ do: 'stop_listening' });
+      await inTime(deaf.promise);
+    },
     async stop() {
       tell({ do: 'stop' });
       return await exited;

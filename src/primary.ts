@@ -60,11 +60,10 @@ function ofThePrimary(services: Services, workers: Workers): Services {
   };
 }
 
-// Workers that listened on 0 themselves would find another port once all of them had died, and with it another issuer.
-// Whoever takes the port in between makes the start fail, as with any port that is taken.
+// The port that the workers will share, which nobody else may listen on: they would not notice a second Kindred there.
+// Workers that listened on 0 themselves would find a new port, and with it a new issuer, once all of them had died.
 async function findPort({ host, port }: Config): Promise<number> {
-  if (port !== 0) return port;
-  const server = createServer().listen(0, host);
+  const server = createServer().listen(port, host);
   await once(server, 'listening');
   const { port: found } = server.address() as AddressInfo;
   server.close();

@@ -46,14 +46,18 @@ export async function startServer(settings: Config): Promise<RunningServer> {
   return { config, services, stop: work.stop };
 }
 
-/** Starts one of several alike on a database that is ready. Its port is known, so it listens when it can answer. */
-export async function startWorker(config: Config): Promise<RunningServer> {
+/**
+ * Starts one of several alike on a database that is ready. Its port is known, so it listens when it can answer. It can
+ * stop listening first: who is told to go elsewhere by one must not come to another that is about to say the same.
+ */
+export async function startWorker(config: Config): Promise<RunningServer & { stopListening: () => void }> {
   const services = await openServices(config);
   const server = createServer();
-  const { answer, stop } = await beginWork(services, createDrain(server, patienceOf(config)));
+  const drain = createDrain(server, patienceOf(config));
+  const { answer, stop } = await beginWork(services, drain);
   server.on('request', answer);
-  await listen(server, config);
-  return { config, services, stop };
+  await listen(server, config, sharesPort);
+  return { config, services, stop, stopListening: drain.stopListening };
 }
 
 /** Starts what answers, and what goes on beside it. */
@@ -73,10 +77,14 @@ async function beginWork(services: Services, { isDraining, run: drain }: Drain) 
   };
 }
 
-function listen(server: Server, { host, port }: Config): Promise<number> {
+// The system deals the connections out. Dealt by the primary, as elsewhere, those on their way to a worker that is killed
+// would hang: node:cluster waits for ever for it to take them, and a client sees neither an answer nor an end.
+const sharesPort = process.platform === 'linux';
+
+function listen(server: Server, { host, port }: Config, reusePort = false): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
+    server.listen({ port, host, reusePort }, () => resolve((server.address() as AddressInfo).port));
   });
 }
 

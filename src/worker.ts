@@ -3,26 +3,31 @@ import cluster from 'node:cluster';
 import { inspect } from 'node:util';
 import type { Config } from '../config/index.ts';
 import { watchProcess } from './core/figures.ts';
-import type { Services } from './core/services.ts';
 import { obeySignals } from './ending.ts';
+import type { Figures } from './lib/metrics.ts';
 import type { Order, Report } from './living_worker.ts';
 import { startWorker } from './server.ts';
 
+// A terminal and systemd signal all processes at once. Then the primary has its say, which ends all in one order.
+const pause = 500;
+
 function main(): void {
-  const ending = obeySignals();
-  let services: Services | null = null;
+  const ending = obeySignals(pause);
+  let server: Awaited<ReturnType<typeof startWorker>> | null = null;
   const serve = async (config: Config, hasMetrics: boolean) => {
     // The primary has both of these.
-    const own = { ...config, jobs: false, metrics: { ...config.metrics, port: 0 } };
-    const server = await startWorker(own);
-    services = server.services;
-    if (hasMetrics) watchProcess(services);
+    server = await startWorker({ ...config, jobs: false, metrics: { ...config.metrics, port: 0 } });
+    if (hasMetrics) watchProcess(server.services);
     ending.ready(server.stop);
     report({ is: 'listening' });
   };
   process.on('message', (order: Order) => {
     if (order.do === 'serve') serve(order.config, order.hasMetrics).catch(failToServe);
-    if (order.do === 'read_metrics') void services?.metrics.read().then(reportFigures, () => {});
+    if (order.do === 'read_metrics') void server?.services.metrics.read().then(reportFigures, () => {});
+    if (order.do === 'stop_listening') {
+      server?.stopListening();
+      report({ is: 'deaf' });
+    }
     if (order.do === 'stop') ending.end();
   });
   cluster.worker?.on('disconnect', () => {
@@ -37,7 +42,7 @@ function report(what: Report, sent: () => void = () => {}): void {
   process.send?.(what, undefined, undefined, sent);
 }
 
-function reportFigures(figures: Awaited<ReturnType<Services['metrics']['read']>>): void {
+function reportFigures(figures: Figures): void {
   report({ is: 'metrics', figures });
 }
 

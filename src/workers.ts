@@ -62,8 +62,11 @@ export function keepWorkers(config: Config, log: Log, giveUp: (error: Error) => 
     },
     async stop() {
       isKept = false;
-      const exits = [...living.values()].map((worker) => worker.stop());
-      return (await Promise.all(exits)).every(({ code }) => code === 0);
+      const all = [...living.values()];
+      // All of them first, or a client that one of them lets go would be lost in the queue of the next.
+      await Promise.all(all.map((worker) => worker.stopListening()));
+      const exits = await Promise.all(all.map((worker) => worker.stop()));
+      return exits.every(({ exit_code }) => exit_code === 0);
     },
   };
 }
