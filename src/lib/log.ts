@@ -51,8 +51,13 @@ export function createLog(options: { level: string; pretty?: boolean; pid?: bool
   });
 }
 
-/** A copy of `value` in which whatever stands under the name of a secret is replaced, at any depth. */
+// So that a line keeps below 4096 bytes (but for errors with causes): up to there the system writes it in one piece,
+// whatever other workers write to the same pipe. The longest texts are paths, up to what Node takes as headers.
+const longest = 1_000;
+
+/** A copy of `value` in which whatever stands under the name of a secret is replaced, at any depth; long texts are cut. */
 export function redact(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return cut(value);
   if (value === null || typeof value !== 'object' || value instanceof Date) return value;
   if (depth > 8) return '[too deep]';
   if (value instanceof Error) return describeError(value);
@@ -63,6 +68,10 @@ export function redact(value: unknown, depth = 0): unknown {
       secretNames.has(key.toLowerCase().replaceAll(/[_-]/g, '')) ? '[redacted]' : redact(inner, depth + 1),
     ]),
   );
+}
+
+function cut(text: string): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 
 // A line without a message gets the raw message of its error from pino; ours comes first.
@@ -81,7 +90,7 @@ function describeError(error: Error & { code?: string }): Record<string, unknown
   return {
     name: error.name,
     code: error.code,
-    message: publicMessage(error),
+    message: cut(publicMessage(error) ?? ''),
     // Only the frames: above them the stack repeats the message, on as many lines as the statement has.
     stack: error.stack
       ?.split('\n')
