@@ -146,20 +146,32 @@ testOnPostgres('a worker that is killed is replaced, and no answer of it is lost
   t.true(isAlive(other));
 });
 
-testOnPostgres(
-  'told to stop under load, the workers answer everything that they accepted',
-  async (t, store) => {
-    const settings = {
-      NODE_ENV: 'production',
-      RATE_LIMITS: 'database',
-      RATE_LIMIT_REFRESH: '100000/60',
-      RATE_LIMIT_PASSWORD: '1000/60',
-    };
+const settings = {
+  NODE_ENV: 'production',
+  RATE_LIMITS: 'database',
+  RATE_LIMIT_REFRESH: '100000/60',
+  RATE_LIMIT_PASSWORD: '1000/60',
+};
+
+const ways: [string, (leader: ServerProcess) => void][] = [
+  ['SIGTERM to the leader', ({ child }) => child.kill('SIGTERM')],
+  [
+    // What a terminal does with Ctrl-C; the leader is the last here to hear of it.
+    'SIGINT to all of them',
+    (leader) => {
+      for (const pid of [...workersOf(leader), Number(leader.child.pid)]) process.kill(pid, 'SIGINT');
+    },
+  ],
+];
+
+for (const [way, stop] of ways) {
+  testOnPostgres(`stopped under load by ${way}, the workers answer what they accepted`, async (t, store) => {
     const { process: leader } = await start(t, store, settings);
     const { client_id, tokens } = await signedIn(store, leader.url, 12);
     const connections = tokens.map((token) => refreshUntilTheEnd(leader.url, client_id, token));
-    await sleep(700);
-    leader.child.kill('SIGTERM');
+    while (workersOf(leader).length < 2) await sleep(20);
+    await sleep(500);
+    stop(leader);
     const tallies = await Promise.all(connections);
     t.is(await leader.exited, 0);
     t.deepEqual(
@@ -171,8 +183,8 @@ testOnPostgres(
     const answered = tallies.reduce((sum, tally) => sum + tally.answered, 0);
     const events = await store.db('audit_events').where({ type: 'refresh_token_rotated' });
     t.is(events.length, answered, 'the last events of every worker are written');
-  },
-);
+  });
+}
 
 testOnPostgres('a second signal ends all of them at once', async (t, store) => {
   const { process: leader, server } = await start(t, store);
