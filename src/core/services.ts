@@ -35,6 +35,7 @@ export async function openServices(config: Config): Promise<Services> {
   const log = createLog({
     level: config.logLevel,
     pretty: config.env === 'development' && process.stdout.isTTY,
+    pid: config.workers > 1,
   });
   const db = openDatabase(config.databaseUrl, { pool: config.databasePool });
   const notices = openNotices(config.databaseUrl, log);
