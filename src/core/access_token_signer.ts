@@ -1,6 +1,6 @@
 // Signs access tokens (RFC 9068) with the signing key of the moment, for the lean path; the engine signs its own.
-import { randomBytes } from 'node:crypto';
 import { createSigner, type Signer } from '../lib/jws.ts';
+import { takeRandom } from '../lib/random.ts';
 import type { KeyStore } from './key_store.ts';
 import type { SigningKey } from './signing_keys.ts';
 
@@ -13,7 +13,7 @@ export function signAccessToken(
   claims: Record<string, unknown>,
   { now, ttl }: { now: number; ttl: number },
 ): string {
-  const jti = randomBytes(32).toString('base64url');
+  const jti = takeRandom(32).toString('base64url');
   return signerOf(keys.current())({ ...claims, jti, iat: now, exp: now + ttl });
 }
 

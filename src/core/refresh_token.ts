@@ -1,6 +1,6 @@
 // The refresh token as a string. It is never stored: a session's row and KINDRED_SECRET together derive it again. It has
 // two parts that prove something: the proof, that the database knows the session, and the tag, that we have the secret.
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { equalBytes, type Keyring, mac } from '../lib/crypto.ts';
 import { idFromBytes, idToBytes } from '../lib/ids.ts';
 
@@ -62,7 +62,7 @@ function bodyOf({ key_id, session_id, generation, proof }: Omit<DecodedRefreshTo
 function proofOf(salt: Buffer, generation: number): Buffer {
   const number = Buffer.alloc(4);
   number.writeUInt32BE(generation);
-  return createHash('sha256').update(salt).update(number).digest().subarray(0, proofLength);
+  return hash('sha256', Buffer.concat([salt, number]), 'buffer').subarray(0, proofLength);
 }
 
 /** SQL for the proof of a generation, from the columns or placeholders that hold it and the salt. Postgres only. */

@@ -2,9 +2,9 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createSecretKey,
+  hash,
   hkdfSync,
   type KeyObject,
   randomBytes,
@@ -61,7 +61,7 @@ export function mac(key: KeyObject, data: Buffer): Buffer {
 
 /** SHA-256 in base64url: how codes, opaque tokens and other random handles are stored. */
 export function digest(value: string): string {
-  return createHash('sha256').update(value).digest('base64url');
+  return hash('sha256', value, 'base64url');
 }
 
 /** Compares in constant time; different lengths are different. */

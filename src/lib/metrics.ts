@@ -46,9 +46,9 @@ export function createMetrics(): Metrics {
   for (const outcome of refreshOutcomes) counters.refreshes.inc({ outcome }, 0);
   return {
     countRequest: byLabels(counters.requests),
-    countRefresh: (outcome) => counters.refreshes.inc({ outcome }),
+    countRefresh: byLabel(counters.refreshes),
     countFailedLogin: (reason) => counters.failedLogins.inc({ reason }),
-    countEvent: (type) => counters.events.inc({ type }),
+    countEvent: byLabel(counters.events),
     countSwept(rows) {
       for (const [table, count] of Object.entries(rows)) counters.swept.inc({ table }, count);
     },
@@ -74,6 +74,15 @@ function byLabels(histogram: Histogram<keyof RequestLabels>): Metrics['countRequ
     const child = known.get(key) ?? histogram.labels(method, route, String(status));
     known.set(key, child);
     child.observe(seconds);
+  };
+}
+
+function byLabel(counter: Counter): (label: string) => void {
+  const known = new Map<string, { inc: () => void }>();
+  return (label) => {
+    const child = known.get(label) ?? counter.labels(label);
+    known.set(label, child);
+    child.inc();
   };
 }
 

@@ -1,0 +1,33 @@
+import test from 'ava';
+import { createLru } from '../../src/lib/lru.ts';
+
+test('what has not been asked for the longest goes first', (t) => {
+  const lru = createLru<number>(2);
+  lru.set('a', 1);
+  lru.set('b', 2);
+  t.is(lru.get('a'), 1);
+  lru.set('c', 3);
+  t.deepEqual(
+    ['a', 'b', 'c'].map((key) => lru.get(key)),
+    [1, undefined, 3],
+  );
+});
+
+test('a value that is set again is new, and what is deleted or cleared is gone', (t) => {
+  const lru = createLru<number>(2);
+  lru.set('a', 1);
+  lru.set('b', 2);
+  lru.set('a', 3);
+  lru.set('c', 4);
+  t.deepEqual([lru.get('a'), lru.get('b'), lru.get('c')], [3, undefined, 4]);
+  lru.delete('a');
+  t.is(lru.get('a'), undefined);
+  lru.clear();
+  t.is(lru.get('c'), undefined);
+});
+
+test('one of size 0 remembers nothing', (t) => {
+  const lru = createLru<number>(0);
+  lru.set('a', 1);
+  t.is(lru.get('a'), undefined);
+});
