@@ -1,0 +1,12 @@
+// How many cases a property is tried with, and from which seed: FUZZ_SEED replays, SOAK takes ten times as many.
+import { randomInt } from 'node:crypto';
+import type { ExecutionContext } from 'ava';
+import type { Parameters } from 'fast-check';
+
+/** fast-check's parameters for `cases` generated ones. A failure prints the seed. */
+export function fuzzing<Values>(t: ExecutionContext, cases: number): Parameters<Values> {
+  const isSoak = Boolean(process.env.SOAK);
+  t.timeout(isSoak ? 1_800_000 : 180_000);
+  const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
+  return { numRuns: isSoak ? cases * 10 : cases, seed, includeErrorInReport: true };
+}

@@ -1,0 +1,290 @@
+// Generated refreshes: a plain one with up to three twists, so that a failure shrinks to the twist that matters.
+import fc from 'fast-check';
+import {
+  type ClientName,
+  clientNames,
+  opaque,
+  orders,
+  page,
+  quick,
+  redirectPage,
+  unregistered,
+  type Way,
+  ways,
+} from './twin_clients.ts';
+import { ownApi } from './twins.ts';
+
+const presentations = [
+  'current',
+  'current again',
+  'predecessor',
+  'older',
+  'higher',
+  'tampered',
+  'another',
+  'other key',
+  'unknown key',
+  'garbage',
+  'empty',
+  'missing',
+  'twice',
+  'padded',
+  'jwt',
+] as const;
+
+export type Presentation = (typeof presentations)[number];
+
+export interface RefreshCase {
+  client: ClientName;
+  way: Way;
+  /** Of the user. */
+  roles: string[];
+  permissions: string[];
+  tenant_id: string | null;
+  status: 'active' | 'banned' | 'banned for a while' | 'banned until now' | 'disabled' | 'deleted';
+  token_version: number;
+  /** Of the session. */
+  scope: string | null;
+  resource: string | string[] | null;
+  grant:
+    | 'all'
+    | 'nothing'
+    | 'less'
+    | 'openid alone'
+    | 'resource alone'
+    | 'rejected'
+    | 'repeated'
+    | 'rich'
+    | 'expired'
+    | 'spaced';
+  extra: Record<string, unknown>;
+  age: 'fresh' | 'idle too long' | 'too old' | 'nearly too old';
+  ended: boolean;
+  generation: number;
+  rotated: 'never' | 'now' | 'long ago';
+  /** Of the requests: the tokens in the order in which they are presented. */
+  presented: Presentation[];
+  form: Record<string, string | string[]>;
+  headers: Record<string, string>;
+  type: string | null;
+  method: string;
+  chunked: boolean;
+  path: string;
+}
+
+export const plainCase: RefreshCase = {
+  client: 'strict',
+  way: 'registered',
+  roles: [],
+  permissions: [],
+  tenant_id: null,
+  status: 'active',
+  token_version: 0,
+  scope: 'account',
+  resource: ownApi,
+  grant: 'all',
+  extra: {},
+  age: 'fresh',
+  ended: false,
+  generation: 0,
+  rotated: 'never',
+  presented: ['current'],
+  form: {},
+  headers: {},
+  type: 'application/x-www-form-urlencoded',
+  method: 'POST',
+  chunked: false,
+  path: '/token',
+};
+
+const word = fc.constantFrom(
+  'account',
+  'admin',
+  'orders:read',
+  'orders:write',
+  'quick:read',
+  'opaque:read',
+  'profile',
+  'email',
+  'offline_access',
+  'openid',
+  'unknown',
+  'constructor',
+);
+const scopes = fc.array(word, { maxLength: 6 }).map((words) => words.join(' '));
+
+const extras = fc.constantFrom<Record<string, unknown>>(
+  { dpop: true },
+  { jkt: 'A'.repeat(43) },
+  { 'x5t#S256': 'B'.repeat(43) },
+  { claims: { id_token: { auth_time: null, amr: null } } },
+  { claims: { userinfo: { email: { essential: true } } }, nonce: 'a nonce' },
+  { acr: 'urn:kindred:acr:password', amr: ['pwd', 'otp'] },
+  { rar: [{ type: 'payment' }] },
+  { authTime: 1_700_000_000 },
+  { authTime: undefined },
+  { gty: 'authorization_code' },
+  { gty: 'password refresh_token' },
+  { gty: undefined },
+  { sid: undefined },
+  { sid: 'another session' },
+  { expiresWithSession: false },
+  { sessionUid: 'a browser session' },
+  { attestationJkt: 'C'.repeat(43) },
+  { iiat: 1 },
+  { somethingNew: 1 },
+);
+
+const forms = fc.constantFrom<Record<string, string | string[]>>(
+  { scope: 'account' },
+  { scope: 'orders:read' },
+  { scope: 'openid' },
+  { scope: '' },
+  { scope: 'nothing of the kind' },
+  { resource: ownApi },
+  { resource: orders },
+  { resource: [ownApi, orders] },
+  { resource: 'no uri' },
+  { resource: '' },
+  { unknown: 'parameter' },
+  { unknown: '' },
+  { unknown: ['a', 'b'] },
+  { grant_type: '' },
+  { grant_type: 'password' },
+  { grant_type: 'REFRESH_TOKEN' },
+  { grant_type: ['refresh_token', 'refresh_token'] },
+  { grant_type: 'client_credentials' },
+  { client_id: ['strict', 'strict'] },
+  { client_secret: ['a', 'b'] },
+  { client_assertion: 'a.b.c' },
+  { authorization_details: '[]' },
+  { __proto__x: 'x', toString: 'y' },
+  { device_id: 'a device' },
+  { code: 'a code', redirect_uri: 'https://x.example' },
+);
+
+const headers = fc.constantFrom<Record<string, string>>(
+  { Origin: page },
+  { Origin: redirectPage },
+  { Origin: 'https://elsewhere.example' },
+  { Origin: 'null' },
+  { Origin: '' },
+  { DPoP: 'garbage' },
+  { DPoP: '' },
+  { Accept: 'text/html' },
+  { Accept: 'application/token-introspection+jwt' },
+  { Accept: '' },
+  { 'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'http', 'X-Forwarded-Host': 'evil.example' },
+  { 'User-Agent': 'x'.repeat(2000) },
+  { 'User-Agent': 'Zo\u00eb \u00ff\t(odd)' },
+  { 'User-Agent': '' },
+  { 'OAuth-Client-Attestation': 'x' },
+  { 'OAuth-Client-Attestation-PoP': 'x' },
+  { 'X-Client-Certificate': 'x' },
+  { 'Content-Encoding': 'gzip' },
+  { Host: 'evil.example' },
+  { Cookie: 'kindred_session=x' },
+  { 'X-HTTP-Method-Override': 'GET' },
+);
+
+const form = 'application/x-www-form-urlencoded';
+const types = fc.constantFrom(
+  null,
+  form.toUpperCase(),
+  `${form};charset=utf-8`,
+  `${form}; charset=UTF-8`,
+  `${form}; charset="utf-8"`,
+  `${form}; charset="utf-8`,
+  `${form} ; charset = utf-8 `,
+  `${form}; charset=iso-8859-1`,
+  `${form}; charset=nonsense`,
+  `${form};`,
+  `${form}; boundary=x`,
+  `${form}, text/plain`,
+  'application/json',
+  'multipart/form-data; boundary=x',
+  'text/plain',
+  'x',
+);
+
+const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
+  fc.record({ client: fc.constantFrom(...clientNames) }),
+  fc.record({ client: fc.constantFrom(...clientNames) }),
+  fc.record({ client: fc.constantFrom(...clientNames), way: fc.constantFrom(...ways) }),
+  fc.record({ way: fc.constantFrom(...ways) }),
+  fc.record({
+    roles: fc.constantFrom([], ['admin'], ['editor', 'admin'], ['editor']),
+    permissions: fc.constantFrom([], ['read', 'write']),
+    tenant_id: fc.constantFrom(null, 'tenant-1', 'Zo\u00eb'),
+    token_version: fc.constantFrom(0, 3),
+  }),
+  fc.record({
+    client: fc.constant('administrative' as const),
+    scope: scopes,
+    roles: fc.constantFrom([], ['admin']),
+  }),
+  fc.record({
+    status: fc.constantFrom('banned', 'banned for a while', 'banned until now', 'disabled', 'deleted'),
+  }),
+  fc.record({ scope: fc.option(scopes, { freq: 8 }) }),
+  fc.record({
+    scope: fc.option(scopes, { freq: 8 }),
+    resource: fc.constantFrom(
+      null,
+      orders,
+      quick,
+      opaque,
+      unregistered,
+      [],
+      [ownApi],
+      [orders, ownApi],
+      [ownApi, orders],
+      '',
+    ),
+  }),
+  fc.record({
+    scope: fc.constantFrom('orders:read', 'orders:write orders:read', 'quick:read'),
+    resource: fc.constantFrom(orders, quick),
+  }),
+  fc.record({
+    scope: scopes,
+    grant: fc.constantFrom(
+      'nothing',
+      'less',
+      'openid alone',
+      'resource alone',
+      'rejected',
+      'repeated',
+      'rich',
+      'expired',
+      'spaced',
+    ),
+  }),
+  fc.record({ extra: extras }),
+  fc.record({ age: fc.constantFrom('idle too long', 'too old', 'nearly too old') }),
+  fc.record({ ended: fc.constant(true) }),
+  fc.record({ generation: fc.integer({ min: 1, max: 3 }), rotated: fc.constantFrom('now', 'long ago') }),
+  fc.record({
+    generation: fc.integer({ min: 1, max: 3 }),
+    rotated: fc.constantFrom('now', 'long ago'),
+    presented: fc.array(fc.constantFrom(...presentations), { minLength: 1, maxLength: 3 }),
+  }),
+  fc.record({ presented: fc.array(fc.constantFrom(...presentations), { minLength: 1, maxLength: 3 }) }),
+  fc.record({ form: forms }),
+  fc.record({ headers }),
+  fc.record({ type: types }),
+  fc.constantFrom(
+    { method: 'GET' },
+    { method: 'PUT' },
+    { chunked: true },
+    { path: '/token/' },
+    { path: '/token?client_id=x' },
+    { path: '/TOKEN' },
+    { path: '//token' },
+  ),
+];
+
+/** A plain refresh, or one with some twists. */
+export const refreshCase: fc.Arbitrary<RefreshCase> = fc
+  .array(fc.oneof(...twists), { maxLength: 3 })
+  .map((chosen) => Object.assign({}, plainCase, ...chosen) as RefreshCase);
