@@ -2,7 +2,7 @@
 import { parseId } from '../lib/ids.ts';
 import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_tokens.ts';
 import type { Client } from './clients.ts';
-import type { Db } from './db.ts';
+import { type Db, isText } from './db.ts';
 import { statement } from './statements.ts';
 
 /** The client that asks, as far as its question needs it. */
@@ -25,6 +25,7 @@ export async function findIntrospection(
   claims: AccessTokenClaims,
 ): Promise<{ caller: Caller; is_live: boolean } | null> {
   const sid = parseId(claims.sid);
-  const [row] = sid ? await read(db, { ...valuesOf(claims), sid, caller: caller_id }) : [];
+  const [row] =
+    sid && isText(caller_id) ? await read(db, { ...valuesOf(claims), sid, caller: caller_id }) : [];
   return row ? { caller: row, is_live: row.is_live } : null;
 }

@@ -80,12 +80,14 @@ interface AccessTokenPlan {
 // What the tokens of this session are for; null when that is no JWT for one resource server, or an ID token goes along.
 function planAccessToken(services: Services, session: Refreshable): AccessTokenPlan | null {
   const { config } = services;
-  const { scope = '', resource } = session.token_payload as { scope?: string; resource?: unknown };
-  const { openid, resources, rejected } = session.grant_payload as GrantPayload;
+  const { scope, resource } = session.token_payload as { scope?: string; resource?: unknown };
+  const { openid, resources, ...unknown } = session.grant_payload as GrantPayload;
   const known = session.resource_server;
   if (
     typeof resource !== 'string' ||
-    rejected ||
+    // A session without any scope gets an answer without that member.
+    !scope ||
+    Object.keys(unknown).length > 0 ||
     (known ? known.access_token_format !== 'jwt' : resource !== config.resource)
   )
     return null;
@@ -107,7 +109,6 @@ function planAccessToken(services: Services, session: Refreshable): AccessTokenP
 interface GrantPayload {
   openid?: { scope?: string };
   resources?: Record<string, string>;
-  rejected?: unknown;
 }
 
 function answerOf(

@@ -1,13 +1,12 @@
 // Generated refreshes: a plain one with up to three twists, so that a failure shrinks to the twist that matters.
 import fc from 'fast-check';
+import { headers, requestForms, types } from './odd_requests.ts';
 import {
   type ClientName,
   clientNames,
   opaque,
   orders,
-  page,
   quick,
-  redirectPage,
   unregistered,
   type Way,
   ways,
@@ -135,78 +134,6 @@ const extras = fc.constantFrom<Record<string, unknown>>(
   { somethingNew: 1 },
 );
 
-const forms = fc.constantFrom<Record<string, string | string[]>>(
-  { scope: 'account' },
-  { scope: 'orders:read' },
-  { scope: 'openid' },
-  { scope: '' },
-  { scope: 'nothing of the kind' },
-  { resource: ownApi },
-  { resource: orders },
-  { resource: [ownApi, orders] },
-  { resource: 'no uri' },
-  { resource: '' },
-  { unknown: 'parameter' },
-  { unknown: '' },
-  { unknown: ['a', 'b'] },
-  { grant_type: '' },
-  { grant_type: 'password' },
-  { grant_type: 'REFRESH_TOKEN' },
-  { grant_type: ['refresh_token', 'refresh_token'] },
-  { grant_type: 'client_credentials' },
-  { client_id: ['strict', 'strict'] },
-  { client_secret: ['a', 'b'] },
-  { client_assertion: 'a.b.c' },
-  { authorization_details: '[]' },
-  { __proto__x: 'x', toString: 'y' },
-  { device_id: 'a device' },
-  { code: 'a code', redirect_uri: 'https://x.example' },
-);
-
-const headers = fc.constantFrom<Record<string, string>>(
-  { Origin: page },
-  { Origin: redirectPage },
-  { Origin: 'https://elsewhere.example' },
-  { Origin: 'null' },
-  { Origin: '' },
-  { DPoP: 'garbage' },
-  { DPoP: '' },
-  { Accept: 'text/html' },
-  { Accept: 'application/token-introspection+jwt' },
-  { Accept: '' },
-  { 'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'http', 'X-Forwarded-Host': 'evil.example' },
-  { 'User-Agent': 'x'.repeat(2000) },
-  { 'User-Agent': 'Zo\u00eb \u00ff\t(odd)' },
-  { 'User-Agent': '' },
-  { 'OAuth-Client-Attestation': 'x' },
-  { 'OAuth-Client-Attestation-PoP': 'x' },
-  { 'X-Client-Certificate': 'x' },
-  { 'Content-Encoding': 'gzip' },
-  { Host: 'evil.example' },
-  { Cookie: 'kindred_session=x' },
-  { 'X-HTTP-Method-Override': 'GET' },
-);
-
-const form = 'application/x-www-form-urlencoded';
-const types = fc.constantFrom(
-  null,
-  form.toUpperCase(),
-  `${form};charset=utf-8`,
-  `${form}; charset=UTF-8`,
-  `${form}; charset="utf-8"`,
-  `${form}; charset="utf-8`,
-  `${form} ; charset = utf-8 `,
-  `${form}; charset=iso-8859-1`,
-  `${form}; charset=nonsense`,
-  `${form};`,
-  `${form}; boundary=x`,
-  `${form}, text/plain`,
-  'application/json',
-  'multipart/form-data; boundary=x',
-  'text/plain',
-  'x',
-);
-
 const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
   fc.record({ client: fc.constantFrom(...clientNames) }),
   fc.record({ client: fc.constantFrom(...clientNames) }),
@@ -270,7 +197,7 @@ const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
     presented: fc.array(fc.constantFrom(...presentations), { minLength: 1, maxLength: 3 }),
   }),
   fc.record({ presented: fc.array(fc.constantFrom(...presentations), { minLength: 1, maxLength: 3 }) }),
-  fc.record({ form: forms }),
+  fc.record({ form: requestForms }),
   fc.record({ headers }),
   fc.record({ type: types }),
   fc.constantFrom(

@@ -32,7 +32,7 @@ export async function likeness(services: Services, answer: Answer, twin: Twin | 
     assert.equal(headers['content-length'], String(Buffer.byteLength(text)));
   }
   const rest = Object.entries(headers).filter(([name]) => !unlike.has(name));
-  const body = text.startsWith('{') ? JSON.parse(text) : text;
+  const body = text.startsWith('{') ? JSON.parse(text) : await signedLikeness(services, text);
   return {
     status,
     headers: Object.fromEntries(rest.sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -45,6 +45,18 @@ export async function likeness(services: Services, answer: Answer, twin: Twin | 
 
 function waitOf(value: string | undefined): unknown {
   return value === undefined ? null : /^[1-9]\d{0,2}$/.test(value) ? 'seconds' : value;
+}
+
+// RFC 9701: an answer of introspection that is signed.
+async function signedLikeness(services: Services, text: string): Promise<unknown> {
+  if (!text.startsWith('eyJ')) return text;
+  const { payload, protectedHeader } = await jwtVerify(text, keySetOf(services));
+  assert.ok(isNow(payload.iat ?? 0), `signed at ${payload.iat}`);
+  return { ...payload, iat: 'now', order: Object.keys(payload), protectedHeader };
+}
+
+function keySetOf({ keys }: Services) {
+  return createLocalJWKSet({ keys: keys.list().map((key) => key.public_jwk) });
 }
 
 async function bodyLikeness(
@@ -86,8 +98,7 @@ async function tokenLikeness(services: Services, token: string, twin: Twin): Pro
   const claims = decodeJwt(token);
   const { iat = 0, exp = 0 } = claims;
   assert.ok(isNow(iat), `issued at ${iat}`);
-  const keySet = createLocalJWKSet({ keys: services.keys.list().map((key) => key.public_jwk) });
-  await jwtVerify(token, keySet, { currentDate: new Date(iat * 1000) });
+  await jwtVerify(token, keySetOf(services), { currentDate: new Date(iat * 1000) });
   const names = namesOf(twin);
   const like = Object.entries(claims).map(([name, value]) => [name, names.get(value) ?? value]);
   return {

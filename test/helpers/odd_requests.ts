@@ -1,0 +1,76 @@
+// What may be odd about a request, whatever it asks for: parameters, headers and content types.
+import fc from 'fast-check';
+import { orders, page, redirectPage } from './twin_clients.ts';
+import { ownApi } from './twins.ts';
+
+export const requestForms = fc.constantFrom<Record<string, string | string[]>>(
+  { scope: 'account' },
+  { scope: 'orders:read' },
+  { scope: 'openid' },
+  { scope: '' },
+  { scope: 'nothing of the kind' },
+  { resource: ownApi },
+  { resource: orders },
+  { resource: [ownApi, orders] },
+  { resource: 'no uri' },
+  { resource: '' },
+  { unknown: 'parameter' },
+  { unknown: '' },
+  { unknown: ['a', 'b'] },
+  { grant_type: '' },
+  { grant_type: 'password' },
+  { grant_type: 'REFRESH_TOKEN' },
+  { grant_type: ['refresh_token', 'refresh_token'] },
+  { grant_type: 'client_credentials' },
+  { client_id: ['strict', 'strict'] },
+  { client_secret: ['a', 'b'] },
+  { client_assertion: 'a.b.c' },
+  { authorization_details: '[]' },
+  { __proto__x: 'x', toString: 'y' },
+  { device_id: 'a device' },
+  { code: 'a code', redirect_uri: 'https://x.example' },
+);
+
+export const headers = fc.constantFrom<Record<string, string>>(
+  { Origin: page },
+  { Origin: redirectPage },
+  { Origin: 'https://elsewhere.example' },
+  { Origin: 'null' },
+  { Origin: '' },
+  { DPoP: 'garbage' },
+  { DPoP: '' },
+  { Accept: 'text/html' },
+  { Accept: 'application/token-introspection+jwt' },
+  { Accept: '' },
+  { 'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'http', 'X-Forwarded-Host': 'evil.example' },
+  { 'User-Agent': 'x'.repeat(2000) },
+  { 'User-Agent': 'Zo\u00eb \u00ff\t(odd)' },
+  { 'User-Agent': '' },
+  { 'OAuth-Client-Attestation': 'x' },
+  { 'OAuth-Client-Attestation-PoP': 'x' },
+  { 'X-Client-Certificate': 'x' },
+  { 'Content-Encoding': 'gzip' },
+  { Host: 'evil.example' },
+  { Cookie: 'kindred_session=x' },
+  { 'X-HTTP-Method-Override': 'GET' },
+);
+
+const form = 'application/x-www-form-urlencoded';
+export const types = fc.constantFrom(
+  null,
+  form.toUpperCase(),
+  `${form};charset=utf-8`,
+  `${form}; charset=UTF-8`,
+  `${form}; charset="utf-8"`,
+  `${form}; charset="utf-8`,
+  `${form} ; charset = utf-8 `,
+  `${form}; charset=iso-8859-1`,
+  `${form}; charset=nonsense`,
+  `${form};`,
+  `${form}; boundary=x`,
+  `${form}, text/plain`,
+  'application/json',
+  'multipart/form-data; boundary=x',
+  'text/plain',
+  'x',
+);
