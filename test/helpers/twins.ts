@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
 import { loadConfig } from '../../config/index.ts';
 import { createApp, createEngine, type Engine } from '../../src/app.ts';
 import { openServices, type Services } from '../../src/core/services.ts';
 import { type NewSession, openSession, type Session } from '../../src/core/sessions.ts';
 import { createUser, type NewUser, type User } from '../../src/core/users.ts';
+import { newId } from '../../src/lib/ids.ts';
 import { environment, type Settings } from './server.ts';
 import type { Store } from './stores.ts';
 
@@ -86,20 +88,21 @@ export async function makeTwins({ db }: Services, like: Likeness, at: Date): Pro
   return await db.transaction(async (tx) => {
     const make = async (): Promise<Twin> => {
       made += 1;
-      const { id } = await createUser(tx, { username: `twin-${made}`, ...like.user }, at);
-      const opened = await openSession(tx, { ...like.session, user_id: id }, at);
-      if (!opened) throw new Error('the session was not opened');
-      const { sid } = like.session.token_payload;
-      if (sid === true) {
-        const token_payload = JSON.stringify({ ...like.session.token_payload, sid: opened.id });
-        await tx('sessions').where({ id: opened.id }).update({ token_payload });
-      }
-      if (like.userRow) await tx('users').where({ id }).update(like.userRow);
-      if (like.sessionRow) await tx('sessions').where({ id: opened.id }).update(like.sessionRow);
-      const user: User = await tx('users').where({ id }).first();
-      const session: Session = await tx('sessions').where({ id: opened.id }).first();
+      const id = newId(at.getTime());
+      const { token_payload } = like.session;
+      const named = token_payload.sid === true ? { ...token_payload, sid: id } : token_payload;
+      let user = await createUser(tx, { username: `twin-${made}`, ...like.user }, at);
+      const input = { ...like.session, id, user_id: user.id, token_payload: named };
+      let session = await openSession(tx, input, at);
+      if (!session) throw new Error('the session was not opened');
+      if (like.sessionRow) [session] = await change<Session>(tx, 'sessions', id, like.sessionRow);
+      [user] = await change<User>(tx, 'users', user.id, like.userRow ?? { token_version: 0 });
       return { user, session };
     };
     return [await make(), await make()];
   });
+}
+
+async function change<Row>(tx: Knex.Transaction, table: string, id: string, row: object): Promise<[Row]> {
+  return (await tx(table).where({ id }).update(row).returning('*')) as [Row];
 }

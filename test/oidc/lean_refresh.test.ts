@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
+import type { Services } from '../../src/core/services.ts';
 import type { Session } from '../../src/core/sessions.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { after, keyring, origin, otherSecret } from '../helpers/builders.ts';
@@ -162,11 +163,15 @@ async function questionOf(given: RefreshCase, token: string | string[] | undefin
   };
 }
 
+async function readSession({ db }: Services, { session }: Twin): Promise<Session> {
+  return await db('sessions').where({ id: session.id }).first();
+}
+
 /** Presents what the case says to one app, one after the other. */
 async function tell({ services }: Pair, app: App, twin: Twin, given: RefreshCase): Promise<Answer[]> {
   const answers: Answer[] = [];
   for (const presentation of given.presented) {
-    const row: Session = await services.db('sessions').where({ id: twin.session.id }).first();
+    const row = answers.length === 0 ? twin.session : await readSession(services, twin);
     const token = tokenOf(presentation, twin, given.generation, row.generation);
     answers.push(await send(app.url, await questionOf(given, token)));
   }
