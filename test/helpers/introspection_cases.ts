@@ -1,6 +1,6 @@
 // Generated introspections: one of the caller's own kinds, a token of a kind, and what may be odd about the request.
 import fc from 'fast-check';
-import { headers, requestForms, types } from './odd_requests.ts';
+import { oddForms, oddHeaders, oddTypes } from './odd_requests.ts';
 import { type ClientName, clientNames, opaque, orders, quick, type Way, ways } from './twin_clients.ts';
 import { ownApi } from './twins.ts';
 
@@ -101,20 +101,18 @@ const caller = fc.constantFrom<ClientName>(
 );
 const aud = fc.constantFrom(ownApi, orders, quick, opaque);
 
-const forms = fc.oneof(
-  requestForms,
-  fc.constantFrom<Record<string, string | string[]>>(
-    { token_type_hint: 'access_token' },
-    { token_type_hint: 'refresh_token' },
-    { token_type_hint: 'nonsense' },
-    { token_type_hint: '' },
-    { token_type_hint: ['access_token', 'access_token'] },
-    { token_type_hint: 'x'.repeat(50_000) },
-    { token_type_hint: 'x'.repeat(60_000) },
-    { token_type_hint: '\0' },
-    { grant_type: 'refresh_token' },
-  ),
-);
+const forms: Record<string, string | string[]>[] = [
+  ...oddForms,
+  { token_type_hint: 'access_token' },
+  { token_type_hint: 'refresh_token' },
+  { token_type_hint: 'nonsense' },
+  { token_type_hint: '' },
+  { token_type_hint: ['access_token', 'access_token'] },
+  { token_type_hint: 'x'.repeat(50_000) },
+  { token_type_hint: 'x'.repeat(60_000) },
+  { token_type_hint: '\0' },
+  { grant_type: 'refresh_token' },
+];
 
 const twists: fc.Arbitrary<Partial<IntrospectionCase>>[] = [
   fc.record({ caller }),
@@ -131,9 +129,9 @@ const twists: fc.Arbitrary<Partial<IntrospectionCase>>[] = [
   fc.record({ fate: fc.constantFrom(...fates), times: fc.constantFrom(1, 2) }),
   fc.record({ client: fc.constantFrom(...clientNames) }),
   fc.record({ times: fc.constant(2) }),
-  fc.record({ form: forms }),
-  fc.record({ headers }),
-  fc.record({ type: types }),
+  fc.record({ form: fc.constantFrom(...forms) }),
+  fc.record({ headers: fc.constantFrom(...oddHeaders) }),
+  fc.record({ type: fc.constantFrom(...oddTypes) }),
   fc.constantFrom(
     { method: 'GET' },
     { method: 'PUT' },
@@ -148,3 +146,24 @@ const twists: fc.Arbitrary<Partial<IntrospectionCase>>[] = [
 export const introspectionCase: fc.Arbitrary<IntrospectionCase> = fc
   .array(fc.oneof(...twists), { maxLength: 3 })
   .map((chosen) => Object.assign({}, plainIntrospection, ...chosen) as IntrospectionCase);
+
+const alone: Partial<IntrospectionCase>[] = [
+  {},
+  ...forms.map((form) => ({ form })),
+  ...oddHeaders.map((headers) => ({ headers })),
+  ...oddTypes.map((type) => ({ type })),
+  ...kinds.map((kind) => ({ kind })),
+  ...fates.flatMap((fate) => [1, 2].map((times) => ({ fate, times }))),
+  ...clientNames.map((name) => ({ caller: name })),
+  ...[ownApi, orders, quick].flatMap((one) =>
+    (['orders', 'others'] as const).map((name) => ({ caller: name, aud: one })),
+  ),
+  ...ways.flatMap((way) =>
+    (['gateway', 'orders'] as const).map((name) => ({ caller: name, aud: orders, way })),
+  ),
+];
+
+/** Every oddity by itself: these are tried in every run. */
+export const oddIntrospections: [IntrospectionCase][] = alone.map((twist) => [
+  { ...plainIntrospection, ...twist },
+]);

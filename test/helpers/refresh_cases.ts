@@ -1,6 +1,6 @@
 // Generated refreshes: a plain one with up to three twists, so that a failure shrinks to the twist that matters.
 import fc from 'fast-check';
-import { headers, requestForms, types } from './odd_requests.ts';
+import { oddForms, oddHeaders, oddTypes } from './odd_requests.ts';
 import {
   type ClientName,
   clientNames,
@@ -112,7 +112,7 @@ const word = fc.constantFrom(
 );
 const scopes = fc.array(word, { maxLength: 6 }).map((words) => words.join(' '));
 
-const extras = fc.constantFrom<Record<string, unknown>>(
+const extras: Record<string, unknown>[] = [
   { dpop: true },
   { jkt: 'A'.repeat(43) },
   { 'x5t#S256': 'B'.repeat(43) },
@@ -132,7 +132,7 @@ const extras = fc.constantFrom<Record<string, unknown>>(
   { attestationJkt: 'C'.repeat(43) },
   { iiat: 1 },
   { somethingNew: 1 },
-);
+];
 
 const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
   fc.record({ client: fc.constantFrom(...clientNames) }),
@@ -187,7 +187,7 @@ const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
       'spaced',
     ),
   }),
-  fc.record({ extra: extras }),
+  fc.record({ extra: fc.constantFrom(...extras) }),
   fc.record({ age: fc.constantFrom('idle too long', 'too old', 'nearly too old') }),
   fc.record({ ended: fc.constant(true) }),
   fc.record({ generation: fc.integer({ min: 1, max: 3 }), rotated: fc.constantFrom('now', 'long ago') }),
@@ -197,9 +197,9 @@ const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
     presented: fc.array(fc.constantFrom(...presentations), { minLength: 1, maxLength: 3 }),
   }),
   fc.record({ presented: fc.array(fc.constantFrom(...presentations), { minLength: 1, maxLength: 3 }) }),
-  fc.record({ form: requestForms }),
-  fc.record({ headers }),
-  fc.record({ type: types }),
+  fc.record({ form: fc.constantFrom(...oddForms) }),
+  fc.record({ headers: fc.constantFrom(...oddHeaders) }),
+  fc.record({ type: fc.constantFrom(...oddTypes) }),
   fc.constantFrom(
     { method: 'GET' },
     { method: 'PUT' },
@@ -215,3 +215,17 @@ const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
 export const refreshCase: fc.Arbitrary<RefreshCase> = fc
   .array(fc.oneof(...twists), { maxLength: 3 })
   .map((chosen) => Object.assign({}, plainCase, ...chosen) as RefreshCase);
+
+const alone: Partial<RefreshCase>[] = [
+  {},
+  ...oddForms.map((form) => ({ form })),
+  ...oddHeaders.map((headers) => ({ headers })),
+  ...oddTypes.map((type) => ({ type })),
+  ...extras.map((extra) => ({ extra })),
+  ...presentations.map((one) => ({ presented: [one], generation: 2, rotated: 'now' as const })),
+  ...clientNames.map((client) => ({ client })),
+  ...ways.flatMap((way) => (['strict', 'basic', 'odd', 'twice'] as const).map((client) => ({ client, way }))),
+];
+
+/** Every oddity by itself: these are tried in every run. */
+export const oddRefreshes: [RefreshCase][] = alone.map((twist) => [{ ...plainCase, ...twist }]);

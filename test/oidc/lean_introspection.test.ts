@@ -8,7 +8,11 @@ import { changeUserStatus } from '../../src/core/user_status.ts';
 import { after, keyring, origin } from '../helpers/builders.ts';
 import { type Answer, granted, type Question, send } from '../helpers/client.ts';
 import { fuzzing } from '../helpers/fuzzing.ts';
-import { type IntrospectionCase, introspectionCase } from '../helpers/introspection_cases.ts';
+import {
+  type IntrospectionCase,
+  introspectionCase,
+  oddIntrospections,
+} from '../helpers/introspection_cases.ts';
 import { makeToken } from '../helpers/odd_tokens.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { likeness } from '../helpers/twin_answers.ts';
@@ -151,7 +155,7 @@ testOnStores('an introspection is answered alike on the lean path and by the eng
   const tally: Tally = { requests: 0, active: 0, lean: 0 };
   await fc.assert(
     fc.asyncProperty(introspectionCase, (given) => compare(pair, given, tally)),
-    fuzzing(t, 500),
+    fuzzing(t, 500, oddIntrospections),
   );
   t.log(store.name, tally);
   t.true(tally.lean > 0.15 * tally.requests, JSON.stringify(tally));
