@@ -130,14 +130,20 @@ export async function traces(services: Services, twin: Twin, answers: Answer[]):
   const { db, audit } = services;
   await audit.flush();
   const { user, session } = twin;
-  const events = await db('audit_events').where({ user_id: user.id }).orderBy('id');
+  const events = await db('audit_events').where({ user_id: user.id });
   const requests = answers.map(({ headers }, i) => [headers['x-request-id'], `request ${i}`] as const);
   const names = new Map([...namesOf(twin), ...requests]);
   return {
     user: rowLikeness(await db('users').where({ id: user.id }).first(), user, names),
     session: rowLikeness(await db('sessions').where({ id: session.id }).first(), session, names),
-    events: events.map(({ id: _, ...event }) => rowLikeness(event, {}, names)),
+    // Events of one millisecond have no order among themselves.
+    events: events.map(({ id: _, ...event }) => rowLikeness(event, {}, names)).sort(byRequestAndType),
   };
+}
+
+function byRequestAndType(one: Json, other: Json): number {
+  const text = ({ request_id, type }: Json) => `${request_id} ${type}`;
+  return text(one) < text(other) ? -1 : 1;
 }
 
 function rowLikeness(row: Json, before: object, names: Map<unknown, string>): Json {
