@@ -217,7 +217,6 @@ export const refreshCase: fc.Arbitrary<RefreshCase> = fc
   .map((chosen) => Object.assign({}, plainCase, ...chosen) as RefreshCase);
 
 const alone: Partial<RefreshCase>[] = [
-  {},
   ...oddForms.map((form) => ({ form })),
   ...oddHeaders.map((headers) => ({ headers })),
   ...oddTypes.map((type) => ({ type })),
@@ -228,4 +227,27 @@ const alone: Partial<RefreshCase>[] = [
 ];
 
 /** Every oddity by itself: these are tried in every run. */
-export const oddRefreshes: [RefreshCase][] = alone.map((twist) => [{ ...plainCase, ...twist }]);
+export const oddRefreshes: [RefreshCase][] = [
+  [plainCase],
+  ...alone.map((twist): [RefreshCase] => [{ ...plainCase, ...twist }]),
+];
+
+// What binds or enriches tokens, and who proves themselves by more than a secret.
+const special = {
+  headers: ['DPoP', 'OAuth-Client-Attestation', 'OAuth-Client-Attestation-PoP', 'X-Client-Certificate'],
+  extra: ['dpop', 'jkt', 'x5t#S256', 'rar', 'attestationJkt', 'somethingNew'],
+  clients: ['proving', 'certified', 'keyed', 'document', 'loginOnly', 'expired'],
+};
+
+/** Whether a case has something that only the engine understands, so that all of it has to go there. */
+export function needsEngine({ scope, resource, headers, extra, client, method, path }: RefreshCase): boolean {
+  if (method !== 'POST' || path !== '/token') return false;
+  return (
+    scope?.split(' ').includes('openid') === true ||
+    typeof resource !== 'string' ||
+    [opaque, unregistered].includes(resource) ||
+    special.headers.some((name) => name in headers) ||
+    special.extra.some((name) => name in extra) ||
+    special.clients.includes(client)
+  );
+}

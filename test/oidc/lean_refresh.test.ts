@@ -8,7 +8,14 @@ import { createKeyring } from '../../src/lib/crypto.ts';
 import { after, keyring, origin, otherSecret } from '../helpers/builders.ts';
 import { type Answer, type Question, send } from '../helpers/client.ts';
 import { fuzzing } from '../helpers/fuzzing.ts';
-import { oddRefreshes, type Presentation, type RefreshCase, refreshCase } from '../helpers/refresh_cases.ts';
+import {
+  needsEngine,
+  oddRefreshes,
+  type Presentation,
+  plainCase,
+  type RefreshCase,
+  refreshCase,
+} from '../helpers/refresh_cases.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { likeness, traces } from '../helpers/twin_answers.ts';
 import { furnishTwins, proofOf } from '../helpers/twin_clients.ts';
@@ -194,6 +201,9 @@ async function compare(pair: Pair, given: RefreshCase, tally: Tally): Promise<vo
   const before = lean.reached();
   const leanAnswers = await tell(pair, lean, one, given);
   const toEngine = lean.reached() - before;
+  if (needsEngine(given))
+    assert.equal(toEngine, leanAnswers.length, 'the lean path took what it does not know');
+  if (given === plainCase) assert.equal(toEngine, 0, 'a plain refresh went to the engine');
   const plainAnswers = await tell(pair, plain, other, given);
   const describe = (answers: Answer[], twin: Twin) =>
     Promise.all(answers.map((answer) => likeness(services, answer, twin)));
