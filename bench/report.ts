@@ -1,65 +1,123 @@
-// What the bench found: as a table for people and as JSON for comparison.
+// What the bench found: as tables for people and as JSON for comparison.
+import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus } from 'node:os';
 import { join, relative } from 'node:path';
-import type { Round } from './load.ts';
+import { type Figure, format, reached } from './figures.ts';
+import type { Options } from './options.ts';
+import { describePlaces, type Places } from './pinning.ts';
+import type { Series } from './rounds.ts';
+import { resultsDirectory } from './stage.ts';
 
-const directory = join(import.meta.dirname, 'results');
-
-export interface Result {
-  name: string;
-  /** The median of each figure over the rounds. */
-  median: Omit<Round, 'count'>;
-  rounds: Round[];
+/** What one bench found. */
+export interface Found {
+  figures: Figure[];
+  series?: Series[];
+  /** Whatever else is worth keeping. */
+  facts?: Record<string, unknown>;
+  /** Why it came to nothing. */
+  error?: string;
 }
 
 export interface Report {
   at: string;
   machine: string;
-  /** The load average at the end; with two processes, a generator and Postgres, about 3 when nothing else runs. */
-  load: number;
+  commit: string | null;
   settings: Record<string, unknown>;
-  results: Result[];
-  /** Of the UPDATEs on sessions, how many stayed heap-only. */
-  hot_share: Record<string, number>;
+  benches: Record<string, Found & { load: number; seconds: number }>;
 }
 
-/** The medians of a peer's rounds. */
-export function summarize(name: string, rounds: Round[]): Result {
-  const of = (figure: keyof Round) => median(rounds.map((round) => round[figure]));
+/** A report that nothing has been found for yet. */
+export function openReport(options: Options, places: Places | null): Report {
   return {
-    name,
-    rounds,
-    median: { per_second: of('per_second'), p50: of('p50'), p99: of('p99'), cpu: of('cpu') },
+    at: new Date().toISOString(),
+    machine: `${cpus()[0]?.model ?? 'an unknown CPU'}, ${availableParallelism()} cores, Node ${process.version}`,
+    commit: readCommit(),
+    settings: {
+      connections: 16,
+      rounds: options.rounds,
+      round_seconds: options.seconds,
+      pinning: describePlaces(places),
+      postgres: options.durable
+        ? '18, fsync and synchronous_commit on'
+        : '18, fsync and synchronous_commit off',
+      profiled: options.profile,
+    },
+    benches: {},
   };
 }
 
-/** Prints the medians; with a floor, also what share of it each peer reaches. */
-export function printReport({ results, hot_share }: Report): void {
-  const floor = results.find((result) => result.name === 'floor');
-  const line = (cells: string[]) =>
-    console.log(cells.map((cell, column) => (column === 0 ? cell.padEnd(10) : cell.padStart(13))).join(''));
-  console.log();
-  line(['refresh', 'per second', 'of the floor', 'p50 ms', 'p99 ms', 'CPU ms', 'HOT share']);
-  for (const { name, median: found } of results) {
-    const share = floor ? `${((100 * found.per_second) / floor.median.per_second).toFixed(0)} %` : '-';
-    const hot = (hot_share[name] ?? Number.NaN).toFixed(3);
-    const times = [found.p50, found.p99, found.cpu].map((time) => time.toFixed(2));
-    line([name, found.per_second.toFixed(0), share, ...times, hot]);
+/** Prints what one bench found: its series, then its facts. */
+export function printFound(name: string, { series = [], facts = {} }: Found): void {
+  console.log(`\n${name}`);
+  if (series.length > 0) {
+    printTable(
+      ['', 'per second', 'p50 ms', 'p99 ms', 'server CPU ms', 'generator', 'its core'],
+      series.map(({ name: who, median }) => [
+        who,
+        format(median.per_second),
+        format(median.p50),
+        format(median.p99),
+        Number.isFinite(median.cpu) ? (median.cpu ?? 0).toFixed(3) : '-',
+        percent(median.generator),
+        percent(median.beside),
+      ]),
+    );
+  }
+  for (const [fact, value] of Object.entries(facts)) console.log(`  ${fact}: ${describe(value)}`);
+}
+
+/** Prints all figures with what they must reach. */
+export function printFigures({ benches, machine, settings }: Report): void {
+  const figures = Object.values(benches).flatMap((found) => found.figures);
+  console.log(`\n${machine}; ${settings.pinning}; Postgres ${settings.postgres}`);
+  const busy = Object.values(benches).some(({ load }) => load > availableParallelism() + 2);
+  if (busy) console.log('the machine was busy with other work: only CPU times are to be trusted');
+  printTable(
+    ['figure', 'measured', 'must reach', 'aim', 'reached'],
+    figures.map((one) => {
+      const sign = one.better === 'more' ? '≥' : '≤';
+      const bound = (value: number) => `${sign} ${format(value, one.unit)}`;
+      return [one.name, format(one.measured, one.unit), bound(one.must), bound(one.aim), reached(one)];
+    }),
+  );
+  for (const { name, note } of figures) if (note !== undefined) console.log(`  ${name}: ${note}`);
+}
+
+function printTable(head: string[], lines: string[][]): void {
+  const table = [head, ...lines];
+  const widths = head.map((_, column) => Math.max(...table.map((line) => (line[column] ?? '').length)));
+  for (const line of table) {
+    const cells = line.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+    );
+    console.log(`  ${cells.join('   ')}`);
+  }
+}
+
+function percent(share: number | null): string {
+  return share === null || Number.isNaN(share) ? '-' : `${(100 * share).toFixed(0)} %`;
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+function readCommit(): string | null {
+  try {
+    const git = ['-C', import.meta.dirname, 'describe', '--always', '--dirty'];
+    return execFileSync('git', git, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return null;
   }
 }
 
 /** Writes the report into `bench/results/`; returns its path. */
 export async function saveReport(report: Report): Promise<string> {
-  await mkdir(directory, { recursive: true });
-  const file = join(directory, `${report.at.replaceAll(':', '-').slice(0, 19)}.json`);
+  await mkdir(resultsDirectory, { recursive: true });
+  const names = Object.keys(report.benches);
+  const stamp = report.at.replaceAll(':', '-').slice(0, 19);
+  const file = join(resultsDirectory, `${stamp}-${names.length > 3 ? 'all' : names.join('-')}.json`);
   await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
   return relative(process.cwd(), file);
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [low = 0, high = 0] =
-    sorted.length % 2 ? [sorted[middle], sorted[middle]] : sorted.slice(middle - 1, middle + 1);
-  return (low + high) / 2;
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { parseRateLimits, type RateLimitSettings } from './rate_limits.ts';
@@ -35,6 +36,8 @@ export interface Config {
   auditRetention: number;
   /** Whether this process runs the periodic jobs. */
   jobs: boolean;
+  /** Processes that answer requests; with 1 there is no other process than this. */
+  workers: number;
   trustProxy: { hops: number; addresses: string[] };
   pkce: Parsed['PKCE'];
   registration: Parsed['REGISTRATION'];
@@ -95,6 +98,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     signingKeyTtl: values.SIGNING_KEY_TTL,
     auditRetention: values.AUDIT_RETENTION,
     jobs: values.JOBS,
+    workers: values.WORKERS === 0 ? availableParallelism() : values.WORKERS,
     trustProxy: parseTrustProxy(values.TRUST_PROXY),
     pkce: values.PKCE,
     registration: values.REGISTRATION,
@@ -165,6 +169,9 @@ function unsafeInProduction(values: Parsed, issuer: string): string[] {
   if (protocol === 'http:' && !isLoopback(hostname)) problems.push('ISSUER: must be https in production');
   if (!values.KINDRED_SECRET) problems.push('KINDRED_SECRET: is required in production');
   if (values.RATE_LIMITS === 'off') problems.push('RATE_LIMITS: off is refused in production');
+  if (values.RATE_LIMITS === 'memory' && values.WORKERS !== 1) {
+    problems.push('RATE_LIMITS: memory allows as much again in every worker; use database or redis://…');
+  }
   return problems;
 }
 
@@ -183,6 +190,10 @@ function contradictions(values: Parsed): string[] {
   const problems: string[] = [];
   if (values.RATE_LIMITS === 'database' && values.DATABASE_URL.startsWith('sqlite:')) {
     problems.push('RATE_LIMITS: database needs Postgres; with SQLite use memory');
+  }
+  // 0 too, whatever the machine: settings that are good on one core are to be good on two.
+  if (values.WORKERS !== 1 && values.DATABASE_URL.startsWith('sqlite:')) {
+    problems.push('WORKERS: more than one needs Postgres; SQLite serves one process');
   }
   if (values.MTLS_CERTIFICATE_HEADER && values.TRUST_PROXY === 'off') {
     problems.push('MTLS_CERTIFICATE_HEADER: anybody could send it; set TRUST_PROXY to the proxy that does');

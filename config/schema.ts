@@ -60,7 +60,7 @@ export const schema = z.object({
     .min(1)
     .max(200)
     .default(10)
-    .describe('connections a process opens to Postgres'),
+    .describe('connections a process opens to Postgres, each worker its own'),
   KINDRED_SECRET: secrets
     .optional()
     .describe(
@@ -102,6 +102,13 @@ export const schema = z.object({
   ),
   AUDIT_RETENTION: seconds(34_560_000).describe('events of the audit trail are kept for this long, seconds'),
   JOBS: flag(true).describe('whether this process runs the periodic jobs (sweep, rotation of signing keys)'),
+  WORKERS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(256)
+    .default(1)
+    .describe('processes that answer requests; 0 = one a core; more than one needs Postgres'),
   TRUST_PROXY: trustProxy.describe('how many proxies, or which addresses, may set `X-Forwarded-*`'),
   MTLS_CERTIFICATE_HEADER: z
     .string()

@@ -10,6 +10,7 @@ import { adminStatsRoutes } from './http/admin_stats.ts';
 import { adminUserRoutes } from './http/admin_users.ts';
 import { serveAssets } from './http/assets.ts';
 import { browserSessionRoutes } from './http/browser_sessions.ts';
+import { isClientsDoing } from './http/connections.ts';
 import { consentRoutes } from './http/consents.ts';
 import { answerPreflights } from './http/cors.ts';
 import { deviceRoutes } from './http/devices.ts';
@@ -90,7 +91,10 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(interactionRoutes(services, provider).routes());
   app.use(accountRoutes(services, provider).routes());
   app.use(mountEngine(services, () => engine().run));
-  app.on('error', (err) => log.error({ err }, 'the app failed'));
+  app.on('error', (err) => {
+    if (isClientsDoing(err)) log.debug({ err }, 'a client is gone');
+    else log.error({ err }, 'the app failed');
+  });
   return app;
 }
 

@@ -1,6 +1,6 @@
 // What runs beside the requests: the log of events, metrics, traces and jobs.
 import { isPostgres } from './core/db.ts';
-import { watchFigures } from './core/figures.ts';
+import { watchDatabase, watchProcess } from './core/figures.ts';
 import { watchQueries } from './core/queries.ts';
 import type { Services } from './core/services.ts';
 import { countEvents, logEvents } from './core/trail_listeners.ts';
@@ -21,8 +21,8 @@ export async function startOperations(services: Services): Promise<Operations> {
   const { config, log, metrics } = services;
   const metricsServer = await serveMetrics(services);
   if (metricsServer) {
-    watchFigures(services);
-    metrics.watchProcess();
+    watchDatabase(services);
+    watchProcess(services);
   }
   const unlisten = [logEvents(log), countEvents(metrics)];
   const tracing = config.tracesEndpoint ? await startTracing(services, config.tracesEndpoint) : null;

@@ -61,6 +61,7 @@ function describeSettings(config: Config): Finding {
     access_token_ttl: config.accessTokenTtl,
     audit_retention: config.auditRetention,
     jobs: config.jobs,
+    workers: config.workers,
     metrics: config.metrics.port === 0 ? 'off' : `${config.metrics.host}:${config.metrics.port}`,
     traces: config.tracesEndpoint ?? 'off',
   };
@@ -85,9 +86,10 @@ function doubts(config: Config): Finding[] {
     );
   }
   if (config.rateLimits.store === 'memory' && config.databaseUrl.startsWith('postgres')) {
+    const multiplied = config.workers > 1 ? `, by each of ${config.workers} workers alone` : '';
     doubt(
-      'rate limits are counted in memory',
-      'with more than one node set RATE_LIMITS to database or redis://…',
+      `rate limits are counted in memory${multiplied}`,
+      'with more than one node or worker set RATE_LIMITS to database or redis://…',
     );
   }
   if (!config.jobs)

@@ -99,7 +99,7 @@ function describeUser(user: User): Record<string, unknown> {
 function describeSession(one: ListedSession): Record<string, unknown> {
   return {
     id: one.id,
-    client: { client_id: one.client_id, client_name: one.metadata.client_name ?? null },
+    client: { client_id: one.client_id, client_name: one.client_name },
     device: one.device_id && {
       id: one.device_id,
       device_id: one.device_device_id,

@@ -47,11 +47,12 @@ export interface AccessTokenVerifier {
 /** How many tokens whose signature was good are remembered, by their digest; some 10 MiB. */
 const remembered = 10_000;
 
-/** Makes the verifier for tokens of `issuer`, signed by one of the `keys` of the moment. */
+/** Makes the verifier for tokens of `issuer`, signed by one of the `keys` of the moment, at the time that `now` tells. */
 export function createAccessTokenVerifier(
   db: Db,
   issuer: string,
   keys: () => SigningKey[],
+  now: () => number,
 ): AccessTokenVerifier {
   const keySetOf = rememberLast((list: SigningKey[]) => ({
     keySet: createLocalJWKSet({ keys: list.map((key) => key.public_jwk) }),
@@ -66,13 +67,13 @@ export function createAccessTokenVerifier(
     seenUnder = under;
     const id = digest(token);
     const known = seen.get(id);
-    if (known) return known.exp > Date.now() / 1000 ? known : null;
-    const claims = await readAt(token);
+    if (known) return known.exp > now() / 1000 ? known : null;
+    const claims = await readAt(token, new Date(now()));
     // The key may have gone while its signature was checked.
     if (claims && under === keys()) seen.set(id, Object.freeze(claims));
     return claims;
   };
-  const readAt = async (token: string, currentDate?: Date) => {
+  const readAt = async (token: string, currentDate: Date) => {
     try {
       const { keySet, algorithms } = keySetOf(keys());
       const { payload } = await jwtVerify(token, keySet, {
@@ -80,7 +81,7 @@ export function createAccessTokenVerifier(
         algorithms,
         typ: 'at+jwt',
         requiredClaims: ['exp', 'jti', 'sub', 'client_id'],
-        ...(currentDate ? { currentDate } : {}),
+        currentDate,
       });
       return hasOurShape(payload) ? payload : null;
     } catch {

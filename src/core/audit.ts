@@ -195,7 +195,8 @@ const appendAll = statement(
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail)
   select id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, cast(detail as jsonb)
   from json_to_recordset(cast(:events as json)) as e (id uuid, created_at timestamptz, type text, user_id uuid, session_id uuid, client_id text,
-    actor text, actor_id text, reason text, ip text, user_agent text, request_id text, detail text)`,
+    actor text, actor_id text, reason text, ip text, user_agent text, request_id text, detail text)
+  on conflict (id) do nothing`,
 );
 
 async function appendRows(db: Db, waiting: ReturnType<typeof toRow>[]): Promise<void> {

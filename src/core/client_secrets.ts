@@ -5,7 +5,7 @@ import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { hasSecret } from './client_metadata.ts';
 import type { Client } from './clients.ts';
-import { type Db, json, present } from './db.ts';
+import { type Db, json, present, readClock } from './db.ts';
 
 export interface ClientSecret {
   id: string;
@@ -33,12 +33,8 @@ export function newClientSecret(
   return { client_secret, stored };
 }
 
-/** Whether `presented` is one of the client's live secrets; every one is compared, in constant time. */
-export function verifyClientSecret(
-  secrets: ClientSecret[],
-  presented: string,
-  at: Date = new Date(),
-): boolean {
+/** Whether `presented` is one of the client's secrets that are live `at` a time; every one is compared, in constant time. */
+export function verifyClientSecret(secrets: ClientSecret[], presented: string, at: Date): boolean {
   let matches = false;
   for (const secret of secrets) {
     const isLive = isLiveSecret(secret, at);
@@ -48,7 +44,7 @@ export function verifyClientSecret(
   return matches;
 }
 
-function isLiveSecret(secret: ClientSecret, at: Date = new Date()): boolean {
+function isLiveSecret(secret: ClientSecret, at: Date): boolean {
   return secret.expires === null || new Date(secret.expires) > at;
 }
 
@@ -66,7 +62,8 @@ export async function addClientSecret(
 ): Promise<{ id: string; client_secret: string }> {
   const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
   if (!client || !hasSecret(client.metadata)) throw new AppError('client_not_found');
-  const live = client.secrets.filter((secret) => isLiveSecret(secret));
+  const now = await readClock(tx);
+  const live = client.secrets.filter((secret) => isLiveSecret(secret, now));
   if (live.length >= maxSecrets) throw new AppError('too_many_secrets');
   const { client_secret, stored } = newClientSecret(undefined, expires ?? null);
   const kept = live.map((one) => ({ ...one, expires: previous_expires?.toISOString() ?? one.expires }));
@@ -80,7 +77,8 @@ export async function removeClientSecret(tx: Db, client_id: string, id: string):
   if (!client) throw new AppError('client_not_found');
   const rest = client.secrets.filter((secret) => secret.id !== id);
   if (rest.length === client.secrets.length) throw new AppError('client_secret_not_found');
-  if (!rest.some((secret) => isLiveSecret(secret))) throw new AppError('last_secret');
+  const now = await readClock(tx);
+  if (!rest.some((secret) => isLiveSecret(secret, now))) throw new AppError('last_secret');
   await saveSecrets(tx, client_id, rest);
 }
 

@@ -17,14 +17,14 @@ export type Authentication =
 export async function authenticate(db: Db, user: User | null, password: string): Promise<Authentication> {
   const stored = user?.password_hash ?? null;
   if (!(await verifyPassword(password, stored)) || !user || !stored) return { outcome: 'refused' };
-  if (!isOutdated(stored)) return asActive(user);
+  if (!isOutdated(stored)) return await asActive(db, user);
   const password_hash = await hashPassword(password);
   if (await replacePasswordHash(db, user.id, stored, password_hash))
-    return asActive({ ...user, password_hash });
+    return await asActive(db, { ...user, password_hash });
   // Another login was quicker, or the password has changed: what counts is the hash that stands there now.
   return await authenticate(db, await findUser(db, user.id), password);
 }
 
-function asActive(user: User): Authentication {
-  return { outcome: isActive(user) ? 'authenticated' : 'inactive', user };
+async function asActive(db: Db, user: User): Promise<Authentication> {
+  return { outcome: (await isActive(db, user)) ? 'authenticated' : 'inactive', user };
 }

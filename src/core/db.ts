@@ -156,6 +156,8 @@ const booleanColumns = new Set([
   'is_expired',
   'is_active',
   'is_live',
+  'is_plain',
+  'is_known',
   'is_ready',
   'is_revoked',
   'user_is_active',

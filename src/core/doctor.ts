@@ -93,7 +93,7 @@ async function lookAtClock(db: Knex): Promise<Finding> {
   const data = { skew_seconds: seconds };
   if (Math.abs(skew) < 2) return { check: 'clock', state: 'good', text, data };
   const advice =
-    'run NTP on both: tokens carry the time of this machine, sessions expire by that of the database';
+    'run NTP on both: what is issued and what expires goes by the database, rate limits and the log by this machine';
   return { check: 'clock', state: Math.abs(skew) < 10 ? 'note' : 'wrong', text, advice, data };
 }
 

@@ -13,9 +13,8 @@ interface Pool {
   numPendingAcquires: () => number;
 }
 
-/** Adds the figures to the metrics of these services. Every node reports the same database: take the maximum of them. */
-export function watchFigures({ db, metrics }: Services): void {
-  const pool: Pool = db.client.pool;
+/** Adds the figures of the database to the metrics. Every node reports the same one: take the maximum of them. */
+export function watchDatabase({ db, metrics }: Services): void {
   metrics.watch(
     'sessions_live',
     'Live sessions, in the whole database',
@@ -26,6 +25,12 @@ export function watchFigures({ db, metrics }: Services): void {
     'How long the current signing key has signed',
     remember(async () => (await currentKeyAge(db)) ?? Number.NaN, goodFor),
   );
+}
+
+/** Adds what is of this process alone: its connections, its memory and the like. */
+export function watchProcess({ db, metrics }: Services): void {
+  const pool: Pool = db.client.pool;
+  metrics.watchProcess();
   metrics.watch('db_connections_used', 'Connections to the database in use', () => pool.numUsed());
   metrics.watch('db_connections_free', 'Connections to the database that wait for work', () =>
     pool.numFree(),

@@ -1,31 +1,29 @@
 // What an introspection is decided on: who asks, and whether the token that they ask about still lives. One SELECT.
 import { parseId } from '../lib/ids.ts';
 import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_tokens.ts';
-import type { Client } from './clients.ts';
-import { type Db, isText } from './db.ts';
+import { isKnownSql, type KnownClient } from './client_cache.ts';
+import type { Db } from './db.ts';
 import { statement } from './statements.ts';
 
-/** The client that asks, as far as its question needs it. */
-export type Caller = Pick<Client, 'client_id' | 'metadata' | 'secrets' | 'resource_server'>;
-
-const read = statement<Caller & { is_live: boolean }>(
+const read = statement<{ is_known: boolean; is_live: boolean }>(
   'introspection',
   (db) => `
-  select c.client_id, c.metadata, c.secrets, c.resource_server, exists (${liveSessionTokenSql(db)}) as is_live
-  from clients c where c.client_id = :caller`,
+  select exists (select 1 from clients c where ${isKnownSql(db).replace(':client_id', ':caller')}) as is_known,
+    exists (${liveSessionTokenSql(db)}) as is_live`,
 );
 
 /**
- * The client that asks, and whether the token of a session whose claims these are still lives; null when there is no
- * such client, or the token has no session.
+ * Whether the token of a session, whose claims these are, still lives; `is_known` is false when the client that asks is
+ * not any more what it was remembered as. Null for a token without a session.
  */
 export async function findIntrospection(
   db: Db,
-  caller_id: string,
+  caller: KnownClient,
   claims: AccessTokenClaims,
-): Promise<{ caller: Caller; is_live: boolean } | null> {
+): Promise<{ is_known: boolean; is_live: boolean } | null> {
   const sid = parseId(claims.sid);
-  const [row] =
-    sid && isText(caller_id) ? await read(db, { ...valuesOf(claims), sid, caller: caller_id }) : [];
-  return row ? { caller: row, is_live: row.is_live } : null;
+  if (!sid) return null;
+  const { client_id, version } = caller;
+  const [found] = await read(db, { ...valuesOf(claims), sid, caller: client_id, version });
+  return found ?? null;
 }

@@ -3,7 +3,7 @@
 import { digest, type Keyring, seal, unseal } from '../lib/crypto.ts';
 import { parseId } from '../lib/ids.ts';
 import type { Origin } from './audit.ts';
-import { type Db, json, present, rows } from './db.ts';
+import { type Db, json, later, present, rows } from './db.ts';
 
 export interface StoredModel {
   payload: Record<string, unknown>;
@@ -45,7 +45,7 @@ export async function saveModel(
     id: digest(id),
     payload: json(sealedModels.has(model) ? box : open),
     session_id: parseId(payload.grantId),
-    expires_at: new Date(Date.now() + ttl * 1000),
+    expires_at: db.raw(later(db, '?', '?'), [present(db), ttl]),
     second_id: typeof second === 'string' && sealedModels.has(model) ? digest(second) : null,
     user_id: parseId(payload.accountId),
     ...(ip === undefined ? {} : { ip }),
@@ -154,9 +154,9 @@ export async function deleteBrowserSessions(
 export async function useOnce(db: Db, model: string, id: string, ttl: number): Promise<boolean> {
   const inserted = await rows(
     db,
-    `insert into oidc_models (model, id, payload, expires_at) values (:model, :id, '{}', :expires)
+    `insert into oidc_models (model, id, payload, expires_at) values (:model, :id, '{}', ${later(db, ':now', ':ttl')})
      on conflict (model, id) do nothing returning id`,
-    { model, id: digest(id), expires: new Date(Date.now() + ttl * 1000) },
+    { model, id: digest(id), now: present(db), ttl },
   );
   return inserted.length > 0;
 }

@@ -77,7 +77,7 @@ async function replacePassword(
   password_hash: string,
 ): Promise<number | null> {
   const user = await lockUser(tx, user_id);
-  if (!user || !isActive(user)) throw new AppError('invalid_token');
+  if (!user || !(await isActive(tx, user))) throw new AppError('invalid_token');
   // Whoever was logged out meanwhile (somebody ended everything, from fear of a thief) changes nothing any more.
   const { session_id, browser_session, client_id, device } = await requireAsker(tx, user_id, asker);
   if (user.password_hash !== proved) return null;

@@ -1,12 +1,15 @@
-// The refresh token as a string. It is never stored: a session's row and KINDRED_SECRET together derive it again.
-import { randomBytes } from 'node:crypto';
+// The refresh token as a string. It is never stored: a session's row and KINDRED_SECRET together derive it again. It has
+// two parts that prove something: the proof, that the database knows the session, and the tag, that we have the secret.
+import { createHash, randomBytes } from 'node:crypto';
 import { equalBytes, type Keyring, mac } from '../lib/crypto.ts';
 import { idFromBytes, idToBytes } from '../lib/ids.ts';
 
 const prefix = 'krt_';
 const purpose = 'refresh-token';
-const bodyLength = 53;
-const tagOffset = 21;
+const bodyLength = 69;
+const proofOffset = 21;
+const proofLength = 16;
+const tagOffset = proofOffset + proofLength;
 /** The largest generation that the database's integer holds together with its successor. */
 const maxGeneration = 2 ** 31 - 2;
 
@@ -15,10 +18,11 @@ export interface DecodedRefreshToken {
   session_id: string;
   generation: number;
   key_id: number;
+  proof: Buffer;
   tag: Buffer;
 }
 
-/** What a token is derived from beside the secret: the session's id and salt. */
+/** What a token is derived from beside the secret: the session's id and its salt, which no token shows. */
 export interface TokenSource {
   id: string;
   salt: Buffer;
@@ -36,9 +40,34 @@ export function looksLikeRefreshToken(value: string): boolean {
 
 /** The refresh token of one generation of a session; the same every time it is asked for. */
 export function mintRefreshToken(keyring: Keyring, session: TokenSource, generation: number): string {
-  const body = header(keyring.current.id, session.id, generation);
-  const tag = mac(keyring.current.keyFor(purpose), Buffer.concat([session.salt, body]));
+  const key_id = keyring.current.id;
+  const proof = proofOf(session.salt, generation);
+  const body = bodyOf({ key_id, session_id: session.id, generation, proof });
+  const tag = mac(keyring.current.keyFor(purpose), body);
   return prefix + Buffer.concat([body, tag]).toString('base64url');
+}
+
+// What the tag is over.
+function bodyOf({ key_id, session_id, generation, proof }: Omit<DecodedRefreshToken, 'tag'>): Buffer {
+  const body = Buffer.alloc(tagOffset);
+  body.writeUInt8(key_id, 0);
+  idToBytes(session_id).copy(body, 1);
+  body.writeUInt32BE(generation, 17);
+  proof.copy(body, proofOffset);
+  return body;
+}
+
+// What only the salt gives, for one generation: an old token tells nothing of the next one's. A plain hash, because
+// Postgres has to make the same (see `proofSql`), and because the tag is over it.
+function proofOf(salt: Buffer, generation: number): Buffer {
+  const number = Buffer.alloc(4);
+  number.writeUInt32BE(generation);
+  return createHash('sha256').update(salt).update(number).digest().subarray(0, proofLength);
+}
+
+/** SQL for the proof of a generation, from the columns or placeholders that hold it and the salt. Postgres only. */
+export function proofSql(salt: string, generation: string): string {
+  return `substring(sha256(${salt} || int4send(${generation})) for ${proofLength})`;
 }
 
 /** Reads a token without trusting it; null when it is not of the one canonical form. */
@@ -46,7 +75,7 @@ export function decodeRefreshToken(value: string): DecodedRefreshToken | null {
   if (!value.startsWith(prefix)) return null;
   const text = value.slice(prefix.length);
   const bytes = Buffer.from(text, 'base64url');
-  // The last character has two bits to spare: without the second test, four strings would be one token.
+  // The decoder passes over what is not of its alphabet: without the second test, many strings would be one token.
   if (bytes.length !== bodyLength || bytes.toString('base64url') !== text) return null;
   const generation = bytes.readUInt32BE(17);
   if (generation > maxGeneration) return null;
@@ -54,26 +83,31 @@ export function decodeRefreshToken(value: string): DecodedRefreshToken | null {
     key_id: bytes.readUInt8(0),
     session_id: idFromBytes(bytes.subarray(1, 17)),
     generation,
+    proof: bytes.subarray(proofOffset, tagOffset),
     tag: bytes.subarray(tagOffset),
   };
 }
 
-/** Whether this deployment minted `token` for `session`. Constant time in the tag. */
+/**
+ * Whether `token` was minted under one of our secrets. Constant time in the tag; needs no session, so that whatever a
+ * stranger makes up never reaches the database.
+ */
+export function isMinted(keyring: Keyring, token: DecodedRefreshToken): boolean {
+  const key = keyring.find(token.key_id);
+  if (!key) return false;
+  return equalBytes(mac(key.keyFor(purpose), bodyOf(token)), token.tag);
+}
+
+/** Whether this deployment minted `token` for `session`. Constant time in tag and proof. */
 export function verifyRefreshToken(
   keyring: Keyring,
   token: DecodedRefreshToken,
   session: TokenSource,
 ): boolean {
-  const key = keyring.find(token.key_id);
-  if (!key || token.session_id !== session.id) return false;
-  const body = header(token.key_id, token.session_id, token.generation);
-  return equalBytes(mac(key.keyFor(purpose), Buffer.concat([session.salt, body])), token.tag);
+  return isMinted(keyring, token) && token.session_id === session.id && verifyProof(token, session.salt);
 }
 
-function header(keyId: number, sessionId: string, generation: number): Buffer {
-  const bytes = Buffer.alloc(tagOffset);
-  bytes.writeUInt8(keyId, 0);
-  idToBytes(sessionId).copy(bytes, 1);
-  bytes.writeUInt32BE(generation, 17);
-  return bytes;
+/** Whether a token's proof is that of this salt; its tag is for {@link isMinted}. */
+export function verifyProof(token: DecodedRefreshToken, salt: Buffer): boolean {
+  return equalBytes(proofOf(salt, token.generation), token.proof);
 }

@@ -6,6 +6,8 @@ import { createLog, type Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens.ts';
 import { type AuditBatch, createAuditBatch } from './audit.ts';
+import { type ClientCache, createClientCache } from './client_cache.ts';
+import { type Clock, openClock } from './clock.ts';
 import { openDatabase } from './db.ts';
 import { type KeyStore, openKeyStore } from './key_store.ts';
 import { openNotices } from './notices.ts';
@@ -14,9 +16,12 @@ import { openRateLimits, type RateLimits } from './rate_limits.ts';
 export interface Services {
   config: Config;
   db: Knex;
+  /** What time it is wherever that decides or goes into a token. */
+  clock: Clock;
   keyring: Keyring;
   keys: KeyStore;
   verifier: AccessTokenVerifier;
+  clients: ClientCache;
   limits: RateLimits;
   audit: AuditBatch;
   log: Log;
@@ -30,10 +35,12 @@ export async function openServices(config: Config): Promise<Services> {
   const log = createLog({
     level: config.logLevel,
     pretty: config.env === 'development' && process.stdout.isTTY,
+    pid: config.workers > 1,
   });
   const db = openDatabase(config.databaseUrl, { pool: config.databasePool });
   const notices = openNotices(config.databaseUrl, log);
   try {
+    const clock = await openClock(db, log);
     const keyring = createKeyring(config.secrets);
     const keys = await openKeyStore(db, keyring, config.signingAlg, notices);
     const audit = createAuditBatch(db, log);
@@ -41,15 +48,18 @@ export async function openServices(config: Config): Promise<Services> {
     return {
       config,
       db,
+      clock,
       keyring,
       keys,
-      verifier: createAccessTokenVerifier(db, config.issuer, keys.list),
+      verifier: createAccessTokenVerifier(db, config.issuer, keys.list, clock.now),
+      clients: createClientCache(db),
       limits,
       audit,
       log,
       metrics: createMetrics(),
       async close() {
         await notices.close();
+        clock.close();
         await audit.close();
         await limits.close();
         await db.destroy();

@@ -2,11 +2,13 @@
 import { type AuditEvent, listSessionEvents } from './audit.ts';
 import { type Db, present, rows } from './db.ts';
 import { isExpiredSql, type Session } from './sessions.ts';
+import { statement } from './statements.ts';
 
-/** A session as its owner's list shows it. */
-export interface ListedSession extends Session {
+/** A session as its owner's list shows it: without what its tokens are made of. */
+export interface ListedSession
+  extends Omit<Session, 'salt' | 'grant_payload' | 'token_payload' | 'is_plain'> {
   is_expired: boolean;
-  metadata: { client_name?: string };
+  client_name: string | null;
   device_name: string | null;
   device_platform: string | null;
   device_app_version: string | null;
@@ -14,7 +16,9 @@ export interface ListedSession extends Session {
 }
 
 const listed = (db: Db) => `
-  select s.*, ${isExpiredSql(db, 's.')} as is_expired, c.metadata, d.name as device_name, d.platform as device_platform,
+  select s.id, s.user_id, s.client_id, s.device_id, s.generation, s.rotated_at, s.ip, s.user_agent, s.idle_ttl, s.created_at,
+    s.last_used_at, s.absolute_expires_at, s.ended_at, s.ended_reason, s.ended_by, s.ended_by_id, s.browser_session,
+    ${isExpiredSql(db, 's.')} as is_expired, c.metadata->>'client_name' as client_name, d.name as device_name, d.platform as device_platform,
     d.app_version as device_app_version, d.device_id as device_device_id
   from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id`;
 
@@ -24,6 +28,13 @@ export interface SessionCursor {
   id: string;
 }
 
+const liveSql = (db: Db, behind = '') => `${listed(db)}
+  where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')} ${behind}
+  order by s.last_used_at desc, s.id desc limit :limit`;
+
+// What apps and pages ask for nearly always.
+const findFirstPage = statement<ListedSession>('live_sessions', liveSql);
+
 /** A user's live sessions, last used first, `limit` at a time. */
 export async function listLiveSessions(
   db: Db,
@@ -31,13 +42,15 @@ export async function listLiveSessions(
   { limit = 50, after }: { limit?: number; after?: SessionCursor | undefined } = {},
   at?: Date,
 ): Promise<ListedSession[]> {
+  if (!after && !at) return await findFirstPage(db, { user_id, limit });
   const behind = after ? 'and (s.last_used_at < :used or (s.last_used_at = :used and s.id < :after))' : '';
-  return await rows<ListedSession>(
-    db,
-    `${listed(db)} where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')} ${behind}
-     order by s.last_used_at desc, s.id desc limit :limit`,
-    { user_id, limit, now: present(db, at), used: after?.last_used_at ?? null, after: after?.id ?? null },
-  );
+  return await rows<ListedSession>(db, liveSql(db, behind), {
+    user_id,
+    limit,
+    now: present(db, at),
+    used: after?.last_used_at ?? null,
+    after: after?.id ?? null,
+  });
 }
 
 /** A user's sessions that are over, last ended first. Expired ones count from the moment in which they were ended. */

@@ -49,6 +49,8 @@ export interface Session {
   ended_by_id: string | null;
   /** Digest of the browser session in which the login happened; null for the password grant. */
   browser_session: string | null;
+  /** Whether a refresh needs nothing but a signature, see {@link isPlain}. */
+  is_plain: boolean;
 }
 
 /** A session with what every decision about it needs: its user, and what the database's clock says of both. */
@@ -98,6 +100,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     device_id: input.device_id,
     grant_payload: json(input.grant_payload),
     token_payload: json(input.token_payload),
+    is_plain: isPlain(input.token_payload),
     idle_ttl: input.idle_ttl,
     absolute_ttl: input.absolute_ttl,
     browser_session: input.browser_session ?? null,
@@ -141,9 +144,9 @@ const markLogin = `update users set last_login_at = :now where id = :user_id and
 
 const insertSession = (db: Db) => `
   insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,
-    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session)
+    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session, is_plain)
   select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
-    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}, :browser_session`;
+    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain`;
 
 const noteOpened = `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
@@ -177,8 +180,27 @@ export async function completeSession(
   const changed = await db<Session>('sessions')
     .where({ id })
     .whereNull('ended_at')
-    .update({ token_payload: json(token_payload), idle_ttl, last_used_at: present(db) } as never);
+    .update({
+      token_payload: json(token_payload),
+      is_plain: isPlain(token_payload),
+      idle_ttl,
+      last_used_at: present(db),
+    } as never);
   return changed > 0;
+}
+
+// Anything else, known or not yet, binds or enriches tokens.
+const plainMembers = new Set('gty scope resource authTime amr acr claims nonce sid'.split(' '));
+
+/**
+ * Whether a refresh of a session with this payload is bound to nothing (no key, no certificate), is for one resource and
+ * gets no ID token along. Decided once, because nothing of it changes.
+ */
+export function isPlain(token_payload: { scope?: string; resource?: unknown }): boolean {
+  const { scope, resource } = token_payload;
+  // Without any scope the engine's answer has no such member.
+  if (typeof resource !== 'string' || !scope || scope.split(' ').includes('openid')) return false;
+  return Object.keys(token_payload).every((name) => plainMembers.has(name));
 }
 
 /** SQL that is true for a session (table or alias `prefix`) that has outlived its idle or its absolute lifetime. */

@@ -3,7 +3,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Knex } from 'knex';
 import { type Keyring, seal, unseal } from '../lib/crypto.ts';
 import { newId } from '../lib/ids.ts';
-import { type Db, isPostgres, json, later, present, rows } from './db.ts';
+import { type Db, isPostgres, json, later, present, readClock, rows } from './db.ts';
 
 export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256';
 export type SigningKeyStatus = 'upcoming' | 'current' | 'retiring';
@@ -129,13 +129,13 @@ export async function dropExpiredKeys(db: Db): Promise<number> {
     .delete();
 }
 
-/** Seconds since the current key began to sign, by the clock of this node; null when there is none. */
+/** Seconds since the current key began to sign; null when there is none. */
 export async function currentKeyAge(db: Db): Promise<number | null> {
   const current = await db<SigningKeyRow>('signing_keys')
     .where({ status: 'current' })
     .first('current_at', 'created_at');
   const since = current?.current_at ?? current?.created_at;
-  return since ? (Date.now() - since.getTime()) / 1000 : null;
+  return since ? ((await readClock(db)).getTime() - since.getTime()) / 1000 : null;
 }
 
 async function makeKey(keyring: Keyring, alg: SigningAlg, status: SigningKeyStatus) {

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { type Db, isPostgres, isText, isUniqueViolation, json, present, rows } from './db.ts';
+import { type Db, isPostgres, isText, isUniqueViolation, json, present, readClock, rows } from './db.ts';
 import { nameKey } from './names.ts';
 
 export type UserStatus = 'active' | 'banned' | 'disabled' | 'deleted';
@@ -150,7 +150,7 @@ export async function requireAnotherAdmin(tx: Knex.Transaction, id: string): Pro
     { id, now: present(tx) },
   );
   const user = await findUser(tx, id);
-  if (!user?.roles.includes('admin') || !isActive(user)) return;
+  if (!user?.roles.includes('admin') || !(await isActive(tx, user))) return;
   if (!admins.some((admin) => admin.is_active && admin.id !== id)) throw new AppError('last_admin');
 }
 
@@ -185,8 +185,16 @@ export function isActiveSql(prefix = ''): string {
   return `(${prefix}status = 'active' or (${prefix}status = 'banned' and ${prefix}ban_expires_at <= :now))`;
 }
 
-/** Whether a user may log in and use tokens: active, or banned until a time that has passed. */
-export function isActive(user: Pick<User, 'status' | 'ban_expires_at'>, at: Date = new Date()): boolean {
+/**
+ * Whether a user may log in and use tokens: active, or banned until a time that has passed. The database's clock decides,
+ * and is asked for those only whose ban has an end.
+ */
+export async function isActive(
+  db: Db,
+  user: Pick<User, 'status' | 'ban_expires_at'>,
+  at?: Date,
+): Promise<boolean> {
   if (user.status === 'active') return true;
-  return user.status === 'banned' && user.ban_expires_at !== null && user.ban_expires_at <= at;
+  if (user.status !== 'banned' || user.ban_expires_at === null) return false;
+  return user.ban_expires_at <= (at ?? (await readClock(db)));
 }

@@ -4,6 +4,7 @@ import { recordEvents } from '../core/audit.ts';
 import { clientChange, newClient } from '../core/client_metadata.ts';
 import { addClientSecret, removeClientSecret } from '../core/client_secrets.ts';
 import { type Client, deleteClient, describeClient, findClient, listClients } from '../core/clients.ts';
+import type { Clock } from '../core/clock.ts';
 import { AppError } from '../lib/errors.ts';
 import { packCursor, readCursor } from './cursor.ts';
 import { id, moment, paging, route } from './routes.ts';
@@ -110,10 +111,10 @@ export const adminClientRoutes = [
     errors: ['client_not_found', 'too_many_secrets'],
     handler: async ({ services, params, body, by, origin }) =>
       await services.db.transaction(async (tx) => {
-        const expires = after(body.expires_in);
+        const expires = after(services.clock, body.expires_in);
         const added = await addClientSecret(tx, params.client_id, {
           expires,
-          previous_expires: after(body.previous_expires_in),
+          previous_expires: after(services.clock, body.previous_expires_in),
         });
         const detail = { secret_id: added.id };
         await recordEvents(tx, [
@@ -146,6 +147,6 @@ function required(found: Client | null): Client {
   return found;
 }
 
-function after(seconds: number | undefined): Date | undefined {
-  return seconds === undefined ? undefined : new Date(Date.now() + seconds * 1000);
+function after(clock: Clock, seconds: number | undefined): Date | undefined {
+  return seconds === undefined ? undefined : new Date(clock.now() + seconds * 1000);
 }

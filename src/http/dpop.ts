@@ -19,11 +19,16 @@ interface Expected {
 
 /** Whether `proof` shows, here and now and for the first time, that the sender holds the token's key. */
 export async function verifyProof(services: Services, proof: string, expected: Expected): Promise<boolean> {
+  const now = services.clock.now();
   try {
-    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, { typ: 'dpop+jwt', algorithms });
+    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
+      typ: 'dpop+jwt',
+      algorithms,
+      currentDate: new Date(now),
+    });
     const { htm, htu, iat, jti, ath } = payload as Record<string, unknown>;
     if (htm !== expected.method || !isSameUrl(htu, services.config.issuer, expected.path)) return false;
-    if (typeof iat !== 'number' || Math.abs(Date.now() / 1000 - iat) > window) return false;
+    if (typeof iat !== 'number' || Math.abs(now / 1000 - iat) > window) return false;
     if (ath !== createHash('sha256').update(expected.accessToken).digest('base64url')) return false;
     if (!protectedHeader.jwk || (await calculateJwkThumbprint(protectedHeader.jwk)) !== expected.jkt)
       return false;

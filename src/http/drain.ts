@@ -6,6 +6,8 @@ import type { Middleware } from 'koa';
 
 export interface Drain {
   isDraining: () => boolean;
+  /** Accepts no more; who is connected notices nothing yet. */
+  stopListening: () => void;
   /** Stops accepting, and returns once every connection is closed. */
   run: () => Promise<void>;
 }
@@ -30,13 +32,19 @@ export function createDrain(server: HttpServer, { whole, quiet }: Patience): Dra
       lastSeen = performance.now();
     });
   });
+  let closed: Promise<boolean> | null = null;
+  const close = () => {
+    closed ??= stopListening(server);
+    return closed;
+  };
   return {
     isDraining: () => draining,
+    stopListening: () => void close(),
     async run() {
       draining = true;
       lastSeen = performance.now();
       const deadline = performance.now() + whole;
-      const closing = stopListening(server);
+      const closing = close();
       while (!(await Promise.race([closing, sleep(20, false)]))) {
         if (performance.now() > deadline) server.closeAllConnections();
         else if (inFlight === 0 && performance.now() - lastSeen > quiet) server.closeIdleConnections();

@@ -62,13 +62,37 @@ function headersOf(apply: ReturnType<typeof helmet>): [string, OutgoingHttpHeade
   return response.getHeaderNames().map((name) => [name, response.getHeader(name) ?? '']);
 }
 
-/** Refuses bodies that announce themselves as too large before a byte of them is read. */
+/**
+ * Refuses bodies that are too large: those that say so before a byte of them is read, the others when they have proved
+ * it. Readers stop at their own limit, and what they make of it then (the engine's 400) becomes a 413.
+ */
 export function limitBody(limit: number): Middleware {
   return async (ctx, next) => {
-    if ((ctx.request.length ?? 0) > limit) {
-      ctx.set('Connection', 'close');
-      throw new AppError('body_too_large');
+    const isStreamed = ctx.get('transfer-encoding') !== '';
+    const received = isStreamed ? countBody(ctx.req) : () => ctx.request.length ?? 0;
+    if (received() > limit) refuseBody(ctx);
+    try {
+      await next();
+    } catch (error) {
+      if (received() > limit) refuseBody(ctx);
+      throw error;
     }
-    await next();
+    if (ctx.status >= 400 && received() > limit) refuseBody(ctx);
   };
+}
+
+function refuseBody(ctx: Context): never {
+  ctx.set('Connection', 'close');
+  throw new AppError('body_too_large');
+}
+
+// Node pushes what comes in; to listen for it would take it from whoever reads it later.
+function countBody(request: IncomingMessage): () => number {
+  let received = request.readableLength;
+  const push = request.push.bind(request);
+  request.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+    received += chunk?.length ?? 0;
+    return push(chunk, encoding);
+  };
+  return () => received;
 }

@@ -195,7 +195,7 @@ function devicesOf(sessions: Session[]): (string | null)[] {
 function describe(one: ListedSession, current: string | null) {
   return {
     id: one.id,
-    client: { client_id: one.client_id, client_name: one.metadata.client_name ?? null },
+    client: { client_id: one.client_id, client_name: one.client_name },
     device: one.device_id
       ? {
           id: one.device_id,

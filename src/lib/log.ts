@@ -32,11 +32,11 @@ const secretNames = new Set([
   'privatejwk',
 ]);
 
-/** Opens the log. `pretty` is for a person at a terminal. */
-export function createLog(options: { level: string; pretty?: boolean }): Log {
+/** Opens the log. `pretty` is for a person at a terminal; `pid` tells processes apart that write to one log. */
+export function createLog(options: { level: string; pretty?: boolean; pid?: boolean }): Log {
   return pino({
     level: options.level,
-    base: null,
+    base: options.pid ? { pid: process.pid } : null,
     formatters: { log: (line) => redact(line) as Record<string, unknown> },
     // By now `err` is described; pino's own serializer would describe the description.
     serializers: { err: (described) => described },
@@ -51,8 +51,13 @@ export function createLog(options: { level: string; pretty?: boolean }): Log {
   });
 }
 
-/** A copy of `value` in which whatever stands under the name of a secret is replaced, at any depth. */
+// So that a line keeps below 4096 bytes (but for errors with causes): up to there the system writes it in one piece,
+// whatever other workers write to the same pipe. The longest texts are paths, up to what Node takes as headers.
+const longest = 1_000;
+
+/** A copy of `value` in which whatever stands under the name of a secret is replaced, at any depth; long texts are cut. */
 export function redact(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return cut(value);
   if (value === null || typeof value !== 'object' || value instanceof Date) return value;
   if (depth > 8) return '[too deep]';
   if (value instanceof Error) return describeError(value);
@@ -76,6 +81,10 @@ function isSecretName(key: string): boolean {
   return isSecret;
 }
 
+function cut(text: string): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+}
+
 // A line without a message gets the raw message of its error from pino; ours comes first.
 function withOwnMessage(args: unknown[]): unknown[] {
   const [first, message] = args;
@@ -92,7 +101,7 @@ function describeError(error: Error & { code?: string }): Record<string, unknown
   return {
     name: error.name,
     code: error.code,
-    message: publicMessage(error),
+    message: cut(publicMessage(error) ?? ''),
     // Only the frames: above them the stack repeats the message, on as many lines as the statement has.
     stack: error.stack
       ?.split('\n')

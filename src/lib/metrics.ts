@@ -26,9 +26,14 @@ export interface Metrics {
   watch: (name: string, help: string, read: () => Promise<number> | number) => void;
   /** Adds the figures of the process: memory, processor, garbage collection, event-loop lag. */
   watchProcess: () => void;
+  /** Everything as plain values, to be added to those of other processes (`metrics_together.ts`). */
+  read: () => Promise<Figures>;
   /** Everything in Prometheus' text format. */
   render: () => Promise<{ type: string; text: string }>;
 }
+
+/** The metrics of one process as plain values. */
+export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 /** How long a figure may take to be read, milliseconds; Prometheus itself gives up after ten seconds. */
 const patience = 3_000;
@@ -50,6 +55,7 @@ export function createMetrics(): Metrics {
     countJob: (job, outcome) => counters.jobs.inc({ job, outcome }),
     watch: (name, help, read) => void watchFigure(registers, name, help, read),
     watchProcess: () => collectDefaultMetrics({ register: registry }),
+    read: () => registry.getMetricsAsJSON(),
     render: async () => ({ type: registry.contentType, text: await registry.metrics() }),
   };
 }

@@ -6,6 +6,7 @@ import type {
 import { isJwt, isLive } from '../core/access_tokens.ts';
 import { useOnce } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
+import { nowInSeconds, toEngine } from './clocks.ts';
 import { currentRequest } from './request.ts';
 import { oidcScopes } from './resources.ts';
 
@@ -58,7 +59,9 @@ async function findJwt(
   const claims = await services.verifier.verify(value);
   if (!claims?.sid || claims.aud !== services.config.resource) return undefined;
   const { sub, client_id, sid, jti, exp, iat, scope, cnf } = claims;
-  return new Model({ jti, exp, iat, scope, accountId: sub, clientId: client_id, grantId: sid, sid, ...cnf });
+  const { clock } = services;
+  const times = { exp: toEngine(clock, exp), iat: toEngine(clock, iat) };
+  return new Model({ jti, ...times, scope, accountId: sub, clientId: client_id, grantId: sid, sid, ...cnf });
 }
 
 function liveClaims(services: Services, token: EngineModel) {
@@ -95,7 +98,7 @@ export function replayDetectionModel(
   const Base = base as unknown as new (payload: object) => object;
   class ReplayDetection extends Base {
     static async unique(iss: string, jti: string, exp: number): Promise<boolean> {
-      const ttl = Math.max(1, exp - Math.floor(Date.now() / 1000));
+      const ttl = Math.max(1, exp - nowInSeconds(services.clock));
       return await useOnce(services.db, 'ReplayDetection', JSON.stringify([iss, jti]), ttl);
     }
   }

@@ -19,7 +19,7 @@ export async function showAccount(
   visitor: Visitor,
   { passwordProblem }: { passwordProblem?: PasswordProblem } = {},
 ): Promise<void> {
-  const { db } = services;
+  const { db, clock } = services;
   const { user } = visitor;
   const [live, ended, browsers, consents] = await Promise.all([
     listLiveSessions(db, user.id, { limit: 200 }),
@@ -30,7 +30,7 @@ export async function showAccount(
   const to = (local: string) => path(services, `/account${local}`);
   const flash = flashOf(ctx);
   const html = renderAccount(brandOf(services), {
-    now: new Date(),
+    now: new Date(clock.now()),
     csrf: csrfToken(services, visitor.id),
     user: { username: user.username, email: user.email },
     ...(flash ? { flash } : {}),
@@ -65,7 +65,7 @@ function viewOf(one: ListedSession, visitor: Visitor) {
     id: one.id,
     name: one.device_name,
     platform: one.device_platform,
-    client: { name: one.metadata.client_name ?? one.client_id },
+    client: { name: one.client_name ?? one.client_id },
     ip: one.ip,
     userAgent: one.user_agent,
     createdAt: one.created_at,

@@ -39,7 +39,7 @@ export async function findAccount(
 async function findVisitor({ db }: Services, sub: string): Promise<Account | undefined> {
   const id = parseId(sub);
   const user = id ? await findUser(db, id) : null;
-  return user && isActive(user)
+  return user && (await isActive(db, user))
     ? accountOf({ user_id: user.id, username: user.username, email: user.email })
     : undefined;
 }

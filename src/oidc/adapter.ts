@@ -15,6 +15,7 @@ import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import type { SessionWithUser } from '../core/sessions.ts';
 import { AppError } from '../lib/errors.ts';
+import { engineRecord, storedRecord } from './clocks.ts';
 import { endSessionOfToken } from './refresh_token_model.ts';
 import { currentRequest, originOf, sessionOf } from './request.ts';
 
@@ -105,14 +106,16 @@ function grantPayload(session: SessionWithUser): AdapterPayload {
   } as AdapterPayload;
 }
 
-function recordAdapter({ db, keyring }: Services, model: string): Adapter {
+// Stored are times of the database's clock, by which all nodes agree; the engine gets them as its machine's clock would tell.
+function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter {
   const find = async (handle: string, column: 'id' | 'second_id' = 'id') => {
     if (looksLikeRefreshToken(handle)) return undefined;
     const stored = sealedModels.has(model)
       ? await findSealedModel(db, keyring, model, handle, column)
       : await findModel(db, model, handle);
     if (!stored || stored.is_expired) return undefined;
-    return { ...stored.payload, ...(stored.consumed_at ? { consumed: true } : {}) } as AdapterPayload;
+    const record = engineRecord(clock, stored.payload as AdapterPayload);
+    return { ...record, ...(stored.consumed_at ? { consumed: true } : {}) };
   };
   return {
     async upsert(id, payload, expiresIn) {
@@ -122,7 +125,7 @@ function recordAdapter({ db, keyring }: Services, model: string): Adapter {
       await saveModel(db, keyring, {
         model,
         id,
-        payload,
+        payload: storedRecord(clock, payload) as Record<string, unknown>,
         ttl: expiresIn ?? maxAge,
         ...(origin ? { ip: origin.ip, user_agent: origin.user_agent } : {}),
       });

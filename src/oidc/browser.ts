@@ -26,13 +26,13 @@ export async function findVisitor(
 ): Promise<Visitor | null> {
   const session = await provider.Session.get(ctx as never);
   const user = session.accountId ? await findUser(db, session.accountId) : null;
-  if (!user || !isActive(user) || !session.uid) return null;
+  if (!user || !(await isActive(db, user)) || !session.uid) return null;
   return { user, session, id: digest(session.uid) };
 }
 
 /** Logs a user in, under a fresh id: one that somebody planted in the browser before is worth nothing. */
 export async function logInVisitor(
-  { config, db }: Services,
+  { config, clock, db }: Services,
   provider: Provider,
   ctx: Context,
   user_id: string,
@@ -42,7 +42,7 @@ export async function logInVisitor(
   session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
   session.resetIdentifier();
   const ttl = config.sessionIdleTtl;
-  setCookie(provider, ctx, session.jti, new Date(Date.now() + ttl * 1000));
+  setCookie(provider, ctx, session.jti, new Date(clock.now() + ttl * 1000));
   await session.save(ttl);
   await noteBrowserSession(
     db,

@@ -11,6 +11,7 @@ import type { Services } from '../core/services.ts';
 import { endSessions } from '../core/session_end.ts';
 import { completeSession, openSession } from '../core/sessions.ts';
 import { digest } from '../lib/crypto.ts';
+import { fromEngine } from './clocks.ts';
 import { clientRow, currentRequest, originOf } from './request.ts';
 
 /** Seconds beyond a code's own life for which its session waits for the exchange. */
@@ -135,8 +136,14 @@ async function exchange(services: Services, model: string, code: EngineCode): Pr
 export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
   const Base = base as unknown as new (
     payload?: object,
-  ) => { uid: string; accountId?: string; destroy(): Promise<void> };
+  ) => { uid: string; accountId?: string; authTime(): number | undefined; destroy(): Promise<void> };
   class Session extends Base {
+    /** When the user logged in, as tokens say it; the engine compares `loginTs` with its own clock. */
+    override authTime(): number | undefined {
+      const seconds = super.authTime();
+      return seconds === undefined ? undefined : fromEngine(services.clock, seconds);
+    }
+
     override async destroy(): Promise<void> {
       const ending = { reason: 'logout', actor: 'user', actor_id: this.accountId ?? null } as const;
       await endSessions(

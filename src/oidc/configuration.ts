@@ -1,11 +1,12 @@
 // The engine's configuration: which features are on, and where it asks us.
-import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { isRegisteredOrigin } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { readCertificate } from '../lib/certificate.ts';
 import type { Keyring } from '../lib/crypto.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
 import { createAdapter, registerItself } from './adapter.ts';
+import { correctTimes, engineTolerance, isInTime } from './clocks.ts';
 import { loadGrant } from './grant.ts';
 import { mayIntrospect, mayRevoke } from './introspection.ts';
 import { clientRow } from './request.ts';
@@ -34,12 +35,15 @@ const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'priva
 
 /** The configuration for these services and pages. */
 export function engineConfiguration(services: Services, pages: EnginePages): Configuration {
-  const { config, keyring, keys } = services;
+  const { config, clock, keyring, keys } = services;
   const { alg } = keys.current();
   return {
     adapter: createAdapter(services),
     jwks: { keys: keys.list().map((key) => key.private_jwk) as never },
-    clockTolerance: 0,
+    clockTolerance: engineTolerance,
+    assertJwtClientAuthClaimsAndHeader: (_ctx, claims) => {
+      if (!isInTime(clock, claims)) throw new errors.InvalidClientAuth('the assertion is not in its time');
+    },
     scopes: oidcScopes,
     claims: claimsOfScopes,
     acrValues: [passwordAcr],
@@ -69,7 +73,12 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: async () => false,
     formats: {
-      customizers: { jwt: async (_ctx, token, jwt) => addSid(token as { sid?: string }, jwt as never) },
+      customizers: {
+        jwt: async (_ctx, token, jwt) => {
+          addSid(token as { sid?: string }, jwt as never);
+          correctTimes(clock, jwt as never);
+        },
+      },
     },
     fetch: (url, options) =>
       fetch(url, config.fetchPrivateAddresses ? ({ ...options, dispatcher: undefined } as never) : options),
@@ -111,7 +120,7 @@ function lifetimes({ config }: Services): NonNullable<Configuration['ttl']> {
 }
 
 function features(services: Services, pages: EnginePages): Features {
-  const { config } = services;
+  const { config, clock } = services;
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
@@ -124,7 +133,14 @@ function features(services: Services, pages: EnginePages): Features {
     revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayRevoke(client, token) },
     resourceIndicators: resourceIndicators(services),
     pushedAuthorizationRequests: { enabled: true },
-    requestObjects: { enabled: true },
+    requestObjects: {
+      enabled: true,
+      // Of pushed requests the database has decided.
+      assertJwtClaimsAndHeader: ({ oidc }, claims) => {
+        if (oidc.entities.PushedAuthorizationRequest || isInTime(clock, claims)) return;
+        throw new errors.InvalidRequestObject('the request object is not in its time');
+      },
+    },
     backchannelLogout: { enabled: true },
     deviceFlow: {
       enabled: true,

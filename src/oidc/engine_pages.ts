@@ -49,7 +49,16 @@ export function enginePages(services: Services): EnginePages {
       const form = { ...deviceForm(ctx), hidden: { user_code: code } };
       const name = client.clientName ?? client.clientId;
       const origin = { ip, userAgent: ua };
-      show(ctx, renderDeviceConfirm(brand, { form, code, client: { name }, origin, now: new Date() }));
+      show(
+        ctx,
+        renderDeviceConfirm(brand, {
+          form,
+          code,
+          client: { name },
+          origin,
+          now: new Date(services.clock.now()),
+        }),
+      );
     },
     async successSource(ctx) {
       const client = nameOf(ctx);

@@ -202,6 +202,7 @@ async function switchUser({ services, provider, ctx, interaction }: Visit): Prom
   if (session) await provider.Session.adapter.destroy(session.jti);
   interaction.session = undefined;
   interaction.prompt = { name: 'login', reasons: ['login_prompt'], details: {} };
+  // Both are times of the engine's.
   await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
   redirect(ctx, path(services, `/interaction/${interaction.uid}`));
 }

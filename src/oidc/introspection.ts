@@ -6,6 +6,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type AccessTokenClaims, isLive, revokeAccessToken } from '../core/access_tokens.ts';
 import type { Client } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
+import { fromEngine } from './clocks.ts';
 import { clientRow, originOf } from './request.ts';
 
 interface Token {
@@ -19,7 +20,8 @@ interface Token {
 
 /** Whether `client` may learn about an opaque access token or a refresh token; the engine asks for active ones. */
 export async function mayIntrospect(services: Services, client: unknown, token: object): Promise<boolean> {
-  const { kind, clientId = '', aud, jti, iat = 0 } = token as Token;
+  const { kind, clientId = '', aud, jti, iat: engineIat = 0 } = token as Token;
+  const iat = fromEngine(services.clock, engineIat);
   if (kind === 'RefreshToken') return clientId === clientRow(client).client_id;
   if (!isMeantFor(clientRow(client), { client_id: clientId, ...(typeof aud === 'string' ? { aud } : {}) }))
     return false;
@@ -61,7 +63,15 @@ async function introspect(services: Services, ctx: KoaContextWithOIDC): Promise<
     await signAnswer(ctx);
   } else if (entities.RefreshToken && isActive(ctx)) {
     ctx.body = { ...(ctx.body as object), token_type: 'refresh_token' };
+  } else if (isActive(ctx)) {
+    correctAnswer(services, ctx);
   }
+}
+
+// The engine describes its opaque tokens by its own clock.
+function correctAnswer({ clock }: Services, ctx: KoaContextWithOIDC): void {
+  const { iat, exp } = ctx.body as { iat: number; exp: number };
+  ctx.body = { ...(ctx.body as object), iat: fromEngine(clock, iat), exp: fromEngine(clock, exp) };
 }
 
 const signedType = 'application/token-introspection+jwt';

@@ -50,14 +50,15 @@ function decode(value: string | undefined): string | null {
   return value !== undefined && /^[\x21-\x24\x26-\x2a\x2c-\x7e]+$/.test(value) ? value : null;
 }
 
-/** Whether the client is who it says it is, by the method that it has registered. */
+/** Whether the client is who it says it is, by the method that it has registered and a secret that is live at `at`. */
 export function isAuthentic(
   client: Pick<Client, 'metadata' | 'secrets'>,
   { client_secret }: Credentials,
+  at: Date,
 ): boolean {
   const method = client.metadata.token_endpoint_auth_method;
   if (client_secret === null) return method === 'none';
   // Either way of sending it will do, as it does for the engine.
   const hasSecret = method === 'client_secret_basic' || method === 'client_secret_post';
-  return hasSecret && verifyClientSecret(client.secrets, client_secret);
+  return hasSecret && verifyClientSecret(client.secrets, client_secret, at);
 }

@@ -20,13 +20,17 @@ export function leanIntrospection(services: Services): Middleware {
 }
 
 async function introspect(
-  { db, verifier }: Services,
+  { db, verifier, clients, clock }: Services,
   ctx: Context,
   credentials: Credentials,
   token: string,
 ): Promise<object | null> {
+  const caller = await clients.find(credentials.client_id);
+  if (!caller || !isAuthentic(caller, credentials, new Date(clock.now())) || !allowOrigin(ctx, caller))
+    return null;
   const claims = await verifier.read(token);
-  const found = claims && (await findIntrospection(db, credentials.client_id, claims));
-  if (!found || !isAuthentic(found.caller, credentials) || !allowOrigin(ctx, found.caller)) return null;
-  return found.is_live && isMeantFor(found.caller, claims) ? describeClaims(claims) : { active: false };
+  const found = claims && (await findIntrospection(db, caller, claims));
+  if (found && !found.is_known) clients.forget(caller.client_id);
+  if (!claims || !found?.is_known) return null;
+  return found.is_live && isMeantFor(caller, claims) ? describeClaims(claims) : { active: false };
 }

@@ -1,11 +1,12 @@
-// The lean path of a refresh: a client with a name or a secret, a session that is bound to nothing and gets no ID token.
+// The lean path of a refresh: a client with a name or a secret, and a plain session.
 import type { Context, Middleware } from 'koa';
 import { signAccessToken } from '../core/access_token_signer.ts';
-import { decodeRefreshToken, mintRefreshToken, verifyRefreshToken } from '../core/refresh_token.ts';
-import { findRefreshable, type Refreshable } from '../core/refreshable.ts';
-import { advance } from '../core/rotation.ts';
+import type { Client } from '../core/clients.ts';
+import { type Refreshed, refreshPlainSession } from '../core/plain_refresh.ts';
+import { decodeRefreshToken, isMinted, mintRefreshToken } from '../core/refresh_token.ts';
 import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
+import { AppError } from '../lib/errors.ts';
 import { claimsOfUser } from './accounts.ts';
 import { allowOrigin, leanPath } from './lean.ts';
 import { type Credentials, isAuthentic } from './lean_client.ts';
@@ -30,102 +31,71 @@ async function refresh(
   credentials: Credentials,
   presented: string,
 ): Promise<object | null> {
-  const { db, keyring, limits, audit } = services;
+  const { db, keyring, config, clients, clock, audit } = services;
   const token = decodeRefreshToken(presented);
-  const session = token && (await findRefreshable(db, token.session_id));
-  if (!session || !verifyRefreshToken(keyring, token, session)) return null;
-  // A retry is rare, and reuse rarer: the engine's path knows them.
-  if (token.generation !== session.generation) return null;
-  const plan = mayRefresh(session, credentials) ? planAccessToken(services, session) : null;
-  if (!plan || !allowOrigin(ctx, session)) return null;
-  await limits.refresh.consume(session.id);
+  const client = token && isMinted(keyring, token) ? await clients.find(credentials.client_id) : null;
+  if (!token || !client || !isAuthentic(client, credentials, new Date(clock.now())) || !mayRefresh(client))
+    return null;
+  // Whoever has hung up hears nothing, and so must not spend a token either.
+  if (!ctx.writable || !allowOrigin(ctx, client) || !(await isWithinLimit(services, token.session_id)))
+    return null;
   const origin = originOf(ctx);
-  const generation = await advance(db, { session_id: session.id, generation: token.generation, origin });
-  if (generation === null) return null;
+  const session = await refreshPlainSession(db, { token, client, own_resource: config.resource, origin });
+  if (!session) return await leave(services, token.session_id, client.client_id);
   audit.add({
     type: 'refresh_token_rotated',
     user_id: session.user_id,
-    session_id: session.id,
-    client_id: session.client_id,
-    detail: { generation },
+    session_id: token.session_id,
+    client_id: client.client_id,
+    detail: { generation: session.generation },
     ...origin,
   });
-  return answerOf(services, session, plan, generation);
+  return answerOf(services, client, { ...session, id: token.session_id });
 }
 
-// What a token payload may hold without needing the engine: anything else, known or not yet, binds or enriches tokens.
-const plain = new Set('gty scope resource authTime amr acr claims nonce sid'.split(' '));
-
-function mayRefresh(session: Refreshable, credentials: Credentials): boolean {
-  const { metadata } = session;
+// A client that is described by its own document may have to be fetched again; one that wants bound tokens has to
+// prove something, and its requests are refused without.
+function mayRefresh({ registered_by, metadata }: Client): boolean {
   return (
-    session.client_id === credentials.client_id &&
-    isAuthentic(session, credentials) &&
-    // A client that is described by its own document may have to be fetched again.
-    session.registered_by !== 'document' &&
+    registered_by !== 'document' &&
     metadata.grant_types?.includes('refresh_token') === true &&
     !metadata.dpop_bound_access_tokens &&
-    !metadata.tls_client_certificate_bound_access_tokens &&
-    Object.keys(session.token_payload).every((name) => plain.has(name))
+    !metadata.tls_client_certificate_bound_access_tokens
   );
 }
 
-interface AccessTokenPlan {
-  aud: string;
-  scope: string;
-  /** Seconds. */
-  ttl: number;
+// The engine's path counts again, and refuses what is too much; here the attempt is taken back, since a retry is free.
+async function isWithinLimit({ limits }: Services, session_id: string): Promise<boolean> {
+  try {
+    await limits.refresh.consume(session_id);
+    return true;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    await limits.refresh.forgive(session_id);
+    return false;
+  }
 }
 
-// What the tokens of this session are for; null when that is no JWT for one resource server, or an ID token goes along.
-function planAccessToken(services: Services, session: Refreshable): AccessTokenPlan | null {
-  const { config } = services;
-  const { scope, resource } = session.token_payload as { scope?: string; resource?: unknown };
-  const { openid, resources, ...unknown } = session.grant_payload as GrantPayload;
-  const known = session.resource_server;
-  if (
-    typeof resource !== 'string' ||
-    // A session without any scope gets an answer without that member.
-    !scope ||
-    Object.keys(unknown).length > 0 ||
-    (known ? known.access_token_format !== 'jwt' : resource !== config.resource)
-  )
-    return null;
-  const asked = new Set(words(scope));
-  if (asked.has('openid')) return null;
-  const possible = new Set(grantableOf(services, session, resource, known, session.roles));
-  const granted = words(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
-  const own =
-    resource === config.resource
-      ? words(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one))
-      : [];
-  return {
-    aud: resource,
-    scope: [...own, ...granted].join(' '),
-    ttl: known?.access_token_ttl ?? session.access_token_ttl ?? config.accessTokenTtl,
-  };
+async function leave({ limits, clients }: Services, session_id: string, client_id: string): Promise<null> {
+  clients.forget(client_id);
+  await limits.refresh.forgive(session_id);
+  return null;
 }
 
-interface GrantPayload {
-  openid?: { scope?: string };
-  resources?: Record<string, string>;
-}
+type RotatedSession = Refreshed & { id: string };
 
-function answerOf(
-  services: Services,
-  session: Refreshable,
-  plan: AccessTokenPlan,
-  generation: number,
-): object {
-  const { config, keys, keyring } = services;
-  const now = Date.now();
-  const { aud, scope, ttl } = plan;
+function answerOf(services: Services, client: Client, session: RotatedSession): object {
+  const { config, keys, keyring, clock } = services;
+  const { resource } = session.token_payload as { resource: string };
+  const scope = scopeOf(services, client, session, resource);
+  const now = clock.now();
+  const ttl = session.api_ttl ?? client.access_token_ttl ?? config.accessTokenTtl;
   const claims = {
     ...claimsOfUser(session),
     iss: config.issuer,
     sub: session.user_id,
-    aud,
-    client_id: session.client_id,
+    aud: resource,
+    client_id: client.client_id,
     ...(scope ? { scope } : {}),
     sid: session.id,
   };
@@ -133,10 +103,26 @@ function answerOf(
   return {
     access_token: signAccessToken(keys, claims, { now: Math.floor(now / 1000), ttl }),
     expires_in: ttl,
-    refresh_token: mintRefreshToken(keyring, session, generation),
+    refresh_token: mintRefreshToken(keyring, session, session.generation),
     scope,
     token_type: 'Bearer',
     refresh_token_expires_in: Math.max(0, Math.floor((ends - now) / 1000)),
     session_id: session.id,
   };
+}
+
+// What was granted at login, as far as client and user may still have it. Tokens for our own API serve userinfo, too.
+function scopeOf(services: Services, client: Client, session: RotatedSession, resource: string): string {
+  const { scope } = session.token_payload as { scope?: string };
+  const { openid, resources } = session.grant_payload as {
+    openid?: { scope?: string };
+    resources?: Record<string, string>;
+  };
+  const asked = new Set(words(scope));
+  const known = session.api_scope === null ? null : { scope: session.api_scope };
+  const possible = new Set(grantableOf(services, client, resource, known, session.roles));
+  const granted = words(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
+  if (resource !== services.config.resource) return granted.join(' ');
+  const own = words(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one));
+  return [...own, ...granted].join(' ');
 }

@@ -11,6 +11,7 @@ import { findUser, isActive, type User } from '../core/users.ts';
 import { certificateThumbprint } from '../lib/certificate.ts';
 import { newId } from '../lib/ids.ts';
 import { accountOf } from './accounts.ts';
+import { nowInSeconds } from './clocks.ts';
 import { invalidGrant, limited } from './errors.ts';
 import { clientRow, originOf, rememberSession } from './request.ts';
 import { defaultScope, requireKnownScopes } from './resources.ts';
@@ -135,7 +136,7 @@ async function login(
     client_id: client.client_id,
     device_id: known?.id ?? null,
     grant_payload: { openid: grant.openid, resources: grant.resources },
-    token_payload: tokenPayload(ctx, id, scopes, binding),
+    token_payload: tokenPayload(services, ctx, id, { scopes, binding }),
     idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
     origin: originOf(ctx),
@@ -158,7 +159,7 @@ async function login(
 // Something happened to the user while the password was being verified: a ban, or a change of the password.
 async function overtaken(db: Db, user_id: string): Promise<Error> {
   const user = await findUser(db, user_id);
-  if (!user || isActive(user)) return invalidGrant('wrong username or password');
+  if (!user || (await isActive(db, user))) return invalidGrant('wrong username or password');
   return invalidGrant('the user may not log in any more', `account_${user.status}`, user.status_message);
 }
 
@@ -176,14 +177,19 @@ function buildGrant(ctx: Context, id: string, user: User, scopes: string[]): Gra
 
 // The engine binds the refresh tokens of public clients to the DPoP key (RFC 9449, 5); those of a confidential client
 // are bound by its authentication, and remember only that proofs were used.
-function tokenPayload(ctx: Context, id: string, scopes: string[], binding: Binding): object {
+function tokenPayload(
+  { clock }: Services,
+  ctx: Context,
+  id: string,
+  { scopes, binding }: Pick<Login, 'scopes' | 'binding'>,
+): object {
   const isPublic = ctx.oidc.client.tokenEndpointAuthMethod === 'none';
   const resources = Object.keys(ctx.oidc.resourceServers);
   return {
     gty: 'password',
     scope: scopes.join(' '),
     resource: resources.length === 1 ? resources[0] : resources,
-    authTime: Math.floor(Date.now() / 1000),
+    authTime: nowInSeconds(clock),
     amr: ['pwd'],
     claims: idTokenClaims,
     sid: id,

@@ -6,6 +6,7 @@ import type { Client as ClientRow } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
 import { accessTokenModel, replayDetectionModel } from './access_token_model.ts';
+import { idTokenModel } from './clocks.ts';
 import { authorizationCodeModel, browserSessionModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
 import { enginePages } from './engine_pages.ts';
@@ -23,23 +24,28 @@ type Handler<Params extends object> = (ctx: TokenEndpointGrantContext<Params>) =
 
 /** The engine registers its own grants by the same method, so this is where all of them get their checks and extras. */
 class KindredProvider extends Provider {
+  readonly services: Services;
+
+  constructor(services: Services) {
+    super(services.config.issuer, engineConfiguration(services, enginePages(services)));
+    this.services = services;
+  }
+
   override registerGrantType<Params extends object>(
     name: string,
     handler: Handler<Params>,
     params?: Names,
     duplicates?: Names,
   ): void {
-    const run: Handler<Params> = (ctx) => runGrant(name, ctx, async () => await handler(ctx));
+    // Read when the grant runs: the engine registers its own while it is being made.
+    const run: Handler<Params> = (ctx) => runGrant(this.services, name, ctx, async () => await handler(ctx));
     super.registerGrantType(name, run, params, duplicates);
   }
 }
 
 /** Makes the engine for these services. Signing keys are fixed for its life: when they change, make a new one. */
 export function createProvider(services: Services): Provider {
-  const provider = new KindredProvider(
-    services.config.issuer,
-    engineConfiguration(services, enginePages(services)),
-  );
+  const provider = new KindredProvider(services);
   replaceModels(provider, {
     RefreshToken: refreshTokenModel(services, provider.RefreshToken),
     AccessToken: accessTokenModel(services, provider.AccessToken),
@@ -47,7 +53,8 @@ export function createProvider(services: Services): Provider {
     AuthorizationCode: authorizationCodeModel(services, provider.AuthorizationCode),
     DeviceCode: deviceCodeModel(services, provider.DeviceCode),
     Session: browserSessionModel(services, provider.Session),
-    Client: withOurClientRules(provider.Client),
+    IdToken: idTokenModel(services.clock, provider.IdToken),
+    Client: withOurClientRules(services, provider.Client),
     OIDCContext: withIssuerUrls(provider.OIDCContext, provider),
   });
   provider.registerGrantType('password', (ctx) => passwordGrant(services, ctx), passwordParameters, [
@@ -80,13 +87,14 @@ function recordClientToken({ audit }: Services, ctx: KoaContextWithOIDC): void {
 }
 
 async function runGrant(
+  services: Services,
   name: string,
   ctx: TokenEndpointGrantContext,
   handler: () => Promise<void>,
 ): Promise<void> {
   if (name === 'client_credentials') await checkClientScopes(ctx);
   await handler();
-  describeSession(ctx);
+  describeSession(services, ctx);
 }
 
 async function checkClientScopes(ctx: TokenEndpointGrantContext): Promise<void> {
@@ -96,16 +104,17 @@ async function checkClientScopes(ctx: TokenEndpointGrantContext): Promise<void> 
 }
 
 // Beside the members of RFC 6749: which session this is, and when it expires if it is not used again.
-function describeSession(ctx: TokenEndpointGrantContext): void {
+function describeSession({ clock }: Services, ctx: TokenEndpointGrantContext): void {
   const session = knownSession(ctx);
   const body = ctx.body as { refresh_token?: string };
   if (!session || !body.refresh_token) return;
-  const used = { ...session, last_used_at: new Date() };
-  const seconds = Math.floor((expiresAt(used).getTime() - Date.now()) / 1000);
+  const now = clock.now();
+  const used = { ...session, last_used_at: new Date(now) };
+  const seconds = Math.floor((expiresAt(used).getTime() - now) / 1000);
   ctx.body = { ...body, refresh_token_expires_in: Math.max(0, seconds), session_id: session.id };
 }
 
-function withOurClientRules(Client: Provider['Client']): Provider['Client'] {
+function withOurClientRules({ clock }: Services, Client: Provider['Client']): Provider['Client'] {
   const prototype = Client.prototype as unknown as {
     grantTypeAllowed: (type: string) => boolean;
     backchannelLogout: (sub: string, sid: string) => Promise<void>;
@@ -114,7 +123,7 @@ function withOurClientRules(Client: Provider['Client']): Provider['Client'] {
   const { grantTypeAllowed } = prototype;
   takeOverDelivery(prototype);
   prototype.compareClientSecret = function (presented) {
-    return verifyClientSecret(this.kindred.secrets, presented);
+    return verifyClientSecret(this.kindred.secrets, presented, new Date(clock.now()));
   };
   // The engine would say invalid_request; RFC 6749 has a word for it (section 5.2).
   prototype.grantTypeAllowed = function (type) {

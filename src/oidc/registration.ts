@@ -28,12 +28,12 @@ export function guardRegistration(services: Services): Middleware {
 
 // RFC 7592, 2.2: an update names the secret that the client has. The engine is told that it does. Ids that the engine
 // gives need no decoding.
-async function presentSecret({ db }: Services, ctx: Context): Promise<void> {
+async function presentSecret({ db, clock }: Services, ctx: Context): Promise<void> {
   const body = ctx.request.body as { client_secret?: unknown } | undefined;
   const presented = body?.client_secret;
   if (typeof presented !== 'string') return;
   const client = await findClient(db, ctx.path.split('/')[2] ?? '');
-  if (client && verifyClientSecret(client.secrets, presented))
+  if (client && verifyClientSecret(client.secrets, presented, new Date(clock.now())))
     Object.assign(body ?? {}, { client_secret: secretPlaceholder });
   else Object.assign(body ?? {}, { client_secret: '' });
 }

@@ -1,6 +1,6 @@
 import { mkdtempSync, statSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { ConfigError, dataDirectory, loadConfig, settingsTable } from '../../config/index.ts';
@@ -49,6 +49,7 @@ test('nothing but a secret is needed', (t) => {
     signingKeyTtl: 7_776_000,
     auditRetention: 34_560_000,
     jobs: true,
+    workers: 1,
     trustProxy: { hops: 0, addresses: [] },
     pkce: 'public',
     registration: 'off',
@@ -160,6 +161,22 @@ test('an issuer is an http(s) URL and nothing more', (t) => {
 test('rate limits in the database need Postgres', (t) => {
   t.deepEqual(refused({ RATE_LIMITS: 'database' }), ['RATE_LIMITS']);
   t.deepEqual(refused({ RATE_LIMITS: 'database', DATABASE_URL: 'postgres://db.example/kindred' }), []);
+});
+
+test('workers need Postgres, and in production rate limits that are counted in common', (t) => {
+  const postgres = { DATABASE_URL: 'postgres://db.example/kindred' };
+  for (const WORKERS of ['-1', '257', '1.5', 'many'])
+    t.deepEqual(refused({ ...postgres, WORKERS }), ['WORKERS']);
+  for (const WORKERS of ['0', '2']) {
+    t.deepEqual(refused({ WORKERS }), ['WORKERS'], 'on SQLite');
+    t.deepEqual(refused({ ...postgres, WORKERS }), []);
+    t.deepEqual(refused({ ...production, ...postgres, WORKERS }), ['RATE_LIMITS']);
+    t.deepEqual(refused({ ...production, ...postgres, WORKERS, RATE_LIMITS: 'redis://127.0.0.1' }), []);
+    t.deepEqual(refused({ ...production, WORKERS }), ['RATE_LIMITS', 'WORKERS'], 'both at once');
+  }
+  const workers = (WORKERS: string) => loadConfig({ KINDRED_SECRET: secret, ...postgres, WORKERS }).workers;
+  t.deepEqual(['0', '1', '3'].map(workers), [availableParallelism(), 1, 3]);
+  t.deepEqual(refused({ ...production, WORKERS: '1' }), []);
 });
 
 test('proxies are trusted by number or by address', (t) => {

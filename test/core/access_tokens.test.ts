@@ -23,7 +23,7 @@ async function setUp({ db }: Store) {
   const [key] = keys;
   if (!key) throw new Error('there is no key');
   const session = await openTestSession(db);
-  const verifier = createAccessTokenVerifier(db, issuer, () => keys);
+  const verifier = createAccessTokenVerifier(db, issuer, () => keys, Date.now);
   const claims: Claims = {
     iss: issuer,
     sub: session.user_id,

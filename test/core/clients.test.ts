@@ -100,6 +100,7 @@ testOnStores('a client that anybody could name gets nothing of its own', async (
 testOnStores(
   'a secret is verified, and stands neither in the database nor in a description',
   async (t, { db }) => {
+    const at = new Date();
     const made = await createClient(db, {});
     const given = await createClient(db, { client_secret: 'a secret of their own!'.replaceAll(' ', '-') });
     const secrets = [made.client_secret ?? '', given.client_secret ?? ''];
@@ -107,7 +108,7 @@ testOnStores(
     const dump = await dumpText(db);
     for (const [i, { client }] of [made, given].entries()) {
       const own = secrets[i] ?? '';
-      t.true(verifyClientSecret(client.secrets, own));
+      t.true(verifyClientSecret(client.secrets, own, at));
       for (const wrong of [
         '',
         ' ',
@@ -118,17 +119,17 @@ testOnStores(
         '\0',
         '\ud800',
       ]) {
-        t.false(verifyClientSecret(client.secrets, wrong), wrong);
+        t.false(verifyClientSecret(client.secrets, wrong, at), wrong);
       }
       const [stored] = client.secrets;
       for (const part of [stored?.digest, stored?.salt, stored?.id]) {
-        t.false(verifyClientSecret(client.secrets, String(part)), 'what is stored is no secret');
+        t.false(verifyClientSecret(client.secrets, String(part), at), 'what is stored is no secret');
       }
       t.false(dump.includes(own));
       const described = JSON.stringify(describeClient(client));
       for (const hidden of [own, stored?.digest, stored?.salt]) t.false(described.includes(String(hidden)));
     }
-    t.false(verifyClientSecret([], ''), 'a client without secrets has none that is empty');
+    t.false(verifyClientSecret([], '', at), 'a client without secrets has none that is empty');
   },
 );
 

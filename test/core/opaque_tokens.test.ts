@@ -14,7 +14,7 @@ const handle = 'Vn0WxZ3kq9sJ5rT7yB1dC4eF6gH8iK0lM2nO';
 /** The engine's record of an opaque token of a live session, stored, and what verifies it. */
 async function setUp({ db }: Store, given: Record<string, unknown> = {}) {
   const keys = await loadSigningKeys(db, keyring, 'ES256');
-  const verifier = createAccessTokenVerifier(db, issuer, () => keys);
+  const verifier = createAccessTokenVerifier(db, issuer, () => keys, Date.now);
   const session = await openTestSession(db);
   const iat = Math.floor(Date.now() / 1000);
   const record = {

@@ -39,6 +39,7 @@ testOnStores('a login writes its session, its event and the time of the login', 
     ended_by: null,
     ended_by_id: null,
     browser_session: null,
+    is_plain: false,
   });
   t.is(salt?.length, 16);
   const [event, ...more] = await db('audit_events');
@@ -180,13 +181,14 @@ testOnStores(
     t.is(await findUserSession(db, stranger.id, session.id), null);
     t.is(await findUserSession(db, user.id, newId()), null);
     await endSessions(db, { id: session.id }, { reason: 'logout', actor: 'user' }, login);
+    const { salt: _1, grant_payload: _2, token_payload: _3, is_plain: _4, ...shown } = session;
     t.deepEqual(await findUserSession(db, user.id, session.id, login), {
-      ...session,
+      ...shown,
       ended_at: login,
       ended_reason: 'logout',
       ended_by: 'user',
       is_expired: false,
-      metadata: client.metadata as { client_name?: string },
+      client_name: 'Shop',
       device_name: 'Pixel',
       device_platform: 'android',
       device_app_version: '1.2',

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava';
+import { readClock } from '../../src/core/db.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import {
   createUser,
@@ -217,13 +218,16 @@ testOnStores(
 testOnStores('who is active is one question with one answer', async (t, { db }) => {
   const user = await makeUser(db);
   const answers = [
-    isActive(user, at),
-    isActive({ status: 'banned', ban_expires_at: null }, at),
-    isActive({ status: 'banned', ban_expires_at: after(at, 0.001) }, at),
-    isActive({ status: 'banned', ban_expires_at: at }, at),
-    isActive({ status: 'disabled', ban_expires_at: null }, at),
-    isActive({ status: 'disabled', ban_expires_at: at }, at),
-    isActive({ status: 'deleted', ban_expires_at: at }, at),
+    await isActive(db, user, at),
+    await isActive(db, { status: 'banned', ban_expires_at: null }, at),
+    await isActive(db, { status: 'banned', ban_expires_at: after(at, 0.001) }, at),
+    await isActive(db, { status: 'banned', ban_expires_at: at }, at),
+    await isActive(db, { status: 'disabled', ban_expires_at: null }, at),
+    await isActive(db, { status: 'disabled', ban_expires_at: at }, at),
+    await isActive(db, { status: 'deleted', ban_expires_at: at }, at),
   ];
   t.deepEqual(answers, [true, false, false, true, false, false, false]);
+  const now = await readClock(db);
+  t.true(await isActive(db, { status: 'banned', ban_expires_at: now }), 'by the clock of the database');
+  t.false(await isActive(db, { status: 'banned', ban_expires_at: after(now, 60) }));
 });

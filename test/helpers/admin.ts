@@ -18,13 +18,14 @@ export interface Admin extends SignedIn {
 /** The scope of the clients that administrators log in through. */
 export const adminScope = 'openid account admin';
 
-/** A user with the role `admin` who has logged in with the scope `admin`; a new one unless given. */
+/** A user with the role `admin` who has logged in with the scope `admin`; a new one unless given. `ttl` of the token in seconds. */
 export async function enterAsAdmin(
   server: TestServer,
-  given: { user?: SignedIn['user'] } = {},
+  given: { user?: SignedIn['user']; ttl?: number } = {},
 ): Promise<Admin> {
   const user = given.user ?? (await makeUser(server.db, { roles: ['admin'] }));
-  const client = await makeClient(server.db, { scope: adminScope });
+  const ttl = given.ttl === undefined ? {} : { access_token_ttl: given.ttl };
+  const client = await makeClient(server.db, { scope: adminScope, ...ttl });
   const signedIn = await signIn(server, { user, client, form: { scope: adminScope } });
   return { ...signedIn, token: signedIn.tokens.access_token };
 }

@@ -19,8 +19,13 @@ const settings = {
   full_page_writes: 'off',
 };
 
-/** Starts Postgres; `url` names its database `postgres`. It ends with this process, even if nobody calls `stop`. */
-export async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+/**
+ * Starts Postgres; `url` names its database `postgres`. It ends with this process, even if nobody calls `stop`. `changes`
+ * are settings that differ from ours.
+ */
+export async function startPostgres(
+  changes: Record<string, string> = {},
+): Promise<{ url: string; stop(): Promise<void> }> {
   const { default: EmbeddedPostgres } = await importEmbeddedPostgres();
   const scratch = await makeScratch();
   const password = randomBytes(12).toString('hex');
@@ -34,7 +39,10 @@ export async function startPostgres(): Promise<{ url: string; stop(): Promise<vo
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
-    postgresFlags: Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    postgresFlags: Object.entries({ ...settings, ...changes }).flatMap(([name, value]) => [
+      '-c',
+      `${name}=${value}`,
+    ]),
     onLog: (line) => log.push(line),
     onError: (line) => log.push(line),
   });

@@ -45,17 +45,7 @@ export interface RefreshCase {
   /** Of the session. */
   scope: string | null;
   resource: string | string[] | null;
-  grant:
-    | 'all'
-    | 'nothing'
-    | 'less'
-    | 'openid alone'
-    | 'resource alone'
-    | 'rejected'
-    | 'repeated'
-    | 'rich'
-    | 'expired'
-    | 'spaced';
+  grant: 'all' | 'nothing' | 'less' | 'openid alone' | 'resource alone' | 'repeated' | 'spaced';
   extra: Record<string, unknown>;
   age: 'fresh' | 'idle too long' | 'too old' | 'nearly too old';
   ended: boolean;
@@ -175,17 +165,7 @@ const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
   }),
   fc.record({
     scope: scopes,
-    grant: fc.constantFrom(
-      'nothing',
-      'less',
-      'openid alone',
-      'resource alone',
-      'rejected',
-      'repeated',
-      'rich',
-      'expired',
-      'spaced',
-    ),
+    grant: fc.constantFrom('nothing', 'less', 'openid alone', 'resource alone', 'repeated', 'spaced'),
   }),
   fc.record({ extra: fc.constantFrom(...extras) }),
   fc.record({ age: fc.constantFrom('idle too long', 'too old', 'nearly too old') }),

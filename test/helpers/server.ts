@@ -30,6 +30,12 @@ export interface Running {
   stop: () => Promise<void>;
 }
 
+/** A server process. */
+export interface RunningProcess extends Running {
+  /** Ends it as `kill -9` does. */
+  kill: () => Promise<void>;
+}
+
 /** A resource server that may ask about every token; every test server has it. */
 export const gateway = { client_id: 'gateway', client_secret: 'the-secret-of-the-gateway-of-these-tests' };
 
@@ -151,12 +157,16 @@ async function serveHere(databaseUrl: string, settings?: Settings): Promise<Runn
   return { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop };
 }
 
-/** Starts a server process; the caller stops it. */
-export async function serveElsewhere(databaseUrl: string, settings?: Settings): Promise<Running> {
+/** Starts a server process; the caller stops it. `execArgv` is what Node is told. */
+export async function serveElsewhere(
+  databaseUrl: string,
+  settings?: Settings,
+  execArgv: string[] = [],
+): Promise<RunningProcess> {
   const env = environment(databaseUrl, settings);
   const child = fork(fileURLToPath(new URL('children/serve.ts', import.meta.url)), {
     env: { PATH: process.env.PATH, ...env },
-    execArgv: [],
+    execArgv,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const died = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the server ended: ${code}`)));
@@ -167,11 +177,15 @@ export async function serveElsewhere(databaseUrl: string, settings?: Settings): 
     url,
     issuer: env.ISSUER ?? url,
     async stop() {
-      if (child.exitCode !== null) return;
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       child.disconnect();
       await died.catch(() => {});
       clearTimeout(timer);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await died.catch(() => {});
     },
   };
 }

@@ -91,3 +91,10 @@ test('the log says why a statement failed, and never what was bound to it', asyn
   t.is(failed.length, expected.length);
   for (const [index, line] of expected.entries()) t.like(failed[index], line);
 });
+
+test('a long text is cut, so that the line is written in one piece', (t) => {
+  const longest = 'a'.repeat(1_000);
+  t.deepEqual(redact({ path: longest, deep: [`${longest}b`] }), { path: longest, deep: [`${longest}…`] });
+  const { message } = redact(new Error(`${longest}b`)) as { message: string };
+  t.is(message, `${longest}…`);
+});

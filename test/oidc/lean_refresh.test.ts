@@ -81,18 +81,8 @@ function grantOf({ grant, scope, resource }: RefreshCase): Record<string, unknow
       return { openid: openid(asked) };
     case 'resource alone':
       return { resources: resources(asked) };
-    case 'rejected':
-      return {
-        openid: openid(asked),
-        resources: resources(asked),
-        rejected: { openid: openid('profile'), resources: resources('account') },
-      };
     case 'repeated':
       return { openid: openid(`email ${asked} ${asked}`), resources: resources(`account ${asked} ${asked}`) };
-    case 'rich':
-      return { openid: openid(asked), resources: resources(asked), rar: [{ type: 'payment' }] };
-    case 'expired':
-      return { openid: openid(asked), resources: resources(asked), exp: 1, iat: 1 };
     case 'spaced':
       return { openid: openid(`  ${asked} `), resources: resources(` ${asked}  account `) };
   }

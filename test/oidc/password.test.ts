@@ -16,7 +16,7 @@ testOnServers('a login answers with exactly the members of the contract', async 
   const answer = await login(server, user, await makeClient(server.db), { scope: 'account' });
   const { access_token, refresh_token, session_id, refresh_token_expires_in, ...rest } = tokensOf(answer);
   t.deepEqual(rest, { token_type: 'Bearer', expires_in: 900, scope: 'account' });
-  t.regex(refresh_token, /^krt_[\w-]{71}$/);
+  t.regex(refresh_token, /^krt_[\w-]{92}$/);
   t.is(readJwt(access_token).claims.sid, session_id);
   t.true(isNearly(refresh_token_expires_in, 604_800));
   t.deepEqual([answer.headers['cache-control'], answer.headers.pragma], ['no-store', undefined]);

@@ -182,7 +182,7 @@ testOnServers('a refresh answers with exactly the members of the contract', asyn
     scope: 'account',
     session_id: tokens.session_id,
   });
-  t.regex(refresh_token, /^krt_[\w-]{71}$/);
+  t.regex(refresh_token, /^krt_[\w-]{92}$/);
   t.true(isNearly(refresh_token_expires_in, 604_800));
   t.is(readJwt(access_token).claims.sid, tokens.session_id);
   t.is(answer.headers['cache-control'], 'no-store');

@@ -1,0 +1,34 @@
+// The named benches, in the order in which they run.
+import type { Found } from '../report.ts';
+import type { Stage } from '../stage.ts';
+import { benchGrowth } from './growth.ts';
+import { benchIntrospection } from './introspection.ts';
+import { benchLogin } from './login.ts';
+import { benchMemory } from './memory.ts';
+import { benchRefresh } from './refresh.ts';
+import { benchScale } from './scale.ts';
+import { benchSessions } from './sessions.ts';
+import { benchStart } from './start.ts';
+import { benchStorm } from './storm.ts';
+import { benchSweep } from './sweep.ts';
+
+export interface Bench {
+  /** Whether it runs when nobody names any. */
+  isStandard: boolean;
+  run: (stage: Stage, args: string[]) => Promise<Found>;
+}
+
+const standard = (run: Bench['run']): Bench => ({ isStandard: true, run });
+
+export const benches: Record<string, Bench> = {
+  refresh: standard(benchRefresh),
+  introspection: standard(benchIntrospection),
+  sessions: standard(benchSessions),
+  login: standard(benchLogin),
+  storm: standard(benchStorm),
+  scale: standard(benchScale),
+  growth: standard(benchGrowth),
+  start: standard(benchStart),
+  memory: standard(benchMemory),
+  sweep: { isStandard: false, run: benchSweep },
+};

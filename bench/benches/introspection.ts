@@ -1,0 +1,51 @@
+// Introspection of JWTs by a caller with a secret, against a form, one indexed SELECT and the same answer.
+import { figure } from '../figures.ts';
+import type { Round } from '../generator/drive.ts';
+import type { IntrospectionLoad } from '../generator/introspection.ts';
+import { api, connections, logIn, type RunningPeer, refreshLoad, startPeer } from '../peers/index.ts';
+import type { Found } from '../report.ts';
+import { compare, contestant, takeTurns } from '../rounds.ts';
+import type { Stage } from '../stage.ts';
+
+/** Repeated and new tokens; what a new one is compared with is the same floor, which knows no difference. */
+export async function benchIntrospection(stage: Stage): Promise<Found> {
+  const { generator } = stage;
+  const kindred = await startPeer(stage, 'introspection', 'kindred');
+  const floor = await startPeer(stage, 'introspection', 'floor');
+  for (const peer of [kindred, floor]) {
+    await generator.open(peer.name, await repeatedLoad(peer), peer.pid);
+  }
+  await generator.open('mint', await refreshLoad(kindred, { keep: true }), kindred.pid);
+  await generator.open('new', { ...emptyLoad(kindred), chains: connections }, kindred.pid, 'mint');
+  const series = await takeTurns(stage, [
+    contestant(stage, 'kindred, repeated', 'kindred'),
+    contestant(stage, 'floor', 'floor'),
+    { name: 'kindred, new', drive: (seconds) => driveNew(stage, seconds) },
+  ]);
+  const repeated = compare(series, 'kindred, repeated', 'floor');
+  const fresh = compare(series, 'kindred, new', 'floor');
+  const figures = [
+    figure('introspection, repeated token, against floor', repeated.rate, repeated.note),
+    figure('introspection, new token, against floor', fresh.rate, fresh.note),
+  ];
+  return { figures, series };
+}
+
+// New tokens come from refreshes beforehand; a round ends early where they were too few, which its rate does not feel.
+async function driveNew({ generator }: Stage, seconds: number): Promise<Round> {
+  await generator.drive('mint', { seconds });
+  return await generator.drive('new', { seconds });
+}
+
+function emptyLoad({ url }: RunningPeer): IntrospectionLoad {
+  const credentials = Buffer.from(`${api.client_id}:${api.client_secret}`).toString('base64');
+  return { kind: 'introspection', url, authorization: `Basic ${credentials}`, repeated: [], chains: 0 };
+}
+
+async function repeatedLoad(peer: RunningPeer): Promise<IntrospectionLoad> {
+  const repeated: string[] = [];
+  for (let index = 0; index < connections; index += 1) {
+    repeated.push((await logIn(peer, `user-${index}`)).access_token);
+  }
+  return { ...emptyLoad(peer), repeated, chains: connections };
+}

@@ -1,0 +1,39 @@
+// Logins by password against the hashing alone: everything around it should vanish beside it.
+import { readCpuTime } from '../cpu.ts';
+import { figure } from '../figures.ts';
+import type { Round } from '../generator/drive.ts';
+import { client_id, connections, password, startPeer } from '../peers/index.ts';
+import type { Found } from '../report.ts';
+import { compare, contestant, takeTurns } from '../rounds.ts';
+import { askChild, type Child, type Stage } from '../stage.ts';
+
+/** 16 clients log in; a process pinned like the server verifies the same password as often as it can. */
+export async function benchLogin(stage: Stage): Promise<Found> {
+  const kindred = await startPeer(stage, 'login', 'kindred');
+  const hasher = await stage.serve('peers/argon2.ts', { PASSWORD: password });
+  const usernames = Array.from({ length: connections }, (_, index) => `user-${index}`);
+  const load = { kind: 'login', url: kindred.url, client_id, password, usernames } as const;
+  await stage.generator.open('login', load, kindred.pid);
+  const series = await takeTurns(stage, [
+    contestant(stage, 'kindred', 'login'),
+    { name: 'argon2id alone', drive: (seconds) => hashFor(hasher, seconds) },
+  ]);
+  const { rate, note } = compare(series, 'kindred', 'argon2id alone');
+  return { figures: [figure('password login against argon2id alone', rate, note)], series };
+}
+
+async function hashFor(child: Child, seconds: number): Promise<Round> {
+  const before = await readCpuTime(child.pid);
+  const order = { seconds, parallel: connections };
+  const { count, elapsed } = await askChild<{ count: number; elapsed: number }>(child, order);
+  const after = await readCpuTime(child.pid);
+  return {
+    count,
+    per_second: count / elapsed,
+    p50: Number.NaN,
+    p99: Number.NaN,
+    cpu: before === null || after === null ? null : (1000 * (after - before)) / count,
+    generator: 0,
+    beside: null,
+  };
+}

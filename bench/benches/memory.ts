@@ -1,0 +1,34 @@
+// What the server holds in memory after a hundred thousand refreshes.
+import { readResident } from '../cpu.ts';
+import { figure } from '../figures.ts';
+import { refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
+import type { Found } from '../report.ts';
+import type { Stage } from '../stage.ts';
+
+/** Seconds that the refreshes may take; on a machine on which they take longer there are fewer, and the figure says so. */
+const longest = 240;
+
+/** `args`: how many refreshes, for a quick look. */
+export async function benchMemory(stage: Stage, [wanted = '100000']: string[]): Promise<Found> {
+  const peer = await startPeer(stage, 'memory', 'kindred');
+  const atStart = await readResident(peer.pid);
+  await stage.generator.open('memory', await refreshLoad(peer), peer.pid);
+  const rounds = [];
+  const resident = [];
+  for (let part = 0; part < 4; part += 1) {
+    const count = Math.ceil(Number(wanted) / 4);
+    rounds.push(await stage.generator.drive('memory', { count, seconds: longest / 4 }));
+    resident.push(await readResident(peer.pid));
+  }
+  await verifySignatures(peer, await stage.generator.newest('memory'));
+  const count = rounds.reduce((sum, round) => sum + round.count, 0);
+  const measured = resident.at(-1) ?? Number.NaN;
+  return {
+    figures: [figure('resident memory after 100 k refreshes', measured, `after ${count} refreshes`)],
+    facts: {
+      'MiB at the start': atStart?.toFixed(0),
+      'MiB after each quarter': resident.map((one) => one?.toFixed(0)).join(', '),
+      'refreshes a second': (rounds.at(-1)?.per_second ?? Number.NaN).toFixed(0),
+    },
+  };
+}

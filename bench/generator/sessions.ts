@@ -1,0 +1,64 @@
+// Lists of the caller's sessions, and logins.
+import { decodeRefreshToken } from '../../src/core/refresh_token.ts';
+import type { Chain } from './drive.ts';
+import { formRequests, getRequest } from './http.ts';
+import { readClaims } from './refresh.ts';
+
+export interface SessionsLoad {
+  kind: 'sessions';
+  url: string;
+  /** What each chain sends as its bearer token. */
+  tokens: string[];
+  /** The id of the session that must be the current one, for each chain. */
+  current: string[];
+  /** How many sessions each list must have. */
+  length: number;
+}
+
+interface ListedSession {
+  id: string;
+  is_current: boolean;
+}
+
+/** Chains that list sessions. */
+export function sessionsChains({ url, tokens, current, length }: SessionsLoad): Chain[] {
+  return tokens.map((token, index) => {
+    const request = getRequest(url, '/api/sessions', token);
+    return {
+      next: () => request,
+      take(status, body) {
+        const list = status === 200 ? (JSON.parse(body).sessions as ListedSession[]) : [];
+        const marked = list.filter((one) => one.is_current);
+        const isRight = list.length === length && marked.length === 1 && marked[0]?.id === current[index];
+        if (!isRight) throw new Error(`a list of sessions was answered ${status}: ${body}`);
+      },
+    };
+  });
+}
+
+export interface LoginLoad {
+  kind: 'login';
+  url: string;
+  client_id: string;
+  password: string;
+  /** Who logs in on each chain. */
+  usernames: string[];
+}
+
+/** Chains that log in by the password grant. */
+export function loginChains({ url, client_id, password, usernames }: LoginLoad): Chain[] {
+  const request = formRequests(url, '/token');
+  return usernames.map((username) => {
+    const form = new URLSearchParams({ grant_type: 'password', client_id, username, password }).toString();
+    return {
+      next: () => request(form),
+      take(status, body) {
+        if (status !== 200) throw new Error(`a login was answered ${status}: ${body}`);
+        const answer = JSON.parse(body) as { access_token: string; refresh_token: string };
+        const token = decodeRefreshToken(answer.refresh_token);
+        if (token?.generation !== 0 || readClaims(answer.access_token).sid !== token.session_id)
+          throw new Error(`not the tokens of a new session: ${body}`);
+      },
+    };
+  });
+}

@@ -1,0 +1,44 @@
+// The command line of the bench: names of benches, each with what follows it, and a few options.
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  rounds: number;
+  /** Length of a round. */
+  seconds: number;
+  /** Postgres as it ships, with fsync and synchronous_commit. */
+  durable: boolean;
+  /** Write a CPU profile of each Kindred server into bench/results/. */
+  profile: boolean;
+  pin: boolean;
+}
+
+export interface Chosen {
+  name: string;
+  /** What stood behind the name: sizes, peers. */
+  args: string[];
+}
+
+/** Reads `[names with their arguments] [--rounds N] [--seconds S] [--durable] [--profile] [--no-pin]`. */
+export function readCommandLine(argv: string[], names: string[]): { options: Options; chosen: Chosen[] } {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      durable: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+      'no-pin': { type: 'boolean', default: false },
+    },
+  });
+  const chosen: Chosen[] = [];
+  for (const word of positionals) {
+    if (names.includes(word)) chosen.push({ name: word, args: [] });
+    else if (chosen.length > 0) chosen.at(-1)?.args.push(word);
+    else throw new Error(`there is no bench ${word}; there are ${names.join(', ')}`);
+  }
+  const { durable, profile } = values;
+  const [rounds, seconds] = [values.rounds, values.seconds].map(Number);
+  if (!rounds || !seconds) throw new Error('--rounds and --seconds take numbers above 0');
+  return { chosen, options: { rounds, seconds, durable, profile, pin: !values['no-pin'] } };
+}

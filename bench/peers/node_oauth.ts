@@ -1,0 +1,142 @@
+// The peer `node_oauth`: @node-oauth/oauth2-server with a Postgres model as its documentation and its own example have it:
+// a row per token, the presented refresh token deleted, a new one inserted. Its access tokens are JWTs by the hook that
+// the library has for that; they are stored, as its model asks, and found by the refresh token alone.
+import { randomUUID } from 'node:crypto';
+import OAuth2Server from '@node-oauth/oauth2-server';
+import { hash, verify } from '@node-rs/argon2';
+import Koa, { type Context } from 'koa';
+import { koaBody } from 'koa-body';
+import pg from 'pg';
+import { jwks, signToken } from './jwt.ts';
+import { listen } from './serve.ts';
+import { strength } from './strength.ts';
+
+const { DATABASE_URL, USERS, PASSWORD = '', CLIENT_ID } = process.env;
+const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
+
+await pool.query(`
+  create table users (id uuid primary key, username text not null unique, password text not null);
+  create table oauth_clients (client_id text primary key, client_secret text, grants text[] not null);
+  create table oauth_tokens (
+    id uuid primary key,
+    access_token text not null,
+    access_token_expires_on timestamptz not null,
+    client_id text not null,
+    refresh_token text not null unique,
+    refresh_token_expires_on timestamptz not null,
+    scope text not null,
+    user_id uuid not null
+  )`);
+await pool.query("insert into oauth_clients values ($1, null, '{password,refresh_token}')", [CLIENT_ID]);
+await pool.query(
+  "insert into users select gen_random_uuid(), 'user-' || n, $2 from generate_series(0, $1::int - 1) n",
+  [USERS, await hash(PASSWORD, strength)],
+);
+
+const scope = ['account'];
+
+function createModel(iss: string): OAuth2Server.PasswordModel & OAuth2Server.RefreshTokenModel {
+  return {
+    async generateAccessToken(client, user) {
+      return signToken({ iss, sub: String(user.id), client_id: client.id, jti: randomUUID() });
+    },
+    async getAccessToken() {
+      return null;
+    },
+    async getClient(id) {
+      const { rows } = await pool.query<{ client_id: string; grants: string[] }>(
+        'SELECT client_id, grants FROM oauth_clients WHERE client_id = $1',
+        [id],
+      );
+      const [row] = rows;
+      return row ? { id: row.client_id, grants: row.grants } : null;
+    },
+    async getUser(username, password) {
+      const { rows } = await pool.query<{ id: string; password: string }>(
+        'SELECT id, password FROM users WHERE username = $1',
+        [username],
+      );
+      const [row] = rows;
+      return row && (await verify(row.password, password)) ? { id: row.id } : null;
+    },
+    async getRefreshToken(refreshToken) {
+      const { rows } = await pool.query<TokenRow>(
+        `SELECT t.refresh_token, t.refresh_token_expires_on, t.client_id, t.scope, u.id AS user_id
+         FROM oauth_tokens t JOIN users u ON u.id = t.user_id WHERE t.refresh_token = $1`,
+        [refreshToken],
+      );
+      const [row] = rows;
+      if (!row) return null;
+      return {
+        refreshToken: row.refresh_token,
+        refreshTokenExpiresAt: row.refresh_token_expires_on,
+        scope: row.scope.split(' '),
+        client: { id: row.client_id, grants: [] },
+        user: { id: row.user_id },
+      };
+    },
+    async revokeToken(token) {
+      const { rowCount } = await pool.query('DELETE FROM oauth_tokens WHERE refresh_token = $1', [
+        token.refreshToken,
+      ]);
+      return rowCount === 1;
+    },
+    async saveToken(token, client, user) {
+      await pool.query('INSERT INTO oauth_tokens VALUES ($1, $2, $3, $4, $5, $6, $7, $8)', [
+        randomUUID(),
+        token.accessToken,
+        token.accessTokenExpiresAt,
+        client.id,
+        token.refreshToken,
+        token.refreshTokenExpiresAt,
+        token.scope?.join(' '),
+        user.id,
+      ]);
+      return { ...token, client, user };
+    },
+    async validateScope() {
+      return scope;
+    },
+  };
+}
+
+interface TokenRow {
+  refresh_token: string;
+  refresh_token_expires_on: Date;
+  client_id: string;
+  scope: string;
+  user_id: string;
+}
+
+function createApp(url: string) {
+  const oauth = new OAuth2Server({
+    model: createModel(url),
+    accessTokenLifetime: 900,
+    refreshTokenLifetime: 2_592_000,
+    requireClientAuthentication: { password: false, refresh_token: false },
+  });
+  const app = new Koa();
+  app.use(koaBody());
+  app.use(async (ctx) => {
+    if (ctx.path === '/token') await answerToken(ctx, oauth);
+    else if (ctx.path === '/jwks') ctx.body = jwks;
+  });
+  return app.callback();
+}
+
+async function answerToken(ctx: Context, oauth: OAuth2Server): Promise<void> {
+  const request = new OAuth2Server.Request({
+    headers: ctx.headers as Record<string, string>,
+    method: ctx.method,
+    query: {},
+    body: ctx.request.body,
+  });
+  const response = new OAuth2Server.Response();
+  // What it throws stands in the response as well.
+  await oauth.token(request, response).catch(() => {});
+  ctx.status = response.status ?? 500;
+  ctx.set(response.headers ?? {});
+  ctx.body = response.body;
+}
+
+listen(createApp, () => pool.end());

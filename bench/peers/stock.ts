@@ -1,0 +1,105 @@
+// The peer `stock`: oidc-provider as its documentation says, on Postgres through Knex. Its own refresh grant with
+// `rotateRefreshToken`, JWT access tokens by a resource server, and a password grant by `registerGrantType`.
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { hash, verify } from '@node-rs/argon2';
+import knex from 'knex';
+import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { listen } from './serve.ts';
+import { createAdapter, createPayloads } from './stock_adapter.ts';
+import { strength } from './strength.ts';
+
+const { DATABASE_URL = '', USERS, PASSWORD = '', CLIENT_ID = '' } = process.env;
+const db = knex({ client: 'pg', connection: DATABASE_URL, pool: { min: 0, max: 10 } });
+
+await createPayloads(db);
+await db.schema.createTable('users', (table) => {
+  table.uuid('id').primary();
+  table.text('username').notNullable().unique();
+  table.text('password').notNullable();
+});
+const stored = await hash(PASSWORD, strength);
+await db('users').insert(
+  Array.from({ length: Number(USERS) }, (_, n) => ({
+    id: randomUUID(),
+    username: `user-${n}`,
+    password: stored,
+  })),
+);
+
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const resource = 'https://api.example.test/';
+
+const configuration: Configuration = {
+  adapter: createAdapter(db),
+  clients: [
+    {
+      client_id: CLIENT_ID,
+      token_endpoint_auth_method: 'none',
+      grant_types: ['password', 'refresh_token'],
+      redirect_uris: [],
+      response_types: [],
+      id_token_signed_response_alg: 'ES256',
+    },
+  ],
+  jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' }] },
+  cookies: { keys: [randomUUID()] },
+  rotateRefreshToken: true,
+  issueRefreshToken: async () => true,
+  scopes: ['account'],
+  ttl: { AccessToken: 900, RefreshToken: 2_592_000, Grant: 2_592_000 },
+  async findAccount(_ctx, id) {
+    const user = await db('users').where({ id }).first('id');
+    return user && { accountId: id, claims: async () => ({ sub: id }) };
+  },
+  features: {
+    devInteractions: { enabled: false },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => resource,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => ({
+        scope: 'account',
+        audience: resource,
+        accessTokenFormat: 'jwt',
+        accessTokenTTL: 900,
+        jwt: { sign: { alg: 'ES256' } },
+      }),
+    },
+  },
+};
+
+async function passwordGrant(ctx: KoaContextWithOIDC): Promise<void> {
+  const { client, params, provider } = ctx.oidc;
+  const user = await db('users').where({ username: params?.username }).first();
+  const isRight = user && (await verify(user.password, String(params?.password)));
+  if (!client || !isRight) throw new errors.InvalidGrant('wrong username or password');
+  const grant = new provider.Grant({ accountId: user.id, clientId: client.clientId });
+  grant.addResourceScope(resource, 'account');
+  const grantId = await grant.save();
+  const common = { client, accountId: user.id, grantId, gty: 'password', scope: 'account' };
+  const accessToken = new provider.AccessToken(common);
+  accessToken.resourceServer = new provider.ResourceServer(resource, {
+    scope: 'account',
+    audience: resource,
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: 900,
+    jwt: { sign: { alg: 'ES256' } },
+  });
+  const refreshToken = new provider.RefreshToken({ ...common, resource });
+  ctx.body = {
+    access_token: await accessToken.save(),
+    token_type: 'Bearer',
+    expires_in: 900,
+    refresh_token: await refreshToken.save(),
+    scope: 'account',
+  };
+}
+
+listen(
+  (url) => {
+    const provider = new Provider(url, configuration);
+    provider.registerGrantType('password', passwordGrant, ['username', 'password']);
+    return provider.callback();
+  },
+  () => db.destroy(),
+);

@@ -1,0 +1,291 @@
+// Everything at once on three nodes: refreshes, logins, reuse, logouts, bans, password changes, deletions, key rotations
+// and the sweep. What was asked and answered is recorded, and judged by the model (helpers/history).
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import type { Client } from '../../src/core/clients.ts';
+import { decodeRefreshToken } from '../../src/core/refresh_token.ts';
+import { sweep } from '../../src/core/sweep.ts';
+import type { User } from '../../src/core/users.ts';
+import { type Admin, enterAsAdmin, post } from '../helpers/admin.ts';
+import { after, makeClient, makeUser, password } from '../helpers/builders.ts';
+import { type Answer, send } from '../helpers/client.ts';
+import { type Ending, type Entry, findContradictions, type Refresh, type Span } from '../helpers/history.ts';
+import { api, authOf, login, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
+import { type Chance, openChance } from '../helpers/random.ts';
+import { furnish, gateway, serveElsewhere, type TestServer } from '../helpers/server.ts';
+import { makeStore } from '../helpers/stores.ts';
+
+const duration = process.env.SOAK ? 240_000 : 15_000;
+/** A busy machine gets longer, until there is something to judge. */
+const enough = 600;
+const longest = duration + 30_000;
+const people = 6;
+/** Seconds that access tokens live. */
+const lifetime = 4;
+const day = 86_400;
+
+/** Somebody who logs in again and again; whoever was deleted comes back as somebody new. */
+interface Person {
+  user: User;
+  password: string;
+}
+
+interface World {
+  nodes: TestServer[];
+  clients: { strict: Client; lenient: Client };
+  admin: Admin;
+  chance: Chance;
+  entries: Entry[];
+  /** Milliseconds of each session's retry window. */
+  windows: Map<string, number>;
+  surprises: string[];
+  isOver: () => boolean;
+}
+
+/** Asks a node and notes when; an answer that nothing of this should cause is a surprise. */
+async function timed(
+  world: World,
+  expected: number[],
+  ask: (node: TestServer) => Promise<Answer>,
+): Promise<Span & { answer: Answer }> {
+  const node = world.chance.pick(world.nodes);
+  const begin = performance.now();
+  const answer = await ask(node);
+  const end = performance.now();
+  if (!expected.includes(answer.status)) world.surprises.push(`${answer.status}: ${answer.text}`);
+  return { begin, end, answer };
+}
+
+/** An access token and when it was asked for and handed out. */
+interface Issued {
+  token: string;
+  issued: Span;
+}
+
+/** One session on its device. */
+interface Phone {
+  session: string;
+  client: Client;
+  tokens: Tokens;
+  old: string[];
+  issued: Issued[];
+}
+
+async function open(world: World, person: Person): Promise<Phone | null> {
+  const { user } = person;
+  const kind = world.chance.below(4) === 0 ? 'strict' : 'lenient';
+  const client = world.clients[kind];
+  const secret = { password: person.password };
+  const { answer, ...span } = await timed(world, [200, 400], (node) => login(node, user, client, secret));
+  if (answer.status !== 200) return null;
+  const tokens = tokensOf(answer);
+  world.windows.set(tokens.session_id, kind === 'strict' ? 0 : 60_000);
+  world.entries.push({ kind: 'login', user: user.id, session: tokens.session_id, ...span });
+  const issued = [{ token: tokens.access_token, issued: span }];
+  return { session: tokens.session_id, client, tokens, old: [], issued };
+}
+
+/** False when the session is over. */
+async function rotate(world: World, phone: Phone, value = phone.tokens.refresh_token): Promise<boolean> {
+  const { answer, ...span } = await timed(world, [200, 400], (node) => refresh(node, phone.client, value));
+  const presented = decodeRefreshToken(value)?.generation ?? Number.NaN;
+  const entry: Refresh = { kind: 'refresh', session: phone.session, presented, outcome: 'refused', ...span };
+  world.entries.push(entry);
+  if (answer.status !== 200) {
+    if (answer.body.reason === 'token_reused') entry.outcome = 'reused';
+    if (answer.body.error !== 'invalid_grant') world.surprises.push(answer.text);
+    return false;
+  }
+  const tokens = tokensOf(answer);
+  const generation = decodeRefreshToken(tokens.refresh_token)?.generation ?? Number.NaN;
+  Object.assign(entry, { outcome: 'ok', generation, token: tokens.refresh_token });
+  if (tokens.session_id !== phone.session) world.surprises.push('the session has another id');
+  phone.issued.push({ token: tokens.access_token, issued: span });
+  if (generation > (decodeRefreshToken(phone.tokens.refresh_token)?.generation ?? 0)) {
+    phone.old.push(phone.tokens.refresh_token);
+    phone.tokens = tokens;
+  }
+  return true;
+}
+
+async function look(world: World, phone: Phone): Promise<void> {
+  const { token, issued } = world.chance.pick(phone.issued.slice(-12));
+  const form = { ...authOf(gateway), token };
+  const { answer, ...span } = await timed(world, [200], (node) => send(`${node.url}/introspect`, { form }));
+  const outcome = answer.body.active === true ? 'active' : 'inactive';
+  world.entries.push({ kind: 'introspection', session: phone.session, outcome, issued, ...span });
+}
+
+/** Asks for an ending and records it; of one that was refused nobody is told. */
+async function end(
+  world: World,
+  what: Partial<Ending>,
+  expected: number[],
+  ask: (node: TestServer) => Promise<Answer>,
+): Promise<boolean> {
+  const { answer, ...span } = await timed(world, expected, ask);
+  const isDone = answer.status < 300;
+  if (isDone) world.entries.push({ kind: 'ending', outcome: 'ok', ...what, ...span });
+  return isDone;
+}
+
+/** What an app does with one session until it is over. */
+async function live(world: World, phone: Phone): Promise<void> {
+  const { chance } = world;
+  while (!world.isOver()) {
+    const dice = chance.below(100);
+    if (dice < 45) {
+      if (!(await rotate(world, phone))) return;
+    } else if (dice < 55) {
+      const both = await Promise.all([rotate(world, phone), rotate(world, phone)]);
+      if (both.includes(false)) return;
+    } else if (dice < 58 && phone.old.length > 1) {
+      await rotate(world, phone, chance.pick(phone.old.slice(0, -1)));
+    } else if (dice < 60) {
+      const { session, tokens } = phone;
+      // A token that has just expired cannot log out.
+      await end(world, { session }, [200, 401], (node) => api(node, 'POST /logout', tokens.access_token));
+    } else {
+      await look(world, phone);
+    }
+    await sleep(chance.below(15));
+  }
+}
+
+async function inhabit(world: World, person: Person): Promise<void> {
+  while (!world.isOver()) {
+    const phone = await open(world, person);
+    if (phone) {
+      await live(world, phone);
+      // What is over stays over.
+      await rotate(world, phone);
+      await look(world, phone);
+    }
+    await sleep(world.chance.below(50));
+  }
+}
+
+/** What befalls people, one thing after the other. */
+async function trouble(world: World, own: Person[]): Promise<void> {
+  const { chance, admin } = world;
+  const [home] = world.nodes as [TestServer];
+  const deeds = [ban, ban, disable, forceLogout, changePassword, logOutEverywhere, remove];
+  const reason = { reason: 'a test' };
+  const act = (verb: string, user: User) => (node: TestServer) =>
+    post(node, admin, `/users/${user.id}/${verb}`, reason);
+  async function bar(person: Person, verb: string, lift: string) {
+    const { user } = person;
+    await end(world, { user: user.id, bars: true }, [200], act(verb, user));
+    await sleep(chance.below(400));
+    const { answer: _, ...span } = await timed(world, [200], act(lift, user));
+    world.entries.push({ kind: 'unbarring', user: user.id, ...span });
+  }
+  async function ban(person: Person) {
+    await bar(person, 'ban', 'unban');
+  }
+  async function disable(person: Person) {
+    await bar(person, 'disable', 'enable');
+  }
+  async function forceLogout({ user }: Person) {
+    await end(world, { user: user.id }, [200], act('force-logout', user));
+  }
+  async function remove(person: Person) {
+    const { user } = person;
+    await end(world, { user: user.id, bars: true }, [200], act('delete', user));
+    Object.assign(person, { user: await makeUser(home.db), password });
+  }
+  async function changePassword(person: Person) {
+    const phone = await open(world, person);
+    if (!phone) return;
+    const next = `another password for them ${chance.below(1e9)}`;
+    const json = { current_password: person.password, new_password: next };
+    const what = { user: person.user.id, except: phone.session };
+    const done = await end(world, what, [200, 204, 401], (node) =>
+      api(node, 'POST /me/password', phone.tokens.access_token, { json }),
+    );
+    if (done) person.password = next;
+    await rotate(world, phone);
+    await look(world, phone);
+  }
+  async function logOutEverywhere(person: Person) {
+    const phone = await open(world, person);
+    if (!phone) return;
+    const json = { logout_all: true };
+    await end(world, { user: person.user.id }, [200, 401], (node) =>
+      api(node, 'POST /logout', phone.tokens.access_token, { json }),
+    );
+  }
+  while (!world.isOver()) {
+    await chance.pick(deeds)(chance.pick(own));
+    await sleep(chance.below(1_500));
+  }
+}
+
+/** Rotates the signing keys as soon as the next may sign, and sweeps as if a month had passed. */
+async function keepHouse(world: World): Promise<{ rotated: number; swept: number }> {
+  const [first] = world.nodes as [TestServer, ...TestServer[]];
+  const done = { rotated: 0, swept: 0 };
+  while (!world.isOver()) {
+    const { answer } = await timed(world, [200, 409], () => post(first, world.admin, '/keys/rotate'));
+    if (answer.status === 200) done.rotated += 1;
+    const { sessions } = await sweep(first.db, { auditRetention: 3_650 * day }, after(new Date(), 31 * day));
+    done.swept += sessions;
+    await sleep(400);
+  }
+  return done;
+}
+
+async function startWorld(t: ExecutionContext): Promise<World> {
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  const settings = {
+    ISSUER: 'https://id.example.test',
+    ACCESS_TOKEN_TTL: String(lifetime),
+    // Longer than the month that the sweep is ahead.
+    SESSION_IDLE_TTL: String(90 * day),
+    SESSION_ABSOLUTE_TTL: String(90 * day),
+    SIGNING_KEY_LEAD: '4',
+  };
+  const running = await Promise.all([1, 2, 3].map(() => serveElsewhere(store.url, settings)));
+  t.teardown(async () => void (await Promise.all(running.map((one) => one.stop()))));
+  const nodes: TestServer[] = [];
+  for (const one of running) nodes.push(await furnish(store, one));
+  const [first] = nodes as [TestServer];
+  const chance = openChance();
+  t.log(`seed ${chance.seed}`);
+  const clients = {
+    strict: await makeClient(store.db),
+    lenient: await makeClient(store.db, { refresh_token_retry_window: 60 }),
+  };
+  const entries: Entry[] = [];
+  const begun = performance.now();
+  const isOver = () => {
+    const elapsed = performance.now() - begun;
+    return elapsed > longest || (elapsed > duration && entries.length >= enough);
+  };
+  const admin = await enterAsAdmin(first, { ttl: 3_600 });
+  return { nodes, clients, admin, chance, entries, windows: new Map(), surprises: [], isOver };
+}
+
+test('the history of three nodes on which everything happens at once has no contradiction', async (t) => {
+  t.timeout(longest + 150_000);
+  const world = await startWorld(t);
+  const [{ db }] = world.nodes as [TestServer];
+  const own: Person[] = [];
+  for (let i = 0; i < people; i += 1) own.push({ user: await makeUser(db), password });
+  const [house] = await Promise.all([
+    keepHouse(world),
+    trouble(world, own.slice(0, people / 2)),
+    trouble(world, own.slice(people / 2)),
+    ...own.flatMap((person) => [inhabit(world, person), inhabit(world, person)]),
+  ]);
+  const { entries, windows, surprises } = world;
+  const count = (kind: Entry['kind']) => entries.filter((one) => one.kind === kind).length;
+  const kinds = ['login', 'refresh', 'introspection', 'ending', 'unbarring'] as const;
+  t.log(kinds.map((kind) => `${count(kind)} × ${kind}`).join(', '));
+  t.log(`${house.rotated} keys rotated, ${house.swept} sessions swept`);
+  t.deepEqual(surprises, []);
+  const window = (session: string) => windows.get(session) ?? Number.NaN;
+  t.deepEqual(findContradictions(entries, { window, lifetime: lifetime * 1000 }), []);
+  for (const kind of kinds) t.true(count(kind) > 0, kind);
+});

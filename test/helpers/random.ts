@@ -1,0 +1,29 @@
+// Chance that can be had again: a generator whose seed a test prints, so that a failure can be replayed.
+
+export interface Chance {
+  seed: number;
+  /** From 0 up to 1, as `Math.random`. */
+  next: () => number;
+  /** A whole number below `limit`. */
+  below: (limit: number) => number;
+  pick: <T>(list: readonly T[]) => T;
+}
+
+/** Chance of a seed: that of the environment's SEED, or a new one. */
+export function openChance(seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))): Chance {
+  let state = seed >>> 0;
+  // mulberry32
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const below = (limit: number) => Math.floor(next() * limit);
+  return {
+    seed,
+    next,
+    below,
+    pick: (list) => list[below(list.length)] as (typeof list)[number],
+  };
+}

@@ -1,0 +1,307 @@
+// Several workers behind one port, as an operator starts them: `WORKERS=2 node src/server.ts` on a real Postgres.
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { makeClient } from '../helpers/builders.ts';
+import { send } from '../helpers/client.ts';
+import { half, refreshUntilTheEnd, signedIn } from '../helpers/connections.ts';
+import { refresh, signIn } from '../helpers/oauth.ts';
+import { freePort, type ServerProcess, spawnServer } from '../helpers/process.ts';
+import type { Settings, TestServer } from '../helpers/server.ts';
+import { makeStore, type Store } from '../helpers/stores.ts';
+
+function testOnPostgres(title: string, body: (t: ExecutionContext, store: Store) => Promise<void>): void {
+  test.serial(title, async (t) => {
+    t.timeout(150_000);
+    const store = await makeStore('postgres');
+    t.teardown(store.drop);
+    await body(t, store);
+  });
+}
+
+/** Starts two workers whose log says who answered. */
+async function start(t: ExecutionContext, store: Store, settings: Settings = {}) {
+  const process = await spawnServer(t, store.url, { WORKERS: '2', LOG_LEVEL: 'info', ...settings });
+  const { url } = process;
+  const server: TestServer = { store: store.name, db: store.db, databaseUrl: store.url, url, issuer: url };
+  return { process, server };
+}
+
+/** The processes that have answered requests, in the order of their first. */
+function workersOf({ lines }: ServerProcess): number[] {
+  const answers = lines().filter((line) => line.msg === 'request');
+  return [...new Set(answers.map((line) => Number(line.pid)))];
+}
+
+/** Asks on new connections until so many workers have answered in all. */
+async function askUntil(server: ServerProcess, workers: number): Promise<number[]> {
+  while (workersOf(server).length < workers) {
+    await send(`${server.url}/jwks`);
+    await sleep(20);
+  }
+  return workersOf(server);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function haveEnded(pids: number[]): Promise<void> {
+  while (pids.some(isAlive)) await sleep(20);
+}
+
+testOnPostgres(
+  'two workers answer on the one port that PORT=0 picked, their leader does not',
+  async (t, store) => {
+    const { process: leader, server } = await start(t, store);
+    const pids = await askUntil(leader, 2);
+    t.false(pids.includes(Number(leader.child.pid)));
+    const { issuer } = (await send(`${server.url}/.well-known/openid-configuration`)).body;
+    t.is(issuer, server.url);
+    t.is((await send(`${server.url}/readyz`)).status, 200);
+    t.is(leader.output().split('Kindred listens').length, 2, 'it greets once');
+    t.deepEqual(await store.db('signing_keys').select('status').orderBy('status'), [
+      { status: 'current' },
+      { status: 'upcoming' },
+    ]);
+    leader.child.kill('SIGTERM');
+    t.is(await leader.exited, 0);
+    await haveEnded(pids);
+  },
+);
+
+testOnPostgres('in development it is all made once, and greeted once', async (t, store) => {
+  const { process: leader } = await start(t, store, { NODE_ENV: 'development', RATE_LIMITS: 'memory' });
+  await askUntil(leader, 2);
+  t.deepEqual(await store.db('users').select('username'), [{ username: 'demo' }]);
+  t.is(leader.output().split('1. log in:').length, 2);
+  t.deepEqual(
+    leader.lines().flatMap((line) => (line.level === 40 ? [[line.pid, line.msg]] : [])),
+    [[leader.child.pid, 'RATE_LIMITS=memory: every worker counts by itself']],
+  );
+});
+
+testOnPostgres('of fifty uses of one refresh token across the workers one wins', async (t, store) => {
+  const { process: leader, server } = await start(t, store);
+  await askUntil(leader, 2);
+  const client = await makeClient(store.db, { refresh_token_retry_window: 60 });
+  const lenient = await signIn(server, { client });
+  const uses = (token: string, by: typeof lenient) =>
+    Promise.all(Array.from({ length: 50 }, () => refresh(server, by.client, token)));
+  const alike = await uses(lenient.tokens.refresh_token, lenient);
+  t.deepEqual([...new Set(alike.map((answer) => answer.status))], [200]);
+  t.is(new Set(alike.map((answer) => answer.body.refresh_token)).size, 1, 'one and the same successor');
+
+  const strict = await signIn(server);
+  const answers = await uses(strict.tokens.refresh_token, strict);
+  t.is(answers.filter((answer) => answer.status === 200).length, 1);
+  t.deepEqual([...new Set(answers.map((answer) => answer.body.error))].toSorted(), [
+    'invalid_grant',
+    undefined,
+  ]);
+  const session = await store.db('sessions').where({ id: strict.tokens.session_id }).first();
+  t.deepEqual([session.generation, session.ended_reason], [1, 'reuse_detected']);
+  const who = leader.lines().filter((line) => line.path === '/token');
+  t.is(new Set(who.map((line) => line.pid)).size, 2, 'both had a part in it');
+});
+
+testOnPostgres('a worker that is killed is replaced, and no answer of it is lost', async (t, store) => {
+  const { process: leader, server } = await start(t, store);
+  const [victim = 0, other = 0] = await askUntil(leader, 2);
+  const client = await makeClient(store.db, { rotation_profile: 'mobile' });
+  const sessions = await Promise.all([1, 2, 3, 4].map(() => signIn(server, { client })));
+  let isOver = false;
+  const statuses = new Set<number>();
+  // As an app does it: no answer, the same again; an answer, on with that.
+  const live = async ({ tokens }: (typeof sessions)[number]) => {
+    let { refresh_token } = tokens;
+    let answered = 0;
+    while (!isOver) {
+      const answer = await refresh(server, client, refresh_token).catch(() => null);
+      if (!answer) continue;
+      statuses.add(answer.status);
+      answered += 1;
+      refresh_token = String(answer.body.refresh_token);
+    }
+    const row = await store.db('sessions').where({ id: tokens.session_id }).first();
+    return { ended: row.ended_at, isDurable: row.generation >= answered };
+  };
+  const lives = sessions.map(live);
+  await sleep(300);
+  process.kill(victim, 'SIGKILL');
+  while (workersOf(leader).length < 3) await sleep(20);
+  await sleep(300);
+  isOver = true;
+  t.deepEqual(await Promise.all(lives), Array(4).fill({ ended: null, isDurable: true }));
+  t.deepEqual([...statuses], [200]);
+  t.false(isAlive(victim));
+  const deaths = leader.lines().filter((line) => line.msg === 'a worker ended; another takes its place');
+  t.like(deaths, [{ worker_pid: victim, exit_code: null, signal: 'SIGKILL' }]);
+  t.true(isAlive(other));
+});
+
+const settings = {
+  NODE_ENV: 'production',
+  RATE_LIMITS: 'database',
+  RATE_LIMIT_REFRESH: '100000/60',
+  RATE_LIMIT_PASSWORD: '1000/60',
+};
+
+const ways: [string, (leader: ServerProcess) => void][] = [
+  ['SIGTERM to the leader', ({ child }) => child.kill('SIGTERM')],
+  [
+    // What a terminal does with Ctrl-C; the leader is the last here to hear of it.
+    'SIGINT to all of them',
+    (leader) => {
+      for (const pid of [...workersOf(leader), Number(leader.child.pid)]) process.kill(pid, 'SIGINT');
+    },
+  ],
+];
+
+for (const [way, stop] of ways) {
+  testOnPostgres(`stopped under load by ${way}, the workers answer what they accepted`, async (t, store) => {
+    const { process: leader } = await start(t, store, settings);
+    const { client_id, tokens } = await signedIn(store, leader.url, 12);
+    const connections = tokens.map((token) => refreshUntilTheEnd(leader.url, client_id, token));
+    while (workersOf(leader).length < 2) await sleep(20);
+    await sleep(500);
+    stop(leader);
+    const tallies = await Promise.all(connections);
+    t.is(await leader.exited, 0);
+    t.deepEqual(
+      tallies.flatMap((tally) => tally.lost),
+      [],
+    );
+    t.deepEqual([...new Set(tallies.flatMap((tally) => [...tally.statuses]))], [200]);
+    t.deepEqual([...new Set(tallies.map((tally) => tally.lastHeader))], ['close']);
+    const answered = tallies.reduce((sum, tally) => sum + tally.answered, 0);
+    const events = await store.db('audit_events').where({ type: 'refresh_token_rotated' });
+    t.is(events.length, answered, 'the last events of every worker are written');
+  });
+}
+
+testOnPostgres('a second signal ends all of them at once', async (t, store) => {
+  const { process: leader, server } = await start(t, store);
+  const pids = await askUntil(leader, 2);
+  const slow = await half(t, server.url, '/token');
+  leader.child.kill('SIGTERM');
+  await sleep(200);
+  t.is(leader.child.exitCode, null);
+  leader.child.kill('SIGINT');
+  t.is(await leader.exited, 1);
+  await slow.closed;
+  t.is(slow.heard(), '');
+  await haveEnded(pids);
+});
+
+testOnPostgres('workers whose leader is killed answer what they have and end', async (t, store) => {
+  const { process: leader, server } = await start(t, store);
+  const pids = await askUntil(leader, 2);
+  const slow = await half(t, server.url, '/token');
+  leader.child.kill('SIGKILL');
+  await leader.exited;
+  await sleep(200);
+  slow.finish();
+  await slow.closed;
+  t.regex(slow.heard(), /^HTTP\/1.1 400 [\s\S]*\r\nConnection: close\r\n/);
+  await haveEnded(pids);
+  await t.throwsAsync(send(`${server.url}/jwks`), { code: 'ECONNREFUSED' });
+});
+
+/** The samples of one metric: what stands in the braces, and the value. */
+function samples(text: string, name: string): Record<string, number> {
+  const found = text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`, 'gm'));
+  return Object.fromEntries([...found].map(([, labels = '', value]) => [labels, Number(value)]));
+}
+
+testOnPostgres(
+  'the metrics are those of all workers, each request and each session once',
+  async (t, store) => {
+    const port = await freePort();
+    const { process: leader, server } = await start(t, store, { METRICS_PORT: String(port) });
+    const read = async () => (await send(`http://127.0.0.1:${port}/metrics`)).text;
+    const requests = async () => {
+      const counts = samples(await read(), 'kindred_http_request_duration_seconds_count');
+      return [
+        counts['method="GET",route="/jwks",status="200"'],
+        counts['method="POST",route="/token",status="200"'],
+      ];
+    };
+    const strict = await signIn(server);
+    await refresh(server, strict.client, strict.tokens.refresh_token);
+    for (let i = 0; i < 30; i += 1) await send(`${server.url}/jwks`);
+    t.is(workersOf(leader).length, 2);
+    t.deepEqual(await requests(), [30, 2]);
+    const text = await read();
+    t.deepEqual(samples(text, 'kindred_sessions_live'), { '': 1 });
+    t.is(samples(text, 'kindred_refresh_tokens_total')['outcome="rotated"'], 1);
+    t.is(Object.keys(samples(text, 'kindred_signing_key_age_seconds')).length, 1);
+    const processes = ['process="primary"', 'process="worker 1"', 'process="worker 2"'];
+    for (const name of ['process_resident_memory_bytes', 'nodejs_eventloop_lag_p99_seconds']) {
+      t.deepEqual(Object.keys(samples(text, name)).toSorted(), processes, name);
+    }
+    const [victim = 0] = workersOf(leader);
+    process.kill(victim, 'SIGKILL');
+    await haveEnded([victim]);
+    t.deepEqual(await requests(), [30, 2], 'what the dead one had told is not forgotten');
+    await askUntil(leader, 3);
+    const [asked = 0] = await requests();
+    t.true(asked > 30);
+  },
+);
+
+testOnPostgres('jobs run in the leader alone', async (t, store) => {
+  // What is loaded first has every job run each second, in whichever process has jobs.
+  const hurry = fileURLToPath(new URL('children/hurry_jobs.ts', import.meta.url));
+  const { process: leader } = await start(t, store, { JOBS: 'true', NODE_OPTIONS: `--import ${hurry}` });
+  await askUntil(leader, 2);
+  const runs = () => leader.lines().filter((line) => line.msg === 'job done' && line.job === 'sweep');
+  while (runs().length < 3) await sleep(100);
+  t.deepEqual([...new Set(runs().map((line) => line.pid))], [leader.child.pid]);
+});
+
+testOnPostgres(
+  'a port that is taken, be it by other workers, ends the start with 1, and is said once',
+  async (t, store) => {
+    const holder = createServer().listen(0, '127.0.0.1');
+    t.teardown(() => holder.close());
+    await once(holder, 'listening');
+    const { port: taken } = holder.address() as AddressInfo;
+    const { process: leader } = await start(t, store);
+    for (const port of [taken, Number(new URL(leader.url).port)]) {
+      const error = await t.throwsAsync(start(t, store, { PORT: String(port) }));
+      t.regex(String(error?.message), /^the server ended with 1: /);
+      t.is(error?.message.split('Error: listen EADDRINUSE').length, 2, error?.message);
+    }
+  },
+);
+
+testOnPostgres('a database that does not answer ends the start with 1', async (t, store) => {
+  const away = { ...store, url: `postgres://kindred@127.0.0.1:${await freePort()}/kindred` };
+  await t.throwsAsync(start(t, away), { message: /^the server ended with 1: [\s\S]*ECONNREFUSED/ });
+});
+
+testOnPostgres('workers that die as soon as they are started end the server with 1', async (t, store) => {
+  const { process: leader } = await start(t, store);
+  const pids = await askUntil(leader, 2);
+  // Who is there goes on without it, who starts cannot.
+  await store.db.schema.renameTable('signing_keys', 'away');
+  process.kill(pids[0] ?? 0, 'SIGKILL');
+  t.is(await leader.exited, 1);
+  t.regex(leader.output(), /^workers die at once: .*signing_keys/m);
+  await haveEnded(pids);
+});
+
+test.serial('workers on SQLite are refused', async (t) => {
+  const store = await makeStore('sqlite');
+  t.teardown(store.drop);
+  await t.throwsAsync(start(t, store), {
+    message: /ended with 1: the settings are not usable:\n {2}WORKERS: more than one needs Postgres/,
+  });
+});
