@@ -62,13 +62,15 @@ export function createAccessTokenVerifier(
   const seen = createLru<AccessTokenClaims>(remembered);
   let seenUnder = keys();
   const read = async (token: string) => {
-    if (seenUnder !== keys()) seen.clear();
-    seenUnder = keys();
+    const under = keys();
+    if (seenUnder !== under) seen.clear();
+    seenUnder = under;
     const id = digest(token);
     const known = seen.get(id);
     if (known) return known.exp > now() / 1000 ? known : null;
     const claims = await readAt(token, new Date(now()));
-    if (claims) seen.set(id, Object.freeze(claims));
+    // The key may have gone while its signature was checked.
+    if (claims && under === keys()) seen.set(id, Object.freeze(claims));
     return claims;
   };
   const readAt = async (token: string, currentDate: Date) => {

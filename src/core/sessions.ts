@@ -197,8 +197,9 @@ const plainMembers = new Set('gty scope resource authTime amr acr claims nonce s
  * gets no ID token along. Decided once, because nothing of it changes.
  */
 export function isPlain(token_payload: { scope?: string; resource?: unknown }): boolean {
-  const { scope = '', resource } = token_payload;
-  if (typeof resource !== 'string' || scope.split(' ').includes('openid')) return false;
+  const { scope, resource } = token_payload;
+  // Without any scope the engine's answer has no such member.
+  if (typeof resource !== 'string' || !scope || scope.split(' ').includes('openid')) return false;
   return Object.keys(token_payload).every((name) => plainMembers.has(name));
 }
 

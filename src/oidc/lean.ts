@@ -33,6 +33,9 @@ export function leanPath<Name extends string>(
     const credentials = form && readCredentials(ctx, form);
     const body = credentials && (await answer(ctx, form, credentials));
     if (!body) {
+      // The engine asks for the origin only while nobody has answered for it, and may know the client better.
+      ctx.remove('Access-Control-Allow-Origin');
+      ctx.remove('Access-Control-Expose-Headers');
       read.giveBack();
       return await next();
     }

@@ -1,0 +1,166 @@
+// What two apps said and wrote, with everything taken out that may differ: ids, times to the second, random values.
+import assert from 'node:assert/strict';
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { decodeRefreshToken, verifyRefreshToken } from '../../src/core/refresh_token.ts';
+import type { Services } from '../../src/core/services.ts';
+import type { Answer, Json } from './client.ts';
+import type { Twin } from './twins.ts';
+
+/** How a twin's own ids are called, so that what is said of one can be compared with what is said of the other. */
+function namesOf({ user, session }: Twin): Map<unknown, string> {
+  return new Map([
+    [user.id, 'own user'],
+    [user.username, 'own name'],
+    [user.username_key, 'own name'],
+    [session.id, 'own session'],
+  ]);
+}
+
+/** Seconds by which two answers to one question may lie apart, on a busy machine. */
+const slack = 30;
+
+const isNow = (seconds: number) => Math.abs(seconds - Date.now() / 1000) < slack;
+
+// Not ours, or checked against the body.
+const unlike = new Set(['date', 'connection', 'keep-alive', 'content-length', 'retry-after', 'x-request-id']);
+
+/** An answer as it can be compared with the other twin's. */
+export async function likeness(services: Services, answer: Answer, twin: Twin | null): Promise<object> {
+  const { status, headers, text } = answer;
+  assert.match(String(headers['x-request-id']), /^[0-9a-f-]{36}$/);
+  if (headers['content-length'] !== undefined) {
+    assert.equal(headers['content-length'], String(Buffer.byteLength(text)));
+  }
+  const rest = Object.entries(headers).filter(([name]) => !unlike.has(name));
+  const body = text.startsWith('{') ? JSON.parse(text) : await signedLikeness(services, text);
+  return {
+    status,
+    headers: Object.fromEntries(rest.sort(([a], [b]) => (a < b ? -1 : 1))),
+    wait: waitOf(headers['retry-after']),
+    length: headers['content-length'] !== undefined,
+    order: typeof body === 'object' ? Object.keys(body) : null,
+    body: typeof body === 'object' ? await bodyLikeness(services, answer, body, twin) : body,
+  };
+}
+
+function waitOf(value: string | undefined): unknown {
+  return value === undefined ? null : /^[1-9]\d{0,2}$/.test(value) ? 'seconds' : value;
+}
+
+// RFC 9701: an answer of introspection that is signed.
+async function signedLikeness(services: Services, text: string): Promise<unknown> {
+  if (!text.startsWith('eyJ')) return text;
+  const { payload, protectedHeader } = await jwtVerify(text, keySetOf(services));
+  assert.ok(isNow(payload.iat ?? 0), `signed at ${payload.iat}`);
+  return { ...payload, iat: 'now', order: Object.keys(payload), protectedHeader };
+}
+
+function keySetOf({ keys }: Services) {
+  return createLocalJWKSet({ keys: keys.list().map((key) => key.public_jwk) });
+}
+
+async function bodyLikeness(
+  services: Services,
+  { headers }: Answer,
+  body: Json,
+  twin: Twin | null,
+): Promise<Json> {
+  const like: Json = { ...body };
+  if ('request_id' in body) {
+    assert.equal(body.request_id, headers['x-request-id']);
+    like.request_id = 'own';
+  }
+  if (!twin) return like;
+  for (const name of ['access_token', 'id_token']) {
+    if (typeof body[name] === 'string') like[name] = await tokenLikeness(services, body[name], twin);
+  }
+  if (typeof body.refresh_token === 'string') {
+    like.refresh_token = refreshLikeness(services, body.refresh_token, twin);
+  }
+  if (body.session_id === twin.session.id) like.session_id = 'own session';
+  like.refresh_token_expires_in = roughly(body.refresh_token_expires_in, twin);
+  return like;
+}
+
+// The twins were made at one moment, so what is left of their sessions differs by what lay between the requests.
+function roughly(value: unknown, { session }: Twin): unknown {
+  if (typeof value !== 'number') return value;
+  const absolute = (session.absolute_expires_at.getTime() - Date.now()) / 1000;
+  const left = Math.min(session.idle_ttl, absolute);
+  assert.ok(Number.isInteger(value) && value >= 0, `${value} is no count of seconds`);
+  assert.ok(Math.abs(value - Math.max(0, left)) < slack, `${value} s instead of ${left} s`);
+  return 'what is left';
+}
+
+async function tokenLikeness(services: Services, token: string, twin: Twin): Promise<unknown> {
+  if (token.split('.').length !== 3) return `opaque, ${shape(token)}`;
+  const header = decodeProtectedHeader(token);
+  const claims = decodeJwt(token);
+  const { iat = 0, exp = 0 } = claims;
+  assert.ok(isNow(iat), `issued at ${iat}`);
+  await jwtVerify(token, keySetOf(services), { currentDate: new Date(iat * 1000) });
+  const names = namesOf(twin);
+  const like = Object.entries(claims).map(([name, value]) => [name, names.get(value) ?? value]);
+  return {
+    header,
+    headerOrder: Object.keys(header),
+    claims: {
+      ...Object.fromEntries(like),
+      iat: 'now',
+      exp: exp - iat,
+      ...(typeof claims.jti === 'string' ? { jti: shape(claims.jti) } : {}),
+      ...('at_hash' in claims ? { at_hash: shape(String(claims.at_hash)) } : {}),
+    },
+  };
+}
+
+function shape(value: string): string {
+  return `${value.length} of base64url: ${/^[\w-]+$/.test(value)}`;
+}
+
+function refreshLikeness({ keyring }: Services, value: string, { session }: Twin): unknown {
+  const token = decodeRefreshToken(value);
+  return token && token.session_id === session.id
+    ? { generation: token.generation, good: verifyRefreshToken(keyring, token, session), key: token.key_id }
+    : value;
+}
+
+/** What a request has left in the rows of its twin: session, user and trail. */
+export async function traces(services: Services, twin: Twin, answers: Answer[]): Promise<object> {
+  const { db, audit } = services;
+  await audit.flush();
+  const { user, session } = twin;
+  const events = await db('audit_events').where({ user_id: user.id });
+  const requests = answers.map(({ headers }, i) => [headers['x-request-id'], `request ${i}`] as const);
+  const names = new Map([...namesOf(twin), ...requests]);
+  return {
+    user: rowLikeness(await db('users').where({ id: user.id }).first(), user, names),
+    session: rowLikeness(await db('sessions').where({ id: session.id }).first(), session, names),
+    // Events of one millisecond have no order among themselves.
+    events: events.map(({ id: _, ...event }) => rowLikeness(event, {}, names)).sort(byRequestAndType),
+  };
+}
+
+function byRequestAndType(one: Json, other: Json): number {
+  const text = ({ request_id, type }: Json) => `${request_id} ${type}`;
+  return text(one) < text(other) ? -1 : 1;
+}
+
+function rowLikeness(row: Json, before: object, names: Map<unknown, string>): Json {
+  const was = before as Json;
+  const like = Object.entries(row).map(([name, value]) => [name, valueLikeness(value, was[name], names)]);
+  return Object.fromEntries(like);
+}
+
+function valueLikeness(value: unknown, before: unknown, names: Map<unknown, string>): unknown {
+  if (value instanceof Date) {
+    if (before instanceof Date && before.getTime() === value.getTime()) return 'unchanged';
+    return isNow(value.getTime() / 1000) ? 'now' : value.toISOString();
+  }
+  if (Buffer.isBuffer(value))
+    return Buffer.isBuffer(before) && value.equals(before) ? 'unchanged' : 'changed';
+  if (value && typeof value === 'object') {
+    return JSON.parse(JSON.stringify(value), (_, one) => names.get(one) ?? one);
+  }
+  return names.get(value) ?? value;
+}

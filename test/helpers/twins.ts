@@ -1,0 +1,108 @@
+// Two apps on one database and with one set of keys, of which one answers common requests on the lean paths and the
+// other leaves all to the engine; and pairs of users and sessions that are equal but for their ids, one for each app.
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
+import { loadConfig } from '../../config/index.ts';
+import { createApp, createEngine, type Engine } from '../../src/app.ts';
+import { openServices, type Services } from '../../src/core/services.ts';
+import { type NewSession, openSession, type Session } from '../../src/core/sessions.ts';
+import { createUser, type NewUser, type User } from '../../src/core/users.ts';
+import { newId } from '../../src/lib/ids.ts';
+import { environment, type Settings } from './server.ts';
+import type { Store } from './stores.ts';
+
+export const issuer = 'https://id.example.test';
+/** What an app asks for by default; the server's own API. */
+export const ownApi = `${issuer}/api`;
+
+export interface App {
+  url: string;
+  /** How many requests have come to the engine. */
+  reached: () => number;
+}
+
+export interface Pair {
+  services: Services;
+  lean: App;
+  plain: App;
+}
+
+/** Opens both apps on a store; closed with the test. Every answer names one issuer, wherever an app listens. */
+export async function openPair(t: ExecutionContext, store: Store, settings: Settings = {}): Promise<Pair> {
+  const config = loadConfig(environment(store.url, { ISSUER: issuer, ...settings }));
+  const services = await openServices(config);
+  t.teardown(services.close);
+  const engine = createEngine(services);
+  return {
+    services,
+    lean: await listen(t, services, engine, true),
+    plain: await listen(t, services, engine, false),
+  };
+}
+
+async function listen(t: ExecutionContext, services: Services, engine: Engine, lean: boolean): Promise<App> {
+  let reached = 0;
+  const counted: Engine = () => {
+    const { provider, run } = engine();
+    return {
+      provider,
+      run: (ctx, next) => {
+        reached += 1;
+        return run(ctx, next);
+      },
+    };
+  };
+  const server = createServer(createApp(services, counted, { lean }).callback()).listen(0, '127.0.0.1');
+  t.teardown(() => close(server));
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, reached: () => reached };
+}
+
+async function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+}
+
+/** One of two: a user with a session, and what their rows were before the request. */
+export interface Twin {
+  user: User;
+  session: Session;
+}
+
+export interface Likeness {
+  user: Omit<NewUser, 'username'>;
+  session: Omit<NewSession, 'user_id' | 'id' | 'token_payload'> & { token_payload: Record<string, unknown> };
+  /** Columns of the rows that are set afterwards, where no request could bring them about at once. */
+  userRow?: Record<string, unknown>;
+  sessionRow?: Record<string, unknown>;
+}
+
+let made = 0;
+
+/** Two users, each with a session; equal but for ids, names and salts. */
+export async function makeTwins({ db }: Services, like: Likeness, at: Date): Promise<[Twin, Twin]> {
+  return await db.transaction(async (tx) => {
+    const make = async (): Promise<Twin> => {
+      made += 1;
+      const id = newId(at.getTime());
+      const { token_payload } = like.session;
+      const named = token_payload.sid === true ? { ...token_payload, sid: id } : token_payload;
+      let user = await createUser(tx, { username: `twin-${made}`, ...like.user }, at);
+      const input = { ...like.session, id, user_id: user.id, token_payload: named };
+      let session = await openSession(tx, input, at);
+      if (!session) throw new Error('the session was not opened');
+      if (like.sessionRow) [session] = await change<Session>(tx, 'sessions', id, like.sessionRow);
+      [user] = await change<User>(tx, 'users', user.id, like.userRow ?? { token_version: 0 });
+      return { user, session };
+    };
+    return [await make(), await make()];
+  });
+}
+
+async function change<Row>(tx: Knex.Transaction, table: string, id: string, row: object): Promise<[Row]> {
+  return (await tx(table).where({ id }).update(row).returning('*')) as [Row];
+}
