@@ -33,14 +33,15 @@ export function leanPath<Name extends string>(
     const credentials = form && readCredentials(ctx, form);
     const body = credentials && (await answer(ctx, form, credentials));
     if (!body) {
-      // The engine asks for the origin only while nobody has answered for it, and may know the client better.
-      ctx.remove('Access-Control-Allow-Origin');
-      ctx.remove('Access-Control-Expose-Headers');
       read.giveBack();
       return await next();
     }
     ctx.state.route = path;
     ctx.set('Cache-Control', 'no-store');
+    // The engine's headers of CORS; not sooner, because it asks for the origin only while nobody has answered for it.
+    ctx.vary('Origin');
+    ctx.set('Access-Control-Allow-Origin', ctx.get('origin') || '*');
+    ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate');
     ctx.body = body;
   };
 }
@@ -52,12 +53,8 @@ function isPlain(form: Form, names: ReadonlySet<string>): boolean {
   );
 }
 
-/** Sets the engine's headers of CORS. False when a page asks whose origin is not the client's: the engine says so. */
-export function allowOrigin(ctx: Context, client: Pick<Client, 'metadata'>): boolean {
+/** Whether the page that asks may read the answer: none asks, or its origin is the client's. If not, the engine says so. */
+export function isReadable(ctx: Context, client: Pick<Client, 'metadata'>): boolean {
   const origin = ctx.get('origin');
-  if (origin && !isRegisteredOrigin(client, origin)) return false;
-  ctx.vary('Origin');
-  ctx.set('Access-Control-Allow-Origin', origin || '*');
-  ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate');
-  return true;
+  return !origin || isRegisteredOrigin(client, origin);
 }

@@ -3,7 +3,7 @@ import type { Context, Middleware } from 'koa';
 import { findIntrospection } from '../core/introspection.ts';
 import type { Services } from '../core/services.ts';
 import { describeClaims, isMeantFor } from './introspection.ts';
-import { allowOrigin, leanPath } from './lean.ts';
+import { isReadable, leanPath } from './lean.ts';
 import { type Credentials, isAuthentic } from './lean_client.ts';
 
 /** Answers introspections that need nothing special. */
@@ -26,7 +26,7 @@ async function introspect(
   token: string,
 ): Promise<object | null> {
   const caller = await clients.find(credentials.client_id);
-  if (!caller || !isAuthentic(caller, credentials, new Date(clock.now())) || !allowOrigin(ctx, caller))
+  if (!caller || !isAuthentic(caller, credentials, new Date(clock.now())) || !isReadable(ctx, caller))
     return null;
   const claims = await verifier.read(token);
   const found = claims && (await findIntrospection(db, caller, claims));

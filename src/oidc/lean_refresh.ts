@@ -8,7 +8,7 @@ import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
 import { AppError } from '../lib/errors.ts';
 import { claimsOfUser } from './accounts.ts';
-import { allowOrigin, leanPath } from './lean.ts';
+import { isReadable, leanPath } from './lean.ts';
 import { type Credentials, isAuthentic } from './lean_client.ts';
 import { originOf } from './request.ts';
 import { grantableOf, oidcScopes, words } from './resources.ts';
@@ -37,7 +37,7 @@ async function refresh(
   if (!token || !client || !isAuthentic(client, credentials, new Date(clock.now())) || !mayRefresh(client))
     return null;
   // Whoever has hung up hears nothing, and so must not spend a token either.
-  if (!ctx.writable || !allowOrigin(ctx, client) || !(await isWithinLimit(services, token.session_id)))
+  if (!ctx.writable || !isReadable(ctx, client) || !(await isWithinLimit(services, token.session_id)))
     return null;
   const origin = originOf(ctx);
   const session = await refreshPlainSession(db, { token, client, own_resource: config.resource, origin });
