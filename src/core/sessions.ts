@@ -100,7 +100,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     device_id: input.device_id,
     grant_payload: json(input.grant_payload),
     token_payload: json(input.token_payload),
-    is_plain: isPlain(input.token_payload),
+    is_plain: isPlain(input.token_payload, input.grant_payload),
     idle_ttl: input.idle_ttl,
     absolute_ttl: input.absolute_ttl,
     browser_session: input.browser_session ?? null,
@@ -173,7 +173,7 @@ async function openInSteps(
  */
 export async function completeSession(
   db: Db,
-  id: string,
+  { id, grant_payload }: Pick<Session, 'id' | 'grant_payload'>,
   token_payload: object,
   idle_ttl: number,
 ): Promise<boolean> {
@@ -182,7 +182,7 @@ export async function completeSession(
     .whereNull('ended_at')
     .update({
       token_payload: json(token_payload),
-      is_plain: isPlain(token_payload),
+      is_plain: isPlain(token_payload, grant_payload),
       idle_ttl,
       last_used_at: present(db),
     } as never);
@@ -191,16 +191,24 @@ export async function completeSession(
 
 // Anything else, known or not yet, binds or enriches tokens.
 const plainMembers = new Set('gty scope resource authTime amr acr claims nonce sid'.split(' '));
+const plainGrant = new Set(['openid', 'resources']);
 
 /**
- * Whether a refresh of a session with this payload is bound to nothing (no key, no certificate), is for one resource and
+ * Whether a refresh of a session with these payloads is bound to nothing (no key, no certificate), is for one resource and
  * gets no ID token along. Decided once, because nothing of it changes.
  */
-export function isPlain(token_payload: { scope?: string; resource?: unknown }): boolean {
+export function isPlain(
+  token_payload: { scope?: string; resource?: unknown },
+  grant_payload: object,
+): boolean {
   const { scope, resource } = token_payload;
   // Without any scope the engine's answer has no such member.
   if (typeof resource !== 'string' || !scope || scope.split(' ').includes('openid')) return false;
-  return Object.keys(token_payload).every((name) => plainMembers.has(name));
+  return hasOnly(token_payload, plainMembers) && hasOnly(grant_payload, plainGrant);
+}
+
+function hasOnly(payload: object, members: ReadonlySet<string>): boolean {
+  return Object.keys(payload).every((name) => members.has(name));
 }
 
 /** SQL that is true for a session (table or alias `prefix`) that has outlived its idle or its absolute lifetime. */

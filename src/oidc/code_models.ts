@@ -128,7 +128,15 @@ async function exchange(services: Services, model: string, code: EngineCode): Pr
     throw new errors.InvalidGrant('the code has been used before');
   }
   const payload = { authTime: code.authTime, amr: code.amr, acr: code.acr };
-  if (await completeSession(db, code.grantId, payload, row.session_idle_ttl ?? config.sessionIdleTtl)) return;
+  if (
+    await completeSession(
+      db,
+      { id: code.grantId, grant_payload: {} },
+      payload,
+      row.session_idle_ttl ?? config.sessionIdleTtl,
+    )
+  )
+    return;
   throw new errors.InvalidGrant('the session has ended');
 }
 

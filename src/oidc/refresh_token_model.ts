@@ -106,7 +106,7 @@ async function keepPayload(services: Services, ctx: KoaContextWithOIDC, token: E
   const fields = Object.entries(token).filter(([name, value]) => !changing.has(name) && value !== undefined);
   const token_payload = { ...Object.fromEntries(fields), ...(ctx.get('DPoP') ? { dpop: true } : {}) };
   const idle_ttl = clientRow(ctx.oidc.client).session_idle_ttl ?? services.config.sessionIdleTtl;
-  if (!(await completeSession(services.db, session.id, token_payload, idle_ttl))) {
+  if (!(await completeSession(services.db, session, token_payload, idle_ttl))) {
     throw new errors.InvalidGrant('the session has ended');
   }
   rememberSession(ctx, { ...session, token_payload, idle_ttl });

@@ -109,7 +109,6 @@ const extras: Record<string, unknown>[] = [
   { claims: { id_token: { auth_time: null, amr: null } } },
   { claims: { userinfo: { email: { essential: true } } }, nonce: 'a nonce' },
   { acr: 'urn:kindred:acr:password', amr: ['pwd', 'otp'] },
-  { rar: [{ type: 'payment' }] },
   { authTime: 1_700_000_000 },
   { authTime: undefined },
   { gty: 'authorization_code' },
@@ -215,7 +214,7 @@ export const oddRefreshes: [RefreshCase][] = [
 // What binds or enriches tokens, and who proves themselves by more than a secret.
 const special = {
   headers: ['DPoP', 'OAuth-Client-Attestation', 'OAuth-Client-Attestation-PoP', 'X-Client-Certificate'],
-  extra: ['dpop', 'jkt', 'x5t#S256', 'rar', 'attestationJkt', 'somethingNew'],
+  extra: ['dpop', 'jkt', 'x5t#S256', 'attestationJkt', 'somethingNew'],
   clients: ['proving', 'certified', 'keyed', 'document', 'loginOnly', 'expired'],
 };
 
