@@ -8,6 +8,7 @@ import { findUser, isActive, type User } from '../core/users.ts';
 import { digest } from '../lib/crypto.ts';
 import { passwordAcr } from './configuration.ts';
 
+type Cookies = Pick<Context, 'cookies' | 'secure'>;
 type EngineSession = Awaited<ReturnType<Provider['Session']['get']>>;
 
 /** Somebody who is logged in at our pages. */
@@ -42,7 +43,7 @@ export async function logInVisitor(
   session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
   session.resetIdentifier();
   const ttl = config.sessionIdleTtl;
-  setCookie(provider, ctx, session.jti, new Date(Date.now() + ttl * 1000));
+  setSessionCookie(provider, ctx, session.jti, new Date(Date.now() + ttl * 1000));
   await session.save(ttl);
   await noteBrowserSession(
     db,
@@ -53,10 +54,16 @@ export async function logInVisitor(
 
 /** Takes the cookie away; the session itself is ended where rows are. */
 export function forgetVisitor(provider: Provider, ctx: Context): void {
-  setCookie(provider, ctx, null);
+  setSessionCookie(provider, ctx, null);
 }
 
-function setCookie(provider: Provider, ctx: Context, value: string | null, expires?: Date): void {
+/** Sets the cookie of a browser session; null takes it away. */
+export function setSessionCookie(
+  provider: Provider,
+  ctx: Cookies,
+  value: string | null,
+  expires?: Date,
+): void {
   const options = {
     httpOnly: true,
     sameSite: 'lax' as const,

@@ -2,7 +2,6 @@
 import {
   type AuthorizationCode as EngineAuthorizationCode,
   type DeviceCode as EngineDeviceCode,
-  type Session as EngineSession,
   errors,
 } from 'oidc-provider';
 import type { Origin } from '../core/audit.ts';
@@ -129,23 +128,4 @@ async function exchange(services: Services, model: string, code: EngineCode): Pr
   const payload = { authTime: code.authTime, amr: code.amr, acr: code.acr };
   if (await completeSession(db, code.grantId, payload, row.session_idle_ttl ?? config.sessionIdleTtl)) return;
   throw new errors.InvalidGrant('the session has ended');
-}
-
-/** The subclass for the browser session: logging out there ends every session that was opened in it. */
-export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
-  const Base = base as unknown as new (
-    payload?: object,
-  ) => { uid: string; accountId?: string; destroy(): Promise<void> };
-  class Session extends Base {
-    override async destroy(): Promise<void> {
-      const ending = { reason: 'logout', actor: 'user', actor_id: this.accountId ?? null } as const;
-      await endSessions(
-        services.db,
-        { browser_session: digest(this.uid) },
-        { ...ending, origin: originOf(currentRequest()) },
-      );
-      await super.destroy();
-    }
-  }
-  return Session as unknown as typeof EngineSession;
 }

@@ -8,7 +8,7 @@ import { evil } from './values.ts';
 const pages = /^\/(authorize|device|logout|interaction|account)(\/|$)/;
 
 // Signs of our inside that no answer needs, an answer of success included.
-const inner = /\$argon2|\bat \S+ \(|node:internal|node_modules|SQLITE_|"d":"|password_hash|"salt"|KINDRED_/;
+const inner = /\$argon2|\n +at |node:internal|node_modules|SQLITE_|"d":"|password_hash|"salt"|KINDRED_/;
 
 /** Says what is wrong with an answer, or null. `secrets` are those of people who have nothing to do with it. */
 export function problemOf({ sent, path, method, answer }: Exchange, secrets: string[]): string | null {
@@ -17,11 +17,11 @@ export function problemOf({ sent, path, method, answer }: Exchange, secrets: str
   const all = `${Object.values(headers).join('\n')}\n${text}`;
   const secret = secrets.find((one) => all.includes(one) && !sent.includes(one));
   if (secret) return `it tells the secret ${secret.slice(0, 12)}…`;
-  const told = inner.exec(text)?.[0] ?? (status >= 400 ? leaks.exec(text)?.[0] : undefined);
+  const isPage = headers['content-type']?.startsWith('text/html') === true;
+  const told = inner.exec(text)?.[0] ?? (status >= 400 && !isPage ? leaks.exec(text)?.[0] : undefined);
   if (told && !decoded(sent).includes(told)) return `it tells ${told}`;
   if (headers['x-injected']) return 'a header was smuggled in';
-  if (/<script>alert|<img src=x/.test(text) && headers['content-type']?.startsWith('text/html'))
-    return 'HTML was smuggled in';
+  if (isPage && /<script>alert|<img src=x/.test(text)) return 'HTML was smuggled in';
   if (goesTo(headers.location) === evil) return `it sends the browser to ${headers.location}`;
   return status >= 400 && method !== 'HEAD' ? problemOfShape(path, answer) : null;
 }

@@ -1,0 +1,44 @@
+// The engine's browser session, made ours: what ends with it, and what it is when the engine forgot to keep it.
+import type { Session as EngineSession } from 'oidc-provider';
+import type { Services } from '../core/services.ts';
+import { endSessions } from '../core/session_end.ts';
+import { digest } from '../lib/crypto.ts';
+import { setSessionCookie } from './browser.ts';
+import { currentRequest, originOf } from './request.ts';
+
+interface EngineModel {
+  jti: string;
+  uid: string;
+  accountId?: string;
+  exp?: number;
+  persist(): Promise<string>;
+  save(ttl: number): Promise<string>;
+  destroy(): Promise<void>;
+}
+
+/** The subclass for the browser session: logging out there ends every session that was opened in it. */
+export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
+  const Base = base as unknown as new (payload?: object) => EngineModel;
+  class Session extends Base {
+    override async destroy(): Promise<void> {
+      const ending = { reason: 'logout', actor: 'user', actor_id: this.accountId ?? null } as const;
+      await endSessions(
+        services.db,
+        { browser_session: digest(this.uid) },
+        { ...ending, origin: originOf(currentRequest()) },
+      );
+      await super.destroy();
+    }
+
+    // A device form that is wrong is shown again with a fresh proof, which the engine puts into the browser session after
+    // it was kept: of a browser that had none it never was, and the engine throws. Kept now, the form works.
+    override async persist(): Promise<string> {
+      if (typeof this.exp === 'number') return await super.persist();
+      const ctx = currentRequest();
+      const ttl = services.config.sessionIdleTtl;
+      setSessionCookie(ctx.oidc.provider, ctx, this.jti, new Date(Date.now() + ttl * 1000));
+      return await this.save(ttl);
+    }
+  }
+  return Session as unknown as typeof EngineSession;
+}
