@@ -10,6 +10,7 @@ import type { Services } from '../core/services.ts';
 import { endSessions } from '../core/session_end.ts';
 import { completeSession, openSession } from '../core/sessions.ts';
 import { digest } from '../lib/crypto.ts';
+import { limited } from './errors.ts';
 import { clientRow, currentRequest, originOf } from './request.ts';
 
 /** Seconds beyond a code's own life for which its session waits for the exchange. */
@@ -35,6 +36,9 @@ interface EngineCode {
   save(): Promise<string>;
 }
 type EngineCodeClass = new (payload: object) => EngineCode;
+type EngineDeviceCodeClass = EngineCodeClass & {
+  findByUserCode(userCode: string, options?: object): Promise<EngineCode | undefined>;
+};
 
 /** The subclass for `AuthorizationCode`. */
 export function authorizationCodeModel(
@@ -59,9 +63,21 @@ export function authorizationCodeModel(
 
 /** The subclass for `DeviceCode`: the login is the moment in which the user allows it on another device. */
 export function deviceCodeModel(services: Services, base: typeof EngineDeviceCode): typeof EngineDeviceCode {
-  const Base = base as unknown as EngineCodeClass;
+  const Base = base as unknown as EngineDeviceCodeClass;
   class DeviceCode extends Base {
     static async revokeByGrantId(): Promise<void> {}
+
+    /** Counts what nobody was given by the address that typed it: a guess that hits would be a stranger's device. */
+    static override async findByUserCode(
+      userCode: string,
+      options?: object,
+    ): Promise<EngineCode | undefined> {
+      const address = originOf(currentRequest()).ip ?? '';
+      await limited(services.limits.userCode.consume(address));
+      const found = await Base.findByUserCode.call(DeviceCode, userCode, options);
+      if (found) await services.limits.userCode.forgive(address);
+      return found;
+    }
 
     override async save(): Promise<string> {
       const isAllowed = this.accountId !== undefined && this.error === undefined && this.sid === undefined;

@@ -26,7 +26,7 @@ testOnServers(
   },
 );
 
-testOnServers('a form that is packed or written as nobody can read it is refused', async (t, server) => {
+testOnServers('a form that is packed as nobody can unpack it is refused', async (t, server) => {
   const invalid = { status: 400, error: 'invalid_request' };
   const paths = ['/account/login', '/account/password', '/interaction/x/login'];
   for (const path of paths) {
@@ -39,8 +39,6 @@ testOnServers('a form that is packed or written as nobody can read it is refused
         `${path} ${encoding}`,
       );
     }
-    const headers = { 'Content-Type': 'application/x-www-form-urlencoded; charset=nonsense' };
-    assertRefused(t, await send(server.url + path, { body: 'csrf=x', headers }), invalid, path);
   }
 });
 
