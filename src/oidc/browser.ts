@@ -2,11 +2,12 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { makeOrigin } from '../core/audit.ts';
-import { noteBrowserSession } from '../core/oidc_models.ts';
+import { isProved } from '../core/credentials.ts';
+import { deleteBrowserSessions, noteBrowserSession } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
 import { findUser, isActive, type User } from '../core/users.ts';
 import { digest } from '../lib/crypto.ts';
-import { passwordAcr } from './configuration.ts';
+import { browserSessionTtl, passwordAcr } from './configuration.ts';
 
 type Cookies = Pick<Context, 'cookies' | 'secure'>;
 type EngineSession = Awaited<ReturnType<Provider['Session']['get']>>;
@@ -31,25 +32,34 @@ export async function findVisitor(
   return { user, session, id: digest(session.uid) };
 }
 
-/** Logs a user in, under a fresh id: one that somebody planted in the browser before is worth nothing. */
+/**
+ * Logs a user in, under a fresh id: one that somebody planted in the browser before is worth nothing. False when the
+ * password was changed on the way.
+ */
 export async function logInVisitor(
-  { config, db }: Services,
+  services: Services,
   provider: Provider,
   ctx: Context,
-  user_id: string,
-): Promise<void> {
+  { user_id, proof }: { user_id: string; proof: string },
+): Promise<boolean> {
+  const { db } = services;
   const session = await provider.Session.get(ctx as never);
   if (session.accountId && session.accountId !== user_id) session.authorizations = {};
   session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
   session.resetIdentifier();
-  const ttl = config.sessionIdleTtl;
+  const ttl = browserSessionTtl(services, session.authTime());
   setSessionCookie(provider, ctx, session.jti, new Date(Date.now() + ttl * 1000));
   await session.save(ttl);
+  if (!(await isProved(db, user_id, proof))) {
+    await deleteBrowserSessions(db, user_id, { only: digest(session.uid ?? '') });
+    return false;
+  }
   await noteBrowserSession(
     db,
     digest(session.uid ?? ''),
     makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId),
   );
+  return true;
 }
 
 /** Takes the cookie away; the session itself is ended where rows are. */

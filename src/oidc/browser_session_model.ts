@@ -1,9 +1,11 @@
 // The engine's browser session, made ours: what ends with it, and what it is when the engine forgot to keep it.
-import type { Session as EngineSession } from 'oidc-provider';
+import { type Session as EngineSession, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { deleteModel } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
 import { endSessions } from '../core/session_end.ts';
 import { digest } from '../lib/crypto.ts';
 import { setSessionCookie } from './browser.ts';
+import { isLoginProved } from './login_proof.ts';
 import { currentRequest, originOf } from './request.ts';
 
 interface EngineModel {
@@ -28,6 +30,14 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
         { ...ending, origin: originOf(currentRequest()) },
       );
       await super.destroy();
+    }
+
+    // The login of this very request is undone when its password was changed on the way.
+    override async save(ttl: number): Promise<string> {
+      const saved = await super.save(ttl);
+      const { result } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
+      if (!(await isLoginProved(services, result))) await deleteModel(services.db, 'Session', this.jti);
+      return saved;
     }
 
     // A device form that is wrong is shown again with a fresh proof, which the engine puts into the browser session after

@@ -11,6 +11,7 @@ import { endSessions } from '../core/session_end.ts';
 import { completeSession, openSession } from '../core/sessions.ts';
 import { digest } from '../lib/crypto.ts';
 import { limited } from './errors.ts';
+import { isLoginProved } from './login_proof.ts';
 import { clientRow, currentRequest, originOf } from './request.ts';
 
 /** Seconds beyond a code's own life for which its session waits for the exchange. */
@@ -119,7 +120,10 @@ async function openLogin(services: Services, code: EngineCode, origin: Origin): 
     browser_session: browser?.uid ? digest(browser.uid) : null,
     origin,
   });
-  if (!opened) throw new errors.AccessDenied('the user may not log in any more');
+  if (opened && (await isLoginProved(services, currentRequest().oidc.result))) return;
+  const ending = { reason: 'password_changed', actor: 'system', actor_id: null, origin } as const;
+  if (opened) await endSessions(db, { id: opened.id }, ending);
+  throw new errors.AccessDenied('the user may not log in any more');
 }
 
 // Of several that exchange one code at once, one wins; the others end what it gave (RFC 6749, 4.1.2).

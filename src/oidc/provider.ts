@@ -11,6 +11,7 @@ import { authorizationCodeModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
 import { enginePages } from './engine_pages.ts';
 import { answerForJwts } from './introspection.ts';
+import { interactionModel } from './login_proof.ts';
 import { takeOverDelivery } from './logout_notices.ts';
 import { passwordGrant, passwordParameters } from './password_grant.ts';
 import { refreshTokenModel } from './refresh_token_model.ts';
@@ -48,6 +49,7 @@ export function createProvider(services: Services): Provider {
     AuthorizationCode: authorizationCodeModel(services, provider.AuthorizationCode),
     DeviceCode: deviceCodeModel(services, provider.DeviceCode),
     Session: browserSessionModel(services, provider.Session),
+    Interaction: interactionModel(services, provider.Interaction),
     Client: withOurClientRules(provider.Client),
     OIDCContext: withIssuerUrls(provider.OIDCContext, provider),
   });

@@ -170,7 +170,6 @@ const machines: Endpoint[] = [
       : {}),
   })),
   { method: 'GET', path: ['healthz'] },
-  { method: 'GET', path: ['readyz'] },
   { method: 'GET', path: ['{{session_id}}', '{{username}}'] },
 ];
 
