@@ -91,7 +91,8 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
   };
 }
 
-function lifetimes({ config }: Services): NonNullable<Configuration['ttl']> {
+function lifetimes(services: Services): NonNullable<Configuration['ttl']> {
+  const { config } = services;
   const accessToken = (
     _ctx: unknown,
     token: { resourceServer?: { accessTokenTTL?: number } },
