@@ -35,32 +35,47 @@ export async function fuzz(
   const known = await makeKnown(server);
   const secrets = [...bystander.secrets, secret];
   const request = await requestOf(server);
-  const heaps: number[] = [];
-  const statuses = new Map<number, number>();
-  let begun = 0;
+  const tally: Tally = { sequences: 0, statuses: new Map(), heaps: [] };
   await runAll(request, async (requests) => {
-    begun += 1;
-    if (begun === 50 || begun === 150) heaps.push(await server.heap());
-    if (begun % 4 === 0) await known.revive();
-    const exchanges = await Promise.all(
-      requests.map((one) => sendFuzzed(server.url, one, known.references())),
-    );
+    tally.sequences += 1;
+    if (tally.sequences === warm) tally.heaps.push(await server.heap());
+    if (tally.sequences % 4 === 0) await known.revive();
+    const references = known.references();
+    const exchanges = await Promise.all(requests.map((one) => sendFuzzed(server.url, one, references)));
     for (const exchange of exchanges) {
-      const { status } = exchange.answer;
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      const { status, text } = exchange.answer;
+      tally.statuses.set(status, (tally.statuses.get(status) ?? 0) + 1);
       const problem = problemOf(exchange, secrets);
-      if (problem)
-        throw new Error(`${problem}: ${exchange.answer.text.slice(0, 1_000)}\n${lastFailure(server)}`);
+      if (problem) throw new Error(`${problem}: ${text.slice(0, 1_000)}\n${lastFailure(server)}`);
     }
   });
   t.true(server.isAlive());
-  heaps.push(await server.heap());
-  t.log(JSON.stringify(Object.fromEntries(statuses)));
-  t.log(`${begun} sequences; heap ${heaps.map((bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`).join(', ')}`);
-  const [, warm, last = 0] = heaps;
-  if (warm !== undefined) t.true(last - warm < growth, `the heap grew from ${warm} to ${last}`);
+  tally.heaps.push(await server.heap());
+  assertTried(t, tally);
   t.true(await bystander.stillWorks());
   await assertNothingTold(t, server, [...secrets, ...known.secrets()]);
+}
+
+interface Tally {
+  sequences: number;
+  /** How often each status was answered. */
+  statuses: Map<number, number>;
+  /** Bytes, when the server was warm and at the end. */
+  heaps: number[];
+}
+
+/** After so many sequences everything has been loaded and cached that a server loads and caches. */
+const warm = 50;
+
+/** Asserts of a run that was no replay that it got somewhere, and that the heap is as it was. */
+function assertTried(t: ExecutionContext, { sequences, statuses, heaps: [first = 0, last] }: Tally): void {
+  t.log(`${sequences} sequences, ${JSON.stringify(Object.fromEntries(statuses))}, heap ${first}, ${last}`);
+  if (last === undefined) return;
+  const counts = [...statuses];
+  const sum = (list: typeof counts) => list.reduce((all, [, times]) => all + times, 0);
+  // With everything refused at the door nothing would have been tried.
+  t.true(sum(counts.filter(([status]) => status < 400)) > sum(counts) / 10);
+  t.true(last - first < growth, `the heap grew from ${first} to ${last}`);
 }
 
 async function runAll(
