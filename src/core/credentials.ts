@@ -1,5 +1,6 @@
 // Who somebody is, from a name and a password.
-import type { Db } from './db.ts';
+import { digest } from '../lib/crypto.ts';
+import { type Db, isPostgres, rows } from './db.ts';
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts';
 import { findUser, isActive, replacePasswordHash, type User } from './users.ts';
 
@@ -27,4 +28,18 @@ export async function authenticate(db: Db, user: User | null, password: string):
 
 async function asActive(db: Db, user: User): Promise<Authentication> {
   return { outcome: (await isActive(db, user)) ? 'authenticated' : 'inactive', user };
+}
+
+/** What a right password is remembered by until its login is complete; after a change it is no proof any more. */
+export function proofOf({ password_hash }: Pick<User, 'password_hash'>): string {
+  return digest(password_hash ?? '');
+}
+
+/** Whether the user's password is still the one of this proof. Waits for a change that is under way. */
+export async function isProved(db: Db, user_id: string, proof: string): Promise<boolean> {
+  const lock = isPostgres(db) ? 'for share' : '';
+  const [user] = await rows<User>(db, `select password_hash from users where id = :user_id ${lock}`, {
+    user_id,
+  });
+  return user !== undefined && proofOf(user) === proof;
 }

@@ -22,8 +22,16 @@ export interface RateLimits {
   passwordChange: Limit;
   /** Rotations per session. Retries are free. */
   refresh: Limit;
+  /** User codes of the device flow that nobody was given, per address. */
+  userCode: Limit;
   close: () => Promise<void>;
 }
+
+/**
+ * As many wrong codes as a person in a hurry may type while one lives. Where a thousand of the 20^8 codes wait for their
+ * owners, an address finds one in some 50 years (RFC 8628, 5.1).
+ */
+const wrongUserCodes: Allowance = { points: 10, seconds: 600 };
 
 /** Opens the limits; `off` counts nothing. */
 export async function openRateLimits(db: Db, settings: RateLimitSettings, log: Log): Promise<RateLimits> {
@@ -34,6 +42,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     lockout: createLockout(store, settings.lockout),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
     refresh: openLimit(store, 'refresh', settings.refresh),
+    userCode: openLimit(store, 'user_code', wrongUserCodes),
     close: store.close,
   };
 }
@@ -45,6 +54,7 @@ const unlimited: RateLimits = {
   lockout: { check: pass, count: pass, clear: pass },
   passwordChange: noLimit,
   refresh: noLimit,
+  userCode: noLimit,
   close: pass,
 };
 

@@ -40,7 +40,8 @@ function complete(ctx: Context): void {
   const { error, error_description } = ctx.body as { error: string; error_description?: string };
   ctx.body = {
     error,
-    error_description,
+    // The engine has errors that it does not describe, such as `request_uri_not_supported`.
+    error_description: error_description ?? fallback(status).message,
     ...(ctx.state.description ? { error_description: ctx.state.description } : {}),
     ...(ctx.state.reason ? { reason: ctx.state.reason } : {}),
     request_id: ctx.state.requestId,

@@ -98,7 +98,8 @@ function logIn(services: Services, provider: () => Provider) {
       client_id: null,
     });
     if ('problem' in tried) return showLogin(services, ctx, tried.problem, login);
-    await logInVisitor(services, provider(), ctx, tried.user_id);
+    const isIn = await logInVisitor(services, provider(), ctx, tried);
+    if (!isIn) return showLogin(services, ctx, { kind: 'wrong_credentials' }, login);
     redirect(ctx, path(services, '/account'));
   };
 }

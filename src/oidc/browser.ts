@@ -2,12 +2,14 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { makeOrigin } from '../core/audit.ts';
-import { noteBrowserSession } from '../core/oidc_models.ts';
+import { isProved } from '../core/credentials.ts';
+import { deleteBrowserSessions, noteBrowserSession } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
 import { findUser, isActive, type User } from '../core/users.ts';
 import { digest } from '../lib/crypto.ts';
-import { passwordAcr } from './configuration.ts';
+import { browserSessionTtl, passwordAcr } from './configuration.ts';
 
+type Cookies = Pick<Context, 'cookies' | 'secure'>;
 type EngineSession = Awaited<ReturnType<Provider['Session']['get']>>;
 
 /** Somebody who is logged in at our pages. */
@@ -30,33 +32,48 @@ export async function findVisitor(
   return { user, session, id: digest(session.uid) };
 }
 
-/** Logs a user in, under a fresh id: one that somebody planted in the browser before is worth nothing. */
+/**
+ * Logs a user in, under a fresh id: one that somebody planted in the browser before is worth nothing. False when the
+ * password was changed on the way.
+ */
 export async function logInVisitor(
-  { config, clock, db }: Services,
+  services: Services,
   provider: Provider,
   ctx: Context,
-  user_id: string,
-): Promise<void> {
+  { user_id, proof }: { user_id: string; proof: string },
+): Promise<boolean> {
+  const { db } = services;
   const session = await provider.Session.get(ctx as never);
   if (session.accountId && session.accountId !== user_id) session.authorizations = {};
   session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
   session.resetIdentifier();
-  const ttl = config.sessionIdleTtl;
-  setCookie(provider, ctx, session.jti, new Date(clock.now() + ttl * 1000));
+  const ttl = browserSessionTtl(services, (session as { loginTs?: number }).loginTs);
+  setSessionCookie(provider, ctx, session.jti, new Date(services.clock.now() + ttl * 1000));
   await session.save(ttl);
+  if (!(await isProved(db, user_id, proof))) {
+    await deleteBrowserSessions(db, user_id, { only: digest(session.uid ?? '') });
+    return false;
+  }
   await noteBrowserSession(
     db,
     digest(session.uid ?? ''),
     makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId),
   );
+  return true;
 }
 
 /** Takes the cookie away; the session itself is ended where rows are. */
 export function forgetVisitor(provider: Provider, ctx: Context): void {
-  setCookie(provider, ctx, null);
+  setSessionCookie(provider, ctx, null);
 }
 
-function setCookie(provider: Provider, ctx: Context, value: string | null, expires?: Date): void {
+/** Sets the cookie of a browser session; null takes it away. */
+export function setSessionCookie(
+  provider: Provider,
+  ctx: Cookies,
+  value: string | null,
+  expires?: Date,
+): void {
   const options = {
     httpOnly: true,
     sameSite: 'lax' as const,

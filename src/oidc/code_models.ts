@@ -2,7 +2,6 @@
 import {
   type AuthorizationCode as EngineAuthorizationCode,
   type DeviceCode as EngineDeviceCode,
-  type Session as EngineSession,
   errors,
 } from 'oidc-provider';
 import type { Origin } from '../core/audit.ts';
@@ -11,7 +10,8 @@ import type { Services } from '../core/services.ts';
 import { endSessions } from '../core/session_end.ts';
 import { completeSession, openSession } from '../core/sessions.ts';
 import { digest } from '../lib/crypto.ts';
-import { fromEngine } from './clocks.ts';
+import { limited } from './errors.ts';
+import { isLoginProved } from './login_proof.ts';
 import { clientRow, currentRequest, originOf } from './request.ts';
 
 /** Seconds beyond a code's own life for which its session waits for the exchange. */
@@ -37,6 +37,9 @@ interface EngineCode {
   save(): Promise<string>;
 }
 type EngineCodeClass = new (payload: object) => EngineCode;
+type EngineDeviceCodeClass = EngineCodeClass & {
+  findByUserCode(userCode: string, options?: object): Promise<EngineCode | undefined>;
+};
 
 /** The subclass for `AuthorizationCode`. */
 export function authorizationCodeModel(
@@ -61,9 +64,21 @@ export function authorizationCodeModel(
 
 /** The subclass for `DeviceCode`: the login is the moment in which the user allows it on another device. */
 export function deviceCodeModel(services: Services, base: typeof EngineDeviceCode): typeof EngineDeviceCode {
-  const Base = base as unknown as EngineCodeClass;
+  const Base = base as unknown as EngineDeviceCodeClass;
   class DeviceCode extends Base {
     static async revokeByGrantId(): Promise<void> {}
+
+    /** Counts what nobody was given by the address that typed it: a guess that hits would be a stranger's device. */
+    static override async findByUserCode(
+      userCode: string,
+      options?: object,
+    ): Promise<EngineCode | undefined> {
+      const address = originOf(currentRequest()).ip ?? '';
+      await limited(services.limits.userCode.consume(address));
+      const found = await Base.findByUserCode.call(DeviceCode, userCode, options);
+      if (found) await services.limits.userCode.forgive(address);
+      return found;
+    }
 
     override async save(): Promise<string> {
       const isAllowed = this.accountId !== undefined && this.error === undefined && this.sid === undefined;
@@ -105,7 +120,10 @@ async function openLogin(services: Services, code: EngineCode, origin: Origin): 
     browser_session: browser?.uid ? digest(browser.uid) : null,
     origin,
   });
-  if (!opened) throw new errors.AccessDenied('the user may not log in any more');
+  if (opened && (await isLoginProved(services, currentRequest().oidc.result))) return;
+  const ending = { reason: 'password_changed', actor: 'system', actor_id: null, origin } as const;
+  if (opened) await endSessions(db, { id: opened.id }, ending);
+  throw new errors.AccessDenied('the user may not log in any more');
 }
 
 // Of several that exchange one code at once, one wins; the others end what it gave (RFC 6749, 4.1.2).
@@ -138,29 +156,4 @@ async function exchange(services: Services, model: string, code: EngineCode): Pr
   )
     return;
   throw new errors.InvalidGrant('the session has ended');
-}
-
-/** The subclass for the browser session: logging out there ends every session that was opened in it. */
-export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
-  const Base = base as unknown as new (
-    payload?: object,
-  ) => { uid: string; accountId?: string; authTime(): number | undefined; destroy(): Promise<void> };
-  class Session extends Base {
-    /** When the user logged in, as tokens say it; the engine compares `loginTs` with its own clock. */
-    override authTime(): number | undefined {
-      const seconds = super.authTime();
-      return seconds === undefined ? undefined : fromEngine(services.clock, seconds);
-    }
-
-    override async destroy(): Promise<void> {
-      const ending = { reason: 'logout', actor: 'user', actor_id: this.accountId ?? null } as const;
-      await endSessions(
-        services.db,
-        { browser_session: digest(this.uid) },
-        { ...ending, origin: originOf(currentRequest()) },
-      );
-      await super.destroy();
-    }
-  }
-  return Session as unknown as typeof EngineSession;
 }

@@ -100,7 +100,8 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
   };
 }
 
-function lifetimes({ config }: Services): NonNullable<Configuration['ttl']> {
+function lifetimes(services: Services): NonNullable<Configuration['ttl']> {
+  const { config } = services;
   const accessToken = (
     _ctx: unknown,
     token: { resourceServer?: { accessTokenTTL?: number } },
@@ -115,8 +116,14 @@ function lifetimes({ config }: Services): NonNullable<Configuration['ttl']> {
     Interaction: 3600,
     RefreshToken: config.sessionIdleTtl,
     Grant: config.sessionAbsoluteTtl,
-    Session: config.sessionIdleTtl,
+    Session: (_ctx, session) => browserSessionTtl(services, (session as { loginTs?: number }).loginTs),
   };
+}
+
+/** Seconds that a browser session goes on unused: like any other session, never beyond its absolute end. */
+export function browserSessionTtl({ config }: Services, loggedInAt?: number): number {
+  const left = (loggedInAt ?? Infinity) + config.sessionAbsoluteTtl - Math.floor(Date.now() / 1000);
+  return Math.max(1, Math.min(config.sessionIdleTtl, left));
 }
 
 function features(services: Services, pages: EnginePages): Features {

@@ -30,10 +30,11 @@ export function enginePages(services: Services): EnginePages {
       showError(services, ctx as unknown as Context, code, ctx.status, description);
     },
     async userCodeInputSource(ctx, _form, _out, err) {
-      ctx.status = 200;
+      const isLimited = err?.message === 'rate_limited';
+      ctx.status = isLimited ? 429 : 200;
       if (err?.name === 'AbortedError')
         return show(ctx, renderDeviceResult(brand, { outcome: 'denied', ...again(services) }));
-      const problem = err ? { problem: problemOf(err.name) } : {};
+      const problem = err ? { problem: isLimited ? tooMany(ctx) : problemOf(err.name) } : {};
       const code = (err as { userCode?: string } | undefined)?.userCode;
       show(
         ctx,
@@ -86,6 +87,10 @@ export function enginePages(services: Services): EnginePages {
 
 function again(services: Services): { retryUrl: string } {
   return { retryUrl: path(services, '/device') };
+}
+
+function tooMany(ctx: KoaContextWithOIDC): DeviceCodeProblem {
+  return { kind: 'too_many_attempts', retryAfter: Number(ctx.response.get('Retry-After')) || 60 };
 }
 
 function problemOf(name: string): DeviceCodeProblem {

@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
 import type { Services } from '../core/services.ts';
 import { equalBytes, mac } from '../lib/crypto.ts';
+import { AppError } from '../lib/errors.ts';
 import type { Brand } from '../pages/brand.ts';
 import { contentSecurityPolicy } from '../pages/csp.ts';
 import { renderError } from '../pages/error.ts';
@@ -71,7 +72,14 @@ export function readForm({ config }: Services): Middleware {
     text: false,
     multipart: false,
     formLimit: config.bodyLimit,
+    onError: refuseForm,
   });
+}
+
+// Packed in a way that it is not, in letters that nobody knows, too long: no browser sends that.
+function refuseForm(error: Error): never {
+  const { status } = error as { status?: number };
+  throw new AppError(status === 413 ? 'body_too_large' : 'invalid_request', undefined, { cause: error });
 }
 
 /** A field of the form, as text; what was sent twice or not at all is empty. */

@@ -4,11 +4,14 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { errors, type Interaction, type Provider } from 'oidc-provider';
 import { makeOrigin } from '../core/audit.ts';
+import { endBrowserSession } from '../core/browser_sessions.ts';
 import { addConsent, type Granted } from '../core/consents.ts';
+import { proofOf } from '../core/credentials.ts';
 import { attemptLogin } from '../core/login_attempts.ts';
 import { findResourceServer } from '../core/resource_servers.ts';
 import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';
+import { digest } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import { renderConsent } from '../pages/consent.ts';
 import { type LoginProblem, renderLogin } from '../pages/login.ts';
@@ -104,7 +107,8 @@ async function logIn(visited: Visit): Promise<void> {
     client_id: client.clientId,
   });
   if ('problem' in tried) return showLogin(visited, tried.problem, login);
-  await goOn(visited, { login: { accountId: tried.user_id, acr: passwordAcr, amr: ['pwd'] } });
+  const { user_id: accountId, proof } = tried;
+  await goOn(visited, { login: { accountId, proof, acr: passwordAcr, amr: ['pwd'] } });
 }
 
 interface Typed {
@@ -118,11 +122,11 @@ export async function tryPassword(
   services: Services,
   ctx: Context,
   typed: Typed,
-): Promise<{ user_id: string } | { problem: LoginProblem }> {
+): Promise<{ user_id: string; proof: string } | { problem: LoginProblem }> {
   const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
   try {
     const result = await attemptLogin(services, { ...typed, origin });
-    if (result.outcome === 'authenticated') return { user_id: result.user.id };
+    if (result.outcome === 'authenticated') return { user_id: result.user.id, proof: proofOf(result.user) };
     if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };
     const { status, status_message, ban_expires_at } = result.user;
     const kind = status === 'banned' ? 'banned' : 'disabled';
@@ -194,12 +198,19 @@ async function decide(visited: Visit): Promise<void> {
   await goOn(visited, { consent: {} }, true);
 }
 
-// Somebody else's browser session ends here; the request, however it came, goes on with the login page.
-async function switchUser({ services, provider, ctx, interaction }: Visit): Promise<void> {
-  const session = interaction.session?.uid
-    ? await provider.Session.findByUid(interaction.session.uid)
-    : undefined;
-  if (session) await provider.Session.adapter.destroy(session.jti);
+// Somebody else's browser session ends here, with all that was opened in it, as when they sign out themselves; the
+// request, however it came, goes on with the login page.
+async function switchUser({ services, ctx, interaction }: Visit): Promise<void> {
+  const { accountId, uid } = interaction.session ?? {};
+  if (accountId && uid) {
+    const ending = {
+      reason: 'logout',
+      actor: 'user',
+      actor_id: accountId,
+      origin: makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId),
+    } as const;
+    await endBrowserSession(services.db, accountId, digest(uid), ending);
+  }
   interaction.session = undefined;
   interaction.prompt = { name: 'login', reasons: ['login_prompt'], details: {} };
   // Both are times of the engine's.

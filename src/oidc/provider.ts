@@ -6,11 +6,13 @@ import type { Client as ClientRow } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
 import { accessTokenModel, replayDetectionModel } from './access_token_model.ts';
+import { browserSessionModel } from './browser_session_model.ts';
 import { idTokenModel } from './clocks.ts';
-import { authorizationCodeModel, browserSessionModel, deviceCodeModel } from './code_models.ts';
+import { authorizationCodeModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
 import { enginePages } from './engine_pages.ts';
 import { answerForJwts } from './introspection.ts';
+import { interactionModel } from './login_proof.ts';
 import { takeOverDelivery } from './logout_notices.ts';
 import { passwordGrant, passwordParameters } from './password_grant.ts';
 import { refreshTokenModel } from './refresh_token_model.ts';
@@ -54,6 +56,7 @@ export function createProvider(services: Services): Provider {
     DeviceCode: deviceCodeModel(services, provider.DeviceCode),
     Session: browserSessionModel(services, provider.Session),
     IdToken: idTokenModel(services.clock, provider.IdToken),
+    Interaction: interactionModel(services, provider.Interaction),
     Client: withOurClientRules(services, provider.Client),
     OIDCContext: withIssuerUrls(provider.OIDCContext, provider),
   });

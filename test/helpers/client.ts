@@ -86,8 +86,8 @@ export interface Refusal {
   reason?: string;
 }
 
-// What would tell an attacker how we are built.
-const leaks =
+/** What would tell an attacker how we are built. */
+export const leaks =
   /\bat .+:\d+|\.ts\b|node_modules|select |insert |update .*set|sqlite|postgres|knex|constraint|violates|zod|argon/i;
 
 /** Asserts that an answer refuses in our one shape and tells nothing beyond it. */

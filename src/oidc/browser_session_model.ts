@@ -1,0 +1,62 @@
+// The engine's browser session, made ours: what ends with it, and what it is when the engine forgot to keep it.
+import { type Session as EngineSession, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { deleteModel } from '../core/oidc_models.ts';
+import type { Services } from '../core/services.ts';
+import { endSessions } from '../core/session_end.ts';
+import { digest } from '../lib/crypto.ts';
+import { setSessionCookie } from './browser.ts';
+import { fromEngine } from './clocks.ts';
+import { isLoginProved } from './login_proof.ts';
+import { currentRequest, originOf } from './request.ts';
+
+interface EngineModel {
+  jti: string;
+  uid: string;
+  accountId?: string;
+  exp?: number;
+  persist(): Promise<string>;
+  save(ttl: number): Promise<string>;
+  destroy(): Promise<void>;
+  authTime(): number | undefined;
+}
+
+/** The subclass for the browser session: logging out there ends every session that was opened in it. */
+export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
+  const Base = base as unknown as new (payload?: object) => EngineModel;
+  class Session extends Base {
+    /** When the user logged in, as tokens say it; the engine compares `loginTs` with its own clock. */
+    override authTime(): number | undefined {
+      const seconds = super.authTime();
+      return seconds === undefined ? undefined : fromEngine(services.clock, seconds);
+    }
+
+    override async destroy(): Promise<void> {
+      const ending = { reason: 'logout', actor: 'user', actor_id: this.accountId ?? null } as const;
+      await endSessions(
+        services.db,
+        { browser_session: digest(this.uid) },
+        { ...ending, origin: originOf(currentRequest()) },
+      );
+      await super.destroy();
+    }
+
+    // The login of this very request is undone when its password was changed on the way.
+    override async save(ttl: number): Promise<string> {
+      const saved = await super.save(ttl);
+      const { result } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
+      if (!(await isLoginProved(services, result))) await deleteModel(services.db, 'Session', this.jti);
+      return saved;
+    }
+
+    // A device form that is wrong is shown again with a fresh proof, which the engine puts into the browser session after
+    // it was kept: of a browser that had none it never was, and the engine throws. Kept now, the form works.
+    override async persist(): Promise<string> {
+      if (typeof this.exp === 'number') return await super.persist();
+      const ctx = currentRequest();
+      const ttl = services.config.sessionIdleTtl;
+      setSessionCookie(ctx.oidc.provider, ctx, this.jti, new Date(services.clock.now() + ttl * 1000));
+      return await this.save(ttl);
+    }
+  }
+  return Session as unknown as typeof EngineSession;
+}

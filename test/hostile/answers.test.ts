@@ -1,0 +1,51 @@
+// What the fuzzers found: requests that once made the server fail, each under the name of what was seen.
+import { makeClient } from '../helpers/builders.ts';
+import { assertRefused, send } from '../helpers/client.ts';
+import { testOnServers } from '../helpers/server.ts';
+import { formOf, openUserAgent, textOf } from '../helpers/user_agent.ts';
+
+const formType = { 'Content-Type': 'application/x-www-form-urlencoded' };
+
+testOnServers(
+  'a device form from a browser without a session is shown again, and then works',
+  async (t, server) => {
+    for (const body of [
+      '',
+      'user_code=BCDF-GHJK',
+      'abort=yes&xsrf=x',
+      'xsrf=x&xsrf=y',
+      'user_code[]=x&xsrf[]=y',
+    ]) {
+      const ua = openUserAgent(server.url);
+      const page = await ua.send(`${server.url}/device`, { method: 'POST', body, headers: formType });
+      t.is(page.status, 200, body);
+      t.truthy(formOf(page, '/device').fields.xsrf);
+      const next = await ua.submit(page, '/device', { user_code: 'BCDF-GHJK' });
+      t.regex(textOf(next), /We do not know this code/, body);
+    }
+  },
+);
+
+testOnServers('a form that is packed as nobody can unpack it is refused', async (t, server) => {
+  const invalid = { status: 400, error: 'invalid_request' };
+  const paths = ['/account/login', '/account/password', '/interaction/x/login'];
+  for (const path of paths) {
+    for (const encoding of ['gzip', 'br', 'deflate', 'x']) {
+      const headers = { ...formType, 'Content-Encoding': encoding };
+      assertRefused(
+        t,
+        await send(server.url + path, { body: 'csrf=x', headers }),
+        invalid,
+        `${path} ${encoding}`,
+      );
+    }
+  }
+});
+
+testOnServers('an error that the engine does not describe is described all the same', async (t, server) => {
+  const { client_id } = await makeClient(server.db, { redirect_uris: ['https://app.example/cb'] });
+  const answer = await send(`${server.url}/par`, {
+    form: { client_id, response_type: 'code', request_uri: 'https://app.example/request' },
+  });
+  assertRefused(t, answer, { status: 400, error: 'request_uri_not_supported' });
+});

@@ -1,0 +1,158 @@
+// OWASP ASVS 5.0, chapter V7, point by point, where no other test has it. The table of all points is in docs/security.md.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { makeUser, password } from '../helpers/builders.ts';
+import { granted } from '../helpers/client.ts';
+import { api, signIn } from '../helpers/oauth.ts';
+import { makeResourceServer } from '../helpers/resources.ts';
+import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
+import { formOf, openUserAgent, type Page, textOf, type UserAgent } from '../helpers/user_agent.ts';
+import { begin, logIn, setScene, typePassword } from '../third_party/code_flow.ts';
+
+const sessionCookie = 'kindred_session;/';
+
+async function signInAtAccount(server: TestServer) {
+  const ua = openUserAgent(server.url);
+  const user = await makeUser(server.db);
+  const login = await ua.open(`${server.url}/account`);
+  const account = await ua.submit(login, '/account/login', { username: user.username, password });
+  return { ua, user, account };
+}
+
+/** The account page as a browser sees it that has nothing but these cookies. */
+async function openWith(server: TestServer, cookies: UserAgent['cookies']): Promise<Page> {
+  const thief = openUserAgent(server.url);
+  for (const [name, cookie] of cookies) thief.cookies.set(name, cookie);
+  return await thief.open(`${server.url}/account`);
+}
+
+testOnServers('ASVS 7.2.2: of two logins nothing is the same', async (t, server) => {
+  const first = await signIn(server);
+  const second = await signIn(server, first);
+  t.not(first.tokens.access_token, second.tokens.access_token);
+  t.not(first.tokens.refresh_token, second.tokens.refresh_token);
+  t.not(first.tokens.session_id, second.tokens.session_id);
+});
+
+testOnServers(
+  'ASVS 7.2.3: what stands for a session has at least 128 bits, and none of them twice',
+  async (t, server) => {
+    const { form } = await makeResourceServer(server, 'opaque');
+    const signedIn = await signIn(server, { form });
+    const values: string[] = [];
+    for (let i = 0; i < 6; i += 1)
+      values.push((await signIn(server, { ...signedIn, form })).tokens.access_token);
+    for (let i = 0; i < 3; i += 1) {
+      const { ua } = await signInAtAccount(server);
+      values.push(ua.cookies.get(sessionCookie)?.value ?? '');
+    }
+    for (const value of values) t.regex(value, /^[\w-]{22,}$/);
+    // Of 22 random characters of 64, the first six are the same twice among nine once in two billion times.
+    t.is(new Set(values.map((value) => value.slice(0, 6))).size, values.length);
+  },
+);
+
+testOnServers(
+  'ASVS 7.2.4: who proves again who they are gets another cookie, and the old one is dead',
+  async (t, server) => {
+    const scene = await setScene(server, { client: { first_party: true } });
+    await logIn(scene);
+    const before = new Map(scene.ua.cookies);
+    t.regex(textOf(await openWith(server, before)), /Your account/);
+    const page = await scene.ua.open((await begin(scene, { prompt: 'login' })).url.href);
+    await typePassword(scene.ua, page, scene.user);
+    t.not(scene.ua.cookies.get(sessionCookie)?.value, before.get(sessionCookie)?.value);
+    t.regex(textOf(await openWith(server, before)), /Sign in/);
+    t.regex(textOf(await openWith(server, scene.ua.cookies)), /Your account/);
+  },
+);
+
+testOnOwnServers(
+  'ASVS 7.3.2: a browser that is used all the time has to sign in again all the same',
+  { SESSION_ABSOLUTE_TTL: '8' },
+  async (t, server) => {
+    const scene = await setScene(server, { client: { first_party: true } });
+    const started = Date.now();
+    const { url } = await begin(scene);
+    await typePassword(scene.ua, await scene.ua.open(url.href), scene.user);
+    t.truthy(scene.ua.cookies.get(sessionCookie));
+    const isIn = async () => /code=/.test((await scene.ua.open(url.href)).location ?? '');
+    let uses = 0;
+    while (await isIn()) {
+      uses += 1;
+      if (Date.now() - started > 30_000) return t.fail(`still signed in after ${uses} uses`);
+      await sleep(500);
+    }
+    t.true(uses > 0 || Date.now() - started > 7_000);
+  },
+);
+
+testOnServers(
+  'ASVS 7.4.1: after signing out, neither the cookie nor the back button shows anything',
+  async (t, server) => {
+    const { ua, account } = await signInAtAccount(server);
+    t.is(account.headers.get('cache-control'), 'no-store');
+    const kept = new Map(ua.cookies);
+    t.regex(textOf(await ua.submit(account, '/account/logout')), /signed out/i);
+    t.is(ua.cookies.get(sessionCookie), undefined);
+    t.regex(textOf(await openWith(server, kept)), /Sign in/);
+  },
+);
+
+testOnServers('ASVS 7.4.4: whoever is signed in sees how to sign out', async (t, server) => {
+  const { account } = await signInAtAccount(server);
+  t.regex(account.text, /<button[^>]*>Sign out<\/button>/);
+  t.truthy(formOf(account, '/account/logout'));
+  const scene = await setScene(server);
+  const consent = await typePassword(
+    scene.ua,
+    await scene.ua.open((await begin(scene)).url.href),
+    scene.user,
+  );
+  t.truthy(formOf(consent, '/switch'));
+});
+
+testOnServers('ASVS 7.5.2: a user sees every session and browser, and ends each', async (t, server) => {
+  const { ua, user } = await signInAtAccount(server);
+  const one = await signIn(server, { user });
+  const other = await signIn(server, { user });
+  const page = await ua.open(`${server.url}/account`);
+  for (const { tokens } of [one, other]) {
+    t.is((await api(server, 'GET /sessions', tokens.access_token)).status, 200);
+    await ua.submit(page, `/sessions/${tokens.session_id}/end`);
+    t.is((await api(server, 'GET /sessions', tokens.access_token)).status, 401);
+  }
+  const { tokens } = await signIn(server, { user });
+  const { browser_sessions } = granted(await api(server, 'GET /browser-sessions', tokens.access_token)) as {
+    browser_sessions: { id: string }[];
+  };
+  t.is(browser_sessions.length, 1);
+  const ended = await api(server, `DELETE /browser-sessions/${browser_sessions[0]?.id}`, tokens.access_token);
+  t.is(ended.status, 204);
+  t.regex(textOf(await ua.open(`${server.url}/account`)), /Sign in/);
+});
+
+testOnServers('ASVS 7.5.3: a stolen session does not get at the password', async (t, server) => {
+  const { tokens } = await signIn(server);
+  for (const current_password of ['', 'a wrong one']) {
+    const json = { current_password, new_password: 'another horse, another staple' };
+    const answer = await api(server, 'POST /me/password', tokens.access_token, { json });
+    t.true([400, 403].includes(answer.status));
+  }
+  const without = { json: { new_password: 'another horse, another staple' } };
+  t.is((await api(server, 'POST /me/password', tokens.access_token, without)).status, 400);
+});
+
+testOnServers(
+  'ASVS 7.6.2: a browser in which nobody has signed in gets no session by itself',
+  async (t, server) => {
+    const scene = await setScene(server, { client: { first_party: true } });
+    const silent = await scene.ua.send((await begin(scene, { prompt: 'none' })).url.href);
+    t.regex(silent.location ?? '', /error=login_required/);
+    const foreign = await setScene(server);
+    const signed = await setScene(server, { ua: foreign.ua, user: foreign.user });
+    await logIn(foreign);
+    const unasked = await signed.ua.send((await begin(signed, { prompt: 'none' })).url.href);
+    t.regex(unasked.location ?? '', /error=(consent|interaction)_required/);
+    t.deepEqual(await server.db('sessions').where({ client_id: signed.client_id }), []);
+  },
+);

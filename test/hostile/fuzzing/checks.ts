@@ -1,0 +1,66 @@
+// What must hold of every answer, whatever was asked.
+import type { ExecutionContext } from 'ava';
+import { leaks } from '../../helpers/client.ts';
+import type { Exchange } from './request.ts';
+import { evil } from './values.ts';
+
+/** Paths whose errors are for people, or redirects. */
+const pages = /^\/(authorize|device|logout|interaction|account)(\/|$)/;
+
+// Signs of our inside that no answer needs, an answer of success included.
+const inner = /\$argon2|\n +at |node:internal|node_modules|SQLITE_|"d":"|password_hash|"salt"|KINDRED_/;
+
+/** Says what is wrong with an answer, or null. `secrets` are those of people who have nothing to do with it. */
+export function problemOf({ sent, path, method, answer }: Exchange, secrets: string[]): string | null {
+  const { status, text, headers } = answer;
+  if (status >= 500) return `${status}`;
+  const all = `${Object.values(headers).join('\n')}\n${text}`;
+  const secret = secrets.find((one) => all.includes(one) && !sent.includes(one));
+  if (secret) return `it tells the secret ${secret.slice(0, 12)}…`;
+  const isPage = headers['content-type']?.startsWith('text/html') === true;
+  const told = inner.exec(text)?.[0] ?? (status >= 400 && !isPage ? leaks.exec(text)?.[0] : undefined);
+  if (told && !decoded(sent).includes(told)) return `it tells ${told}`;
+  if (headers['x-injected']) return 'a header was smuggled in';
+  if (isPage && /<script>alert|<img src=x/.test(text)) return 'HTML was smuggled in';
+  if (goesTo(headers.location) === evil) return `it sends the browser to ${headers.location}`;
+  return status >= 400 && method !== 'HEAD' ? problemOfShape(path, answer) : null;
+}
+
+/** An error is for people, or has the one shape. */
+function problemOfShape(path: string, { status, headers, body, text }: Exchange['answer']): string | null {
+  // Headers of more than 16 KiB are no request yet: Node itself answers.
+  if (status === 431 && text === '') return null;
+  if (pages.test(path) && headers['content-type']?.startsWith('text/html')) return null;
+  const { error, error_description, reason, request_id, ...rest } = body;
+  const isGood =
+    typeof error === 'string' &&
+    /^[a-z_]+$/.test(error) &&
+    typeof error_description === 'string' &&
+    error_description !== '' &&
+    (reason === undefined || typeof reason === 'string') &&
+    request_id === headers['x-request-id'] &&
+    Object.keys(rest).length === 0;
+  return isGood ? null : `an error of another shape: ${text.slice(0, 300)}`;
+}
+
+function decoded(sent: string): string {
+  try {
+    return sent + decodeURIComponent(sent.replaceAll('+', ' '));
+  } catch {
+    return sent;
+  }
+}
+
+function goesTo(location: string | undefined): string | null {
+  return location === undefined ? null : (URL.parse(location, 'http://127.0.0.1')?.hostname ?? null);
+}
+
+/** Asserts that a log is JSON lines without one that speaks of a failure or of a secret. */
+export function assertCleanLog(t: ExecutionContext, output: string, secrets: string[]): void {
+  for (const line of output.split('\n').filter(Boolean)) {
+    const told = secrets.find((one) => line.includes(one));
+    t.is(told, undefined, `the log tells a secret: ${line.slice(0, 1_000)}`);
+    const { level } = JSON.parse(line) as { level: number };
+    t.true(level < 50, line.slice(0, 2_000));
+  }
+}

@@ -1,0 +1,83 @@
+// Logins that are completed later than they were begun: what was proved must still hold when they are.
+import { makeUser, password } from '../helpers/builders.ts';
+import { granted } from '../helpers/client.ts';
+import { api, isActive, signIn } from '../helpers/oauth.ts';
+import { type TestServer, testOnServers } from '../helpers/server.ts';
+import { openUserAgent, type Page, textOf, type UserAgent } from '../helpers/user_agent.ts';
+import { begin, logIn, type Scene, setScene, typePassword } from '../third_party/code_flow.ts';
+
+const another = 'another horse, another staple';
+
+/** The owner changes the password from a session of their own. */
+async function changePassword(server: TestServer, user: Scene['user']): Promise<void> {
+  const { tokens } = await signIn(server, { user });
+  const json = { current_password: password, new_password: another };
+  granted(await api(server, 'POST /me/password', tokens.access_token, { json }));
+}
+
+/** Types the password and does not follow where that leads: the page that it led to. */
+async function typeAndWait(ua: UserAgent, page: Page, { username }: Scene['user']): Promise<Page> {
+  return await ua.post(page, '/login', { username, password });
+}
+
+const browsersOf = async (server: TestServer, { id }: Scene['user']) =>
+  await server.db('oidc_models').where({ model: 'Session', user_id: id });
+
+testOnServers('an old password typed before it was changed opens nothing afterwards', async (t, server) => {
+  const scene = await setScene(server, { client: { first_party: true } });
+  const { ua, user, client_id } = scene;
+  const typed = await typeAndWait(ua, await ua.open((await begin(scene)).url.href), user);
+  t.is(typed.status, 303);
+  await changePassword(server, user);
+  const late = await ua.open(typed.location ?? '');
+  t.regex(textOf(late), /Sign in/, 'the page asks again');
+  t.deepEqual(await browsersOf(server, user), []);
+  t.deepEqual(await server.db('sessions').where({ client_id }), []);
+  const old = await typePassword(ua, late, user);
+  t.is(old.status, 403, 'and the old password is wrong');
+});
+
+testOnServers('a login that is completed in time is one, though it took a redirect', async (t, server) => {
+  const scene = await setScene(server, { client: { first_party: true } });
+  const { ua, user } = scene;
+  const typed = await typeAndWait(ua, await ua.open((await begin(scene)).url.href), user);
+  const back = await ua.open(typed.location ?? '');
+  t.regex(back.location ?? '', /code=/);
+  t.is((await browsersOf(server, user)).length, 1);
+});
+
+testOnServers(
+  'logins at the pages that race a change of the password leave no browser behind',
+  async (t, server) => {
+    const user = await makeUser(server.db);
+    const { tokens } = await signIn(server, { user });
+    const logins = Array.from({ length: 8 }, async () => {
+      const ua = openUserAgent(server.url);
+      const page = await ua.open(`${server.url}/account`);
+      await ua.submit(page, '/account/login', { username: user.username, password });
+    });
+    const json = { current_password: password, new_password: another };
+    granted(await api(server, 'POST /me/password', tokens.access_token, { json }));
+    await Promise.all(logins);
+    t.deepEqual(await browsersOf(server, user), []);
+  },
+);
+
+testOnServers(
+  '“Not you?” signs the other user out, with all that was opened in that browser',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const { ua, user } = scene;
+    const mine = await logIn(scene);
+    const elsewhere = await signIn(server, { user });
+    const other = await setScene(server, { ua });
+    const consent = await ua.open((await begin(other)).url.href);
+    t.true(textOf(consent).includes(`Signed in as ${user.username}`));
+    t.regex(textOf(await ua.submit(consent, '/switch')), /Sign in/);
+    t.deepEqual(await browsersOf(server, user), []);
+    t.false(await isActive(server, mine.access_token));
+    const [row] = await server.db('sessions').where({ id: mine.session_id });
+    t.deepEqual([row.ended_reason, row.ended_by], ['logout', 'user']);
+    t.true(await isActive(server, elsewhere.tokens.access_token), 'another device goes on');
+  },
+);

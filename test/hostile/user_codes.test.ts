@@ -1,0 +1,58 @@
+// Guessing the codes of the device flow (RFC 8628, 5.1): an address gets few tries, and the owner of a device enough.
+import { makeClient } from '../helpers/builders.ts';
+import { type Json, send } from '../helpers/client.ts';
+import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
+import { openUserAgent, textOf } from '../helpers/user_agent.ts';
+
+const settings = (store: string) => ({
+  RATE_LIMITS: store === 'sqlite' ? 'memory' : 'database',
+  TRUST_PROXY: '1',
+});
+
+async function startDevice(server: TestServer): Promise<Json> {
+  const grant_types = ['urn:ietf:params:oauth:grant-type:device_code'];
+  const { client_id } = await makeClient(server.db, { grant_types });
+  return (await send(`${server.url}/device/authorize`, { form: { client_id } })).body;
+}
+
+function guesserAt(server: TestServer, address: string) {
+  const ua = openUserAgent(server.url, { 'x-forwarded-for': address });
+  return async (user_code: string) => {
+    const page = await ua.open(`${server.url}/device`);
+    return await ua.submit(page, '/device', { user_code });
+  };
+}
+
+testOnOwnServers(
+  'the eleventh wrong user code from an address is not looked at',
+  settings,
+  async (t, server) => {
+    const { user_code } = await startDevice(server);
+    const guess = guesserAt(server, '192.0.2.66');
+    for (let i = 0; i < 10; i += 1)
+      t.regex(textOf(await guess(`BBBB-BBB${'BCDFGHJKLM'[i]}`)), /do not know this code/);
+    const limited = await guess('BBBB-BBBN');
+    t.is(limited.status, 429);
+    t.regex(textOf(limited), /Too many attempts. Try again in \d+ minutes/);
+    const wait = Number(limited.headers.get('retry-after'));
+    t.true(wait > 0 && wait <= 600, String(wait));
+    const lucky = await guess(String(user_code));
+    t.is(lucky.status, 429, 'not even the right one');
+    const owner = await guesserAt(server, '192.0.2.7')(String(user_code));
+    t.regex(textOf(owner), /Is this your device/);
+  },
+);
+
+testOnOwnServers('of 30 wrong user codes at once ten are looked at', settings, async (t, server) => {
+  const guesses = Array.from({ length: 30 }, () => guesserAt(server, '192.0.2.66')('BBBB-BBBB'));
+  const statuses = (await Promise.all(guesses)).map((page) => page.status);
+  t.is(statuses.filter((status) => status === 200).length, 10);
+  t.is(statuses.filter((status) => status === 429).length, 20);
+});
+
+testOnOwnServers('right user codes are never too many', settings, async (t, server) => {
+  const { user_code } = await startDevice(server);
+  const type = guesserAt(server, '192.0.2.7');
+  for (let i = 0; i < 12; i += 1) t.regex(textOf(await type(String(user_code))), /Is this your device/);
+  t.regex(textOf(await type('BBBB-BBBB')), /do not know this code/);
+});

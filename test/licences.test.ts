@@ -1,0 +1,45 @@
+// What a deployment installs: under which licences, from where, and unchanged.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { isAllowed, licencesPage, readLock, updateCommand } from '../config/licences.ts';
+
+const read = (path: string) => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
+
+test('every package of a deployment is under a licence that allows it', (t) => {
+  const installed = readLock().filter((one) => !one.isDev);
+  t.true(installed.length > 100);
+  t.deepEqual(
+    installed.filter((one) => !isAllowed(one.license)).map(({ name, license }) => `${name}: ${license}`),
+    [],
+  );
+});
+
+test('a licence is read as its words mean', (t) => {
+  for (const good of ['MIT', '(MIT OR WTFPL)', 'GPL-3.0 OR ISC', '(MIT AND ISC)'])
+    t.true(isAllowed(good), good);
+  for (const bad of [null, '', 'GPL-3.0', 'MIT AND GPL-3.0', 'UNLICENSED', 'SEE LICENSE IN x', 'constructor'])
+    t.false(isAllowed(bad), String(bad));
+});
+
+test('docs/licences.md lists what the lock file has', (t) => {
+  t.true(
+    read('docs/licences.md') === licencesPage(),
+    `docs/licences.md is out of date; run: ${updateCommand}`,
+  );
+});
+
+test('the lock file names no registry, and npm can tell a package that was changed', (t) => {
+  const all = readLock();
+  t.deepEqual(
+    all.filter((one) => one.resolved !== null).map((one) => one.name),
+    [],
+  );
+  const unknown = all.filter((one) => one.integrity === null).map(({ name }) => name);
+  // Builds for other platforms, which the registry that wrote the lock did not have.
+  t.deepEqual(
+    unknown.filter((name) => !/^@node-rs\/bcrypt-(android|darwin|freebsd|linux|win32)-/.test(name)),
+    [],
+  );
+  for (const { integrity } of all) t.regex(integrity ?? 'sha512-', /^sha512-/);
+});
