@@ -20,7 +20,8 @@ import { renderLoggedOut } from '../pages/logout.ts';
 import { showAccount } from './account_view.ts';
 import { findVisitor, forgetVisitor, logInVisitor, type Visitor } from './browser.ts';
 import { brandOf, csrfToken, field, isCsrfToken, path, readForm, showPage } from './html.ts';
-import { redirect, statusOf, tryPassword } from './interactions.ts';
+import { redirect } from './interactions.ts';
+import { statusOf, tryPassword } from './typed_password.ts';
 
 interface Visit {
   services: Services;

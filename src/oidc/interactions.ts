@@ -6,19 +6,17 @@ import { errors, type Interaction, type Provider } from 'oidc-provider';
 import { makeOrigin } from '../core/audit.ts';
 import { endBrowserSession } from '../core/browser_sessions.ts';
 import { addConsent, type Granted } from '../core/consents.ts';
-import { proofOf } from '../core/credentials.ts';
-import { attemptLogin } from '../core/login_attempts.ts';
 import { findResourceServer } from '../core/resource_servers.ts';
 import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';
 import { digest } from '../lib/crypto.ts';
-import { AppError } from '../lib/errors.ts';
 import { renderConsent } from '../pages/consent.ts';
 import { type LoginProblem, renderLogin } from '../pages/login.ts';
 import { passwordAcr } from './configuration.ts';
 import { findConsentedScopes } from './grant.ts';
 import { brandOf, csrfToken, field, isCsrfToken, path, readForm, showError, showPage } from './html.ts';
 import { clientRow } from './request.ts';
+import { statusOf, tryPassword } from './typed_password.ts';
 
 type EngineClient = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>;
 
@@ -92,12 +90,6 @@ function showLogin(visited: Visit, problem?: LoginProblem, typed?: string): void
   showPage(services, ctx, html, { ...shown(visited), status: statusOf(problem) });
 }
 
-/** The status of a login page that says what went wrong. */
-export function statusOf(problem: LoginProblem | undefined): number {
-  if (!problem) return 200;
-  return problem.kind === 'too_many_attempts' ? 429 : 403;
-}
-
 async function logIn(visited: Visit): Promise<void> {
   const { services, ctx, client } = visited;
   const login = field(ctx, 'username');
@@ -109,32 +101,6 @@ async function logIn(visited: Visit): Promise<void> {
   if ('problem' in tried) return showLogin(visited, tried.problem, login);
   const { user_id: accountId, proof } = tried;
   await goOn(visited, { login: { accountId, proof, acr: passwordAcr, amr: ['pwd'] } });
-}
-
-interface Typed {
-  login: string;
-  password: string;
-  client_id: string | null;
-}
-
-/** Verifies a password that was typed into one of our pages, under the same limits as everywhere. */
-export async function tryPassword(
-  services: Services,
-  ctx: Context,
-  typed: Typed,
-): Promise<{ user_id: string; proof: string } | { problem: LoginProblem }> {
-  const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
-  try {
-    const result = await attemptLogin(services, { ...typed, origin });
-    if (result.outcome === 'authenticated') return { user_id: result.user.id, proof: proofOf(result.user) };
-    if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };
-    const { status, status_message, ban_expires_at } = result.user;
-    const kind = status === 'banned' ? 'banned' : 'disabled';
-    return { problem: { kind, message: status_message, until: ban_expires_at } };
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'rate_limited') throw error;
-    return { problem: { kind: 'too_many_attempts', retryAfter: error.retryAfter ?? 60 } };
-  }
 }
 
 async function showConsent(visited: Visit): Promise<void> {

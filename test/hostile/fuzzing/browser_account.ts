@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import type { TestServer } from '../../helpers/server.ts';
 import { formOf, openUserAgent, type Page, type UserAgent } from '../../helpers/user_agent.ts';
-import { callback } from './endpoints.ts';
+import { callback } from './grants.ts';
 
 export interface BrowserAccount {
   references: {

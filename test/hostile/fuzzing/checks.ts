@@ -60,6 +60,8 @@ export function assertCleanLog(t: ExecutionContext, output: string, secrets: str
   for (const line of output.split('\n').filter(Boolean)) {
     const told = secrets.find((one) => line.includes(one));
     t.is(told, undefined, `the log tells a secret: ${line.slice(0, 1_000)}`);
+    // What the engine says of how it is configured, once a process.
+    if (line.startsWith('oidc-provider WARNING: already parsed request body')) continue;
     const { level } = JSON.parse(line) as { level: number };
     t.true(level < 50, line.slice(0, 2_000));
   }

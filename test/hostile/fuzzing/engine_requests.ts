@@ -1,7 +1,8 @@
 // Requests to the engine's endpoints and to the pages: each with the parameters that it knows, good ones and bad.
 import fc from 'fast-check';
 import { anyBody } from './api_requests.ts';
-import { type Endpoint, endpoints } from './endpoints.ts';
+import { endpoints } from './endpoints.ts';
+import type { Endpoint } from './grants.ts';
 import { authorization, basic, contentType, method, oddHeaders } from './headers.ts';
 import type { Body, FuzzRequest, Pair } from './request.ts';
 import { json, publicText, secretText, text } from './values.ts';

@@ -9,7 +9,7 @@ import { api, login, refresh, signIn, type Tokens, tokensOf } from '../../helper
 import { makeConfidentialClient, makeResourceServer } from '../../helpers/resources.ts';
 import type { TestServer } from '../../helpers/server.ts';
 import { type BrowserAccount, openBrowserAccount } from './browser_account.ts';
-import { callback } from './endpoints.ts';
+import { callback } from './grants.ts';
 import type { References } from './references.ts';
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';

@@ -1,0 +1,40 @@
+// A password that was typed into one of our pages, and what the page then says.
+import type { Context } from 'koa';
+import { makeOrigin } from '../core/audit.ts';
+import { proofOf } from '../core/credentials.ts';
+import { attemptLogin } from '../core/login_attempts.ts';
+import type { Services } from '../core/services.ts';
+import { AppError } from '../lib/errors.ts';
+import type { LoginProblem } from '../pages/login.ts';
+
+interface Typed {
+  login: string;
+  password: string;
+  client_id: string | null;
+}
+
+/** Verifies a password that was typed into one of our pages, under the same limits as everywhere. */
+export async function tryPassword(
+  services: Services,
+  ctx: Context,
+  typed: Typed,
+): Promise<{ user_id: string; proof: string } | { problem: LoginProblem }> {
+  const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+  try {
+    const result = await attemptLogin(services, { ...typed, origin });
+    if (result.outcome === 'authenticated') return { user_id: result.user.id, proof: proofOf(result.user) };
+    if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };
+    const { status, status_message, ban_expires_at } = result.user;
+    const kind = status === 'banned' ? 'banned' : 'disabled';
+    return { problem: { kind, message: status_message, until: ban_expires_at } };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'rate_limited') throw error;
+    return { problem: { kind: 'too_many_attempts', retryAfter: error.retryAfter ?? 60 } };
+  }
+}
+
+/** The status of a login page that says what went wrong. */
+export function statusOf(problem: LoginProblem | undefined): number {
+  if (!problem) return 200;
+  return problem.kind === 'too_many_attempts' ? 429 : 403;
+}
