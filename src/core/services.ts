@@ -25,13 +25,16 @@ export interface Services {
   close: () => Promise<void>;
 }
 
+/** Milliseconds. No statement of ours takes as long: what is large is done in batches, what is slow has its own limit. */
+const silence = 30_000;
+
 /** Opens everything on a database that has been migrated; makes the first signing key when there is none. */
 export async function openServices(config: Config): Promise<Services> {
   const log = createLog({
     level: config.logLevel,
     pretty: config.env === 'development' && process.stdout.isTTY,
   });
-  const db = openDatabase(config.databaseUrl, { pool: config.databasePool });
+  const db = openDatabase(config.databaseUrl, { pool: config.databasePool, silence });
   const notices = openNotices(config.databaseUrl, log);
   try {
     const keyring = createKeyring(config.secrets);

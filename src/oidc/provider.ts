@@ -9,6 +9,7 @@ import { accessTokenModel, replayDetectionModel } from './access_token_model.ts'
 import { authorizationCodeModel, browserSessionModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
 import { enginePages } from './engine_pages.ts';
+import { noteFailure } from './errors.ts';
 import { answerForJwts } from './introspection.ts';
 import { takeOverDelivery } from './logout_notices.ts';
 import { passwordGrant, passwordParameters } from './password_grant.ts';
@@ -53,9 +54,7 @@ export function createProvider(services: Services): Provider {
   provider.registerGrantType('password', (ctx) => passwordGrant(services, ctx), passwordParameters, [
     'resource',
   ]);
-  provider.on('server_error', (ctx, err) =>
-    services.log.error({ err, request_id: ctx.state.requestId }, 'the engine failed'),
-  );
+  provider.on('server_error', (ctx, err) => noteFailure(services, ctx, err));
   provider.on('grant.success', (ctx) => recordClientToken(services, ctx));
   provider.use(answerForJwts(services) as never);
   return provider;
