@@ -161,7 +161,12 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
     waiting = [];
     if (taken.length === 0) return;
     try {
-      await db.batchInsert('audit_events', taken, 50);
+      // What a connection that broke had written after all is not written twice, and does not block what comes after it.
+      for (let from = 0; from < taken.length; from += 50)
+        await db('audit_events')
+          .insert(taken.slice(from, from + 50))
+          .onConflict('id')
+          .ignore();
     } catch (error) {
       // Kept for the next try, but not without end: a database that is away for long must not take our memory.
       waiting = [...taken, ...waiting].slice(-capacity);

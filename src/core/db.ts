@@ -90,7 +90,7 @@ type Done = (error: Error | null, connection: unknown) => void;
 function limitSilence(silence: number) {
   return (connection: pg.Client, done: Done): void => {
     const { stream } = connection.connection as unknown as { stream: Socket };
-    stream.setTimeout(silence, () => {
+    stream.setTimeout(silence).on('timeout', () => {
       const isIdle = (connection as unknown as { readyForQuery: boolean }).readyForQuery;
       if (!isIdle) stream.destroy(new Error('Connection terminated: Postgres does not answer'));
     });

@@ -11,6 +11,8 @@ export interface DatabaseProxy {
   shake: () => void;
   /** Takes connections and lets nothing through, in either direction: a host that is gone without a word. */
   freeze: () => void;
+  /** Lets questions through and no answers: what is done meanwhile is done without anybody knowing. */
+  mute: () => void;
   /** As in the beginning. */
   mend: () => void;
   close: () => Promise<void>;
@@ -21,6 +23,7 @@ export async function openProxy(databaseUrl: string): Promise<DatabaseProxy> {
   const target = new URL(databaseUrl);
   let state: 'open' | 'cut' | 'frozen' = 'open';
   const sockets = new Set<Socket>();
+  const answering = new Map<Socket, Socket>();
   const hold = (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => {}).once('close', () => sockets.delete(socket));
@@ -32,7 +35,11 @@ export async function openProxy(databaseUrl: string): Promise<DatabaseProxy> {
     if (state === 'frozen') return socket.pause();
     const beyond = hold(connect({ host: target.hostname, port: Number(target.port) }));
     socket.pipe(beyond).pipe(socket);
-    socket.once('close', () => beyond.destroy());
+    answering.set(beyond, socket);
+    socket.once('close', () => {
+      answering.delete(beyond);
+      beyond.destroy();
+    });
     beyond.once('close', () => socket.destroy());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -49,6 +56,9 @@ export async function openProxy(databaseUrl: string): Promise<DatabaseProxy> {
     freeze() {
       state = 'frozen';
       for (const socket of sockets) socket.unpipe().pause();
+    },
+    mute() {
+      for (const beyond of answering.keys()) beyond.unpipe();
     },
     mend() {
       state = 'open';

@@ -151,8 +151,15 @@ async function serveHere(databaseUrl: string, settings?: Settings): Promise<Runn
   return { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop };
 }
 
+/** A server as a process of its own, which can die. */
+export interface RunningProcess extends Running {
+  /** Ends it without a chance to do anything about it. */
+  kill: () => Promise<void>;
+  isAlive: () => boolean;
+}
+
 /** Starts a server process; the caller stops it. */
-export async function serveElsewhere(databaseUrl: string, settings?: Settings): Promise<Running> {
+export async function serveElsewhere(databaseUrl: string, settings?: Settings): Promise<RunningProcess> {
   const env = environment(databaseUrl, settings);
   const child = fork(fileURLToPath(new URL('children/serve.ts', import.meta.url)), {
     env: { PATH: process.env.PATH, ...env },
@@ -163,11 +170,17 @@ export async function serveElsewhere(databaseUrl: string, settings?: Settings): 
   died.catch(() => {});
   const [{ port }] = (await Promise.race([once(child, 'message'), died])) as [{ port: number }];
   const url = `http://127.0.0.1:${port}`;
+  const isAlive = () => child.exitCode === null && child.signalCode === null;
   return {
     url,
     issuer: env.ISSUER ?? url,
+    isAlive,
+    async kill() {
+      child.kill('SIGKILL');
+      await died.catch(() => {});
+    },
     async stop() {
-      if (child.exitCode !== null) return;
+      if (!isAlive()) return;
       const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       child.disconnect();
       await died.catch(() => {});

@@ -2,8 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
+import { createAuditBatch } from '../../src/core/audit.ts';
 import { openDatabase } from '../../src/core/db.ts';
 import { isUnavailable } from '../../src/core/unavailable.ts';
+import { createLog } from '../../src/lib/log.ts';
 import { startServer } from '../../src/server.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, type Question, send } from '../helpers/client.ts';
@@ -184,6 +186,28 @@ test('a statement that is never answered is given up with its connection, one th
   t.true(isUnavailable(error), String(error));
   proxy.mend();
   await db.raw('select 1');
+});
+
+test('events whose writing nobody confirmed are in the trail once, and hold up none that follow', async (t) => {
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  const proxy = await openProxy(store.url);
+  t.teardown(proxy.close);
+  const db = openDatabase(proxy.url, { pool: 1 });
+  t.teardown(() => db.destroy());
+  const audit = createAuditBatch(db, createLog({ level: 'silent' }), { interval: 3_600_000 });
+  const written = async () => (await store.db('audit_events').orderBy('reason')).map(({ reason }) => reason);
+  await db.raw('select 1');
+  for (let i = 0; i < 60; i += 1) audit.add({ type: 'client_token_issued', reason: `first ${i + 10}` });
+  proxy.mute();
+  const flushing = audit.flush();
+  while ((await written()).length === 0) await sleep(20);
+  proxy.mend();
+  await flushing;
+  audit.add({ type: 'client_token_issued', reason: 'second' });
+  await audit.flush();
+  t.deepEqual(await written(), [...Array.from({ length: 60 }, (_, i) => `first ${i + 10}`), 'second']);
+  await audit.close();
 });
 
 test('on SQLite a file that another process holds, and a full disk, are answered alike', async (t) => {

@@ -1,0 +1,184 @@
+// Apps on phones: each has one session, refreshes now and then, and when no good answer comes asks again, with the same
+// token, somewhere else. What they asked and heard is written down (history.ts judges it).
+import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '../../src/core/clients.ts';
+import { decodeRefreshToken } from '../../src/core/refresh_token.ts';
+import { makeUser } from './builders.ts';
+import type { Fleet, FleetNode } from './fleet.ts';
+import { signIn } from './oauth.ts';
+import { copySession } from './storm.ts';
+
+/** One request and what came of it. Times are milliseconds of one clock, that of the test. */
+export interface Attempt {
+  session_id: string;
+  node: string;
+  /** Generation of the token that was presented. */
+  presented: number;
+  begun: number;
+  ended: number;
+  /** Of the answer; null when none came. */
+  status: number | null;
+  /** Of a 200: the token, and its generation. */
+  token: string | null;
+  answered: number | null;
+  error: string | null;
+  reason: string | null;
+  retry_after: string | null;
+}
+
+export interface App {
+  session_id: string;
+  user_id: string;
+  username: string;
+  client: Client;
+  refresh_token: string;
+  access_token: string | null;
+  /** Set when a refresh was refused for good: its reason. */
+  over: string | null;
+}
+
+export interface Apps {
+  all: App[];
+  history: Attempt[];
+  /** Requests that a node has not answered yet. */
+  inFlight: (node: FleetNode) => number;
+  /** Resolves once so many more refreshes have been answered with 200. */
+  reach: (more: number) => Promise<void>;
+  /** Lets everybody come to a good answer, and to rest. */
+  settle: () => Promise<void>;
+}
+
+/** So many sessions of `client`, those of ten being one user's. */
+export async function makeApps(fleet: Fleet, client: Client, count: number): Promise<App[]> {
+  const [node] = fleet.nodes;
+  if (!node) throw new Error('the fleet is empty');
+  const server = fleet.at(node);
+  const first = await signIn(server, { client, form: { scope: 'openid account' } });
+  const apps: App[] = [];
+  let user = first.user;
+  for (let i = 0; i < count; i += 1) {
+    if (i % 10 === 0) user = await makeUser(server.db);
+    const refresh_token = await copySession(server, first, user);
+    const session_id = decodeRefreshToken(refresh_token)?.session_id ?? '';
+    const whose = { user_id: user.id, username: user.username };
+    apps.push({ ...whose, client, session_id, refresh_token, access_token: null, over: null });
+  }
+  return apps;
+}
+
+/** Milliseconds. A phone gives up on an answer at some point. */
+const patience = 10_000;
+
+/** Lets `all` live; each refreshes about every `pause` milliseconds. */
+export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
+  const history: Attempt[] = [];
+  const flying = new Map<FleetNode, number>();
+  const agent = new Agent({ keepAlive: true, maxSockets: 100 });
+  let isOver = false;
+  let good = 0;
+  const ask = async (app: App, node: FleetNode) => {
+    flying.set(node, (flying.get(node) ?? 0) + 1);
+    const attempt = await refreshAt(agent, node, app);
+    flying.set(node, (flying.get(node) ?? 1) - 1);
+    history.push(attempt);
+    return attempt;
+  };
+  const live = async (app: App) => {
+    while (!isOver && app.over === null) {
+      await sleep(pause * (0.5 + Math.random()));
+      for (let tries = 0; !(await isAnswered(app, ask, pick(fleet))); tries += 1)
+        await sleep(Math.min(1_000, 100 * 2 ** tries) * (0.5 + Math.random()));
+      good += 1;
+    }
+  };
+  const living = all.map(live);
+  return {
+    all,
+    history,
+    inFlight: (node) => flying.get(node) ?? 0,
+    async reach(more) {
+      const enough = good + more;
+      while (good < enough && all.some((app) => app.over === null)) await sleep(20);
+    },
+    async settle() {
+      isOver = true;
+      await Promise.all(living);
+      agent.destroy();
+    },
+  };
+}
+
+// False: ask again. A refusal is an answer, and the end.
+async function isAnswered(
+  app: App,
+  ask: (app: App, node: FleetNode) => Promise<Attempt>,
+  node: FleetNode,
+): Promise<boolean> {
+  const { status, token, reason, error } = await ask(app, node);
+  if (status === null || status >= 500) return false;
+  if (token) app.refresh_token = token;
+  else app.over = reason ?? error ?? String(status);
+  return true;
+}
+
+function pick({ nodes }: Fleet): FleetNode {
+  return nodes[Math.floor(Math.random() * nodes.length)] as FleetNode;
+}
+
+async function refreshAt(agent: Agent, node: FleetNode, app: App): Promise<Attempt> {
+  const { session_id, refresh_token, client } = app;
+  const attempt: Attempt = {
+    session_id,
+    node: node.name,
+    presented: decodeRefreshToken(refresh_token)?.generation ?? -1,
+    begun: performance.now(),
+    ended: 0,
+    status: null,
+    token: null,
+    answered: null,
+    error: null,
+    reason: null,
+    retry_after: null,
+  };
+  const form = { grant_type: 'refresh_token', client_id: client.client_id, refresh_token };
+  try {
+    const { status, retryAfter, body } = await post(agent, `${node.url}/token`, form);
+    const { refresh_token: token = null, access_token = null, error = null, reason = null } = body;
+    if (access_token) app.access_token = access_token;
+    const answered = token === null ? null : (decodeRefreshToken(token)?.generation ?? null);
+    Object.assign(attempt, { status, token, answered, error, reason, retry_after: retryAfter });
+  } catch (error) {
+    attempt.error = (error as { code?: string }).code ?? String(error);
+  }
+  attempt.ended = performance.now();
+  return attempt;
+}
+
+type Said = Partial<Record<'refresh_token' | 'access_token' | 'error' | 'reason', string>>;
+
+/** Posts a form on a connection that is kept. Throws when no whole answer comes. */
+function post(
+  agent: Agent,
+  url: string,
+  form: Record<string, string>,
+): Promise<{ status: number; retryAfter: string | null; body: Said }> {
+  const body = Buffer.from(new URLSearchParams(form).toString());
+  const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': body.length };
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(patience);
+    const outgoing = request(url, { method: 'POST', headers, agent, signal });
+    outgoing.once('error', reject).once('response', (response) => {
+      const retryAfter = response.headers['retry-after'] ?? null;
+      text(response)
+        .then((said) => resolve({ status: response.statusCode ?? 0, retryAfter, body: parse(said) }))
+        .catch(reject);
+    });
+    outgoing.end(body);
+  });
+}
+
+function parse(said: string): Said {
+  return said === '' ? {} : JSON.parse(said);
+}
