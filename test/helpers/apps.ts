@@ -68,8 +68,8 @@ export async function makeApps(fleet: Fleet, client: Client, count: number): Pro
   return apps;
 }
 
-/** Milliseconds. A phone gives up on an answer at some point. */
-const patience = 10_000;
+/** Milliseconds. A phone gives up on an answer at some point; one try more still fits into the retry window. */
+const patience = 30_000;
 
 /** Lets `all` live; each refreshes about every `pause` milliseconds. */
 export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
@@ -88,7 +88,8 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
   const live = async (app: App) => {
     while (!isOver && app.over === null) {
       await sleep(pause * (0.5 + Math.random()));
-      for (let tries = 0; !(await isAnswered(app, ask, pick(fleet))); tries += 1)
+      const first = Math.floor(Math.random() * fleet.nodes.length);
+      for (let tries = 0; !(await isAnswered(app, ask, pick(fleet, first + tries))); tries += 1)
         await sleep(Math.min(1_000, 100 * 2 ** tries) * (0.5 + Math.random()));
       good += 1;
     }
@@ -123,8 +124,8 @@ async function isAnswered(
   return true;
 }
 
-function pick({ nodes }: Fleet): FleetNode {
-  return nodes[Math.floor(Math.random() * nodes.length)] as FleetNode;
+function pick({ nodes }: Fleet, i: number): FleetNode {
+  return nodes[i % nodes.length] as FleetNode;
 }
 
 async function refreshAt(agent: Agent, node: FleetNode, app: App): Promise<Attempt> {

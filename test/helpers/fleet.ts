@@ -1,5 +1,4 @@
 // Nodes that die and come back, on one Postgres that a test may do anything to.
-import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { openDatabase } from '../../src/core/db.ts';
 import { migrate } from '../../src/core/migrate.ts';
@@ -26,39 +25,44 @@ export interface Fleet {
   nodes: FleetNode[];
   /** A node as the other helpers want it. */
   at: (node: FleetNode) => TestServer;
+  stop: () => Promise<void>;
 }
 
 const issuer = 'https://fleet.example.test';
 
-/** Starts a Postgres of its own and `count` nodes on it; all of it ends with the test. */
-export async function startFleet(t: ExecutionContext, settings: Settings = {}, count = 3): Promise<Fleet> {
+/** Starts a Postgres of its own and `count` nodes on it; whoever starts it stops it. */
+export async function startFleet(settings: Settings = {}, count = 3): Promise<Fleet> {
   const postgres = await startPostgres({ crashSafe: true });
-  t.teardown(postgres.stop);
-  await migrate(postgres.url);
-  const db = openDatabase(postgres.url);
-  t.teardown(() => db.destroy());
+  const { url } = postgres;
+  await migrate(url);
+  const db = openDatabase(url);
   // What nodes say of a database that is away is expected, and much; that they live on is asserted.
   const given = { ISSUER: issuer, LOG_LEVEL: 'silent', ...settings };
   const names = Array.from({ length: count }, (_, i) => `node ${i + 1}`);
-  const nodes = await Promise.all(names.map((name) => startNode(t, name, postgres.url, given)));
-  const base = { store: 'postgres', db, databaseUrl: postgres.url, issuer } as const;
-  const [first] = nodes;
-  if (first)
-    await furnish(
-      { name: 'postgres', url: postgres.url, db },
-      { url: first.url, issuer, stop: async () => {} },
-    );
-  return { postgres, db, nodes, at: ({ url }) => ({ ...base, url }) };
+  const nodes = await Promise.all(names.map((name) => startNode(name, url, given)));
+  const at = (node: Pick<FleetNode, 'url'>): TestServer => ({
+    store: 'postgres',
+    db,
+    databaseUrl: url,
+    issuer,
+    url: node.url,
+  });
+  await furnish({ name: 'postgres', url, db }, { url, issuer, stop: async () => {} });
+  return {
+    postgres,
+    db,
+    nodes,
+    at,
+    async stop() {
+      await Promise.all(nodes.map((node) => node.kill()));
+      await db.destroy();
+      await postgres.stop();
+    },
+  };
 }
 
-async function startNode(
-  t: ExecutionContext,
-  name: string,
-  databaseUrl: string,
-  settings: Settings,
-): Promise<FleetNode> {
+async function startNode(name: string, databaseUrl: string, settings: Settings): Promise<FleetNode> {
   let running: RunningProcess = await serveElsewhere(databaseUrl, settings);
-  t.teardown(() => running.stop());
   const node: FleetNode = {
     name,
     url: running.url,

@@ -19,11 +19,12 @@ export async function contradictions(db: Knex, history: Attempt[], ended: Ending
   const found = history.flatMap((attempt) => judgeAnswer(attempt));
   for (const row of rows) {
     const attempts = bySession.get(row.id) ?? [];
-    found.push(
+    const against = [
       ...judgeFamily(attempts),
       ...judgeRow(row, attempts, ended),
       ...judgeEnd(attempts, ended.get(row.id)),
-    );
+    ];
+    if (against.length > 0) found.push(...against, ...attempts.slice(-6).map(retell));
   }
   return found;
 }
@@ -80,6 +81,13 @@ function judgeEnd(attempts: Attempt[], end: Ending | undefined): string[] {
 
 function tell({ session_id, node, presented, begun }: Attempt): string {
   return `${session_id} presents ${presented} to ${node} at ${Math.round(begun)}`;
+}
+
+// What led to a contradiction, for whoever has to find out.
+function retell(attempt: Attempt): string {
+  const { ended, status, answered, error, reason } = attempt;
+  const said = status === null ? `nothing (${error})` : `${status} ${answered ?? `${error} ${reason}`}`;
+  return `  ${tell(attempt)} and hears ${said} at ${Math.round(ended)}`;
 }
 
 /** How the requests went, for the log of a test. */
