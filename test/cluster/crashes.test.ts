@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { Session } from '../../src/core/sessions.ts';
+import { createGate } from '../../src/lib/gate.ts';
 import { type App, type Apps, makeApps, startApps } from '../helpers/apps.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { granted, send } from '../helpers/client.ts';
@@ -26,14 +27,14 @@ test.after.always(async () => await fleet?.stop());
 /** Kills nodes at random, one after the other, each while it has something to do; they come back. */
 async function killAtRandom({ nodes }: Fleet, apps: Apps, each: () => Promise<void>): Promise<void> {
   for (let i = 0; i < kills; i += 1) {
-    await apps.reach(count / 3);
+    await apps.reach(count / 4);
     const victim = nodes[Math.floor(Math.random() * nodes.length)] as FleetNode;
     for (let waits = 0; apps.inFlight(victim) < 2 && waits < 500; waits += 1) await sleep(2);
     await victim.kill();
     await each();
     await victim.restart();
   }
-  await apps.reach(count / 3);
+  await apps.reach(count / 4);
 }
 
 /** Ends a session from its own app, again until that is answered, at whatever node answers. */
@@ -57,6 +58,7 @@ test.serial('nodes that are killed cost nobody a session, and what was ended sta
   t.timeout(patience);
   const client = await makeClient(fleet.db, { refresh_token_retry_window: 60 });
   const apps = startApps(fleet, await makeApps(fleet, client, count), pause);
+  t.teardown(apps.abandon);
   const ended: Endings = new Map();
   const chosen = new Set<App>();
   await killAtRandom(fleet, apps, async () => {
@@ -71,12 +73,14 @@ test.serial('nodes that are killed cost nobody a session, and what was ended sta
   t.deepEqual(await contradictions(fleet.db, apps.history, ended), []);
   t.is(ended.size, kills * 6);
   // What everybody holds in the end is good, or dead, at every node.
-  for (const [i, app] of apps.all.entries()) {
+  const gate = createGate(8);
+  const check = async (app: App, i: number) => {
     const server = fleet.at(fleet.nodes[i % 3] as FleetNode);
     const answer = await refresh(server, client, app.refresh_token);
     if (ended.has(app.session_id)) t.deepEqual([answer.status, answer.body.reason], [400, 'session_ended']);
     else tokensOf(answer);
-  }
+  };
+  await Promise.all(apps.all.map((app, i) => gate(() => check(app, i))));
 });
 
 test.serial(
@@ -85,6 +89,7 @@ test.serial(
     t.timeout(patience);
     const client = await makeClient(fleet.db, { refresh_token_retry_window: 0 });
     const apps = startApps(fleet, await makeApps(fleet, client, count), pause);
+    t.teardown(apps.abandon);
     await killAtRandom(fleet, apps, async () => {});
     await apps.settle();
     const lost = apps.all.filter((app) => app.over !== null);

@@ -48,6 +48,8 @@ export interface Apps {
   reach: (more: number) => Promise<void>;
   /** Lets everybody come to a good answer, and to rest. */
   settle: () => Promise<void>;
+  /** Everybody stops asking, whatever they have heard. */
+  abandon: () => void;
 }
 
 /** So many sessions of `client`, those of ten being one user's. */
@@ -77,6 +79,7 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
   const flying = new Map<FleetNode, number>();
   const agent = new Agent({ keepAlive: true, maxSockets: 100 });
   let isOver = false;
+  let isAbandoned = false;
   let good = 0;
   const ask = async (app: App, node: FleetNode) => {
     flying.set(node, (flying.get(node) ?? 0) + 1);
@@ -89,8 +92,10 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
     while (!isOver && app.over === null) {
       await sleep(pause * (0.5 + Math.random()));
       const first = Math.floor(Math.random() * fleet.nodes.length);
-      for (let tries = 0; !(await isAnswered(app, ask, pick(fleet, first + tries))); tries += 1)
+      for (let tries = 0; !(await isAnswered(app, ask, pick(fleet, first + tries))); tries += 1) {
+        if (isAbandoned) return;
         await sleep(Math.min(1_000, 100 * 2 ** tries) * (0.5 + Math.random()));
+      }
       good += 1;
     }
   };
@@ -107,6 +112,10 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
       isOver = true;
       await Promise.all(living);
       agent.destroy();
+    },
+    abandon() {
+      isOver = true;
+      isAbandoned = true;
     },
   };
 }

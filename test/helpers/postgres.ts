@@ -75,6 +75,7 @@ export async function startPostgres(given: { crashSafe?: boolean } = {}): Promis
     crash: async () => await crash(postgres as unknown as Started),
     async restart() {
       await postgres.start().catch((cause) => {
+        (postgres as unknown as Started).process = undefined;
         throw new Error(`Postgres did not start again:\n${log.join('\n')}`, { cause });
       });
     },
