@@ -92,9 +92,11 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
     while (!isOver && app.over === null) {
       await sleep(pause * (0.5 + Math.random()));
       const first = Math.floor(Math.random() * fleet.nodes.length);
-      for (let tries = 0; !(await isAnswered(app, ask, pick(fleet, first + tries))); tries += 1) {
+      for (let tries = 0; ; tries += 1) {
+        const attempt = await ask(app, pick(fleet, first + tries));
+        if (isAnswered(app, attempt)) break;
         if (isAbandoned) return;
-        await sleep(Math.min(1_000, 100 * 2 ** tries) * (0.5 + Math.random()));
+        await sleep(waitAfter(attempt, tries));
       }
       good += 1;
     }
@@ -121,16 +123,17 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
 }
 
 // False: ask again. A refusal is an answer, and the end.
-async function isAnswered(
-  app: App,
-  ask: (app: App, node: FleetNode) => Promise<Attempt>,
-  node: FleetNode,
-): Promise<boolean> {
-  const { status, token, reason, error } = await ask(app, node);
+function isAnswered(app: App, { status, token, reason, error }: Attempt): boolean {
   if (status === null || status >= 500) return false;
   if (token) app.refresh_token = token;
   else app.over = reason ?? error ?? String(status);
   return true;
+}
+
+// Twice as long every time, and as long as the server says, but never all at once.
+function waitAfter({ retry_after }: Attempt, tries: number): number {
+  const least = 1_000 * Number(retry_after ?? 0);
+  return Math.max(least, Math.min(8_000, 200 * 2 ** tries)) * (1 + Math.random());
 }
 
 function pick({ nodes }: Fleet, i: number): FleetNode {
