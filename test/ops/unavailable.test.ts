@@ -164,7 +164,9 @@ test('a Postgres that answers nothing any more is noticed in time', async (t) =>
   const begun = performance.now();
   assertAway(t, await refresh(server, client, tokens.refresh_token));
   t.true(performance.now() - begun < 15_000, 'the pool waits for five seconds');
+  t.is((await send(`${server.url}/readyz`)).status, 503);
   proxy.mend();
+  await until200(t, () => send(`${server.url}/readyz`), 'readiness');
   await until200(t, () => refresh(server, client, tokens.refresh_token), 'a refresh');
 });
 
