@@ -1,5 +1,6 @@
 // Apps on phones: each has one session, refreshes now and then, and when no good answer comes asks again, with the same
 // token, somewhere else. What they asked and heard is written down (history.ts judges it).
+import { setMaxListeners } from 'node:events';
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -78,7 +79,10 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
   const history: Attempt[] = [];
   const flying = new Map<FleetNode, number>();
   const agent = new Agent({ keepAlive: true, maxSockets: 100 });
-  let isOver = false;
+  const over = new AbortController();
+  setMaxListeners(0, over.signal);
+  // Ends early when all is over: nobody waits for an app that only rests.
+  const rest = (ms: number) => sleep(ms, undefined, { signal: over.signal }).catch(() => {});
   let isAbandoned = false;
   let good = 0;
   const ask = async (app: App, node: FleetNode) => {
@@ -89,8 +93,8 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
     return attempt;
   };
   const live = async (app: App) => {
-    while (!isOver && app.over === null) {
-      await sleep(pause * (0.5 + Math.random()));
+    await rest(pause * Math.random());
+    while (!over.signal.aborted && app.over === null) {
       const first = Math.floor(Math.random() * fleet.nodes.length);
       for (let tries = 0; ; tries += 1) {
         const attempt = await ask(app, pick(fleet, first + tries));
@@ -99,6 +103,7 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
         await sleep(waitAfter(attempt, tries));
       }
       good += 1;
+      await rest(pause * (0.5 + Math.random()));
     }
   };
   const living = all.map(live);
@@ -111,12 +116,12 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
       while (good < enough && all.some((app) => app.over === null)) await sleep(20);
     },
     async settle() {
-      isOver = true;
+      over.abort();
       await Promise.all(living);
       agent.destroy();
     },
     abandon() {
-      isOver = true;
+      over.abort();
       isAbandoned = true;
     },
   };
