@@ -41,7 +41,7 @@ export interface Stage {
 export async function openStage(options: Options): Promise<Stage> {
   const places = options.pin ? choosePlaces() : null;
   const postgres = await startPostgres(
-    options.durable ? { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' } : {},
+    options.durable ? { changes: { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' } } : {},
   );
   if (places) pinTree(await findPostmaster(postgres.url), places.postgres);
   const script = fileURLToPath(new URL('generator/process.ts', import.meta.url));

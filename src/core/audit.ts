@@ -188,6 +188,7 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
   };
 }
 
+// What a connection that broke had written after all is not written twice, and does not block what comes after it.
 // On Postgres many rows travel as one value: a query builder's INSERT of 50 rows has 650 of them, and costs ten times that.
 const appendAll = statement(
   'append_events',
@@ -201,7 +202,13 @@ const appendAll = statement(
 
 async function appendRows(db: Db, waiting: ReturnType<typeof toRow>[]): Promise<void> {
   if (isPostgres(db)) await appendAll(db, { events: json(waiting) });
-  else await db.batchInsert('audit_events', waiting, 50);
+  else {
+    for (let from = 0; from < waiting.length; from += 50)
+      await db('audit_events')
+        .insert(waiting.slice(from, from + 50))
+        .onConflict('id')
+        .ignore();
+  }
 }
 
 function toRow(event: NewEvent, at: Date) {

@@ -1,5 +1,6 @@
 // The database: two dialects behind one Knex, and the few words of SQL in which they differ.
 import { mkdirSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import knexModule, { type Knex } from 'knex';
 import SqliteClient from 'knex/lib/dialects/sqlite3/index.js';
@@ -23,8 +24,15 @@ class ImmediateSqliteClient extends SqliteClient {
   }
 }
 
-/** Opens the database that `url` names (`sqlite:<path>` or `postgres://…`). `pool` counts connections to Postgres. */
-export function openDatabase(url: string, options: { pool?: number } = {}): Knex {
+interface Options {
+  /** Connections to Postgres. */
+  pool?: number;
+  /** Milliseconds after which a connection to Postgres that owes an answer counts as dead; unset, it may take hours. */
+  silence?: number;
+}
+
+/** Opens the database that `url` names (`sqlite:<path>` or `postgres://…`). */
+export function openDatabase(url: string, options: Options = {}): Knex {
   return knexModule(knexConfig(url, options));
 }
 
@@ -32,10 +40,8 @@ export function openDatabase(url: string, options: { pool?: number } = {}): Knex
 const log = { warn() {} };
 
 /** What Knex wants to know of `url`; also used by knexfile.ts. */
-export function knexConfig(url: string, options: { pool?: number } = {}): Knex.Config {
-  return url.startsWith('sqlite:')
-    ? sqliteConfig(url.slice('sqlite:'.length))
-    : postgresConfig(url, options.pool ?? 10);
+export function knexConfig(url: string, options: Options = {}): Knex.Config {
+  return url.startsWith('sqlite:') ? sqliteConfig(url.slice('sqlite:'.length)) : postgresConfig(url, options);
 }
 
 function sqliteConfig(filename: string): Knex.Config {
@@ -51,20 +57,51 @@ function sqliteConfig(filename: string): Knex.Config {
   };
 }
 
-function postgresConfig(connectionString: string, max: number): Knex.Config {
+/**
+ * Milliseconds for which a request waits for a connection, and a connection for a Postgres that does not answer. Whoever
+ * waits is an app in front of a person: it is told to come again before it gives up by itself (mobile apps often do after
+ * ten seconds), and a pool that is full for this long is not about to empty.
+ */
+const patience = 5_000;
+
+function postgresConfig(connectionString: string, { pool: max = 10, silence }: Options): Knex.Config {
   return {
     client: 'pg',
     log,
-    connection: { connectionString, application_name: 'kindred' },
-    acquireConnectionTimeout: 10_000,
-    pool: { min: 0, max },
+    connection: {
+      connectionString,
+      application_name: 'kindred',
+      // Less than the wait for the pool, so that it ends with what is wrong.
+      connectionTimeoutMillis: patience - 1_000,
+      // A host that is gone without a word is noticed on idle connections too: Node probes every second from then on,
+      // ten times.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5_000,
+    },
+    acquireConnectionTimeout: patience,
+    pool: { min: 0, max, ...(silence ? { afterCreate: limitSilence(silence) } : {}) },
+  };
+}
+
+type Done = (error: Error | null, connection: unknown) => void;
+
+// The probes of TCP say nothing of a connection on which something is under way, and the system sends that again for a
+// quarter of an hour: with its host gone, every connection of the pool would wait for so long.
+function limitSilence(silence: number) {
+  return (connection: pg.Client, done: Done): void => {
+    const { stream } = connection.connection as unknown as { stream: Socket };
+    stream.setTimeout(silence).on('timeout', () => {
+      const isIdle = (connection as unknown as { readyForQuery: boolean }).readyForQuery;
+      if (!isIdle) stream.destroy(new Error('Connection terminated: Postgres does not answer'));
+    });
+    done(null, connection);
   };
 }
 
 // busy_timeout comes first: the switch to WAL itself may find the file busy.
 function prepareSqlite(
   connection: { exec: (sql: string, done: (error: Error | null) => void) => void },
-  done: (error: Error | null, connection: unknown) => void,
+  done: Done,
 ): void {
   connection.exec(
     'pragma busy_timeout = 10000; pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;',

@@ -46,7 +46,14 @@ function listen(url: string, log: Log, heard: (topic: Topic) => void) {
   let client: pg.Client | null = null;
   let closed = false;
   const open = async () => {
-    const opening = new pg.Client({ connectionString: url, application_name: 'kindred notices' });
+    // Nothing is ever sent on it, so only the probes tell that the other end is gone.
+    const opening = new pg.Client({
+      connectionString: url,
+      application_name: 'kindred notices',
+      connectionTimeoutMillis: 4_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5_000,
+    });
     opening.on('error', (err) => log.warn({ err }, 'the connection for notices was lost'));
     opening.on('end', () => {
       client = null;

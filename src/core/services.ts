@@ -30,6 +30,9 @@ export interface Services {
   close: () => Promise<void>;
 }
 
+/** Milliseconds. No statement of ours takes as long: what is large is done in batches, what is slow has its own limit. */
+const silence = 30_000;
+
 /** Opens everything on a database that has been migrated; makes the first signing key when there is none. */
 export async function openServices(config: Config): Promise<Services> {
   const log = createLog({
@@ -37,7 +40,7 @@ export async function openServices(config: Config): Promise<Services> {
     pretty: config.env === 'development' && process.stdout.isTTY,
     pid: config.workers > 1,
   });
-  const db = openDatabase(config.databaseUrl, { pool: config.databasePool });
+  const db = openDatabase(config.databaseUrl, { pool: config.databasePool, silence });
   const notices = openNotices(config.databaseUrl, log);
   try {
     const clock = await openClock(db, log);

@@ -1,9 +1,13 @@
 // The one shape of errors: {error, error_description, reason?, request_id}, for our routes and for the engine's.
 import type { Context, Middleware } from 'koa';
+import { isUnavailable, unavailable } from '../core/unavailable.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 
-/** Answers whatever is thrown below: a refusal as what it is, anything else as `server_error`, its story in the log. */
+/**
+ * Answers whatever is thrown below: a refusal as what it is, a database that is away as `temporarily_unavailable` (503
+ * with `Retry-After`), anything else as `server_error`, its story in the log.
+ */
 export function answerErrors(log: Log): Middleware {
   return async (ctx, next) => {
     try {
@@ -11,6 +15,8 @@ export function answerErrors(log: Log): Middleware {
     } catch (error) {
       answer(ctx, asRefusal(ctx, log, error));
     }
+    // The engine answers by itself, and calls everything that it does not know a server_error.
+    if (ctx.state.unavailable && ctx.type !== 'text/html') answer(ctx, ctx.state.unavailable);
     // A page that explains an error to a person is an answer already.
     if (ctx.status >= 400 && ctx.type !== 'text/html') complete(ctx);
   };
@@ -18,6 +24,10 @@ export function answerErrors(log: Log): Middleware {
 
 function asRefusal(ctx: Context, log: Log, error: unknown): AppError {
   if (error instanceof AppError) return error;
+  if (isUnavailable(error)) {
+    log.warn({ err: error, request_id: ctx.state.requestId }, 'the database is not available');
+    return unavailable(error);
+  }
   log.error({ err: error, request_id: ctx.state.requestId }, 'a request failed unexpectedly');
   return new AppError('server_error');
 }

@@ -9,7 +9,8 @@ import { remember } from '../lib/remember.ts';
  * log. Anybody may ask, so the database is asked once a second at most.
  */
 export function answerHealth({ db }: Services, isDraining: () => boolean): Middleware {
-  const look = remember(createReadinessCheck(db), 1_000);
+  // However long a look took: after an outage, which makes looks slow, nobody must wait for twenty times that.
+  const look = remember(createReadinessCheck(db), 1_000, 0);
   return async (ctx, next) => {
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return await next();
     if (ctx.path === '/healthz') return answer(ctx, true, { status: 'ok' });

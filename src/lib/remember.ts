@@ -1,10 +1,10 @@
 // A value that costs something to get, and need not be got each time that somebody asks.
 
 /**
- * Gives what `read` last gave for at least `ms` milliseconds, and for twenty times as long as it took, so that reading
+ * Gives what `read` last gave for at least `ms` milliseconds, and for `rest` times as long as it took, so that reading
  * never takes more than a twentieth of the time. Of several who ask at once one reads. A failure is not remembered.
  */
-export function remember<Value>(read: () => Promise<Value>, ms: number): () => Promise<Value> {
+export function remember<Value>(read: () => Promise<Value>, ms: number, rest = 20): () => Promise<Value> {
   let known: Promise<Value> | null = null;
   let until = 0;
   return () => {
@@ -14,7 +14,7 @@ export function remember<Value>(read: () => Promise<Value>, ms: number): () => P
     known = read().then(
       (value) => {
         const took = performance.now() - start;
-        until = performance.now() + Math.max(ms, 20 * took);
+        until = performance.now() + Math.max(ms, rest * took);
         return value;
       },
       (error) => {

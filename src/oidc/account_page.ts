@@ -19,7 +19,16 @@ import { type LoginProblem, renderLogin } from '../pages/login.ts';
 import { renderLoggedOut } from '../pages/logout.ts';
 import { showAccount } from './account_view.ts';
 import { findVisitor, forgetVisitor, logInVisitor, type Visitor } from './browser.ts';
-import { brandOf, csrfToken, field, isCsrfToken, path, readForm, showPage } from './html.ts';
+import {
+  brandOf,
+  csrfToken,
+  explainUnavailable,
+  field,
+  isCsrfToken,
+  path,
+  readForm,
+  showPage,
+} from './html.ts';
 import { redirect } from './interactions.ts';
 import { statusOf, tryPassword } from './typed_password.ts';
 
@@ -40,6 +49,7 @@ const byUser = ({ visitor, origin }: Visit) =>
 export function accountRoutes(services: Services, provider: () => Provider): Router {
   const router = new Router({ prefix: '/account' });
   const form = readForm(services);
+  router.use(explainUnavailable(services));
   const act = (action: Action) => whenSignedIn(services, provider, whenGenuine(action));
   router.get('/', whenSignedIn(services, provider, show));
   router.post('/login', form, logIn(services, provider));

@@ -3,6 +3,7 @@
 import type { Context } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Services } from '../core/services.ts';
+import { isUnavailable } from '../core/unavailable.ts';
 import {
   type DeviceCodeProblem,
   renderDeviceCode,
@@ -11,7 +12,7 @@ import {
 } from '../pages/device.ts';
 import { renderLoggedOut, renderLogout } from '../pages/logout.ts';
 import type { EnginePages } from './configuration.ts';
-import { brandOf, path, showError, showPage } from './html.ts';
+import { brandOf, path, showError, showPage, showUnavailable } from './html.ts';
 
 /** The pages in the look of this deployment. */
 export function enginePages(services: Services): EnginePages {
@@ -23,13 +24,18 @@ export function enginePages(services: Services): EnginePages {
     });
   return {
     async renderError(ctx, out, error) {
+      if (isUnavailable(error)) return showUnavailable(services, ctx as unknown as Context);
       const isExpired =
         error.name === 'SessionNotFound' || /interaction|session|xsrf/.test(out.error_description ?? '');
       const code = isExpired && out.error === 'invalid_request' ? 'page_expired' : out.error;
       const description = out.error_description === undefined ? {} : { description: out.error_description };
       showError(services, ctx as unknown as Context, code, ctx.status, description);
     },
-    async userCodeInputSource(ctx, _form, _out, err) {
+    async userCodeInputSource(ctx, _form, out, err) {
+      if (err && isUnavailable(err)) return showUnavailable(services, ctx as unknown as Context);
+      // The code may well be right; to say that nobody has it would be wrong.
+      if (out?.error === 'server_error')
+        return showError(services, ctx as unknown as Context, 'server_error', 500);
       const isLimited = err?.message === 'rate_limited';
       ctx.status = isLimited ? 429 : 200;
       if (err?.name === 'AbortedError')

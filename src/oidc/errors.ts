@@ -1,5 +1,7 @@
 // Our refusals in the engine's words, so that its error handling answers them.
-import { errors } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Services } from '../core/services.ts';
+import { isUnavailable, unavailable } from '../core/unavailable.ts';
 import { AppError } from '../lib/errors.ts';
 import { currentRequest, giveReason } from './request.ts';
 
@@ -22,4 +24,16 @@ export async function limited<Result>(guarded: Promise<Result>): Promise<Result>
 export function invalidGrant(detail: string, reason?: string, message?: string | null): Error {
   if (reason) giveReason(currentRequest(), reason, message);
   return new errors.InvalidGrant(detail);
+}
+
+/**
+ * What the engine could not answer. It says server_error to all of it; what the database is to blame for is noted, and
+ * becomes a 503 on the way out (http/errors.ts).
+ */
+export function noteFailure({ log }: Services, ctx: KoaContextWithOIDC, err: Error): void {
+  const about = { err, request_id: ctx.state.requestId };
+  if (isUnavailable(err)) {
+    ctx.state.unavailable = unavailable(err);
+    log.warn(about, 'the database is not available');
+  } else log.error(about, 'the engine failed');
 }

@@ -2,6 +2,7 @@
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
 import type { Services } from '../core/services.ts';
+import { isUnavailable, unavailable } from '../core/unavailable.ts';
 import { equalBytes, mac } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Brand } from '../pages/brand.ts';
@@ -41,10 +42,30 @@ export function showError(
   ctx: Context,
   code: string,
   status: number,
-  more: { description?: string } = {},
+  more: { description?: string; retryAfter?: number } = {},
 ): void {
   const page = { code, requestId: ctx.state.requestId, homeUrl: path(services, '/account'), ...more };
   showPage(services, ctx, renderError(brandOf(services), page), { status });
+}
+
+/** Answers with the error page that says to come again: the database is away. */
+export function showUnavailable(services: Services, ctx: Context): void {
+  const { error, status, retryAfter = 1 } = unavailable(null);
+  ctx.set('Retry-After', String(retryAfter));
+  showError(services, ctx, error, status, { retryAfter });
+}
+
+/** Around our own pages: people read a page, also while the database is away. */
+export function explainUnavailable(services: Services): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (err) {
+      if (!isUnavailable(err)) throw err;
+      services.log.warn({ err, request_id: ctx.state.requestId }, 'the database is not available');
+      showUnavailable(services, ctx);
+    }
+  };
 }
 
 /** A path of ours as a browser sees it. */

@@ -14,7 +14,17 @@ import { renderConsent } from '../pages/consent.ts';
 import { type LoginProblem, renderLogin } from '../pages/login.ts';
 import { passwordAcr } from './configuration.ts';
 import { findConsentedScopes } from './grant.ts';
-import { brandOf, csrfToken, field, isCsrfToken, path, readForm, showError, showPage } from './html.ts';
+import {
+  brandOf,
+  csrfToken,
+  explainUnavailable,
+  field,
+  isCsrfToken,
+  path,
+  readForm,
+  showError,
+  showPage,
+} from './html.ts';
 import { clientRow } from './request.ts';
 import { statusOf, tryPassword } from './typed_password.ts';
 
@@ -33,6 +43,7 @@ interface Visit {
 export function interactionRoutes(services: Services, provider: () => Provider): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
   const form = readForm(services);
+  router.use(explainUnavailable(services));
   router.get('/', visit(services, provider, show));
   router.post('/login', form, visit(services, provider, whenGenuine(logIn)));
   router.post('/consent', form, visit(services, provider, whenGenuine(decide)));

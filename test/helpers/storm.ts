@@ -99,11 +99,16 @@ async function holdSessions(
   return [first.tokens.refresh_token, ...copies].map((value) => ({ client, value }));
 }
 
-async function copySession({ db }: TestServer, { tokens }: SignedIn): Promise<string> {
+/** A session like that of `first`, of `user` when given; its refresh token. */
+export async function copySession(
+  { db }: Pick<TestServer, 'db'>,
+  { tokens }: Pick<SignedIn, 'tokens'>,
+  user?: Pick<User, 'id'>,
+): Promise<string> {
   const row = await db<Session>('sessions').where({ id: tokens.session_id }).first();
   if (!row) throw new Error('there is no such session');
   const { grant_payload, token_payload, ...rest } = row;
-  const copy = { id: newId(), salt: newSalt() };
+  const copy = { id: newId(), salt: newSalt(), ...(user ? { user_id: user.id } : {}) };
   const payloads = {
     grant_payload: json(grant_payload),
     token_payload: json({ ...token_payload, sid: copy.id }),

@@ -13,7 +13,7 @@ function counting(ms: number) {
 }
 
 test('a value is good for its time, and then read again', async (t) => {
-  const read = remember(counting(0), 80);
+  const read = remember(counting(0), 80, 0);
   t.deepEqual([await read(), await read()], [1, 1]);
   await sleep(120);
   t.is(await read(), 2);
@@ -29,6 +29,13 @@ test('what takes long to read is good for twenty times as long', async (t) => {
   await read();
   await sleep(150);
   t.is(await read(), 1);
+});
+
+test('or for no longer than it is told to be', async (t) => {
+  const read = remember(counting(100), 20, 0);
+  await read();
+  await sleep(60);
+  t.is(await read(), 2);
 });
 
 test('a failure is told to those who wait for it, and tried again', async (t) => {

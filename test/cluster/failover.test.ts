@@ -1,0 +1,114 @@
+// A lossy failover: the database comes back as it was some time ago. Every session goes on, because a token of a later
+// generation than the stored one is proof enough (DESIGN, section 4); and reuse is caught as before.
+import { execFile } from 'node:child_process';
+import { chown, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import test from 'ava';
+import pg from 'pg';
+import type { Session } from '../../src/core/sessions.ts';
+import { createGate } from '../../src/lib/gate.ts';
+import { contradictions, summary } from '../helpers/app_history.ts';
+import { type App, makeApps, startApps } from '../helpers/apps.ts';
+import { makeClient } from '../helpers/builders.ts';
+import { type Fleet, type FleetNode, startFleet } from '../helpers/fleet.ts';
+import { refresh, tokensOf } from '../helpers/oauth.ts';
+
+const isLong = process.env.SOAK !== undefined;
+const count = 200;
+const pause = isLong ? 2_000 : 8_000;
+
+let fleet: Fleet;
+test.before(async () => {
+  fleet = await startFleet();
+});
+test.after.always(async () => await fleet?.stop());
+
+const run = promisify(execFile);
+
+/** What pg_basebackup does, which does not come with our Postgres: files copied while it runs, and the log to mend them. */
+async function backUp({ url, directory }: Fleet['postgres'], to: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query("select pg_backup_start('the failover test', true)");
+    await copy(directory, to);
+    const { rows } = await client.query('select labelfile from pg_backup_stop(false)');
+    const label = join(to, 'backup_label');
+    await writeFile(label, rows[0].labelfile);
+    const { uid, gid } = await stat(directory);
+    await chown(label, uid, gid);
+    // The log up to the end of the backup, which makes one state of files that were read at different times.
+    await copy(join(directory, 'pg_wal'), join(to, 'pg_wal'));
+    await run('rm', ['-f', join(to, 'postmaster.pid'), join(to, 'postmaster.opts')]);
+  } finally {
+    await client.end();
+  }
+}
+
+// With the owner, whom Postgres insists on. A file that vanishes meanwhile is one that the log makes good.
+async function copy(from: string, to: string): Promise<void> {
+  await run('mkdir', ['-p', to]);
+  await run('cp', ['-Rp', `${from}/.`, to]).catch((error: Error & { stderr?: string }) => {
+    const lines = (error.stderr ?? '').trim().split('\n');
+    if (!lines.every((line) => /No such file|vanished/.test(line))) throw error;
+  });
+}
+
+test.serial(
+  'after a failover that lost its last seconds every session goes on, and reuse is caught',
+  async (t) => {
+    t.timeout(isLong ? 600_000 : 170_000);
+    const { db, postgres, nodes } = fleet;
+    const client = await makeClient(db, { refresh_token_retry_window: 60 });
+    const apps = startApps(fleet, await makeApps(fleet, client, count), pause);
+    t.teardown(apps.abandon);
+    await apps.reach(count / 4);
+    const backup = `${postgres.directory}.backup`;
+    await backUp(postgres, backup);
+    const read = async () =>
+      new Map(
+        (await db<Session>('sessions').select('id', 'generation')).map((row) => [row.id, row.generation]),
+      );
+    // At the latest what had been stored when the backup began; at the earliest, what is lost is all that follows.
+    const then = await read();
+    if (isLong) await sleep(30_000);
+    await apps.reach(count);
+    const held = new Map(apps.all.map((app) => [app.session_id, app.refresh_token]));
+
+    await postgres.crash();
+    await run('mv', [postgres.directory, `${postgres.directory}.lost`]);
+    await run('mv', [backup, postgres.directory]);
+    await postgres.restart();
+    const since = performance.now();
+    const back = await read();
+    const behind = [...back].filter(([id, generation]) => generation > (then.get(id) ?? 0));
+    t.deepEqual(behind, [], 'the database is that of the backup');
+
+    // The rows of those who have not asked since are still behind.
+    const isBack = ({ session_id }: App) =>
+      apps.history.some((one) => one.session_id === session_id && one.status === 200 && one.begun > since);
+    while (!apps.all.every((app) => app.over !== null || isBack(app))) await sleep(200);
+    await apps.settle();
+    const last = apps.history.map((one) => one.answered ?? 0);
+    t.log(
+      `${summary(apps.history)}; generations up to ${Math.max(...last)}, stored after it ${Math.max(...back.values())}`,
+    );
+    t.deepEqual(await contradictions(db, apps.history, new Map()), []);
+    t.true(nodes.every((node) => node.isAlive() && node.starts === 1));
+
+    // Everybody's token is good; the one of before the failover, which is older by now, is reuse, and ends its session.
+    const gate = createGate(8);
+    const check = async (app: App, i: number) => {
+      const server = fleet.at(nodes[i % nodes.length] as FleetNode);
+      let { refresh_token } = app;
+      for (let more = 0; more < 2; more += 1)
+        refresh_token = tokensOf(await refresh(server, client, refresh_token)).refresh_token;
+      const reused = await refresh(server, client, held.get(app.session_id) ?? '');
+      t.deepEqual([reused.status, reused.body.reason], [400, 'token_reused'], app.session_id);
+      t.is((await refresh(server, client, refresh_token)).body.reason, 'session_ended');
+    };
+    await Promise.all(apps.all.slice(0, 40).map((app, i) => gate(() => check(app, i))));
+  },
+);
