@@ -156,7 +156,10 @@ export async function rows<Row>(
  * nor half a surrogate pair, and both may stand in what a stranger sends: they become U+FFFD.
  */
 export function json(value: unknown): string {
-  return JSON.stringify(value).replace(/(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)/g, '$1\\ufffd');
+  const text = JSON.stringify(value);
+  // Hardly any text has an escape at all.
+  if (!text.includes('\\u')) return text;
+  return text.replace(/(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)/g, '$1\\ufffd');
 }
 
 /** False for a text that no column can hold, and that no row is found by: Postgres refuses NUL with an error. */

@@ -6,12 +6,12 @@ import { createLog, type Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens.ts';
 import { type AuditBatch, createAuditBatch } from './audit.ts';
-import { type ClientCache, createClientCache } from './client_cache.ts';
 import { type Clock, openClock } from './clock.ts';
 import { openDatabase } from './db.ts';
 import { type KeyStore, openKeyStore } from './key_store.ts';
 import { openNotices } from './notices.ts';
 import { openRateLimits, type RateLimits } from './rate_limits.ts';
+import { openRegistry, type Registry } from './registry.ts';
 
 export interface Services {
   config: Config;
@@ -21,7 +21,7 @@ export interface Services {
   keyring: Keyring;
   keys: KeyStore;
   verifier: AccessTokenVerifier;
-  clients: ClientCache;
+  registry: Registry;
   limits: RateLimits;
   audit: AuditBatch;
   log: Log;
@@ -55,7 +55,7 @@ export async function openServices(config: Config): Promise<Services> {
       keyring,
       keys,
       verifier: createAccessTokenVerifier(db, config.issuer, keys.list, clock.now),
-      clients: createClientCache(db),
+      registry: openRegistry(db),
       limits,
       audit,
       log,

@@ -1,9 +1,10 @@
 // The statements of the hot path: prepared on Postgres, once a connection, and sent without a query builder. Knex needs
 // some 50 to 100 µs to build, format and unwrap what a refresh asks; this needs about a tenth of that.
+import type { EventEmitter } from 'node:events';
 import type { Knex } from 'knex';
 import { type Db, isPostgres, present, presentOnPostgres, rows } from './db.ts';
 
-type Values = Record<string, Knex.RawBinding>;
+type Values = Record<string, Knex.RawBinding | string[]>;
 
 /** A statement whose values are named; `:now` in it is the present and is not among them. */
 export type Statement<Row> = (db: Db, values: Values) => Promise<Row[]>;
@@ -27,7 +28,10 @@ export function statement<Row>(name: string, write: (db: Db) => string): Stateme
   let prepared: Prepared | undefined;
   return async (db, values) => {
     if (db.isTransaction || !isPostgres(db)) {
-      return await rows<Row>(db, write(db), { ...values, now: present(db) });
+      return await rows<Row>(db, write(db), { ...values, now: present(db) } as Record<
+        string,
+        Knex.RawBinding
+      >);
     }
     prepared ??= prepare(name, write(db));
     return (await run(db, prepared, values)) as Row[];
@@ -51,17 +55,22 @@ let sent = 0;
 async function run(db: Db, { name, text, order }: Prepared, values: Values): Promise<unknown[]> {
   const { client } = db;
   const connection: PostgresConnection = await client.acquireConnection();
-  sent += 1;
-  const query = { sql: text, __knexQueryUid: `prepared-${sent}` };
-  client.emit('query', query);
+  const told = (db as Knex).listenerCount('query') > 0 ? tell(client, text) : null;
   try {
     const result = await connection.query({ name, text, values: order.map((word) => values[word]) });
-    client.emit('query-response', result, query);
+    told?.('query-response', result);
     return result.rows;
   } catch (error) {
-    client.emit('query-error', error, query);
+    told?.('query-error', error);
     throw error;
   } finally {
     client.releaseConnection(connection);
   }
+}
+
+function tell(client: EventEmitter, sql: string): (event: string, what: unknown) => void {
+  sent += 1;
+  const query = { sql, __knexQueryUid: `prepared-${sent}` };
+  client.emit('query', query);
+  return (event, what) => void client.emit(event, what, query);
 }

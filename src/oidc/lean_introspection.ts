@@ -20,17 +20,18 @@ export function leanIntrospection(services: Services): Middleware {
 }
 
 async function introspect(
-  { db, verifier, clients, clock }: Services,
+  { db, verifier, registry, clock }: Services,
   ctx: Context,
   credentials: Credentials,
   token: string,
 ): Promise<object | null> {
-  const caller = await clients.find(credentials.client_id);
+  const known = await registry.look(credentials.client_id);
+  const caller = known?.client;
   if (!caller || !isAuthentic(caller, credentials, new Date(clock.now())) || !isReadable(ctx, caller))
     return null;
   const claims = await verifier.read(token);
-  const found = claims && (await findIntrospection(db, caller, claims));
-  if (found && !found.is_known) clients.forget(caller.client_id);
+  const found = claims && (await findIntrospection(db, known.version, claims));
+  if (found && !found.is_known) registry.forget();
   if (!claims || !found?.is_known) return null;
   return found.is_live && isMeantFor(caller, claims) ? describeClaims(claims) : { active: false };
 }

@@ -4,6 +4,7 @@ import { signAccessToken } from '../core/access_token_signer.ts';
 import type { Client } from '../core/clients.ts';
 import { type Refreshed, refreshPlainSession } from '../core/plain_refresh.ts';
 import { decodeRefreshToken, isMinted, mintRefreshToken } from '../core/refresh_token.ts';
+import type { Registered } from '../core/registry.ts';
 import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
 import { AppError } from '../lib/errors.ts';
@@ -31,26 +32,27 @@ async function refresh(
   credentials: Credentials,
   presented: string,
 ): Promise<object | null> {
-  const { db, keyring, config, clients, clock, audit } = services;
+  const { db, keyring, config, registry, clock, audit } = services;
   const token = decodeRefreshToken(presented);
-  const client = token && isMinted(keyring, token) ? await clients.find(credentials.client_id) : null;
+  const known = token && isMinted(keyring, token) ? await registry.look(credentials.client_id) : null;
+  const client = known?.client;
   if (!token || !client || !isAuthentic(client, credentials, new Date(clock.now())) || !mayRefresh(client))
     return null;
   // Whoever has hung up hears nothing, and so must not spend a token either.
   if (!ctx.writable || !isReadable(ctx, client) || !(await isWithinLimit(services, token.session_id)))
     return null;
   const origin = originOf(ctx);
-  const session = await refreshPlainSession(db, { token, client, own_resource: config.resource, origin });
-  if (!session) return await leave(services, token.session_id, client.client_id);
+  const session = await refreshPlainSession(db, { token, known, own_resource: config.resource, origin });
+  if (!session) return await leave(services, token.session_id);
   audit.add({
     type: 'refresh_token_rotated',
     user_id: session.user_id,
     session_id: token.session_id,
     client_id: client.client_id,
-    detail: { generation: session.generation },
+    detail: { generation: token.generation + 1 },
     ...origin,
   });
-  return answerOf(services, client, { ...session, id: token.session_id });
+  return answerOf(services, known, { ...session, id: token.session_id, generation: token.generation + 1 });
 }
 
 // A client that is described by its own document may have to be fetched again; one that wants bound tokens has to
@@ -76,20 +78,22 @@ async function isWithinLimit({ limits }: Services, session_id: string): Promise<
   }
 }
 
-async function leave({ limits, clients }: Services, session_id: string, client_id: string): Promise<null> {
-  clients.forget(client_id);
+async function leave({ limits, registry }: Services, session_id: string): Promise<null> {
+  registry.forget();
   await limits.refresh.forgive(session_id);
   return null;
 }
 
-type RotatedSession = Refreshed & { id: string };
+type RotatedSession = Refreshed & { id: string; generation: number };
 
-function answerOf(services: Services, client: Client, session: RotatedSession): object {
+function answerOf(services: Services, known: Registered, session: RotatedSession): object {
   const { config, keys, keyring, clock } = services;
+  const { client } = known;
   const { resource } = session.token_payload as { resource: string };
-  const scope = scopeOf(services, client, session, resource);
+  const scope = scopeOf(services, known, session, resource);
   const now = clock.now();
-  const ttl = session.api_ttl ?? client.access_token_ttl ?? config.accessTokenTtl;
+  const ttl =
+    known.servers.get(resource)?.access_token_ttl ?? client.access_token_ttl ?? config.accessTokenTtl;
   const claims = {
     ...claimsOfUser(session),
     iss: config.issuer,
@@ -112,15 +116,20 @@ function answerOf(services: Services, client: Client, session: RotatedSession): 
 }
 
 // What was granted at login, as far as client and user may still have it. Tokens for our own API serve userinfo, too.
-function scopeOf(services: Services, client: Client, session: RotatedSession, resource: string): string {
+function scopeOf(
+  services: Services,
+  { client, servers }: Registered,
+  session: RotatedSession,
+  resource: string,
+): string {
   const { scope } = session.token_payload as { scope?: string };
   const { openid, resources } = session.grant_payload as {
     openid?: { scope?: string };
     resources?: Record<string, string>;
   };
   const asked = new Set(words(scope));
-  const known = session.api_scope === null ? null : { scope: session.api_scope };
-  const possible = new Set(grantableOf(services, client, resource, known, session.roles));
+  const server = servers.get(resource) ?? null;
+  const possible = new Set(grantableOf(services, client, resource, server, session.roles));
   const granted = words(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
   if (resource !== services.config.resource) return granted.join(' ');
   const own = words(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one));

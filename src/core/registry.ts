@@ -1,0 +1,87 @@
+// Clients and resource servers in memory: there are few, they hardly ever change, and every request begins with one.
+// Nothing is decided on what is remembered alone: whoever decides gives the version of the registry to the statement that
+// decides, which finds nothing when anything was changed since. So a removed secret is dead at once, on every node.
+import { createLru, type Lru } from '../lib/lru.ts';
+import type { Client } from './clients.ts';
+import { type Db, isText } from './db.ts';
+import type { ResourceServer } from './resource_servers.ts';
+import { statement } from './statements.ts';
+
+/** A client and the APIs that its tokens may be for, as they were at one version of the registry. */
+export interface Registered {
+  client: Client;
+  /** By identifier; of very many, the first. */
+  servers: ReadonlyMap<string, ResourceServer>;
+  version: number;
+}
+
+export interface Registry {
+  /** What is known of this client, or null when there is no such client. */
+  look: (client_id: string) => Promise<Registered | null>;
+  /** To be called when a statement found that the version is not the one that was remembered. */
+  forget: () => void;
+}
+
+/** SQL that is true while nothing was changed since `:version`. */
+export const isKnownSql = '(select version from registry) = :version';
+
+const readClient = statement<Client & { version: number }>(
+  'registered_client',
+  () => 'select c.*, (select version from registry) as version from clients c where c.client_id = :client_id',
+);
+
+const readServers = statement<ResourceServer & { version: number }>(
+  'registered_servers',
+  () => `
+  select r.*, g.version from registry g left join (select * from resource_servers order by identifier limit :limit) r on true`,
+);
+
+/** Metadata is a few KiB at the most. */
+const maxClients = 1_000;
+/** They travel with every refresh. */
+const maxServers = 100;
+
+interface Known {
+  version: number;
+  clients: Lru<Client>;
+  servers: ReadonlyMap<string, ResourceServer>;
+}
+
+/** Opens the memory of one process. */
+export function openRegistry(db: Db): Registry {
+  let known: Known | null = null;
+  return {
+    async look(client_id) {
+      known ??= await readKnown(db);
+      const { clients, servers, version } = known;
+      const client = clients.get(client_id) ?? (await findClientAt(db, client_id, version));
+      if (client === 'changed') {
+        known = null;
+        return null;
+      }
+      if (client) clients.set(client_id, client);
+      return client && { client, servers, version };
+    },
+    forget() {
+      known = null;
+    },
+  };
+}
+
+async function readKnown(db: Db): Promise<Known> {
+  const found = await readServers(db, { limit: maxServers });
+  const servers = found.filter((one) => one.identifier !== null).map((one) => [one.identifier, one] as const);
+  return {
+    version: found[0]?.version ?? 0,
+    clients: createLru(maxClients),
+    servers: new Map(servers),
+  };
+}
+
+async function findClientAt(db: Db, client_id: string, at: number): Promise<Client | 'changed' | null> {
+  if (!isText(client_id)) return null;
+  const [found] = await readClient(db, { client_id });
+  if (!found) return null;
+  const { version, ...client } = found;
+  return version === at ? client : 'changed';
+}
