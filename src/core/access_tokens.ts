@@ -1,7 +1,8 @@
 // Access tokens: the one function that says whether one is good, and the revocation of a single one.
-import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
+import { decodeProtectedHeader } from 'jose';
 import { digest } from '../lib/crypto.ts';
 import { parseId } from '../lib/ids.ts';
+import { createVerifier } from '../lib/jws.ts';
 import { createLru } from '../lib/lru.ts';
 import { type Db, rows } from './db.ts';
 import { findModel } from './oidc_models.ts';
@@ -54,43 +55,28 @@ export function createAccessTokenVerifier(
   keys: () => SigningKey[],
   now: () => number,
 ): AccessTokenVerifier {
-  const keySetOf = rememberLast((list: SigningKey[]) => ({
-    keySet: createLocalJWKSet({ keys: list.map((key) => key.public_jwk) }),
-    algorithms: [...new Set(list.map((key) => key.alg))],
-  }));
+  const verifierOf = rememberLast((list: SigningKey[]) => createVerifier(list, 'at+jwt'));
   // A signature that was good stays good as long as its key; checking it is two thirds of an introspection's work.
   const seen = createLru<AccessTokenClaims>(remembered);
   let seenUnder = keys();
   const read = async (token: string) => {
-    const under = keys();
-    if (seenUnder !== under) seen.clear();
-    seenUnder = under;
+    if (seenUnder !== keys()) seen.clear();
+    seenUnder = keys();
     const id = digest(token);
     const known = seen.get(id);
     if (known) return known.exp > now() / 1000 ? known : null;
-    const claims = await readAt(token, new Date(now()));
-    // The key may have gone while its signature was checked.
-    if (claims && under === keys()) seen.set(id, Object.freeze(claims));
+    const claims = readAt(token, now());
+    if (claims) seen.set(id, Object.freeze(claims));
     return claims;
   };
-  const readAt = async (token: string, currentDate: Date) => {
-    try {
-      const { keySet, algorithms } = keySetOf(keys());
-      const { payload } = await jwtVerify(token, keySet, {
-        issuer,
-        algorithms,
-        typ: 'at+jwt',
-        requiredClaims: ['exp', 'jti', 'sub', 'client_id'],
-        currentDate,
-      });
-      return hasOurShape(payload) ? payload : null;
-    } catch {
-      return null;
-    }
+  const readAt = (token: string, at: number) => {
+    const claims = verifierOf(keys())(token);
+    const isOurs = claims !== null && claims.iss === issuer && hasOurShape(claims) && claims.exp > at / 1000;
+    return isOurs ? claims : null;
   };
   return {
     read,
-    issuedTo: async (token) => (await readAt(token, new Date(0)))?.client_id ?? null,
+    issuedTo: async (token) => readAt(token, 0)?.client_id ?? null,
     async verify(token) {
       const claims = isJwt(token) ? await read(token) : await findOpaque(db, issuer, token);
       return claims && (await isLive(db, claims)) ? claims : null;
@@ -205,10 +191,11 @@ function opaqueClaims(record: OpaqueRecord, iss: string): AccessTokenClaims {
   };
 }
 
-function hasOurShape(payload: JWTPayload): payload is JWTPayload & AccessTokenClaims {
-  return (
-    typeof payload.client_id === 'string' &&
-    typeof payload.jti === 'string' &&
-    typeof payload.aud === 'string'
-  );
+// Ours are good from the moment on in which they are issued, and never say since when (`nbf`).
+function hasOurShape(claims: object): claims is AccessTokenClaims {
+  const { client_id, jti, aud, sub, exp, iat, nbf } = claims as Partial<AccessTokenClaims> & {
+    nbf?: unknown;
+  };
+  const hasTimes = typeof exp === 'number' && typeof iat === 'number' && nbf === undefined;
+  return hasTimes && [client_id, jti, aud, sub].every((one) => typeof one === 'string');
 }

@@ -1,6 +1,13 @@
 // Signed JWTs in the compact form (RFC 7515), made with node:crypto, because a refresh is little else than its signature:
 // ES256 takes 35 µs this way, 90 µs when `crypto.sign` is asked for the two numbers side by side, 120 µs by WebCrypto.
-import { createPrivateKey, type JsonWebKey, type KeyObject, sign } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  type JsonWebKey,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
 
 export type JwsAlg = 'ES256' | 'EdDSA' | 'RS256';
 
@@ -40,6 +47,76 @@ export function numbersOf(der: Buffer): Buffer {
 function placeNumber(integer: Buffer, into: Buffer, end: number): void {
   const digits = integer.length > 32 ? integer.subarray(integer.length - 32) : integer;
   digits.copy(into, end - digits.length);
+}
+
+/** A verifier of signed JWTs: the claims when the signature is good, else null. What the claims say is not looked at. */
+export type Verifier = (token: string) => Record<string, unknown> | null;
+
+export interface PublicKey {
+  kid: string;
+  alg: JwsAlg;
+  public_jwk: JsonWebKey;
+}
+
+/**
+ * Makes the verifier of JWTs of one type (`typ`) under these keys. A header that names another type, an unknown key or
+ * another algorithm than the key's, or anything that must be understood (`crit`), is refused. ES256 takes 85 µs this way;
+ * by WebCrypto it is 235 µs, of which an introspection is hardly more than the other half.
+ */
+export function createVerifier(keys: PublicKey[], typ: string): Verifier {
+  const byId = new Map(
+    keys.map(({ kid, alg, public_jwk }) => [
+      kid,
+      { alg, key: createPublicKey({ key: public_jwk, format: 'jwk' }) },
+    ]),
+  );
+  return (token) => {
+    const [, head = '', claims = '', signature = ''] = compact.exec(token) ?? [];
+    const header = decode(head);
+    const known = typeof header?.kid === 'string' ? byId.get(header.kid) : undefined;
+    if (!header || !known || header.alg !== known.alg || header.crit !== undefined) return null;
+    if (!isOfType(header.typ, typ)) return null;
+    const signed = Buffer.from(token.slice(0, head.length + 1 + claims.length));
+    const isGood = verifyBytes(known.alg, known.key, signed, Buffer.from(signature, 'base64url'));
+    return isGood ? decode(claims) : null;
+  };
+}
+
+const compact = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
+
+// RFC 7515, 4.1.9: the prefix may be left out, and case does not matter.
+function isOfType(given: unknown, typ: string): boolean {
+  return typeof given === 'string' && given.toLowerCase().replace(/^application\//, '') === typ;
+}
+
+function verifyBytes(alg: JwsAlg, key: KeyObject, data: Buffer, signature: Buffer): boolean {
+  if (alg === 'EdDSA') return verify(null, data, key, signature);
+  if (alg === 'RS256') return verify('sha256', data, key, signature);
+  return signature.length === 64 && verify('sha256', data, key, derOf(signature));
+}
+
+/** The DER form of the two numbers of an ECDSA signature; the inverse of {@link numbersOf}. */
+export function derOf(numbers: Buffer): Buffer {
+  const [r, s] = [integerOf(numbers.subarray(0, 32)), integerOf(numbers.subarray(32))];
+  return Buffer.concat([Buffer.of(0x30, r.length + s.length), r, s]);
+}
+
+// As few digits as can be, but one zero in front of a digit whose first bit would be a sign.
+function integerOf(number: Buffer): Buffer {
+  let start = 0;
+  while (start < number.length - 1 && number[start] === 0) start += 1;
+  const digits = number.subarray(start);
+  const sign = digits.readUInt8(0) > 0x7f ? Buffer.of(0) : Buffer.alloc(0);
+  return Buffer.concat([Buffer.of(2, sign.length + digits.length), sign, digits]);
+}
+
+function decode(part: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString());
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
 }
 
 function encode(part: object): string {

@@ -1,7 +1,21 @@
-import { createPublicKey, generateKeyPairSync, type JsonWebKey, sign, verify } from 'node:crypto';
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  type JsonWebKey,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto';
 import test from 'ava';
-import { compactVerify, importJWK, jwtVerify } from 'jose';
-import { createSigner, type JwsAlg, numbersOf } from '../../src/lib/jws.ts';
+import { CompactSign, compactVerify, importJWK, jwtVerify } from 'jose';
+import {
+  createSigner,
+  createVerifier,
+  derOf,
+  type JwsAlg,
+  numbersOf,
+  type PublicKey,
+} from '../../src/lib/jws.ts';
 
 function makeKey(alg: JwsAlg) {
   if (alg === 'EdDSA') return generateKeyPairSync('ed25519');
@@ -27,6 +41,92 @@ for (const alg of ['ES256', 'EdDSA', 'RS256'] as const) {
   });
 }
 
+const algs = ['ES256', 'EdDSA', 'RS256'] as const;
+
+function makeKeys(): { publicKeys: PublicKey[]; pairs: Map<JwsAlg, ReturnType<typeof makeKey>> } {
+  const pairs = new Map(algs.map((alg) => [alg, makeKey(alg)]));
+  const publicKeys = [...pairs].map(([alg, { publicKey }]) => ({
+    kid: `of ${alg}`,
+    alg,
+    public_jwk: publicKey.export({ format: 'jwk' }) as JsonWebKey,
+  }));
+  return { publicKeys, pairs };
+}
+
+test('what others sign is verified, and nothing else is', async (t) => {
+  const { publicKeys, pairs } = makeKeys();
+  const read = createVerifier(publicKeys, 'at+jwt');
+  const claims = { sub: 'ada', n: 1 };
+  for (const alg of algs) {
+    const key = pairs.get(alg)?.privateKey;
+    if (!key) throw new Error(alg);
+    const issue = async (header: object, payload = JSON.stringify(claims)) =>
+      await new CompactSign(Buffer.from(payload))
+        .setProtectedHeader({ alg, kid: `of ${alg}`, typ: 'at+jwt', ...header })
+        .sign(key, { crit: { x: true } });
+    const good = await issue({});
+    t.deepEqual(read(good), claims, alg);
+    t.deepEqual(read(await issue({ typ: 'application/AT+jwt' })), claims, 'the long form of the type');
+    t.is(read(await issue({ typ: 'JWT' })), null, 'another type');
+    t.is(read(await issue({ typ: undefined })), null, 'no type');
+    t.is(read(await issue({ kid: 'nobody' })), null, 'another key');
+    t.is(read(await issue({ kid: undefined })), null, 'no key');
+    t.is(
+      read(await issue({ kid: `of ${algs.find((one) => one !== alg)}` })),
+      null,
+      'the key of another algorithm',
+    );
+    t.is(read(await issue({ crit: ['x'], x: 1 })), null, 'something that must be understood');
+    t.is(read(await issue({}, 'null')), null);
+    t.is(read(await issue({}, 'no JSON')), null);
+    t.is(read(await issue({ kid: '__proto__' })), null);
+    const [head, body, signature = ''] = good.split('.');
+    const other = Buffer.from(JSON.stringify({ ...claims, sub: 'eve' })).toString('base64url');
+    t.is(read(`${head}.${other}.${signature}`), null, 'other claims');
+    t.is(read(`${head}.${body}.`), null, 'no signature');
+    t.is(read(`${head}.${body}.${signature}.`), null);
+    t.is(read(`${head}.${body}.${signature.slice(0, -4)}`), null, 'a short signature');
+    t.is(read(`${head}.${body}.${signature}AAAA`), null, 'a long one');
+    t.is(read(`${head}.${body}.${Buffer.alloc(64).toString('base64url')}`), null, 'zeros');
+    for (const spelling of [
+      ` ${good}`,
+      `${good} `,
+      `${good}=`,
+      good.replace('.', '..'),
+      good.replaceAll('.', ':'),
+    ]) {
+      t.is(read(spelling), null, spelling);
+    }
+    const unsigned = Buffer.from(JSON.stringify({ alg: 'none', kid: `of ${alg}`, typ: 'at+jwt' })).toString(
+      'base64url',
+    );
+    t.is(read(`${unsigned}.${body}.${signature}`), null, 'alg none');
+    t.is(read(`${unsigned}.${body}.`), null, 'alg none without a signature');
+  }
+});
+
+test('garbage is no JWT and never an exception', (t) => {
+  const read = createVerifier(makeKeys().publicKeys, 'at+jwt');
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const heads = [
+    null,
+    1,
+    'x',
+    [],
+    {},
+    { kid: 1 },
+    { kid: 'of ES256' },
+    { kid: 'of ES256', alg: 'ES256', typ: 1 },
+  ];
+  for (const head of heads) t.is(read(`${part(head)}.${part({})}.${part('x')}`), null);
+  for (let i = 0; i < 500; i += 1) {
+    const noise = randomBytes(i % 200).toString('base64url');
+    t.is(read(noise), null);
+    t.is(read(`${noise}.${noise}.${noise}`), null);
+    t.is(read(`${part({ kid: 'of ES256', alg: 'ES256', typ: 'at+jwt' })}.${noise}.${noise}`), null);
+  }
+});
+
 test('the numbers of an ECDSA signature are right, however many zeros they begin with', (t) => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const key = createPublicKey(publicKey.export({ format: 'pem', type: 'spki' }));
@@ -38,6 +138,7 @@ test('the numbers of an ECDSA signature are right, however many zeros they begin
     lengths.add(der.length);
     const numbers = numbersOf(der);
     t.is(numbers.length, 64);
+    t.deepEqual(derOf(numbers), der);
     if (i % 10 === 0 || der.length < 70) {
       t.true(verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, numbers), der.toString('hex'));
     }
