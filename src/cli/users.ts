@@ -6,8 +6,7 @@ import { clearPushTokens } from '../core/devices.ts';
 import { email, username } from '../core/names.ts';
 import { hashNewPassword } from '../core/password_policy.ts';
 import { endAllSessions } from '../core/session_end.ts';
-import { type ListedSession, listLiveSessions } from '../core/session_list.ts';
-import { expiresAt } from '../core/sessions.ts';
+import { type LiveSession, listLiveSessions } from '../core/session_list.ts';
 import { findUser, findUserByLogin, createUser as insertUser, type User } from '../core/users.ts';
 import { parseId } from '../lib/ids.ts';
 import { withDatabase } from './database.ts';
@@ -81,8 +80,8 @@ async function requireUser(db: Db, name: string): Promise<User> {
   return user;
 }
 
-async function listAllLive(db: Db, user_id: string): Promise<ListedSession[]> {
-  const all: ListedSession[] = [];
+async function listAllLive(db: Db, user_id: string): Promise<LiveSession[]> {
+  const all: LiveSession[] = [];
   for (;;) {
     const page = await listLiveSessions(db, user_id, { limit: 200, after: all.at(-1) });
     all.push(...page);
@@ -96,7 +95,7 @@ function describeUser(user: User): Record<string, unknown> {
 }
 
 // The names of `GET /api/sessions`.
-function describeSession(one: ListedSession): Record<string, unknown> {
+function describeSession(one: LiveSession): Record<string, unknown> {
   return {
     id: one.id,
     client: { client_id: one.client_id, client_name: one.client_name },
@@ -112,11 +111,11 @@ function describeSession(one: ListedSession): Record<string, unknown> {
     generation: one.generation,
     created_at: one.created_at,
     last_used_at: one.last_used_at,
-    expires_at: expiresAt(one),
+    expires_at: one.expires_at,
   };
 }
 
-function sessionTable(sessions: ListedSession[]): string {
+function sessionTable(sessions: LiveSession[]): string {
   const headings = [
     'SESSION',
     'DEVICE',

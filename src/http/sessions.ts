@@ -6,6 +6,7 @@ import { type Ending, endAllSessions, endSessions } from '../core/session_end.ts
 import {
   findUserSession,
   type ListedSession,
+  type LiveSession,
   listLiveSessions,
   listRotations,
 } from '../core/session_list.ts';
@@ -145,7 +146,7 @@ export async function tellStory(services: Services, found: ListedSession, curren
   await services.audit.flush();
   const rotations = await listRotations(services.db, found.id);
   return {
-    ...describe(found, current),
+    ...describe({ ...found, expires_at: expiresAt(found) }, current),
     generation: found.generation,
     ...ending(found),
     rotations: rotations.map(({ created_at, ip, user_agent }) => ({ at: created_at, ip, user_agent })),
@@ -192,7 +193,7 @@ function devicesOf(sessions: Session[]): (string | null)[] {
   return sessions.map((one) => one.device_id);
 }
 
-function describe(one: ListedSession, current: string | null) {
+function describe(one: LiveSession, current: string | null) {
   return {
     id: one.id,
     client: { client_id: one.client_id, client_name: one.client_name },
@@ -209,7 +210,7 @@ function describe(one: ListedSession, current: string | null) {
     user_agent: one.user_agent,
     created_at: one.created_at,
     last_used_at: one.last_used_at,
-    expires_at: expiresAt(one),
+    expires_at: one.expires_at,
     is_current: one.id === current,
   };
 }

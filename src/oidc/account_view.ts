@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import { listBrowserSessions } from '../core/browser_sessions.ts';
 import { type ListedConsent, listConsents } from '../core/consents.ts';
 import type { Services } from '../core/services.ts';
-import { type ListedSession, listEndedSessions, listLiveSessions } from '../core/session_list.ts';
+import { type LiveSession, listEndedSessions, listLiveSessions } from '../core/session_list.ts';
 import { renderAccount } from '../pages/account.ts';
 import { type Flash, isFlashCode, type PasswordProblem } from '../pages/account_texts.ts';
 import type { Visitor } from './browser.ts';
@@ -60,7 +60,9 @@ export async function showAccount(
   });
 }
 
-function viewOf(one: ListedSession, visitor: Visitor) {
+type Shown = Omit<LiveSession, 'expires_at' | 'generation'>;
+
+function viewOf(one: Shown, visitor: Visitor) {
   return {
     id: one.id,
     name: one.device_name,
@@ -74,7 +76,7 @@ function viewOf(one: ListedSession, visitor: Visitor) {
   };
 }
 
-function actionsOf(one: ListedSession, to: (local: string) => string) {
+function actionsOf(one: Shown, to: (local: string) => string) {
   return {
     endAction: to(`/sessions/${one.id}/end`),
     ...(one.device_id ? { renameAction: to(`/devices/${one.device_id}/rename`) } : {}),
