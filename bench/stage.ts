@@ -60,8 +60,13 @@ export async function openStage(options: Options): Promise<Stage> {
     async serve(path, env, { profile, pinned = true } = {}) {
       const flags =
         profile === undefined || !options.profile
-          ? []
-          : ['--cpu-prof', `--cpu-prof-dir=${resultsDirectory}`, `--cpu-prof-name=${profile}.cpuprofile`];
+          ? ofStart
+          : [
+              ...ofStart,
+              '--cpu-prof',
+              `--cpu-prof-dir=${resultsDirectory}`,
+              `--cpu-prof-name=${profile}.cpuprofile`,
+            ];
       const server = await start(fileURLToPath(new URL(path, import.meta.url)), env, {
         cores: pinned ? places?.server : undefined,
         flags,
@@ -79,6 +84,9 @@ export async function openStage(options: Options): Promise<Stage> {
     },
   };
 }
+
+/** What `npm start` tells Node; the peers are told the same. */
+const ofStart = ['--max-old-space-size=512', '--max-semi-space-size=8'];
 
 // fork() with taskset as the program: it becomes node, under the same process id.
 async function start(
