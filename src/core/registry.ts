@@ -25,15 +25,24 @@ export interface Registry {
 /** SQL that is true while nothing was changed since `:version`. */
 export const isKnownSql = '(select version from registry) = :version';
 
+// Columns by name: a `*` that was prepared breaks when a newer node adds a column.
+const columnsOfClient =
+  'client_id metadata secrets first_party registered_by rotation_profile refresh_token_retry_window access_token_ttl session_idle_ttl session_absolute_ttl scope resource_server created_at updated_at';
+const columnsOfServer = 'identifier name scope access_token_format access_token_ttl created_at updated_at';
+
+const list = (columns: string) => columns.replaceAll(' ', ', ');
+
 const readClient = statement<Client & { version: number }>(
   'registered_client',
-  () => 'select c.*, (select version from registry) as version from clients c where c.client_id = :client_id',
+  () =>
+    `select ${list(columnsOfClient)}, (select version from registry) as version from clients where client_id = :client_id`,
 );
 
 const readServers = statement<ResourceServer & { version: number }>(
   'registered_servers',
   () => `
-  select r.*, g.version from registry g left join (select * from resource_servers order by identifier limit :limit) r on true`,
+  select ${list(columnsOfServer)}, version from registry
+    left join (select ${list(columnsOfServer)} from resource_servers order by identifier limit :limit) r on true`,
 );
 
 /** Metadata is a few KiB at the most. */

@@ -22,7 +22,8 @@ interface PostgresConnection {
 
 /**
  * Makes a statement of `write`, which is given the database that it is for. In a transaction, and on SQLite, it runs
- * like any other; elsewhere on Postgres it is prepared under `name`, which no other statement may have.
+ * like any other; elsewhere on Postgres it is prepared under `name`, which no other statement may have. It names its
+ * columns: one that was prepared with `*` fails once a newer node has added a column.
  */
 export function statement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
   let prepared: Prepared | undefined;

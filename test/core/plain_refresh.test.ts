@@ -1,7 +1,9 @@
 // The refresh in one statement: it rotates what is plain and in order, and touches nothing else.
 import type { ExecutionContext } from 'ava';
+import { isLive } from '../../src/core/access_tokens.ts';
 import { updateClient } from '../../src/core/clients.ts';
 import type { Db } from '../../src/core/db.ts';
+import { findIntrospection } from '../../src/core/introspection.ts';
 import { type PlainRefresh, refreshPlainSession } from '../../src/core/plain_refresh.ts';
 import {
   type DecodedRefreshToken,
@@ -11,6 +13,7 @@ import {
 import { openRegistry, type Registered } from '../../src/core/registry.ts';
 import { createResourceServer, updateResourceServer } from '../../src/core/resource_servers.ts';
 import { endSessions } from '../../src/core/session_end.ts';
+import { listLiveSessions } from '../../src/core/session_list.ts';
 import { findSession, type NewSession, type Session } from '../../src/core/sessions.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import type { User } from '../../src/core/users.ts';
@@ -216,4 +219,30 @@ testOnStores('a registry that changes while it is read says nothing wrong', asyn
   await makeClient(db);
   t.is(await registry.look(client_id), null);
   t.is((await registry.look(client_id))?.client.client_id, client_id, 'and the next look is whole again');
+});
+
+testOnStores('columns that a newer node adds disturb no statement that is prepared', async (t, store) => {
+  const { db } = store;
+  const { user, session, refresh } = await setScene(store);
+  const { client_id } = refresh.known.client;
+  const registry = openRegistry(db);
+  const claims = { iss: '', sub: user.id, exp: 0, iat: 0, jti: 'x', client_id, sid: session.id };
+  const askAll = async (generation: number) => {
+    const known = await registry.look(client_id);
+    if (!known) return null;
+    const refreshed = await refreshPlainSession(db, {
+      ...refresh,
+      known,
+      token: tokenOf(session, generation),
+    });
+    const asked = await findIntrospection(db, known.version, claims);
+    const listed = await listLiveSessions(db, user.id);
+    return [refreshed !== null, asked?.is_live, await isLive(db, claims), listed.length];
+  };
+  t.deepEqual(await askAll(0), [true, true, true, 1]);
+  for (const table of ['sessions', 'users', 'clients', 'resource_servers', 'registry', 'audit_events']) {
+    await db.schema.alterTable(table, (one) => one.text('of_a_newer_node'));
+  }
+  registry.forget();
+  t.deepEqual(await askAll(1), [true, true, true, 1]);
 });
