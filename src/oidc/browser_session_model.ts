@@ -19,11 +19,22 @@ interface EngineModel {
   destroy(): Promise<void>;
   authTime(): number | undefined;
 }
+type EngineModelClass = {
+  new (payload?: object): EngineModel;
+  verify: (stored: { loginTs?: number }, options?: object) => Promise<object>;
+};
 
 /** The subclass for the browser session: logging out there ends every session that was opened in it. */
 export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
-  const Base = base as unknown as new (payload?: object) => EngineModel;
+  const Base = base as unknown as EngineModelClass;
   class Session extends Base {
+    /** Whether a stored one is still good; the engine asks wherever it finds one. Each use keeps it for at least a second. */
+    static override async verify(stored: { loginTs?: number }, options?: object): Promise<object> {
+      const ends = (stored.loginTs ?? Infinity) + services.config.sessionAbsoluteTtl;
+      if (ends <= Date.now() / 1000) throw new Error('the browser session has reached its absolute end');
+      return await Base.verify.call(Session, stored, options);
+    }
+
     /** When the user logged in, as tokens say it; the engine compares `loginTs` with its own clock. */
     override authTime(): number | undefined {
       const seconds = super.authTime();

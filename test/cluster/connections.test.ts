@@ -52,10 +52,10 @@ async function startImpatient(t: ExecutionContext): Promise<TestServer> {
   t.teardown(store.drop);
   const limits = {
     ...connectionLimits,
-    headers: 1_500,
-    request: 3_000,
-    idle: 2_000,
-    stalled: 5_000,
+    headers: 4_000,
+    request: 8_000,
+    idle: 4_000,
+    stalled: 10_000,
     interval: 200,
   };
   const { config, stop } = await startServer(loadConfig(environment(store.url)), limits);
