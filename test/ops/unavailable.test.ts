@@ -152,8 +152,10 @@ test('connections that are cut cost no more than the requests on them', async (t
       else assertAway(t, answer);
     }
   }
+  const healed: Answer[] = [];
   for (const value of held)
-    await until200(t, () => refresh(server, client, value), 'a refresh after all that');
+    healed.push(await until200(t, () => refresh(server, client, value), 'a refresh after all that'));
+  t.is(new Set(healed.map((answer) => tokensOf(answer).session_id)).size, held.length, 'no session was lost');
 });
 
 test('a Postgres that answers nothing any more is noticed in time', async (t) => {
