@@ -32,7 +32,9 @@ import { accountRoutes } from './oidc/account_page.ts';
 import { createClientRegistry } from './oidc/clients.ts';
 import { cookieKeys } from './oidc/configuration.ts';
 import { interactionRoutes } from './oidc/interactions.ts';
+import { leanEndpoint } from './oidc/lean.ts';
 import { leanIntrospection } from './oidc/lean_introspection.ts';
+import { leanLogin } from './oidc/lean_login.ts';
 import { leanRefresh } from './oidc/lean_refresh.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { guardRegistration } from './oidc/registration.ts';
@@ -81,7 +83,7 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(secureHeaders(config));
   app.use(answerErrors(log));
   app.use(limitBody(config.bodyLimit));
-  if (lean) app.use(leanRefresh(services)).use(leanIntrospection(services));
+  if (lean) app.use(leanToken(services)).use(leanIntrospect(services));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
@@ -96,6 +98,19 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
     else log.error({ err }, 'the app failed');
   });
   return app;
+}
+
+function leanToken(services: Services): Koa.Middleware {
+  const grants = new Map([
+    ['refresh_token', leanRefresh(services)],
+    ['password', leanLogin(services)],
+  ]);
+  return leanEndpoint(services, '/token', ({ grant_type }) => grants.get(String(grant_type)));
+}
+
+function leanIntrospect(services: Services): Koa.Middleware {
+  const introspection = leanIntrospection(services);
+  return leanEndpoint(services, '/introspect', () => introspection);
 }
 
 /** The engine of the moment: the provider, and the middleware that runs it. */

@@ -18,6 +18,8 @@ export interface Registered {
 export interface Registry {
   /** What is known of this client, or null when there is no such client. */
   look: (client_id: string) => Promise<Registered | null>;
+  /** The same, and nothing was changed since, at this moment: for what no statement decides together with the version. */
+  lookNow: (client_id: string) => Promise<Registered | null>;
   /** To be called when a statement found that the version is not the one that was remembered. */
   forget: () => void;
 }
@@ -45,6 +47,8 @@ const readServers = statement<ResourceServer & { version: number }>(
     left join (select ${list(columnsOfServer)} from resource_servers order by identifier limit :limit) r on true`,
 );
 
+const readVersion = statement<{ version: number }>('registry_version', () => 'select version from registry');
+
 /** Metadata is a few KiB at the most. */
 const maxClients = 1_000;
 /** They travel with every refresh. */
@@ -59,7 +63,15 @@ interface Known {
 /** Opens the memory of one process. */
 export function openRegistry(db: Db): Registry {
   let known: Known | null = null;
-  return {
+  const registry: Registry = {
+    async lookNow(client_id) {
+      const found = await registry.look(client_id);
+      if (!found) return null;
+      const [now] = await readVersion(db, {});
+      if (now?.version === found.version) return found;
+      known = null;
+      return null;
+    },
     async look(client_id) {
       known ??= await readKnown(db);
       const { clients, servers, version } = known;
@@ -75,6 +87,7 @@ export function openRegistry(db: Db): Registry {
       known = null;
     },
   };
+  return registry;
 }
 
 async function readKnown(db: Db): Promise<Known> {

@@ -1,5 +1,5 @@
-// The lean paths: the common refresh and the common introspection, from the form to the answer without the engine, which
-// takes several times as long. A lean path answers nothing but success. Whatever it does not know or would refuse goes
+// The lean paths: the common refresh, login and introspection, from the form to the answer without the engine, which takes
+// several times as long. A lean path answers nothing but success (a login also that a password is wrong). Whatever it does not know or would refuse goes
 // to the engine untouched, so that there is one place that refuses, and one that knows proofs, ID tokens and the rest.
 // What is decided is decided by the same functions on both; test/oidc/lean_*.test.ts hold them against each other.
 import type { Context, Middleware } from 'koa';
@@ -8,48 +8,55 @@ import type { Services } from '../core/services.ts';
 import { type Form, readForm } from './form_body.ts';
 import { type Credentials, isConstrained, readCredentials } from './lean_client.ts';
 
-/** Beside its own, every lean path takes the parameters by which a client says who it is. */
-type Given<Name extends string> = Partial<Record<Name | 'client_id' | 'client_secret', string>>;
+/** Parameters that were each sent once; those by which a client says who it is are among them. */
+export type Given = Readonly<Record<string, string | undefined>>;
 
-export interface LeanPath<Name extends string> {
-  path: string;
+export interface LeanPath {
   /** The parameters that it understands; with any other the request is the engine's. */
-  parameters: Name[];
+  parameters: readonly string[];
   /** The body of a 200, or null when the engine is to answer. Nothing may have changed then. */
-  answer: (ctx: Context, form: Given<Name>, credentials: Credentials) => Promise<object | null>;
+  answer: (ctx: Context, form: Given, credentials: Credentials) => Promise<object | null>;
 }
 
-/** The middleware of a lean path. */
-export function leanPath<Name extends string>(
+/** The middleware of the lean paths of one endpoint; `choose` picks by what the form says. */
+export function leanEndpoint(
   services: Services,
-  { path, parameters, answer }: LeanPath<Name>,
+  endpoint: string,
+  choose: (form: Form) => LeanPath | undefined,
 ): Middleware {
-  const names = new Set<string>([...parameters, 'client_id', 'client_secret']);
   return async (ctx, next) => {
-    if (ctx.path !== path || ctx.method !== 'POST' || isConstrained(services, ctx)) return await next();
+    if (ctx.path !== endpoint || ctx.method !== 'POST' || isConstrained(services, ctx)) return await next();
     const read = await readForm(ctx);
     if (!read) return await next();
-    const form = isPlain(read.form, names) ? (read.form as Given<Name>) : null;
+    const path = choose(read.form);
+    const form = path && isPlain(read.form, path.parameters) ? read.form : null;
     const credentials = form && readCredentials(ctx, form);
-    const body = credentials && (await answer(ctx, form, credentials));
+    const body = credentials && (await path?.answer(ctx, form, credentials));
     if (!body) {
       read.giveBack();
       return await next();
     }
-    ctx.state.route = path;
+    ctx.state.route = endpoint;
     ctx.set('Cache-Control', 'no-store');
-    // The engine's headers of CORS; not sooner, because it asks for the origin only while nobody has answered for it.
-    ctx.vary('Origin');
-    ctx.set('Access-Control-Allow-Origin', ctx.get('origin') || '*');
-    ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate');
+    shareWithPages(ctx);
     ctx.body = body;
   };
 }
 
+/** The engine's headers of CORS; not before the answer is certain: it asks for the origin only while nobody has answered. */
+export function shareWithPages(ctx: Context): void {
+  ctx.vary('Origin');
+  ctx.set('Access-Control-Allow-Origin', ctx.get('origin') || '*');
+  ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate');
+}
+
+const byClients = ['client_id', 'client_secret'];
+
 // Each parameter known, sent once, and not empty.
-function isPlain(form: Form, names: ReadonlySet<string>): boolean {
+function isPlain(form: Form, names: readonly string[]): form is Given {
   return Object.entries(form).every(
-    ([name, value]) => names.has(name) && typeof value === 'string' && value !== '',
+    ([name, value]) =>
+      (names.includes(name) || byClients.includes(name)) && typeof value === 'string' && value !== '',
   );
 }
 

@@ -24,7 +24,7 @@ export function isConstrained({ config }: Services, { headers }: Context): boole
 /** Who the request says it is from, in one unambiguous way; else null. */
 export function readCredentials(
   ctx: Context,
-  form: { client_id?: string; client_secret?: string },
+  form: { client_id?: string | undefined; client_secret?: string | undefined },
 ): Credentials | null {
   const header = ctx.headers.authorization;
   if (header !== undefined) {
@@ -61,4 +61,20 @@ export function isAuthentic(
   // Either way of sending it will do, as it does for the engine.
   const hasSecret = method === 'client_secret_basic' || method === 'client_secret_post';
   return hasSecret && verifyClientSecret(client.secrets, client_secret, at);
+}
+
+/**
+ * Whether a client may use a grant and has to prove nothing beside. One that is described by its own document may have to
+ * be fetched again; one that wants bound tokens is refused without a proof.
+ */
+export function mayUse(
+  { registered_by, metadata }: Pick<Client, 'registered_by' | 'metadata'>,
+  grant: string,
+): boolean {
+  return (
+    registered_by !== 'document' &&
+    metadata.grant_types?.includes(grant) === true &&
+    !metadata.dpop_bound_access_tokens &&
+    !metadata.tls_client_certificate_bound_access_tokens
+  );
 }

@@ -1,22 +1,21 @@
 // The lean path of an introspection: a JWT of a session, asked about by a client with a secret.
-import type { Context, Middleware } from 'koa';
+import type { Context } from 'koa';
 import { findIntrospection } from '../core/introspection.ts';
 import type { Services } from '../core/services.ts';
 import { describeClaims, isMeantFor } from './introspection.ts';
-import { isReadable, leanPath } from './lean.ts';
+import { isReadable, type LeanPath } from './lean.ts';
 import { type Credentials, isAuthentic } from './lean_client.ts';
 
 /** Answers introspections that need nothing special. */
-export function leanIntrospection(services: Services): Middleware {
-  return leanPath(services, {
-    path: '/introspect',
+export function leanIntrospection(services: Services): LeanPath {
+  return {
     parameters: ['token', 'token_type_hint'],
     async answer(ctx, { token }, credentials) {
       // Public clients may not ask at all.
       if (!token || credentials.client_secret === null) return null;
       return await introspect(services, ctx, credentials, token);
     },
-  });
+  };
 }
 
 async function introspect(

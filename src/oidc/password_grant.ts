@@ -17,7 +17,7 @@ import { clientRow, originOf, rememberSession } from './request.ts';
 import { defaultScope, requireKnownScopes } from './resources.ts';
 
 // When and how the user logged in belongs into every ID token of the session, those of refreshes too.
-const idTokenClaims = { id_token: { auth_time: null, amr: null } };
+export const idTokenClaims = { id_token: { auth_time: null, amr: null } };
 
 type Context = TokenEndpointGrantContext<{ username?: string; password?: string }>;
 

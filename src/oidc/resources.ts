@@ -44,7 +44,7 @@ export function resourceIndicators(services: Services) {
 
 /** The scopes of one resource server that this client may be granted; `roles` are the user's, null while there is none. */
 export function grantableOf(
-  { config }: Services,
+  { config }: Pick<Services, 'config'>,
   client: Bound,
   identifier: string,
   known: Pick<ResourceServer, 'scope'> | null,
@@ -86,11 +86,20 @@ export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<
   }
 }
 
+/** The server's own scopes that a client may be granted. */
+export function grantableOidc(client: Bound): string[] {
+  return grantable(client, oidcScopes, null);
+}
+
 /** What a client gets that asks for nothing: all it may have of the servers named, but never `admin`, unasked. */
 export function defaultScope(ctx: KoaContextWithOIDC): string[] {
-  const row = clientRow(ctx.oidc.client);
   const offered = Object.values(ctx.oidc.resourceServers ?? {}).flatMap((server) => [...server.scopes]);
-  const registered = row.scope === null ? [] : grantable(row, oidcScopes, null);
+  return unasked(clientRow(ctx.oidc.client), offered);
+}
+
+/** The same, of the scopes that the servers in question offer. */
+export function unasked(client: Bound, offered: string[]): string[] {
+  const registered = client.scope === null ? [] : grantableOidc(client);
   return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
 }
 

@@ -1,0 +1,133 @@
+// The lean path of a login by password: a first-party client with a name or a secret, tokens for our own API that are
+// bound to nothing, no ID token. What the password comes to is said here, since trying it twice would count twice.
+import type { Context } from 'koa';
+import { type DeviceParameters, deviceParameters, registerDevice } from '../core/devices.ts';
+import { attemptLogin } from '../core/login_attempts.ts';
+import type { Registered } from '../core/registry.ts';
+import type { Services } from '../core/services.ts';
+import { openSession } from '../core/sessions.ts';
+import { findUser, isActive, type User } from '../core/users.ts';
+import { AppError } from '../lib/errors.ts';
+import { newId } from '../lib/ids.ts';
+import { type Given, isReadable, type LeanPath, shareWithPages } from './lean.ts';
+import { type Credentials, isAuthentic, mayUse } from './lean_client.ts';
+import { tokensOf } from './lean_tokens.ts';
+import { idTokenClaims, passwordParameters } from './password_grant.ts';
+import { originOf } from './request.ts';
+import { grantableOf, grantableOidc, unasked } from './resources.ts';
+
+/** Answers logins that need nothing special. */
+export function leanLogin(services: Services): LeanPath {
+  return {
+    parameters: ['grant_type', ...passwordParameters.filter((name) => name !== 'resource')],
+    async answer(ctx, form, credentials) {
+      const { username, password } = form;
+      const plan = username && password ? await planLogin(services, ctx, form, credentials) : null;
+      if (!username || !password || !plan) return null;
+      return await logIn(services, ctx, plan, { username, password });
+    },
+  };
+}
+
+interface Plan {
+  known: Registered;
+  scopes: string[];
+  device: DeviceParameters;
+}
+
+// All that needs no password; null when the engine is to answer, before anything was tried.
+async function planLogin(
+  { config, registry, clock }: Services,
+  ctx: Context,
+  form: Given,
+  credentials: Credentials,
+): Promise<Plan | null> {
+  const known = await registry.lookNow(credentials.client_id);
+  const client = known?.client;
+  if (!client?.first_party || !isAuthentic(client, credentials, new Date(clock.now()))) return null;
+  const server = known?.servers.get(config.resource);
+  if (
+    !known ||
+    !mayUse(client, 'password') ||
+    !isReadable(ctx, client) ||
+    server?.access_token_format === 'opaque'
+  )
+    return null;
+  const offered = grantableOf({ config }, client, config.resource, server ?? null, null);
+  const scopes = form.scope ? [...new Set(form.scope.split(' '))] : unasked(client, offered);
+  const possible = new Set([...grantableOidc(client), ...offered]);
+  // An ID token goes along with `openid`; `admin` depends on the user.
+  const isPlain = scopes.every((one) => possible.has(one) && one !== 'openid' && one !== 'admin');
+  const device = deviceParameters.safeParse(form);
+  return isPlain && scopes.length > 0 && device.success ? { known, scopes, device: device.data } : null;
+}
+
+async function logIn(
+  services: Services,
+  ctx: Context,
+  plan: Plan,
+  { username, password }: { username: string; password: string },
+): Promise<object> {
+  // From here on every answer is ours, refusals too.
+  shareWithPages(ctx);
+  ctx.state.route = '/token';
+  const { client_id } = plan.known.client;
+  const { device_id } = plan.device;
+  const attempt = { login: username, password, device_id, client_id, origin: originOf(ctx) };
+  const result = await attemptLogin(services, attempt);
+  if (result.outcome === 'refused') throw new AppError('invalid_grant');
+  if (result.outcome === 'inactive') throw overtakenBy(result.user);
+  return await openPlainSession(services, ctx, plan, result.user);
+}
+
+async function openPlainSession(
+  services: Services,
+  ctx: Context,
+  { known, scopes, device }: Plan,
+  user: User,
+): Promise<object> {
+  const { db, config, clock } = services;
+  const { client } = known;
+  const id = newId();
+  const scope = scopes.join(' ');
+  const offered = grantableOf(
+    services,
+    client,
+    config.resource,
+    known.servers.get(config.resource) ?? null,
+    null,
+  );
+  const granted = scopes.filter((one) => offered.includes(one)).join(' ');
+  const session = await openSession(db, {
+    id,
+    user_id: user.id,
+    proved_hash: user.password_hash,
+    client_id: client.client_id,
+    device_id: (await registerDevice(db, user.id, device))?.id ?? null,
+    grant_payload: { openid: { scope }, ...(granted ? { resources: { [config.resource]: granted } } : {}) },
+    token_payload: {
+      gty: 'password',
+      scope,
+      resource: config.resource,
+      authTime: Math.floor(clock.now() / 1000),
+      amr: ['pwd'],
+      claims: idTokenClaims,
+      sid: id,
+    },
+    idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
+    absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
+    origin: originOf(ctx),
+  });
+  if (!session) throw await overtaken(services, user.id);
+  return tokensOf(services, known, { ...user, ...session });
+}
+
+// Something happened to the user while the password was being verified: a ban, or a change of the password.
+async function overtaken({ db }: Services, user_id: string): Promise<AppError> {
+  const user = await findUser(db, user_id);
+  return !user || (await isActive(db, user)) ? new AppError('invalid_grant') : overtakenBy(user);
+}
+
+function overtakenBy({ status, status_message }: User): AppError {
+  return new AppError('invalid_grant', status_message ?? undefined, { reason: `account_${status}` });
+}
