@@ -37,17 +37,17 @@ export function leanEndpoint(
       return await next();
     }
     ctx.state.route = endpoint;
-    ctx.set('Cache-Control', 'no-store');
-    shareWithPages(ctx);
+    openToPages(ctx);
     ctx.body = body;
   };
 }
 
-/** The engine's headers of CORS; not before the answer is certain: it asks for the origin only while nobody has answered. */
-export function shareWithPages(ctx: Context): void {
+/** The headers that the engine would set; not before it is certain who answers: it asks for the origin while nobody has. */
+export function openToPages(ctx: Context): void {
   ctx.vary('Origin');
   ctx.set('Access-Control-Allow-Origin', ctx.get('origin') || '*');
   ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate');
+  ctx.set('Cache-Control', 'no-store');
 }
 
 const byClients = ['client_id', 'client_secret'];

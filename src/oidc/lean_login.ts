@@ -9,7 +9,7 @@ import { openSession } from '../core/sessions.ts';
 import { findUser, isActive, type User } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { type Given, isReadable, type LeanPath, shareWithPages } from './lean.ts';
+import { type Given, isReadable, type LeanPath, openToPages } from './lean.ts';
 import { type Credentials, isAuthentic, mayUse } from './lean_client.ts';
 import { tokensOf } from './lean_tokens.ts';
 import { idTokenClaims, passwordParameters } from './password_grant.ts';
@@ -69,7 +69,7 @@ async function logIn(
   { username, password }: { username: string; password: string },
 ): Promise<object> {
   // From here on every answer is ours, refusals too.
-  shareWithPages(ctx);
+  openToPages(ctx);
   ctx.state.route = '/token';
   const { client_id } = plan.known.client;
   const { device_id } = plan.device;

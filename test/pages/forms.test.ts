@@ -23,6 +23,7 @@ test('without JavaScript a login carries its fields and the token', async (t) =>
   const own = await useGallery(t);
   const { page } = await openPage(t, { javaScriptEnabled: false });
   await page.goto(`${own.origin}/login`);
+  await page.locator('input[name="username"]:focus').waitFor();
   await page.keyboard.type('ada');
   await page.keyboard.press('Tab');
   await page.keyboard.type('correct horse');
