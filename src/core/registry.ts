@@ -44,7 +44,9 @@ const readServers = statement<ResourceServer & { version: number }>(
   'registered_servers',
   () => `
   select ${list(columnsOfServer)}, version from registry
-    left join (select ${list(columnsOfServer)} from resource_servers order by identifier limit :limit) r on true`,
+    left join (
+      select ${list(columnsOfServer)} from resource_servers order by identifier <> :own_resource, identifier limit :limit
+    ) r on true`,
 );
 
 const readVersion = statement<{ version: number }>('registry_version', () => 'select version from registry');
@@ -60,8 +62,8 @@ interface Known {
   servers: ReadonlyMap<string, ResourceServer>;
 }
 
-/** Opens the memory of one process. */
-export function openRegistry(db: Db): Registry {
+/** Opens the memory of one process. Whether our own API is registered beside is known however many others there are. */
+export function openRegistry(db: Db, own_resource: string): Registry {
   let known: Known | null = null;
   const registry: Registry = {
     async lookNow(client_id) {
@@ -73,7 +75,7 @@ export function openRegistry(db: Db): Registry {
       return null;
     },
     async look(client_id) {
-      known ??= await readKnown(db);
+      known ??= await readKnown(db, own_resource);
       const { clients, servers, version } = known;
       const client = clients.get(client_id) ?? (await findClientAt(db, client_id, version));
       if (client === 'changed') {
@@ -90,8 +92,8 @@ export function openRegistry(db: Db): Registry {
   return registry;
 }
 
-async function readKnown(db: Db): Promise<Known> {
-  const found = await readServers(db, { limit: maxServers });
+async function readKnown(db: Db, own_resource: string): Promise<Known> {
+  const found = await readServers(db, { own_resource, limit: maxServers });
   const servers = found.filter((one) => one.identifier !== null).map((one) => [one.identifier, one] as const);
   return {
     version: found[0]?.version ?? 0,

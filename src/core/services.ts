@@ -55,7 +55,7 @@ export async function openServices(config: Config): Promise<Services> {
       keyring,
       keys,
       verifier: createAccessTokenVerifier(db, config.issuer, keys.list, clock.now),
-      registry: openRegistry(db),
+      registry: openRegistry(db, config.resource),
       limits,
       audit,
       log,

@@ -44,7 +44,7 @@ function tokenOf(session: Session, generation = session.generation): DecodedRefr
 }
 
 async function lookAt(db: Db, client_id: string): Promise<Registered> {
-  const known = await openRegistry(db).look(client_id);
+  const known = await openRegistry(db, own_resource).look(client_id);
   if (!known) throw new Error('there is no such client');
   return known;
 }
@@ -191,7 +191,7 @@ testOnStores(
     const { db } = store;
     const { session, refresh } = await setScene(store);
     const { client_id } = refresh.known.client;
-    const registry = openRegistry(db);
+    const registry = openRegistry(db, own_resource);
     t.deepEqual(await registry.look(client_id), refresh.known);
     await db.transaction((tx) => updateClient(tx, client_id, { client_name: 'Renamed' }));
     t.deepEqual(await registry.look(client_id), refresh.known, 'still remembered');
@@ -211,7 +211,7 @@ testOnStores(
 );
 
 testOnStores('a registry that changes while it is read says nothing wrong', async (t, { db }) => {
-  const registry = openRegistry(db);
+  const registry = openRegistry(db, own_resource);
   const { client_id } = await makeClient(db);
   t.is(await registry.look('nobody'), null);
   t.is(await registry.look('no\0body'), null);
@@ -225,7 +225,7 @@ testOnStores('columns that a newer node adds disturb no statement that is prepar
   const { db } = store;
   const { user, session, refresh } = await setScene(store);
   const { client_id } = refresh.known.client;
-  const registry = openRegistry(db);
+  const registry = openRegistry(db, own_resource);
   const claims = { iss: '', sub: user.id, exp: 0, iat: 0, jti: 'x', client_id, sid: session.id };
   const askAll = async (generation: number) => {
     const known = await registry.look(client_id);
