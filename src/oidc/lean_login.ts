@@ -32,6 +32,8 @@ export function leanLogin(services: Services): LeanPath {
 interface Plan {
   known: Registered;
   scopes: string[];
+  /** Those of them that belong to our own API. */
+  granted: string[];
   device: DeviceParameters;
 }
 
@@ -59,7 +61,8 @@ async function planLogin(
   // An ID token goes along with `openid`; `admin` depends on the user.
   const isPlain = scopes.every((one) => possible.has(one) && one !== 'openid' && one !== 'admin');
   const device = deviceParameters.safeParse(form);
-  return isPlain && scopes.length > 0 && device.success ? { known, scopes, device: device.data } : null;
+  if (!isPlain || scopes.length === 0 || !device.success) return null;
+  return { known, scopes, granted: scopes.filter((one) => offered.includes(one)), device: device.data };
 }
 
 async function logIn(
@@ -83,28 +86,23 @@ async function logIn(
 async function openPlainSession(
   services: Services,
   ctx: Context,
-  { known, scopes, device }: Plan,
+  { known, scopes, granted, device }: Plan,
   user: User,
 ): Promise<object> {
   const { db, config, clock } = services;
   const { client } = known;
   const id = newId();
   const scope = scopes.join(' ');
-  const offered = grantableOf(
-    services,
-    client,
-    config.resource,
-    known.servers.get(config.resource) ?? null,
-    null,
-  );
-  const granted = scopes.filter((one) => offered.includes(one)).join(' ');
   const session = await openSession(db, {
     id,
     user_id: user.id,
     proved_hash: user.password_hash,
     client_id: client.client_id,
     device_id: (await registerDevice(db, user.id, device))?.id ?? null,
-    grant_payload: { openid: { scope }, ...(granted ? { resources: { [config.resource]: granted } } : {}) },
+    grant_payload: {
+      openid: { scope },
+      ...(granted.length > 0 ? { resources: { [config.resource]: granted.join(' ') } } : {}),
+    },
     token_payload: {
       gty: 'password',
       scope,
