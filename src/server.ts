@@ -54,7 +54,9 @@ export async function startServer(settings: Config, limits = connectionLimits): 
  * Starts one of several alike on a database that is ready. Its port is known, so it listens when it can answer. It can
  * stop listening first: who is told to go elsewhere by one must not come to another that is about to say the same.
  */
-export async function startWorker(config: Config): Promise<RunningServer & { stopListening: () => void }> {
+export async function startWorker(
+  config: Config,
+): Promise<RunningServer & { stopListening: () => Promise<void> }> {
   const services = await openServices(config);
   let answer: RequestListener = notYet;
   const server = createBoundedServer((request, response) => answer(request, response), connectionLimits);

@@ -25,8 +25,7 @@ function main(): void {
     if (order.do === 'serve') serve(order.config, order.hasMetrics).catch(failToServe);
     if (order.do === 'read_metrics') void server?.services.metrics.read().then(reportFigures, () => {});
     if (order.do === 'stop_listening') {
-      server?.stopListening();
-      report({ is: 'deaf' });
+      void Promise.resolve(server?.stopListening()).then(() => report({ is: 'deaf' }));
     }
     if (order.do === 'stop') ending.end();
   });

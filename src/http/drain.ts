@@ -1,13 +1,13 @@
 // The end of a server that loses nothing: who is connected gets its answer, who is not goes elsewhere.
 import type { Server as HttpServer } from 'node:http';
 import { Server } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Middleware } from 'koa';
 
 export interface Drain {
   isDraining: () => boolean;
-  /** Accepts no more; who is connected notices nothing yet. */
-  stopListening: () => void;
+  /** Accepts no more, once it returns; who is connected notices nothing yet. */
+  stopListening: () => Promise<void>;
   /** Stops accepting, and returns once every connection is closed. */
   run: () => Promise<void>;
 }
@@ -32,19 +32,24 @@ export function createDrain(server: HttpServer, { whole, quiet }: Patience): Dra
       lastSeen = performance.now();
     });
   });
-  let closed: Promise<boolean> | null = null;
-  const close = () => {
-    closed ??= stopListening(server);
-    return closed;
+  let stopping: Promise<void> | null = null;
+  let closed: Promise<boolean>;
+  const stopListening = () => {
+    stopping ??= acceptWaiting(server).then(() => {
+      closed = close(server);
+    });
+    return stopping;
   };
   return {
     isDraining: () => draining,
-    stopListening: () => void close(),
+    stopListening,
     async run() {
+      const deadline = performance.now() + whole;
+      // In this order: who is sent away must not be able to come back to us.
+      await stopListening();
       draining = true;
       lastSeen = performance.now();
-      const deadline = performance.now() + whole;
-      const closing = close();
+      const closing = closed;
       while (!(await Promise.race([closing, sleep(20, false)]))) {
         if (performance.now() > deadline) server.closeAllConnections();
         else if (inFlight === 0 && performance.now() - lastSeen > quiet) server.closeIdleConnections();
@@ -53,9 +58,30 @@ export function createDrain(server: HttpServer, { whole, quiet }: Patience): Dra
   };
 }
 
+/** Milliseconds for connections that wait to be accepted; newcomers must not be able to keep us here. */
+const longestWelcome = 1_000;
+
+// Connections that the system has taken but not yet handed over would be reset by the close, with their requests unread.
+// Node accepts one in each round of its event loop, so after a round without any there are none.
+async function acceptWaiting(server: HttpServer): Promise<void> {
+  const deadline = performance.now() + longestWelcome;
+  let accepted = true;
+  const note = () => {
+    accepted = true;
+  };
+  server.on('connection', note);
+  while (accepted && performance.now() < deadline) {
+    accepted = false;
+    // The first may come in the round in which we began, after it had looked for connections.
+    await setImmediate();
+    await setImmediate();
+  }
+  server.off('connection', note);
+}
+
 // The close of an HTTP server would also drop idle connections, in the very moment in which a request may be on its
 // way through one of them; the close of what it is built on only stops listening.
-function stopListening(server: HttpServer): Promise<boolean> {
+function close(server: HttpServer): Promise<boolean> {
   return new Promise((resolve) => Server.prototype.close.call(server, () => resolve(true)));
 }
 

@@ -5,6 +5,7 @@ import type { Provider } from 'oidc-provider';
 import { makeOrigin, type Origin } from '../core/audit.ts';
 import { endBrowserSession } from '../core/browser_sessions.ts';
 import { withdrawConsent } from '../core/consents.ts';
+import { isText } from '../core/db.ts';
 import { clearPushTokens, deviceName, renameDevice } from '../core/devices.ts';
 import { deleteBrowserSessions } from '../core/oidc_models.ts';
 import { changePassword } from '../core/password_change.ts';
@@ -75,8 +76,10 @@ function whenSignedIn(services: Services, provider: () => Provider, action: Acti
 
 function whenGenuine(action: Action): Action {
   return async (visit) => {
-    if (isCsrfToken(visit.services, visit.visitor.id, field(visit.ctx, 'csrf'))) return await action(visit);
-    back(visit, 'form_expired');
+    const { services, ctx, visitor } = visit;
+    if (!isCsrfToken(services, visitor.id, field(ctx, 'csrf'))) return back(visit, 'form_expired');
+    if (!Object.values<string>(ctx.params).every(isText)) return back(visit, 'not_found');
+    await action(visit);
   };
 }
 

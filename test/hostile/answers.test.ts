@@ -1,5 +1,5 @@
 // What the fuzzers found: requests that once made the server fail, each under the name of what was seen.
-import { makeClient } from '../helpers/builders.ts';
+import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { assertRefused, send } from '../helpers/client.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { formOf, openUserAgent, textOf } from '../helpers/user_agent.ts';
@@ -48,4 +48,19 @@ testOnServers('an error that the engine does not describe is described all the s
     form: { client_id, response_type: 'code', request_uri: 'https://app.example/request' },
   });
   assertRefused(t, answer, { status: 400, error: 'request_uri_not_supported' });
+});
+
+testOnServers('nothing at the account page goes by a name with NUL in it', async (t, server) => {
+  const ua = openUserAgent(server.url);
+  const user = await makeUser(server.db);
+  const page = await ua.open(`${server.url}/account`);
+  const account = await ua.submit(page, '/account/login', { username: user.username, password });
+  const { csrf = '' } = formOf(account, '/account/logout').fields;
+  const actions = ['sessions/%00/end', 'devices/%00/rename', 'browsers/a%00b/end', 'consents/%00/withdraw'];
+  for (const action of actions) {
+    const body = new URLSearchParams({ csrf, name: 'Phone' });
+    const answer = await ua.send(`${server.url}/account/${action}`, { method: 'POST', body });
+    t.is(answer.status, 303, action);
+    t.is(answer.location, `${server.url}/account?said=not_found`, action);
+  }
 });

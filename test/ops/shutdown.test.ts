@@ -56,6 +56,19 @@ testOnStores(
   },
 );
 
+testOnStores('who had only just connected when it was told to stop is answered too', async (t, store) => {
+  const { url, child, exited } = await spawnServer(t, store.url, production);
+  child.kill('SIGSTOP');
+  // The system takes these connections by itself; the process learns of them and of its end in the same moment.
+  const answers = Array.from({ length: 40 }, () => post(new Agent(), `${url}/token`, ''));
+  await sleep(500);
+  child.kill('SIGTERM');
+  child.kill('SIGCONT');
+  const all = await Promise.all(answers);
+  t.deepEqual([...new Set(all.map(({ response }) => response.statusCode))], [400]);
+  t.is(await exited, 0);
+});
+
 testOnStores('a server that drains is not ready', async (t, store) => {
   const server = await spawnServer(t, store.url, production);
   const slow = await half(t, server.url, '/token');

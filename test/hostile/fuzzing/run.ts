@@ -3,6 +3,7 @@
 import type { ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { secret } from '../../helpers/builders.ts';
+import { pickSeed } from '../../helpers/fuzzing.ts';
 import type { TestServer } from '../../helpers/server.ts';
 import { makeStore, type StoreName } from '../../helpers/stores.ts';
 import { assertCleanLog, problemOf } from './checks.ts';
@@ -12,7 +13,7 @@ import { type FuzzRequest, sendFuzzed } from './request.ts';
 import { marker } from './values.ts';
 import { areAlive, makeBystander, makeReferences } from './world.ts';
 
-const { FUZZ_SEED, FUZZ_PATH, FUZZ_RUNS, SOAK } = process.env;
+const { FUZZ_PATH, FUZZ_RUNS, SOAK } = process.env;
 
 /** Milliseconds that are fuzzed, and the sequences of up to eight requests that are enough before. */
 const time = SOAK ? 300_000 : 25_000;
@@ -87,14 +88,16 @@ async function runAll(
     numRuns: runs,
     interruptAfterTimeLimit: time,
     markInterruptAsFailure: false,
-    ...(FUZZ_SEED === undefined ? {} : { seed: Number(FUZZ_SEED) }),
+    seed: pickSeed(),
     ...(FUZZ_PATH === undefined ? {} : { path: FUZZ_PATH, endOnFailure: true }),
   });
   if (!result.failed) return;
-  const { seed, counterexamplePath, counterexample, errorInstance } = result;
+  const { counterexamplePath, counterexample, errorInstance } = result;
   const said = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
   const asked = JSON.stringify(counterexample?.[0])?.replaceAll(/x{200,}/g, 'x…');
-  throw new Error(`FUZZ_SEED=${seed} FUZZ_PATH=${counterexamplePath}\n${said}\n${asked?.slice(0, 3_000)}`);
+  throw new Error(
+    `FUZZ_SEED=${result.seed} FUZZ_PATH=${counterexamplePath}\n${said}\n${asked?.slice(0, 3_000)}`,
+  );
 }
 
 /** The last line of the log that tells of a failure. */
