@@ -6,7 +6,7 @@ import { idFromBytes, idToBytes } from '../lib/ids.ts';
 
 const prefix = 'krt_';
 const purpose = 'refresh-token';
-const bodyLength = 69;
+const tokenLength = 69;
 const proofOffset = 21;
 const proofLength = 16;
 const tagOffset = proofOffset + proofLength;
@@ -19,6 +19,8 @@ export interface DecodedRefreshToken {
   generation: number;
   key_id: number;
   proof: Buffer;
+  /** All of these as bytes, which the tag is over. */
+  body: Buffer;
   tag: Buffer;
 }
 
@@ -42,19 +44,13 @@ export function looksLikeRefreshToken(value: string): boolean {
 export function mintRefreshToken(keyring: Keyring, session: TokenSource, generation: number): string {
   const key_id = keyring.current.id;
   const proof = proofOf(session.salt, generation);
-  const body = bodyOf({ key_id, session_id: session.id, generation, proof });
-  const tag = mac(keyring.current.keyFor(purpose), body);
-  return prefix + Buffer.concat([body, tag]).toString('base64url');
-}
-
-// What the tag is over.
-function bodyOf({ key_id, session_id, generation, proof }: Omit<DecodedRefreshToken, 'tag'>): Buffer {
-  const body = Buffer.alloc(tagOffset);
-  body.writeUInt8(key_id, 0);
-  idToBytes(session_id).copy(body, 1);
-  body.writeUInt32BE(generation, 17);
-  proof.copy(body, proofOffset);
-  return body;
+  const bytes = Buffer.alloc(tokenLength);
+  bytes.writeUInt8(key_id, 0);
+  idToBytes(session.id).copy(bytes, 1);
+  bytes.writeUInt32BE(generation, 17);
+  proof.copy(bytes, proofOffset);
+  mac(keyring.current.keyFor(purpose), bytes.subarray(0, tagOffset)).copy(bytes, tagOffset);
+  return prefix + bytes.toString('base64url');
 }
 
 // What only the salt gives, for one generation: an old token tells nothing of the next one's. A plain hash, because
@@ -76,7 +72,7 @@ export function decodeRefreshToken(value: string): DecodedRefreshToken | null {
   const text = value.slice(prefix.length);
   const bytes = Buffer.from(text, 'base64url');
   // The decoder passes over what is not of its alphabet: without the second test, many strings would be one token.
-  if (bytes.length !== bodyLength || bytes.toString('base64url') !== text) return null;
+  if (bytes.length !== tokenLength || bytes.toString('base64url') !== text) return null;
   const generation = bytes.readUInt32BE(17);
   if (generation > maxGeneration) return null;
   return {
@@ -84,6 +80,7 @@ export function decodeRefreshToken(value: string): DecodedRefreshToken | null {
     session_id: idFromBytes(bytes.subarray(1, 17)),
     generation,
     proof: bytes.subarray(proofOffset, tagOffset),
+    body: bytes.subarray(0, tagOffset),
     tag: bytes.subarray(tagOffset),
   };
 }
@@ -95,7 +92,7 @@ export function decodeRefreshToken(value: string): DecodedRefreshToken | null {
 export function isMinted(keyring: Keyring, token: DecodedRefreshToken): boolean {
   const key = keyring.find(token.key_id);
   if (!key) return false;
-  return equalBytes(mac(key.keyFor(purpose), bodyOf(token)), token.tag);
+  return equalBytes(mac(key.keyFor(purpose), token.body), token.tag);
 }
 
 /** Whether this deployment minted `token` for `session`. Constant time in tag and proof. */

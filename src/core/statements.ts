@@ -2,22 +2,18 @@
 // some 50 to 100 µs to build, format and unwrap what a refresh asks; this needs about a tenth of that.
 import type { EventEmitter } from 'node:events';
 import type { Knex } from 'knex';
+import type pg from 'pg';
 import { type Db, isPostgres, present, presentOnPostgres, rows } from './db.ts';
+import { executePrepared, type Prepared } from './prepared_query.ts';
 
 type Values = Record<string, Knex.RawBinding | string[]>;
 
 /** A statement whose values are named; `:now` in it is the present and is not among them. */
 export type Statement<Row> = (db: Db, values: Values) => Promise<Row[]>;
 
-interface Prepared {
-  name: string;
-  text: string;
+interface Numbered extends Prepared {
   /** Which value each `$n` of the text is. */
   order: string[];
-}
-
-interface PostgresConnection {
-  query: (query: { name: string; text: string; values: unknown[] }) => Promise<{ rows: unknown[] }>;
 }
 
 /**
@@ -26,7 +22,7 @@ interface PostgresConnection {
  * columns: one that was prepared with `*` fails once a newer node has added a column.
  */
 export function statement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
-  let prepared: Prepared | undefined;
+  let prepared: Numbered | undefined;
   return async (db, values) => {
     if (db.isTransaction || !isPostgres(db)) {
       return await rows<Row>(db, write(db), { ...values, now: present(db) } as Record<
@@ -40,7 +36,7 @@ export function statement<Row>(name: string, write: (db: Db) => string): Stateme
 }
 
 // `::` casts; a name stands behind a single colon.
-function prepare(name: string, sql: string): Prepared {
+function prepare(name: string, sql: string): Numbered {
   const order: string[] = [];
   const text = sql.replaceAll(/(?<!:):([a-z_]+)/g, (_whole, word: string) => {
     if (word === 'now') return presentOnPostgres;
@@ -53,14 +49,19 @@ function prepare(name: string, sql: string): Prepared {
 let sent = 0;
 
 // Knex's pool and Knex's events, so that limits, recovery and traces see these statements like all others.
-async function run(db: Db, { name, text, order }: Prepared, values: Values): Promise<unknown[]> {
+async function run(db: Db, prepared: Numbered, values: Values): Promise<unknown[]> {
   const { client } = db;
-  const connection: PostgresConnection = await client.acquireConnection();
-  const told = (db as Knex).listenerCount('query') > 0 ? tell(client, text) : null;
+  const connection: pg.ClientBase = await client.acquireConnection();
+  const told = (db as Knex).listenerCount('query') > 0 ? tell(client, prepared.text) : null;
   try {
-    const result = await connection.query({ name, text, values: order.map((word) => values[word]) });
-    told?.('query-response', result);
-    return result.rows;
+    const { order } = prepared;
+    const found = await executePrepared(
+      connection,
+      prepared,
+      order.map((word) => values[word]),
+    );
+    told?.('query-response', { rows: found });
+    return found;
   } catch (error) {
     told?.('query-error', error);
     throw error;

@@ -18,11 +18,14 @@ export function createAddressReader({
   const forwarded = [...standard, ...(certificateHeader ? [certificateHeader] : [])];
   return (request) => {
     const peer = plain(request.socket.remoteAddress ?? '');
-    const chain = [...forwardedFor(request), peer];
-    if (trust.hops > 0) return chain.at(-1 - Math.min(trust.hops, chain.length - 1)) ?? peer;
+    if (trust.hops > 0) {
+      const chain = [...forwardedFor(request), peer];
+      return chain.at(-1 - Math.min(trust.hops, chain.length - 1)) ?? peer;
+    }
     if (trust.addresses.length > 0 && contains(trusted, peer))
-      return chain.findLast((one) => !contains(trusted, one)) ?? peer;
-    for (const name of forwarded) delete request.headers[name];
+      return [...forwardedFor(request), peer].findLast((one) => !contains(trusted, one)) ?? peer;
+    // Only what is there: an object from which was deleted is slow to read ever after.
+    for (const name of forwarded) if (name in request.headers) delete request.headers[name];
     return peer;
   };
 }

@@ -48,6 +48,11 @@ export function secureHeaders({ issuer }: Config): Middleware {
         directives: { defaultSrc: ["'none'"], scriptSrc: ["'self'"], frameAncestors: ["'none'"] },
       },
       crossOriginResourcePolicy: { policy: 'cross-origin' },
+      // What only Internet Explorer, Flash and Chrome before 78 listened to.
+      xDownloadOptions: false,
+      xPermittedCrossDomainPolicies: false,
+      xXssProtection: false,
+      xDnsPrefetchControl: false,
     }),
   );
   return async (ctx, next) => {

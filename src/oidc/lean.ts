@@ -44,10 +44,11 @@ export function leanEndpoint(
 
 /** The headers that the engine would set; not before it is certain who answers: it asks for the origin while nobody has. */
 export function openToPages(ctx: Context): void {
-  ctx.vary('Origin');
-  ctx.set('Access-Control-Allow-Origin', ctx.get('origin') || '*');
-  ctx.set('Access-Control-Expose-Headers', 'WWW-Authenticate');
-  ctx.set('Cache-Control', 'no-store');
+  const { res } = ctx;
+  res.setHeader('Vary', 'Origin');
+  res.setHeader('Access-Control-Allow-Origin', ctx.headers.origin || '*');
+  res.setHeader('Access-Control-Expose-Headers', 'WWW-Authenticate');
+  res.setHeader('Cache-Control', 'no-store');
 }
 
 const byClients = ['client_id', 'client_secret'];

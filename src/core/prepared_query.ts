@@ -1,0 +1,112 @@
+// One execution of a prepared statement, as the driver lets others write them (pg-cursor is another). The driver's own asks
+// for the description of the rows each time and works it out anew, which costs as much as the rows themselves; this one
+// asks when a connection prepares the statement.
+import pg from 'pg';
+import { prepareValue } from 'pg/lib/utils.js';
+
+/** A statement that connections prepare under its name. */
+export interface Prepared {
+  name: string;
+  text: string;
+  /** How its rows are read; unknown until the first connection has prepared it. */
+  columns?: Column[];
+}
+
+interface Column {
+  name: string;
+  read: (text: string) => unknown;
+}
+
+/** What this file uses of a connection of the driver. */
+interface Wire {
+  stream: { cork: () => void; uncork: () => void };
+  parsedStatements: Record<string, string>;
+  submittedNamedStatements: Record<string, string>;
+  parse: (message: { name: string; text: string }) => void;
+  bind: (message: { statement: string; values: unknown[] }) => void;
+  describe: (message: { type: 'P' }) => void;
+  execute: () => void;
+  sync: () => void;
+}
+
+type Row = Record<string, unknown>;
+
+/** Executes a statement on a client of the driver that nobody else uses, preparing it there first when need be. */
+export function executePrepared(
+  client: { query: (query: pg.Submittable) => unknown },
+  prepared: Prepared,
+  values: unknown[],
+): Promise<Row[]> {
+  return new Promise((resolve, reject) => {
+    const callback = (error: unknown, rows: Row[]) => (error ? reject(error) : resolve(rows));
+    // Here, where one that cannot be written does no harm: an error in the middle of a message would leave the client stuck.
+    const written = values.map((value) => prepareValue(value));
+    client.query(new PreparedQuery(prepared, written, callback) as unknown as pg.Submittable);
+  });
+}
+
+class PreparedQuery {
+  /** Read by the client, which keeps account of what its connection has prepared. */
+  readonly name: string;
+  readonly text: string;
+  /** Called by the client, too, when its connection breaks. */
+  callback: (error: unknown, rows: Row[]) => void;
+  private readonly prepared: Prepared;
+  private readonly values: unknown[];
+  private readonly rows: Row[] = [];
+
+  constructor(prepared: Prepared, values: unknown[], callback: (error: unknown, rows: Row[]) => void) {
+    this.name = prepared.name;
+    this.text = prepared.text;
+    this.prepared = prepared;
+    this.values = values;
+    this.callback = callback;
+  }
+
+  // All messages in one write: each would be a call to the system of its own.
+  submit(wire: Wire): null {
+    wire.stream.cork();
+    try {
+      const isNew = wire.parsedStatements[this.name] === undefined;
+      if (isNew) {
+        wire.parse({ name: this.name, text: this.text });
+        wire.submittedNamedStatements[this.name] = this.text;
+      }
+      wire.bind({ statement: this.name, values: this.values });
+      if (isNew || !this.prepared.columns) wire.describe({ type: 'P' });
+      wire.execute();
+      wire.sync();
+    } finally {
+      wire.stream.uncork();
+    }
+    return null;
+  }
+
+  handleRowDescription({ fields }: { fields: { name: string; dataTypeID: number }[] }): void {
+    this.prepared.columns = fields.map(({ name, dataTypeID }) => ({
+      name,
+      read: pg.types.getTypeParser(dataTypeID),
+    }));
+  }
+
+  handleDataRow({ fields }: { fields: (string | null)[] }): void {
+    const { columns = [] } = this.prepared;
+    const row: Row = {};
+    for (let index = 0; index < columns.length; index += 1) {
+      const { name, read } = columns[index] as Column;
+      const text = fields[index] ?? null;
+      row[name] = text === null ? null : read(text);
+    }
+    this.rows.push(row);
+  }
+
+  handleCommandComplete(): void {}
+
+  handleError(error: unknown): void {
+    this.callback(error, []);
+  }
+
+  handleReadyForQuery(): void {
+    this.callback(null, this.rows);
+  }
+}
