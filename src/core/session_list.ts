@@ -1,4 +1,6 @@
 // Sessions as their owners see them: the live ones, the ended ones, one with its story.
+import { parseId } from '../lib/ids.ts';
+import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_tokens.ts';
 import { type AuditEvent, listSessionEvents } from './audit.ts';
 import { type Db, isPostgres, later, present, rows } from './db.ts';
 import { isExpiredSql, type Session } from './sessions.ts';
@@ -60,7 +62,20 @@ const liveSql = (db: Db, behind = '') => `
   order by s.last_used_at desc, s.id desc limit :limit`;
 
 // What apps and pages ask for nearly always.
-const findFirstPage = statement<LiveSession>('live_sessions', liveSql);
+const findFirstPage = statement<LiveSession>('live_sessions', (db) => liveSql(db));
+
+const findForToken = statement<LiveSession>('live_sessions_for_token', (db) =>
+  liveSql(db, `and exists (${liveSessionTokenSql(db)})`),
+);
+
+/**
+ * The same first page for whoever holds an access token of a session, whose signature has been checked: empty when the
+ * token does not live any more, since else its own session is among them. One SELECT for what would be two.
+ */
+export async function listForToken(db: Db, claims: AccessTokenClaims, limit: number): Promise<LiveSession[]> {
+  const sid = parseId(claims.sid);
+  return sid ? await findForToken(db, { ...valuesOf(claims), user_id: claims.sub, sid, limit }) : [];
+}
 
 /** A user's live sessions, last used first, `limit` at a time. */
 export async function listLiveSessions(

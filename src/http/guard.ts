@@ -1,45 +1,71 @@
 // Who is calling: the access token of a request to our own API, verified (RFC 6750, RFC 9449).
-import type { Context } from 'koa';
-import type { AccessTokenClaims } from '../core/access_tokens.ts';
+import type { Context, Middleware } from 'koa';
+import { type AccessTokenClaims, isJwt, isLive } from '../core/access_tokens.ts';
 import { findClient } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';
 import { certificateThumbprint, readCertificate } from '../lib/certificate.ts';
 import { AppError } from '../lib/errors.ts';
-import { allowOriginOfToken } from './cors.ts';
+import { allowClientOrigin, allowOriginOfToken } from './cors.ts';
 import { verifyProof } from './dpop.ts';
 import { resourceMetadataUrl } from './resource_metadata.ts';
-import type { Auth, Call } from './routes.ts';
+import type { Auth, Call, Route } from './routes.ts';
 
 const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account', admin: 'admin' };
 
 /**
- * The claims of the caller's token, which must be meant for this API, belong to a live session and carry the scope of
- * `auth`. Refuses with `invalid_token` (401) or `insufficient_scope` (403), each with its `WWW-Authenticate`.
+ * Lets nobody pass to a route but those whom its `auth` admits; their claims are `ctx.state.caller`. It comes first of
+ * all: a caller without a good token learns nothing about what its request would have had to look like. Refuses with
+ * `invalid_token` (401) or `insufficient_scope` (403), each with its `WWW-Authenticate`.
  */
-export async function authorize(
+export function guard(services: Services, { auth, provesCaller }: Route): Middleware {
+  if (auth === 'public') return async (_ctx, next) => await next();
+  return async (ctx, next) => {
+    ctx.set('Cache-Control', 'no-store');
+    const caller = await authorize(services, ctx, auth, provesCaller);
+    ctx.state.caller = caller;
+    await allowClientOrigin(services, ctx, caller.client_id);
+    try {
+      await next();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const isDead = error.code === 'invalid_token' || (provesCaller && !(await isLive(services.db, caller)));
+      throw isDead ? refuseToken(services, ctx) : error;
+    }
+  };
+}
+
+// The claims of the caller's token, which must be meant for this API and carry the scope of `auth`. Unless somebody else is
+// going to find that out, it lives.
+async function authorize(
   services: Services,
   ctx: Context,
   auth: Exclude<Auth, 'public'>,
+  provedLater: boolean,
 ): Promise<Call['caller']> {
   const presented = readToken(ctx.get('authorization'));
   if (!presented)
     throw challenge(services, ctx, new AppError('invalid_token', 'an access token is required'));
-  const claims = await services.verifier.verify(presented.token);
-  const isOurs = claims !== null && claims.aud === services.config.resource;
+  const { verifier, config, db } = services;
+  const isProvedLater = provedLater && isJwt(presented.token);
+  const claims = await (isProvedLater ? verifier.read(presented.token) : verifier.verify(presented.token));
+  const isOurs = claims !== null && claims.aud === config.resource;
   if (!isOurs || !(await isPossessed(services, ctx, claims, presented))) {
     await allowOriginOfToken(services, ctx, presented.token);
-    throw challenge(services, ctx, new AppError('invalid_token'), 'invalid_token');
+    throw refuseToken(services, ctx);
   }
-  if (!(await mayCall(services, claims, auth))) {
-    throw challenge(
-      services,
-      ctx,
-      new AppError('insufficient_scope'),
-      `insufficient_scope", scope="${scopes[auth]}`,
-    );
-  }
-  return claims as Call['caller'];
+  if (await mayCall(services, claims, auth)) return claims as Call['caller'];
+  if (isProvedLater && !(await isLive(db, claims))) throw refuseToken(services, ctx);
+  throw challenge(
+    services,
+    ctx,
+    new AppError('insufficient_scope'),
+    `insufficient_scope", scope="${scopes[auth]}`,
+  );
+}
+
+function refuseToken(services: Services, ctx: Context): AppError {
+  return challenge(services, ctx, new AppError('invalid_token'), 'invalid_token');
 }
 
 // The scope is what the token was given; the role and the client's registration are what still holds. A public client is

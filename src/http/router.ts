@@ -7,8 +7,7 @@ import type { z } from 'zod';
 import type { ClientRegistry } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { AppError } from '../lib/errors.ts';
-import { allowClientOrigin } from './cors.ts';
-import { authorize } from './guard.ts';
+import { guard } from './guard.ts';
 import { originOf } from './request.ts';
 import type { Call, Route } from './routes.ts';
 
@@ -22,18 +21,6 @@ export function createRouter(services: Services, registry: ClientRegistry, route
     router.register(row.path, [row.method], steps as never);
   }
   return router;
-}
-
-// First of all: a caller without a good token learns nothing about what its request would have had to look like.
-function guard(services: Services, row: Route): Middleware {
-  return async (ctx, next) => {
-    if (row.auth !== 'public') {
-      ctx.set('Cache-Control', 'no-store');
-      ctx.state.caller = await authorize(services, ctx, row.auth);
-      await allowClientOrigin(services, ctx, ctx.state.caller.client_id);
-    }
-    await next();
-  };
 }
 
 function run(services: Services, registry: ClientRegistry, row: Route): Middleware {

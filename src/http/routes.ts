@@ -41,6 +41,11 @@ export interface Route {
   response?: z.ZodType;
   /** Refusals beside those that every route of its kind has. */
   errors: ErrorName[];
+  /**
+   * Set when the handler finds out by itself, with what it reads, whether the caller's token lives, and throws
+   * `invalid_token` when it does not. What the token says has been checked all the same.
+   */
+  provesCaller: boolean;
   handler: (call: Call) => Promise<unknown>;
 }
 
@@ -58,6 +63,7 @@ interface Row<P extends Shape, Q extends Shape, B extends z.ZodType> {
   body?: B;
   response?: z.ZodType;
   errors?: ErrorName[];
+  provesCaller?: boolean;
   handler: (call: Call<Values<P>, Values<Q>, z.output<B>>) => Promise<unknown>;
 }
 
@@ -67,7 +73,7 @@ export function route<
   Q extends Shape = Record<never, never>,
   B extends z.ZodType = z.ZodUndefined,
 >(row: Row<P, Q, B>): Route {
-  const { params, query, body, response, errors, status, handler, ...rest } = row;
+  const { params, query, body, response, errors, status, provesCaller, handler, ...rest } = row;
   return {
     ...rest,
     status: status ?? 200,
@@ -76,6 +82,7 @@ export function route<
     ...(body ? { body } : {}),
     ...(response ? { response } : {}),
     errors: errors ?? [],
+    provesCaller: provesCaller ?? false,
     handler: handler as Route['handler'],
   };
 }

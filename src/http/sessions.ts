@@ -1,5 +1,6 @@
 // The caller's sessions: list, read, end, log out.
 import { z } from 'zod';
+import { isLive } from '../core/access_tokens.ts';
 import { clearPushTokens } from '../core/devices.ts';
 import type { Services } from '../core/services.ts';
 import { type Ending, endAllSessions, endSessions } from '../core/session_end.ts';
@@ -7,6 +8,7 @@ import {
   findUserSession,
   type ListedSession,
   type LiveSession,
+  listForToken,
   listLiveSessions,
   listRotations,
 } from '../core/session_list.ts';
@@ -71,6 +73,7 @@ export const sessionRoutes = [
     summary: 'List my live sessions, last used first',
     query: paging,
     response: sessionList,
+    provesCaller: true,
     handler: listMySessions,
   }),
   route({
@@ -110,7 +113,13 @@ export const sessionRoutes = [
 const position = z.tuple([z.iso.datetime(), z.uuid()]);
 
 async function listMySessions({ services, caller, query }: Call<unknown, Page>) {
-  return await listPage(services, caller.sub, query, caller.sid);
+  if (query.cursor !== undefined) {
+    if (!(await isLive(services.db, caller))) throw new AppError('invalid_token');
+    return await listPage(services, caller.sub, query, caller.sid);
+  }
+  const found = await listForToken(services.db, caller, query.limit + 1);
+  if (found.length === 0) throw new AppError('invalid_token');
+  return pageOf(found, query.limit, caller.sid);
 }
 
 interface Page {
@@ -128,6 +137,11 @@ export async function listPage(
   const at = readCursor(cursor, position);
   const after = at && { last_used_at: new Date(at[0]), id: at[1] };
   const found = await listLiveSessions(services.db, user_id, { limit: limit + 1, after });
+  return pageOf(found, limit, current);
+}
+
+// One more than the limit was looked for: it tells that there is another page.
+function pageOf(found: LiveSession[], limit: number, current: string | null) {
   const page = found.slice(0, limit);
   const last = page.at(-1);
   return {

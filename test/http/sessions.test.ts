@@ -1,5 +1,6 @@
 // The caller's sessions: the list, one session's story, and its end.
 import type { User } from '../../src/core/users.ts';
+import { newId } from '../../src/lib/ids.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused, granted, type Json } from '../helpers/client.ts';
 import { api, isActive, refresh, revoke, type SignedIn, signIn, tokensOf } from '../helpers/oauth.ts';
@@ -203,4 +204,46 @@ testOnServers('all of it wants a token with the scope account', async (t, server
     );
   }
   t.is((await server.db('sessions').where({ user_id: user.id }).whereNull('ended_at')).length, 1);
+});
+
+// The list finds out by itself, in its one statement, whether the token that asks for it lives.
+testOnServers('to a token that died in any way, the list says only that', async (t, server) => {
+  const { db } = server;
+  const ways: Record<string, (one: SignedIn) => PromiseLike<unknown>> = {
+    'its session was ended': ({ tokens }) => api(server, 'POST /logout', tokens.access_token, {}),
+    'it was revoked': ({ tokens, client }) => revoke(server, tokens.access_token, client),
+    'its user is disabled': ({ user }) => db('users').where({ id: user.id }).update({ status: 'disabled' }),
+    'its user moved on': ({ user }) => db('users').where({ id: user.id }).increment('token_version'),
+    'its session expired': ({ tokens }) =>
+      db('sessions')
+        .where({ id: tokens.session_id })
+        .update({ absolute_expires_at: new Date(Date.now() - 1_000) }),
+    'its session is gone': ({ tokens }) => db('sessions').where({ id: tokens.session_id }).delete(),
+  };
+  const cursor = Buffer.from(JSON.stringify([new Date().toISOString(), newId()])).toString('base64url');
+  const queries = ['', '?limit=1', '?limit=0', '?cursor=x', `?cursor=${cursor}`, '?whatever=1'];
+  for (const [way, die] of Object.entries(ways)) {
+    const user = await makeUser(db);
+    const one = await signIn(server, { user });
+    // Somebody else's token for the same list lives on.
+    const other = await signIn(server, { user });
+    t.is((await list(server, one)).sessions.length, 2);
+    await die(one);
+    for (const query of queries) {
+      const answer = await api(server, `GET /sessions${query}`, one.tokens.access_token);
+      assertRefused(t, answer, { status: 401, error: 'invalid_token' }, `${way}: ${query}`);
+      t.regex(String(answer.headers['www-authenticate']), /error="invalid_token"/);
+    }
+    if (!/user/.test(way)) t.true((await list(server, other)).sessions.length > 0, way);
+  }
+});
+
+testOnServers('a token without the scope is told so, unless it is dead', async (t, server) => {
+  const { tokens } = await signIn(server, { form: { scope: 'openid' } });
+  const ask = () => api(server, 'GET /sessions', tokens.access_token);
+  const refused = await ask();
+  assertRefused(t, refused, { status: 403, error: 'insufficient_scope' });
+  t.regex(String(refused.headers['www-authenticate']), /scope="account"/);
+  await server.db('sessions').where({ id: tokens.session_id }).delete();
+  assertRefused(t, await ask(), { status: 401, error: 'invalid_token' });
 });
