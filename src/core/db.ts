@@ -20,6 +20,12 @@ pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) =>
   utc.test(text) ? new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`) : parseTime(text),
 );
 
+/** A time as Postgres writes it, as a Date writes itself (ISO 8601, milliseconds, UTC). */
+export function isoOf(text: string): string {
+  if (!utc.test(text)) return parseTime(text).toISOString();
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, -3).padEnd(3, '0')}Z`;
+}
+
 /**
  * SQLite with BEGIN IMMEDIATE. A deferred transaction that reads and then writes fails with SQLITE_BUSY when another
  * process wrote in between, and no timeout helps: 125 of 300 did with three processes, none this way.

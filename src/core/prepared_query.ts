@@ -3,11 +3,14 @@
 // asks when a connection prepares the statement.
 import pg from 'pg';
 import { prepareValue } from 'pg/lib/utils.js';
+import { isoOf } from './db.ts';
 
 /** A statement that connections prepare under its name. */
 export interface Prepared {
   name: string;
   text: string;
+  /** Times come as ISO 8601 instead of as dates. */
+  writesTimes: boolean;
   /** How its rows are read; unknown until the first connection has prepared it. */
   shape?: Shape;
 }
@@ -85,7 +88,13 @@ class PreparedQuery {
 
   handleRowDescription({ fields }: { fields: { name: string; dataTypeID: number }[] }): void {
     this.prepared.shape = {
-      columns: fields.map(({ name, dataTypeID }) => ({ name, read: pg.types.getTypeParser(dataTypeID) })),
+      columns: fields.map(({ name, dataTypeID }) => ({
+        name,
+        read:
+          this.prepared.writesTimes && dataTypeID === pg.types.builtins.TIMESTAMPTZ
+            ? isoOf
+            : pg.types.getTypeParser(dataTypeID),
+      })),
       empty: Object.fromEntries(fields.map(({ name }) => [name, null])),
     };
   }

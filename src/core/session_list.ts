@@ -4,7 +4,7 @@ import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_
 import { type AuditEvent, listSessionEvents } from './audit.ts';
 import { type Db, isPostgres, later, present, rows } from './db.ts';
 import { isExpiredSql, type Session } from './sessions.ts';
-import { statement } from './statements.ts';
+import { statement, type Written, writtenStatement } from './statements.ts';
 
 /** A session as its owner's list shows it: without what its tokens are made of. */
 export interface ListedSession
@@ -64,7 +64,7 @@ const liveSql = (db: Db, behind = '') => `
 // What apps and pages ask for nearly always.
 const findFirstPage = statement<LiveSession>('live_sessions', (db) => liveSql(db));
 
-const findForToken = statement<LiveSession>('live_sessions_for_token', (db) =>
+const findForToken = writtenStatement<LiveSession>('live_sessions_for_token', (db) =>
   liveSql(db, `and exists (${liveSessionTokenSql(db)})`),
 );
 
@@ -72,7 +72,11 @@ const findForToken = statement<LiveSession>('live_sessions_for_token', (db) =>
  * The same first page for whoever holds an access token of a session, whose signature has been checked: empty when the
  * token does not live any more, since else its own session is among them. One SELECT for what would be two.
  */
-export async function listForToken(db: Db, claims: AccessTokenClaims, limit: number): Promise<LiveSession[]> {
+export async function listForToken(
+  db: Db,
+  claims: AccessTokenClaims,
+  limit: number,
+): Promise<Written<LiveSession>[]> {
   const sid = parseId(claims.sid);
   return sid ? await findForToken(db, { ...valuesOf(claims), user_id: claims.sub, sid, limit }) : [];
 }

@@ -16,27 +16,46 @@ interface Numbered extends Prepared {
   order: string[];
 }
 
+/** A row whose times are written as ISO 8601. */
+export type Written<Row> = { [Name in keyof Row]: Row[Name] extends Date ? string : Row[Name] };
+
 /**
  * Makes a statement of `write`, which is given the database that it is for. In a transaction, and on SQLite, it runs
  * like any other; elsewhere on Postgres it is prepared under `name`, which no other statement may have. It names its
  * columns: one that was prepared with `*` fails once a newer node has added a column.
  */
 export function statement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
+  return makeStatement(name, write, false) as Statement<Row>;
+}
+
+/** The same for rows that are only shown: a date costs ten times what its text does, to make and to write down again. */
+export function writtenStatement<Row>(name: string, write: (db: Db) => string): Statement<Written<Row>> {
+  return makeStatement(name, write, true) as Statement<Written<Row>>;
+}
+
+function makeStatement(name: string, write: (db: Db) => string, writesTimes: boolean): Statement<object> {
   let prepared: Numbered | undefined;
   return async (db, values) => {
     if (db.isTransaction || !isPostgres(db)) {
-      return await rows<Row>(db, write(db), { ...values, now: present(db) } as Record<
-        string,
-        Knex.RawBinding
-      >);
+      const bindings = { ...values, now: present(db) } as Record<string, Knex.RawBinding>;
+      const found = await rows<object>(db, write(db), bindings);
+      return writesTimes ? found.map(writeTimes) : found;
     }
-    prepared ??= prepare(name, write(db));
-    return (await run(db, prepared, values)) as Row[];
+    prepared ??= { ...number(name, write(db)), writesTimes };
+    return await run(db, prepared, values);
   };
 }
 
+// Where the driver has made dates after all.
+function writeTimes(row: object): object {
+  for (const [name, value] of Object.entries(row)) {
+    if (value instanceof Date) Object.assign(row, { [name]: value.toISOString() });
+  }
+  return row;
+}
+
 // `::` casts; a name stands behind a single colon.
-function prepare(name: string, sql: string): Numbered {
+function number(name: string, sql: string): Omit<Numbered, 'writesTimes'> {
   const order: string[] = [];
   const text = sql.replaceAll(/(?<!:):([a-z_]+)/g, (_whole, word: string) => {
     if (word === 'now') return presentOnPostgres;
@@ -49,7 +68,7 @@ function prepare(name: string, sql: string): Numbered {
 let sent = 0;
 
 // Knex's pool and Knex's events, so that limits, recovery and traces see these statements like all others.
-async function run(db: Db, prepared: Numbered, values: Values): Promise<unknown[]> {
+async function run(db: Db, prepared: Numbered, values: Values): Promise<object[]> {
   const { client } = db;
   const connection: pg.ClientBase = await client.acquireConnection();
   const told = (db as Knex).listenerCount('query') > 0 ? tell(client, prepared.text) : null;

@@ -117,9 +117,7 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
     io,
     unrepresentable: 'any',
     reused: 'inline',
-    override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema._zod.def.type === 'date')
-        Object.assign(jsonSchema, { type: 'string', format: 'date-time' });
+    override: ({ jsonSchema }) => {
       // A name would make references into a place of the document that each operation does not have.
       delete jsonSchema.id;
     },

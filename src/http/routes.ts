@@ -87,8 +87,10 @@ export function route<
   };
 }
 
-/** A moment in an answer; ISO 8601 in UTC on the wire. */
-export const moment = z.date();
+/** A moment in an answer: a date, or what has been written as one. ISO 8601 in UTC on the wire. */
+export const moment = z
+  .custom<Date | string>((value) => value instanceof Date || typeof value === 'string')
+  .meta({ type: 'string', format: 'date-time' });
 
 /** A UUID in a path, in the form that the database stores. Anything else is no id of ours. */
 export const id = z.uuid().transform((value) => value.toLowerCase());

@@ -13,6 +13,7 @@ import {
   listRotations,
 } from '../core/session_list.ts';
 import { expiresAt, type Session } from '../core/sessions.ts';
+import type { Written } from '../core/statements.ts';
 import { AppError } from '../lib/errors.ts';
 import { packCursor, readCursor } from './cursor.ts';
 import { type Call, id, moment, paging, route } from './routes.ts';
@@ -140,8 +141,11 @@ export async function listPage(
   return pageOf(found, limit, current);
 }
 
+/** A session as a list shows it, its times as dates or written. */
+type Shown = LiveSession | Written<LiveSession>;
+
 // One more than the limit was looked for: it tells that there is another page.
-function pageOf(found: LiveSession[], limit: number, current: string | null) {
+function pageOf(found: Shown[], limit: number, current: string | null) {
   const page = found.slice(0, limit);
   const last = page.at(-1);
   return {
@@ -207,7 +211,7 @@ function devicesOf(sessions: Session[]): (string | null)[] {
   return sessions.map((one) => one.device_id);
 }
 
-function describe(one: LiveSession, current: string | null) {
+function describe(one: Shown, current: string | null) {
   return {
     id: one.id,
     client: { client_id: one.client_id, client_name: one.client_name },
