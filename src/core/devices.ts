@@ -1,7 +1,8 @@
 // Devices: where a user's sessions live. The client names a device by `device_id`; the row's own id is ours.
 import { z } from 'zod';
 import { newId } from '../lib/ids.ts';
-import { type Db, isText, present } from './db.ts';
+import { type Db, isText, present, rows } from './db.ts';
+import { statement } from './statements.ts';
 
 export interface Device {
   id: string;
@@ -37,6 +38,27 @@ export const deviceParameters = z.object({
 
 export type DeviceParameters = z.output<typeof deviceParameters>;
 
+// By name, because they stand in prepared statements.
+const columns = 'id, user_id, device_id, platform, name, app_version, push_token, last_seen_at, created_at';
+
+const noteSql = `
+  insert into devices (${columns})
+  values (:id, :user_id, :device_id, :platform, :name, :app_version, :push_token, :now, :now)
+  on conflict (user_id, device_id) do update set
+    name = coalesce(devices.name, excluded.name),
+    platform = coalesce(excluded.platform, devices.platform),
+    app_version = coalesce(excluded.app_version, devices.app_version),
+    push_token = coalesce(excluded.push_token, devices.push_token),
+    last_seen_at = excluded.last_seen_at
+  returning ${columns}`;
+
+const note = statement<Device>('note_device', () => noteSql);
+
+const findByName = statement<Device>(
+  'device_by_name',
+  () => `select ${columns} from devices where user_id = :user_id and device_id = :device_id`,
+);
+
 /**
  * Registers the device of a login, or refreshes what is known of it. A name that the user gave it stays. Null when the
  * client did not name a device.
@@ -48,29 +70,18 @@ export async function registerDevice(
   at?: Date,
 ): Promise<Device | null> {
   if (!given.device_id) return null;
-  const fresh = {
+  const values = {
+    id: newId(at?.getTime()),
+    user_id,
+    device_id: given.device_id,
+    name: given.device_name ?? null,
     platform: given.platform ?? null,
     app_version: given.app_version ?? null,
     push_token: given.push_token ?? null,
   };
-  const known = Object.fromEntries(Object.entries(fresh).filter(([, value]) => value !== null));
-  const [device] = await db<Device>('devices')
-    .insert({
-      id: newId(at?.getTime()),
-      user_id,
-      device_id: given.device_id,
-      name: given.device_name ?? null,
-      ...fresh,
-      last_seen_at: present(db, at),
-      created_at: present(db, at),
-    } as never)
-    .onConflict(['user_id', 'device_id'])
-    .merge({
-      ...known,
-      name: db.raw('coalesce(devices.name, ?)', [given.device_name ?? null]),
-      last_seen_at: present(db, at),
-    } as never)
-    .returning('*');
+  const [device] = at
+    ? await rows<Device>(db, noteSql, { ...values, now: present(db, at) })
+    : await note(db, values);
   return device ?? null;
 }
 
@@ -82,7 +93,8 @@ export async function findDevice(db: Db, user_id: string, id: string): Promise<D
 /** The device that this user has logged in on under the name which its client gives it, or null. */
 export async function findKnownDevice(db: Db, user_id: string, device_id: string): Promise<Device | null> {
   if (!isText(device_id)) return null;
-  return (await db<Device>('devices').where({ user_id, device_id }).first()) ?? null;
+  const [device] = await findByName(db, { user_id, device_id });
+  return device ?? null;
 }
 
 /** A user's devices, last seen first. */

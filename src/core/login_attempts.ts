@@ -19,15 +19,14 @@ export interface Guarded {
 export interface LoginAttempt {
   /** A username or an e-mail address, as it was typed. */
   login: string;
+  /** Whom that means, when it has been looked up already. */
+  user?: User | null;
   password: string;
   /** What the client calls the device. */
   device_id?: string | undefined;
   client_id: string | null;
   origin: Origin;
 }
-
-// Longer than any name or address can be, and so nobody's.
-const maxLogin = 254;
 
 /**
  * Verifies a name and a password under the limits of {@link attemptPassword}. A name that nobody has is counted like
@@ -36,7 +35,7 @@ const maxLogin = 254;
 export async function attemptLogin(services: Guarded, attempt: LoginAttempt): Promise<Authentication> {
   const { db } = services;
   const { login, password, device_id, client_id, origin } = attempt;
-  const user = login.length <= maxLogin ? await findUserByLogin(db, login) : null;
+  const user = attempt.user === undefined ? await findUserByLogin(db, login) : attempt.user;
   // For nobody the same question is asked, so that time does not tell.
   const device = device_id ? await findKnownDevice(db, user?.id ?? newId(), device_id) : null;
   const who = user ? userOnDevice(user.id, device?.id ?? null) : ['name', nameKey(login)];

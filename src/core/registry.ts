@@ -18,8 +18,6 @@ export interface Registered {
 export interface Registry {
   /** What is known of this client, or null when there is no such client. */
   look: (client_id: string) => Promise<Registered | null>;
-  /** The same, and nothing was changed since, at this moment: for what no statement decides together with the version. */
-  lookNow: (client_id: string) => Promise<Registered | null>;
   /** To be called when a statement found that the version is not the one that was remembered. */
   forget: () => void;
 }
@@ -49,8 +47,6 @@ const readServers = statement<ResourceServer & { version: number }>(
     ) r on true`,
 );
 
-const readVersion = statement<{ version: number }>('registry_version', () => 'select version from registry');
-
 /** Metadata is a few KiB at the most. */
 const maxClients = 1_000;
 /** They travel with every refresh. */
@@ -65,15 +61,7 @@ interface Known {
 /** Opens the memory of one process. Whether our own API is registered beside is known however many others there are. */
 export function openRegistry(db: Db, own_resource: string): Registry {
   let known: Known | null = null;
-  const registry: Registry = {
-    async lookNow(client_id) {
-      const found = await registry.look(client_id);
-      if (!found) return null;
-      const [now] = await readVersion(db, {});
-      if (now?.version === found.version) return found;
-      known = null;
-      return null;
-    },
+  return {
     async look(client_id) {
       known ??= await readKnown(db, own_resource);
       const { clients, servers, version } = known;
@@ -89,7 +77,6 @@ export function openRegistry(db: Db, own_resource: string): Registry {
       known = null;
     },
   };
-  return registry;
 }
 
 async function readKnown(db: Db, own_resource: string): Promise<Known> {

@@ -4,6 +4,7 @@ import { newId } from '../lib/ids.ts';
 import { type Actor, announce, type Origin } from './audit.ts';
 import { type Db, isForeignKeyViolation, isPostgres, json, later, present, rows } from './db.ts';
 import { newSalt } from './refresh_token.ts';
+import { statement } from './statements.ts';
 import { forgetTracesOfDeleted } from './traces.ts';
 import { isActiveSql, type UserStatus } from './users.ts';
 
@@ -93,7 +94,6 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
   const session = { id: input.id ?? newId(at?.getTime()), salt: newSalt() };
   const values = {
     ...session,
-    now: present(db, at),
     user_id: input.user_id,
     proved_hash: input.proved_hash ?? null,
     client_id: input.client_id,
@@ -107,7 +107,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     event_id: newId(at?.getTime()),
     ...input.origin,
   };
-  const [created] = await insertOpened(db, values);
+  const [created] = await insertOpened(db, values, at);
   if (!created) {
     // A login in flight may have noted its device, or a consent, when the user had just been deleted.
     await forgetTracesOfDeleted(db, input.user_id);
@@ -129,10 +129,17 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
 }
 
 // No rows: the user may not log in, or the client or the device was removed while the password was being checked.
-async function insertOpened(db: Db, values: Record<string, Knex.RawBinding>): Promise<Session[]> {
+async function insertOpened(
+  db: Db,
+  values: Record<string, Knex.RawBinding>,
+  at: Date | undefined,
+): Promise<Session[]> {
+  const atOnce = isPostgres(db);
   try {
-    if (isPostgres(db)) return await rows<Session>(db, openAtOnce(db), values);
-    return await db.transaction((tx) => openInSteps(tx, values));
+    if (atOnce && !at) return await openAtOnce(db, values);
+    const dated = { ...values, now: present(db, at) };
+    if (atOnce) return await rows<Session>(db, openSql(db), dated);
+    return await db.transaction((tx) => openInSteps(tx, dated));
   } catch (error) {
     if (isForeignKeyViolation(error)) return [];
     throw error;
@@ -152,9 +159,14 @@ const noteOpened = `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
   select :event_id, :now, 'session_opened', :user_id, :id, :client_id, 'user', :user_id, :ip, :user_agent, :request_id`;
 
-function openAtOnce(db: Db): string {
-  return `with u as (${markLogin}), s as (${insertSession(db)} from u returning *), e as (${noteOpened} from s) select * from s`;
-}
+// By name, because they stand in a prepared statement.
+const columns = `id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, rotated_at, ip, user_agent, idle_ttl,
+  created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, ended_by, ended_by_id, browser_session, is_plain`;
+
+const openSql = (db: Db) =>
+  `with u as (${markLogin}), s as (${insertSession(db)} from u returning ${columns}), e as (${noteOpened} from s) select ${columns} from s`;
+
+const openAtOnce = statement<Session>('open_session', openSql);
 
 async function openInSteps(
   tx: Knex.Transaction,

@@ -4,6 +4,8 @@ import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { type Db, isPostgres, isText, isUniqueViolation, json, present, readClock, rows } from './db.ts';
 import { nameKey } from './names.ts';
+import { isKnownSql } from './registry.ts';
+import { statement } from './statements.ts';
 
 export type UserStatus = 'active' | 'banned' | 'disabled' | 'deleted';
 
@@ -82,12 +84,44 @@ export async function findUser(db: Db, id: string): Promise<User | null> {
   return (await db<User>('users').where({ id }).first()) ?? null;
 }
 
+// By name, because they stand in prepared statements.
+const columns = `u.id, u.username, u.username_key, u.email, u.email_key, u.password_hash, u.status, u.status_reason, u.status_message,
+  u.ban_expires_at, u.roles, u.permissions, u.tenant_id, u.token_version, u.last_login_at, u.created_at, u.updated_at`;
+
+const find = {
+  username_key: findBy('user_by_username', 'username_key'),
+  email_key: findBy('user_by_email', 'email_key'),
+};
+
+function findBy(name: string, column: string) {
+  return statement<{ is_known: boolean } & (User | { id: null })>(
+    name,
+    () => `select ${isKnownSql} as is_known, ${columns} from (select 1 as one) as one
+      left join users u on u.${column} = :key and u.status <> 'deleted'`,
+  );
+}
+
+// Longer than any name or address can be, and so nobody's.
+const maxLogin = 254;
+
 /** The user who logs in by this name: an e-mail address when it has an `@`, a username otherwise. */
 export async function findUserByLogin(db: Db, login: string): Promise<User | null> {
-  const key = nameKey(login);
-  if (!isText(key)) return null;
-  const column = key.includes('@') ? 'email_key' : 'username_key';
-  return (await db<User>('users').where(column, key).whereNot('status', 'deleted').first()) ?? null;
+  return (await findUserAtVersion(db, login, 0)).user;
+}
+
+/** The same for who decides by what it remembers of the registry: `is_known` when that is still at `version`. */
+export async function findUserAtVersion(
+  db: Db,
+  login: string,
+  version: number,
+): Promise<{ user: User | null; is_known: boolean }> {
+  const name = login.length <= maxLogin ? nameKey(login) : '';
+  // Nobody is called nothing.
+  const key = isText(name) ? name : '';
+  const [found] = await find[key.includes('@') ? 'email_key' : 'username_key'](db, { key, version });
+  if (!found) throw new Error('a left join gives a row');
+  const { is_known, ...user } = found;
+  return { user: user.id === null ? null : user, is_known };
 }
 
 /** Changes what a user may change; refuses like {@link createUser}. */

@@ -2,11 +2,11 @@
 // bound to nothing, no ID token. What the password comes to is said here, since trying it twice would count twice.
 import type { Context } from 'koa';
 import { type DeviceParameters, deviceParameters, registerDevice } from '../core/devices.ts';
-import { attemptLogin } from '../core/login_attempts.ts';
+import { attemptLogin, type LoginAttempt } from '../core/login_attempts.ts';
 import type { Registered } from '../core/registry.ts';
 import type { Services } from '../core/services.ts';
 import { openSession } from '../core/sessions.ts';
-import { findUser, isActive, type User } from '../core/users.ts';
+import { findUser, findUserAtVersion, isActive, type User } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { type Given, isReadable, type LeanPath, openToPages } from './lean.ts';
@@ -24,7 +24,10 @@ export function leanLogin(services: Services): LeanPath {
       const { username, password } = form;
       const plan = username && password ? await planLogin(services, ctx, form, credentials) : null;
       if (!username || !password || !plan) return null;
-      return await logIn(services, ctx, plan, { username, password });
+      const { user, is_known } = await findUserAtVersion(services.db, username, plan.known.version);
+      if (is_known) return await logIn(services, ctx, plan, { login: username, user, password });
+      services.registry.forget();
+      return null;
     },
   };
 }
@@ -37,14 +40,15 @@ interface Plan {
   device: DeviceParameters;
 }
 
-// All that needs no password; null when the engine is to answer, before anything was tried.
+// All that needs no password; null when the engine is to answer, before anything was tried. What it decides holds as long as
+// the registry is as it knows it.
 async function planLogin(
   { config, registry, clock }: Services,
   ctx: Context,
   form: Given,
   credentials: Credentials,
 ): Promise<Plan | null> {
-  const known = await registry.lookNow(credentials.client_id);
+  const known = await registry.look(credentials.client_id);
   const client = known?.client;
   if (!client?.first_party || !isAuthentic(client, credentials, new Date(clock.now()))) return null;
   const server = known?.servers.get(config.resource);
@@ -69,14 +73,14 @@ async function logIn(
   services: Services,
   ctx: Context,
   plan: Plan,
-  { username, password }: { username: string; password: string },
+  given: Pick<LoginAttempt, 'login' | 'user' | 'password'>,
 ): Promise<object> {
   // From here on every answer is ours, refusals too.
   openToPages(ctx);
   ctx.state.route = '/token';
   const { client_id } = plan.known.client;
   const { device_id } = plan.device;
-  const attempt = { login: username, password, device_id, client_id, origin: originOf(ctx) };
+  const attempt = { ...given, device_id, client_id, origin: originOf(ctx) };
   const result = await attemptLogin(services, attempt);
   if (result.outcome === 'refused') throw new AppError('invalid_grant');
   if (result.outcome === 'inactive') throw overtakenBy(result.user);
