@@ -58,6 +58,7 @@ class PreparedQuery {
   private readonly prepared: Prepared;
   private readonly values: unknown[];
   private readonly rows: Row[] = [];
+  private unreadable: unknown = null;
 
   constructor(prepared: Prepared, values: unknown[], callback: (error: unknown, rows: Row[]) => void) {
     this.name = prepared.name;
@@ -99,16 +100,13 @@ class PreparedQuery {
     };
   }
 
+  // Called while the connection reads: what is thrown here would end the process, so it is kept for the end.
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
-    const { columns, empty } = this.prepared.shape as Shape;
-    const row: Row = { ...empty };
-    let index = 0;
-    for (const { name, read } of columns) {
-      const text = fields[index] ?? null;
-      if (text !== null) row[name] = read(text);
-      index += 1;
+    try {
+      this.rows.push(readRow(this.prepared.shape as Shape, fields));
+    } catch (error) {
+      this.unreadable = error;
     }
-    this.rows.push(row);
   }
 
   handleCommandComplete(): void {}
@@ -118,6 +116,17 @@ class PreparedQuery {
   }
 
   handleReadyForQuery(): void {
-    this.callback(null, this.rows);
+    this.callback(this.unreadable, this.rows);
   }
+}
+
+function readRow({ columns, empty }: Shape, fields: (string | null)[]): Row {
+  const row: Row = { ...empty };
+  let index = 0;
+  for (const { name, read } of columns) {
+    const text = fields[index] ?? null;
+    if (text !== null) row[name] = read(text);
+    index += 1;
+  }
+  return row;
 }

@@ -13,8 +13,8 @@ import { spawnServer } from '../helpers/process.ts';
 import { environment, furnish, type TestServer } from '../helpers/server.ts';
 import { makeStore } from '../helpers/stores.ts';
 
-/** Connections of the floods; ten thousand in the long form, as many as the limit of open files allows. */
-const crowd = process.env.SOAK ? 8_000 : 500;
+/** Connections of the flood; this process and the server's each need as many open files. */
+const crowd = process.env.SOAK ? 10_000 : 500;
 
 const rounds = process.env.SOAK ? 40 : 4;
 

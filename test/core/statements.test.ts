@@ -1,8 +1,10 @@
 // Statements that are prepared once a connection: what they give, in which form, and what a failing one leaves behind.
+import test from 'ava';
+import pg from 'pg';
 import { openDatabase } from '../../src/core/db.ts';
 import { statement, writtenStatement } from '../../src/core/statements.ts';
 import { makeClient } from '../helpers/builders.ts';
-import { testOnStores } from '../helpers/stores.ts';
+import { makeStore, testOnStores } from '../helpers/stores.ts';
 
 interface Row {
   client_id: string;
@@ -86,3 +88,20 @@ testOnStores(
     }
   },
 );
+
+test('what a reader throws is the error of its statement, and of no other', async (t) => {
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  const { builtins, getTypeParser, setTypeParser } = pg.types;
+  const usual = getTypeParser(builtins.MACADDR);
+  setTypeParser(builtins.MACADDR, () => {
+    throw new Error('unreadable');
+  });
+  t.teardown(() => setTypeParser(builtins.MACADDR, usual));
+  const ask = statement(
+    'test_unreadable',
+    () => 'select cast(:address as macaddr) as yes from (values (1), (2)) as two',
+  );
+  await t.throwsAsync(ask(store.db, { address: '08:00:2b:01:02:03' }), { message: 'unreadable' });
+  t.is((await divide(store.db, { by: 3 }))[0]?.quotient, 4);
+});
