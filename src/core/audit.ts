@@ -101,7 +101,7 @@ export function announce(db: Db, events: NewEvent[]): void {
 /** Appends events; within a transaction they stand or fall with it. */
 export async function recordEvents(db: Db, events: NewEvent[], at: Date = new Date()): Promise<void> {
   if (events.length === 0) return;
-  await db('audit_events').insert(events.map((event) => toRow(event, at)));
+  await db('audit_events').insert(events.map((event) => forColumns(toRow(event, at))));
   announce(db, events);
 }
 
@@ -194,9 +194,9 @@ const appendAll = statement(
   'append_events',
   () => `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail)
-  select id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, cast(detail as jsonb)
+  select id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail
   from json_to_recordset(cast(:events as json)) as e (id uuid, created_at timestamptz, type text, user_id uuid, session_id uuid, client_id text,
-    actor text, actor_id text, reason text, ip text, user_agent text, request_id text, detail text)
+    actor text, actor_id text, reason text, ip text, user_agent text, request_id text, detail jsonb)
   on conflict (id) do nothing`,
 );
 
@@ -205,7 +205,7 @@ async function appendRows(db: Db, waiting: ReturnType<typeof toRow>[]): Promise<
   else {
     for (let from = 0; from < waiting.length; from += 50)
       await db('audit_events')
-        .insert(waiting.slice(from, from + 50))
+        .insert(waiting.slice(from, from + 50).map(forColumns))
         .onConflict('id')
         .ignore();
   }
@@ -225,6 +225,10 @@ function toRow(event: NewEvent, at: Date) {
     ip: event.ip ?? null,
     user_agent: event.user_agent ?? null,
     request_id: event.request_id ?? null,
-    detail: event.detail ? json(event.detail) : null,
+    detail: event.detail ?? null,
   };
+}
+
+function forColumns(row: ReturnType<typeof toRow>) {
+  return { ...row, detail: row.detail && json(row.detail) };
 }

@@ -163,6 +163,12 @@ testOnStores('listeners hear of an event once it is certain, and of no other', a
 });
 
 testOnStores('an event may quote whatever a stranger sent', async (t, { db }) => {
-  await recordEvents(db, [{ type: 'login_failed', detail: { login: 'a\0\ud800b' } }]);
-  t.deepEqual((await db('audit_events').first()).detail, { login: 'a\ufffd\ufffdb' });
+  const event = { type: 'login_failed', detail: { login: 'a\0\ud800b' } } as const;
+  await recordEvents(db, [event]);
+  const batch = createAuditBatch(db, log, { interval: 60_000 });
+  batch.add(event);
+  batch.add({ type: 'login_failed' });
+  await batch.close();
+  const details = (await db('audit_events')).map(({ detail }) => detail?.login ?? null);
+  t.deepEqual(details.toSorted(), ['a\ufffd\ufffdb', 'a\ufffd\ufffdb', null]);
 });
