@@ -7,6 +7,12 @@ import type { Found } from '../report.ts';
 import { compare, contestant, takeTurns } from '../rounds.ts';
 import { askChild, type Child, type Stage } from '../stage.ts';
 
+/**
+ * Logins before the first round, some half a minute. V8 compiles what runs often; what runs forty times a second would be
+ * measured while it is still being compiled, unlike a refresh, of which thousands make up a warm-up.
+ */
+const warming = 1_500;
+
 /** 16 clients log in; a process pinned like the server verifies the same password as often as it can. */
 export async function benchLogin(stage: Stage): Promise<Found> {
   const kindred = await startPeer(stage, 'login', 'kindred');
@@ -14,6 +20,7 @@ export async function benchLogin(stage: Stage): Promise<Found> {
   const usernames = Array.from({ length: connections }, (_, index) => `user-${index}`);
   const load = { kind: 'login', url: kindred.url, client_id, password, usernames } as const;
   await stage.generator.open('login', load, kindred.pid);
+  await stage.generator.drive('login', { count: warming });
   const series = await takeTurns(stage, [
     contestant(stage, 'kindred', 'login'),
     { name: 'argon2id alone', drive: (seconds) => hashFor(hasher, seconds) },
