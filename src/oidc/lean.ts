@@ -1,9 +1,9 @@
 // The lean paths: the common refresh, login and introspection, from the form to the answer without the engine, which takes
-// several times as long. A lean path answers nothing but success (a login also that a password is wrong). Whatever it does not know or would refuse goes
-// to the engine untouched, so that there is one place that refuses, and one that knows proofs, ID tokens and the rest.
-// What is decided is decided by the same functions on both; test/oidc/lean_*.test.ts hold them against each other.
+// several times as long. A lean path answers nothing but success (a login also that a password is wrong). Whatever it does
+// not know or would refuse goes to the engine untouched, so that there is one place that refuses, and one that knows proofs,
+// ID tokens and the rest. What is decided is decided by the same functions on both; test/oidc/lean_*.test.ts hold them
+// against each other.
 import type { Context, Middleware } from 'koa';
-import { type Client, isRegisteredOrigin } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { type Form, readForm } from './form_body.ts';
 import { type Credentials, isConstrained, readCredentials } from './lean_client.ts';
@@ -59,10 +59,4 @@ function isPlain(form: Form, names: readonly string[]): form is Given {
     ([name, value]) =>
       (names.includes(name) || byClients.includes(name)) && typeof value === 'string' && value !== '',
   );
-}
-
-/** Whether the page that asks may read the answer: none asks, or its origin is the client's. If not, the engine says so. */
-export function isReadable(ctx: Context, client: Pick<Client, 'metadata'>): boolean {
-  const origin = ctx.get('origin');
-  return !origin || isRegisteredOrigin(client, origin);
 }

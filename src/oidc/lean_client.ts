@@ -2,7 +2,8 @@
 // is wrong, is the engine's to judge and to refuse.
 import type { Context } from 'koa';
 import { verifyClientSecret } from '../core/client_secrets.ts';
-import type { Client } from '../core/clients.ts';
+import { type Client, isRegisteredOrigin } from '../core/clients.ts';
+import type { Registered } from '../core/registry.ts';
 import type { Services } from '../core/services.ts';
 
 /** How a client says who it is. */
@@ -50,8 +51,23 @@ function decode(value: string | undefined): string | null {
   return value !== undefined && /^[\x21-\x24\x26-\x2a\x2c-\x7e]+$/.test(value) ? value : null;
 }
 
-/** Whether the client is who it says it is, by the method that it has registered and a secret that is live at `at`. */
-export function isAuthentic(
+/**
+ * The client, as it is remembered, when it is who it says it is and the page that asks, if any, may read the answer. Only
+ * the statement that decides knows whether it still is so; what is not, the engine finds out and says.
+ */
+export async function authenticateClient(
+  { registry, clock }: Services,
+  ctx: Context,
+  credentials: Credentials,
+): Promise<Registered | null> {
+  const known = await registry.look(credentials.client_id);
+  if (!known || !isAuthentic(known.client, credentials, new Date(clock.now()))) return null;
+  const origin = ctx.get('origin');
+  return !origin || isRegisteredOrigin(known.client, origin) ? known : null;
+}
+
+// By the method that it has registered and a secret that is live at `at`.
+function isAuthentic(
   client: Pick<Client, 'metadata' | 'secrets'>,
   { client_secret }: Credentials,
   at: Date,

@@ -3,8 +3,8 @@ import type { Context } from 'koa';
 import { findIntrospection } from '../core/introspection.ts';
 import type { Services } from '../core/services.ts';
 import { describeClaims, isMeantFor } from './introspection.ts';
-import { isReadable, type LeanPath } from './lean.ts';
-import { type Credentials, isAuthentic } from './lean_client.ts';
+import type { LeanPath } from './lean.ts';
+import { authenticateClient, type Credentials } from './lean_client.ts';
 
 /** Answers introspections that need nothing special. */
 export function leanIntrospection(services: Services): LeanPath {
@@ -19,18 +19,17 @@ export function leanIntrospection(services: Services): LeanPath {
 }
 
 async function introspect(
-  { db, verifier, registry, clock }: Services,
+  services: Services,
   ctx: Context,
   credentials: Credentials,
   token: string,
 ): Promise<object | null> {
-  const known = await registry.look(credentials.client_id);
-  const caller = known?.client;
-  if (!caller || !isAuthentic(caller, credentials, new Date(clock.now())) || !isReadable(ctx, caller))
-    return null;
+  const { db, verifier, registry } = services;
+  const known = await authenticateClient(services, ctx, credentials);
+  if (!known) return null;
   const claims = await verifier.read(token);
   const found = claims && (await findIntrospection(db, known.version, claims));
   if (found && !found.is_known) registry.forget();
   if (!claims || !found?.is_known) return null;
-  return found.is_live && isMeantFor(caller, claims) ? describeClaims(claims) : { active: false };
+  return found.is_live && isMeantFor(known.client, claims) ? describeClaims(claims) : { active: false };
 }

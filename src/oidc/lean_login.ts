@@ -9,8 +9,8 @@ import { openSession } from '../core/sessions.ts';
 import { findUser, findUserAtVersion, isActive, type User } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { type Given, isReadable, type LeanPath, openToPages } from './lean.ts';
-import { type Credentials, isAuthentic, mayUse } from './lean_client.ts';
+import { type Given, type LeanPath, openToPages } from './lean.ts';
+import { authenticateClient, type Credentials, mayUse } from './lean_client.ts';
 import { tokensOf } from './lean_tokens.ts';
 import { idTokenClaims, passwordParameters } from './password_grant.ts';
 import { originOf } from './request.ts';
@@ -43,22 +43,17 @@ interface Plan {
 // All that needs no password; null when the engine is to answer, before anything was tried. What it decides holds as long as
 // the registry is as it knows it.
 async function planLogin(
-  { config, registry, clock }: Services,
+  services: Services,
   ctx: Context,
   form: Given,
   credentials: Credentials,
 ): Promise<Plan | null> {
-  const known = await registry.look(credentials.client_id);
-  const client = known?.client;
-  if (!client?.first_party || !isAuthentic(client, credentials, new Date(clock.now()))) return null;
-  const server = known?.servers.get(config.resource);
-  if (
-    !known ||
-    !mayUse(client, 'password') ||
-    !isReadable(ctx, client) ||
-    server?.access_token_format === 'opaque'
-  )
-    return null;
+  const { config } = services;
+  const known = await authenticateClient(services, ctx, credentials);
+  if (!known?.client.first_party || !mayUse(known.client, 'password')) return null;
+  const { client } = known;
+  const server = known.servers.get(config.resource);
+  if (server?.access_token_format === 'opaque') return null;
   const offered = grantableOf({ config }, client, config.resource, server ?? null, null);
   const scopes = form.scope ? [...new Set(form.scope.split(' '))] : unasked(client, offered);
   const possible = new Set([...grantableOidc(client), ...offered]);

@@ -4,8 +4,8 @@ import { refreshPlainSession } from '../core/plain_refresh.ts';
 import { decodeRefreshToken, isMinted } from '../core/refresh_token.ts';
 import type { Services } from '../core/services.ts';
 import { AppError } from '../lib/errors.ts';
-import { isReadable, type LeanPath } from './lean.ts';
-import { type Credentials, isAuthentic, mayUse } from './lean_client.ts';
+import type { LeanPath } from './lean.ts';
+import { authenticateClient, type Credentials, mayUse } from './lean_client.ts';
 import { tokensOf } from './lean_tokens.ts';
 import { originOf } from './request.ts';
 
@@ -25,19 +25,13 @@ async function refresh(
   credentials: Credentials,
   presented: string,
 ): Promise<object | null> {
-  const { db, keyring, config, registry, clock, audit } = services;
+  const { db, keyring, config, audit } = services;
   const token = decodeRefreshToken(presented);
-  const known = token && isMinted(keyring, token) ? await registry.look(credentials.client_id) : null;
-  const client = known?.client;
-  if (!token || !client || !isAuthentic(client, credentials, new Date(clock.now()))) return null;
+  if (!token || !isMinted(keyring, token)) return null;
+  const known = await authenticateClient(services, ctx, credentials);
   // Whoever has hung up hears nothing, and so must not spend a token either.
-  if (
-    !mayUse(client, 'refresh_token') ||
-    !ctx.writable ||
-    !isReadable(ctx, client) ||
-    !(await isWithinLimit(services, token.session_id))
-  )
-    return null;
+  if (!known || !mayUse(known.client, 'refresh_token') || !ctx.writable) return null;
+  if (!(await isWithinLimit(services, token.session_id))) return null;
   const origin = originOf(ctx);
   const session = await refreshPlainSession(db, { token, known, own_resource: config.resource, origin });
   if (!session) return await leave(services, token.session_id);
@@ -45,7 +39,7 @@ async function refresh(
     type: 'refresh_token_rotated',
     user_id: session.user_id,
     session_id: token.session_id,
-    client_id: client.client_id,
+    client_id: known.client.client_id,
     detail: { generation: token.generation + 1 },
     ...origin,
   });
