@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { email, isOfOneScript, nameKey, username } from '../../src/core/names.ts';
+import { fc } from '../helpers/fuzzing.ts';
 
 const isUsername = (name: string) => username.safeParse(name).success;
 

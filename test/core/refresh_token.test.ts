@@ -1,5 +1,4 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { rows } from '../../src/core/db.ts';
 import {
   decodeRefreshToken,
@@ -14,6 +13,7 @@ import {
 import { createKeyring, type Keyring, mac } from '../../src/lib/crypto.ts';
 import { idFromBytes, newId } from '../../src/lib/ids.ts';
 import { keyring, otherSecret, secret } from '../helpers/builders.ts';
+import { fc } from '../helpers/fuzzing.ts';
 import { makeStore } from '../helpers/stores.ts';
 
 const maxGeneration = 2 ** 31 - 2;

@@ -1,5 +1,5 @@
 // Generated introspections: one of the caller's own kinds, a token of a kind, and what may be odd about the request.
-import fc from 'fast-check';
+import { fc } from './fuzzing.ts';
 import { oddForms, oddHeaders, oddTypes } from './odd_requests.ts';
 import { type ClientName, clientNames, opaque, orders, quick, type Way, ways } from './twin_clients.ts';
 import { ownApi } from './twins.ts';

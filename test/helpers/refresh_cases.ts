@@ -1,5 +1,5 @@
 // Generated refreshes: a plain one with up to three twists, so that a failure shrinks to the twist that matters.
-import fc from 'fast-check';
+import { fc } from './fuzzing.ts';
 import { oddForms, oddHeaders, oddTypes } from './odd_requests.ts';
 import {
   type ClientName,

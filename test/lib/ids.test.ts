@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { idFromBytes, idToBytes, newId, parseId } from '../../src/lib/ids.ts';
+import { fc } from '../helpers/fuzzing.ts';
 
 const moment = fc.integer({ min: 0, max: 2 ** 48 - 1 });
 

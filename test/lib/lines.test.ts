@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { type Line, splitLines } from '../../src/lib/lines.ts';
+import { fc } from '../helpers/fuzzing.ts';
 
 async function* chunksOf(bytes: Buffer, sizes: number[]): AsyncGenerator<Buffer> {
   let at = 0;

@@ -1,7 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { redact } from '../../src/lib/log.ts';
 import { runChild } from '../helpers/child.ts';
+import { fc } from '../helpers/fuzzing.ts';
 
 test('a secret is replaced wherever it stands, and its neighbours are not', (t) => {
   const at = new Date(0);

@@ -1,13 +1,12 @@
 // Introspections on the lean path against the same ones through the engine alone: the answers must not differ.
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import { revokeAccessToken } from '../../src/core/access_tokens.ts';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import { after, keyring, origin } from '../helpers/builders.ts';
 import { type Answer, granted, type Question, send } from '../helpers/client.ts';
-import { fuzzing } from '../helpers/fuzzing.ts';
+import { fc, fuzzing } from '../helpers/fuzzing.ts';
 import {
   type IntrospectionCase,
   introspectionCase,

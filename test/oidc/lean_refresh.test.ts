@@ -1,13 +1,12 @@
 // Refreshes on the lean path against the same ones through the engine alone: answers and rows must not differ.
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
 import type { Services } from '../../src/core/services.ts';
 import type { Session } from '../../src/core/sessions.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { after, keyring, origin, otherSecret } from '../helpers/builders.ts';
 import { type Answer, type Question, send } from '../helpers/client.ts';
-import { fuzzing } from '../helpers/fuzzing.ts';
+import { fc, fuzzing } from '../helpers/fuzzing.ts';
 import {
   needsEngine,
   oddRefreshes,

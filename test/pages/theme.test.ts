@@ -1,7 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { contrast, toHex, toOklch } from '../../src/pages/color.ts';
 import { type Colors, colorsOf } from '../../src/pages/theme.ts';
+import { fc } from '../helpers/fuzzing.ts';
 
 const hex = fc.integer({ min: 0, max: 0xffffff }).map((value) => `#${value.toString(16).padStart(6, '0')}`);
 

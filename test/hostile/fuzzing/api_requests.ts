@@ -1,5 +1,5 @@
 // Requests to our own API, generated from its OpenAPI document: as it says, then bent.
-import fc from 'fast-check';
+import { fc } from '../../helpers/fuzzing.ts';
 import { authorization, contentType, method, oddHeaders } from './headers.ts';
 import { secretNames } from './references.ts';
 import type { Body, FuzzRequest, Pair } from './request.ts';

@@ -1,5 +1,5 @@
 // Requests to the engine's endpoints and to the pages: each with the parameters that it knows, good ones and bad.
-import fc from 'fast-check';
+import { fc } from '../../helpers/fuzzing.ts';
 import { anyBody } from './api_requests.ts';
 import { endpoints } from './endpoints.ts';
 import type { Endpoint } from './grants.ts';

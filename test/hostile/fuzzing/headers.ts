@@ -1,5 +1,5 @@
 // Credentials and headers of generated requests: nobody's, somebody's, and what no server should trip over.
-import fc from 'fast-check';
+import { fc } from '../../helpers/fuzzing.ts';
 import type { Pair } from './request.ts';
 import { publicText, secretText, text } from './values.ts';
 

@@ -1,9 +1,8 @@
 // One fuzzing run: a server, a stream of generated requests, and what must hold afterwards. A failure prints its seed and
 // path; FUZZ_SEED and FUZZ_PATH replay it, FUZZ_RUNS says how many sequences there are, SOAK makes a long run of it.
 import type { ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import { secret } from '../../helpers/builders.ts';
-import { pickSeed } from '../../helpers/fuzzing.ts';
+import { fc } from '../../helpers/fuzzing.ts';
 import type { TestServer } from '../../helpers/server.ts';
 import { makeStore, type StoreName } from '../../helpers/stores.ts';
 import { assertCleanLog, problemOf } from './checks.ts';
@@ -88,7 +87,6 @@ async function runAll(
     numRuns: runs,
     interruptAfterTimeLimit: time,
     markInterruptAsFailure: false,
-    seed: pickSeed(),
     ...(FUZZ_PATH === undefined ? {} : { path: FUZZ_PATH, endOnFailure: true }),
   });
   if (!result.failed) return;

@@ -1,5 +1,5 @@
 // Values for a JSON Schema of the OpenAPI document: good ones, from which the requests then stray.
-import fc from 'fast-check';
+import { fc } from '../../helpers/fuzzing.ts';
 import { json, mostly, publicText } from './values.ts';
 
 export interface Schema {

@@ -1,6 +1,6 @@
 // What an attacker writes into a field: text that is too long, too strange or somebody else's language, and JSON that is
 // no better. Pure: what is only known while a server runs stands in the text as a reference (references.ts).
-import fc from 'fast-check';
+import { fc } from '../../helpers/fuzzing.ts';
 import { publicNames, type ReferenceName, referenceNames } from './references.ts';
 
 /** Stands in every value that is secret by its place; no line of the log may ever hold it. */
