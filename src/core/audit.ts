@@ -4,7 +4,7 @@ import type { Knex } from 'knex';
 import { newId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import { type Db, isPostgres, json } from './db.ts';
-import { statement } from './statements.ts';
+import { longStatement } from './statements.ts';
 
 export type EventType =
   | 'session_opened'
@@ -190,7 +190,7 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
 
 // What a connection that broke had written after all is not written twice, and does not block what comes after it.
 // On Postgres many rows travel as one value: a query builder's INSERT of 50 rows has 650 of them, and costs ten times that.
-const appendAll = statement(
+const appendAll = longStatement(
   'append_events',
   () => `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail)

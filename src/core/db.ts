@@ -79,19 +79,22 @@ function sqliteConfig(filename: string): Knex.Config {
 const patience = 5_000;
 
 function postgresConfig(connectionString: string, { pool: max = 10, silence }: Options): Knex.Config {
+  const connection = {
+    connectionString,
+    application_name: 'kindred',
+    // Less than the wait for the pool, so that it ends with what is wrong.
+    connectionTimeoutMillis: patience - 1_000,
+    // A host that is gone without a word is noticed on idle connections too: Node probes every second from then on,
+    // ten times.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    // Whoever has a connection may send several statements at once (pipeline.ts). Knex's types do not know it.
+    pipeline: true,
+  };
   return {
     client: 'pg',
     log,
-    connection: {
-      connectionString,
-      application_name: 'kindred',
-      // Less than the wait for the pool, so that it ends with what is wrong.
-      connectionTimeoutMillis: patience - 1_000,
-      // A host that is gone without a word is noticed on idle connections too: Node probes every second from then on,
-      // ten times.
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 5_000,
-    },
+    connection,
     acquireConnectionTimeout: patience,
     pool: { min: 0, max, ...(silence ? { afterCreate: limitSilence(silence) } : {}) },
   };

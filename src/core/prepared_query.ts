@@ -1,6 +1,5 @@
-// One execution of a prepared statement, as the driver lets others write them (pg-cursor is another). The driver's own asks
-// for the description of the rows each time and works it out anew, which costs as much as the rows themselves; this one
-// asks when a connection prepares the statement.
+// Executions of prepared statements over one connection. The driver's own asks for the description of the rows each time and
+// works it out anew, which costs as much as the rows themselves; this one asks when a connection prepares the statement.
 import pg from 'pg';
 import { prepareValue } from 'pg/lib/utils.js';
 import { isoOf } from './db.ts';
@@ -21,7 +20,22 @@ interface Shape {
   empty: Row;
 }
 
-/** What this file uses of a connection of the driver. */
+/** An execution that somebody waits for. */
+export interface Execution {
+  prepared: Prepared;
+  values: unknown[];
+  resolve: (rows: Row[]) => void;
+  reject: (error: unknown) => void;
+}
+
+export type Row = Record<string, unknown>;
+
+/** What this file uses of a client of the driver. */
+export interface Client {
+  connection: Wire;
+  query: (query: pg.Submittable) => unknown;
+}
+
 interface Wire {
   stream: { cork: () => void; uncork: () => void };
   parsedStatements: Record<string, string>;
@@ -33,38 +47,60 @@ interface Wire {
   sync: () => void;
 }
 
-type Row = Record<string, unknown>;
+/**
+ * Executes statements on a client that nobody else uses and that allows pipelining: in their order, sent in one piece, each
+ * a transaction of its own that fails alone. Returns when all of them have been answered.
+ */
+export async function executeAll(client: Client, executions: Execution[]): Promise<void> {
+  const { stream, parsedStatements } = client.connection;
+  const isPrepared = ({ prepared }: Execution) => parsedStatements[prepared.name] !== undefined;
+  const { ready = [], fresh = [] } = Object.groupBy(executions, (one) =>
+    isPrepared(one) ? 'ready' : 'fresh',
+  );
+  // Sent together, all of a name would fail with the one that was to prepare it.
+  for (const one of fresh) await execute(client, one);
+  stream.cork();
+  const answers = ready.map((one) => execute(client, one));
+  stream.uncork();
+  await Promise.all(answers);
+}
 
-/** Executes a statement on a client of the driver that nobody else uses, preparing it there first when need be. */
-export function executePrepared(
-  client: { query: (query: pg.Submittable) => unknown },
-  prepared: Prepared,
-  values: unknown[],
-): Promise<Row[]> {
-  return new Promise((resolve, reject) => {
-    const callback = (error: unknown, rows: Row[]) => (error ? reject(error) : resolve(rows));
-    // Here, where one that cannot be written does no harm: an error in the middle of a message would leave the client stuck.
-    const written = values.map((value) => prepareValue(value));
+function execute(client: Client, { prepared, values, resolve, reject }: Execution): Promise<void> {
+  return new Promise((done) => {
+    const callback = (error: unknown, rows: Row[]) => {
+      if (error) reject(error);
+      else resolve(rows);
+      done();
+    };
+    let written: unknown[];
+    try {
+      // Here, where one that cannot be written does no harm: an error in the middle of a message would leave the client stuck.
+      written = values.map((value) => prepareValue(value));
+    } catch (error) {
+      return callback(error, []);
+    }
     client.query(new PreparedQuery(prepared, written, callback) as unknown as pg.Submittable);
   });
 }
 
-class PreparedQuery {
+// In a pipeline the driver takes its own queries only: others might keep a portal open, which this one does not.
+const Query = pg.Query as unknown as new (config: { name: string; text: string }) => object;
+
+class PreparedQuery extends Query {
   /** Read by the client, which keeps account of what its connection has prepared. */
-  readonly name: string;
-  readonly text: string;
+  declare readonly name: string;
+  declare readonly text: string;
   /** Called by the client, too, when its connection breaks. */
   callback: (error: unknown, rows: Row[]) => void;
   private readonly prepared: Prepared;
-  private readonly values: unknown[];
-  private readonly rows: Row[] = [];
+  private readonly written: unknown[];
+  private readonly found: Row[] = [];
   private unreadable: unknown = null;
 
-  constructor(prepared: Prepared, values: unknown[], callback: (error: unknown, rows: Row[]) => void) {
-    this.name = prepared.name;
-    this.text = prepared.text;
+  constructor(prepared: Prepared, written: unknown[], callback: (error: unknown, rows: Row[]) => void) {
+    super(prepared);
     this.prepared = prepared;
-    this.values = values;
+    this.written = written;
     this.callback = callback;
   }
 
@@ -77,7 +113,7 @@ class PreparedQuery {
         wire.parse({ name: this.name, text: this.text });
         wire.submittedNamedStatements[this.name] = this.text;
       }
-      wire.bind({ statement: this.name, values: this.values });
+      wire.bind({ statement: this.name, values: this.written });
       if (isNew || !this.prepared.shape) wire.describe({ type: 'P' });
       wire.execute();
       wire.sync();
@@ -103,7 +139,7 @@ class PreparedQuery {
   // Called while the connection reads: what is thrown here would end the process, so it is kept for the end.
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
     try {
-      this.rows.push(readRow(this.prepared.shape as Shape, fields));
+      this.found.push(readRow(this.prepared.shape as Shape, fields));
     } catch (error) {
       this.unreadable = error;
     }
@@ -116,7 +152,7 @@ class PreparedQuery {
   }
 
   handleReadyForQuery(): void {
-    this.callback(this.unreadable, this.rows);
+    this.callback(this.unreadable, this.found);
   }
 }
 

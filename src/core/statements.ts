@@ -2,9 +2,9 @@
 // some 50 to 100 µs to build, format and unwrap what a refresh asks; this needs about a tenth of that.
 import type { EventEmitter } from 'node:events';
 import type { Knex } from 'knex';
-import type pg from 'pg';
 import { type Db, isPostgres, present, presentOnPostgres, rows } from './db.ts';
-import { executePrepared, type Prepared } from './prepared_query.ts';
+import { executeAlone, executeSoon } from './pipeline.ts';
+import type { Prepared } from './prepared_query.ts';
 
 type Values = Record<string, Knex.RawBinding | string[]>;
 
@@ -25,15 +25,24 @@ export type Written<Row> = { [Name in keyof Row]: Row[Name] extends Date ? strin
  * columns: one that was prepared with `*` fails once a newer node has added a column.
  */
 export function statement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
-  return makeStatement(name, write, false) as Statement<Row>;
+  return makeStatement(name, write) as Statement<Row>;
+}
+
+/** The same for one that takes long: it shares its connection with no other, which would have to wait for it. */
+export function longStatement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
+  return makeStatement(name, write, { execute: executeAlone }) as Statement<Row>;
 }
 
 /** The same for rows that are only shown: a date costs ten times what its text does, to make and to write down again. */
 export function writtenStatement<Row>(name: string, write: (db: Db) => string): Statement<Written<Row>> {
-  return makeStatement(name, write, true) as Statement<Written<Row>>;
+  return makeStatement(name, write, { writesTimes: true }) as Statement<Written<Row>>;
 }
 
-function makeStatement(name: string, write: (db: Db) => string, writesTimes: boolean): Statement<object> {
+function makeStatement(
+  name: string,
+  write: (db: Db) => string,
+  { writesTimes = false, execute = executeSoon } = {},
+): Statement<object> {
   let prepared: Numbered | undefined;
   return async (db, values) => {
     if (db.isTransaction || !isPostgres(db)) {
@@ -42,7 +51,16 @@ function makeStatement(name: string, write: (db: Db) => string, writesTimes: boo
       return writesTimes ? found.map(writeTimes) : found;
     }
     prepared ??= { ...number(name, write(db)), writesTimes };
-    return await run(db, prepared, values);
+    const ordered = prepared.order.map((word) => values[word]);
+    const told = (db as Knex).listenerCount('query') > 0 ? tell(db.client, prepared.text) : null;
+    try {
+      const found = await execute(db.client, prepared, ordered);
+      told?.('query-response', { rows: found });
+      return found;
+    } catch (error) {
+      told?.('query-error', error);
+      throw error;
+    }
   };
 }
 
@@ -67,28 +85,7 @@ function number(name: string, sql: string): Omit<Numbered, 'writesTimes'> {
 
 let sent = 0;
 
-// Knex's pool and Knex's events, so that limits, recovery and traces see these statements like all others.
-async function run(db: Db, prepared: Numbered, values: Values): Promise<object[]> {
-  const { client } = db;
-  const connection: pg.ClientBase = await client.acquireConnection();
-  const told = (db as Knex).listenerCount('query') > 0 ? tell(client, prepared.text) : null;
-  try {
-    const { order } = prepared;
-    const found = await executePrepared(
-      connection,
-      prepared,
-      order.map((word) => values[word]),
-    );
-    told?.('query-response', { rows: found });
-    return found;
-  } catch (error) {
-    told?.('query-error', error);
-    throw error;
-  } finally {
-    client.releaseConnection(connection);
-  }
-}
-
+// As Knex does it, so that traces see these statements like all others.
 function tell(client: EventEmitter, sql: string): (event: string, what: unknown) => void {
   sent += 1;
   const query = { sql, __knexQueryUid: `prepared-${sent}` };

@@ -1,0 +1,57 @@
+// Statements that are asked for in the same moment travel to Postgres together. One at a time, a refresh spends more on the
+// two calls to the system, on the pool and on waking Postgres than on its statement (docs/decisions/007).
+import { type Client, type Execution, executeAll, type Prepared, type Row } from './prepared_query.ts';
+
+/** What lends connections: Knex's client with its pool, so that limits and recovery are the same for all statements. */
+export interface Pool {
+  acquireConnection: () => Promise<Client>;
+  releaseConnection: (connection: Client) => unknown;
+}
+
+/**
+ * The most that share a connection. They are executed one after the other, so each may have to wait for the others: for
+ * their commits, and for a lock that one of them waits for.
+ */
+const most = 8;
+
+// Those that still wait for their connection, and that others may join.
+const waiting = new WeakMap<Pool, Execution[]>();
+
+/** The rows of a statement that takes no time; it may share a connection with others of this moment. */
+export function executeSoon(pool: Pool, prepared: Prepared, values: unknown[]): Promise<Row[]> {
+  const { promise, ...settle } = Promise.withResolvers<Row[]>();
+  const execution = { prepared, values, ...settle };
+  const group = waiting.get(pool);
+  if (group) {
+    group.push(execution);
+    if (group.length === most) waiting.delete(pool);
+  } else {
+    const opened = [execution];
+    waiting.set(pool, opened);
+    // When everything that has come in with this one has been looked at.
+    setImmediate(() => send(pool, opened));
+  }
+  return promise;
+}
+
+/** The rows of a statement that takes long; nobody has to wait for it. */
+export function executeAlone(pool: Pool, prepared: Prepared, values: unknown[]): Promise<Row[]> {
+  const { promise, ...settle } = Promise.withResolvers<Row[]>();
+  void send(pool, [{ prepared, values, ...settle }]);
+  return promise;
+}
+
+async function send(pool: Pool, group: Execution[]): Promise<void> {
+  try {
+    const connection = await pool.acquireConnection().finally(() => {
+      if (waiting.get(pool) === group) waiting.delete(pool);
+    });
+    try {
+      await executeAll(connection, group);
+    } finally {
+      pool.releaseConnection(connection);
+    }
+  } catch (error) {
+    for (const { reject } of group) reject(error);
+  }
+}
