@@ -17,7 +17,7 @@ const readers = [readArgon2, readBcrypt, readPbkdf2, readScrypt];
 
 // Hashing runs in libuv's pool of four threads, which SQLite and DNS share: a storm of logins must leave them some.
 const width = Math.max(1, Math.min(availableParallelism(), 3));
-// One at a time, what a login does after its hash costs as much again as it does warm; eight together pay for that once.
+// What a login does after its hash finds cold caches and costs twice as much; eight together pay for that once.
 const group = 8;
 const gate = createGate(width, group);
 

@@ -22,20 +22,21 @@ export type Written<Row> = { [Name in keyof Row]: Row[Name] extends Date ? strin
 /**
  * Makes a statement of `write`, which is given the database that it is for. In a transaction, and on SQLite, it runs
  * like any other; elsewhere on Postgres it is prepared under `name`, which no other statement may have. It names its
- * columns: one that was prepared with `*` fails once a newer node has added a column.
+ * columns: one that was prepared with `*` fails once a newer node has added a column. It takes no time, since others may
+ * share its connection, and whoever holds a lock must not wait for it (docs/decisions/007).
  */
 export function statement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
   return makeStatement(name, write) as Statement<Row>;
 }
 
-/** The same for one that takes long: it shares its connection with no other, which would have to wait for it. */
-export function longStatement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
-  return makeStatement(name, write, { execute: executeAlone }) as Statement<Row>;
-}
-
 /** The same for rows that are only shown: a date costs ten times what its text does, to make and to write down again. */
 export function writtenStatement<Row>(name: string, write: (db: Db) => string): Statement<Written<Row>> {
   return makeStatement(name, write, { writesTimes: true }) as Statement<Written<Row>>;
+}
+
+/** A statement that takes long: it shares its connection with no other, which would have to wait for it. */
+export function longStatement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
+  return makeStatement(name, write, { execute: executeAlone }) as Statement<Row>;
 }
 
 function makeStatement(
