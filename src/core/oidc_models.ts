@@ -29,13 +29,19 @@ export interface NewModel {
   ttl: number;
   ip?: string | null;
   user_agent?: string | null;
+  /** The handle under which it is stored. */
+  storedAs?: string;
 }
 
-/** Writes a record. The handle itself (`jti`) is not stored in the clear: who presents it brings it along. */
+/**
+ * Writes a record: a new one, or one that may be there already. One that is known to be stored (`storedAs`) is only changed:
+ * if somebody has deleted it, it stays away. The handle itself (`jti`) is not stored in the clear: who presents it brings it
+ * along.
+ */
 export async function saveModel(
   db: Db,
   keyring: Keyring,
-  { model, id, payload, ttl, ip, user_agent }: NewModel,
+  { model, id, payload, ttl, ip, user_agent, storedAs }: NewModel,
 ): Promise<void> {
   const { jti: _handle, ...open } = payload;
   const second = payload.uid ?? payload.userCode;
@@ -53,6 +59,12 @@ export async function saveModel(
     created_at: typeof payload.loginTs === 'number' ? new Date(payload.loginTs * 1000) : present(db),
   };
   const { created_at: _first, ...changed } = row;
+  if (storedAs !== undefined) {
+    await db('oidc_models')
+      .where({ model, id: digest(storedAs) })
+      .update(changed as never);
+    return;
+  }
   await db('oidc_models')
     .insert(row as never)
     .onConflict(['model', 'id'])

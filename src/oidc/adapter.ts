@@ -115,10 +115,11 @@ function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter
       : await findModel(db, model, handle);
     if (!stored || stored.is_expired) return undefined;
     const record = engineRecord(clock, stored.payload as AdapterPayload);
+    if (model === 'Session') return { ...record, storedAs: record.jti };
     return { ...record, ...(stored.consumed_at ? { consumed: true } : {}) };
   };
   return {
-    async upsert(id, payload, expiresIn) {
+    async upsert(id, { storedAs, ...payload }, expiresIn) {
       // Our own pages save a browser session outside of the engine, and note its origin themselves.
       const ctx = model === 'Session' ? Provider.ctx : undefined;
       const origin = ctx ? originOf(ctx as KoaContextWithOIDC) : null;
@@ -127,6 +128,7 @@ function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter
         id,
         payload: storedRecord(clock, payload) as Record<string, unknown>,
         ttl: expiresIn ?? maxAge,
+        ...(typeof storedAs === 'string' ? { storedAs } : {}),
         ...(origin ? { ip: origin.ip, user_agent: origin.user_agent } : {}),
       });
     },

@@ -14,13 +14,16 @@ interface EngineModel {
   uid: string;
   accountId?: string;
   exp?: number;
+  oldId?: string | undefined;
   persist(): Promise<string>;
   save(ttl: number): Promise<string>;
   destroy(): Promise<void>;
   authTime(): number | undefined;
+  loginAccount(details: { accountId: string }): void;
 }
 type EngineModelClass = {
   new (payload?: object): EngineModel;
+  IN_PAYLOAD: string[];
   verify: (stored: { loginTs?: number }, options?: object) => Promise<object>;
 };
 
@@ -28,6 +31,19 @@ type EngineModelClass = {
 export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
   const Base = base as unknown as EngineModelClass;
   class Session extends Base {
+    /** The handle under which it is stored; undefined as long as it is not. The adapter gives and takes it. */
+    declare storedAs: string | undefined;
+
+    static override get IN_PAYLOAD(): string[] {
+      return [...Base.IN_PAYLOAD, 'storedAs'];
+    }
+
+    // Another user's login makes it another session, which need not have been stored.
+    override loginAccount(details: { accountId: string }): void {
+      if (details.accountId !== this.accountId) this.storedAs = undefined;
+      super.loginAccount(details);
+    }
+
     /** Whether a stored one is still good; the engine asks wherever it finds one. Each use keeps it for at least a second. */
     static override async verify(stored: { loginTs?: number }, options?: object): Promise<object> {
       const ends = (stored.loginTs ?? Infinity) + services.config.sessionAbsoluteTtl;
@@ -51,9 +67,12 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
       await super.destroy();
     }
 
-    // The login of this very request is undone when its password was changed on the way.
+    // One that was stored is changed in its place, also under another id: who ended it while this request was under way
+    // must not find it there again. The login of this very request is undone when its password was changed on the way.
     override async save(ttl: number): Promise<string> {
+      if (this.storedAs !== undefined) this.oldId = undefined;
       const saved = await super.save(ttl);
+      this.storedAs = this.jti;
       const { result } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
       if (!(await isLoginProved(services, result))) await deleteModel(services.db, 'Session', this.jti);
       return saved;

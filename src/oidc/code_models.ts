@@ -5,7 +5,8 @@ import {
   errors,
 } from 'oidc-provider';
 import type { Origin } from '../core/audit.ts';
-import { consumeModel } from '../core/oidc_models.ts';
+import type { Db } from '../core/db.ts';
+import { consumeModel, isBrowserSession } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
 import { endSessions } from '../core/session_end.ts';
 import { completeSession, openSession } from '../core/sessions.ts';
@@ -120,10 +121,18 @@ async function openLogin(services: Services, code: EngineCode, origin: Origin): 
     browser_session: browser?.uid ? digest(browser.uid) : null,
     origin,
   });
-  if (opened && (await isLoginProved(services, currentRequest().oidc.result))) return;
-  const ending = { reason: 'password_changed', actor: 'system', actor_id: null, origin } as const;
-  if (opened) await endSessions(db, { id: opened.id }, ending);
+  const isProved = opened && (await isLoginProved(services, currentRequest().oidc.result));
+  if (isProved && (await isStillSignedIn(db, opened.user_id, browser))) return;
+  const reason = isProved ? 'logout' : 'password_changed';
+  if (opened) await endSessions(db, { id: opened.id }, { reason, actor: 'system', actor_id: null, origin });
   throw new errors.AccessDenied('the user may not log in any more');
+}
+
+// Asked after the session was opened: whoever ends the browser session (all of them, this device) either is seen here, or
+// sees what was opened in it. A login of this very request is stored with its answer.
+async function isStillSignedIn(db: Db, user_id: string, browser: object | undefined): Promise<boolean> {
+  const { uid, storedAs } = (browser ?? {}) as { uid?: string; storedAs?: string };
+  return uid === undefined || storedAs === undefined || (await isBrowserSession(db, user_id, digest(uid)));
 }
 
 // Of several that exchange one code at once, one wins; the others end what it gave (RFC 6749, 4.1.2).

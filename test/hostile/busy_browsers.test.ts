@@ -1,0 +1,50 @@
+// A stolen browser that never stops asking. Its requests are under way when its owner ends it; none of them may put the
+// browser session back, or open a session that nobody ends.
+import { api, signIn } from '../helpers/oauth.ts';
+import { type TestServer, testOnServers } from '../helpers/server.ts';
+import { begin, logIn, type Scene, setScene } from '../third_party/code_flow.ts';
+
+/** Requests at once, and how often each begins anew. */
+const width = 6;
+const rounds = 8;
+
+/** Asks for codes until `over`, each time with the cookies of the theft. */
+async function askWithoutEnd({ ua, ...scene }: Scene, over: AbortSignal): Promise<void> {
+  const cookie = [...ua.cookies.values()].map(({ name, value }) => `${name}=${value}`).join('; ');
+  const ask = async () => {
+    while (!over.aborted) {
+      const { url } = await begin({ ua, ...scene }, { prompt: 'none' });
+      await fetch(url, { redirect: 'manual', headers: { cookie } });
+    }
+  };
+  await Promise.all(Array.from({ length: width }, ask));
+}
+
+const ways: Record<string, (server: TestServer, me: string) => Promise<unknown>> = {
+  'logging out everywhere': (server, me) => api(server, 'POST /logout', me, { json: { logout_all: true } }),
+  'ending that browser': async (server, me) => {
+    const { body } = await api(server, 'GET /browser-sessions', me);
+    for (const { id } of body.browser_sessions as { id: string }[])
+      await api(server, `DELETE /browser-sessions/${id}`, me);
+  },
+};
+
+for (const [title, end] of Object.entries(ways)) {
+  testOnServers(`a browser that never stops asking is over after ${title}`, async (t, server) => {
+    const scene = await setScene(server);
+    for (let round = 0; round < rounds; round += 1) {
+      await logIn(scene);
+      const { tokens } = await signIn(server, { user: scene.user });
+      const over = new AbortController();
+      const asking = askWithoutEnd(scene, over.signal);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await end(server, tokens.access_token);
+      over.abort();
+      await asking;
+      const browsers = await server.db('oidc_models').where({ model: 'Session', user_id: scene.user.id });
+      t.is(browsers.length, 0, `round ${round}: the browser session is back`);
+      const live = await server.db('sessions').where({ client_id: scene.client_id }).whereNull('ended_at');
+      t.is(live.length, 0, `round ${round}: a session was opened behind it`);
+    }
+  });
+}
