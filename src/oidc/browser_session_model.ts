@@ -1,4 +1,5 @@
 // The engine's browser session, made ours: what ends with it, and what it is when the engine forgot to keep it.
+import { randomBytes } from 'node:crypto';
 import { type Session as EngineSession, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { deleteModel } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
@@ -38,9 +39,13 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
       return [...Base.IN_PAYLOAD, 'storedAs'];
     }
 
-    // Another user's login makes it another session, which need not have been stored.
+    // Another user's login makes it another session, with a `uid` of its own: of several logins at once in one browser, all
+    // would otherwise write it anew under the same.
     override loginAccount(details: { accountId: string }): void {
-      if (details.accountId !== this.accountId) this.storedAs = undefined;
+      if (details.accountId !== this.accountId && this.storedAs !== undefined) {
+        this.storedAs = undefined;
+        this.uid = randomBytes(16).toString('base64url');
+      }
       super.loginAccount(details);
     }
 

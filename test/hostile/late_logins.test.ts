@@ -81,3 +81,20 @@ testOnServers(
     t.true(await isActive(server, elsewhere.tokens.access_token), 'another device goes on');
   },
 );
+
+testOnServers(
+  'another user who logs in several times at once is logged in, and nothing fails',
+  async (t, server) => {
+    for (let round = 0; round < 6; round += 1) {
+      const [first, second] = [await makeUser(server.db), await makeUser(server.db)];
+      const ua = openUserAgent(server.url);
+      const page = await ua.open(`${server.url}/account`);
+      const logInAs = ({ username }: Scene['user']) =>
+        ua.post(page, '/account/login', { username, password });
+      await logInAs(first);
+      const answers = await Promise.all([1, 2, 3, 4].map(() => logInAs(second)));
+      t.deepEqual(new Set(answers.map(({ status }) => status)), new Set([303]));
+      t.deepEqual(await browsersOf(server, first), []);
+    }
+  },
+);
