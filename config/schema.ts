@@ -1,4 +1,5 @@
 // Every setting of Kindred: its name, default, unit and meaning. README's table is made from these rows.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { allowance, limitStore, lockout } from './rate_limits.ts';
 
@@ -35,11 +36,21 @@ const secrets = z.string().transform((value, check) => {
 /** How many proxies to trust, or the addresses (CIDR allowed) of those that may set `X-Forwarded-*`. */
 const trustProxy = z
   .string()
-  .regex(
-    /^(off|\d{1,2}|[0-9a-fA-F.:/, ]+)$/,
-    'must be off, a number of proxies, or a comma list of addresses',
+  .regex(/^(off|\d{1,2}|[0-9a-fA-F.:/, ]+)$/, {
+    error: 'must be off, a number of proxies, or a comma list of addresses',
+    abort: true,
+  })
+  .refine(
+    (value) => /^(off|\d{1,2})$/.test(value) || value.split(',').every((one) => isNetwork(one.trim())),
+    'each address must be an IP address, or a network like 10.0.0.0/8',
   )
   .default('off');
+
+function isNetwork(text: string): boolean {
+  const [, address = '', prefix = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(prefix) <= (version === 4 ? 32 : 128);
+}
 
 export const schema = z.object({
   NODE_ENV: z

@@ -185,6 +185,8 @@ test('proxies are trusted by number or by address', (t) => {
   t.deepEqual(trusted('2'), { hops: 2, addresses: [] });
   t.deepEqual(trusted('10.0.0.0/8, ::1'), { hops: 0, addresses: ['10.0.0.0/8', '::1'] });
   t.deepEqual(refused({ TRUST_PROXY: 'everybody' }), ['TRUST_PROXY']);
+  for (const TRUST_PROXY of ['10.1', '10.0.0.0/33', '::1/129', '10.0.0.1,', 'fade'])
+    t.deepEqual(refused({ TRUST_PROXY }), ['TRUST_PROXY']);
 });
 
 test('the data folder is that of the SQLite file', (t) => {
