@@ -14,6 +14,8 @@ type Parsed = z.output<typeof schema>;
 export interface Config {
   env: Parsed['NODE_ENV'];
   issuer: string;
+  /** Of the issuer: empty, or as in `/auth`. Browsers see every page below it; requests come without it. */
+  issuerPath: string;
   host: string;
   port: number;
   metrics: { host: string; port: number };
@@ -81,6 +83,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
   return {
     env: values.NODE_ENV,
     issuer,
+    issuerPath: new URL(issuer).pathname.replace(/\/$/, ''),
     host: values.HOST,
     port: values.PORT,
     metrics: { host: values.METRICS_HOST, port: values.METRICS_PORT },

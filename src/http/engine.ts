@@ -40,7 +40,9 @@ export function composeEngine(engine: { middleware: unknown[] }): Middleware {
  */
 export function mountEngine(services: Services, engine: () => Middleware): Middleware {
   const dynamic = services.config.registration === 'off' ? [] : registration;
+  const atRoot = documentsAtRoot(services.config.issuerPath);
   return async (ctx, next) => {
+    ctx.path = atRoot.get(ctx.path) ?? ctx.path;
     const forMachines = Object.hasOwn(machine, ctx.path) ? machine[ctx.path] : methodsFor(dynamic, ctx.path);
     const methods = forMachines ?? methodsFor(pages, ctx.path);
     if (!methods) return await next();
@@ -56,6 +58,14 @@ export function mountEngine(services: Services, engine: () => Middleware): Middl
     }
     await withholdOrigin(services, ctx);
   };
+}
+
+// Clients look for the metadata of an issuer with a path at the root of its host, with the path behind (RFC 8414, 3.1); those
+// that speak OpenID Connect put the path first, which the proxy takes off.
+function documentsAtRoot(issuerPath: string): Map<string, string> {
+  if (issuerPath === '') return new Map();
+  const documents = Object.keys(machine).filter((path) => path.startsWith('/.well-known/'));
+  return new Map(documents.map((path) => [`${path}${issuerPath}`, path]));
 }
 
 function methodsFor(table: [RegExp, string[]][], path: string): string[] | undefined {

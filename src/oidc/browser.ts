@@ -76,6 +76,7 @@ export function setSessionCookie(
 ): void {
   const options = {
     httpOnly: true,
+    path: new URL(provider.issuer).pathname,
     sameSite: 'lax' as const,
     secure: ctx.secure,
     ...(expires ? { expires } : {}),

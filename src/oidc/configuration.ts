@@ -8,6 +8,7 @@ import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
 import { createAdapter, registerItself } from './adapter.ts';
 import { correctTimes, engineTolerance, isInTime } from './clocks.ts';
 import { loadGrant } from './grant.ts';
+import { path } from './html.ts';
 import { mayIntrospect, mayRevoke } from './introspection.ts';
 import { clientRow } from './request.ts';
 import { oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
@@ -64,6 +65,8 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     cookies: {
       names: { session: 'kindred_session', interaction: 'kindred_interaction', resume: 'kindred_resume' },
       keys: cookieKeys(keyring),
+      // Of what else lives at this host, nothing gets to see who is signed in here.
+      long: { path: config.issuerPath || '/' },
     },
     pkce: { required: (_ctx, client) => config.pkce === 'all' || client.clientAuthMethod === 'none' },
     findAccount: (ctx, sub, token) => findAccount(services, ctx, sub, token),
@@ -82,7 +85,10 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     },
     fetch: (url, options) =>
       fetch(url, config.fetchPrivateAddresses ? ({ ...options, dispatcher: undefined } as never) : options),
-    interactions: { policy: policy(), url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    interactions: {
+      policy: policy(),
+      url: (_ctx, interaction) => path(services, `/interaction/${interaction.uid}`),
+    },
     renderError: pages.renderError,
     routes: {
       authorization: '/authorize',

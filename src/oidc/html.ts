@@ -11,8 +11,7 @@ import { renderError } from '../pages/error.ts';
 
 /** The look of this deployment. */
 export function brandOf({ config }: Services): Brand {
-  const basePath = new URL(config.issuer).pathname.replace(/\/$/, '');
-  return { ...config.brand, basePath };
+  return { ...config.brand, basePath: config.issuerPath };
 }
 
 interface Shown {
@@ -69,8 +68,8 @@ export function explainUnavailable(services: Services): Middleware {
 }
 
 /** A path of ours as a browser sees it. */
-export function path(services: Services, local: string): string {
-  return `${brandOf(services).basePath ?? ''}${local}`;
+export function path({ config }: Pick<Services, 'config'>, local: string): string {
+  return `${config.issuerPath}${local}`;
 }
 
 /** Proves that a form came from the page that we showed to this `subject`: a browser session, an interaction. */

@@ -26,6 +26,7 @@ test('nothing but a secret is needed', (t) => {
   t.deepEqual(loadConfig({ KINDRED_SECRET: secret }), {
     env: 'development',
     issuer: 'http://127.0.0.1:3000',
+    issuerPath: '',
     host: '127.0.0.1',
     port: 3000,
     metrics: { host: '127.0.0.1', port: 9464 },
