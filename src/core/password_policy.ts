@@ -3,7 +3,7 @@
 import { AppError } from '../lib/errors.ts';
 import { isCommonPassword } from './common_passwords.ts';
 import { nameKey } from './names.ts';
-import { hashPassword } from './passwords.ts';
+import { hashPassword, maxPasswordLength } from './passwords.ts';
 
 const minLength = 8;
 const maxLength = 256;
@@ -42,8 +42,10 @@ export async function requireStrongPassword(password: string, owner: PasswordOwn
 
 /** What is wrong with a password, or null. Length is counted in code points of the form that is hashed (NFKC). */
 export async function weaknessOf(password: string, owner: PasswordOwner): Promise<Weakness | null> {
-  const key = nameKey(password);
-  const length = [...password.normalize('NFKC')].length;
+  if (password.length > maxPasswordLength) return 'password_too_long';
+  const hashed = password.normalize('NFKC');
+  const key = hashed.toLowerCase().normalize('NFKC');
+  const length = [...hashed].length;
   if (length < minLength) return 'password_too_short';
   if (length > maxLength) return 'password_too_long';
   if (isNameOf(owner, key)) return 'password_is_name';

@@ -21,23 +21,31 @@ const width = Math.max(1, Math.min(availableParallelism(), 3));
 const group = 8;
 const gate = createGate(width, group);
 
+/**
+ * Longest password that is looked at, in UTF-16 code units: four times what may be chosen, since a form that NFKC shortens
+ * may be typed. Normalizing costs quadratic time (names.ts), so nothing longer is normalized.
+ */
+export const maxPasswordLength = 1024;
+
 let decoy: Promise<string> | undefined;
 
-/** Hashes a new password. */
+/** Hashes a new password, which the policy has accepted or which was verified before. */
 export async function hashPassword(password: string): Promise<string> {
   return await gate(() => hash(normalized(password), strength));
 }
 
 /**
  * Whether `password` belongs to `stored`. Without a stored hash (no such user, or one without a password) and with one
- * that cannot be read it does the same work on a decoy and says no, so that time does not tell who exists.
+ * that cannot be read it does the same work on a decoy and says no, so that time does not tell who exists; likewise for a
+ * password that is longer than any can be.
  */
 export async function verifyPassword(password: string, stored: string | null): Promise<boolean> {
-  const verify = stored === null ? null : readHash(stored);
+  const isTooLong = password.length > maxPasswordLength;
+  const verify = stored === null || isTooLong ? null : readHash(stored);
   if (typeof verify === 'function') return await gate(() => verifySpellings(verify, password));
   decoy ??= hash(randomBytes(32), strength);
   const pretend = readArgon2(await decoy) as HashVerifier;
-  await gate(() => verifySpellings(pretend, password));
+  await gate(() => verifySpellings(pretend, isTooLong ? '' : password));
   return false;
 }
 

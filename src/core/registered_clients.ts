@@ -2,6 +2,7 @@
 // somewhere. They are third-party clients, whatever they say of themselves.
 import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
+import { isDeeperThan, maxJsonDepth } from '../lib/json_depth.ts';
 import { type ClientMetadata, hasSecret, metadataShape } from './client_metadata.ts';
 import { newClientSecret } from './client_secrets.ts';
 import type { Client } from './clients.ts';
@@ -44,6 +45,8 @@ export async function saveRegisteredClient(
 }
 
 function readMetadata(said: Record<string, unknown>): ClientMetadata {
+  if (isDeeperThan(maxJsonDepth, said))
+    throw new AppError('invalid_client_metadata', 'the metadata are nested too deeply');
   const given = Object.entries(said).filter(([, value]) => value !== undefined && value !== null);
   const read = shape.safeParse(Object.fromEntries(given));
   if (read.success) return read.data;

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { type Db, isPostgres, isText, isUniqueViolation, json, present, readClock, rows } from './db.ts';
-import { nameKey } from './names.ts';
+import { maxNameLength, nameKey } from './names.ts';
 import { isKnownSql } from './registry.ts';
 import { statement } from './statements.ts';
 
@@ -101,9 +101,6 @@ function findBy(name: string, column: string) {
   );
 }
 
-// Longer than any name or address can be, and so nobody's.
-const maxLogin = 254;
-
 /** The user who logs in by this name: an e-mail address when it has an `@`, a username otherwise. */
 export async function findUserByLogin(db: Db, login: string): Promise<User | null> {
   return (await findUserAtVersion(db, login, 0)).user;
@@ -115,7 +112,7 @@ export async function findUserAtVersion(
   login: string,
   version: number,
 ): Promise<{ user: User | null; is_known: boolean }> {
-  const name = login.length <= maxLogin ? nameKey(login) : '';
+  const name = login.length <= maxNameLength ? nameKey(login) : '';
   // Nobody is called nothing.
   const key = isText(name) ? name : '';
   const [found] = await find[key.includes('@') ? 'email_key' : 'username_key'](db, { key, version });

@@ -15,6 +15,7 @@ import { noteFailure } from './errors.ts';
 import { answerForJwts } from './introspection.ts';
 import { interactionModel } from './login_proof.ts';
 import { takeOverDelivery } from './logout_notices.ts';
+import { requireModest } from './parameters.ts';
 import { passwordGrant, passwordParameters } from './password_grant.ts';
 import { refreshTokenModel } from './refresh_token_model.ts';
 import { knownSession, originOf } from './request.ts';
@@ -59,7 +60,7 @@ export function createProvider(services: Services): Provider {
     IdToken: idTokenModel(services.clock, provider.IdToken),
     Interaction: interactionModel(services, provider.Interaction),
     Client: withOurClientRules(services, provider.Client),
-    OIDCContext: withIssuerUrls(provider.OIDCContext, provider),
+    OIDCContext: withOurRules(provider.OIDCContext, provider),
   });
   provider.registerGrantType('password', (ctx) => passwordGrant(services, ctx), passwordParameters, [
     'resource',
@@ -139,10 +140,29 @@ function withOurClientRules({ clock }: Services, Client: Provider['Client']): Pr
   return Client;
 }
 
-function withIssuerUrls(Base: Provider['OIDCContext'], provider: Provider): Provider['OIDCContext'] {
-  return class OIDCContext extends Base {
+interface EngineContext {
+  route: string;
+  urlFor(name: string, options?: Record<string, unknown>): string;
+}
+
+// The engine sets `params` when it has read them, wherever it reads any.
+function withOurRules(base: Provider['OIDCContext'], provider: Provider): Provider['OIDCContext'] {
+  const Base = base as unknown as new (ctx: unknown) => EngineContext;
+  class OIDCContext extends Base {
+    #params: Record<string, unknown> | undefined;
+
     override urlFor(name: string, options?: Record<string, unknown>): string {
       return provider.urlFor(name, options as never);
     }
-  };
+
+    set params(params: Record<string, unknown>) {
+      this.#params = params;
+      requireModest(this.route, params);
+    }
+
+    get params(): Record<string, unknown> | undefined {
+      return this.#params;
+    }
+  }
+  return OIDCContext as unknown as Provider['OIDCContext'];
 }

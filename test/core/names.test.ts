@@ -33,6 +33,15 @@ test('a key is its own key, and an allowed name keeps its key', (t) => {
   );
 });
 
+test('a text that is too long for a name is neither normalized nor allowed', (t) => {
+  for (const text of ['A'.repeat(255), 'e\u0301'.repeat(128), '\u0345\u0300'.repeat(14_000)]) {
+    t.is(nameKey(text), text);
+    t.false(isUsername(text));
+    t.false(email.safeParse(`${text}@example.com`).success);
+  }
+  t.is(nameKey('A'.repeat(254)), 'a'.repeat(254));
+});
+
 test('names that mix letters of different scripts are refused', (t) => {
   for (const name of [
     'р\u0430ypal', // Cyrillic р and а

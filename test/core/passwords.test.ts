@@ -33,14 +33,14 @@ test('without a stored hash nothing is right, not even nothing', async (t) => {
   ]);
 });
 
-test('passwords of any length and content are hashed whole', async (t) => {
-  const long = 'x'.repeat(10_240);
+test('passwords of up to 1,024 code units and of any content are hashed whole', async (t) => {
+  const long = 'x'.repeat(1_023);
   for (const password of [
     long,
     '',
     '\0',
     `a\0b`,
-    '\u{1f600}'.repeat(2_000),
+    '\u{1f600}'.repeat(511),
     '\ufdfa'.repeat(1_000),
     '\ud800',
   ]) {
@@ -48,7 +48,14 @@ test('passwords of any length and content are hashed whole', async (t) => {
     t.true(await verifyPassword(password, stored), JSON.stringify(password.slice(0, 20)));
     t.false(await verifyPassword(`${password}y`, stored), 'not cut off');
   }
-  t.false(await verifyPassword(`${'x'.repeat(10_239)}y`, await hashPassword(long)));
+  t.false(await verifyPassword(`${'x'.repeat(1_022)}y`, await hashPassword(long)));
+});
+
+test('a password that is longer than any can be is wrong, whatever is stored', async (t) => {
+  for (const password of ['x'.repeat(1_025), '\u0345\u0300'.repeat(513)]) {
+    t.false(await verifyPassword(password, await hash(password.normalize('NFKC'))));
+    t.false(await verifyPassword(password, await hash('')));
+  }
 });
 
 test('a hash of another strength or kind is outdated', async (t) => {

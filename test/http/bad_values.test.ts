@@ -55,6 +55,21 @@ testOnServers('queries that are not understood are refused', async (t, server) =
   });
 });
 
+testOnServers(
+  'a query of more than 50 parameters is refused, whatever the path; a long one is not',
+  async (t, server) => {
+    const query = (count: number) => Array.from({ length: count }, () => 'a=b').join('&');
+    for (const path of ['/api/openapi.json', '/authorize', '/device', '/logout', '/account', '/nothing']) {
+      assertRefused(t, await send(`${server.url}${path}?${query(51)}`), invalid, path);
+      assertRefused(t, await send(`${server.url}${path}?${'&'.repeat(12_000)}`), invalid, path);
+      const answer = await send(`${server.url}${path}?${query(50)}`);
+      t.not(answer.body.error_description, 'too many parameters', path);
+    }
+    const long = await send(`${server.url}/api/openapi.json?state=${'x'.repeat(15_000)}`);
+    t.not(long.body.error_description, 'too many parameters');
+  },
+);
+
 testOnServers('ids that are no UUIDs name nothing, upper case names the same', async (t, server) => {
   await attack(t, server, async ({ tokens }) => {
     const { session_id, access_token } = tokens;
