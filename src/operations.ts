@@ -18,13 +18,13 @@ export interface Operations {
 
 /** Starts all of it, as the settings say. */
 export async function startOperations(services: Services): Promise<Operations> {
-  const { config, log, metrics } = services;
+  const { config, db, log, metrics } = services;
   const metricsServer = await serveMetrics(services);
   if (metricsServer) {
     watchDatabase(services);
     watchProcess(services);
   }
-  const unlisten = [logEvents(log), countEvents(metrics)];
+  const unlisten = [logEvents(db, log), countEvents(db, metrics)];
   const tracing = config.tracesEndpoint ? await startTracing(services, config.tracesEndpoint) : null;
   const jobs = config.jobs ? startJobs(services) : null;
   return {

@@ -1,5 +1,4 @@
 // The audit trail: what happened to whom, appended and never changed.
-import { channel } from 'node:diagnostics_channel';
 import type { Knex } from 'knex';
 import { newId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
@@ -79,27 +78,64 @@ export function makeOrigin(ip: string, userAgent: string, requestId?: string): O
   return { ip: ip || null, user_agent: userAgent.slice(0, 512) || null, request_id: requestId ?? null };
 }
 
-const announcements = channel('kindred.audit');
+type Listener = (event: NewEvent) => void;
 
-/** Calls `listener` with every event of this process once it is certain: after the commit, when in a transaction. */
-export function onAuditEvent(listener: (event: NewEvent) => void): () => void {
-  const receive = (event: unknown) => listener(event as NewEvent);
-  announcements.subscribe(receive);
-  return () => announcements.unsubscribe(receive);
+/** What belongs to the trail of one server beside its rows. */
+interface Trail {
+  listeners: Set<Listener>;
+  now: () => number;
+}
+
+// By the settings of the database handle, which every function that records an event is given: its transactions have
+// the same, and no other handle has them. So several servers in one process hear of their own events alone.
+const trails = new WeakMap<object, Trail>();
+
+function trailOf(db: Db): Trail {
+  const handle: object = db.client.config;
+  const known = trails.get(handle) ?? { listeners: new Set(), now: () => Date.now() };
+  trails.set(handle, known);
+  return known;
+}
+
+/**
+ * Calls `listener` with every event that is recorded by way of `db` once it is certain: after the commit, when in a
+ * transaction. Returns what ends that.
+ */
+export function onAuditEvent(db: Knex, listener: Listener): () => void {
+  const { listeners } = trailOf(db);
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Dates the events that are recorded by way of `db` by this clock, and no longer by the machine's. */
+export function dateEventsBy(db: Knex, now: () => number): void {
+  trailOf(db).now = now;
+}
+
+/** What time an event is given that is recorded by way of `db` now. */
+export function eventTime(db: Db): Date {
+  return new Date(trailOf(db).now());
 }
 
 /** Tells the listeners of events that some statement has written; `recordEvents` does it by itself. */
 export function announce(db: Db, events: NewEvent[]): void {
-  if (!announcements.hasSubscribers) return;
+  const { listeners } = trailOf(db);
+  if (listeners.size === 0) return;
   const send = () => {
-    for (const event of events) announcements.publish(event);
+    for (const event of events) for (const listener of listeners) listener(event);
   };
-  if (db.isTransaction) (db as Knex.Transaction).executionPromise.then(send, () => {});
+  if (db.isTransaction) committed(db as Knex.Transaction).then(send, () => {});
   else send();
 }
 
+// What a transaction within another has written is certain when both are committed.
+async function committed(tx: Knex.Transaction): Promise<void> {
+  await tx.executionPromise;
+  if (tx.parentTransaction) await committed(tx.parentTransaction);
+}
+
 /** Appends events; within a transaction they stand or fall with it. */
-export async function recordEvents(db: Db, events: NewEvent[], at: Date = new Date()): Promise<void> {
+export async function recordEvents(db: Db, events: NewEvent[], at: Date = eventTime(db)): Promise<void> {
   if (events.length === 0) return;
   await db('audit_events').insert(events.map((event) => forColumns(toRow(event, at))));
   announce(db, events);
@@ -114,9 +150,6 @@ export async function listSessionEvents(
 ): Promise<AuditEvent[]> {
   return await db<AuditEvent>('audit_events').where({ session_id, type }).orderBy('id', 'desc').limit(limit);
 }
-
-/** The most events that wait for a database that does not take them. */
-const capacity = 10_000;
 
 export interface EventSearch {
   user_id?: string | undefined;
@@ -149,14 +182,40 @@ export interface AuditBatch {
   close: () => Promise<void>;
 }
 
+interface BatchOptions {
+  /** Milliseconds between writes. */
+  interval?: number;
+  /** How many waiting events are written before that. */
+  size?: number;
+  /** The most events that wait for a database that does not take them; beyond it the oldest are dropped. */
+  capacity?: number;
+  /** Told how many events were dropped. */
+  onDropped?: (count: number) => void;
+}
+
 /**
  * A batch that is written every `interval` milliseconds or when `size` events wait. Plain rotations go this way: one
  * INSERT a request would double the writes of a refresh. A crash loses at most one interval of them; whatever matters
  * to safety is written in its own transaction instead.
  */
-export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 200 } = {}): AuditBatch {
+export function createAuditBatch(
+  db: Db,
+  log: Log,
+  { interval = 1_000, size = 200, capacity = 10_000, onDropped = () => {} }: BatchOptions = {},
+): AuditBatch {
   let waiting: ReturnType<typeof toRow>[] = [];
   let writing = Promise.resolve();
+  // A database that is away for long must not take our memory; what is lost is said and counted.
+  const bound = () => {
+    const dropped = waiting.length - capacity;
+    if (dropped <= 0) return;
+    waiting = waiting.slice(dropped);
+    log.error(
+      { dropped, capacity },
+      'audit events were dropped: the database has not taken any for too long',
+    );
+    onDropped(dropped);
+  };
   const write = async () => {
     const taken = waiting;
     waiting = [];
@@ -164,9 +223,9 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
     try {
       await appendRows(db, taken);
     } catch (error) {
-      // Kept for the next try, but not without end: a database that is away for long must not take our memory.
-      waiting = [...taken, ...waiting].slice(-capacity);
+      waiting = [...taken, ...waiting];
       log.error({ err: error, waiting: waiting.length }, 'audit events could not be written');
+      bound();
     }
   };
   const flush = () => {
@@ -176,7 +235,7 @@ export function createAuditBatch(db: Db, log: Log, { interval = 1_000, size = 20
   const timer = setInterval(flush, interval).unref();
   return {
     add(event) {
-      waiting.push(toRow(event, new Date()));
+      waiting.push(toRow(event, eventTime(db)));
       announce(db, [event]);
       if (waiting.length % size === 0) void flush();
     },

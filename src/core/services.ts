@@ -5,7 +5,7 @@ import { createKeyring, type Keyring } from '../lib/crypto.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens.ts';
-import { type AuditBatch, createAuditBatch } from './audit.ts';
+import { type AuditBatch, createAuditBatch, dateEventsBy } from './audit.ts';
 import { type Clock, openClock } from './clock.ts';
 import { openDatabase } from './db.ts';
 import { type KeyStore, openKeyStore } from './key_store.ts';
@@ -44,9 +44,11 @@ export async function openServices(config: Config): Promise<Services> {
   const notices = openNotices(config.databaseUrl, log);
   try {
     const clock = await openClock(db, log);
+    dateEventsBy(db, clock.now);
+    const metrics = createMetrics();
     const keyring = createKeyring(config.secrets);
     const keys = await openKeyStore(db, keyring, config.signingAlg, notices);
-    const audit = createAuditBatch(db, log);
+    const audit = createAuditBatch(db, log, { onDropped: metrics.countDroppedEvents });
     const limits = await openRateLimits(db, config.rateLimits, log);
     return {
       config,
@@ -59,7 +61,7 @@ export async function openServices(config: Config): Promise<Services> {
       limits,
       audit,
       log,
-      metrics: createMetrics(),
+      metrics,
       async close() {
         await notices.close();
         clock.close();

@@ -1,7 +1,7 @@
 // Sessions: one login of one user through one client on one device. Opening and finding them; see session_list and session_end.
 import type { Knex } from 'knex';
 import { newId } from '../lib/ids.ts';
-import { type Actor, announce, type Origin } from './audit.ts';
+import { type Actor, announce, eventTime, type Origin } from './audit.ts';
 import { type Db, isForeignKeyViolation, isPostgres, json, later, present, rows } from './db.ts';
 import { newSalt } from './refresh_token.ts';
 import { statement } from './statements.ts';
@@ -104,7 +104,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     idle_ttl: input.idle_ttl,
     absolute_ttl: input.absolute_ttl,
     browser_session: input.browser_session ?? null,
-    event_id: newId(at?.getTime()),
+    event_id: newId((at ?? eventTime(db)).getTime()),
     ...input.origin,
   };
   const [created] = await insertOpened(db, values, at);

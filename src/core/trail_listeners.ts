@@ -1,11 +1,12 @@
 // What the audit trail is told to besides the database: the log, line by line, and the metrics, as counts.
+import type { Knex } from 'knex';
 import type { Log } from '../lib/log.ts';
 import type { Metrics, RefreshOutcome } from '../lib/metrics.ts';
 import { type EventType, type NewEvent, onAuditEvent } from './audit.ts';
 
-/** Writes every event of this process as a line with `security_event`. Returns what ends that. */
-export function logEvents(log: Log): () => void {
-  return onAuditEvent((event) => {
+/** Writes every event that is recorded by way of `db` as a line with `security_event`. Returns what ends that. */
+export function logEvents(db: Knex, log: Log): () => void {
+  return onAuditEvent(db, (event) => {
     const { type, ...rest } = event;
     const level = levels[type] ?? 'info';
     if (!log.isLevelEnabled(level)) return;
@@ -24,10 +25,10 @@ const levels: Partial<Record<EventType, 'debug' | 'warn'>> = {
   password_change_failed: 'warn',
 };
 
-/** Counts every event of this process. Returns what ends that. */
-export function countEvents(metrics: Metrics): () => void {
+/** Counts every event that is recorded by way of `db`. Returns what ends that. */
+export function countEvents(db: Knex, metrics: Metrics): () => void {
   const observed = new Set<string>();
-  return onAuditEvent((event) => {
+  return onAuditEvent(db, (event) => {
     metrics.countEvent(event.type);
     if (event.type === 'login_failed') metrics.countFailedLogin(event.reason ?? 'unknown');
     const outcome = outcomes[event.type];

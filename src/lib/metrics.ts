@@ -20,6 +20,8 @@ export interface Metrics {
   countRefresh: (outcome: RefreshOutcome) => void;
   countFailedLogin: (reason: string) => void;
   countEvent: (type: string) => void;
+  /** Events that were lost because the database took none for too long. */
+  countDroppedEvents: (count: number) => void;
   countSwept: (rows: Record<string, number>) => void;
   countJob: (job: string, outcome: 'done' | 'failed' | 'left') => void;
   /** Adds a figure that is read when somebody asks; one that cannot be read in time is left out. */
@@ -49,6 +51,7 @@ export function createMetrics(): Metrics {
     countRefresh: byLabel(counters.refreshes),
     countFailedLogin: (reason) => counters.failedLogins.inc({ reason }),
     countEvent: byLabel(counters.events),
+    countDroppedEvents: (count) => counters.droppedEvents.inc(count),
     countSwept(rows) {
       for (const [table, count] of Object.entries(rows)) counters.swept.inc({ table }, count);
     },
@@ -100,6 +103,7 @@ function createCounters(registers: Registry[]) {
     refreshes: counter('refresh_tokens_total', 'Presented refresh tokens by what they came to', ['outcome']),
     failedLogins: counter('logins_failed_total', 'Failed logins by reason', ['reason']),
     events: counter('audit_events_total', 'Events of the audit trail by type', ['type']),
+    droppedEvents: counter('audit_events_dropped_total', 'Events lost while the database took none', []),
     swept: counter('swept_rows_total', 'Rows that the sweep removed, by table', ['table']),
     jobs: counter('job_runs_total', 'Runs of periodic jobs; left: another node was at it', [
       'job',

@@ -2,13 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AuditEvent,
   createAuditBatch,
+  dateEventsBy,
   listSessionEvents,
   type NewEvent,
   onAuditEvent,
   recordEvents,
 } from '../../src/core/audit.ts';
-import { newId } from '../../src/lib/ids.ts';
-import { createLog } from '../../src/lib/log.ts';
+import { openDatabase } from '../../src/core/db.ts';
+import { firstIdOf, newId } from '../../src/lib/ids.ts';
+import { createLog, type Log } from '../../src/lib/log.ts';
 import { after, origin } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
 
@@ -143,7 +145,7 @@ testOnStores('listeners hear of an event once it is certain, and of no other', a
   const heard: (string | null | undefined)[] = [];
   const mine = newId();
   t.teardown(
-    onAuditEvent((event) => {
+    onAuditEvent(db, (event) => {
       if (event.session_id === mine) heard.push(event.reason);
     }),
   );
@@ -161,6 +163,58 @@ testOnStores('listeners hear of an event once it is certain, and of no other', a
   await recordEvents(db, [event('alone')]);
   t.deepEqual(heard, ['committed', 'alone']);
 });
+
+testOnStores('listeners hear only what is recorded by way of their own handle', async (t, { db, url }) => {
+  const other = openDatabase(url);
+  t.teardown(() => other.destroy());
+  const heard: string[] = [];
+  t.teardown(onAuditEvent(db, (event) => heard.push(`here: ${event.reason}`)));
+  t.teardown(onAuditEvent(other, (event) => heard.push(`there: ${event.reason}`)));
+  await recordEvents(db, [{ ...rotation, reason: 'alone' }]);
+  await db.transaction(async (tx) => {
+    await tx.transaction(async (inner) => await recordEvents(inner, [{ ...rotation, reason: 'nested' }]));
+    t.deepEqual(heard, ['here: alone'], 'not before the outer one is committed');
+  });
+  const batch = createAuditBatch(other, log, { interval: 60_000 });
+  batch.add({ ...rotation, reason: 'batched' });
+  await batch.close();
+  t.deepEqual(heard, ['here: alone', 'here: nested', 'there: batched']);
+});
+
+testOnStores('events are dated by the clock that their handle was given', async (t, { db }) => {
+  dateEventsBy(db, () => at.getTime());
+  await db.transaction(async (tx) => await recordEvents(tx, [rotation]));
+  const batch = createAuditBatch(db, log, { interval: 60_000 });
+  batch.add(rotation);
+  await batch.close();
+  const events = await db('audit_events');
+  t.deepEqual(
+    events.map((event) => [event.created_at, event.id.slice(0, 13)]),
+    [0, 1].map(() => [at, firstIdOf(at).slice(0, 13)]),
+  );
+});
+
+testOnStores(
+  'what no longer fits while the database takes nothing is counted and said',
+  async (t, { db }) => {
+    const dropped: number[] = [];
+    const lines: object[] = [];
+    const listening = { ...log, error: (line: object) => lines.push(line) } as unknown as Log;
+    const batch = createAuditBatch(db, listening, {
+      interval: 60_000,
+      capacity: 3,
+      onDropped: (count) => dropped.push(count),
+    });
+    await db.schema.renameTable('audit_events', 'away');
+    for (let i = 0; i < 5; i += 1) batch.add({ ...rotation, reason: String(i) });
+    await batch.flush();
+    await db.schema.renameTable('away', 'audit_events');
+    await batch.close();
+    t.deepEqual(dropped, [2]);
+    t.deepEqual(lines.slice(1), [{ dropped: 2, capacity: 3 }]);
+    t.deepEqual((await db('audit_events')).map((event) => event.reason).sort(), ['2', '3', '4']);
+  },
+);
 
 testOnStores('an event may quote whatever a stranger sent', async (t, { db }) => {
   const event = { type: 'login_failed', detail: { login: 'a\0\ud800b' } } as const;

@@ -1,12 +1,13 @@
 import type { ExecutionContext } from 'ava';
+import { loadConfig } from '../../config/index.ts';
+import { startServer } from '../../src/server.ts';
 import { after, makeClient, makeUser, password } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
 import { login, refresh, signIn } from '../helpers/oauth.ts';
 import { freePort } from '../helpers/process.ts';
-import { startServerProcess, type TestServer } from '../helpers/server.ts';
+import { environment, furnish, startServerProcess, type TestServer } from '../helpers/server.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 
-// Processes of their own, because the trail of a process is heard by all servers in it.
 async function start(t: ExecutionContext, store: Store) {
   const port = await freePort();
   const server = await startServerProcess(t, store, { METRICS_PORT: String(port) });
@@ -59,6 +60,22 @@ testOnStores('what happens to refresh tokens is counted by what it came to', asy
   );
   t.deepEqual(counts, { rotated: 4, retried: 2, reused: 1, observed: 1, ended: 1, expired: 1, unknown: 1 });
   t.is(sample(text, 'kindred_audit_events_total{type="refresh_token_reused"}'), 1);
+});
+
+testOnStores('two servers in one process count each their own events', async (t, store) => {
+  const start = async () => {
+    const { config, services, stop } = await startServer(loadConfig(environment(store.url)));
+    t.teardown(stop);
+    const url = `http://127.0.0.1:${config.port}`;
+    const count = async () =>
+      sample((await services.metrics.render()).text, 'kindred_audit_events_total{type="session_opened"}');
+    return { server: await furnish(store, { url, issuer: config.issuer, stop }), count };
+  };
+  const [first, second] = [await start(), await start()];
+  await signIn(first.server);
+  await signIn(first.server);
+  await signIn(second.server);
+  t.deepEqual([await first.count(), await second.count()], [2, 1]);
 });
 
 testOnStores('failed logins are counted by reason, requests by route and status', async (t, store) => {
