@@ -21,7 +21,6 @@ const secretNames = new Set([
   'registrationaccesstoken',
   'pushtoken',
   'token',
-  'code',
   'devicecode',
   'usercode',
   'codeverifier',
@@ -76,18 +75,28 @@ function openOutput(): Output {
 const longest = 1_000;
 
 /** A copy of `value` in which whatever stands under the name of a secret is replaced, at any depth; long texts are cut. */
-export function redact(value: unknown, depth = 0): unknown {
+export function redact(value: unknown, depth = 0, within = ''): unknown {
   if (typeof value === 'string') return cut(value);
   if (value === null || typeof value !== 'object' || value instanceof Date) return value;
   if (depth > 8) return '[too deep]';
   if (value instanceof Error) return describeError(value);
-  if (Array.isArray(value)) return value.map((one) => redact(one, depth + 1));
+  if (Array.isArray(value)) return value.map((one) => redact(one, depth + 1, within));
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key,
-      isSecretName(key) ? '[redacted]' : redact(inner, depth + 1),
+      isSecret(key, inner, within) ? '[redacted]' : redact(inner, depth + 1, key),
     ]),
   );
+}
+
+// An authorization code and the code of an error have the same name. It is an error's when it looks like one (errno,
+// Node, SQLite, SQLSTATE) and is no part of what a request sent.
+const errorCode = /^(E[A-Z0-9]{2,20}|(E|ERR|SQLITE)_[A-Z0-9_]{2,60}|[0-9A-Z]{5})$/;
+const partsOfRequest = new Set(['query', 'body', 'params', 'parameters', 'form', 'search', 'url']);
+
+function isSecret(key: string, value: unknown, within: string): boolean {
+  if (key.toLowerCase() !== 'code') return isSecretName(key);
+  return partsOfRequest.has(within.toLowerCase()) || typeof value !== 'string' || !errorCode.test(value);
 }
 
 // Nearly every line has the names of the line before; what strangers name must not fill our memory.

@@ -29,6 +29,24 @@ test('a secret is replaced wherever it stands, and its neighbours are not', (t) 
   );
 });
 
+test('the code of an error is told, and a code that opens something is not', (t) => {
+  const codes = ['EADDRINUSE', 'ERR_INVALID_ARG_TYPE', 'SQLITE_BUSY', '57P01'];
+  for (const code of codes) {
+    t.deepEqual(redact({ port: 9464, code }), { port: 9464, code });
+    t.deepEqual(redact({ query: { code } }), { query: { code: '[redacted]' } }, 'what a request sent');
+  }
+  const opening = 'Lr3Qo5sX0dKcA2mXk1v4b6n8p0q2s4u6w8y0A2C4E6G';
+  for (const code of [opening, '123456', 123456, 'ABCD-EFGH', ['EADDRINUSE', opening]]) {
+    t.deepEqual(redact({ code, Code: code }), { code: '[redacted]', Code: '[redacted]' });
+  }
+  const others = { user_code: 'WDJBMJHT', device_code: 'EADDRINUSE', code_verifier: opening };
+  t.deepEqual(redact(others), {
+    user_code: '[redacted]',
+    device_code: '[redacted]',
+    code_verifier: '[redacted]',
+  });
+});
+
 test('no depth hides a secret', (t) => {
   const nest = fc.letrec((tie) => ({
     value: fc.oneof({ maxDepth: 15, depthSize: 'max' }, tie('leaf'), tie('list'), tie('object')),
