@@ -1,15 +1,15 @@
 // The commands about programs: register a client, register a resource server.
 import { z } from 'zod';
 import type { Config } from '../../config/index.ts';
-import { recordEvents } from '../core/audit.ts';
+import { addResourceServer, notesCreation } from '../core/administration.ts';
 import { newClient } from '../core/client_metadata.ts';
 import { describeClient } from '../core/clients.ts';
 import type { Db } from '../core/db.ts';
-import { createResourceServer as insertResourceServer, newResourceServer } from '../core/resource_servers.ts';
+import { newResourceServer } from '../core/resource_servers.ts';
 import { openServices } from '../core/services.ts';
 import { registerClient } from '../oidc/clients.ts';
 import { createProvider, type Provider } from '../oidc/provider.ts';
-import { withDatabase } from './database.ts';
+import { byCommand, withDatabase } from './database.ts';
 import { readJson } from './input.ts';
 import { type Answer, warn } from './output.ts';
 
@@ -23,13 +23,8 @@ export async function createClient(options: unknown): Promise<Answer> {
   const { metadata } = clientOptions.parse(options);
   const given = newClient.parse(await readJson(metadata));
   return await withProvider(async (db, provider) => {
-    const { client, client_secret } = await registerClient(
-      db,
-      provider,
-      given,
-      async (tx, one) =>
-        await recordEvents(tx, [{ type: 'client_created', client_id: one.client_id, actor: 'admin' }]),
-    );
+    const noted = notesCreation(byCommand);
+    const { client, client_secret } = await registerClient(db, provider, given, noted);
     warnAboutSecret(given.client_secret, client_secret);
     const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
     return { data, text: JSON.stringify(data, null, 2) };
@@ -83,12 +78,7 @@ export async function createResourceServer(given: unknown): Promise<Answer> {
     access_token_ttl: accessTokenTtl,
   });
   return await withDatabase(async (db) => {
-    const created = await db.transaction(async (tx) => {
-      const one = await insertResourceServer(tx, input);
-      const detail = { identifier: one.identifier };
-      await recordEvents(tx, [{ type: 'resource_server_created', actor: 'admin', detail }]);
-      return one;
-    });
+    const created = await addResourceServer(db, byCommand, input);
     return { data: created, text: `created resource server ${created.identifier}, tokens ${format}` };
   });
 }

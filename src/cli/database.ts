@@ -1,11 +1,15 @@
 // The database of a command: the one of DATABASE_URL, which must have been migrated; and the command that does that.
 import { existsSync } from 'node:fs';
 import { type Config, loadConfig } from '../../config/index.ts';
+import type { Doer } from '../core/administration.ts';
 import { openDatabase } from '../core/db.ts';
 import { isMigrated, migrate } from '../core/migrate.ts';
 import { type Answer, CommandError } from './output.ts';
 
 type Database = ReturnType<typeof openDatabase>;
+
+/** Who does it, in the trail: an operator, of whom no more is known. */
+export const byCommand: Doer = { actor: 'admin' };
 
 /** Runs the missing migrations. */
 export async function migrateDatabase(): Promise<Answer> {

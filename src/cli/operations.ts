@@ -10,7 +10,7 @@ import { readStats, type Stats } from '../core/stats.ts';
 import { type SweepCounts, sweep as sweepAll } from '../core/sweep.ts';
 import { createKeyring } from '../lib/crypto.ts';
 import { count } from '../lib/quantities.ts';
-import { withDatabase } from './database.ts';
+import { byCommand, withDatabase } from './database.ts';
 import { type Answer, CommandError, formatTable } from './output.ts';
 import { startProgress } from './progress.ts';
 
@@ -49,7 +49,7 @@ function total(counts: Partial<SweepCounts>): number {
 export async function rotateKeys({ dryRun = false, force = false }: Rotating): Promise<Answer> {
   if (dryRun) return await foretellRotation();
   return await withServices(async (services) => {
-    const done = await rotateAll(services, 'admin', { force });
+    const done = await rotateAll(services, byCommand, { force });
     if (done.outcome === 'too_young') {
       throw new CommandError(
         `the upcoming key may sign from ${done.ready_at?.toISOString()} on; --force, if the current one has leaked`,

@@ -1,15 +1,14 @@
 // The commands about people: create a user, list a user's sessions, end them.
 import { z } from 'zod';
-import { recordEvents } from '../core/audit.ts';
+import { addUser } from '../core/administration.ts';
 import type { Db } from '../core/db.ts';
-import { clearPushTokens } from '../core/devices.ts';
 import { email, username } from '../core/names.ts';
 import { hashNewPassword } from '../core/password_policy.ts';
-import { endAllSessions } from '../core/session_end.ts';
 import { type LiveSession, listLiveSessions } from '../core/session_list.ts';
-import { findUser, findUserByLogin, createUser as insertUser, type User } from '../core/users.ts';
+import { logOutUser } from '../core/user_status.ts';
+import { findUser, findUserByLogin, type User } from '../core/users.ts';
 import { parseId } from '../lib/ids.ts';
-import { withDatabase } from './database.ts';
+import { byCommand, withDatabase } from './database.ts';
 import { readPassword } from './input.ts';
 import { type Answer, CommandError, formatTable } from './output.ts';
 
@@ -28,17 +27,13 @@ export async function createUser(options: unknown): Promise<Answer> {
   const { passwordStdin, role, permission, tenantId, ...names } = newUser.parse(options);
   return await withDatabase(async (db) => {
     const password_hash = await hashNewPassword(await readPassword(passwordStdin), names);
-    const user = await db.transaction(async (tx) => {
-      const created = await insertUser(tx, {
-        username: names.username,
-        email: names.email ?? null,
-        password_hash,
-        roles: role,
-        permissions: permission,
-        tenant_id: tenantId ?? null,
-      });
-      await recordEvents(tx, [{ type: 'user_created', user_id: created.id, actor: 'admin' }]);
-      return created;
+    const user = await addUser(db, byCommand, {
+      username: names.username,
+      email: names.email ?? null,
+      password_hash,
+      roles: role,
+      permissions: permission,
+      tenant_id: tenantId ?? null,
     });
     return { data: describeUser(user), text: `created user ${user.username}, id ${user.id}` };
   });
@@ -60,14 +55,10 @@ export async function listSessions(name: string): Promise<Answer> {
 export async function logOut(name: string): Promise<Answer> {
   return await withDatabase(async (db) => {
     const user = await requireUser(db, name);
-    const ended = await endAllSessions(db, user.id, { reason: 'ended_by_admin', actor: 'admin' });
-    await clearPushTokens(
-      db,
-      ended.map((session) => session.device_id),
-    );
+    const ended = await logOutUser(db, user.id, byCommand);
     return {
-      data: { user_id: user.id, sessions_ended: ended.length },
-      text: `ended ${ended.length} ${ended.length === 1 ? 'session' : 'sessions'} of ${user.username}`,
+      data: { user_id: user.id, sessions_ended: ended },
+      text: `ended ${ended} ${ended === 1 ? 'session' : 'sessions'} of ${user.username}`,
     };
   });
 }

@@ -1,6 +1,6 @@
 // How signing keys are rotated here: what the settings and the registered lifetimes say.
 import type { Config } from '../../config/index.ts';
-import { type Actor, recordEvents } from './audit.ts';
+import { type Actor, type Origin, recordEvents } from './audit.ts';
 import type { Db } from './db.ts';
 import type { Services } from './services.ts';
 import { currentKeyAge, dropExpiredKeys, type KeyRotation } from './signing_keys.ts';
@@ -31,16 +31,28 @@ export interface KeyUpkeep {
 
 type Opened = Pick<Services, 'db' | 'config' | 'keys'>;
 
+/** Who rotates, and where the request came from. */
+export interface Rotator {
+  actor: Actor;
+  actor_id?: string;
+  origin?: Origin;
+}
+
 /** Rotates the signing key, tells the trail who did it, and removes the keys that nobody needs any more. */
 export async function rotateKeys(
   { db, config, keys }: Opened,
-  actor: Actor,
+  { origin, ...by }: Rotator,
   { force = false } = {},
 ): Promise<KeyUpkeep> {
   const dropped = await dropExpiredKeys(db);
   const result = await keys.rotate(await keyRotation(db, config, force));
-  if (result.outcome === 'too_young') return { ...result, kid: keys.current().kid, dropped };
-  await recordEvents(db, [{ type: 'signing_key_rotated', actor, detail: { kid: result.kid, force } }]);
+  if (result.outcome === 'too_young') {
+    if (dropped > 0) await keys.refresh();
+    return { ...result, kid: keys.current().kid, dropped };
+  }
+  await recordEvents(db, [
+    { type: 'signing_key_rotated', ...by, detail: { kid: result.kid, force }, ...origin },
+  ]);
   return { ...result, dropped };
 }
 
@@ -49,7 +61,7 @@ export async function keepKeys(opened: Opened, { dryRun = false } = {}): Promise
   const { db, config, keys } = opened;
   const isDue = ((await currentKeyAge(db)) ?? 0) >= config.signingKeyTtl;
   if (dryRun) return { outcome: isDue ? 'rotated' : 'not_due', kid: keys.current().kid, dropped: 0 };
-  if (isDue) return await rotateKeys(opened, 'system');
+  if (isDue) return await rotateKeys(opened, { actor: 'system' });
   const dropped = await dropExpiredKeys(db);
   if (dropped > 0) await keys.refresh();
   return { outcome: 'not_due', kid: keys.current().kid, dropped };

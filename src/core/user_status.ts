@@ -84,7 +84,7 @@ export async function changeUserStatus(
 export async function logOutUser(
   db: Db,
   id: string,
-  { reason, ...who }: { reason: string; actor: Actor; actor_id: string; origin: Origin },
+  { reason, ...who }: { reason?: string; actor: Actor; actor_id?: string; origin?: Origin },
 ): Promise<number> {
   return await db.transaction(async (tx) => {
     if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
@@ -93,7 +93,9 @@ export async function logOutUser(
     await forgetPushTokens(tx, ended);
     const { origin, ...by } = who;
     const detail = { sessions_ended: ended.length };
-    await recordEvents(tx, [{ type: 'user_logged_out', user_id: id, ...by, reason, detail, ...origin }]);
+    await recordEvents(tx, [
+      { type: 'user_logged_out', user_id: id, ...by, reason: reason ?? null, detail, ...origin },
+    ]);
     return ended.length;
   });
 }

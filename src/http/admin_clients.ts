@@ -1,9 +1,8 @@
 // Administration of clients: register, read, change, remove, and their secrets.
 import { z } from 'zod';
-import { recordEvents } from '../core/audit.ts';
+import { addSecret, notesChange, notesCreation, removeClient, removeSecret } from '../core/administration.ts';
 import { clientChange, newClient } from '../core/client_metadata.ts';
-import { addClientSecret, removeClientSecret } from '../core/client_secrets.ts';
-import { type Client, deleteClient, describeClient, findClient, listClients } from '../core/clients.ts';
+import { type Client, describeClient, findClient, listClients } from '../core/clients.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../lib/errors.ts';
 import { packCursor, readCursor } from './cursor.ts';
@@ -48,9 +47,8 @@ export const adminClientRoutes = [
     response: client.extend({ client_secret: z.string().optional() }),
     errors: ['client_exists', 'invalid_client_metadata'],
     handler: async ({ registry, body, by, origin }) => {
-      const { client: created, client_secret } = await registry.register(body, async (tx, one) => {
-        await recordEvents(tx, [{ type: 'client_created', client_id: one.client_id, ...by, ...origin }]);
-      });
+      const noted = notesCreation({ ...by, origin });
+      const { client: created, client_secret } = await registry.register(body, noted);
       return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
     },
   }),
@@ -73,12 +71,8 @@ export const adminClientRoutes = [
     response: client,
     errors: ['client_not_found', 'invalid_client_metadata'],
     handler: async ({ registry, params, body, by, origin }) => {
-      const updated = await registry.change(params.client_id, body, async (tx, one) => {
-        const detail = { changed: Object.keys(body) };
-        await recordEvents(tx, [
-          { type: 'client_updated', client_id: one.client_id, ...by, detail, ...origin },
-        ]);
-      });
+      const noted = notesChange({ ...by, origin }, body);
+      const updated = await registry.change(params.client_id, body, noted);
       return describeClient(required(updated));
     },
   }),
@@ -90,10 +84,7 @@ export const adminClientRoutes = [
     status: 204,
     errors: ['client_not_found'],
     handler: async ({ services, params, by, origin }) =>
-      await services.db.transaction(async (tx) => {
-        if (!(await deleteClient(tx, params.client_id))) throw new AppError('client_not_found');
-        await recordEvents(tx, [{ type: 'client_deleted', client_id: params.client_id, ...by, ...origin }]);
-      }),
+      await removeClient(services.db, { ...by, origin }, params.client_id),
   }),
   route({
     ...shared,
@@ -109,19 +100,12 @@ export const adminClientRoutes = [
     }),
     response: z.object({ id: z.uuid(), client_secret: z.string(), expires_at: moment.nullable() }),
     errors: ['client_not_found', 'too_many_secrets'],
-    handler: async ({ services, params, body, by, origin }) =>
-      await services.db.transaction(async (tx) => {
-        const expires = after(services.clock, body.expires_in);
-        const added = await addClientSecret(tx, params.client_id, {
-          expires,
-          previous_expires: after(services.clock, body.previous_expires_in),
-        });
-        const detail = { secret_id: added.id };
-        await recordEvents(tx, [
-          { type: 'client_secret_added', client_id: params.client_id, ...by, detail, ...origin },
-        ]);
-        return { ...added, expires_at: expires ?? null };
-      }),
+    handler: async ({ services: { db, clock }, params, body, by, origin }) => {
+      const expires = after(clock, body.expires_in);
+      const previous_expires = after(clock, body.previous_expires_in);
+      const added = await addSecret(db, { ...by, origin }, params.client_id, { expires, previous_expires });
+      return { ...added, expires_at: expires ?? null };
+    },
   }),
   route({
     ...shared,
@@ -132,13 +116,7 @@ export const adminClientRoutes = [
     status: 204,
     errors: ['client_secret_not_found', 'client_not_found', 'last_secret'],
     handler: async ({ services, params, by, origin }) =>
-      await services.db.transaction(async (tx) => {
-        await removeClientSecret(tx, params.client_id, params.id);
-        const detail = { secret_id: params.id };
-        await recordEvents(tx, [
-          { type: 'client_secret_removed', client_id: params.client_id, ...by, detail, ...origin },
-        ]);
-      }),
+      await removeSecret(services.db, { ...by, origin }, params.client_id, params.id),
   }),
 ];
 

@@ -1,7 +1,6 @@
 // Administration of signing keys: which there are, and their rotation.
 import { z } from 'zod';
-import { recordEvents } from '../core/audit.ts';
-import { keyRotation } from '../core/key_rotation.ts';
+import { rotateKeys } from '../core/key_rotation.ts';
 import { listSigningKeys } from '../core/signing_keys.ts';
 import { AppError } from '../lib/errors.ts';
 import { moment, route } from './routes.ts';
@@ -40,19 +39,15 @@ export const adminKeyRoutes = [
     }),
     response: z.object({ kid: z.string() }),
     errors: ['key_too_young'],
-    handler: async ({ services, body, by, origin }) => {
-      const { db, keys, config } = services;
-      const result = await keys.rotate(await keyRotation(db, config, body.force));
-      if (result.outcome === 'too_young') {
+    handler: async ({ services, body: { force = false }, by, origin }) => {
+      const done = await rotateKeys(services, { ...by, origin }, { force });
+      if (done.outcome === 'too_young') {
         throw new AppError(
           'key_too_young',
-          `the upcoming key may sign from ${result.ready_at.toISOString()} on`,
+          `the upcoming key may sign from ${done.ready_at?.toISOString()} on`,
         );
       }
-      await recordEvents(db, [
-        { type: 'signing_key_rotated', ...by, detail: { kid: result.kid }, ...origin },
-      ]);
-      return { kid: result.kid };
+      return { kid: done.kid };
     },
   }),
 ];

@@ -1,15 +1,12 @@
 // Administration of resource servers: register, read, change, remove.
 import { z } from 'zod';
-import { recordEvents } from '../core/audit.ts';
+import { addResourceServer, changeResourceServer, removeResourceServer } from '../core/administration.ts';
 import {
-  createResourceServer,
-  deleteResourceServer,
   findResourceServer,
   listResourceServers,
   newResourceServer,
   type ResourceServer,
   resourceServerChange,
-  updateResourceServer,
 } from '../core/resource_servers.ts';
 import { AppError } from '../lib/errors.ts';
 import { packCursor, readCursor } from './cursor.ts';
@@ -59,12 +56,7 @@ export const adminResourceServerRoutes = [
     response: server,
     errors: ['resource_server_exists'],
     handler: async ({ services, body, by, origin }) =>
-      await services.db.transaction(async (tx) => {
-        const created = await createResourceServer(tx, body);
-        const detail = { identifier: created.identifier };
-        await recordEvents(tx, [{ type: 'resource_server_created', ...by, detail, ...origin }]);
-        return created;
-      }),
+      await addResourceServer(services.db, { ...by, origin }, body),
   }),
   route({
     ...shared,
@@ -85,12 +77,7 @@ export const adminResourceServerRoutes = [
     response: server,
     errors: ['resource_server_not_found'],
     handler: async ({ services, params, body, by, origin }) =>
-      await services.db.transaction(async (tx) => {
-        const updated = required(await updateResourceServer(tx, params.identifier, body));
-        const detail = { identifier: params.identifier, changed: Object.keys(body) };
-        await recordEvents(tx, [{ type: 'resource_server_updated', ...by, detail, ...origin }]);
-        return updated;
-      }),
+      await changeResourceServer(services.db, { ...by, origin }, params.identifier, body),
   }),
   route({
     ...shared,
@@ -100,13 +87,7 @@ export const adminResourceServerRoutes = [
     status: 204,
     errors: ['resource_server_not_found'],
     handler: async ({ services, params, by, origin }) =>
-      await services.db.transaction(async (tx) => {
-        const { identifier } = params;
-        if (!(await deleteResourceServer(tx, identifier))) throw new AppError('resource_server_not_found');
-        await recordEvents(tx, [
-          { type: 'resource_server_deleted', ...by, detail: { identifier }, ...origin },
-        ]);
-      }),
+      await removeResourceServer(services.db, { ...by, origin }, params.identifier),
   }),
 ];
 

@@ -1,12 +1,12 @@
 // Administration of users: find, create, change, ban and its like, end what they hold.
 import { z } from 'zod';
+import { addUser } from '../core/administration.ts';
 import { recordEvents } from '../core/audit.ts';
 import { email, username } from '../core/names.ts';
 import { hashNewPassword } from '../core/password_policy.ts';
 import { permissions, roles, tenantId } from '../core/rights.ts';
 import { changeUserStatus, logOutUser, type StatusChange } from '../core/user_status.ts';
 import {
-  createUser,
   findUser,
   listUsers,
   lockUser,
@@ -78,15 +78,8 @@ export const adminUserRoutes = [
     errors: ['weak_password', 'username_taken', 'email_taken'],
     handler: async ({ services: { db }, body: { password, ...given }, by, origin }) => {
       const password_hash = password === undefined ? null : await hashNewPassword(password, given);
-      return await db.transaction(async (tx) => {
-        const created = await createUser(tx, {
-          ...withoutUndefined(given),
-          username: given.username,
-          password_hash,
-        });
-        await recordEvents(tx, [{ type: 'user_created', user_id: created.id, ...by, ...origin }]);
-        return created;
-      });
+      const input = { ...withoutUndefined(given), username: given.username, password_hash };
+      return await addUser(db, { ...by, origin }, input);
     },
   }),
   route({

@@ -113,7 +113,12 @@ testOnOwnServers(
       [0, 1].map(() => `${next?.kid} ES256`),
     );
     const [event, ...more] = await trailOf(server, admin, 'type=signing_key_rotated');
-    t.like(event, { actor: 'admin', actor_id: admin.user.id, detail: { kid: next?.kid }, ip: '127.0.0.1' });
+    t.like(event, {
+      actor: 'admin',
+      actor_id: admin.user.id,
+      detail: { kid: next?.kid, force: true },
+      ip: '127.0.0.1',
+    });
     t.deepEqual(more, []);
   },
 );
@@ -133,6 +138,24 @@ testOnOwnServers('a retiring key stays until the longest-lived token has expired
   t.deepEqual(
     (await listKeys(server, admin)).map((key) => key.status),
     ['current', 'upcoming'],
+  );
+});
+
+testOnOwnServers('a rotation removes the keys whose last token has expired', {}, async (t, server) => {
+  await rotate(server, await enterAsAdmin(server), { force: true });
+  const admin = await enterAsAdmin(server);
+  const [, , old] = await listKeys(server, admin);
+  t.is(old?.status, 'retiring');
+  await server
+    .db('signing_keys')
+    .where({ kid: old?.kid })
+    .update({ expires_at: new Date(Date.now() - 1) });
+  assertRefused(t, await rotate(server, admin), tooYoung);
+  const left = (await listKeys(server, admin)).map((key) => key.kid);
+  t.deepEqual([left.length, left.includes(String(old?.kid))], [2, false]);
+  t.deepEqual(
+    (await published(server)).map((key) => key.kid),
+    left,
   );
 });
 
