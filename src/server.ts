@@ -9,7 +9,7 @@ import { openServices, type Services } from './core/services.ts';
 import { seedDemo } from './demo_data.ts';
 import { fail, obeySignals } from './ending.ts';
 import { greet } from './greeting.ts';
-import { connectionLimits, createBoundedServer } from './http/connections.ts';
+import { type ConnectionLimits, connectionLimits, createBoundedServer } from './http/connections.ts';
 import { createDrain, type Drain, type Patience } from './http/drain.ts';
 import { deliverLogoutNotices } from './oidc/logout_notices.ts';
 import { startOperations } from './operations.ts';
@@ -36,39 +36,51 @@ export interface RunningServer {
  */
 export async function startServer(settings: Config, limits = connectionLimits): Promise<RunningServer> {
   await migrate(settings.databaseUrl);
-  let answer: RequestListener = notYet;
-  const server = createBoundedServer((request, response) => answer(request, response), limits);
+  const { server, answerWith } = createWaitingServer(limits);
   const drain = createDrain(server, patienceOf(settings));
-  const config = withPort(settings, await listen(server, settings));
+  // The issuer names the port, so one that the system picks is taken first. Nobody can know it yet.
+  const config = settings.port === 0 ? withPort(settings, await listen(server, settings)) : settings;
   const services = await openServices(config).catch((error) => {
     server.close();
     throw error;
   });
   if (config.env === 'development') await seedDemo(services.db);
-  const work = await beginWork(services, drain);
-  answer = work.answer;
-  return { config, services, stop: work.stop };
+  const { answer, stop } = await beginWork(services, drain);
+  answerWith(answer);
+  if (settings.port !== 0) await listenOrStop(server, config, stop);
+  return { config, services, stop };
 }
 
 /**
- * Starts one of several alike on a database that is ready. Its port is known, so it listens when it can answer. It can
- * stop listening first: who is told to go elsewhere by one must not come to another that is about to say the same.
+ * Starts one of several alike on a database that is ready. It can stop listening first: who is told to go elsewhere by
+ * one must not come to another that is about to say the same.
  */
 export async function startWorker(
   config: Config,
 ): Promise<RunningServer & { stopListening: () => Promise<void> }> {
   const services = await openServices(config);
-  let answer: RequestListener = notYet;
-  const server = createBoundedServer((request, response) => answer(request, response), connectionLimits);
+  const { server, answerWith } = createWaitingServer(connectionLimits);
   const drain = createDrain(server, patienceOf(config));
-  const { answer: begun, stop } = await beginWork(services, drain);
-  answer = begun;
-  await listen(server, config, sharesPort);
+  const { answer, stop } = await beginWork(services, drain);
+  answerWith(answer);
+  await listenOrStop(server, config, stop, sharesPort);
   return { config, services, stop, stopListening: drain.stopListening };
 }
 
-// What is asked while the server is still starting.
-const notYet: RequestListener = (_request, response) => response.writeHead(503, { 'Retry-After': '1' }).end();
+// A server is there once it can answer: a proxy sends a request elsewhere when the connection is refused, and hands a 503
+// to the client. A request that comes before all the same waits.
+function createWaitingServer(limits: ConnectionLimits) {
+  const begun = Promise.withResolvers<RequestListener>();
+  let answer: RequestListener = (request, response) =>
+    void begun.promise.then((found) => found(request, response));
+  return {
+    server: createBoundedServer((request, response) => answer(request, response), limits),
+    answerWith(found: RequestListener) {
+      answer = found;
+      begun.resolve(found);
+    },
+  };
+}
 
 /** Starts what answers, and what goes on beside it. */
 async function beginWork(services: Services, { isDraining, run: drain }: Drain) {
@@ -90,6 +102,16 @@ async function beginWork(services: Services, { isDraining, run: drain }: Drain) 
 // The system deals the connections out. Dealt by the primary, as elsewhere, those on their way to a worker that is killed
 // would hang: node:cluster waits for ever for it to take them, and a client sees neither an answer nor an end.
 const sharesPort = process.platform === 'linux';
+
+// What has been opened by then would keep the process alive.
+async function listenOrStop(server: Server, config: Config, stop: () => Promise<void>, reusePort = false) {
+  try {
+    await listen(server, config, reusePort);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
 
 function listen(server: Server, { host, port }: Config, reusePort = false): Promise<number> {
   return new Promise((resolve, reject) => {
