@@ -34,6 +34,8 @@ export interface Client {
   scope: string | null;
   /** The resource server whose tokens this client may introspect, or `*`. */
   resource_server: string | null;
+  /** When an administrator blocked it; such a client may do nothing. */
+  blocked_at: Date | null;
   created_at: Date;
   updated_at: Date;
 }

@@ -71,6 +71,24 @@ export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promis
   return session ?? null;
 }
 
+const explain = statement<{ is_known: boolean; is_plain: boolean | null }>(
+  'plain_refresh_missed',
+  () => `select ${isKnownSql} as is_known, (select is_plain from sessions where id = :id) as is_plain`,
+);
+
+/**
+ * Why a session could not be refreshed in one statement: `is_known` is false when the registry has another version than this
+ * by now; `is_plain` never changes once the session has tokens, and is null when there is no such session.
+ */
+export async function explainMiss(
+  db: Db,
+  session_id: string,
+  version: number,
+): Promise<{ is_known: boolean; is_plain: boolean | null }> {
+  const [found] = await explain(db, { id: session_id, version });
+  return found ?? { is_known: false, is_plain: null };
+}
+
 // Those whose tokens are JWTs. Our own API need not be registered.
 function plainResources({ known, own_resource }: PlainRefresh): string[] {
   const registered = [...known.servers.values()];

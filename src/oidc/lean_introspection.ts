@@ -29,7 +29,7 @@ async function introspect(
   if (!known) return null;
   const claims = await verifier.read(token);
   const found = claims && (await findIntrospection(db, known.version, claims));
-  if (found && !found.is_known) registry.forget();
+  if (found && !found.is_known) registry.forget(known.version);
   if (!claims || !found?.is_known) return null;
   return found.is_live && isMeantFor(known.client, claims) ? describeClaims(claims) : { active: false };
 }

@@ -26,7 +26,7 @@ export function leanLogin(services: Services): LeanPath {
       if (!username || !password || !plan) return null;
       const { user, is_known } = await findUserAtVersion(services.db, username, plan.known.version);
       if (is_known) return await logIn(services, ctx, plan, { login: username, user, password });
-      services.registry.forget();
+      services.registry.forget(plan.known.version);
       return null;
     },
   };

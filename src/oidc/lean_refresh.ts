@@ -1,40 +1,47 @@
 // The lean path of a refresh: a client with a name or a secret, and a plain session.
-import type { Context } from 'koa';
-import { refreshPlainSession } from '../core/plain_refresh.ts';
-import { decodeRefreshToken, isMinted } from '../core/refresh_token.ts';
+import type { Origin } from '../core/audit.ts';
+import { explainMiss, refreshPlainSession } from '../core/plain_refresh.ts';
+import { type DecodedRefreshToken, decodeRefreshToken, isMinted } from '../core/refresh_token.ts';
+import type { Registered } from '../core/registry.ts';
 import type { Services } from '../core/services.ts';
 import { AppError } from '../lib/errors.ts';
+import { createLru, type Lru } from '../lib/lru.ts';
 import type { LeanPath } from './lean.ts';
-import { authenticateClient, type Credentials, mayUse } from './lean_client.ts';
+import { authenticateClient, mayUse } from './lean_client.ts';
 import { tokensOf } from './lean_tokens.ts';
 import { originOf } from './request.ts';
 
+/** Sessions known to need the engine. A hundred bytes each; one that is forgotten costs a statement too many. */
+const maxOthers = 10_000;
+
 /** Answers refreshes that need nothing special. */
 export function leanRefresh(services: Services): LeanPath {
+  const others = createLru<true>(maxOthers);
   return {
     parameters: ['grant_type', 'refresh_token'],
     async answer(ctx, { refresh_token }, credentials) {
-      return refresh_token ? await refresh(services, ctx, credentials, refresh_token) : null;
+      const token = refresh_token ? decodeRefreshToken(refresh_token) : null;
+      if (!token || others.get(token.session_id) || !isMinted(services.keyring, token)) return null;
+      const known = await authenticateClient(services, ctx, credentials);
+      // If the client has disconnected, do not rotate: it would never receive the new token.
+      if (!known || !mayUse(known.client, 'refresh_token') || !ctx.writable) return null;
+      if (!(await isWithinLimit(services, token.session_id))) return null;
+      const answer = await refresh(services, originOf(ctx), known, token);
+      if (!answer) await leave(services, others, known, token.session_id);
+      return answer;
     },
   };
 }
 
 async function refresh(
   services: Services,
-  ctx: Context,
-  credentials: Credentials,
-  presented: string,
+  origin: Origin,
+  known: Registered,
+  token: DecodedRefreshToken,
 ): Promise<object | null> {
-  const { db, keyring, config, audit } = services;
-  const token = decodeRefreshToken(presented);
-  if (!token || !isMinted(keyring, token)) return null;
-  const known = await authenticateClient(services, ctx, credentials);
-  // Whoever has hung up hears nothing, and so must not spend a token either.
-  if (!known || !mayUse(known.client, 'refresh_token') || !ctx.writable) return null;
-  if (!(await isWithinLimit(services, token.session_id))) return null;
-  const origin = originOf(ctx);
+  const { db, config, audit } = services;
   const session = await refreshPlainSession(db, { token, known, own_resource: config.resource, origin });
-  if (!session) return await leave(services, token.session_id);
+  if (!session) return null;
   audit.add({
     type: 'refresh_token_rotated',
     user_id: session.user_id,
@@ -58,8 +65,16 @@ async function isWithinLimit({ limits }: Services, session_id: string): Promise<
   }
 }
 
-async function leave({ limits, registry }: Services, session_id: string): Promise<null> {
-  registry.forget();
+// The engine takes over. The next refresh of a session that is not plain goes to the engine at once; what is remembered of
+// clients is given up only when it is no longer right.
+async function leave(
+  { db, limits, registry }: Services,
+  others: Lru<true>,
+  { version }: Registered,
+  session_id: string,
+): Promise<void> {
   await limits.refresh.forgive(session_id);
-  return null;
+  const missed = await explainMiss(db, session_id, version);
+  if (!missed.is_known) registry.forget(version);
+  if (missed.is_plain === false) others.set(session_id, true);
 }

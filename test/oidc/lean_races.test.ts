@@ -158,3 +158,43 @@ testOnStores(
     for (const [i, wait] of (waits[0] ?? []).entries()) t.true(Math.abs(wait - (waits[1]?.[i] ?? 0)) <= 30);
   },
 );
+
+/** How many statements `work` makes. */
+async function count({ services: { db } }: Pair, work: () => Promise<unknown>): Promise<number> {
+  let statements = 0;
+  const see = () => {
+    statements += 1;
+  };
+  db.on('query', see);
+  try {
+    await work();
+  } finally {
+    db.off('query', see);
+  }
+  return statements;
+}
+
+testOnStores('a refresh that needs the engine makes no other one dearer', async (t, store) => {
+  const pair = await openPair(t, store);
+  const plain = await openFamily(pair, 0);
+  const { user } = plain;
+  const client = await makeClient(pair.services.db, { refresh_token_retry_window: 0 });
+  const openid = await openTestSession(pair.services.db, { user, client });
+  const ended = await openFamily(pair, 0);
+  await changeUserStatus(pair.services.db, ended.user.id, { status: 'banned', actor: 'system' });
+  const generations = new Map<string, number>();
+  const refresh = async (app: App, session: Session, status = 200) => {
+    const generation = generations.get(session.id) ?? 0;
+    const answer = await use(app, session, mintRefreshToken(keyring, session, generation));
+    t.is(answer.status, status);
+    if (status === 200) generations.set(session.id, generation + 1);
+  };
+  await refresh(pair.lean, plain.session);
+  const usual = await count(pair, () => refresh(pair.lean, plain.session));
+  await refresh(pair.lean, openid);
+  t.is(await count(pair, () => refresh(pair.lean, plain.session)), usual, 'after an ID token');
+  const engines = await count(pair, () => refresh(pair.plain, openid));
+  t.is(await count(pair, () => refresh(pair.lean, openid)), engines, 'straight to the engine');
+  for (let i = 0; i < 3; i += 1) await refresh(pair.lean, ended.session, 400);
+  t.is(await count(pair, () => refresh(pair.lean, plain.session)), usual, 'after dead tokens');
+});
