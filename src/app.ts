@@ -30,7 +30,8 @@ import { traceRequests } from './http/trace.ts';
 import type { Tracing } from './lib/tracing.ts';
 import { accountRoutes } from './oidc/account_page.ts';
 import { createClientRegistry } from './oidc/clients.ts';
-import { cookieKeys } from './oidc/configuration.ts';
+import { cookieSigner, takeOverSessionCookie, useSchemeOfIssuer } from './oidc/cookies.ts';
+import { refuseForeignForms } from './oidc/foreign_forms.ts';
 import { interactionRoutes } from './oidc/interactions.ts';
 import { leanEndpoint } from './oidc/lean.ts';
 import { leanIntrospection } from './oidc/lean_introspection.ts';
@@ -68,9 +69,10 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   const { config, log, db, metrics } = services;
   const { isDraining = () => false, tracing = null, lean = true } = around;
   const app = new Koa({
-    keys: cookieKeys(services.keyring),
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
   });
+  app.keys = cookieSigner(services.keyring);
+  useSchemeOfIssuer(app, config);
   const provider = () => engine().provider;
   const registry = createClientRegistry(db, provider);
   const router = createRouter(services, registry, [...routes, ...openApiRoutes(config.issuer, routes)]);
@@ -91,6 +93,8 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(serveAssets(config.brand));
   app.use(serveResourceMetadata(config));
   app.use(guardRegistration(services));
+  app.use(refuseForeignForms(services));
+  app.use(takeOverSessionCookie(services));
   app.use(interactionRoutes(services, provider).routes());
   app.use(accountRoutes(services, provider).routes());
   app.use(mountEngine(services, () => engine().run));

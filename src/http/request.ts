@@ -47,6 +47,8 @@ export function secureHeaders({ issuer }: Config): Middleware {
         useDefaults: false,
         directives: { defaultSrc: ["'none'"], scriptSrc: ["'self'"], frameAncestors: ["'none'"] },
       },
+      // Our own forms must say where they come from: with `no-referrer` browsers send `Origin: null`.
+      referrerPolicy: { policy: 'same-origin' },
       crossOriginResourcePolicy: { policy: 'cross-origin' },
       // What only Internet Explorer, Flash and Chrome before 78 listened to.
       xDownloadOptions: false,

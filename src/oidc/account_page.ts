@@ -20,6 +20,7 @@ import { type LoginProblem, renderLogin } from '../pages/login.ts';
 import { renderLoggedOut } from '../pages/logout.ts';
 import { showAccount } from './account_view.ts';
 import { findVisitor, forgetVisitor, logInVisitor, type Visitor } from './browser.ts';
+import { browserSecret, presentedSecret } from './cookies.ts';
 import {
   brandOf,
   csrfToken,
@@ -87,12 +88,12 @@ async function show({ services, ctx, visitor }: Visit): Promise<void> {
   await showAccount(services, ctx, visitor);
 }
 
-// Nobody is logged in yet, so there is no session that a proof could belong to: a form that another site sends could at
-// most log somebody in as its own user, and SameSite keeps the cookie of that from following.
-const loginSubject = 'account login';
+// No one is logged in yet, so there is no session that a proof could belong to: it belongs to the browser.
+const loginSubject = (secret: string) => `account login ${secret}`;
 
 function showLogin(services: Services, ctx: Context, problem?: LoginProblem, username?: string): void {
-  const form = { action: path(services, '/account/login'), csrf: csrfToken(services, loginSubject) };
+  const secret = browserSecret(services, ctx);
+  const form = { action: path(services, '/account/login'), csrf: csrfToken(services, loginSubject(secret)) };
   const html = renderLogin(brandOf(services), {
     form,
     ...(problem ? { problem } : {}),
@@ -104,8 +105,9 @@ function showLogin(services: Services, ctx: Context, problem?: LoginProblem, use
 function logIn(services: Services, provider: () => Provider) {
   return async (ctx: Context): Promise<void> => {
     const login = field(ctx, 'username');
-    const isOurs = isCsrfToken(services, loginSubject, field(ctx, 'csrf')) && isSameSite(services, ctx);
-    if (!isOurs) return showLogin(services, ctx, { kind: 'form_expired' }, login);
+    const secret = presentedSecret(services, ctx);
+    if (!secret || !isCsrfToken(services, loginSubject(secret), field(ctx, 'csrf')))
+      return showLogin(services, ctx, { kind: 'form_expired' }, login);
     const tried = await tryPassword(services, ctx, {
       login,
       password: field(ctx, 'password'),
@@ -116,12 +118,6 @@ function logIn(services: Services, provider: () => Provider) {
     if (!isIn) return showLogin(services, ctx, { kind: 'wrong_credentials' }, login);
     redirect(ctx, path(services, '/account'));
   };
-}
-
-// Browsers say where a form comes from; one that another origin sent to log somebody in as a stranger is refused.
-function isSameSite({ config }: Services, ctx: Context): boolean {
-  const origin = ctx.get('origin');
-  return origin === '' || origin === 'null' || origin === new URL(config.issuer).origin;
 }
 
 async function signOut({ services, provider, ctx, visitor, origin }: Visit): Promise<void> {

@@ -3,10 +3,10 @@ import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC 
 import { isRegisteredOrigin } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { readCertificate } from '../lib/certificate.ts';
-import type { Keyring } from '../lib/crypto.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
 import { createAdapter, registerItself } from './adapter.ts';
 import { correctTimes, engineTolerance, isInTime } from './clocks.ts';
+import { cookieSigner, sessionCookieName } from './cookies.ts';
 import { loadGrant } from './grant.ts';
 import { path } from './html.ts';
 import { mayIntrospect, mayRevoke } from './introspection.ts';
@@ -63,8 +63,12 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     extraClientMetadata: { properties: ['kindred'] },
     clientBasedCORS: (_ctx, origin, client) => isRegisteredOrigin(clientRow(client), origin),
     cookies: {
-      names: { session: 'kindred_session', interaction: 'kindred_interaction', resume: 'kindred_resume' },
-      keys: cookieKeys(keyring),
+      names: {
+        session: sessionCookieName(config),
+        interaction: 'kindred_interaction',
+        resume: 'kindred_resume',
+      },
+      keys: cookieSigner(keyring),
       // Of what else lives at this host, nothing gets to see who is signed in here.
       long: { path: config.issuerPath || '/' },
     },
@@ -243,9 +247,4 @@ function isForeignNative({ oidc }: KoaContextWithOIDC): boolean {
 
 function addSid(token: { sid?: string }, jwt: { payload: Record<string, unknown> }): void {
   if (token.sid) jwt.payload.sid = token.sid;
-}
-
-/** The keys that sign cookies, the first for new ones; the app around the engine signs with the same. */
-export function cookieKeys(keyring: Keyring): string[] {
-  return keyring.all.map((key) => key.keyFor('cookies').export().toString('base64url'));
 }

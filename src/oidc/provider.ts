@@ -1,4 +1,5 @@
 // The engine, configured, and the few places where we touch it (DESIGN, sections 4, 5 and 10).
+import type Koa from 'koa';
 import { errors, type KoaContextWithOIDC, Provider, type TokenEndpointGrantContext } from 'oidc-provider';
 import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
 import { verifyClientSecret } from '../core/client_secrets.ts';
@@ -10,6 +11,7 @@ import { browserSessionModel } from './browser_session_model.ts';
 import { idTokenModel } from './clocks.ts';
 import { authorizationCodeModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
+import { useSchemeOfIssuer } from './cookies.ts';
 import { enginePages } from './engine_pages.ts';
 import { noteFailure } from './errors.ts';
 import { answerForJwts } from './introspection.ts';
@@ -50,6 +52,7 @@ class KindredProvider extends Provider {
 /** Makes the engine for these services. Signing keys are fixed for its life: when they change, make a new one. */
 export function createProvider(services: Services): Provider {
   const provider = new KindredProvider(services);
+  useSchemeOfIssuer(provider as unknown as Koa, services.config);
   replaceModels(provider, {
     RefreshToken: refreshTokenModel(services, provider.RefreshToken),
     AccessToken: accessTokenModel(services, provider.AccessToken),

@@ -80,6 +80,10 @@ const texts: Record<string, Words> = {
     title: 'This page was open for too long',
     text: 'For your safety its form could not be used any more. Go back, reload the page and try again.',
   },
+  foreign_form: {
+    title: 'This form came from another site',
+    text: 'For your safety we did nothing with it. If you wanted to sign in or change something here, open our page yourself.',
+  },
   access_denied: { title: 'You said no', text: 'Nothing was shared. You can close this page.' },
   unauthorized_client: { title: 'This app may not do that', text: byTheClient },
   invalid_client: unknownClient,

@@ -2,7 +2,9 @@
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { changeUserStatus } from '../../src/core/user_status.ts';
+import { password } from '../helpers/builders.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
+import { formOf, openUserAgent } from '../helpers/user_agent.ts';
 import { begin, type Scene, setScene } from '../third_party/code_flow.ts';
 import { heading, press, read, readPart, serve, typeLogin, useWindows } from './windows.ts';
 
@@ -173,6 +175,33 @@ testOnServers(
       t.truthy(form.get('code'));
       t.is(form.get('iss'), server.issuer);
       await window.waitForURL(redirect_uri);
+    }
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'a site that hides its address cannot sign somebody in as someone else',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const theirs = openUserAgent(server.url);
+    const { fields } = formOf(await theirs.open(`${server.url}/account`), '/account/login');
+    const typed = { ...fields, username: scene.user.username, password };
+    const inputs = Object.entries(typed).map(
+      ([name, value]) => `<input type="hidden" name="${name}" value="${value}">`,
+    );
+    const evil = await serve(
+      t,
+      `<!doctype html><meta name="referrer" content="no-referrer"><title>Prize</title>
+      <form method="post" action="${server.url}/account/login">${inputs.join('')}<button>Win</button></form>`,
+    );
+    const window = await openWindow(t);
+    for (const site of [evil, evil.replace('127.0.0.1', 'localhost')]) {
+      await window.goto(site);
+      await press(window, 'Win');
+      t.is(await heading(window), 'This form came from another site', site);
+      await window.goto(`${server.url}/account`);
+      t.is(await heading(window), 'Sign in', site);
     }
   },
   ['sqlite'],

@@ -67,7 +67,7 @@ testOnServers(
     const device = await scene.ua.open(`${server.url}/device`);
     const problem = await scene.ua.open(`${server.url}/authorize`);
     for (const page of [login, consent, account, device, problem]) {
-      t.is(page.headers.get('referrer-policy'), 'no-referrer', page.url);
+      t.is(page.headers.get('referrer-policy'), 'same-origin', page.url);
       t.notRegex(page.text, /(src|href)="(https?:)?\/\//, `${page.url} asks no other site for anything`);
     }
   },

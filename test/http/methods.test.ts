@@ -114,7 +114,7 @@ testOnServers('every answer carries the headers of safety and a request id of it
     t.like(headers, {
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'SAMEORIGIN',
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin',
     });
     t.regex(String(headers['content-security-policy']), /^default-src 'none';.*frame-ancestors 'none'$/);
     t.is(headers['x-powered-by'], undefined);

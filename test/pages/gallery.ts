@@ -35,7 +35,7 @@ export async function openGallery(look: Brand = brand): Promise<Gallery> {
       .writeHead(html ? 200 : 404, {
         'content-type': 'text/html; charset=utf-8',
         'content-security-policy': contentSecurityPolicy(look, formTargets),
-        'referrer-policy': 'no-referrer',
+        'referrer-policy': 'same-origin',
       })
       .end(html ?? 'nothing here');
   });
