@@ -32,6 +32,12 @@ export function createDrain(server: HttpServer, { whole, quiet }: Patience): Dra
       lastSeen = performance.now();
     });
   });
+  const isQuiet = () => inFlight === 0 && performance.now() - lastSeen > quiet;
+  // On a busy machine this process may have been kept waiting itself, while requests came in that it has yet to read.
+  const isStillQuiet = async () => {
+    await nextRound();
+    return isQuiet();
+  };
   let stopping: Promise<void> | null = null;
   let closed: Promise<boolean>;
   const stopListening = () => {
@@ -52,31 +58,38 @@ export function createDrain(server: HttpServer, { whole, quiet }: Patience): Dra
       const closing = closed;
       while (!(await Promise.race([closing, sleep(20, false)]))) {
         if (performance.now() > deadline) server.closeAllConnections();
-        else if (inFlight === 0 && performance.now() - lastSeen > quiet) server.closeIdleConnections();
+        else if (isQuiet() && (await isStillQuiet())) server.closeIdleConnections();
       }
     },
   };
 }
 
-/** Milliseconds for connections that wait to be accepted; newcomers must not be able to keep us here. */
-const longestWelcome = 1_000;
+// Connections that wait to be accepted: Node's default, which the system may lower. They are served in the order in which
+// they came, so after this many every connection has been accepted that was there at the beginning, however long each
+// takes on a busy machine, and newcomers cannot keep us here.
+const longestQueue = 512;
 
 // Connections that the system has taken but not yet handed over would be reset by the close, with their requests unread.
 // Node accepts one in each round of its event loop, so after a round without any there are none.
 async function acceptWaiting(server: HttpServer): Promise<void> {
-  const deadline = performance.now() + longestWelcome;
-  let accepted = true;
+  let accepted = 0;
   const note = () => {
-    accepted = true;
+    accepted += 1;
   };
-  server.on('connection', note);
-  while (accepted && performance.now() < deadline) {
-    accepted = false;
-    // The first may come in the round in which we began, after it had looked for connections.
-    await setImmediate();
-    await setImmediate();
+  // One beyond the limit of connections is dropped, and others may wait behind it.
+  server.on('connection', note).on('drop', note);
+  for (let before = -1; accepted > before && accepted < longestQueue; ) {
+    before = accepted;
+    await nextRound();
   }
-  server.off('connection', note);
+  server.off('connection', note).off('drop', note);
+}
+
+// Not before the event loop has looked once at all that has come in: the first may come in the round in which we began,
+// after it had looked.
+async function nextRound(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
 }
 
 // The close of an HTTP server would also drop idle connections, in the very moment in which a request may be on its

@@ -1,13 +1,13 @@
 // Connections as clients hold them, watched while the server at their other end stops.
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { makeClient, makeUser } from './builders.ts';
 import { login, tokensOf } from './oauth.ts';
 import type { Store } from './stores.ts';
+import { until, untilItFails } from './until.ts';
 
 /** What became of the requests of one connection: `lost` were accepted and never answered. */
 export interface Tally {
@@ -17,10 +17,21 @@ export interface Tally {
   lastHeader: string | undefined;
 }
 
-/** Refreshes one session over one connection, again and again, until nobody listens any more. */
-export async function refreshUntilTheEnd(url: string, client_id: string, first: string): Promise<Tally> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+export interface Refreshing {
+  /** What has come of it so far. */
+  tally: Tally;
+  /** Settles when nothing listens any more. */
+  over: Promise<void>;
+}
+
+/** Refreshes one session over one connection, again and again, until nothing listens any more. */
+export function refreshUntilTheEnd(url: string, client_id: string, first: string): Refreshing {
   const tally: Tally = { answered: 0, lost: [], statuses: new Set(), lastHeader: undefined };
+  return { tally, over: refreshOn(url, client_id, first, tally) };
+}
+
+async function refreshOn(url: string, client_id: string, first: string, tally: Tally): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let refresh_token = first;
   for (;;) {
     try {
@@ -31,11 +42,11 @@ export async function refreshUntilTheEnd(url: string, client_id: string, first: 
       tally.lastHeader = response.headers.connection;
       refresh_token = JSON.parse(body).refresh_token ?? refresh_token;
     } catch (error) {
-      // Nobody took the connection: that request was never accepted.
+      // The connection was refused: that request was never accepted.
       const { code, syscall } = error as NodeJS.ErrnoException;
       if (code !== 'ECONNREFUSED') tally.lost.push(`${syscall} ${code}`);
       agent.destroy();
-      return tally;
+      return;
     }
   }
 }
@@ -69,17 +80,36 @@ export async function signedIn(store: Store, url: string, count: number) {
   return { client_id: client.client_id, tokens };
 }
 
-/** A request whose second half is still to come. */
+/** A request whose second half is still to come; the server has taken the first. */
 export async function half(t: ExecutionContext, url: string, path: string) {
-  const { port } = new URL(url);
-  const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8');
-  t.teardown(() => socket.destroy());
+  const socket = await connected(t, url);
   let heard = '';
-  socket.on('data', (data) => (heard += data)).on('error', () => {});
+  socket.setEncoding('utf8').on('data', (data) => (heard += data));
+  const closed = once(socket, 'close');
+  const headers = [
+    `POST ${path} HTTP/1.1`,
+    'Host: x',
+    'Content-Type: application/x-www-form-urlencoded',
+    'Content-Length: 7',
+    // Answered as soon as the headers were read, which nothing else would tell.
+    'Expect: 100-continue',
+  ];
+  socket.write(`${headers.join('\r\n')}\r\n\r\n`);
+  await until(() => heard === 'HTTP/1.1 100 Continue\r\n\r\n', 'the request is taken');
+  heard = '';
+  socket.write('a=b');
+  return { finish: () => socket.write('&c=d'), closed, heard: () => heard };
+}
+
+/** A connection that the system has taken for the server, whether the server has heard of it or not. */
+export async function connected(t: ExecutionContext, url: string): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  t.teardown(() => socket.destroy());
   await once(socket, 'connect');
-  socket.write(
-    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\na=b`,
-  );
-  await sleep(100);
-  return { finish: () => socket.write('&c=d'), closed: once(socket, 'close'), heard: () => heard };
+  return socket.on('error', () => {});
+}
+
+/** Waits until the server has stopped listening. */
+export async function untilItRefuses(t: ExecutionContext, url: string): Promise<void> {
+  await untilItFails(async () => (await connected(t, url)).destroy(), 'the server stops listening');
 }

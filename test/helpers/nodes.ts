@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { createGate } from '../../src/lib/gate.ts';
 import { furnish, type Running, serveElsewhere, type TestServer } from './server.ts';
 import { makeEmptyStore, type OwnStore, type StoreName, storeNames } from './stores.ts';
+import { giveTime } from './until.ts';
 
 /** Three nodes that were started at once, on a database that was empty. */
 export type Nodes = [TestServer, TestServer, TestServer];
@@ -14,7 +15,7 @@ export function testOnNodes(title: string, body: (t: ExecutionContext, nodes: No
   for (const name of storeNames) {
     test(`${title} (${name})`, async (t) => {
       await turns[name](async () => {
-        t.timeout(120_000);
+        giveTime(t);
         await body(t, await sharedNodes(name));
       });
     });

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import pg from 'pg';
+import { untilItFails } from './until.ts';
 
 const script = fileURLToPath(new URL('children/start_postgres.ts', import.meta.url));
 
@@ -18,8 +18,8 @@ test('a Postgres whose maker is killed with -9 ends too, and leaves no folder be
   await t.notThrowsAsync(access(folder));
 
   maker.kill('SIGKILL');
-  await t.notThrowsAsync(untilItFails(() => access(folder)));
-  await t.notThrowsAsync(untilItFails(() => dataDirectory(url)));
+  await t.notThrowsAsync(untilItFails(() => access(folder), 'the folder is gone'));
+  await t.notThrowsAsync(untilItFails(() => dataDirectory(url), 'the Postgres is gone'));
 });
 
 async function dataDirectory(url: string): Promise<string> {
@@ -31,16 +31,4 @@ async function dataDirectory(url: string): Promise<string> {
   } finally {
     await client.end();
   }
-}
-
-async function untilItFails(probe: () => Promise<unknown>): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const fails = await probe().then(
-      () => false,
-      () => true,
-    );
-    if (fails) return;
-    await sleep(100);
-  }
-  throw new Error('it still works after 10 seconds');
 }

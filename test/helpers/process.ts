@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { createGate } from '../../src/lib/gate.ts';
+import { createPlaces } from './places.ts';
 import { environment, type Settings } from './server.ts';
 
 export interface ServerProcess {
@@ -49,19 +49,8 @@ export async function spawnServer(
   return { url, child, output: () => output, lines, exited };
 }
 
-// Every test of a file begins at once, and more processes than this would only wait for each other to start.
-const places = createGate(3);
-
-function takePlace(t: ExecutionContext): Promise<void> {
-  return new Promise((entered) => {
-    const leave = () =>
-      new Promise<void>((left) => {
-        t.teardown(left);
-        entered();
-      });
-    void places(leave);
-  });
-}
+// More processes than this would only wait for each other to start.
+const takePlace = createPlaces(3);
 
 /** A port of the loopback that nobody uses at the moment. */
 export async function freePort(): Promise<number> {

@@ -10,6 +10,7 @@ import { createGate } from '../../src/lib/gate.ts';
 import { startServer } from '../../src/server.ts';
 import { secret } from './builders.ts';
 import { makeStore, type OwnStore, type Store, type StoreName, storeNames } from './stores.ts';
+import { giveTime } from './until.ts';
 
 /** Environment variables beside those of {@link environment}. */
 export type Settings = Record<string, string>;
@@ -78,9 +79,6 @@ async function opened(t: ExecutionContext, store: Store, running: Running): Prom
   return await furnish(store, running);
 }
 
-/** Milliseconds for one test from the moment on that it has its place; a busy machine may well need some of them. */
-const patience = 90_000;
-
 type Body = (t: ExecutionContext, server: TestServer) => Promise<void>;
 
 /** Registers the test once a store, on a server that all such tests of the file share: each brings its own users. */
@@ -88,7 +86,7 @@ export function testOnServers(title: string, body: Body, stores: StoreName[] = s
   for (const name of stores) {
     test(`${title} (${name})`, async (t) => {
       await places(async () => {
-        t.timeout(patience);
+        giveTime(t);
         await body(t, await sharedServer(name));
       });
     });
@@ -104,7 +102,7 @@ export function testOnOwnServers(
   for (const name of storeNames) {
     test(`${title} (${name})`, async (t) => {
       await places(async () => {
-        t.timeout(patience);
+        giveTime(t);
         const store = await makeStore(name);
         t.teardown(store.drop);
         const given = typeof settings === 'function' ? settings(name) : settings;
@@ -181,7 +179,8 @@ export async function serveElsewhere(
     isAlive,
     async stop() {
       if (!isAlive()) return;
-      const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+      // Three times as long as it gives itself.
+      const timer = setTimeout(() => child.kill('SIGKILL'), 45_000);
       child.disconnect();
       await died.catch(() => {});
       clearTimeout(timer);

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import test, { type ExecutionContext, registerCompletionHandler } from 'ava';
 import type { Knex } from 'knex';
 import { openDatabase } from '../../src/core/db.ts';
-import { createGate } from '../../src/lib/gate.ts';
+import { createPlaces } from './places.ts';
 import {
   databaseUrl,
   makePostgresTemplate,
@@ -62,21 +62,9 @@ function eachStore(title: string, make: (name: StoreName) => Promise<OwnStore>, 
   }
 }
 
-// AVA starts every test of a file at once; unlimited, they would want more connections than Postgres has.
-const places = createGate(8);
-
-// Torn down last because registered first, so the place is held until nothing of the test is left.
-function takePlace(t: ExecutionContext): Promise<void> {
-  return new Promise((entered) => {
-    places(
-      () =>
-        new Promise<void>((left) => {
-          t.teardown(left);
-          entered();
-        }),
-    );
-  });
-}
+// Unlimited, they would want more connections than Postgres has. Torn down last because registered first, so the place is
+// held until nothing of the test is left.
+const takePlace = createPlaces(8);
 
 async function makeSqlite(migrated: boolean): Promise<OwnStore> {
   const template = await sqliteTemplate();

@@ -1,0 +1,32 @@
+// AVA starts all tests of a file at once. Tests that need something costly take a place and keep it until all of their
+// teardowns have run.
+import type { ExecutionContext } from 'ava';
+import { createGate } from '../../src/lib/gate.ts';
+import { giveTime } from './until.ts';
+
+/** Waits for one of `width` places and takes it for the rest of the test, whose time begins then. One is all it needs. */
+export function createPlaces(width: number): (t: ExecutionContext) => Promise<void> {
+  const gate = createGate(width);
+  const holders = new WeakSet<ExecutionContext>();
+  return async (t) => {
+    if (holders.has(t)) return;
+    holders.add(t);
+    let isOver = false;
+    let leave = () => {
+      isOver = true;
+    };
+    // Registered before the wait: AVA takes no teardown of a test that has ended meanwhile, and its place would be lost.
+    t.teardown(() => leave());
+    await new Promise<void>((entered, refused) => {
+      void gate(async () => {
+        if (isOver) return refused(new Error('the test ended before it had its place'));
+        giveTime(t);
+        const left = new Promise<void>((resolve) => {
+          leave = resolve;
+        });
+        entered();
+        await left;
+      });
+    });
+  };
+}
