@@ -84,7 +84,7 @@ const table = {
   },
   // One shape for all; `reason` says which (password_policy.ts).
   weak_password: { status: 400, error: 'weak_password', description: 'the new password is not good enough' },
-  invalid_grant: { status: 400, error: 'invalid_grant', description: 'grant request is invalid' },
+  invalid_grant: { status: 400, error: 'invalid_grant', description: 'the grant is not valid' },
   // 403 and not 401: the access token is good, and must not be thrown away.
   invalid_credentials: {
     status: 403,

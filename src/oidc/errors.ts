@@ -3,6 +3,7 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Services } from '../core/services.ts';
 import { isUnavailable, unavailable } from '../core/unavailable.ts';
 import { AppError } from '../lib/errors.ts';
+import { describeRefusal } from './descriptions.ts';
 import { currentRequest, giveReason } from './request.ts';
 
 /** Awaits what a rate limit guards; too many attempts become a 429 with `Retry-After` (RFC 6585). */
@@ -24,6 +25,14 @@ export async function limited<Result>(guarded: Promise<Result>): Promise<Result>
 export function invalidGrant(detail: string, reason?: string, message?: string | null): Error {
   if (reason) giveReason(currentRequest(), reason, message);
   return new errors.InvalidGrant(detail);
+}
+
+/** What the engine refused, for the answer's description and for the log, which also hears the detail. */
+export function noteRefusal(ctx: KoaContextWithOIDC, err: Error): void {
+  const { error, error_description, error_detail } = err as Partial<errors.OIDCProviderError>;
+  const description = describeRefusal(ctx, err);
+  if (description) ctx.state.description ??= description;
+  ctx.state.refusal = { error, description: description ?? error_description, detail: error_detail };
 }
 
 /**

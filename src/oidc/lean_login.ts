@@ -3,6 +3,7 @@
 import type { Context } from 'koa';
 import { type DeviceParameters, deviceParameters, registerDevice } from '../core/devices.ts';
 import { attemptLogin, type LoginAttempt } from '../core/login_attempts.ts';
+import { describeReason, wrongCredentials } from '../core/refusals.ts';
 import type { Registered } from '../core/registry.ts';
 import type { Services } from '../core/services.ts';
 import { openSession } from '../core/sessions.ts';
@@ -77,7 +78,7 @@ async function logIn(
   const { device_id } = plan.device;
   const attempt = { ...given, device_id, client_id, origin: originOf(ctx) };
   const result = await attemptLogin(services, attempt);
-  if (result.outcome === 'refused') throw new AppError('invalid_grant');
+  if (result.outcome === 'refused') throw new AppError('invalid_grant', wrongCredentials);
   if (result.outcome === 'inactive') throw overtakenBy(result.user);
   return await openPlainSession(services, ctx, plan, result.user);
 }
@@ -122,9 +123,12 @@ async function openPlainSession(
 // Something happened to the user while the password was being verified: a ban, or a change of the password.
 async function overtaken({ db }: Services, user_id: string): Promise<AppError> {
   const user = await findUser(db, user_id);
-  return !user || (await isActive(db, user)) ? new AppError('invalid_grant') : overtakenBy(user);
+  return !user || (await isActive(db, user))
+    ? new AppError('invalid_grant', wrongCredentials)
+    : overtakenBy(user);
 }
 
 function overtakenBy({ status, status_message }: User): AppError {
-  return new AppError('invalid_grant', status_message ?? undefined, { reason: `account_${status}` });
+  const reason = `account_${status}`;
+  return new AppError('invalid_grant', status_message ?? describeReason(reason), { reason });
 }

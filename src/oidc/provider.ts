@@ -13,7 +13,7 @@ import { authorizationCodeModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
 import { useSchemeOfIssuer } from './cookies.ts';
 import { enginePages } from './engine_pages.ts';
-import { noteFailure } from './errors.ts';
+import { noteFailure, noteRefusal } from './errors.ts';
 import { answerForJwts } from './introspection.ts';
 import { interactionModel } from './login_proof.ts';
 import { takeOverDelivery } from './logout_notices.ts';
@@ -69,10 +69,30 @@ export function createProvider(services: Services): Provider {
     'resource',
   ]);
   provider.on('server_error', (ctx, err) => noteFailure(services, ctx, err));
+  for (const name of refusals) provider.on(`${name}.error` as 'grant.error', noteRefusal);
   provider.on('grant.success', (ctx) => recordClientToken(services, ctx));
   provider.use(answerForJwts(services) as never);
   return provider;
 }
+
+// Whose refusals the engine announces.
+const refusals = [
+  'authorization',
+  'code_verification',
+  'device_authorization',
+  'device_resume',
+  'end_session',
+  'end_session_confirm',
+  'grant',
+  'introspection',
+  'pushed_authorization_request',
+  'registration_create',
+  'registration_delete',
+  'registration_read',
+  'registration_update',
+  'revocation',
+  'userinfo',
+];
 
 // The engine reads its models from the provider whenever it needs one, so an own property takes the getter's place.
 function replaceModels(provider: Provider, models: Partial<Provider>): void {

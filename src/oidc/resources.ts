@@ -2,8 +2,9 @@
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Client } from '../core/clients.ts';
 import type { Db } from '../core/db.ts';
-import { findResourceServer, type ResourceServer } from '../core/resource_servers.ts';
+import { findResourceServer, listResourceServers, type ResourceServer } from '../core/resource_servers.ts';
 import type { Services } from '../core/services.ts';
+import { quote } from './descriptions.ts';
 import { clientRow, knownSession } from './request.ts';
 
 /** The scopes that belong to the server itself; every other one belongs to a resource server. */
@@ -30,7 +31,7 @@ export function resourceIndicators(services: Services) {
     useGrantedResource: async () => true,
     async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: unknown) {
       const known = await knownResourceServer(db, ctx, indicator);
-      if (!known && indicator !== config.resource) throw new errors.InvalidTarget();
+      if (!known && indicator !== config.resource) throw await unknownResource(services, indicator);
       const row = clientRow(client);
       return {
         audience: indicator,
@@ -40,6 +41,15 @@ export function resourceIndicators(services: Services) {
       };
     },
   };
+}
+
+// The usual mistake is a slash at the end; in development it shows at once.
+async function unknownResource({ config, db }: Services, indicator: string): Promise<Error> {
+  const said = `No resource server is registered as ${quote(indicator)}`;
+  if (config.env !== 'development') return new errors.InvalidTarget(`${said}.`);
+  const registered = (await listResourceServers(db, 20)).map((one) => quote(one.identifier));
+  const all = [...new Set([config.resource, ...registered])].join(', ');
+  return new errors.InvalidTarget(`${said}. Registered: ${all}.`);
 }
 
 /** The scopes of one resource server that this client may be granted; `roles` are the user's, null while there is none. */
