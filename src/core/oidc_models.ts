@@ -1,6 +1,6 @@
 // The engine's short-lived records: codes, interactions, browser sessions, opaque access tokens. Stored under the
 // digest of their handle; records that hold the handle of something else are sealed as a whole.
-import { digest, type Keyring, seal, unseal } from '../lib/crypto.ts';
+import { digest, type Keyring, mac, seal, unseal } from '../lib/crypto.ts';
 import { parseId } from '../lib/ids.ts';
 import type { Origin } from './audit.ts';
 import { type Db, json, later, present, rows } from './db.ts';
@@ -11,10 +11,16 @@ export interface StoredModel {
   is_expired: boolean;
 }
 
-// A browser session or a device code is found by a second handle and must then give its first; an interaction names
-// the browser session. The database alone must not be enough to use any of them.
+// A browser session or a device code is found by a second handle and must then give its first; an interaction names the
+// browser session; a pushed request may hold whatever its client keeps to itself. The database alone must not be enough to use
+// or read any of them.
 /** Models whose records are sealed. */
-export const sealedModels: ReadonlySet<string> = new Set(['Session', 'Interaction', 'DeviceCode']);
+export const sealedModels: ReadonlySet<string> = new Set([
+  'Session',
+  'Interaction',
+  'DeviceCode',
+  'PushedAuthorizationRequest',
+]);
 const purpose = 'oidc-model';
 
 interface Box {
@@ -44,15 +50,13 @@ export async function saveModel(
   { model, id, payload, ttl, ip, user_agent, storedAs }: NewModel,
 ): Promise<void> {
   const { jti: _handle, ...open } = payload;
-  const second = payload.uid ?? payload.userCode;
-  const box = { sealed: seal(keyring, purpose, json(payload), context(model, digest(id))) };
   const row = {
     model,
     id: digest(id),
-    payload: json(sealedModels.has(model) ? box : open),
+    payload: json(sealedModels.has(model) ? sealed(keyring, model, id, payload) : open),
     session_id: parseId(payload.grantId),
     expires_at: db.raw(later(db, '?', '?'), [present(db), ttl]),
-    second_id: typeof second === 'string' && sealedModels.has(model) ? digest(second) : null,
+    second_id: secondId(keyring, model, payload),
     user_id: parseId(payload.accountId),
     ...(ip === undefined ? {} : { ip }),
     ...(user_agent === undefined ? {} : { user_agent }),
@@ -71,41 +75,78 @@ export async function saveModel(
     .merge(changed as never);
 }
 
+function sealed(keyring: Keyring, model: string, id: string, payload: object): Box {
+  return { sealed: seal(keyring, purpose, json(payload), context(model, digest(id))) };
+}
+
+function secondId(keyring: Keyring, model: string, payload: Record<string, unknown>): string | null {
+  if (!sealedModels.has(model)) return null;
+  const { uid, userCode } = payload;
+  if (typeof uid === 'string') return digest(uid);
+  return typeof userCode === 'string' ? digestOfCode(keyring.current, userCode) : null;
+}
+
+// A user code is short: of its plain digest the code could be found by trying all 20^8, which takes hours.
+function digestOfCode(key: Keyring['current'], code: string): string {
+  return mac(key.keyFor('user-code'), Buffer.from(code)).toString('base64url');
+}
+
 type Row = StoredModel & { id: string };
 
 /** The record of this handle, with the handle put back, or null. Not for records that are sealed. */
 export async function findModel(db: Db, model: string, id: string): Promise<StoredModel | null> {
-  const row = await read(db, model, 'id', id);
+  const row = await read(db, model, 'id', [digest(id)]);
   return row ? { ...withoutId(row), payload: { ...row.payload, jti: id } } : null;
 }
 
-/** The sealed record of this handle or, for `second_id`, of this second handle; or null. */
+/** The sealed record of this handle or null. */
 export async function findSealedModel(
   db: Db,
   keyring: Keyring,
   model: string,
-  handle: string,
-  column: 'id' | 'second_id' = 'id',
+  id: string,
 ): Promise<StoredModel | null> {
-  const row = await read(db, model, column, handle);
-  if (!row) return null;
-  const box = row.payload as unknown as Box;
-  return {
-    ...withoutId(row),
-    payload: JSON.parse(unseal(keyring, purpose, box.sealed, context(model, row.id))),
-  };
+  const row = await read(db, model, 'id', [digest(id)]);
+  return row && unsealed(keyring, model, row, { jti: id });
+}
+
+/** The sealed record of this second handle or null: the `uid` of a browser session, the user code of a device. */
+export async function findBySecondHandle(
+  db: Db,
+  keyring: Keyring,
+  model: string,
+  handle: string,
+): Promise<StoredModel | null> {
+  // Of a code also what it is under older secrets, and its plain digest, which the previous version wrote.
+  const codes = model === 'DeviceCode' ? keyring.all.map((key) => digestOfCode(key, handle)) : [];
+  const row = await read(db, model, 'second_id', [...codes, digest(handle)]);
+  return row && unsealed(keyring, model, row);
+}
+
+// The previous version did not seal all that this one does.
+function unsealed(keyring: Keyring, model: string, row: Row, handle: { jti?: string } = {}): StoredModel {
+  const { sealed: box } = row.payload as Partial<Box>;
+  if (typeof box !== 'string') return { ...withoutId(row), payload: { ...row.payload, ...handle } };
+  return { ...withoutId(row), payload: JSON.parse(unseal(keyring, purpose, box, context(model, row.id))) };
 }
 
 function withoutId({ payload, consumed_at, is_expired }: Row): StoredModel {
   return { payload, consumed_at, is_expired };
 }
 
-async function read(db: Db, model: string, column: 'id' | 'second_id', handle: string): Promise<Row | null> {
+async function read(
+  db: Db,
+  model: string,
+  column: 'id' | 'second_id',
+  digests: string[],
+): Promise<Row | null> {
+  const named = Object.fromEntries(digests.map((one, i) => [`handle_${i}`, one]));
+  const list = Object.keys(named).map((name) => `:${name}`);
   const [row] = await rows<Row>(
     db,
     `select id, payload, consumed_at, coalesce(expires_at <= :now, false) as is_expired from oidc_models
-     where model = :model and ${column} = :handle`,
-    { model, handle: digest(handle), now: present(db) },
+     where model = :model and ${column} in (${list.join(', ')})`,
+    { model, ...named, now: present(db) },
   );
   return row ?? null;
 }

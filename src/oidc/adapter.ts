@@ -5,8 +5,10 @@ import { type Client, deleteClient, findClient } from '../core/clients.ts';
 import {
   consumeModel,
   deleteModel,
+  findBySecondHandle,
   findModel,
   findSealedModel,
+  type StoredModel,
   saveModel,
   sealedModels,
 } from '../core/oidc_models.ts';
@@ -108,16 +110,14 @@ function grantPayload(session: SessionWithUser): AdapterPayload {
 
 // Stored are times of the database's clock, by which all nodes agree; the engine gets them as its machine's clock would tell.
 function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter {
-  const find = async (handle: string, column: 'id' | 'second_id' = 'id') => {
-    if (looksLikeRefreshToken(handle)) return undefined;
-    const stored = sealedModels.has(model)
-      ? await findSealedModel(db, keyring, model, handle, column)
-      : await findModel(db, model, handle);
+  const asRecord = (stored: StoredModel | null) => {
     if (!stored || stored.is_expired) return undefined;
     const record = engineRecord(clock, stored.payload as AdapterPayload);
     if (model === 'Session') return { ...record, storedAs: record.jti };
     return { ...record, ...(stored.consumed_at ? { consumed: true } : {}) };
   };
+  const findBySecond = async (handle: string) =>
+    asRecord(await findBySecondHandle(db, keyring, model, handle));
   return {
     async upsert(id, { storedAs, ...payload }, expiresIn) {
       // Our own pages save a browser session outside of the engine, and note its origin themselves.
@@ -132,17 +132,25 @@ function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter
         ...(origin ? { ip: origin.ip, user_agent: origin.user_agent } : {}),
       });
     },
-    find,
+    async find(handle) {
+      if (looksLikeRefreshToken(handle)) return undefined;
+      const isSealed = sealedModels.has(model);
+      return asRecord(
+        await (isSealed ? findSealedModel(db, keyring, model, handle) : findModel(db, model, handle)),
+      );
+    },
+    // Codes have their own `consume`, so this is a pushed request: of two that use one at once, one gets a code (RFC 9126, 4).
     async consume(id) {
-      await consumeModel(db, model, id);
+      if (!(await consumeModel(db, model, id)))
+        throw new errors.InvalidRequestUri('request_uri was used before');
     },
     async destroy(id) {
       await deleteModel(db, model, id);
     },
     // What belongs to a grant is a session and ends as one; revoking an access token must not touch the others.
     async revokeByGrantId() {},
-    findByUid: (uid) => find(uid, 'second_id'),
-    findByUserCode: (code) => find(code, 'second_id'),
+    findByUid: findBySecond,
+    findByUserCode: findBySecond,
   };
 }
 

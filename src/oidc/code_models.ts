@@ -4,9 +4,10 @@ import {
   type DeviceCode as EngineDeviceCode,
   errors,
 } from 'oidc-provider';
+import { AlreadyUsedError } from 'oidc-provider/lib/helpers/re_render_errors.js';
 import type { Origin } from '../core/audit.ts';
 import type { Db } from '../core/db.ts';
-import { consumeModel, isBrowserSession } from '../core/oidc_models.ts';
+import { consumeModel, isBrowserSession, useOnce } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
 import { endSessions } from '../core/session_end.ts';
 import { completeSession, openSession } from '../core/sessions.ts';
@@ -33,6 +34,7 @@ interface EngineCode {
   acr?: string;
   claims?: { id_token?: object };
   error?: string;
+  inFlight?: boolean;
   deviceInfo?: { ip: string; ua: string };
   readonly remainingTTL: number;
   save(): Promise<string>;
@@ -81,10 +83,24 @@ export function deviceCodeModel(services: Services, base: typeof EngineDeviceCod
       return found;
     }
 
+    #isClaimed = false;
+
     override async save(): Promise<string> {
+      await this.#claim();
       const isAllowed = this.accountId !== undefined && this.error === undefined && this.sid === undefined;
       if (isAllowed) await openLogin(services, this, deviceOrigin(this));
       return await super.save();
+    }
+
+    // The engine reads a code, changes it and saves it. Of two people who do so at once, one goes on: with the form in which
+    // the code was typed, and with the answer.
+    async #claim(): Promise<void> {
+      if (this.jti === undefined || this.#isClaimed) return;
+      const isAnswered = this.accountId !== undefined || (this.error !== undefined && this.inFlight === true);
+      const model = isAnswered ? 'DeviceCodeAnswered' : 'DeviceCodeTyped';
+      const ttl = Math.max(1, this.remainingTTL) + slack;
+      if (!(await useOnce(services.db, model, this.jti, ttl))) throw new AlreadyUsedError();
+      this.#isClaimed = isAnswered;
     }
 
     async consume(): Promise<void> {

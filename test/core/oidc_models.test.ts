@@ -1,7 +1,14 @@
-import { consumeModel, deleteModel, findModel, useOnce } from '../../src/core/oidc_models.ts';
-import { digest } from '../../src/lib/crypto.ts';
+import {
+  consumeModel,
+  deleteModel,
+  findBySecondHandle,
+  findModel,
+  findSealedModel,
+  useOnce,
+} from '../../src/core/oidc_models.ts';
+import { createKeyring, digest } from '../../src/lib/crypto.ts';
 import { newId } from '../../src/lib/ids.ts';
-import { saveRecord } from '../helpers/builders.ts';
+import { keyring, otherSecret, saveRecord, secret } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { dumpText, openNodes } from '../helpers/tables.ts';
 
@@ -110,4 +117,42 @@ testOnStores('of ten that send one assertion at once one wins', async (t, store)
   }
   t.true(await useOnce(store.db, 'Other', 'jti-0', 60), 'of another kind');
   t.false((await dumpText(store.db)).includes('jti-0'));
+});
+
+testOnStores('a dump says neither user codes nor what clients push', async (t, { db }) => {
+  const [userCode, hint] = ['BCDFGHJK', 'login_hint=somebody@example.com'];
+  await saveRecord(db, 'DeviceCode', handle, { jti: handle, userCode }, 60);
+  await saveRecord(db, 'PushedAuthorizationRequest', 'pushed', { jti: 'pushed', request: hint }, 60);
+  const dump = await dumpText(db);
+  for (const known of [userCode, digest(userCode), hint, 'somebody']) t.false(dump.includes(known), known);
+  const code = await findBySecondHandle(db, keyring, 'DeviceCode', userCode);
+  t.deepEqual(code?.payload, { jti: handle, userCode });
+  const pushed = await findSealedModel(db, keyring, 'PushedAuthorizationRequest', 'pushed');
+  t.deepEqual(pushed?.payload, { jti: 'pushed', request: hint });
+});
+
+testOnStores(
+  'a user code is found after a change of the secret, and as it was stored before',
+  async (t, { db }) => {
+    const userCode = 'BCDFGHJK';
+    await saveRecord(db, 'DeviceCode', handle, { jti: handle, userCode }, 60);
+    const rotated = createKeyring([otherSecret, secret]);
+    t.is((await findBySecondHandle(db, rotated, 'DeviceCode', userCode))?.payload.jti, handle);
+    t.is(await findBySecondHandle(db, createKeyring([otherSecret]), 'DeviceCode', userCode), null);
+    await db('oidc_models').update({ second_id: digest(userCode) });
+    t.is((await findBySecondHandle(db, keyring, 'DeviceCode', userCode))?.payload.jti, handle);
+    t.is(await findBySecondHandle(db, keyring, 'DeviceCode', 'BCDFGHJL'), null);
+  },
+);
+
+testOnStores('a pushed request that the previous version stored in the clear is found', async (t, { db }) => {
+  const model = 'PushedAuthorizationRequest';
+  await saveRecord(db, model, 'pushed', { jti: 'pushed' }, 60);
+  await db('oidc_models')
+    .where({ model })
+    .update({ payload: JSON.stringify({ request: 'x' }) });
+  t.deepEqual((await findSealedModel(db, keyring, model, 'pushed'))?.payload, {
+    request: 'x',
+    jti: 'pushed',
+  });
 });

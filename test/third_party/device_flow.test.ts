@@ -1,7 +1,7 @@
 // The device flow (RFC 8628) with openid-client on the device and a browser beside it.
 import * as oidc from 'openid-client';
-import { digest } from '../../src/lib/crypto.ts';
-import { makeClient } from '../helpers/builders.ts';
+import { mac } from '../../src/lib/crypto.ts';
+import { keyring, makeClient } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
@@ -16,6 +16,10 @@ const device = {
   response_types: [],
   grant_types: [deviceGrant, 'refresh_token'],
 };
+
+/** How a user code is stored. */
+const codeDigest = (user_code: string) =>
+  mac(keyring.current.keyFor('user-code'), Buffer.from(user_code.replace('-', ''))).toString('base64url');
 
 async function start(scene: Scene): Promise<oidc.DeviceAuthorizationResponse> {
   return await oidc.initiateDeviceAuthorization(scene.config, { scope: 'openid profile' });
@@ -109,7 +113,7 @@ testOnServers('an expired, an unknown and a used code each say so', async (t, se
   await approve(scene, used);
   t.regex(textOf(await typed(used.user_code)), /used already/);
   const old = await start(scene);
-  const second_id = digest(old.user_code.replace('-', ''));
+  const second_id = codeDigest(old.user_code);
   t.is(
     await server
       .db('oidc_models')
@@ -119,6 +123,25 @@ testOnServers('an expired, an unknown and a used code each say so', async (t, se
   );
   t.regex(textOf(await typed(old.user_code)), /expired|do not know/);
   t.true(['expired_token', 'invalid_grant'].includes(String(await poll(scene, old))));
+});
+
+testOnServers('of five people who confirm one code at once, one goes on', async (t, server) => {
+  const scene = await setScene(server, { client: device });
+  for (let round = 0; round < 3; round += 1) {
+    const started = await start(scene);
+    const people = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const ua = openUserAgent(server.url);
+        const { confirm } = await enterCode({ ...scene, ua }, started);
+        return { ua, confirm };
+      }),
+    );
+    const pages = await Promise.all(
+      people.map(({ ua, confirm }) => ua.submit(confirm, '/device', { confirm: 'yes' })),
+    );
+    t.is(pages.filter((page) => /Sign in/.test(textOf(page))).length, 1);
+    t.is(pages.filter((page) => /used already/.test(textOf(page))).length, 4);
+  }
 });
 
 testOnServers('ten polls at once get tokens once at most, and a loser ends them', async (t, server) => {

@@ -5,6 +5,7 @@ import { makeKey } from '../helpers/dpop.ts';
 import { introspect } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { testOnServers } from '../helpers/server.ts';
+import { openUserAgent } from '../helpers/user_agent.ts';
 import {
   begin,
   discover,
@@ -41,6 +42,26 @@ testOnServers('a pushed request is used by its name, once, and only by its clien
   const only = await setScene(server, { client: { require_pushed_authorization_requests: true } });
   const plain = await begin(only);
   t.is(errorOf(sentTo(await only.ua.open(plain.url.href))), 'invalid_request');
+});
+
+testOnServers('of four browsers that open one pushed request at once, one gets a code', async (t, server) => {
+  const scene = await setScene(server, { client: { first_party: true } });
+  const agents = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const ua = openUserAgent(server.url);
+      await getCode({ ...scene, ua });
+      return ua;
+    }),
+  );
+  for (let round = 0; round < 5; round += 1) {
+    const { parameters } = await begin(scene);
+    const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters);
+    const pages = await Promise.all(agents.map((ua) => ua.open(url.href)));
+    const answers = pages.map((page) => sentTo(page).searchParams);
+    t.is(answers.filter((answer) => answer.has('code')).length, 1);
+    const errors = answers.map((answer) => answer.get('error')).filter((error) => error !== null);
+    t.deepEqual(errors, Array(3).fill('invalid_request_uri'));
+  }
 });
 
 testOnServers('a signed request is taken from the key of its client alone', async (t, server) => {
