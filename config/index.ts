@@ -1,17 +1,19 @@
 // Reads the environment once, reports every problem at once, and is the only place that touches process.env.
 import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { parseRateLimits, type RateLimitSettings } from './rate_limits.ts';
+import { findProblems, findWarnings } from './safety.ts';
 import { schema } from './schema.ts';
 
 type Parsed = z.output<typeof schema>;
 
 /** What the rest of the server sees: plain values, camelCase, every default applied. */
 export interface Config {
+  /** What is unusual about the settings, each naming its variable; said at the start. */
+  warnings: string[];
   env: Parsed['NODE_ENV'];
   issuer: string;
   /** Of the issuer: empty, or as in `/auth`. Browsers see every page below it; requests come without it. */
@@ -72,15 +74,14 @@ export class ConfigError extends Error {
 export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
   const { values, problems } = parse(withoutEmpty(env));
   const issuer = values.ISSUER ?? `http://${bracketed(values.HOST)}:${values.PORT}`;
-  for (const problem of [
-    ...unsafeInProduction(values, issuer),
-    ...unsafeInDevelopment(values, issuer),
-    ...contradictions(values),
-  ]) {
+  const isKnownEnvironment = !problems.some((problem) => nameOf(problem) === 'NODE_ENV');
+  const examined = { values, issuer, isKnownEnvironment };
+  for (const problem of findProblems(examined)) {
     if (!problems.some((known) => nameOf(known) === nameOf(problem))) problems.push(problem);
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return {
+    warnings: findWarnings(examined),
     env: values.NODE_ENV,
     issuer,
     issuerPath: new URL(issuer).pathname.replace(/\/$/, ''),
@@ -102,7 +103,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     auditRetention: values.AUDIT_RETENTION,
     jobs: values.JOBS,
     workers: values.WORKERS === 0 ? availableParallelism() : values.WORKERS,
-    trustProxy: parseTrustProxy(values.TRUST_PROXY),
+    trustProxy: parseTrustProxy(values.TRUST_PROXY ?? 'off'),
     pkce: values.PKCE,
     registration: values.REGISTRATION,
     registrationToken: values.REGISTRATION === 'token' ? (values.REGISTRATION_TOKEN ?? null) : null,
@@ -163,53 +164,6 @@ function parse(given: Record<string, string | undefined>): { values: Parsed; pro
 
 function nameOf(problem: string): string | undefined {
   return problem.split(':')[0];
-}
-
-function unsafeInProduction(values: Parsed, issuer: string): string[] {
-  if (values.NODE_ENV !== 'production') return [];
-  const problems: string[] = [];
-  const { protocol, hostname } = new URL(issuer);
-  if (protocol === 'http:' && !isLoopback(hostname)) problems.push('ISSUER: must be https in production');
-  if (!values.KINDRED_SECRET) problems.push('KINDRED_SECRET: is required in production');
-  if (values.RATE_LIMITS === 'off') problems.push('RATE_LIMITS: off is refused in production');
-  if (values.RATE_LIMITS === 'memory' && values.WORKERS !== 1) {
-    problems.push('RATE_LIMITS: memory allows as much again in every worker; use database or redis://…');
-  }
-  return problems;
-}
-
-// Development seeds a user whose password stands in README, so nobody else may reach it.
-function unsafeInDevelopment(values: Parsed, issuer: string): string[] {
-  if (values.NODE_ENV !== 'development') return [];
-  const problems: string[] = [];
-  const hint = 'development seeds known passwords; set NODE_ENV=production';
-  if (!isLoopback(values.HOST)) problems.push(`HOST: must be a loopback address, ${hint}`);
-  if (!isLoopback(new URL(issuer).hostname)) problems.push(`ISSUER: must be a loopback address, ${hint}`);
-  return problems;
-}
-
-// SQLite lives on one machine, where memory counts as well; the library's limiter for it shares no transaction with ours.
-function contradictions(values: Parsed): string[] {
-  const problems: string[] = [];
-  if (values.RATE_LIMITS === 'database' && values.DATABASE_URL.startsWith('sqlite:')) {
-    problems.push('RATE_LIMITS: database needs Postgres; with SQLite use memory');
-  }
-  // 0 too, whatever the machine: settings that are good on one core are to be good on two.
-  if (values.WORKERS !== 1 && values.DATABASE_URL.startsWith('sqlite:')) {
-    problems.push('WORKERS: more than one needs Postgres; SQLite serves one process');
-  }
-  if (values.MTLS_CERTIFICATE_HEADER && values.TRUST_PROXY === 'off') {
-    problems.push('MTLS_CERTIFICATE_HEADER: anybody could send it; set TRUST_PROXY to the proxy that does');
-  }
-  if (values.REGISTRATION === 'token' && !values.REGISTRATION_TOKEN) {
-    problems.push('REGISTRATION_TOKEN: is required with REGISTRATION=token');
-  }
-  return problems;
-}
-
-function isLoopback(host: string): boolean {
-  const name = host.replace(/^\[|\]$/g, '');
-  return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'));
 }
 
 function bracketed(host: string): string {

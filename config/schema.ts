@@ -44,7 +44,7 @@ const trustProxy = z
     (value) => /^(off|\d{1,2})$/.test(value) || value.split(',').every((one) => isNetwork(one.trim())),
     'each address must be an IP address, or a network like 10.0.0.0/8',
   )
-  .default('off');
+  .optional();
 
 function isNetwork(text: string): boolean {
   const [, address = '', prefix = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
@@ -59,7 +59,12 @@ export const schema = z.object({
     .describe('`production` refuses unsafe settings; only `development` seeds the demo'),
   ISSUER: issuer
     .optional()
-    .describe('issuer identifier and public base URL (default `http://127.0.0.1:$PORT`)'),
+    .describe(
+      'issuer identifier and public base URL (default `http://127.0.0.1:$PORT`; production requires it)',
+    ),
+  ALLOW_LOOPBACK_ISSUER: flag(false).describe(
+    'whether production accepts an issuer on this machine (`http://127.0.0.1:…`), to try it out',
+  ),
   HOST: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   PORT: port(3000).describe('port to listen on; 0 picks a free one'),
   METRICS_HOST: z.string().min(1).default('127.0.0.1').describe('address of the metrics'),
@@ -120,7 +125,9 @@ export const schema = z.object({
     .max(256)
     .default(1)
     .describe('processes that answer requests; 0 = one a core; more than one needs Postgres'),
-  TRUST_PROXY: trustProxy.describe('how many proxies, or which addresses, may set `X-Forwarded-*`'),
+  TRUST_PROXY: trustProxy.describe(
+    'how many proxies, or which addresses, may set `X-Forwarded-*`; `off` (default) trusts none; production with an https issuer wants it set',
+  ),
   MTLS_CERTIFICATE_HEADER: z
     .string()
     .regex(/^[a-z0-9-]{1,64}$/, 'must be a header name in lower case')

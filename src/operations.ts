@@ -38,6 +38,11 @@ export async function startOperations(services: Services): Promise<Operations> {
   };
 }
 
+/** Says what is unusual about the settings; once for all processes of a node. */
+export function warnOfSettings({ config, log }: Pick<Services, 'config' | 'log'>): void {
+  for (const warning of config.warnings) log.warn({ setting: warning.split(':')[0] }, warning);
+}
+
 // The SDK is large and reads the environment by itself: nothing of it is loaded unless somebody wants traces.
 async function startTracing({ db, log }: Services, endpoint: string): Promise<Tracing> {
   const { openTracing } = await import('./lib/tracing.ts');

@@ -8,7 +8,7 @@ import { openServices, type Services } from './core/services.ts';
 import { seedDemo } from './demo_data.ts';
 import { PlainError } from './ending.ts';
 import { renderTogether } from './lib/metrics_together.ts';
-import { startOperations } from './operations.ts';
+import { startOperations, warnOfSettings } from './operations.ts';
 import { keepWorkers, type Workers } from './workers.ts';
 
 export interface RunningPrimary {
@@ -25,6 +25,7 @@ export async function startPrimary(
   await migrate(settings.databaseUrl);
   const config = withPort(settings, await findPort(settings));
   const services = await openServices(config);
+  warnOfSettings(services);
   if (config.rateLimits.store === 'memory') {
     services.log.warn({ workers: config.workers }, 'RATE_LIMITS=memory: every worker counts by itself');
   }

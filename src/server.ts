@@ -12,7 +12,7 @@ import { greet } from './greeting.ts';
 import { type ConnectionLimits, connectionLimits, createBoundedServer } from './http/connections.ts';
 import { createDrain, type Drain, type Patience } from './http/drain.ts';
 import { deliverLogoutNotices } from './oidc/logout_notices.ts';
-import { startOperations } from './operations.ts';
+import { startOperations, warnOfSettings } from './operations.ts';
 
 /**
  * At the end, requests in flight get ten seconds. Idle connections close when nothing has come in for a while: in
@@ -44,6 +44,7 @@ export async function startServer(settings: Config, limits = connectionLimits): 
     server.close();
     throw error;
   });
+  warnOfSettings(services);
   if (config.env === 'development') await seedDemo(services.db);
   const { answer, stop } = await beginWork(services, drain);
   answerWith(answer);

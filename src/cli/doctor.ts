@@ -78,13 +78,7 @@ function doubts(config: Config): Finding[] {
   const found: Finding[] = [];
   const doubt = (text: string, advice: string) =>
     found.push({ check: 'settings', state: 'note', text, advice });
-  const { hops, addresses } = config.trustProxy;
-  if (config.issuer.startsWith('https:') && hops === 0 && addresses.length === 0) {
-    doubt(
-      'the issuer is https and no proxy is trusted',
-      'set TRUST_PROXY, or every user has the address of the proxy',
-    );
-  }
+  for (const warning of config.warnings) doubt(warning, 'see "Configuration" in README');
   if (config.rateLimits.store === 'memory' && config.databaseUrl.startsWith('postgres')) {
     const multiplied = config.workers > 1 ? `, by each of ${config.workers} workers alone` : '';
     doubt(

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, statSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -9,7 +10,12 @@ import { runChildren } from '../helpers/child.ts';
 
 const secret = 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA';
 const other = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
-const production = { NODE_ENV: 'production', ISSUER: 'https://id.example', KINDRED_SECRET: secret };
+const production = {
+  NODE_ENV: 'production',
+  ISSUER: 'https://id.example',
+  TRUST_PROXY: '1',
+  KINDRED_SECRET: secret,
+};
 
 /** The names of the variables that are refused, in order. */
 function refused(env: NodeJS.ProcessEnv): string[] {
@@ -24,6 +30,7 @@ function refused(env: NodeJS.ProcessEnv): string[] {
 
 test('nothing but a secret is needed', (t) => {
   t.deepEqual(loadConfig({ KINDRED_SECRET: secret }), {
+    warnings: [],
     env: 'development',
     issuer: 'http://127.0.0.1:3000',
     issuerPath: '',
@@ -109,11 +116,74 @@ test('production refuses what is unsafe', (t) => {
   t.deepEqual(refused(production), []);
   t.deepEqual(refused({ ...production, ISSUER: 'http://id.example' }), ['ISSUER']);
   t.deepEqual(refused({ ...production, ISSUER: 'http://127.0.0.1.example' }), ['ISSUER']);
-  t.deepEqual(refused({ ...production, ISSUER: 'http://localhost:3000' }), []);
-  t.deepEqual(refused({ ...production, ISSUER: 'http://[::1]:3000' }), []);
   t.deepEqual(refused({ ...production, RATE_LIMITS: 'off' }), ['RATE_LIMITS']);
   t.deepEqual(refused({ ...production, KINDRED_SECRET: undefined }), ['KINDRED_SECRET']);
   t.deepEqual(refused({ ...production, KINDRED_SECRET: '' }), ['KINDRED_SECRET']);
+});
+
+test('production wants to know its issuer, and one on this machine only when that is meant', (t) => {
+  const local = ['http://localhost:3000', 'http://[::1]:3000', 'http://127.0.0.1:3000', 'https://localhost'];
+  for (const ISSUER of [undefined, '', ...local]) {
+    t.deepEqual(refused({ ...production, ISSUER }), ['ISSUER'], ISSUER);
+    t.deepEqual(refused({ ...production, ISSUER, ALLOW_LOOPBACK_ISSUER: 'true' }), [], ISSUER);
+  }
+  const others = { ...production, ISSUER: undefined, HOST: '0.0.0.0', ALLOW_LOOPBACK_ISSUER: 'true' };
+  t.deepEqual(refused(others), ['ISSUER'], 'http://0.0.0.0 is no address of this machine alone');
+});
+
+test('production wants to know whether a proxy is to be believed, and believes no whole world', (t) => {
+  const trusting = (TRUST_PROXY: string | undefined) => refused({ ...production, TRUST_PROXY });
+  for (const bad of [undefined, '', '11', '99', '0.0.0.0/0', '::/0', '10.0.0.0/8,128.0.0.0/1', 'fc00::/6'])
+    t.deepEqual(trusting(bad), ['TRUST_PROXY'], bad);
+  for (const good of ['off', '1', '10', '10.0.0.0/8', 'fc00::/7,::1', '192.0.2.1'])
+    t.deepEqual(trusting(good), [], good);
+});
+
+test('production refuses lockouts that lock nobody out', (t) => {
+  for (const LOCKOUT of ['99999/1/1', '10/1/59', '101/60/900'])
+    t.deepEqual(refused({ ...production, LOCKOUT }), ['LOCKOUT'], LOCKOUT);
+  for (const LOCKOUT of ['10/60/900', '100/1/60'])
+    t.deepEqual(refused({ ...production, LOCKOUT }), [], LOCKOUT);
+});
+
+test('everything that production refuses is named at once', (t) => {
+  const env = {
+    NODE_ENV: 'production',
+    KINDRED_SECRET: 'abcdefghij'.repeat(5),
+    TRUST_PROXY: '0.0.0.0/0',
+    LOCKOUT: '99999/1/1',
+    RATE_LIMITS: 'off',
+  };
+  t.deepEqual(refused(env), ['ISSUER', 'KINDRED_SECRET', 'LOCKOUT', 'RATE_LIMITS', 'TRUST_PROXY']);
+});
+
+test('the tests’ environment cannot be reached from elsewhere', (t) => {
+  t.deepEqual(refused({ NODE_ENV: 'test', HOST: '0.0.0.0' }), ['HOST']);
+  t.deepEqual(refused({ NODE_ENV: 'test', ISSUER: 'https://id.example' }), []);
+});
+
+test('what is unusual in production is a warning that names its setting', (t) => {
+  const warned = (env: NodeJS.ProcessEnv) =>
+    loadConfig({ ...production, ...env }).warnings.map((warning) => warning.split(':')[0]);
+  t.deepEqual(warned({}), []);
+  t.deepEqual(warned({ TRUST_PROXY: 'off' }), ['TRUST_PROXY']);
+  t.deepEqual(warned({ FETCH_PRIVATE_ADDRESSES: 'true' }), ['FETCH_PRIVATE_ADDRESSES']);
+  t.deepEqual(warned({ KINDRED_SECRET: `${secret},${'abcdefghijkl'.repeat(4)}` }), ['KINDRED_SECRET']);
+  const local = { ISSUER: 'http://127.0.0.1:3000', ALLOW_LOOPBACK_ISSUER: 'true', HOST: '0.0.0.0' };
+  t.deepEqual(warned(local), ['ISSUER']);
+  t.regex(loadConfig({ ...production, ...local }).warnings[0] ?? '', /HOST=0\.0\.0\.0/);
+  t.deepEqual(warned({ NODE_ENV: 'test' }), ['NODE_ENV']);
+});
+
+test('a secret that follows a pattern is refused, a random one in hexadecimal is not', (t) => {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJK';
+  for (const bad of ['abcdefghij'.repeat(5), 'abcdefghijklm'.repeat(4), alphabet, `${alphabet}=`])
+    t.deepEqual(refused({ KINDRED_SECRET: bad }), ['KINDRED_SECRET'], bad);
+  for (let i = 0; i < 200; i += 1) {
+    const bytes = createHash('sha256').update(String(i)).digest();
+    for (const good of [bytes.toString('hex'), bytes.toString('base64'), bytes.toString('base64url')])
+      t.deepEqual(refused({ KINDRED_SECRET: good }), [], good);
+  }
 });
 
 test('a secret that is short or not random is refused everywhere', (t) => {

@@ -106,7 +106,13 @@ test('what the image holds starts, answers its health check, and ends as it is t
     PATH: process.env.PATH,
     ...environment('sqlite:./data/kindred.sqlite'),
     ...Object.fromEntries(image.split(' ').map((one) => one.split('='))),
-    ...{ ISSUER: 'https://id.example.org', RATE_LIMITS: 'memory', HOST: '127.0.0.1', PORT: String(port) },
+    ...{
+      ISSUER: 'https://id.example.org',
+      RATE_LIMITS: 'memory',
+      TRUST_PROXY: '1',
+      HOST: '127.0.0.1',
+      PORT: String(port),
+    },
   };
   // Links are not followed, so that nothing is found beside what they point to.
   const node = ['--preserve-symlinks', '--preserve-symlinks-main'];

@@ -15,6 +15,7 @@ import { until } from '../helpers/until.ts';
 
 const production = {
   NODE_ENV: 'production',
+  ALLOW_LOOPBACK_ISSUER: 'true',
   RATE_LIMITS: 'memory',
   RATE_LIMIT_REFRESH: '100000/60',
   RATE_LIMIT_PASSWORD: '1000/60',

@@ -155,6 +155,7 @@ testOnPostgres('a worker that is killed is replaced, and no answer of it is lost
 
 const settings = {
   NODE_ENV: 'production',
+  ALLOW_LOOPBACK_ISSUER: 'true',
   RATE_LIMITS: 'database',
   RATE_LIMIT_REFRESH: '100000/60',
   RATE_LIMIT_PASSWORD: '1000/60',
