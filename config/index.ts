@@ -32,6 +32,8 @@ export interface Config {
   sessionAbsoluteTtl: number;
   reuseRaisesTokenVersion: boolean;
   rateLimits: RateLimitSettings;
+  /** Hashes that may wait. */
+  passwordQueue: number;
   signingAlg: Parsed['SIGNING_ALG'];
   /** Seconds. */
   signingKeyLead: number;
@@ -97,6 +99,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     sessionAbsoluteTtl: values.SESSION_ABSOLUTE_TTL,
     reuseRaisesTokenVersion: values.REUSE_RAISES_TOKEN_VERSION,
     rateLimits: parseRateLimits(values),
+    passwordQueue: values.PASSWORD_QUEUE,
     signingAlg: values.SIGNING_ALG,
     signingKeyLead: values.SIGNING_KEY_LEAD,
     signingKeyTtl: values.SIGNING_KEY_TTL,

@@ -108,6 +108,13 @@ export const schema = z.object({
   RATE_LIMIT_PASSWORD_CHANGE: allowance('3/3600').describe(
     'attempts to change a password per user, how many in how many seconds',
   ),
+  PASSWORD_QUEUE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(250)
+    .describe('passwords that may wait to be verified or hashed in one process; more are answered 503'),
   LOCKOUT: lockout.describe(
     'wrong passwords of a user before a lockout, its first and its longest delay in seconds; it doubles in between',
   ),

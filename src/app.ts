@@ -21,7 +21,7 @@ import { answerHealth } from './http/health.ts';
 import { meRoutes } from './http/me.ts';
 import { measureRequests } from './http/measure.ts';
 import { openApiRoutes } from './http/openapi.ts';
-import { identify, limitBody, limitQuery, logRequests, secureHeaders } from './http/request.ts';
+import { identify, limitBody, limitQuery, logRequests, queueHashes, secureHeaders } from './http/request.ts';
 import { serveResourceMetadata } from './http/resource_metadata.ts';
 import { createRouter } from './http/router.ts';
 import type { Route } from './http/routes.ts';
@@ -84,6 +84,7 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(logRequests(log));
   app.use(secureHeaders(config));
   app.use(answerErrors(log));
+  app.use(queueHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
   if (lean) app.use(leanToken(services)).use(leanIntrospect(services));

@@ -6,6 +6,7 @@ import { type Authentication, authenticate } from './credentials.ts';
 import type { Db } from './db.ts';
 import { findKnownDevice } from './devices.ts';
 import { nameKey } from './names.ts';
+import { requireRoomToHash } from './passwords.ts';
 import type { RateLimits } from './rate_limits.ts';
 import { findUserByLogin, type User } from './users.ts';
 
@@ -97,6 +98,8 @@ async function verifyWithinLimits(
   { who, user, password, origin }: Pick<PasswordAttempt, 'who' | 'user' | 'password' | 'origin'>,
 ): Promise<Authentication> {
   const where = [...who, origin.ip ?? ''];
+  // First, so that an attempt which is not looked at does not count.
+  requireRoomToHash();
   await limits.lockout.check(...who);
   await limits.password.consume(...where);
   await limits.lockout.count(...who);

@@ -7,7 +7,7 @@ import { clearPushTokens } from './devices.ts';
 import { attemptPassword, type Guarded, userOnDevice } from './login_attempts.ts';
 import { deleteBrowserSessions, isBrowserSession } from './oidc_models.ts';
 import { requireStrongPassword } from './password_policy.ts';
-import { hashPassword } from './passwords.ts';
+import { hashPassword, requireRoomToHash } from './passwords.ts';
 import { endSessions } from './session_end.ts';
 import { findUserSession } from './session_list.ts';
 import { findUser, isActive, lockUser, type User } from './users.ts';
@@ -36,6 +36,7 @@ export async function changePassword(services: Guarded, change: PasswordChange):
   if (user.password_hash === null) throw new AppError('password_not_set');
   // First, because it costs nothing: nobody uses up the attempts of an hour on passwords that are too short.
   await requireStrongPassword(change.new_password, user);
+  requireRoomToHash();
   await limits.passwordChange.consume(user.id);
   for (let round = 0; round < 2; round += 1) {
     const proved = await proveCurrentPassword(services, change);

@@ -1,8 +1,9 @@
 // Password hashes: argon2id of our strength for new ones; whatever an import brought is verified. Knows nothing of users.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash } from '@node-rs/argon2';
-import { createGate } from '../lib/gate.ts';
+import { type Asker, createGate } from '../lib/gate.ts';
 import { readArgon2 } from './password_hashes/argon2.ts';
 import { readBcrypt } from './password_hashes/bcrypt.ts';
 import type { HashProblem, HashVerifier } from './password_hashes/format.ts';
@@ -21,6 +22,24 @@ const width = Math.max(1, Math.min(availableParallelism(), 3));
 const group = 8;
 const gate = createGate(width, group);
 
+// Not a parameter: whatever hashes below a request waits in line for it, and no door can forget to say for whom.
+const askers = new AsyncLocalStorage<Asker>();
+
+/** Does something on behalf of a request: hashes in it wait in line, within limits. Without, as in commands, there are none. */
+export const onBehalfOf: <T>(asker: Asker, work: () => T) => T = (asker, work) => askers.run(asker, work);
+
+/**
+ * Refuses with `overloaded` when no further hash may wait for this request, or its client has hung up; for those who count
+ * something before they hash.
+ */
+export function requireRoomToHash(): void {
+  gate.requireRoom(askers.getStore());
+}
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  return await gate(work, askers.getStore());
+}
+
 /**
  * Longest password that is looked at, in UTF-16 code units: four times what may be chosen, since a form that NFKC shortens
  * may be typed. Normalizing costs quadratic time (names.ts), so nothing longer is normalized.
@@ -31,7 +50,7 @@ let decoy: Promise<string> | undefined;
 
 /** Hashes a new password, which the policy has accepted or which was verified before. */
 export async function hashPassword(password: string): Promise<string> {
-  return await gate(() => hash(normalized(password), strength));
+  return await inTurn(() => hash(normalized(password), strength));
 }
 
 /**
@@ -42,10 +61,10 @@ export async function hashPassword(password: string): Promise<string> {
 export async function verifyPassword(password: string, stored: string | null): Promise<boolean> {
   const isTooLong = password.length > maxPasswordLength;
   const verify = stored === null || isTooLong ? null : readHash(stored);
-  if (typeof verify === 'function') return await gate(() => verifySpellings(verify, password));
+  if (typeof verify === 'function') return await inTurn(() => verifySpellings(verify, password));
   decoy ??= hash(randomBytes(32), strength);
   const pretend = readArgon2(await decoy) as HashVerifier;
-  await gate(() => verifySpellings(pretend, isTooLong ? '' : password));
+  await inTurn(() => verifySpellings(pretend, isTooLong ? '' : password));
   return false;
 }
 

@@ -6,8 +6,10 @@ import helmet from 'helmet';
 import type { Context, Middleware } from 'koa';
 import type { Config } from '../../config/index.ts';
 import { makeOrigin, type Origin } from '../core/audit.ts';
+import { onBehalfOf } from '../core/passwords.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { networkOf } from '../lib/network.ts';
 import { createAddressReader } from './address.ts';
 
 /** Gives the request an id (`X-Request-Id` in the answer) and the address that it really comes from. */
@@ -18,6 +20,14 @@ export function identify(config: Config): Middleware {
     ctx.set('X-Request-Id', ctx.state.requestId);
     ctx.request.ip = readAddress(ctx.req);
     await next();
+  };
+}
+
+/** Has the hashes of a request wait in line for it: clients of one network take turns with those of others. */
+export function queueHashes({ passwordQueue }: Config): Middleware {
+  return async (ctx, next) => {
+    const asker = { place: networkOf(ctx.ip), isGone: () => !ctx.writable, capacity: passwordQueue };
+    await onBehalfOf(asker, next);
   };
 }
 

@@ -98,6 +98,11 @@ const table = {
   },
   rate_limited: { status: 429, error: 'rate_limited', description: 'too many requests; try again later' },
   server_error: { status: 500, error: 'server_error', description: 'something went wrong on our side' },
+  overloaded: {
+    status: 503,
+    error: 'temporarily_unavailable',
+    description: 'too many passwords wait to be verified; try again soon',
+  },
   unavailable: {
     status: 503,
     error: 'temporarily_unavailable',

@@ -192,7 +192,7 @@ async function setPassword(visit: Visit): Promise<void> {
     });
     back(visit, 'password_changed');
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
+    if (!(error instanceof AppError) || error.code === 'overloaded') throw error;
     if (error.code === 'invalid_token') return back(visit, 'form_expired');
     await showAccount(services, ctx, visitor, { passwordProblem: problemOf(error) });
   }

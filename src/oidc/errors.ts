@@ -36,12 +36,13 @@ export function noteRefusal(ctx: KoaContextWithOIDC, err: Error): void {
 }
 
 /**
- * What the engine could not answer. It says server_error to all of it; what the database is to blame for is noted, and
- * becomes a 503 on the way out (http/errors.ts).
+ * What the engine could not answer. It says server_error to all of it; what the database is to blame for is noted, and so
+ * is that too much waits for the processor: both become a 503 on the way out (http/errors.ts).
  */
 export function noteFailure({ log }: Services, ctx: KoaContextWithOIDC, err: Error): void {
   const about = { err, request_id: ctx.state.requestId };
-  if (isUnavailable(err)) {
+  if (err instanceof AppError && err.code === 'overloaded') ctx.state.unavailable = err;
+  else if (isUnavailable(err)) {
     ctx.state.unavailable = unavailable(err);
     log.warn(about, 'the database is not available');
   } else log.error(about, 'the engine failed');

@@ -54,12 +54,13 @@ export function showUnavailable(services: Services, ctx: Context): void {
   showError(services, ctx, error, status, { retryAfter });
 }
 
-/** Around our own pages: people read a page, also while the database is away. */
+/** Around our own pages: people read a page, also while the database is away or too many log in. */
 export function explainUnavailable(services: Services): Middleware {
   return async (ctx, next) => {
     try {
       await next();
     } catch (err) {
+      if (err instanceof AppError && err.code === 'overloaded') return showUnavailable(services, ctx);
       if (!isUnavailable(err)) throw err;
       services.log.warn({ err, request_id: ctx.state.requestId }, 'the database is not available');
       showUnavailable(services, ctx);
