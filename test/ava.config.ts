@@ -1,4 +1,5 @@
 // AVA's settings stand in package.json; this adds the one thing a JSON file cannot: telling test/run.ts how it went.
+import { relative } from 'node:path';
 import type { ObservedRun } from 'ava/internal';
 import settings from '../package.json' with { type: 'json' };
 
@@ -7,16 +8,23 @@ export interface Result {
   passed: number;
   failed: number;
   skipped: number;
+  /** What was skipped: file and title, which says why. */
+  skippedTests: string[];
 }
 
 async function observeRun({ events }: ObservedRun): Promise<void> {
+  const skippedTests: string[] = [];
   for await (const event of events) {
+    if (event.type === 'selected-test' && (event.skip || event.todo)) {
+      skippedTests.push(`${relative(process.cwd(), event.testFile)}: ${event.title}`);
+    }
     if (event.type !== 'stats') continue;
     const { stats } = event;
     const result: Result = {
       passed: stats.passedTests + stats.passedKnownFailingTests,
       failed: stats.failedTests + stats.failedHooks + stats.remainingTests + stats.failedWorkers,
       skipped: stats.skippedTests + stats.todoTests,
+      skippedTests,
     };
     process.send?.(result);
   }

@@ -26,13 +26,15 @@ async function runAva(env: Record<string, string>): Promise<number> {
     [ava, '--config', config, '--concurrency', String(concurrency), ...process.argv.slice(2)],
     { env: { ...process.env, ...env }, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] },
   );
-  let result: Result = { passed: 0, failed: 0, skipped: 0 };
+  let result: Result = { passed: 0, failed: 0, skipped: 0, skippedTests: [] };
   child.on('message', (message: Result) => {
     result = message;
   });
   // The one signal that AVA hands on to its workers.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill('SIGINT'));
   const [exitCode] = await once(child, 'close');
+  if (result.skipped > 0)
+    console.log(`\nSkipped:\n${result.skippedTests.map((one) => `  ${one}\n`).join('')}`);
   console.log(`\n${describe(result)}`);
   return result.passed + result.failed === 0 ? 1 : (exitCode ?? 1);
 }

@@ -8,6 +8,7 @@ import { askPassword } from '../../src/cli/input.ts';
 import { verifyPassword } from '../../src/core/passwords.ts';
 import { findUserByLogin } from '../../src/core/users.ts';
 import { cli } from '../helpers/kindred.ts';
+import { testNeeding } from '../helpers/needs.ts';
 import { environment } from '../helpers/server.ts';
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
 
@@ -82,7 +83,7 @@ async function atTerminal(
 }
 
 const hasTerminals = spawnSync('script', ['-q', '-e', '-c', 'true', '/dev/null']).status === 0;
-const withTerminal = hasTerminals ? test : test.skip;
+const withTerminal = testNeeding(hasTerminals, '`script` gives no terminal');
 
 async function sqlite(t: ExecutionContext): Promise<OwnStore> {
   const store = await makeStore('sqlite');

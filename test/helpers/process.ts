@@ -1,5 +1,6 @@
 // The server as an operator starts it: a process of its own, its output read, its signals real.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -52,13 +53,21 @@ export async function spawnServer(
 // More processes than this would only wait for each other to start.
 const takePlace = createPlaces(3);
 
-/** A port of the loopback that nobody uses at the moment. */
+/**
+ * A port of the loopback that nothing uses. It is below those that the system gives to connections and to servers that ask
+ * for any, so that none of them takes it before the test does, nor while a server that had it is down.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('there is no port');
-  return address.port;
+  for (;;) {
+    const port = randomInt(20_000, 30_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }

@@ -1,19 +1,17 @@
 // A real Redis for one test, where the machine has one: on a free port of the loopback, gone with this process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { findProgram, testNeeding } from './needs.ts';
 import { freePort } from './process.ts';
+import { until } from './until.ts';
 
 /** Where `redis-server` is, or null. */
-export const redisServer =
-  (process.env.PATH ?? '')
-    .split(delimiter)
-    .map((folder) => join(folder, 'redis-server'))
-    .find((file) => existsSync(file)) ?? null;
+export const redisServer = findProgram('redis-server');
+
+/** A test that needs Redis. */
+export const testWithRedis = testNeeding(redisServer, 'there is no redis-server');
 
 // `cat` ends when our end of the pipe does, however this process ends.
 const guard = '"$@" > /dev/null & cat > /dev/null; kill $!; wait $!';
@@ -34,23 +32,24 @@ export async function startRedis(
     keeper.stdin.end();
     await once(keeper, 'exit');
   };
-  await untilItListens(own).catch(async (error) => {
+  try {
+    await until(() => keeper.exitCode !== null || isListening(own), 'Redis listens');
+    if (keeper.exitCode !== null) throw new Error('Redis did not start');
+  } catch (error) {
     await stop();
     throw error;
-  });
+  }
   return { port: own, url: `redis://127.0.0.1:${own}`, stop };
 }
 
-async function untilItListens(port: number): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const socket = connect(port, '127.0.0.1');
-    const isOpen = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
     socket.destroy();
-    if (isOpen) return;
-    await sleep(50);
   }
-  throw new Error('Redis did not start');
 }
