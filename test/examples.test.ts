@@ -10,7 +10,7 @@ import { changeUserStatus } from '../src/core/user_status.ts';
 import { heading, press, readPart, typeLogin, useWindows } from './browser/windows.ts';
 import { makeClient, makeUser } from './helpers/builders.ts';
 import { send } from './helpers/client.ts';
-import { api, signIn } from './helpers/oauth.ts';
+import { api, signIn, token, tokensOf } from './helpers/oauth.ts';
 import { type TestServer, testOnServers } from './helpers/server.ts';
 
 const openWindow = useWindows();
@@ -76,6 +76,22 @@ testOnServers(
     }
     const narrow = [403, { error: 'insufficient_scope' }, 'Bearer error="insufficient_scope"'];
     t.deepEqual(await call('DELETE', reader.tokens.access_token), narrow);
+    const rival = { client_id: 'rival', client_secret: secret };
+    await makeClient(server.db, {
+      ...rival,
+      first_party: false,
+      token_endpoint_auth_method: 'client_secret_post',
+      grant_types: ['client_credentials'],
+      resource_server: 'https://rival.example/',
+    });
+    const machine = (form: object) =>
+      token(server, { grant_type: 'client_credentials', ...rival, resource, ...form });
+    t.is((await machine({ scope })).body.error, 'invalid_scope', 'another API gets no right here');
+    const nothing = tokensOf(await machine({})).access_token;
+    for (const method of ['GET', 'DELETE']) t.deepEqual(await call(method, nothing), narrow, method);
+    const basic = { headers: { authorization: `Basic ${btoa(`notes-api:${secret}`)}` } };
+    const itself = await token(server, { grant_type: 'client_credentials', scope }, basic);
+    t.is(itself.body.error, 'unauthorized_client', 'nor this one by itself');
     const ended = await api(server, `DELETE /sessions/${tokens.session_id}`, own.tokens.access_token);
     t.is(ended.status, 204);
     t.deepEqual(await call('DELETE', good), invalid, 'introspection knows at once');

@@ -19,7 +19,8 @@ export const metadataShape = {
   application_type: z.enum(['web', 'native']).optional(),
   redirect_uris: z.array(z.string().max(2048)).max(50).optional(),
   post_logout_redirect_uris: z.array(z.string().max(2048)).max(50).optional(),
-  grant_types: z.array(z.string()).min(1).optional(),
+  /** Empty for a client that only introspects. */
+  grant_types: z.array(z.string()).optional(),
   response_types: z.array(z.string()).optional(),
   token_endpoint_auth_method: z
     .enum([
@@ -63,7 +64,8 @@ const columnShape = {
   scope: scope.optional(),
   rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']).optional(),
   refresh_token_retry_window: z.number().int().min(0).max(86_400).optional(),
-  access_token_ttl: ttl.optional(),
+  /** At most a day: what lives long is the session. */
+  access_token_ttl: ttl.max(86_400).optional(),
   session_idle_ttl: ttl.optional(),
   session_absolute_ttl: ttl.optional(),
   resource_server: z.union([uri, z.literal('*')]).optional(),
@@ -124,6 +126,22 @@ export function apart(given: Record<string, unknown>): {
 export function requireConfidential({ token_endpoint_auth_method, grant_types }: ClientMetadata): void {
   if (token_endpoint_auth_method !== 'none' || !grant_types?.includes('client_credentials')) return;
   throw new AppError('invalid_client_metadata', 'a public client may not use client_credentials');
+}
+
+// With the first a client acts without any user, with the second it sees their passwords.
+const vouchedGrants = ['client_credentials', 'password'];
+
+/** The grants that only a client may use for which an administrator vouches. */
+export function isVouchedGrant(grant: string): boolean {
+  return vouchedGrants.includes(grant);
+}
+
+/** Refuses grants that need an administrator's word to clients that registered themselves or come from a document. */
+export function requireVouched({ grant_types }: ClientMetadata, registered_by: string): void {
+  const refused = registered_by === 'admin' ? undefined : grant_types?.find(isVouchedGrant);
+  if (refused === undefined) return;
+  const reason = `${refused} is for clients that an administrator created, and nobody vouches for this one`;
+  throw new AppError('invalid_client_metadata', `grant_types: ${reason}`);
 }
 
 /** A change's nulls go back to the defaults. */

@@ -12,6 +12,7 @@ import {
   newClient,
   type RotationProfile,
   requireConfidential,
+  requireVouched,
   withDefaults,
   withoutNulls,
 } from './client_metadata.ts';
@@ -30,12 +31,19 @@ export interface Client {
   access_token_ttl: number | null;
   session_idle_ttl: number | null;
   session_absolute_ttl: number | null;
-  /** Space-delimited bound of what the client can ever be granted; null bounds nothing but `admin`. */
+  /**
+   * Space-delimited bound of what the client can ever be granted. Null bounds nothing but `admin` where a user decides, and
+   * gives the client nothing where it acts alone (`client_credentials`).
+   */
   scope: string | null;
   /** The resource server whose tokens this client may introspect, or `*`. */
   resource_server: string | null;
   /** When an administrator blocked it; such a client may do nothing. */
   blocked_at: Date | null;
+  /** Tokens that name another number are not good: of an earlier client of this id, or from before it lost a right. */
+  token_version: number;
+  /** What an upgrade changed and no administrator has confirmed since: names of members, separated by spaces. */
+  review: string | null;
   created_at: Date;
   updated_at: Date;
 }
@@ -109,6 +117,7 @@ export async function updateClient(
   const { metadata, columns } = apart(given);
   const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
   requireConfidential(merged);
+  requireVouched(merged, client.registered_by);
   const [updated] = await tx<Client>('clients')
     .where({ client_id })
     .update({
@@ -116,10 +125,17 @@ export async function updateClient(
       ...('rotation_profile' in given ? { rotation_profile: given.rotation_profile ?? 'strict' } : {}),
       first_party,
       metadata: json(merged),
+      review: confirmed(client.review, given),
       updated_at: present(tx),
     } as never)
     .returning('*');
   return updated ?? null;
+}
+
+// What an administrator writes again has been looked at.
+function confirmed(review: string | null, given: object): string | null {
+  const left = review?.split(' ').filter((word) => !(word in given)) ?? [];
+  return left.join(' ') || null;
 }
 
 /** Clients in the order of their ids. */
@@ -147,7 +163,7 @@ export function isRegisteredOrigin({ metadata }: Pick<Client, 'metadata'>, origi
 
 /** The client as its owner sees it: RFC 7591 names, no digests. */
 export function describeClient(client: Client): Record<string, unknown> {
-  const { metadata, secrets, ...rest } = client;
+  const { metadata, secrets, token_version: _version, review: _review, ...rest } = client;
   const client_secrets = secrets.map(({ id, created, expires }) => ({ id, created, expires }));
   const all = { ...metadata, ...rest, refresh_token_retry_window: retryWindowOf(client), client_secrets };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));

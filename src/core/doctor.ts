@@ -5,6 +5,7 @@ import type { Keyring } from '../lib/crypto.ts';
 import { days } from '../lib/quantities.ts';
 import { readVersion } from './database_facts.ts';
 import { readClock } from './db.ts';
+import { lookAtClients } from './doctor_clients.ts';
 import { type Finding, lookAtGrowth, lookAtSweep, lookAtUpkeep } from './doctor_storage.ts';
 import { compareMigrations } from './migrate.ts';
 import { isSealedUnderFirst, opens } from './reencrypt.ts';
@@ -23,6 +24,7 @@ export async function examine(db: Knex, config: Config, keyring: Keyring): Promi
     migrations,
     await lookAtClock(db),
     ...(await lookAtKeys(db, config, keyring)),
+    ...(await lookAtClients(db)),
     await lookAtSweep(db),
     ...(await lookAtUpkeep(db)),
     ...(await lookAtGrowth(db, config)),

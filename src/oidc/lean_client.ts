@@ -1,6 +1,7 @@
 // Client authentication (RFC 6749, 2.3) of the lean paths: a name, or a name and a secret. Anything else, and whatever
 // is wrong, is the engine's to judge and to refuse.
 import type { Context } from 'koa';
+import { isVouchedGrant } from '../core/client_metadata.ts';
 import { verifyClientSecret } from '../core/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients.ts';
 import type { Registered } from '../core/registry.ts';
@@ -89,6 +90,7 @@ export function mayUse(
 ): boolean {
   return (
     registered_by !== 'document' &&
+    (registered_by === 'admin' || !isVouchedGrant(grant)) &&
     metadata.grant_types?.includes(grant) === true &&
     !metadata.dpop_bound_access_tokens &&
     !metadata.tls_client_certificate_bound_access_tokens

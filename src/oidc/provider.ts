@@ -2,6 +2,7 @@
 import type Koa from 'koa';
 import { errors, type KoaContextWithOIDC, Provider, type TokenEndpointGrantContext } from 'oidc-provider';
 import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
+import { isVouchedGrant } from '../core/client_metadata.ts';
 import { verifyClientSecret } from '../core/client_secrets.ts';
 import type { Client as ClientRow } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
@@ -142,7 +143,7 @@ function describeSession({ clock }: Services, ctx: TokenEndpointGrantContext): v
 
 function withOurClientRules({ clock }: Services, Client: Provider['Client']): Provider['Client'] {
   const prototype = Client.prototype as unknown as {
-    grantTypeAllowed: (type: string) => boolean;
+    grantTypeAllowed: (this: { kindred?: ClientRow }, type: string) => boolean;
     backchannelLogout: (sub: string, sid: string) => Promise<void>;
     compareClientSecret: (this: { kindred: ClientRow }, presented: string) => boolean;
   };
@@ -153,7 +154,9 @@ function withOurClientRules({ clock }: Services, Client: Provider['Client']): Pr
   };
   // The engine would say invalid_request; RFC 6749 has a word for it (section 5.2).
   prototype.grantTypeAllowed = function (type) {
-    const isAllowed = grantTypeAllowed.call(this, type);
+    // Whatever its document says, or a node of an earlier version wrote. A client being registered has no row yet.
+    const isVouched = (this.kindred?.registered_by ?? 'admin') === 'admin';
+    const isAllowed = grantTypeAllowed.call(this, type) && (isVouched || !isVouchedGrant(type));
     const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
     if (!isAllowed && ctx?.oidc.route === 'token' && ctx.oidc.params?.grant_type === type) {
       throw new errors.UnauthorizedClient('the client may not use this grant type');

@@ -2,6 +2,7 @@
 // the secret, so both are set right on the way in and out.
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
+import { isVouchedGrant } from '../core/client_metadata.ts';
 import { verifyClientSecret } from '../core/client_secrets.ts';
 import { findClient } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
@@ -41,7 +42,12 @@ async function presentSecret({ db, clock }: Services, ctx: Context): Promise<voi
 function hideRow(ctx: Context): void {
   const body = ctx.body as Record<string, unknown> | undefined;
   if (typeof body !== 'object' || body === null || !('client_id' in body)) return;
-  const { kindred: _row, client_secret, ...shown } = body;
+  const { kindred: _row, client_secret, ...rest } = body;
+  // What was not registered is not said to be (RFC 7591, 3.2.1).
+  const { grant_types } = rest as { grant_types?: string[] };
+  const shown = grant_types
+    ? { ...rest, grant_types: grant_types.filter((one) => !isVouchedGrant(one)) }
+    : rest;
   ctx.body =
     client_secret === undefined || client_secret === secretPlaceholder ? shown : { ...shown, client_secret };
 }

@@ -21,8 +21,7 @@ export function resourceIndicators(services: Services) {
     /** The audience when the request names none; of several granted ones, the first. */
     async defaultResource(ctx: KoaContextWithOIDC, client: unknown, oneOf?: readonly string[] | string) {
       if (oneOf) return typeof oneOf === 'string' ? oneOf : oneOf[0];
-      const isOwn = clientRow(client).first_party || ctx.oidc.params?.grant_type === 'client_credentials';
-      if (isOwn) return config.resource;
+      if (clientRow(client).first_party || isAlone(ctx)) return config.resource;
       // Without any resource the engine would drop the scopes of resource servers in silence.
       requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
       return undefined;
@@ -35,7 +34,7 @@ export function resourceIndicators(services: Services) {
       const row = clientRow(client);
       return {
         audience: indicator,
-        scope: grantableOf(services, row, indicator, known, rolesOf(ctx)).join(' '),
+        scope: grantableOf(services, row, indicator, known, rolesOf(ctx), isAlone(ctx)).join(' '),
         accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
         accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
       };
@@ -52,6 +51,11 @@ async function unknownResource({ config, db }: Services, indicator: string): Pro
   return new errors.InvalidTarget(`${said}. Registered: ${all}.`);
 }
 
+// Whether the client acts for itself: no user decides, so that only what was written down may be granted.
+function isAlone(ctx: KoaContextWithOIDC): boolean {
+  return ctx.oidc.params?.grant_type === 'client_credentials';
+}
+
 /** The scopes of one resource server that this client may be granted; `roles` are the user's, null while there is none. */
 export function grantableOf(
   { config }: Pick<Services, 'config'>,
@@ -59,9 +63,10 @@ export function grantableOf(
   identifier: string,
   known: Pick<ResourceServer, 'scope'> | null,
   roles: string[] | null,
+  alone = false,
 ): string[] {
   const offered = [...(identifier === config.resource ? ownScopes : []), ...words(known?.scope)];
-  return grantable(client, offered, roles);
+  return alone && client.scope === null ? [] : grantable(client, offered, roles);
 }
 
 const looked = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
@@ -85,8 +90,7 @@ function knownResourceServer(
 export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
   const row = clientRow(ctx.oidc.client);
   // `openid` and its like are about a user; a client on its own has none.
-  const isAlone = ctx.oidc.params?.grant_type === 'client_credentials';
-  const offered = new Set(isAlone ? [] : grantable(row, oidcScopes, null));
+  const offered = new Set(isAlone(ctx) ? [] : grantable(row, oidcScopes, null));
   for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
     for (const scope of server.scopes) offered.add(scope);
   }
@@ -109,11 +113,13 @@ export function defaultScope(ctx: KoaContextWithOIDC): string[] {
 
 /** The same, of the scopes that the servers in question offer. */
 export function unasked(client: Bound, offered: string[]): string[] {
-  const registered = client.scope === null ? [] : grantableOidc(client);
+  // What an upgrade wrote down is a bound, and not yet the wish of an administrator.
+  const isWritten = client.scope !== null && !words(client.review).includes('scope');
+  const registered = isWritten ? grantableOidc(client) : [];
   return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
 }
 
-type Bound = Pick<Client, 'scope' | 'first_party'>;
+type Bound = Pick<Client, 'scope' | 'first_party' | 'review'>;
 
 function grantable(client: Bound, offered: string[], roles: string[] | null): string[] {
   const bound = client.scope === null ? null : new Set(words(client.scope));

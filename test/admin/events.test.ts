@@ -79,7 +79,10 @@ testOnServers('whatever else happens to tokens is in the trail', async (t, serve
     ],
   );
   const { identifier } = await makeResourceServer(server, 'opaque');
-  const machine = await makeConfidentialClient(server, { grant_types: ['client_credentials'] });
+  const machine = await makeConfidentialClient(server, {
+    grant_types: ['client_credentials'],
+    scope: 'orders:read',
+  });
   const asked = { scope: 'orders:read', resource: identifier };
   await revoke(server, await clientToken(server, machine, asked), machine);
   await revoke(server, await clientToken(server, machine), machine);

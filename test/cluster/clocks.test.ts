@@ -132,7 +132,10 @@ test('opaque tokens, and those of clients, live as long everywhere', async (t) =
         const orders = await makeResourceServer(here, format);
         const asked = seconds();
         const { tokens } = await signIn(here, { form: orders.form });
-        const robot = await makeConfidentialClient(here, { grant_types: ['client_credentials'] });
+        const robot = await makeConfidentialClient(here, {
+          grant_types: ['client_credentials'],
+          scope: 'orders:read',
+        });
         const own = await clientToken(here, robot, { resource: orders.identifier, scope: 'orders:read' });
         let last = 0;
         for (const value of [tokens.access_token, own]) {
@@ -226,7 +229,10 @@ test('a secret that ends is good until then on both, and no longer', async (t) =
     directions().map(async ([title, here, there]) => {
       const admin = await enterAsAdmin(here, { ttl: 600 });
       const orders = await makeResourceServer(here);
-      const robot = await makeConfidentialClient(here, { grant_types: ['client_credentials'] });
+      const robot = await makeConfidentialClient(here, {
+        grant_types: ['client_credentials'],
+        scope: 'orders:read',
+      });
       const begun = seconds();
       const path = `/clients/${robot.client_id}/secrets`;
       const added = await post(there, admin, path, { previous_expires_in: 10, expires_in: 600 });
@@ -263,6 +269,7 @@ test('assertions and proofs of clients whose clock is right are good on both, ol
       token_endpoint_auth_method: 'private_key_jwt',
       jwks: { keys: [jwk] },
       grant_types: ['client_credentials'],
+      scope: 'orders:read',
       first_party: false,
     });
     const orders = await makeResourceServer(here);

@@ -75,6 +75,7 @@ testOnServers(
     const client = await makeConfidentialClient(server, {
       first_party: false,
       grant_types: ['client_credentials'],
+      scope: 'orders:read',
     });
     const ask = (given: object) => token(server, { grant_type: 'client_credentials', ...client, ...given });
     const { access_token, ...rest } = tokensOf(await ask(form));

@@ -26,6 +26,7 @@ async function makeKeyClient(server: TestServer): Promise<KeyClient> {
     token_endpoint_auth_method: 'private_key_jwt',
     jwks: { keys: [jwk] },
     grant_types: ['client_credentials'],
+    scope: 'orders:read',
     first_party: false,
   });
   const { form } = await makeResourceServer(server);

@@ -39,6 +39,7 @@ async function liveALife(server: TestServer): Promise<string[]> {
   const opaque = await makeResourceServer(server, 'opaque');
   const confidential = await makeConfidentialClient(server, {
     grant_types: ['password', 'refresh_token', 'client_credentials'],
+    scope: 'openid account orders:read',
   });
   const key = await makeKey();
   const proof = async () => ({ headers: { DPoP: await proofFor(key, 'POST', `${server.issuer}/token`) } });

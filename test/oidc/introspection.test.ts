@@ -141,6 +141,7 @@ for (const format of formats) {
       const { identifier, form } = await makeResourceServer(server, format);
       const client = await makeConfidentialClient(server, {
         grant_types: ['client_credentials'],
+        scope: 'orders:read',
         first_party: false,
       });
       const answer = await token(server, { grant_type: 'client_credentials', ...client, ...form });

@@ -146,6 +146,7 @@ testOnServers('private_key_jwt: a client that keeps its key to itself', async (t
     token_endpoint_auth_method: 'private_key_jwt',
     jwks: { keys: [{ ...jwk, kid: 'mine', alg: 'ES256', use: 'sig' }] },
     grant_types: ['client_credentials', 'password', 'refresh_token'],
+    scope: 'openid profile email offline_access account orders:read',
   });
   const config = await discover(server, client_id, oidc.PrivateKeyJwt({ key: privateKey, kid: 'mine' }));
   const own = await oidc.clientCredentialsGrant(config, form as Record<string, string>);

@@ -59,7 +59,10 @@ for (const format of formats) {
     `a token of client_credentials can be revoked by its client (${format})`,
     async (t, server) => {
       const { form } = await makeResourceServer(server, format);
-      const client = await makeConfidentialClient(server, { grant_types: ['client_credentials'] });
+      const client = await makeConfidentialClient(server, {
+        grant_types: ['client_credentials'],
+        scope: 'orders:read',
+      });
       const ask = async () =>
         tokensOf(await token(server, { grant_type: 'client_credentials', ...client, ...form }));
       const { access_token } = await ask();

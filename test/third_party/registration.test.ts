@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { generateKeyPair, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
+import { json } from '../../src/core/db.ts';
+import { createResourceServer } from '../../src/core/resource_servers.ts';
 import { makeUser } from '../helpers/builders.ts';
 import { type Answer, type Json, send } from '../helpers/client.ts';
 import { login, token } from '../helpers/oauth.ts';
@@ -135,6 +137,48 @@ testOnOwnServers('whatever it says of itself, it stays a third-party client', op
     }
   }
 });
+
+testOnOwnServers(
+  'a client that registered itself never acts alone nor sees a password',
+  open,
+  async (t, server) => {
+    await createResourceServer(server.db, { identifier: 'https://orders.test/', scope: 'orders:write' });
+    for (const token_endpoint_auth_method of ['none', 'client_secret_basic']) {
+      for (const grant of ['client_credentials', 'password']) {
+        const machine = { redirect_uris: [], response_types: [], grant_types: [grant] };
+        const refused = await register(server, { ...machine, token_endpoint_auth_method });
+        t.is(refused.status, 400, refused.text);
+      }
+    }
+    t.deepEqual(await server.db('clients').where({ registered_by: 'itself' }), []);
+
+    const grant_types = ['authorization_code', 'refresh_token', 'client_credentials', 'password'];
+    const made = await register(server, { ...wanted, grant_types });
+    t.is(made.status, 201, made.text);
+    t.deepEqual(
+      made.body.grant_types,
+      ['authorization_code', 'refresh_token'],
+      'said is what was registered',
+    );
+    const { client_id, client_secret } = made.body as Record<string, string>;
+    const basic = { headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
+    const ask = async () => [
+      await token(server, { grant_type: 'client_credentials', resource: 'https://orders.test/' }, basic),
+      await token(server, { grant_type: 'password', username: 'x', password: 'y' }, basic),
+    ];
+    for (const { status, body } of await ask())
+      t.deepEqual([status, body.error], [400, 'unauthorized_client']);
+
+    // As a node of an earlier version may have written it.
+    const { metadata } = await rowOf(server, made);
+    await server
+      .db('clients')
+      .where({ client_id })
+      .update({ metadata: json({ ...(metadata as object), grant_types }), first_party: true });
+    for (const { status, body } of await ask())
+      t.deepEqual([status, body.error], [400, 'unauthorized_client']);
+  },
+);
 
 testOnOwnServers('nonsense is refused in words and breaks nothing', open, async (t, server) => {
   const made = await register(server);
