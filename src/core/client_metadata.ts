@@ -4,6 +4,9 @@ import { AppError } from '../lib/errors.ts';
 
 export type RotationProfile = 'strict' | 'spa' | 'mobile' | 'observe';
 
+/** The longest id of a client, everywhere: a URL where the client is described by a document, and below what an index takes. */
+export const clientIdLength = 2048;
+
 const uri = z.url().max(2048);
 const ttl = z.number().int().min(1).max(315_360_000);
 const scope = z

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import knexModule, { type Knex } from 'knex';
 import SqliteClient from 'knex/lib/dialects/sqlite3/index.js';
 import pg from 'pg';
+import { noteDatabaseError } from './unavailable.ts';
 
 /** Everything in `core/` takes this first: the database, or a transaction in it. */
 export type Db = Knex | Knex.Transaction;
@@ -47,7 +48,10 @@ interface Options {
 
 /** Opens the database that `url` names (`sqlite:<path>` or `postgres://…`). */
 export function openDatabase(url: string, options: Options = {}): Knex {
-  return knexModule(knexConfig(url, options));
+  const db = knexModule(knexConfig(url, options));
+  db.on('query-error', noteDatabaseError);
+  db.client.pool?.on('acquireFail', (_event: unknown, error: unknown) => noteDatabaseError(error));
+  return db;
 }
 
 // Knex would warn on stdout, past our log and into what a command prints, of what it also throws: a connection that failed.

@@ -24,6 +24,10 @@ export interface RateLimits {
   refresh: Limit;
   /** User codes of the device flow that nobody was given, per address. */
   userCode: Limit;
+  /** Documents and keys that are fetched for clients nobody has logged in with yet, per address. */
+  fetch: Limit;
+  /** The same whoever asks for them. */
+  fetchInAll: Limit;
   close: () => Promise<void>;
 }
 
@@ -32,6 +36,12 @@ export interface RateLimits {
  * owners, an address finds one in some 50 years (RFC 8628, 5.1).
  */
 const wrongUserCodes: Allowance = { points: 10, seconds: 600 };
+
+/** A person tries a client or two; ten users behind one address a few more. */
+const fetches: Allowance = { points: 30, seconds: 60 };
+
+/** Each may hold a connection for 2.5 seconds, and be a request to somebody who has not asked for it. */
+const fetchesInAll: Allowance = { points: 600, seconds: 60 };
 
 /** Opens the limits; `off` counts nothing. */
 export async function openRateLimits(db: Db, settings: RateLimitSettings, log: Log): Promise<RateLimits> {
@@ -43,6 +53,8 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
     refresh: openLimit(store, 'refresh', settings.refresh),
     userCode: openLimit(store, 'user_code', wrongUserCodes),
+    fetch: openLimit(store, 'fetch', fetches),
+    fetchInAll: openLimit(store, 'fetch_in_all', fetchesInAll),
     close: store.close,
   };
 }
@@ -55,6 +67,8 @@ const unlimited: RateLimits = {
   passwordChange: noLimit,
   refresh: noLimit,
   userCode: noLimit,
+  fetch: noLimit,
+  fetchInAll: noLimit,
   close: pass,
 };
 

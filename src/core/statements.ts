@@ -5,6 +5,7 @@ import type { Knex } from 'knex';
 import { type Db, isPostgres, present, presentOnPostgres, rows } from './db.ts';
 import { executeAlone, executeSoon } from './pipeline.ts';
 import type { Prepared } from './prepared_query.ts';
+import { noteDatabaseError } from './unavailable.ts';
 
 type Values = Record<string, Knex.RawBinding | string[]>;
 
@@ -59,6 +60,7 @@ function makeStatement(
       told?.('query-response', { rows: found });
       return found;
     } catch (error) {
+      noteDatabaseError(error);
       told?.('query-error', error);
       throw error;
     }

@@ -12,7 +12,7 @@ const sqlStates = /^(08...|53...|57P0[1235]|57014|58...|25006|25P03|55P03|40001|
 /** SQLite: another process holds the file for longer than `busy_timeout`, or the disk is full, broken or read-only. */
 const sqliteCodes = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN)/;
 
-/** The socket to the database; a name that cannot be resolved is what a failover by DNS looks like. */
+/** The socket to the database; a name that cannot be resolved is what a failover by DNS looks like. Other sockets have these too. */
 const networkCodes = new Set(
   'ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENOTFOUND EAI_AGAIN'.split(
     ' ',
@@ -21,7 +21,17 @@ const networkCodes = new Set(
 
 // What pg and Knex say without any code. Knex puts the statement before the message, so only its end is looked at.
 const messages =
-  /(?:^|- )(?:Connection terminated.*|Connection ended unexpectedly|timeout expired|Client has encountered a connection error and is not queryable|Client was closed and is not queryable|Unable to acquire a connection|aborted)$/;
+  /(?:^|- )(?:Connection terminated.*|Connection ended unexpectedly|Client has encountered a connection error and is not queryable|Client was closed and is not queryable|Unable to acquire a connection)$/;
+
+// The same, in words that others use too.
+const commonMessages = /(?:^|- )(?:timeout expired|aborted)$/;
+
+const ofDatabase = new WeakSet<object>();
+
+/** To be told of every error that comes from the connection to the database; db.ts and statements.ts do. */
+export function noteDatabaseError(error: unknown): void {
+  if (error instanceof Error) ofDatabase.add(error);
+}
 
 /** Seconds after which a client may come again: the pool recovers with the database, at the next request. */
 const pause = 2;
@@ -42,6 +52,8 @@ export function isUnavailable(error: unknown): boolean {
 function isOneOf(error: Error & { code?: unknown }): boolean {
   const { name, message, code } = error;
   if (name === 'KnexTimeoutError') return true;
-  if (typeof code !== 'string') return messages.test(message);
-  return networkCodes.has(code) || sqlStates.test(code) || sqliteCodes.test(code);
+  if (typeof code !== 'string')
+    return messages.test(message) || (ofDatabase.has(error) && commonMessages.test(message));
+  if (networkCodes.has(code)) return ofDatabase.has(error);
+  return sqlStates.test(code) || sqliteCodes.test(code);
 }

@@ -10,6 +10,7 @@ import { cookieSigner, sessionCookieName } from './cookies.ts';
 import { loadGrant } from './grant.ts';
 import { path } from './html.ts';
 import { mayIntrospect, mayRevoke } from './introspection.ts';
+import { createOutgoing, longestBelief, type Outgoing } from './outgoing.ts';
 import { clientRow } from './request.ts';
 import { oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
 
@@ -38,6 +39,7 @@ const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'priva
 export function engineConfiguration(services: Services, pages: EnginePages): Configuration {
   const { config, clock, keyring, keys } = services;
   const { alg } = keys.current();
+  const outgoing = createOutgoing(services);
   return {
     adapter: createAdapter(services),
     jwks: { keys: keys.list().map((key) => key.private_jwk) as never },
@@ -87,8 +89,7 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
         },
       },
     },
-    fetch: (url, options) =>
-      fetch(url, config.fetchPrivateAddresses ? ({ ...options, dispatcher: undefined } as never) : options),
+    fetch: outgoing.fetch as never,
     interactions: {
       policy: policy(),
       url: (_ctx, interaction) => path(services, `/interaction/${interaction.uid}`),
@@ -106,7 +107,7 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
       userinfo: '/userinfo',
     },
     ttl: lifetimes(services),
-    features: features(services, pages),
+    features: features(services, pages, outgoing),
   };
 }
 
@@ -136,7 +137,7 @@ export function browserSessionTtl({ config }: Services, loggedInAt?: number): nu
   return Math.max(1, Math.min(config.sessionIdleTtl, left));
 }
 
-function features(services: Services, pages: EnginePages): Features {
+function features(services: Services, pages: EnginePages, outgoing: Outgoing): Features {
   const { config, clock } = services;
   return {
     devInteractions: { enabled: false },
@@ -182,6 +183,8 @@ function features(services: Services, pages: EnginePages): Features {
     clientIdMetadataDocument: {
       enabled: config.clientIdMetadataDocuments,
       ack: 'draft-02',
+      allowFetch: outgoing.allowDocument,
+      cacheDuration: { min: 30, max: longestBelief },
       allowClient: async (_ctx, client) => await adoptDocumentClient(services, client),
     },
   };

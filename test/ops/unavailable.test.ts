@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
 import { createAuditBatch } from '../../src/core/audit.ts';
 import { openDatabase } from '../../src/core/db.ts';
-import { isUnavailable } from '../../src/core/unavailable.ts';
+import { isUnavailable, noteDatabaseError } from '../../src/core/unavailable.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { startServer } from '../../src/server.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
@@ -258,20 +258,15 @@ testOnStores('what is wrong with a statement is no outage', async (t, { db }: St
 
 test('an outage is known by its code, also as a cause, and never by what a statement says', (t) => {
   const coded = (code: string) => Object.assign(new Error('select 1 - it failed'), { code });
-  for (const code of [
-    '57P01',
-    '53300',
-    '53100',
-    '08006',
-    '25006',
-    '40P01',
-    'ECONNREFUSED',
-    'SQLITE_BUSY',
-    'SQLITE_FULL',
-  ])
+  for (const code of ['57P01', '53300', '53100', '08006', '25006', '40P01', 'SQLITE_BUSY', 'SQLITE_FULL'])
     t.true(isUnavailable(coded(code)), code);
   for (const code of ['23505', '42601', '57P04', '22021', 'SQLITE_CONSTRAINT', 'ENOENT'])
     t.false(isUnavailable(coded(code)), code);
+  for (const error of [coded('ECONNREFUSED'), coded('ENOTFOUND'), new Error('timeout expired')]) {
+    t.false(isUnavailable(error), 'of another connection, say to a client');
+    noteDatabaseError(error);
+    t.true(isUnavailable(error));
+  }
   t.true(
     isUnavailable(new Error('outer', { cause: new Error('select 1 - Connection terminated unexpectedly') })),
   );
