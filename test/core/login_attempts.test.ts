@@ -79,7 +79,7 @@ testOnStores(
 );
 
 testOnStores('failures count per address too, and one address does not use up another', async (t, store) => {
-  const services = await guarded(t, store, { password: { points: 2, seconds: 60 } });
+  const services = await guarded(t, store, { password: { points: 2, seconds: 3_600 } });
   await makeUser(store.db, { username: 'alice' });
   const elsewhere = { origin: { ...origin, ip: '192.0.2.99' } };
   t.deepEqual(await failTimes(services, 'alice', 2), ['refused', 'refused']);

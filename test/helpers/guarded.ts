@@ -37,7 +37,7 @@ export async function makeGuarded(
 }
 
 /** A lockout that three failures begin, and that no test waits for. */
-export const lockout = { failures: 3, firstDelay: 60, longestDelay: 900 };
+export const lockout = { failures: 3, firstDelay: 600, longestDelay: 9_000 };
 
 const wrong = 'a wrong password';
 

@@ -131,5 +131,5 @@ export function readJwt(jwt: string): { header: Json; claims: Json } {
 
 /** Whether so many seconds are left of a lifetime, less what a busy machine may have taken since. */
 export function isNearly(seconds: number, lifetime: number): boolean {
-  return seconds <= lifetime && seconds > lifetime - 15;
+  return seconds <= lifetime && seconds > lifetime - 90;
 }

@@ -1,9 +1,10 @@
 // A request whose asker has hung up before the server got to it.
 import { request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { Session } from '../../src/core/sessions.ts';
 import { introspect, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
+import { until } from '../helpers/until.ts';
 
 testOnServers(
   'an app that gave up on a slow node and went on at another is not punished when the slow one gets to it',
@@ -24,14 +25,21 @@ testOnServers(
         asked.on('error', () => {}).end(new URLSearchParams(form).toString());
         const waiting = async () =>
           await tx('pg_locks').where({ granted: false, relation: tx.raw("'sessions'::regclass") as never });
-        while ((await waiting()).length === 0) await sleep(20);
+        await until(async () => (await waiting()).length > 0, 'the request waits for the lock');
         await new Promise((closed) => asked.once('close', closed).destroy());
-        await sleep(200);
+        // The server is in this process: it hears of the end as soon as it looks for what has come in.
+        for (let round = 0; round < 10; round += 1) await setImmediate();
       });
+    const busy = async () =>
+      await server
+        .db('pg_stat_activity')
+        .where('datname', server.db.raw('current_database()'))
+        .whereNot('state', 'idle')
+        .whereNot('pid', server.db.raw('pg_backend_pid()'));
     await held();
     // The server has done with it when it answers something that came later on every connection of its pool.
     for (let i = 0; i < 20; i += 1) await introspect(server, next.access_token);
-    await sleep(300);
+    await until(async () => (await busy()).length === 0, 'no statement of the server is under way');
     const row = await server.db<Session>('sessions').where({ id: tokens.session_id }).first();
     t.deepEqual([row?.ended_reason, row?.generation], [null, 1]);
     const last = tokensOf(await refresh(server, client, next.refresh_token));

@@ -1,5 +1,4 @@
 // Rate limits over HTTP: guesses are stopped, owners are not; in memory on SQLite, in the database on Postgres.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
 import { findSession } from '../../src/core/sessions.ts';
@@ -15,26 +14,32 @@ const spa = { rotation_profile: 'spa' } as const;
 
 const counted =
   (more: Settings = {}) =>
-  (store: StoreName): Settings => ({ RATE_LIMITS: store === 'sqlite' ? 'memory' : 'database', ...more });
+  (store: StoreName): Settings => ({
+    RATE_LIMITS: store === 'sqlite' ? 'memory' : 'database',
+    // An hour: no machine is so slow that it is over before the test is.
+    RATE_LIMIT_PASSWORD: '5/3600',
+    RATE_LIMIT_REFRESH: '10/3600',
+    ...more,
+  });
 
-function assertLimited(t: ExecutionContext, answer: Answer, seconds: number): void {
+function assertLimited(t: ExecutionContext, answer: Answer): void {
   assertRefused(t, answer, { status: 429, error: 'rate_limited', reason: 'rate_limited' });
   const wait = Number(answer.headers['retry-after']);
-  t.true(Number.isInteger(wait) && wait >= 1 && wait <= seconds, String(answer.headers['retry-after']));
+  t.true(Number.isInteger(wait) && wait >= 1 && wait <= 3_600, String(answer.headers['retry-after']));
 }
 
-testOnOwnServers('the sixth wrong password in a minute is not looked at', counted(), async (t, server) => {
+testOnOwnServers('the sixth wrong password is not looked at', counted(), async (t, server) => {
   const client = await makeClient(server.db);
   const user = await makeUser(server.db, { email: 'guessed@rates.example' });
   for (const username of [user.username, 'nobody']) {
     for (let i = 0; i < 5; i += 1) {
       assertRefused(t, await login(server, { username }, client, { password: `guess ${i}` }), wrong);
     }
-    assertLimited(t, await login(server, { username }, client, { password: 'guess 6' }), 60);
+    assertLimited(t, await login(server, { username }, client, { password: 'guess 6' }));
   }
-  assertLimited(t, await login(server, user, client), 60);
-  assertLimited(t, await login(server, { username: user.username.toUpperCase() }, client), 60);
-  assertLimited(t, await login(server, { username: user.email ?? '' }, client), 60);
+  assertLimited(t, await login(server, user, client));
+  assertLimited(t, await login(server, { username: user.username.toUpperCase() }, client));
+  assertLimited(t, await login(server, { username: user.email ?? '' }, client));
   tokensOf(await login(server, await makeUser(server.db), client));
 });
 
@@ -66,27 +71,29 @@ testOnOwnServers(
     const { user, client } = await signIn(server, { form });
     for (let i = 0; i < 8; i += 1)
       await login(server, user, client, { password: 'x', device_id: `stranger-${i}` });
-    assertLimited(t, await login(server, user, client), 60);
+    assertLimited(t, await login(server, user, client));
     tokensOf(await login(server, user, client, form));
   },
 );
 
 testOnOwnServers(
   'the eleventh rotation in a row is refused, and costs the session nothing',
-  counted({ RATE_LIMIT_REFRESH: '10/8' }),
+  counted(),
   async (t, server) => {
     const { client, tokens } = await signIn(server, { client: await makeClient(server.db, spa) });
     const family = [tokens.refresh_token];
     const last = () => family.at(-1) ?? '';
     while (family.length < 11) family.push(tokensOf(await refresh(server, client, last())).refresh_token);
-    assertLimited(t, await refresh(server, client, last()), 8);
+    assertLimited(t, await refresh(server, client, last()));
     const retried = tokensOf(await refresh(server, client, family.at(-2) ?? ''));
     t.is(retried.refresh_token, last(), 'a retry is free');
     t.is((await findSession(server.db, tokens.session_id))?.generation, 10);
     t.is(await isActive(server, retried.access_token), true);
     const other = await signIn(server);
     tokensOf(await refresh(server, other.client, other.tokens.refresh_token));
-    await sleep(8_100);
+    // In memory no request can turn the clock (test/core/lockout_delay.test.ts does).
+    if (server.store === 'sqlite') return;
+    await server.db('rate_limits').where('expire', '>', 0).update({ expire: Date.now() });
     tokensOf(await refresh(server, client, last()));
   },
 );

@@ -1,6 +1,5 @@
 // Refresh-token families over HTTP: what a race, a thief, a lost answer and a lost database come to (DESIGN, section 4).
 import { request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { findSession } from '../../src/core/sessions.ts';
 import { makeClient } from '../helpers/builders.ts';
@@ -15,6 +14,7 @@ import {
   tokensOf,
 } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
+import { until } from '../helpers/until.ts';
 
 const reused = { status: 400, error: 'invalid_grant', reason: 'token_reused' };
 const ended = { status: 400, error: 'invalid_grant', reason: 'session_ended' };
@@ -193,14 +193,6 @@ async function sendAndHangUp(server: TestServer, form: Record<string, string>): 
   // Not before it comes: for an app that is known to have gone nothing is rotated (gone.test.ts).
   outgoing.once('response', () => outgoing.destroy()).end(body);
   await gone;
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    if (await isSo()) return;
-    await sleep(20);
-  }
-  throw new Error('it did not come to that within 4 seconds');
 }
 
 testOnServers('an idle session expires, one past its end too, and both say so', async (t, server) => {
