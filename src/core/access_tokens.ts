@@ -5,7 +5,7 @@ import { createVerifier } from '../lib/jws.ts';
 import { createLru } from '../lib/lru.ts';
 import { type Db, rows } from './db.ts';
 import { findModel } from './oidc_models.ts';
-import { isExpiredSql } from './sessions.ts';
+import { isLiveSql } from './sessions.ts';
 import type { SigningKey } from './signing_keys.ts';
 import { statement } from './statements.ts';
 import { isActiveSql } from './users.ts';
@@ -124,7 +124,7 @@ async function isSessionTokenLive(db: Db, claims: AccessTokenClaims): Promise<bo
 /** SQL that finds something when the token of these values lives with its session: `:sid`, `:client_id`, `:token_version`, `:jti`. */
 export function liveSessionTokenSql(db: Db): string {
   return `select 1 from sessions s join users u on u.id = s.user_id
-    where s.id = :sid and s.client_id = :client_id and s.ended_at is null and not ${isExpiredSql(db, 's.')}
+    where s.id = :sid and s.client_id = :client_id and ${isLiveSql(db, 's.', 'u.')}
       and ${isActiveSql('u.')} and u.token_version <= :token_version
       and not exists (select 1 from revoked_tokens r where r.jti = :jti)`;
 }
@@ -143,7 +143,7 @@ const skew = 60;
 async function isClientTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
   const live = await rows(
     db,
-    `select 1 from clients c where c.client_id = :client_id and c.created_at <= :issued
+    `select 1 from clients c where c.client_id = :client_id and c.deleted_at is null and c.created_at <= :issued
        and not exists (select 1 from revoked_tokens r where r.jti = :jti)`,
     { client_id: claims.client_id, jti: claims.jti, issued: new Date((claims.iat + skew) * 1000) },
   );

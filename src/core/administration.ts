@@ -5,8 +5,9 @@ import { AppError } from '../lib/errors.ts';
 import { type Actor, type EventType, type NewEvent, type Origin, recordEvents } from './audit.ts';
 import type { ClientChange } from './client_metadata.ts';
 import { addClientSecret, removeClientSecret } from './client_secrets.ts';
-import { type Client, deleteClient } from './clients.ts';
+import type { Client } from './clients.ts';
 import type { Db } from './db.ts';
+import { deleteClient } from './delete_client.ts';
 import {
   createResourceServer,
   deleteResourceServer,
@@ -48,11 +49,8 @@ export function notesChange(
 }
 
 /** Removes a client with its sessions and tokens; refuses with `client_not_found`. */
-export async function removeClient(db: Db, doer: Doer, client_id: string): Promise<void> {
-  await db.transaction(async (tx) => {
-    if (!(await deleteClient(tx, client_id))) throw new AppError('client_not_found');
-    await record(tx, doer, { type: 'client_deleted', client_id });
-  });
+export async function removeClient(db: Knex, doer: Doer, client_id: string): Promise<void> {
+  if ((await deleteClient(db, client_id, doer)) === null) throw new AppError('client_not_found');
 }
 
 /** Adds a secret beside the live one, which is returned here and never again. */

@@ -137,7 +137,10 @@ async function committed(tx: Knex.Transaction): Promise<void> {
 /** Appends events; within a transaction they stand or fall with it. */
 export async function recordEvents(db: Db, events: NewEvent[], at: Date = eventTime(db)): Promise<void> {
   if (events.length === 0) return;
-  await db('audit_events').insert(events.map((event) => forColumns(toRow(event, at))));
+  await appendRows(
+    db,
+    events.map((event) => toRow(event, at)),
+  );
   announce(db, events);
 }
 

@@ -1,7 +1,9 @@
 // Browser sessions: logins at our own pages, kept by the engine, listed and ended like everything else a user has.
+import type { Knex } from 'knex';
 import { type Db, present, rows } from './db.ts';
-import { deleteBrowserSessions } from './oidc_models.ts';
-import { type Ending, endSessions } from './session_end.ts';
+import { beginEnding, endRest } from './end_many.ts';
+import { deleteBrowserSessions, isOfEpochSql } from './oidc_models.ts';
+import type { Ending } from './session_end.ts';
 import { lockUser } from './users.ts';
 
 /** A login at the pages, as its owner's list shows it. */
@@ -19,22 +21,39 @@ export async function listBrowserSessions(db: Db, user_id: string): Promise<Brow
   return await rows<BrowserSession>(
     db,
     `select second_id, ip, user_agent, created_at, expires_at from oidc_models
-     where model = 'Session' and user_id = :user_id and expires_at > :now order by created_at desc limit 200`,
+     where model = 'Session' and user_id = :user_id and expires_at > :now and ${isOfEpochSql}
+     order by created_at desc limit 200`,
     { user_id, now: present(db) },
   );
 }
 
 /** Logs a browser out and ends the sessions that were opened in it; false when the user has no such browser session. */
 export async function endBrowserSession(
-  db: Db,
+  db: Knex,
   user_id: string,
   id: string,
   ending: Ending,
 ): Promise<boolean> {
-  return await db.transaction(async (tx) => {
+  const begun = await db.transaction(async (tx) => {
     await lockUser(tx, user_id);
-    if ((await deleteBrowserSessions(tx, user_id, { only: id })) === 0) return false;
-    await endSessions(tx, { browser_session: id }, ending);
-    return true;
+    if ((await deleteBrowserSessions(tx, user_id, { only: id })) === 0) return null;
+    return await beginEnding(tx, { kind: 'browser', user_id, browser_session: id }, ending);
   });
+  if (!begun) return false;
+  await endRest(db, begun);
+  return true;
+}
+
+/** Ends what was opened in a browser whose session is going; the engine removes that itself. */
+export async function endOpenedIn(
+  db: Knex,
+  user_id: string,
+  browser_session: string,
+  ending: Ending,
+): Promise<void> {
+  const begun = await db.transaction(async (tx) => {
+    await lockUser(tx, user_id);
+    return await beginEnding(tx, { kind: 'browser', user_id, browser_session }, ending);
+  });
+  await endRest(db, begun);
 }

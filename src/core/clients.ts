@@ -46,6 +46,8 @@ export interface Client {
   review: string | null;
   created_at: Date;
   updated_at: Date;
+  /** Set while the client is being removed: there is no such client any more. */
+  deleted_at: Date | null;
 }
 
 /**
@@ -111,7 +113,7 @@ export async function updateClient(
   client_id: string,
   change: ClientChange,
 ): Promise<Client | null> {
-  const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+  const client = await tx<Client>('clients').where({ client_id }).whereNull('deleted_at').forUpdate().first();
   if (!client) return null;
   const { first_party = client.first_party, ...given } = clientChange.parse(change);
   const { metadata, columns } = apart(given);
@@ -140,19 +142,14 @@ function confirmed(review: string | null, given: object): string | null {
 
 /** Clients in the order of their ids. */
 export async function listClients(db: Db, limit: number, after?: string): Promise<Client[]> {
-  const query = db<Client>('clients').orderBy('client_id').limit(limit);
+  const query = db<Client>('clients').whereNull('deleted_at').orderBy('client_id').limit(limit);
   return await (after === undefined ? query : query.where('client_id', '>', after));
-}
-
-/** Removes a client and, with it, its sessions; false when there is none. Its tokens are inactive at once. */
-export async function deleteClient(db: Db, client_id: string): Promise<boolean> {
-  return (await db<Client>('clients').where({ client_id }).delete()) > 0;
 }
 
 /** The client of this id, or null. */
 export async function findClient(db: Db, client_id: string): Promise<Client | null> {
   if (!isText(client_id)) return null;
-  return (await db<Client>('clients').where({ client_id }).first()) ?? null;
+  return (await db<Client>('clients').where({ client_id }).whereNull('deleted_at').first()) ?? null;
 }
 
 /** Whether pages of `origin` may call us in the client's name: its redirect URIs' origins and those it registered. */

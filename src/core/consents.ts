@@ -1,8 +1,9 @@
 // Consents: what a user has allowed a third-party client, remembered until it is withdrawn.
 import type { Knex } from 'knex';
 import { recordEvents } from './audit.ts';
-import { type Db, json, present, rows } from './db.ts';
-import { type Ending, endSessions } from './session_end.ts';
+import { type Db, isPostgres, json, present, rows } from './db.ts';
+import { beginEnding, endRest } from './end_many.ts';
+import type { Ending } from './session_end.ts';
 import { lockUser } from './users.ts';
 
 /** Allowed scopes: those of the server itself, and per resource server. */
@@ -64,24 +65,70 @@ export async function addConsent(
 }
 
 /**
- * Withdraws a consent and ends the client's sessions of this user, in one transaction; null when there was none, else
- * how many ended.
+ * Withdraws a consent and ends the client's sessions of this user; null when there was none, else how many ended. A login
+ * in flight finds the consent gone when it has opened its session, see {@link isConsented}.
  */
 export async function withdrawConsent(
-  db: Db,
+  db: Knex,
   user_id: string,
   client_id: string,
   ending: Omit<Ending, 'reason'>,
 ): Promise<number | null> {
-  return await db.transaction(async (tx: Knex.Transaction) => {
+  const begun = await db.transaction(async (tx: Knex.Transaction) => {
     await lockUser(tx, user_id);
     const removed = await tx('consents').where({ user_id, client_id }).delete();
     if (removed === 0) return null;
     const { actor, actor_id = null, origin } = ending;
     await recordEvents(tx, [{ type: 'consent_withdrawn', user_id, client_id, actor, actor_id, ...origin }]);
-    const ended = await endSessions(tx, { user_id, client_id }, { ...ending, reason: 'consent_withdrawn' });
-    return ended.length;
+    // What opens from now on has another consent: the lock keeps the two apart.
+    const opened_until = await readMoment(tx);
+    const scope = { kind: 'consent', user_id, client_id, opened_until } as const;
+    return await beginEnding(tx, scope, { ...ending, reason: 'consent_withdrawn' });
   });
+  return begun && (await endRest(db, begun));
+}
+
+// Of this statement, not of the transaction, which may have waited for the lock.
+async function readMoment(tx: Knex.Transaction): Promise<string> {
+  if (!isPostgres(tx)) return new Date().toISOString();
+  const [row] = await rows<{ moment_at: Date }>(
+    tx,
+    "select date_trunc('milliseconds', clock_timestamp()) as moment_at",
+  );
+  if (!row) throw new Error('the database does not tell the time');
+  return row.moment_at.toISOString();
+}
+
+/** Scopes as a session's grant has them: strings of the server's own, and per resource server. */
+export interface GrantedScopes {
+  openid?: { scope?: string | undefined; claims?: string[] | undefined } | undefined;
+  resources?: Record<string, string> | undefined;
+}
+
+/**
+ * Whether the user's consent covers all that a session was granted. Asked after the session was opened, under a lock on
+ * the user's row: a withdrawal either is seen here, or sees the session.
+ */
+export async function isConsented(
+  db: Knex,
+  user_id: string,
+  client_id: string,
+  { openid, resources = {} }: GrantedScopes,
+): Promise<boolean> {
+  const found = await db.transaction(async (tx) => {
+    if (isPostgres(tx)) await tx('users').where({ id: user_id }).forShare().select('id');
+    return await findConsent(tx, user_id, client_id);
+  });
+  const covers = (scope: string | undefined, known: string[] = []) =>
+    (scope ?? '').split(' ').every((one) => one === '' || known.includes(one));
+  return (
+    found !== null &&
+    covers(openid?.scope, found.granted.openid) &&
+    (openid?.claims ?? []).every((claim) => found.granted.claims.includes(claim)) &&
+    Object.entries(resources).every(([identifier, scope]) =>
+      covers(scope, found.granted.resources[identifier]),
+    )
+  );
 }
 
 function merge(before: Granted, added: Granted): Granted {

@@ -30,16 +30,26 @@ async function asActive(db: Db, user: User): Promise<Authentication> {
   return { outcome: (await isActive(db, user)) ? 'authenticated' : 'inactive', user };
 }
 
-/** What a right password is remembered by until its login is complete; after a change it is no proof any more. */
-export function proofOf({ password_hash }: Pick<User, 'password_hash'>): string {
-  return digest(password_hash ?? '');
+/**
+ * What a right password is remembered by until its login is complete. No proof any more after the password has changed,
+ * or after all sessions of the user have ended: whoever ended them meant this login too.
+ */
+export function proofOf({
+  password_hash,
+  session_epoch,
+}: Pick<User, 'password_hash' | 'session_epoch'>): string {
+  return digest(`${password_hash ?? ''}${session_epoch === 0 ? '' : ` ${session_epoch}`}`);
 }
 
-/** Whether the user's password is still the one of this proof. Waits for a change that is under way. */
+/** Whether a proof is still good, see {@link proofOf}. Waits for a change that is under way. */
 export async function isProved(db: Db, user_id: string, proof: string): Promise<boolean> {
   const lock = isPostgres(db) ? 'for share' : '';
-  const [user] = await rows<User>(db, `select password_hash from users where id = :user_id ${lock}`, {
-    user_id,
-  });
+  const [user] = await rows<User>(
+    db,
+    `select password_hash, session_epoch from users where id = :user_id ${lock}`,
+    {
+      user_id,
+    },
+  );
   return user !== undefined && proofOf(user) === proof;
 }

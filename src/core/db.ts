@@ -211,11 +211,14 @@ const jsonColumns = new Set([
   'public_jwk',
   'granted',
   'detail',
+  'which',
+  'ending',
 ]);
 const booleanColumns = new Set([
   'first_party',
   'is_expired',
   'is_active',
+  'is_current',
   'is_live',
   'is_plain',
   'is_known',

@@ -1,7 +1,9 @@
 // Devices: where a user's sessions live. The client names a device by `device_id`; the row's own id is ours.
+import type { Knex } from 'knex';
 import { z } from 'zod';
 import { newId } from '../lib/ids.ts';
 import { type Db, isText, present, rows } from './db.ts';
+import { isLiveSql } from './sessions.ts';
 import { statement } from './statements.ts';
 
 export interface Device {
@@ -113,13 +115,34 @@ export async function renameDevice(
   return device ?? null;
 }
 
-/** Forgets where to push: a device that was logged out must not show what arrives for the user. */
-export async function clearPushTokens(db: Db, ids: (string | null)[]): Promise<void> {
-  const known = ids.filter((id) => id !== null);
-  if (known.length > 0) await db<Device>('devices').whereIn('id', known).update({ push_token: null });
-}
-
-/** Removes a device; false when the user has no such device. Its sessions are ended by the caller first. */
-export async function deleteDevice(db: Db, user_id: string, id: string): Promise<boolean> {
-  return (await db<Device>('devices').where({ id, user_id }).delete()) > 0;
+/**
+ * Forgets where to push on those of these devices that have no live session left: a device that was logged out must not
+ * show what arrives for the user. Part of the transaction that ends sessions on them.
+ */
+export async function clearIdlePushTokens(
+  tx: Knex.Transaction,
+  ids: (string | null)[],
+  at?: Date,
+): Promise<void> {
+  const known = [...new Set(ids.filter((id) => id !== null))];
+  if (known.length === 0) return;
+  // The lock first, in one order: of two that end the last sessions of a device at once, the later one sees both ends.
+  const reached = await tx<Device>('devices')
+    .whereIn('id', known)
+    .whereNotNull('push_token')
+    .orderBy('id')
+    .forUpdate()
+    .select('id');
+  if (reached.length === 0) return;
+  const live = tx('sessions as s')
+    .join('users as u', 'u.id', 's.user_id')
+    .whereRaw(`s.device_id = devices.id and ${isLiveSql(tx, 's.', 'u.')}`, { now: present(tx, at) })
+    .select(tx.raw('1'));
+  await tx<Device>('devices')
+    .whereIn(
+      'id',
+      reached.map((device) => device.id),
+    )
+    .whereNotExists(live)
+    .update({ push_token: null });
 }

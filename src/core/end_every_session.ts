@@ -2,15 +2,14 @@
 import type { Knex } from 'knex';
 import { firstIdOf } from '../lib/ids.ts';
 import { isPostgres, readClock } from './db.ts';
-import { clearPushTokens } from './devices.ts';
-import { type Ending, endSessions } from './session_end.ts';
+import { type Ending, endLive } from './session_end.ts';
 import type { Session } from './sessions.ts';
 
 const batch = 500;
 
 /**
  * Ends every live session that was opened before now, and every login at our pages, in batches; those who log in
- * meanwhile stay logged in. Tells `progress` how many sessions have ended so far, and returns how many it were.
+ * meanwhile stay logged in. Tells `progress` how many sessions have ended so far, and returns the total.
  */
 export async function endEverySession(
   db: Knex,
@@ -58,10 +57,6 @@ async function listLive(db: Knex, after: string, until: string): Promise<Live[]>
 async function endPage(tx: Knex.Transaction, page: Live[], ending: Ending): Promise<number> {
   const users = [...new Set(page.map((session) => session.user_id))];
   if (isPostgres(tx)) await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');
-  const ended = await endSessions(tx, { ids: page.map((session) => session.id) }, ending);
-  await clearPushTokens(
-    tx,
-    ended.map((session) => session.device_id),
-  );
-  return ended.length;
+  const ids = page.map((session) => session.id);
+  return await endLive(tx, (query) => query.whereIn('id', ids), ending);
 }

@@ -31,22 +31,24 @@ export async function queueLogoutNotices(db: Db, ended: EndedSession[]): Promise
     : "json_extract(metadata, '$.backchannel_logout_uri')";
   const wanting: { client_id: string }[] = await db('clients')
     .whereIn('client_id', [...new Set(ended.map((session) => session.client_id))])
+    .whereNull('deleted_at')
     .whereRaw(`${uri} is not null`)
     .select('client_id');
   const clients = new Set(wanting.map((client) => client.client_id));
   const notices = ended.filter((session) => clients.has(session.client_id));
   if (notices.length === 0) return;
-  await db('logout_notices').insert(
-    notices.map(({ id, user_id, client_id }) => ({
-      id: newId(),
-      session_id: id,
-      user_id,
-      client_id,
-      attempts: 0,
-      next_attempt_at: present(db),
-      created_at: present(db),
-    })) as never,
-  );
+  const due = notices.map(({ id, user_id, client_id }) => ({
+    id: newId(),
+    session_id: id,
+    user_id,
+    client_id,
+    attempts: 0,
+    next_attempt_at: present(db),
+    created_at: present(db),
+  }));
+  // A statement takes 500 rows on SQLite, and 65,535 values on Postgres.
+  for (let from = 0; from < due.length; from += 100)
+    await db('logout_notices').insert(due.slice(from, from + 100) as never);
 }
 
 /** Takes due notices for delivery: they are this node's for a minute, and due again when it dies. */

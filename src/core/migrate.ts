@@ -1,5 +1,6 @@
 // Brings a database to the schema of this version, however many processes start at once.
 import { readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Knex } from 'knex';
 import pg from 'pg';
@@ -46,10 +47,20 @@ async function migratePostgres(url: string): Promise<string[]> {
   const holder = new pg.Client({ connectionString: url, application_name: 'kindred migrate' });
   await holder.connect();
   try {
-    await holder.query('select pg_advisory_lock($1)', [migrationLock]);
+    await takeLock(holder);
     return await runMissing(url);
   } finally {
     await holder.end();
+  }
+}
+
+// Asked for again and again: a statement that waited for it would have a snapshot open, and an index that the migration
+// builds concurrently waits for all of those.
+async function takeLock(holder: pg.Client): Promise<void> {
+  for (;;) {
+    const { rows } = await holder.query('select pg_try_advisory_lock($1) as is_ours', [migrationLock]);
+    if (rows[0]?.is_ours) return;
+    await sleep(100);
   }
 }
 

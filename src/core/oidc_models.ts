@@ -37,6 +37,8 @@ export interface NewModel {
   user_agent?: string | null;
   /** The handle under which it is stored. */
   storedAs?: string;
+  /** The user's `session_epoch` at the login that this write completes; absent, what the row has stays. */
+  session_epoch?: number;
 }
 
 /**
@@ -47,7 +49,7 @@ export interface NewModel {
 export async function saveModel(
   db: Db,
   keyring: Keyring,
-  { model, id, payload, ttl, ip, user_agent, storedAs }: NewModel,
+  { model, id, payload, ttl, ip, user_agent, storedAs, session_epoch }: NewModel,
 ): Promise<void> {
   const { jti: _handle, ...open } = payload;
   const row = {
@@ -60,6 +62,7 @@ export async function saveModel(
     user_id: parseId(payload.accountId),
     ...(ip === undefined ? {} : { ip }),
     ...(user_agent === undefined ? {} : { user_agent }),
+    ...(session_epoch === undefined ? {} : { session_epoch }),
     created_at: typeof payload.loginTs === 'number' ? new Date(payload.loginTs * 1000) : present(db),
   };
   const { created_at: _first, ...changed } = row;
@@ -144,7 +147,7 @@ async function read(
   const list = Object.keys(named).map((name) => `:${name}`);
   const [row] = await rows<Row>(
     db,
-    `select id, payload, consumed_at, coalesce(expires_at <= :now, false) as is_expired from oidc_models
+    `select id, payload, consumed_at, coalesce(expires_at <= :now, false) or not ${isOfEpochSql} as is_expired from oidc_models
      where model = :model and ${column} in (${list.join(', ')})`,
     { model, ...named, now: present(db) },
   );
@@ -171,12 +174,16 @@ export async function deleteModel(db: Db, model: string, id: string): Promise<vo
     .delete();
 }
 
+/** SQL that is false for a browser session that ended with all others of its user, whether or not it is deleted yet. */
+export const isOfEpochSql = `(oidc_models.session_epoch is null
+  or oidc_models.session_epoch >= (select u.session_epoch from users u where u.id = oidc_models.user_id))`;
+
 /** Whether a user is logged in in this browser. */
 export async function isBrowserSession(db: Db, user_id: string, second_id: string): Promise<boolean> {
   const found = await rows(
     db,
     `select 1 from oidc_models where model = 'Session' and user_id = :user_id and second_id = :second_id
-     and expires_at > :now`,
+     and expires_at > :now and ${isOfEpochSql}`,
     { user_id, second_id, now: present(db) },
   );
   return found.length > 0;
@@ -198,6 +205,21 @@ export async function deleteBrowserSessions(
   if (only !== undefined) query.where({ second_id: only });
   if (except) query.whereNot({ second_id: except });
   return await query.delete();
+}
+
+/** Ends up to `limit` browser sessions of a user whose login has a lower number than `epoch`, or none; returns how many. */
+export async function deleteBrowserSessionsBelow(
+  db: Db,
+  { user_id, epoch, kept_browser }: { user_id: string; epoch: number; kept_browser: string | null },
+  limit: number,
+): Promise<number> {
+  const page = db('oidc_models')
+    .where({ model: 'Session', user_id })
+    .where((one) => one.whereNull('session_epoch').orWhere('session_epoch', '<', epoch))
+    .limit(limit)
+    .select('id');
+  if (kept_browser !== null) page.whereNot({ second_id: kept_browser });
+  return await db('oidc_models').where({ model: 'Session' }).whereIn('id', page).delete();
 }
 
 /**

@@ -3,12 +3,11 @@ import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { type Origin, recordEvents } from './audit.ts';
 import { type Db, present } from './db.ts';
-import { clearPushTokens } from './devices.ts';
+import { type Begun, beginEndingAll, endRest } from './end_many.ts';
 import { attemptPassword, type Guarded, userOnDevice } from './login_attempts.ts';
-import { deleteBrowserSessions, isBrowserSession } from './oidc_models.ts';
+import { isBrowserSession } from './oidc_models.ts';
 import { requireStrongPassword } from './password_policy.ts';
 import { hashPassword, requireRoomToHash } from './passwords.ts';
-import { endSessions } from './session_end.ts';
 import { findUserSession } from './session_list.ts';
 import { findUser, isActive, lockUser, type User } from './users.ts';
 
@@ -41,8 +40,8 @@ export async function changePassword(services: Guarded, change: PasswordChange):
   for (let round = 0; round < 2; round += 1) {
     const proved = await proveCurrentPassword(services, change);
     const password_hash = await hashPassword(change.new_password);
-    const ended = await db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
-    if (ended !== null) return ended;
+    const begun = await db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
+    if (begun) return await endRest(db, begun);
     // Another change was quicker, and the second round refuses; or a login has replaced an outdated hash of the same
     // password, and the second round finds it right.
   }
@@ -76,26 +75,22 @@ async function replacePassword(
   { user_id, asker, origin }: PasswordChange,
   proved: string | null,
   password_hash: string,
-): Promise<number | null> {
+): Promise<Begun | null> {
   const user = await lockUser(tx, user_id);
   if (!user || !(await isActive(tx, user))) throw new AppError('invalid_token');
   // Whoever was logged out meanwhile (somebody ended everything, from fear of a thief) changes nothing any more.
-  const { session_id, browser_session, client_id, device } = await requireAsker(tx, user_id, asker);
+  const { session_id, browser_session, client_id } = await requireAsker(tx, user_id, asker);
   if (user.password_hash !== proved) return null;
   await tx<User>('users')
     .where({ id: user_id })
     .update({ password_hash, updated_at: present(tx) } as never)
     .increment('token_version', 1);
   const by = { actor: 'user', actor_id: user_id, origin } as const;
-  await deleteBrowserSessions(tx, user_id, { except: browser_session });
-  const which = { user_id, ...(session_id === null ? {} : { except: session_id }) };
-  const ended = await endSessions(tx, which, { ...by, reason: 'password_changed' });
-  const others = ended.map((one) => one.device_id).filter((one) => one !== device);
-  await clearPushTokens(tx, others);
   await recordEvents(tx, [
     { type: 'password_changed', user_id, session_id, client_id, actor: 'user', actor_id: user_id, ...origin },
   ]);
-  return ended.length;
+  const ending = { ...by, reason: 'password_changed' } as const;
+  return await beginEndingAll(tx, user_id, ending, { kept: { session_id, browser_session } });
 }
 
 interface KnownAsker {

@@ -5,7 +5,7 @@ import { type Db, isPostgres, json } from './db.ts';
 import { type DecodedRefreshToken, proofSql, verifyProof } from './refresh_token.ts';
 import { isKnownSql, type Registered } from './registry.ts';
 import { advance } from './rotation.ts';
-import { isExpiredSql, type Session } from './sessions.ts';
+import { isLiveSql, type Session } from './sessions.ts';
 import { statement } from './statements.ts';
 import { isActiveSql, type User } from './users.ts';
 
@@ -30,9 +30,7 @@ export interface PlainRefresh {
 const columns = `s.user_id, s.salt, s.grant_payload, s.token_payload, s.idle_ttl, s.created_at, s.absolute_expires_at,
     u.roles, u.permissions, u.tenant_id, u.token_version`;
 
-const conditions = (
-  db: Db,
-) => `s.id = :id and s.generation <= :presented and s.ended_at is null and not ${isExpiredSql(db, 's.')}
+const conditions = (db: Db) => `s.id = :id and s.generation <= :presented and ${isLiveSql(db, 's.', 'u.')}
     and s.is_plain and s.client_id = :client_id and s.token_payload->>'resource' ${isPostgres(db) ? '= any(:resources)' : 'in (select value from json_each(:resources))'}
     and u.id = s.user_id and ${isActiveSql('u.')} and ${isKnownSql}`;
 

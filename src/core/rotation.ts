@@ -2,8 +2,8 @@
 import type { Knex } from 'knex';
 import { type NewEvent, type Origin, recordEvents } from './audit.ts';
 import { type Db, isPostgres, later, present, rows } from './db.ts';
-import { endSessions } from './session_end.ts';
-import { isExpiredSql, type Session } from './sessions.ts';
+import { endSession } from './session_end.ts';
+import { isExpiredSql, isOfEpochSql, type Session } from './sessions.ts';
 import { statement } from './statements.ts';
 import { lockUser, raiseTokenVersion } from './users.ts';
 
@@ -46,6 +46,7 @@ export async function rotate(db: Db, presented: Presented, at?: Date): Promise<R
 const advanceSql = (db: Db) => `
   update sessions set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
   where id = :id and generation <= :presented and ended_at is null and not ${isExpiredSql(db)}
+    and ${isOfEpochSql}
   returning generation`;
 
 const advanceNow = statement<{ generation: number }>('advance', advanceSql);
@@ -68,6 +69,7 @@ export async function advance(
 
 type Row = Pick<Session, 'id' | 'user_id' | 'client_id' | 'generation' | 'ended_at'> & {
   is_expired: boolean;
+  is_current: boolean;
   in_window: boolean;
 };
 
@@ -76,7 +78,7 @@ async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | n
   const lock = db.isTransaction && isPostgres(db) ? 'for update' : '';
   const [row] = await rows<Row>(
     db,
-    `select id, user_id, client_id, generation, ended_at, ${isExpiredSql(db)} as is_expired,
+    `select id, user_id, client_id, generation, ended_at, ${isExpiredSql(db)} as is_expired, ${isOfEpochSql} as is_current,
        coalesce(${later(db, 'rotated_at', ':window')} > :now, false) as in_window
      from sessions where id = :id ${lock}`,
     { id: presented.session_id, window: presented.retry_window, now: present(db, at) },
@@ -86,7 +88,7 @@ async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | n
 
 function judge(presented: Presented, row: Row | null): Rotation | 'reused' | 'observed' {
   if (!row) return { outcome: 'unknown' };
-  if (row.ended_at) return { outcome: 'ended' };
+  if (row.ended_at || !row.is_current) return { outcome: 'ended' };
   // A generation that the UPDATE should have taken means that the clock moved: refuse, and punish nobody for it.
   if (row.is_expired || row.generation <= presented.generation) return { outcome: 'expired' };
   const isPredecessor = row.generation === presented.generation + 1;
@@ -103,12 +105,7 @@ async function punish(tx: Knex.Transaction, presented: Presented, at?: Date): Pr
   if (judged === 'observed' || !row) return { outcome: 'unknown' };
   if (judged !== 'reused') return judged;
   await recordEvents(tx, [reuseEvent('refresh_token_reused', presented, row)], at);
-  await endSessions(
-    tx,
-    { id: row.id },
-    { reason: 'reuse_detected', actor: 'system', origin: presented.origin },
-    at,
-  );
+  await endSession(tx, row.id, { reason: 'reuse_detected', actor: 'system', origin: presented.origin }, at);
   if (presented.raise_token_version) await raiseTokenVersion(tx, row.user_id);
   return { outcome: 'reused' };
 }

@@ -1,11 +1,12 @@
-// Ending sessions: one, those of a device, a client or a browser, or all of a user's. Whoever ends is written down with it.
+// Ending sessions: the one way in which every session ends, whoever asks. One is ended here; those of a user, device,
+// browser, consent or client in core/end_many.ts, which calls this a chunk at a time.
+import type { Knex } from 'knex';
 import { parseId } from '../lib/ids.ts';
 import { type Actor, type NewEvent, type Origin, recordEvents } from './audit.ts';
 import { type Db, present } from './db.ts';
+import { clearIdlePushTokens } from './devices.ts';
 import { queueLogoutNotices } from './logout_notices.ts';
-import { deleteBrowserSessions } from './oidc_models.ts';
-import type { EndedReason, Session } from './sessions.ts';
-import { lockUser } from './users.ts';
+import { type EndedReason, isExpiredSql, type Session } from './sessions.ts';
 
 /** Why a session ends, by whom, and where the request came from. */
 export interface Ending {
@@ -17,63 +18,51 @@ export interface Ending {
   detail?: Record<string, unknown>;
 }
 
-type Which =
-  | { id: string }
-  | { ids: string[] }
-  | { user_id: string; except?: string; except_browser?: string; client_id?: string }
-  | { device: string }
-  | { browser_session: string };
-
 /**
- * Ends live sessions and returns those that ended; ending an ended one changes nothing. The events go into the trail
- * with the change itself. A transaction that also changes the user locks the user's row first (`lockUser`).
+ * Ends one session; false when it had ended or expired before. The event, the notice to the client and the end of pushes
+ * to a device without any other live session are written in the same transaction.
  */
-export async function endSessions(db: Db, which: Which, ending: Ending, at?: Date): Promise<Session[]> {
-  if (!db.isTransaction) return await db.transaction((tx) => endSessions(tx, which, ending, at));
-  const query = db<Session>('sessions').whereNull('ended_at');
-  if ('id' in which) query.where({ id: which.id });
-  else if ('ids' in which) query.whereIn('id', which.ids);
-  else if ('device' in which) query.where({ device_id: which.device });
-  else if ('browser_session' in which) query.where({ browser_session: which.browser_session });
-  else query.where({ user_id: which.user_id });
-  if ('except' in which && which.except) query.whereNot({ id: which.except });
-  if ('except_browser' in which && which.except_browser) {
-    const { except_browser } = which;
-    query.where((one) => one.whereNull('browser_session').orWhereNot('browser_session', except_browser));
-  }
-  if ('client_id' in which && which.client_id) query.where({ client_id: which.client_id });
-  const ended = await query
-    .update({
-      ended_at: present(db, at),
-      ended_reason: ending.reason,
-      ended_by: ending.actor,
-      ended_by_id: parseId(ending.actor_id),
-    } as never)
-    .returning('*');
-  await recordEvents(
-    db,
-    ended.map((session) => endedEvent(session, ending)),
-    at,
-  );
-  await queueLogoutNotices(db, ended as Session[]);
-  return ended as Session[];
+export async function endSession(db: Db, id: string, ending: Ending, at?: Date): Promise<boolean> {
+  if (!db.isTransaction) return await db.transaction((tx) => endSession(tx, id, ending, at));
+  return (await endLive(db as Knex.Transaction, (query) => query.where({ id }), ending, at)) > 0;
 }
 
 /**
- * Ends every live session of a user, under the lock on the user's row, and without exception their logins at our pages
- * too. Returns the sessions that ended.
+ * Ends the live sessions that `choose` narrows the query to, and returns how many. All of them in one statement: the
+ * caller bounds their number. A session that has expired is over already, and nobody ended it.
  */
-export async function endAllSessions(
-  db: Db,
-  user_id: string,
+export async function endLive(
+  tx: Knex.Transaction,
+  choose: (query: Knex.QueryBuilder) => void,
   ending: Ending,
-  except?: string,
-): Promise<Session[]> {
-  return await db.transaction(async (tx) => {
-    await lockUser(tx, user_id);
-    if (!except) await deleteBrowserSessions(tx, user_id);
-    return await endSessions(tx, { user_id, ...(except ? { except } : {}) }, ending);
-  });
+  at?: Date,
+): Promise<number> {
+  const now = present(tx, at);
+  const query = tx('sessions')
+    .whereNull('ended_at')
+    .whereRaw(`not ${isExpiredSql(tx)}`, { now });
+  choose(query);
+  const ended: Session[] = await query
+    .update({
+      ended_at: now,
+      ended_reason: ending.reason,
+      ended_by: ending.actor,
+      ended_by_id: parseId(ending.actor_id),
+    })
+    .returning(['id', 'user_id', 'client_id', 'device_id']);
+  if (ended.length === 0) return 0;
+  await clearIdlePushTokens(
+    tx,
+    ended.map((session) => session.device_id),
+    at,
+  );
+  await recordEvents(
+    tx,
+    ended.map((session) => endedEvent(session, ending)),
+    at,
+  );
+  await queueLogoutNotices(tx, ended);
+  return ended.length;
 }
 
 function endedEvent(session: Session, ending: Ending): NewEvent {

@@ -8,7 +8,7 @@ import { statement, type Written, writtenStatement } from './statements.ts';
 
 /** A session as its owner's list shows it: without what its tokens are made of. */
 export interface ListedSession
-  extends Omit<Session, 'salt' | 'grant_payload' | 'token_payload' | 'is_plain'> {
+  extends Omit<Session, 'salt' | 'grant_payload' | 'token_payload' | 'is_plain' | 'session_epoch'> {
   is_expired: boolean;
   client_name: string | null;
   device_name: string | null;
@@ -19,10 +19,19 @@ export interface ListedSession
 
 const listed = (db: Db) => `
   select s.id, s.user_id, s.client_id, s.device_id, s.generation, s.rotated_at, s.ip, s.user_agent, s.idle_ttl, s.created_at,
-    s.last_used_at, s.absolute_expires_at, s.ended_at, s.ended_reason, s.ended_by, s.ended_by_id, s.browser_session,
+    s.last_used_at, s.absolute_expires_at, ${endedAs('at')} as ended_at, ${endedAs('reason')} as ended_reason, ${endedAs('by')} as ended_by,
+    s.ended_by_id, s.browser_session,
     ${isExpiredSql(db, 's.')} as is_expired, c.metadata->>'client_name' as client_name, d.name as device_name, d.platform as device_platform,
     d.app_version as device_app_version, d.device_id as device_device_id
-  from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id`;
+  from sessions s join users u on u.id = s.user_id join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id
+    left join pending_endings p on s.session_epoch < u.session_epoch and s.ended_at is null and p.id = (
+      select o.id from pending_endings o where o.user_id = s.user_id and o.which->>'kind' = 'user' order by o.id limit 1)`;
+
+// A session that ended with all others of its user, whose row a crash has not let say so yet (core/end_many.ts).
+function endedAs(what: 'at' | 'reason' | 'by'): string {
+  const pending = { at: 'p.created_at', reason: "p.ending->>'reason'", by: "p.ending->>'actor'" };
+  return `coalesce(s.ended_${what}, ${pending[what]})`;
+}
 
 /** Where a list goes on: behind this session. */
 export interface SessionCursor {
@@ -58,7 +67,8 @@ const liveSql = (db: Db, behind = '') => `
     d.platform as device_platform, d.app_version as device_app_version, s.ip, s.user_agent, s.generation, s.created_at,
     s.last_used_at, s.browser_session, ${isPostgres(db) ? 'least' : 'min'}(s.absolute_expires_at, ${later(db, 's.last_used_at', 's.idle_ttl')}) as expires_at
   from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id
-  where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')} ${behind}
+  where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')}
+    and s.session_epoch = (select u.session_epoch from users u where u.id = :user_id) ${behind}
   order by s.last_used_at desc, s.id desc limit :limit`;
 
 // What apps and pages ask for nearly always.

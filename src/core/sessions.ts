@@ -22,6 +22,7 @@ export type EndedReason =
   | 'user_banned'
   | 'user_disabled'
   | 'user_deleted'
+  | 'client_deleted'
   | 'expired';
 
 export interface Session {
@@ -52,11 +53,15 @@ export interface Session {
   browser_session: string | null;
   /** Whether a refresh needs nothing but a signature, see {@link isPlain}. */
   is_plain: boolean;
+  /** That of the user at the login; the session is over when the user's is higher. */
+  session_epoch: number;
 }
 
 /** A session with what every decision about it needs: its user, and what the database's clock says of both. */
 export interface SessionWithUser extends Session {
   is_expired: boolean;
+  /** False when all sessions of the user have ended since the login, whether or not this row says so yet. */
+  is_current: boolean;
   user_is_active: boolean;
   user_status: UserStatus;
   status_message: string | null;
@@ -74,6 +79,8 @@ export interface NewSession {
   user_id: string;
   /** The password hash that this login has just proved; when the password has changed since, no session opens. */
   proved_hash?: string | null;
+  /** The user's `session_epoch` when the login was proved; when all sessions have ended since, no session opens. */
+  proved_epoch?: number | null;
   client_id: string;
   device_id: string | null;
   grant_payload: object;
@@ -86,8 +93,8 @@ export interface NewSession {
 }
 
 /**
- * Opens a session, or returns null when the user is not active at that moment, or has another password by now. The
- * user's row is locked by the UPDATE that notes the login, so a ban or a password change comes either before it, and
+ * Opens a session, or returns null when the user is not active at that moment, has another password by now, or has been
+ * logged out everywhere since the login was proved. The user's row is locked by the UPDATE that notes the login, so a ban or a password change comes either before it, and
  * there is no session, or after it, and ends this one. On Postgres all of it is one statement.
  */
 export async function openSession(db: Db, input: NewSession, at?: Date): Promise<Session | null> {
@@ -96,6 +103,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     ...session,
     user_id: input.user_id,
     proved_hash: input.proved_hash ?? null,
+    proved_epoch: input.proved_epoch ?? null,
     client_id: input.client_id,
     device_id: input.device_id,
     grant_payload: json(input.grant_payload),
@@ -147,13 +155,14 @@ async function insertOpened(
 }
 
 const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()}
-  and (cast(:proved_hash as text) is null or password_hash = :proved_hash) returning id`;
+  and (cast(:proved_hash as text) is null or password_hash = :proved_hash)
+  and (cast(:proved_epoch as integer) is null or session_epoch = :proved_epoch) returning id, session_epoch`;
 
 const insertSession = (db: Db) => `
   insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,
-    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session, is_plain)
+    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session, is_plain, session_epoch)
   select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
-    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain`;
+    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain, session_epoch from`;
 
 const noteOpened = `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
@@ -161,10 +170,10 @@ const noteOpened = `
 
 // By name, because they stand in a prepared statement.
 const columns = `id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, rotated_at, ip, user_agent, idle_ttl,
-  created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, ended_by, ended_by_id, browser_session, is_plain`;
+  created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, ended_by, ended_by_id, browser_session, is_plain, session_epoch`;
 
 const openSql = (db: Db) =>
-  `with u as (${markLogin}), s as (${insertSession(db)} from u returning ${columns}), e as (${noteOpened} from s) select ${columns} from s`;
+  `with u as (${markLogin}), s as (${insertSession(db)} u returning ${columns}), e as (${noteOpened} from s) select ${columns} from s`;
 
 const openAtOnce = statement<Session>('open_session', openSql);
 
@@ -174,14 +183,18 @@ async function openInSteps(
 ): Promise<Session[]> {
   const active = await rows(tx, markLogin, values);
   if (active.length === 0) return [];
-  const opened = await rows<Session>(tx, `${insertSession(tx)} returning *`, values);
+  const opened = await rows<Session>(
+    tx,
+    `${insertSession(tx)} users where id = :user_id returning *`,
+    values,
+  );
   await tx.raw(noteOpened, values);
   return opened;
 }
 
 /**
  * Completes a session whose login happened before its tokens: the code or device code has been exchanged. Until then it
- * lives only as long as the code. False when it has ended in between.
+ * lives only as long as the code. False when it has ended in between, by itself or with all others of the user.
  */
 export async function completeSession(
   db: Db,
@@ -192,6 +205,7 @@ export async function completeSession(
   const changed = await db<Session>('sessions')
     .where({ id })
     .whereNull('ended_at')
+    .whereRaw(isOfEpochSql)
     .update({
       token_payload: json(token_payload),
       is_plain: isPlain(token_payload, grant_payload),
@@ -223,6 +237,15 @@ function hasOnly(payload: object, members: ReadonlySet<string>): boolean {
   return Object.keys(payload).every((name) => members.has(name));
 }
 
+/** SQL that is true for a row of `sessions` that did not end with all others of its user. */
+export const isOfEpochSql =
+  'sessions.session_epoch = (select u.session_epoch from users u where u.id = sessions.user_id)';
+
+/** SQL that is true for a live session; `session` and `user` are the aliases of the tables, with a dot. */
+export function isLiveSql(db: Db, session: string, user: string): string {
+  return `${session}ended_at is null and ${session}session_epoch = ${user}session_epoch and not ${isExpiredSql(db, session)}`;
+}
+
 /** SQL that is true for a session (table or alias `prefix`) that has outlived its idle or its absolute lifetime. */
 export function isExpiredSql(db: Db, prefix = ''): string {
   return `(${prefix}absolute_expires_at <= :now or ${later(db, `${prefix}last_used_at`, `${prefix}idle_ttl`)} <= :now)`;
@@ -232,12 +255,17 @@ export function isExpiredSql(db: Db, prefix = ''): string {
 export async function findSession(db: Db, id: string, at?: Date): Promise<SessionWithUser | null> {
   const [session] = await rows<SessionWithUser>(
     db,
-    `select s.*, ${isExpiredSql(db, 's.')} as is_expired, ${isActiveSql('u.')} as user_is_active, u.status as user_status, u.status_message,
+    `select s.*, ${isExpiredSql(db, 's.')} as is_expired, s.session_epoch = u.session_epoch as is_current, ${isActiveSql('u.')} as user_is_active, u.status as user_status, u.status_message,
        u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version
      from sessions s join users u on u.id = s.user_id where s.id = :id`,
     { id, now: present(db, at) },
   );
   return session ?? null;
+}
+
+/** Whether a session has ended or expired. */
+export function isOver(session: Pick<SessionWithUser, 'ended_at' | 'is_current' | 'is_expired'>): boolean {
+  return session.ended_at !== null || !session.is_current || session.is_expired;
 }
 
 /** When the session expires if it is not used again. */

@@ -1,14 +1,10 @@
-// Ban, disable, delete and their undoing: each in one transaction that also ends what the user holds.
-
+// Ban, disable, delete and their undoing: each decided in one transaction that also begins to end what the user holds.
 import type { Knex } from 'knex';
 import { AppError } from '../lib/errors.ts';
 import { type Actor, type Origin, recordEvents } from './audit.ts';
-import { type Db, json, present } from './db.ts';
-import { clearPushTokens } from './devices.ts';
-import { deleteBrowserSessions } from './oidc_models.ts';
-import { endSessions } from './session_end.ts';
-import type { EndedReason, Session } from './sessions.ts';
-import { forgetTraces } from './traces.ts';
+import { json, present } from './db.ts';
+import { type Begun, beginEndingAll, endRest } from './end_many.ts';
+import type { EndedReason } from './sessions.ts';
 import { lockUser, requireAnotherAdmin, type User, type UserStatus } from './users.ts';
 
 export interface StatusChange {
@@ -39,42 +35,35 @@ const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
  * `not_yourself` and `last_admin`.
  */
 export async function changeUserStatus(
-  db: Db,
+  db: Knex,
   id: string,
   change: StatusChange,
 ): Promise<{ user: User; ended: number }> {
-  return await db.transaction(async (tx) => {
-    if (change.status !== 'active') await requireRemovable(tx, id, change);
-    const before = await lockUser(tx, id);
-    if (!before || before.status === 'deleted') throw new AppError('user_not_found');
-    if (change.from && !change.from.includes(before.status)) throw new AppError('wrong_status');
-    const [user] = await tx<User>('users')
-      .where({ id })
-      .update(newStatus(tx, change) as never)
-      .returning('*');
-    if (change.status === 'deleted') await forgetTraces(tx, id);
-    const who = { actor: change.actor, actor_id: change.actor_id ?? null };
-    await recordEvents(tx, [
-      {
-        type: 'user_status_changed',
-        user_id: id,
-        ...who,
-        reason: change.reason ?? null,
-        detail: { status: change.status },
-        ...change.origin,
-      },
-    ]);
-    if (change.status === 'active') return { user: user as User, ended: 0 };
-    const ending = {
-      reason: endedReasons[change.status],
-      ...who,
-      ...(change.origin ? { origin: change.origin } : {}),
-    };
-    await deleteBrowserSessions(tx, id);
-    const ended = await endSessions(tx, { user_id: id }, ending);
-    await forgetPushTokens(tx, ended);
-    return { user: user as User, ended: ended.length };
-  });
+  const { user, begun } = await db.transaction((tx) => decideStatus(tx, id, change));
+  return { user, ended: begun ? await endRest(db, begun) : 0 };
+}
+
+async function decideStatus(
+  tx: Knex.Transaction,
+  id: string,
+  change: StatusChange,
+): Promise<{ user: User; begun: Begun | null }> {
+  if (change.status !== 'active') await requireRemovable(tx, id, change);
+  const before = await lockUser(tx, id);
+  if (!before || before.status === 'deleted') throw new AppError('user_not_found');
+  if (change.from && !change.from.includes(before.status)) throw new AppError('wrong_status');
+  const [user] = await tx<User>('users')
+    .where({ id })
+    .update(newStatus(tx, change) as never)
+    .returning('*');
+  const { status, reason = null, actor, actor_id = null, origin } = change;
+  await recordEvents(tx, [
+    { type: 'user_status_changed', user_id: id, actor, actor_id, reason, detail: { status }, ...origin },
+  ]);
+  if (status === 'active') return { user: user as User, begun: null };
+  const ending = { reason: endedReasons[status], actor, actor_id, ...(origin ? { origin } : {}) };
+  const begun = await beginEndingAll(tx, id, ending, { forgets: status === 'deleted' });
+  return { user: user as User, begun };
 }
 
 /**
@@ -82,29 +71,22 @@ export async function changeUserStatus(
  * Returns how many ended; refuses with `user_not_found`.
  */
 export async function logOutUser(
-  db: Db,
+  db: Knex,
   id: string,
-  { reason, ...who }: { reason?: string; actor: Actor; actor_id?: string; origin?: Origin },
+  { reason, ...who }: { reason?: string; actor: Actor; actor_id?: string | null; origin?: Origin },
 ): Promise<number> {
-  return await db.transaction(async (tx) => {
+  const { origin, ...by } = who;
+  const begun = await db.transaction(async (tx) => {
     if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
-    await deleteBrowserSessions(tx, id);
-    const ended = await endSessions(tx, { user_id: id }, { ...who, reason: 'ended_by_admin' });
-    await forgetPushTokens(tx, ended);
-    const { origin, ...by } = who;
-    const detail = { sessions_ended: ended.length };
+    const begun = await beginEndingAll(tx, id, { ...who, reason: 'ended_by_admin' });
+    // Of more than one chunk the number is not known yet; each of them has its own event.
+    const detail = { [begun.pending ? 'sessions_ended_at_least' : 'sessions_ended']: begun.ended };
     await recordEvents(tx, [
       { type: 'user_logged_out', user_id: id, ...by, reason: reason ?? null, detail, ...origin },
     ]);
-    return ended.length;
+    return begun;
   });
-}
-
-async function forgetPushTokens(tx: Knex.Transaction, ended: Session[]): Promise<void> {
-  await clearPushTokens(
-    tx,
-    ended.map((session) => session.device_id),
-  );
+  return await endRest(db, begun);
 }
 
 async function requireRemovable(tx: Knex.Transaction, id: string, change: StatusChange): Promise<void> {

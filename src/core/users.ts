@@ -28,6 +28,8 @@ export interface User {
   tenant_id: string | null;
   /** Access tokens that carry a lower number are no longer good. */
   token_version: number;
+  /** Sessions that carry a lower number are over. */
+  session_epoch: number;
   last_login_at: Date | null;
   created_at: Date;
   updated_at: Date;
@@ -86,7 +88,8 @@ export async function findUser(db: Db, id: string): Promise<User | null> {
 
 // By name, because they stand in prepared statements.
 const columns = `u.id, u.username, u.username_key, u.email, u.email_key, u.password_hash, u.status, u.status_reason, u.status_message,
-  u.ban_expires_at, u.roles, u.permissions, u.tenant_id, u.token_version, u.last_login_at, u.created_at, u.updated_at`;
+  u.ban_expires_at, u.roles, u.permissions, u.tenant_id, u.token_version, u.session_epoch, u.last_login_at,
+  u.created_at, u.updated_at`;
 
 const find = {
   username_key: findBy('user_by_username', 'username_key'),
@@ -161,6 +164,19 @@ export async function replacePasswordHash(db: Db, id: string, from: string, to: 
 /** Makes every access token that this user holds inactive; devices refresh once and go on. */
 export async function raiseTokenVersion(db: Db, id: string): Promise<void> {
   await db<User>('users').where({ id }).increment('token_version', 1);
+}
+
+/**
+ * Raises the number by which all of a user's sessions live and returns it: those that have a lower one are over. The
+ * caller has locked the user's row.
+ */
+export async function raiseSessionEpoch(tx: Knex.Transaction, id: string): Promise<number> {
+  const [user] = await tx<User>('users')
+    .where({ id })
+    .increment('session_epoch', 1)
+    .returning('session_epoch');
+  if (!user) throw new AppError('user_not_found');
+  return user.session_epoch;
 }
 
 /** SQL that is true for a user with the role `admin`. */

@@ -1,7 +1,6 @@
 // Administration of sessions: a user's list, one session's story, its end.
 import { z } from 'zod';
-import { clearPushTokens } from '../core/devices.ts';
-import { endSessions } from '../core/session_end.ts';
+import { endSession } from '../core/session_end.ts';
 import { findAnySession } from '../core/session_list.ts';
 import { findUser } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
@@ -46,11 +45,7 @@ export const adminSessionRoutes = [
     errors: ['session_not_found'],
     handler: async ({ services: { db }, params, by, origin }) => {
       if (!(await findAnySession(db, params.id))) throw new AppError('session_not_found');
-      const ended = await endSessions(db, { id: params.id }, { ...by, reason: 'ended_by_admin', origin });
-      await clearPushTokens(
-        db,
-        ended.map((one) => one.device_id),
-      );
+      await endSession(db, params.id, { ...by, reason: 'ended_by_admin', origin });
     },
   }),
 ];

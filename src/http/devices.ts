@@ -1,15 +1,7 @@
 // The caller's devices: list, read, rename, forget.
 import { z } from 'zod';
-import {
-  type Device,
-  deleteDevice,
-  deviceName,
-  findDevice,
-  listDevices,
-  renameDevice,
-} from '../core/devices.ts';
-import { endSessions } from '../core/session_end.ts';
-import { lockUser } from '../core/users.ts';
+import { type Device, deviceName, findDevice, listDevices, renameDevice } from '../core/devices.ts';
+import { removeDevice } from '../core/remove_device.ts';
 import { AppError } from '../lib/errors.ts';
 import { type Call, id, moment, route } from './routes.ts';
 
@@ -69,16 +61,8 @@ export const deviceRoutes = [
 ];
 
 async function forgetMyDevice({ services, caller, params, origin }: Call<{ id: string }>): Promise<void> {
-  await services.db.transaction(async (tx) => {
-    await lockUser(tx, caller.sub);
-    const { id: device_id } = await requireDevice(findDevice(tx, caller.sub, params.id));
-    await endSessions(
-      tx,
-      { device: device_id },
-      { reason: 'device_removed', actor: 'user', actor_id: caller.sub, origin },
-    );
-    await deleteDevice(tx, caller.sub, device_id);
-  });
+  const by = { actor: 'user', actor_id: caller.sub, origin } as const;
+  if (!(await removeDevice(services.db, caller.sub, params.id, by))) throw new AppError('device_not_found');
 }
 
 async function requireDevice(found: Promise<Device | null>): Promise<Device> {

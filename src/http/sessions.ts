@@ -1,9 +1,9 @@
 // The caller's sessions: list, read, end, log out.
 import { z } from 'zod';
 import { isLive } from '../core/access_tokens.ts';
-import { clearPushTokens } from '../core/devices.ts';
+import { endAllSessions } from '../core/end_many.ts';
 import type { Services } from '../core/services.ts';
-import { type Ending, endAllSessions, endSessions } from '../core/session_end.ts';
+import { type Ending, endSession } from '../core/session_end.ts';
 import {
   findUserSession,
   type ListedSession,
@@ -12,7 +12,7 @@ import {
   listLiveSessions,
   listRotations,
 } from '../core/session_list.ts';
-import { expiresAt, type Session } from '../core/sessions.ts';
+import { expiresAt } from '../core/sessions.ts';
 import type { Written } from '../core/statements.ts';
 import { AppError } from '../lib/errors.ts';
 import { packCursor, readCursor } from './cursor.ts';
@@ -174,23 +174,18 @@ export async function tellStory(services: Services, found: ListedSession, curren
 async function logOut(call: Call, body: z.output<typeof logout>): Promise<number> {
   const { services, caller, origin } = call;
   if (!body.logout_all) return await endOne(call, body.session_id ?? caller.sid);
-  const ended = await endAllSessions(services.db, caller.sub, {
+  return await endAllSessions(services.db, caller.sub, {
     ...byUser(caller.sub),
     reason: 'logout_all',
     origin,
   });
-  await clearPushTokens(services.db, devicesOf(ended));
-  return ended.length;
 }
 
 async function endOne({ services, caller, origin }: Call, session_id: string): Promise<number> {
   const { db } = services;
   await requireSession(db, caller.sub, session_id);
   const reason = session_id === caller.sid ? 'logout' : 'ended_by_user';
-  const ended = await endSessions(db, { id: session_id }, { ...byUser(caller.sub), reason, origin });
-  // Of what ended just now: a device that has logged in again since keeps its pushes.
-  await clearPushTokens(db, devicesOf(ended));
-  return ended.length;
+  return (await endSession(db, session_id, { ...byUser(caller.sub), reason, origin })) ? 1 : 0;
 }
 
 async function requireSession(
@@ -205,10 +200,6 @@ async function requireSession(
 
 function byUser(user_id: string): Pick<Ending, 'actor' | 'actor_id'> {
   return { actor: 'user', actor_id: user_id };
-}
-
-function devicesOf(sessions: Session[]): (string | null)[] {
-  return sessions.map((one) => one.device_id);
 }
 
 function describe(one: Shown, current: string | null) {

@@ -6,13 +6,12 @@ import { makeOrigin, type Origin } from '../core/audit.ts';
 import { endBrowserSession } from '../core/browser_sessions.ts';
 import { withdrawConsent } from '../core/consents.ts';
 import { isText } from '../core/db.ts';
-import { clearPushTokens, deviceName, renameDevice } from '../core/devices.ts';
-import { deleteBrowserSessions } from '../core/oidc_models.ts';
+import { deviceName, renameDevice } from '../core/devices.ts';
+import { endAllSessions } from '../core/end_many.ts';
 import { changePassword } from '../core/password_change.ts';
 import type { Services } from '../core/services.ts';
-import { endSessions } from '../core/session_end.ts';
+import { endSession } from '../core/session_end.ts';
 import { findUserSession } from '../core/session_list.ts';
-import { lockUser } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { parseId } from '../lib/ids.ts';
 import type { FlashCode, PasswordProblem } from '../pages/account_texts.ts';
@@ -132,24 +131,15 @@ async function endOne(visit: Visit): Promise<void> {
   const id = parseId(ctx.params.id);
   const session = id ? await findUserSession(services.db, visitor.user.id, id) : null;
   if (!session) return back(visit, 'not_found');
-  await endSessions(services.db, { id: session.id }, { ...byUser(visit), reason: 'ended_by_user' });
-  await clearPushTokens(services.db, [session.device_id]);
+  await endSession(services.db, session.id, { ...byUser(visit), reason: 'ended_by_user' });
   back(visit, 'session_ended');
 }
 
 async function endOthers(visit: Visit): Promise<void> {
   const { services, visitor } = visit;
-  const ended = await services.db.transaction(async (tx) => {
-    await lockUser(tx, visitor.user.id);
-    await deleteBrowserSessions(tx, visitor.user.id, { except: visitor.id });
-    const which = { user_id: visitor.user.id, except_browser: visitor.id };
-    const sessions = await endSessions(tx, which, { ...byUser(visit), reason: 'logout_all' });
-    await clearPushTokens(
-      tx,
-      sessions.map((one) => one.device_id),
-    );
-    return sessions.length;
-  });
+  const kept = { browser_session: visitor.id, opened_in_browser: true };
+  const ending = { ...byUser(visit), reason: 'logout_all' } as const;
+  const ended = await endAllSessions(services.db, visitor.user.id, ending, kept);
   back(visit, 'others_ended', ended);
 }
 

@@ -1,7 +1,8 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
 import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { hasSecret } from '../core/client_metadata.ts';
-import { type Client, deleteClient, findClient } from '../core/clients.ts';
+import { type Client, findClient } from '../core/clients.ts';
+import { deleteClient } from '../core/delete_client.ts';
 import {
   consumeModel,
   deleteModel,
@@ -15,7 +16,7 @@ import {
 import { looksLikeRefreshToken } from '../core/refresh_token.ts';
 import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
-import type { SessionWithUser } from '../core/sessions.ts';
+import { isOver, type SessionWithUser } from '../core/sessions.ts';
 import { AppError } from '../lib/errors.ts';
 import { engineRecord, storedRecord } from './clocks.ts';
 import { endSessionOfToken } from './refresh_token_model.ts';
@@ -50,7 +51,7 @@ function clientAdapter({ db }: Services): Adapter {
       await registerItself(db, id, metadata, 'itself', secret);
     },
     async destroy(id) {
-      await deleteClient(db, id);
+      await deleteClient(db, id, { actor: 'client', actor_id: id, origin: originOf(currentRequest()) });
     },
   };
 }
@@ -82,7 +83,7 @@ function grantAdapter(services: Services): Adapter {
     ...unsupported('Grant'),
     async find(id) {
       const session = await sessionOf(currentRequest(), services, id);
-      return session && !session.ended_at && !session.is_expired ? grantPayload(session) : undefined;
+      return session && !isOver(session) ? grantPayload(session) : undefined;
     },
     // The engine ends a grant for two reasons: its refresh token was revoked, or its code came a second time.
     async destroy(id) {
@@ -119,7 +120,7 @@ function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter
   const findBySecond = async (handle: string) =>
     asRecord(await findBySecondHandle(db, keyring, model, handle));
   return {
-    async upsert(id, { storedAs, ...payload }, expiresIn) {
+    async upsert(id, { storedAs, sessionEpoch, ...payload }, expiresIn) {
       // Our own pages save a browser session outside of the engine, and note its origin themselves.
       const ctx = model === 'Session' ? Provider.ctx : undefined;
       const origin = ctx ? originOf(ctx as KoaContextWithOIDC) : null;
@@ -129,6 +130,7 @@ function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter
         payload: storedRecord(clock, payload) as Record<string, unknown>,
         ttl: expiresIn ?? maxAge,
         ...(typeof storedAs === 'string' ? { storedAs } : {}),
+        ...(typeof sessionEpoch === 'number' ? { session_epoch: sessionEpoch } : {}),
         ...(origin ? { ip: origin.ip, user_agent: origin.user_agent } : {}),
       });
     },

@@ -33,20 +33,21 @@ export async function findVisitor(
 }
 
 /**
- * Logs a user in, under a fresh id: one that somebody planted in the browser before is worth nothing. False when the
- * password was changed on the way.
+ * Logs a user in, under a fresh id: one that was planted in the browser before is worth nothing. False when the password
+ * was changed, or all sessions of the user were ended, on the way.
  */
 export async function logInVisitor(
   services: Services,
   provider: Provider,
   ctx: Context,
-  { user_id, proof }: { user_id: string; proof: string },
+  { user_id, proof, epoch }: { user_id: string; proof: string; epoch: number },
 ): Promise<boolean> {
   const { db } = services;
   const session = await provider.Session.get(ctx as never);
   if (session.accountId && session.accountId !== user_id) session.authorizations = {};
   session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
   session.resetIdentifier();
+  Object.assign(session, { sessionEpoch: epoch });
   const ttl = browserSessionTtl(services, (session as { loginTs?: number }).loginTs);
   setSessionCookie(provider, ctx, session.jti, new Date(services.clock.now() + ttl * 1000));
   await session.save(ttl);

@@ -1,13 +1,13 @@
 // The engine's browser session, made ours: what ends with it, and what it is when the engine forgot to keep it.
 import { randomBytes } from 'node:crypto';
 import { type Session as EngineSession, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { endBrowserSession, endOpenedIn } from '../core/browser_sessions.ts';
 import { deleteModel } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
-import { endSessions } from '../core/session_end.ts';
 import { digest } from '../lib/crypto.ts';
 import { setSessionCookie } from './browser.ts';
 import { fromEngine } from './clocks.ts';
-import { isLoginProved } from './login_proof.ts';
+import { epochOfLogin, isLoginProved } from './login_proof.ts';
 import { currentRequest, originOf } from './request.ts';
 
 interface EngineModel {
@@ -34,9 +34,11 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
   class Session extends Base {
     /** The handle under which it is stored; undefined as long as it is not. The adapter gives and takes it. */
     declare storedAs: string | undefined;
+    /** The user's `session_epoch` at a login that is not stored yet. The adapter takes it. */
+    declare sessionEpoch: number | undefined;
 
     static override get IN_PAYLOAD(): string[] {
-      return [...Base.IN_PAYLOAD, 'storedAs'];
+      return [...Base.IN_PAYLOAD, 'storedAs', 'sessionEpoch'];
     }
 
     // Another user's login makes it another session, with a `uid` of its own: of several logins at once in one browser, all
@@ -46,6 +48,7 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
         this.storedAs = undefined;
         this.uid = randomBytes(16).toString('base64url');
       }
+      this.sessionEpoch = epochOfLogin((Provider.ctx as KoaContextWithOIDC | undefined)?.oidc?.result);
       super.loginAccount(details);
     }
 
@@ -63,12 +66,16 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
     }
 
     override async destroy(): Promise<void> {
-      const ending = { reason: 'logout', actor: 'user', actor_id: this.accountId ?? null } as const;
-      await endSessions(
-        services.db,
-        { browser_session: digest(this.uid) },
-        { ...ending, origin: originOf(currentRequest()) },
-      );
+      const { accountId } = this;
+      if (accountId) {
+        const by = { reason: 'logout', actor: 'user', actor_id: accountId } as const;
+        const ending = { ...by, origin: originOf(currentRequest()) };
+        const id = digest(this.uid);
+        const { db } = services;
+        // One that is not stored any more may have left sessions behind all the same.
+        if (!(await endBrowserSession(db, accountId, id, ending)))
+          await endOpenedIn(db, accountId, id, ending);
+      }
       await super.destroy();
     }
 
@@ -78,6 +85,7 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
       if (this.storedAs !== undefined) this.oldId = undefined;
       const saved = await super.save(ttl);
       this.storedAs = this.jti;
+      this.sessionEpoch = undefined;
       const { result } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
       if (!(await isLoginProved(services, result))) await deleteModel(services.db, 'Session', this.jti);
       return saved;

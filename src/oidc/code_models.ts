@@ -6,11 +6,13 @@ import {
 } from 'oidc-provider';
 import { AlreadyUsedError } from 'oidc-provider/lib/helpers/re_render_errors.js';
 import type { Origin } from '../core/audit.ts';
+import type { Client } from '../core/clients.ts';
+import { isConsented } from '../core/consents.ts';
 import type { Db } from '../core/db.ts';
 import { consumeModel, isBrowserSession, useOnce } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
-import { endSessions } from '../core/session_end.ts';
-import { completeSession, openSession } from '../core/sessions.ts';
+import { endSession } from '../core/session_end.ts';
+import { completeSession, type EndedReason, openSession, type Session } from '../core/sessions.ts';
 import { digest } from '../lib/crypto.ts';
 import { limited } from './errors.ts';
 import { isLoginProved } from './login_proof.ts';
@@ -137,15 +139,29 @@ async function openLogin(services: Services, code: EngineCode, origin: Origin): 
     browser_session: browser?.uid ? digest(browser.uid) : null,
     origin,
   });
-  const isProved = opened && (await isLoginProved(services, currentRequest().oidc.result));
-  if (isProved && (await isStillSignedIn(db, opened.user_id, browser))) return;
-  const reason = isProved ? 'logout' : 'password_changed';
-  if (opened) await endSessions(db, { id: opened.id }, { reason, actor: 'system', actor_id: null, origin });
+  const reason = opened && (await overtakenBy(services, opened, browser, row));
+  if (opened && !reason) return;
+  if (opened && reason) await endSession(db, opened.id, { reason, actor: 'system', actor_id: null, origin });
   throw new errors.AccessDenied('the user may not log in any more');
 }
 
-// Asked after the session was opened: whoever ends the browser session (all of them, this device) either is seen here, or
-// sees what was opened in it. A login of this very request is stored with its answer.
+// What has ended the login while its code was being made, or null. Asked after the session was opened: a change of the
+// password, the end of the browser session and the withdrawal of the consent either are seen here, or see the session.
+async function overtakenBy(
+  services: Services,
+  opened: Session,
+  browser: object | undefined,
+  { client_id, first_party }: Client,
+): Promise<EndedReason | null> {
+  const { db } = services;
+  const { user_id, grant_payload } = opened;
+  if (!(await isLoginProved(services, currentRequest().oidc.result))) return 'password_changed';
+  if (!(await isStillSignedIn(db, user_id, browser))) return 'logout';
+  if (!first_party && !(await isConsented(db, user_id, client_id, grant_payload))) return 'consent_withdrawn';
+  return null;
+}
+
+// A login of this very request is stored with its answer.
 async function isStillSignedIn(db: Db, user_id: string, browser: object | undefined): Promise<boolean> {
   const { uid, storedAs } = (browser ?? {}) as { uid?: string; storedAs?: string };
   return uid === undefined || storedAs === undefined || (await isBrowserSession(db, user_id, digest(uid)));
@@ -167,7 +183,7 @@ async function exchange(services: Services, model: string, code: EngineCode): Pr
       actor_id: row.client_id,
       origin: originOf(ctx),
     } as const;
-    await endSessions(db, { id: code.grantId }, ending);
+    await endSession(db, code.grantId, ending);
     throw new errors.InvalidGrant('the code has been used before');
   }
   const payload = { authTime: code.authTime, amr: code.amr, acr: code.acr };

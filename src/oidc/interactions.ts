@@ -110,8 +110,8 @@ async function logIn(visited: Visit): Promise<void> {
     client_id: client.clientId,
   });
   if ('problem' in tried) return showLogin(visited, tried.problem, login);
-  const { user_id: accountId, proof } = tried;
-  await goOn(visited, { login: { accountId, proof, acr: passwordAcr, amr: ['pwd'] } });
+  const { user_id: accountId, proof, epoch } = tried;
+  await goOn(visited, { login: { accountId, proof, epoch, acr: passwordAcr, amr: ['pwd'] } });
 }
 
 async function showConsent(visited: Visit): Promise<void> {

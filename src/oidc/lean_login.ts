@@ -97,6 +97,7 @@ async function openPlainSession(
     id,
     user_id: user.id,
     proved_hash: user.password_hash,
+    proved_epoch: user.session_epoch,
     client_id: client.client_id,
     device_id: (await registerDevice(db, user.id, device))?.id ?? null,
     grant_payload: {
@@ -120,7 +121,8 @@ async function openPlainSession(
   return tokensOf(services, known, { ...user, ...session });
 }
 
-// Something happened to the user while the password was being verified: a ban, or a change of the password.
+// Something happened to the user while the password was being verified: a ban, a change of the password, a logout
+// everywhere.
 async function overtaken({ db }: Services, user_id: string): Promise<AppError> {
   const user = await findUser(db, user_id);
   return !user || (await isActive(db, user))

@@ -1,5 +1,5 @@
-// Between the password that somebody typed and the login that comes of it lies a redirect, which its holder follows when
-// they please. A password that was changed meanwhile opens nothing any more.
+// Between the password that a user typed and the login that it completes lies a redirect, which the browser may follow
+// much later. If the password has changed meanwhile, or all sessions have ended, the login opens nothing any more.
 import type { Provider } from 'oidc-provider';
 import { isProved } from '../core/credentials.ts';
 import type { Services } from '../core/services.ts';
@@ -9,6 +9,8 @@ export interface ProvedLogin {
   accountId: string;
   /** What `proofOf` gave when the password was right. */
   proof: string;
+  /** The user's `session_epoch` at that time: what the browser session of this login lives by. */
+  epoch: number;
 }
 
 type Result = { login?: Partial<ProvedLogin> } | undefined;
@@ -34,9 +36,14 @@ export function interactionModel(services: Services, base: Provider['Interaction
   return Interaction as unknown as Provider['Interaction'];
 }
 
+/** The user's `session_epoch` at the login that this result is of; undefined for a result without one. */
+export function epochOfLogin(result: unknown): number | undefined {
+  return (result as Result)?.login?.epoch;
+}
+
 /**
- * Whether the password that a login was proved with is still the user's; true where there was none. Asked after
- * something of the login was written: a change of the password either is seen here, or sees what was written.
+ * Whether the proof of a login is still good; true where there was none. Asked after something of the login was written:
+ * a change of the password, or the end of all sessions, either is seen here or sees what was written.
  */
 export async function isLoginProved({ db }: Services, result: unknown): Promise<boolean> {
   const { accountId, proof } = (result as Result)?.login ?? {};

@@ -133,6 +133,7 @@ async function login(
     id,
     user_id: user.id,
     proved_hash: user.password_hash,
+    proved_epoch: user.session_epoch,
     client_id: client.client_id,
     device_id: known?.id ?? null,
     grant_payload: { openid: grant.openid, resources: grant.resources },
@@ -148,6 +149,7 @@ async function login(
     ...opened,
     user_status: user.status,
     user_is_active: true,
+    is_current: true,
     is_expired: false,
   };
   rememberSession(ctx, session);
@@ -156,7 +158,8 @@ async function login(
   return session;
 }
 
-// Something happened to the user while the password was being verified: a ban, or a change of the password.
+// Something happened to the user while the password was being verified: a ban, a change of the password, a logout
+// everywhere.
 async function overtaken(db: Db, user_id: string): Promise<Error> {
   const user = await findUser(db, user_id);
   if (!user || (await isActive(db, user))) return invalidGrant('wrong username or password');

@@ -5,7 +5,7 @@ import { retryWindowOf } from '../core/clients.ts';
 import { decodeRefreshToken, mintRefreshToken, verifyRefreshToken } from '../core/refresh_token.ts';
 import { type Rotation, rotate } from '../core/rotation.ts';
 import type { Services } from '../core/services.ts';
-import { endSessions } from '../core/session_end.ts';
+import { endSession } from '../core/session_end.ts';
 import { completeSession, expiresAt, findSession, type SessionWithUser } from '../core/sessions.ts';
 import { limited } from './errors.ts';
 import {
@@ -141,14 +141,15 @@ export async function endSessionOfToken(
   reason: 'token_revoked' | 'code_reused' = 'token_revoked',
 ): Promise<void> {
   const origin = originOf(currentRequest());
-  await endSessions(services.db, { id }, { reason, actor: 'client', actor_id: client_id, origin });
+  await endSession(services.db, id, { reason, actor: 'client', actor_id: client_id, origin });
 }
 
 // A ban outlives the sessions that it ended, and is what the app has to tell its user.
 function reasonOver(session: SessionWithUser): string | null {
   if (!session.user_is_active) return `account_${session.user_status}`;
-  if (session.ended_at) return 'session_ended';
-  return session.is_expired ? 'session_expired' : null;
+  const { ended_at, ended_reason, is_current, is_expired } = session;
+  if ((ended_at && ended_reason !== 'expired') || !is_current) return 'session_ended';
+  return ended_at || is_expired ? 'session_expired' : null;
 }
 
 function tokenPayload(session: SessionWithUser, value: string): object {

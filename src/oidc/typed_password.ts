@@ -18,11 +18,14 @@ export async function tryPassword(
   services: Services,
   ctx: Context,
   typed: Typed,
-): Promise<{ user_id: string; proof: string } | { problem: LoginProblem }> {
+): Promise<{ user_id: string; proof: string; epoch: number } | { problem: LoginProblem }> {
   const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
   try {
     const result = await attemptLogin(services, { ...typed, origin });
-    if (result.outcome === 'authenticated') return { user_id: result.user.id, proof: proofOf(result.user) };
+    if (result.outcome === 'authenticated') {
+      const { user } = result;
+      return { user_id: user.id, proof: proofOf(user), epoch: user.session_epoch };
+    }
     if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };
     const { status, status_message, ban_expires_at } = result.user;
     const kind = status === 'banned' ? 'banned' : 'disabled';

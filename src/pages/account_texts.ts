@@ -59,6 +59,7 @@ const reasons: Record<string, string> = {
   user_banned: 'The account was banned',
   user_disabled: 'The account was disabled',
   user_deleted: 'The account was deleted',
+  client_deleted: 'The app was removed',
   expired: 'It was not used for too long',
 };
 

@@ -1,7 +1,7 @@
 import { generateKeyPair, importJWK, SignJWT } from 'jose';
 import { createAccessTokenVerifier, isJwt, revokeAccessToken } from '../../src/core/access_tokens.ts';
 import { rotate } from '../../src/core/rotation.ts';
-import { endSessions } from '../../src/core/session_end.ts';
+import { endSession } from '../../src/core/session_end.ts';
 import { loadSigningKeys } from '../../src/core/signing_keys.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import { newId } from '../../src/lib/ids.ts';
@@ -177,7 +177,7 @@ testOnStores('a token dies with its session, in the very next question', async (
   const { verifier, claims, sign, session } = await setUp(store);
   const token = await sign(claims);
   t.truthy(await verifier.verify(token));
-  await endSessions(store.db, { id: session.id }, { reason: 'logout', actor: 'user' });
+  await endSession(store.db, session.id, { reason: 'logout', actor: 'user' });
   t.is(await verifier.verify(token), null);
   t.truthy(await verifier.read(token), 'what it says is still read, as a revocation wants to');
 });

@@ -1,13 +1,13 @@
 import test from 'ava';
 import {
-  clearPushTokens,
-  deleteDevice,
   deviceName,
   deviceParameters,
   findDevice,
   registerDevice,
   renameDevice,
 } from '../../src/core/devices.ts';
+import { removeDevice } from '../../src/core/remove_device.ts';
+import { endSession } from '../../src/core/session_end.ts';
 import { findSession } from '../../src/core/sessions.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { after, makeUser, openTestSession } from '../helpers/builders.ts';
@@ -72,7 +72,7 @@ testOnStores("one device_id of two users is two devices, and neither sees the ot
   const id = own?.id ?? '';
   t.is(await findDevice(db, mallory.id, id), null);
   t.is(await renameDevice(db, mallory.id, id, 'mine now'), null);
-  t.false(await deleteDevice(db, mallory.id, id));
+  t.false(await removeDevice(db, mallory.id, id, { actor: 'user' }));
   t.deepEqual(await findDevice(db, alice.id, id), own);
   t.is(await findDevice(db, alice.id, newId()), null);
 });
@@ -91,8 +91,8 @@ testOnStores('a forgotten device leaves its sessions behind without it', async (
   const user = await makeUser(db);
   const device = await registerDevice(db, user.id, phone);
   const session = await openTestSession(db, { user, device_id: device?.id ?? null });
-  t.true(await deleteDevice(db, user.id, device?.id ?? ''));
-  t.false(await deleteDevice(db, user.id, device?.id ?? ''));
+  t.true(await removeDevice(db, user.id, device?.id ?? '', { actor: 'user' }));
+  t.false(await removeDevice(db, user.id, device?.id ?? '', { actor: 'user' }));
   t.is((await findSession(db, session.id))?.device_id, null);
 });
 
@@ -102,11 +102,28 @@ testOnStores('a device that was logged out is pushed to no more', async (t, { db
     await registerDevice(db, user.id, phone),
     await registerDevice(db, user.id, { ...phone, device_id: 'tablet' }),
   ];
-  await clearPushTokens(db, []);
-  await clearPushTokens(db, [null]);
-  await clearPushTokens(db, [null, one?.id ?? '', newId()]);
-  t.is((await findDevice(db, user.id, one?.id ?? ''))?.push_token, null);
-  t.is((await findDevice(db, user.id, other?.id ?? ''))?.push_token, 'push-1');
+  const logIn = () => openTestSession(db, { user, device_id: one?.id ?? null });
+  const [first, again] = [await logIn(), await logIn()];
+  const pushTo = async (device: typeof one) => (await findDevice(db, user.id, device?.id ?? ''))?.push_token;
+  await endSession(db, first.id, { reason: 'logout', actor: 'user' });
+  t.is(await pushTo(one), 'push-1', 'it has another live session');
+  await endSession(db, again.id, { reason: 'token_revoked', actor: 'client' });
+  t.is(await pushTo(one), null, 'whatever ended the last one');
+  t.is(await pushTo(other), 'push-1');
+});
+
+testOnStores('of two ends of the last sessions of a device at once, one sees both', async (t, store) => {
+  const nodes = await openNodes(t, store, 2);
+  const user = await makeUser(store.db);
+  for (let round = 0; round < 20; round += 1) {
+    const device = await registerDevice(store.db, user.id, { ...phone, device_id: `phone-${round}` });
+    const sessions = [0, 1].map(() => openTestSession(store.db, { user, device_id: device?.id ?? null }));
+    const ids = (await Promise.all(sessions)).map((session) => session.id);
+    const end = (id: string, i: number) =>
+      endSession(nodes[i] ?? store.db, id, { reason: 'logout', actor: 'user' });
+    t.deepEqual(await Promise.all(ids.map(end)), [true, true]);
+    t.is((await findDevice(store.db, user.id, device?.id ?? ''))?.push_token, null);
+  }
 });
 
 test('what a login says of its device has bounds', (t) => {

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { Knex } from 'knex';
 import { rows } from '../../src/core/db.ts';
+import { endAllSessions } from '../../src/core/end_many.ts';
 import { rotate } from '../../src/core/rotation.ts';
-import { endAllSessions } from '../../src/core/session_end.ts';
 import { openSession, type Session } from '../../src/core/sessions.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import { lockUser } from '../../src/core/users.ts';
@@ -33,7 +33,7 @@ const works: Record<string, (db: Knex, session: Session) => Promise<unknown>> = 
   'a logout everywhere': (db, { user_id }) =>
     endAllSessions(db, user_id, { reason: 'logout_all', actor: 'user' }),
   'a logout everywhere but here': (db, { user_id, id }) =>
-    endAllSessions(db, user_id, { reason: 'password_changed', actor: 'user' }, id),
+    endAllSessions(db, user_id, { reason: 'password_changed', actor: 'user' }, { session_id: id }),
   'a ban': (db, { user_id }) => changeUserStatus(db, user_id, { status: 'banned', actor: 'admin' }),
   'a deletion': (db, { user_id }) => changeUserStatus(db, user_id, { status: 'deleted', actor: 'admin' }),
   'a login': (db, session) =>

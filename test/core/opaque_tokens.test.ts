@@ -2,7 +2,7 @@
 import { createAccessTokenVerifier, isJwt, revokeAccessToken } from '../../src/core/access_tokens.ts';
 import { deleteModel } from '../../src/core/oidc_models.ts';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
-import { endSessions } from '../../src/core/session_end.ts';
+import { endSession } from '../../src/core/session_end.ts';
 import { loadSigningKeys } from '../../src/core/signing_keys.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { keyring, openTestSession, saveRecord } from '../helpers/builders.ts';
@@ -66,8 +66,7 @@ testOnStores('what a record says of itself is not what a token adds to it', asyn
 
 testOnStores('an opaque token is dead once anything that carries it is', async (t, store) => {
   const ways: Record<string, (setup: Awaited<ReturnType<typeof setUp>>) => Promise<unknown>> = {
-    'its session': ({ session }) =>
-      endSessions(store.db, { id: session.id }, { reason: 'logout', actor: 'user' }),
+    'its session': ({ session }) => endSession(store.db, session.id, { reason: 'logout', actor: 'user' }),
     'its user': ({ session }) =>
       store.db('users').where({ id: session.user_id }).update({ status: 'banned' }),
     'its version': ({ session }) =>

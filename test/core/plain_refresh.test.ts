@@ -12,7 +12,7 @@ import {
 } from '../../src/core/refresh_token.ts';
 import { openRegistry, type Registered } from '../../src/core/registry.ts';
 import { createResourceServer, updateResourceServer } from '../../src/core/resource_servers.ts';
-import { endSessions } from '../../src/core/session_end.ts';
+import { endSession } from '../../src/core/session_end.ts';
 import { listLiveSessions } from '../../src/core/session_list.ts';
 import { findSession, type NewSession, type Session } from '../../src/core/sessions.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
@@ -122,7 +122,7 @@ const cases: Case[] = [
   {
     title: 'an ended session',
     async act({ db, session }) {
-      await endSessions(db, { id: session.id }, { reason: 'logout', actor: 'user' });
+      await endSession(db, session.id, { reason: 'logout', actor: 'user' });
       return undefined;
     },
   },

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { type Presented, type Rotation, rotate } from '../../src/core/rotation.ts';
-import { endSessions } from '../../src/core/session_end.ts';
+import { endSession } from '../../src/core/session_end.ts';
 import { findSession, type Session } from '../../src/core/sessions.ts';
 import { findUser } from '../../src/core/users.ts';
 import { newId } from '../../src/lib/ids.ts';
@@ -204,7 +204,7 @@ testOnStores(
     const now = after(login, 10);
     await useAt(db, expired, 0, 1);
     await useAt(db, expired, 1, 2);
-    await endSessions(db, { id: ended.id }, { reason: 'logout', actor: 'user' }, after(login, 9));
+    await endSession(db, ended.id, { reason: 'logout', actor: 'user' }, after(login, 9));
     const before = await readTables(db);
     for (const given of [{}, window, { observe: true }]) {
       for (const generation of [0, 1, 2, 3]) {

@@ -1,5 +1,7 @@
 import { registerDevice } from '../../src/core/devices.ts';
-import { endAllSessions, endSessions } from '../../src/core/session_end.ts';
+import { endAllSessions } from '../../src/core/end_many.ts';
+import { removeDevice } from '../../src/core/remove_device.ts';
+import { endSession } from '../../src/core/session_end.ts';
 import { findUserSession, listRotations } from '../../src/core/session_list.ts';
 import { expiresAt, findSession, openSession } from '../../src/core/sessions.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
@@ -40,6 +42,7 @@ testOnStores('a login writes its session, its event and the time of the login', 
     ended_by_id: null,
     browser_session: null,
     is_plain: false,
+    session_epoch: 0,
   });
   t.is(salt?.length, 16);
   const [event, ...more] = await db('audit_events');
@@ -110,12 +113,12 @@ testOnStores(
       ended_by: 'admin',
       ended_by_id: ending.actor_id,
     };
-    t.deepEqual(await endSessions(db, { id: session.id }, ending, now), [ended] as never);
+    t.true(await endSession(db, session.id, ending, now));
+    t.like(await findSession(db, session.id), ended);
     const before = await readTables(db);
     const again = { reason: 'logout', actor: 'user' } as const;
-    t.deepEqual(await endSessions(db, { id: session.id }, again), []);
-    t.deepEqual(await endSessions(db, { user_id: session.user_id }, again), []);
-    t.deepEqual(await endSessions(db, { id: newId() }, again), []);
+    t.false(await endSession(db, session.id, again));
+    t.false(await endSession(db, newId(), again));
     t.deepEqual(await readTables(db), before);
     const [event, ...more] = await db('audit_events').where({ type: 'session_ended' });
     t.deepEqual(more, []);
@@ -139,7 +142,7 @@ testOnStores('an end that is rolled back leaves the session and no event', async
   const session = await openTestSession(db);
   const before = await readTables(db);
   const rolledBack = db.transaction(async (tx) => {
-    t.is((await endSessions(tx, { id: session.id }, { reason: 'logout', actor: 'user' })).length, 1);
+    t.true(await endSession(tx, session.id, { reason: 'logout', actor: 'user' }));
     throw new Error('never mind');
   });
   await t.throwsAsync(rolledBack, { message: 'never mind' });
@@ -156,13 +159,11 @@ testOnStores("sessions end by user, by device and all but one, never another use
   ];
   const stranger = await openTestSession(db);
   const live = async () => (await db('sessions').whereNull('ended_at').orderBy('id')).map((one) => one.id);
-  await endSessions(db, { device: device?.id ?? '' }, { reason: 'device_removed', actor: 'user' });
+  t.true(await removeDevice(db, user.id, device?.id ?? '', { actor: 'user' }));
   t.deepEqual(await live(), [here.id, there.id, stranger.id].sort());
-  const ended = await endAllSessions(db, user.id, { reason: 'password_changed', actor: 'user' }, here.id);
-  t.deepEqual(
-    ended.map((one) => [one.id, one.ended_reason]),
-    [[there.id, 'password_changed']],
-  );
+  const ending = { reason: 'password_changed', actor: 'user' } as const;
+  t.is(await endAllSessions(db, user.id, ending, { session_id: here.id }), 1);
+  t.is((await findSession(db, there.id))?.ended_reason, 'password_changed');
   t.deepEqual(await live(), [here.id, stranger.id].sort());
   await endAllSessions(db, user.id, { reason: 'logout_all', actor: 'user' });
   t.deepEqual(await live(), [stranger.id]);
@@ -180,8 +181,15 @@ testOnStores(
     const stranger = await makeUser(db);
     t.is(await findUserSession(db, stranger.id, session.id), null);
     t.is(await findUserSession(db, user.id, newId()), null);
-    await endSessions(db, { id: session.id }, { reason: 'logout', actor: 'user' }, login);
-    const { salt: _1, grant_payload: _2, token_payload: _3, is_plain: _4, ...shown } = session;
+    await endSession(db, session.id, { reason: 'logout', actor: 'user' }, login);
+    const {
+      salt: _1,
+      grant_payload: _2,
+      token_payload: _3,
+      is_plain: _4,
+      session_epoch: _5,
+      ...shown
+    } = session;
     t.deepEqual(await findUserSession(db, user.id, session.id, login), {
       ...shown,
       ended_at: login,

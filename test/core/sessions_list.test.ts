@@ -1,4 +1,4 @@
-import { endSessions } from '../../src/core/session_end.ts';
+import { endSession } from '../../src/core/session_end.ts';
 import { listLiveSessions, type SessionCursor } from '../../src/core/session_list.ts';
 import { after, makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
@@ -14,7 +14,7 @@ testOnStores('the list holds live sessions, last used first', async (t, { db }) 
   await open(10, { idle_ttl: 990 });
   await open(20, { absolute_ttl: 980 });
   const ended = await open(30);
-  await endSessions(db, { id: ended.id }, { reason: 'logout', actor: 'user' });
+  await endSession(db, ended.id, { reason: 'logout', actor: 'user' });
   await openTestSession(db, {}, login);
   const ids = (await listLiveSessions(db, user.id, {}, now)).map((one) => one.id);
   t.deepEqual(ids, [newest.id, middle.id, oldest.id]);

@@ -52,6 +52,7 @@ testOnStores('a user is stored as given, and found by id, name and address', asy
     permissions: ['a:read'],
     tenant_id: 't-1',
     token_version: 0,
+    session_epoch: 0,
     last_login_at: null,
     created_at: at,
     updated_at: at,

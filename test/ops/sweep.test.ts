@@ -1,7 +1,7 @@
 import { type Origin, recordEvents } from '../../src/core/audit.ts';
 import type { Db } from '../../src/core/db.ts';
 import { rotate } from '../../src/core/rotation.ts';
-import { endSessions } from '../../src/core/session_end.ts';
+import { endSession } from '../../src/core/session_end.ts';
 import type { Session } from '../../src/core/sessions.ts';
 import { sweep } from '../../src/core/sweep.ts';
 import { digest } from '../../src/lib/crypto.ts';
@@ -46,7 +46,7 @@ function owners(db: Db) {
 }
 
 async function endAt(db: Db, session: Session, at: Date): Promise<void> {
-  await endSessions(db, { id: session.id }, { reason: 'logout', actor: 'user' }, at);
+  await endSession(db, session.id, { reason: 'logout', actor: 'user' }, at);
 }
 
 testOnStores(

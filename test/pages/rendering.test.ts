@@ -149,6 +149,7 @@ const endedReasons: Record<EndedReason, true> = {
   user_banned: true,
   user_disabled: true,
   user_deleted: true,
+  client_deleted: true,
   expired: true,
 };
 
