@@ -93,6 +93,7 @@ testOnServers('of a deleted user nothing personal is left, and the names are fre
     status_message: null,
     ban_expires_at: null,
     token_version: 0,
+    session_epoch: 1,
   };
   t.like(answer.body.user, nobody);
   const {
