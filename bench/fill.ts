@@ -30,11 +30,11 @@ const fillUsers = `
 
 const fillSql = `
   insert into sessions (id, user_id, client_id, grant_payload, token_payload, salt, generation, ip, user_agent, idle_ttl,
-    created_at, last_used_at, absolute_expires_at, is_plain)
+    created_at, last_used_at, absolute_expires_at, is_plain, session_epoch)
   select id, ${userId('(n / 5)')}, s.client_id, s.grant_payload,
     case when s.token_payload ? 'sid' then jsonb_set(s.token_payload, '{sid}', to_jsonb(id::text)) else s.token_payload end,
     decode(md5(n::text), 'hex'), 0, s.ip, 'ExampleApp/4.12.1 (iPhone; iOS 18.5; Scale/3.00)', s.idle_ttl,
-    to_timestamp(at / 1000.0), now(), now() + interval '10 days', s.is_plain
+    to_timestamp(at / 1000.0), now(), now() + interval '10 days', s.is_plain, 0
   from (select client_id, grant_payload, token_payload, ip, idle_ttl, is_plain from sessions limit 1) s,
     (select n, at, (lpad(to_hex(at), 12, '0') || '7' || substr(md5(n::text), 1, 3) || 'a' || substr(md5(n::text), 4, 15))::uuid as id
      from (select n, $2::bigint + n * $3::bigint as at from generate_series(0, $1::bigint - 1) n) times) ids`;

@@ -1,5 +1,6 @@
 // The periodic jobs: what runs when, on one node at a time. Each is a command of the CLI too.
 import { Cron } from 'croner';
+import { endLeftBehind } from './core/end_many.ts';
 import { withJobLock } from './core/job_lock.ts';
 import { keepKeys } from './core/key_rotation.ts';
 import type { Services } from './core/services.ts';
@@ -15,7 +16,7 @@ export interface JobRun {
 }
 
 export interface Job {
-  name: 'sweep' | 'rotate-keys';
+  name: 'sweep' | 'rotate-keys' | 'finish-endings';
   /** Minute, hour, day of the month, month, day of the week; in UTC. */
   schedule: string;
   summary: string;
@@ -39,6 +40,12 @@ export const jobs: Job[] = [
     summary:
       'let the next signing key sign when the current one has grown old, and remove those nobody needs',
     run: async (services, { dryRun }) => await keepKeys(services, dryRun ? { dryRun } : {}),
+  },
+  {
+    name: 'finish-endings',
+    schedule: '* * * * *',
+    summary: 'end the sessions that a process which died was about to end',
+    run: async ({ db }, { dryRun }) => ({ sessions: dryRun ? 0 : await endLeftBehind(db) }),
   },
 ];
 

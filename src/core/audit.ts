@@ -1,6 +1,6 @@
 // The audit trail: what happened to whom, appended and never changed.
 import type { Knex } from 'knex';
-import { newId } from '../lib/ids.ts';
+import { firstIdOf, newId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import { type Db, isPostgres, json } from './db.ts';
 import { longStatement } from './statements.ts';
@@ -166,13 +166,18 @@ export interface EventSearch {
   before?: string | undefined;
 }
 
+/** Milliseconds by which the time in an event's id, a node's, may differ from its `created_at`, the database's. */
+const apart = 600_000;
+
 /** Events of the trail, newest first. */
 export async function listEvents(db: Db, search: EventSearch): Promise<AuditEvent[]> {
   const { from, to, limit, before, ...equal } = search;
   const query = db<AuditEvent>('audit_events').orderBy('id', 'desc').limit(limit);
   query.where(Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined)));
-  if (from) query.where('created_at', '>=', from);
-  if (to) query.where('created_at', '<', to);
+  // The ids bound what is read, since they sort by time and have an index; the times decide.
+  if (from)
+    query.where('id', '>=', firstIdOf(new Date(from.getTime() - apart))).where('created_at', '>=', from);
+  if (to) query.where('id', '<', firstIdOf(new Date(to.getTime() + apart))).where('created_at', '<', to);
   if (before) query.where('id', '<', before);
   return await query;
 }

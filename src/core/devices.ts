@@ -99,9 +99,31 @@ export async function findKnownDevice(db: Db, user_id: string, device_id: string
   return device ?? null;
 }
 
-/** A user's devices, last seen first. */
-export async function listDevices(db: Db, user_id: string): Promise<Device[]> {
-  return await db<Device>('devices').where({ user_id }).orderBy('last_seen_at', 'desc').limit(200);
+/** Where a list of devices goes on: behind this one. */
+export type DeviceCursor = Pick<Device, 'last_seen_at' | 'id'>;
+
+/** A user's devices, last seen first, `limit` at a time. */
+export async function listDevices(
+  db: Db,
+  user_id: string,
+  { limit, after }: { limit: number; after?: DeviceCursor | undefined },
+): Promise<Device[]> {
+  const query = db<Device>('devices')
+    .where({ user_id })
+    .orderBy([
+      { column: 'last_seen_at', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .limit(limit);
+  if (after) {
+    const { last_seen_at, id } = after;
+    query.where((one) =>
+      one
+        .where('last_seen_at', '<', last_seen_at)
+        .orWhere((same) => same.where({ last_seen_at }).where('id', '<', id)),
+    );
+  }
+  return await query;
 }
 
 /** Gives a device a name; null when the user has no such device. */

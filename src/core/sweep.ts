@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { firstIdOf } from '../lib/ids.ts';
 import { type Db, isPostgres, later, readClock, rows } from './db.ts';
+import { endLeftBehind } from './end_many.ts';
 
 export const sweptTables = [
   'sessions',
@@ -10,6 +11,7 @@ export const sweptTables = [
   'revoked_tokens',
   'rate_limits',
   'audit_events',
+  'devices',
 ] as const;
 export type SweptTable = (typeof sweptTables)[number];
 
@@ -32,6 +34,8 @@ export interface SweepOptions {
 // Long enough for a user to be told why a session is gone, and for an operator to ask.
 const keepExpired = 7;
 const keepEnded = 30;
+/** Days for which a device without any session is kept after its last login. */
+const keepUnseen = 90;
 
 /** Between two batches at least so many milliseconds, so that those who wait for the same rows or disk get their turn. */
 const shortestRest = 10;
@@ -42,12 +46,14 @@ const shortestRest = 10;
  */
 export async function sweep(db: Knex, options: SweepOptions, at?: Date): Promise<SweepCounts> {
   const now = at ?? (await readClock(db));
+  if (!options.dryRun) await endLeftBehind(db);
   const counts: SweepCounts = {
     sessions: 0,
     oidc_models: 0,
     revoked_tokens: 0,
     rate_limits: 0,
     audit_events: 0,
+    devices: 0,
   };
   for (const target of targets(db, now, options.auditRetention)) {
     for await (const dead of batches(db, target, options)) {
@@ -99,6 +105,15 @@ function targets(db: Db, now: Date, auditRetention: number): Target[] {
       key: 'id',
       from: firstIdOf(epoch),
       until: firstIdOf(new Date(now.getTime() - auditRetention * 1000)),
+    },
+    {
+      table: 'devices',
+      key: 'id',
+      from: firstIdOf(epoch),
+      until: firstIdOf(ago(keepUnseen)),
+      isDead:
+        'last_seen_at <= :unseen and not exists (select 1 from sessions s where s.device_id = devices.id)',
+      bindings: { unseen: ago(keepUnseen) },
     },
   ];
 }

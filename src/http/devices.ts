@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { type Device, deviceName, findDevice, listDevices, renameDevice } from '../core/devices.ts';
 import { removeDevice } from '../core/remove_device.ts';
 import { AppError } from '../lib/errors.ts';
-import { type Call, id, moment, route } from './routes.ts';
+import { packCursor, readCursor } from './cursor.ts';
+import { type Call, id, moment, paging, route } from './routes.ts';
 
 const device = z
   .object({
@@ -25,8 +26,11 @@ export const deviceRoutes = [
     path: '/devices',
     auth: 'user',
     summary: 'List my devices, last seen first',
-    response: z.object({ devices: z.array(device) }).meta({ id: 'DeviceList' }),
-    handler: async ({ services, caller }) => ({ devices: await listDevices(services.db, caller.sub) }),
+    query: { ...paging, limit: z.coerce.number().int().min(1).max(200).default(200) },
+    response: z
+      .object({ devices: z.array(device), next_cursor: z.string().nullable() })
+      .meta({ id: 'DeviceList' }),
+    handler: listMyDevices,
   }),
   route({
     ...shared,
@@ -59,6 +63,24 @@ export const deviceRoutes = [
     handler: forgetMyDevice,
   }),
 ];
+
+const position = z.tuple([z.iso.datetime(), z.uuid()]);
+
+async function listMyDevices({
+  services,
+  caller,
+  query: { limit, cursor },
+}: Call<unknown, { limit: number; cursor?: string | undefined }>) {
+  const at = readCursor(cursor, position);
+  const after = at && { last_seen_at: new Date(at[0]), id: at[1] };
+  const found = await listDevices(services.db, caller.sub, { limit: limit + 1, after });
+  const devices = found.slice(0, limit);
+  const last = devices.at(-1);
+  return {
+    devices,
+    next_cursor: found.length > limit && last ? packCursor([last.last_seen_at, last.id]) : null,
+  };
+}
 
 async function forgetMyDevice({ services, caller, params, origin }: Call<{ id: string }>): Promise<void> {
   const by = { actor: 'user', actor_id: caller.sub, origin } as const;
