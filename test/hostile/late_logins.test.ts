@@ -1,4 +1,5 @@
 // Logins that are completed later than they were begun: what was proved must still hold when they are.
+import { enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
@@ -36,6 +37,47 @@ testOnServers('an old password typed before it was changed opens nothing afterwa
   const old = await typePassword(ua, late, user);
   t.is(old.status, 403, 'and the old password is wrong');
 });
+
+/** What ends all that a user has, and with it a login whose password was typed but which is not complete. */
+const endings: Record<string, (server: TestServer, user: Scene['user']) => Promise<unknown>> = {
+  'a logout everywhere': async (server, user) => {
+    const { tokens } = await signIn(server, { user });
+    granted(await api(server, 'POST /logout', tokens.access_token, { json: { logout_all: true } }));
+  },
+  'a forced logout': async (server, user) => {
+    const admin = await enterAsAdmin(server);
+    granted(await post(server, admin, `/users/${user.id}/force-logout`, { reason: 'a test' }));
+  },
+  'a ban that was lifted again': async (server, user) => {
+    const admin = await enterAsAdmin(server);
+    granted(await post(server, admin, `/users/${user.id}/ban`, { reason: 'a test' }));
+    granted(await post(server, admin, `/users/${user.id}/unban`, { reason: 'a test' }));
+  },
+  'signing out everywhere else': async (server, user) => {
+    const ua = openUserAgent(server.url);
+    const page = await ua.open(`${server.url}/account`);
+    await ua.submit(page, '/account/login', { username: user.username, password });
+    await signIn(server, { user });
+    await ua.submit(await ua.open(`${server.url}/account`), '/sessions/end-others');
+  },
+};
+
+for (const [title, end] of Object.entries(endings)) {
+  testOnServers(`a password typed before ${title} opens nothing afterwards`, async (t, server) => {
+    const scene = await setScene(server, { client: { first_party: true } });
+    const { ua, user, client_id } = scene;
+    const typed = await typeAndWait(ua, await ua.open((await begin(scene)).url.href), user);
+    t.is(typed.status, 303);
+    await end(server, user);
+    const kept = (await browsersOf(server, user)).length;
+    const late = await ua.open(typed.location ?? '');
+    t.regex(textOf(late), /Sign in/, 'the page asks again');
+    t.is((await browsersOf(server, user)).length, kept, 'no browser was signed in by it');
+    t.deepEqual(await server.db('sessions').where({ client_id }), []);
+    const again = await typePassword(ua, late, user);
+    t.is(again.status, 303, 'and the password typed now is as good as ever');
+  });
+}
 
 testOnServers('a login that is completed in time is one, though it took a redirect', async (t, server) => {
   const scene = await setScene(server, { client: { first_party: true } });
