@@ -11,6 +11,8 @@ export interface RateLimitSettings {
   /** `off`, `memory`, `database`, or the URL of a Redis. */
   store: string;
   password: Allowance;
+  /** Failed logins of one network, whatever names it tried. */
+  loginAddress: Allowance;
   refresh: Allowance;
   passwordChange: Allowance;
   /** Delays in seconds. */
@@ -50,6 +52,7 @@ export const lockout = z
 export function parseRateLimits(values: {
   RATE_LIMITS: string;
   RATE_LIMIT_PASSWORD: string;
+  RATE_LIMIT_LOGIN_ADDRESS: string;
   RATE_LIMIT_REFRESH: string;
   RATE_LIMIT_PASSWORD_CHANGE: string;
   LOCKOUT: string;
@@ -58,6 +61,7 @@ export function parseRateLimits(values: {
   return {
     store: values.RATE_LIMITS,
     password: parseAllowance(values.RATE_LIMIT_PASSWORD),
+    loginAddress: parseAllowance(values.RATE_LIMIT_LOGIN_ADDRESS),
     refresh: parseAllowance(values.RATE_LIMIT_REFRESH),
     passwordChange: parseAllowance(values.RATE_LIMIT_PASSWORD_CHANGE),
     lockout: { failures, firstDelay, longestDelay },

@@ -102,7 +102,10 @@ export const schema = z.object({
     'where rate limits and lockouts are counted: `off`, `memory` (one process), `database` (Postgres) or `redis://…`',
   ),
   RATE_LIMIT_PASSWORD: allowance('5/60').describe(
-    'wrong passwords per user and address (or known device), how many in how many seconds',
+    'wrong passwords per name and address (or known device), how many in how many seconds',
+  ),
+  RATE_LIMIT_LOGIN_ADDRESS: allowance('100/3600').describe(
+    'wrong passwords per address (of IPv6 the /64) whatever the names, how many in how many seconds; known devices go on',
   ),
   RATE_LIMIT_REFRESH: allowance('10/60').describe('refreshes per session, how many in how many seconds'),
   RATE_LIMIT_PASSWORD_CHANGE: allowance('3/3600').describe(
@@ -116,7 +119,7 @@ export const schema = z.object({
     .default(250)
     .describe('passwords that may wait to be verified or hashed in one process; more are answered 503'),
   LOCKOUT: lockout.describe(
-    'wrong passwords of a user before a lockout, its first and its longest delay in seconds; it doubles in between',
+    'wrong passwords for a name (or on a known device) before a lockout, its first and its longest delay in seconds; it doubles in between',
   ),
   SIGNING_ALG: z.enum(['ES256', 'EdDSA', 'RS256']).default('ES256').describe('algorithm of new signing keys'),
   SIGNING_KEY_LEAD: seconds(900).describe('a signing key is published this long before it signs, seconds'),

@@ -1,6 +1,7 @@
 // Devices: where a user's sessions live. The client names a device by `device_id`; the row's own id is ours.
 import type { Knex } from 'knex';
 import { z } from 'zod';
+import { cutText } from '../lib/cut_text.ts';
 import { newId } from '../lib/ids.ts';
 import { type Db, isText, present, rows } from './db.ts';
 import { isLiveSql } from './sessions.ts';
@@ -15,6 +16,10 @@ export interface Device {
   name: string | null;
   app_version: string | null;
   push_token: string | null;
+  /** Digest of the secret by which the device is known, see known_devices.ts. */
+  secret_digest: string | null;
+  /** Digest of the password hash that the user had when the secret was given. */
+  secret_proof: string | null;
   last_seen_at: Date;
   created_at: Date;
 }
@@ -29,28 +34,40 @@ const text = (max: number) =>
 /** A device's name as people give it: 1 to 100 characters. */
 export const deviceName = text(100).min(1);
 
-/** What a login may say of its device (DESIGN, section 6). */
+// A description is for people who read it in a list. No login fails for it: what cannot be kept of it is left out.
+const description = (max: number) =>
+  z
+    .string()
+    .transform(
+      (value) => cutText(value.slice(0, 20 * max).replace(/[\p{Cc}\p{Cs}\uFFFD]/gu, ''), max) || undefined,
+    );
+
+/** What a login may say of its device. */
 export const deviceParameters = z.object({
   device_id: text(200).min(1).optional(),
-  device_name: deviceName.optional(),
-  platform: text(50).optional(),
-  app_version: text(50).optional(),
+  device_secret: z.string().optional(),
+  device_name: description(100).optional(),
+  platform: description(50).optional(),
+  app_version: description(50).optional(),
   push_token: text(4096).optional(),
 });
 
 export type DeviceParameters = z.output<typeof deviceParameters>;
 
 // By name, because they stand in prepared statements.
-const columns = 'id, user_id, device_id, platform, name, app_version, push_token, last_seen_at, created_at';
+const columns =
+  'id, user_id, device_id, platform, name, app_version, push_token, secret_digest, secret_proof, last_seen_at, created_at';
 
 const noteSql = `
   insert into devices (${columns})
-  values (:id, :user_id, :device_id, :platform, :name, :app_version, :push_token, :now, :now)
+  values (:id, :user_id, :device_id, :platform, :name, :app_version, :push_token, :secret_digest, :secret_proof, :now, :now)
   on conflict (user_id, device_id) do update set
     name = coalesce(devices.name, excluded.name),
     platform = coalesce(excluded.platform, devices.platform),
     app_version = coalesce(excluded.app_version, devices.app_version),
     push_token = coalesce(excluded.push_token, devices.push_token),
+    secret_digest = coalesce(excluded.secret_digest, devices.secret_digest),
+    secret_proof = coalesce(excluded.secret_proof, devices.secret_proof),
     last_seen_at = excluded.last_seen_at
   returning ${columns}`;
 
@@ -62,13 +79,13 @@ const findByName = statement<Device>(
 );
 
 /**
- * Registers the device of a login, or refreshes what is known of it. A name that the user gave it stays. Null when the
- * client did not name a device.
+ * Registers the device of a login, or refreshes what is known of it. A name that the user gave it stays. `secret` is
+ * what the device is known by from now on. Null when the client did not name a device.
  */
 export async function registerDevice(
   db: Db,
   user_id: string,
-  given: DeviceParameters,
+  given: DeviceParameters & { secret?: Pick<Device, 'secret_digest' | 'secret_proof'> },
   at?: Date,
 ): Promise<Device | null> {
   if (!given.device_id) return null;
@@ -80,6 +97,8 @@ export async function registerDevice(
     platform: given.platform ?? null,
     app_version: given.app_version ?? null,
     push_token: given.push_token ?? null,
+    secret_digest: given.secret?.secret_digest ?? null,
+    secret_proof: given.secret?.secret_proof ?? null,
   };
   const [device] = at
     ? await rows<Device>(db, noteSql, { ...values, now: present(db, at) })
@@ -93,7 +112,7 @@ export async function findDevice(db: Db, user_id: string, id: string): Promise<D
 }
 
 /** The device that this user has logged in on under the name which its client gives it, or null. */
-export async function findKnownDevice(db: Db, user_id: string, device_id: string): Promise<Device | null> {
+export async function findNamedDevice(db: Db, user_id: string, device_id: string): Promise<Device | null> {
   if (!isText(device_id)) return null;
   const [device] = await findByName(db, { user_id, device_id });
   return device ?? null;

@@ -8,9 +8,10 @@ export interface Lockout {
   /**
    * Counts a try as a failure, before anybody knows whether it is one: of a hundred at once, no more get through than
    * one after the other. From the last allowed failure on it locks as well, and refuses whoever was not the first to.
+   * The function that it gives takes the try back: it was no failure, and everything is as if it had not been.
    */
-  count: (...key: string[]) => Promise<void>;
-  /** The password was right: there was no failure, and what was before is forgotten. */
+  count: (...key: string[]) => Promise<() => Promise<void>>;
+  /** What was before is forgotten. Only for keys that strangers do not count by: they would see that it happened. */
   clear: (...key: string[]) => Promise<void>;
 }
 
@@ -30,11 +31,24 @@ export function createLockout(store: LimitStore, settings: Settings): Lockout {
     },
     async count(...key) {
       const id = keyOf(key);
+      const forgive = async () => {
+        const { consumedPoints } = await failures.reward(id);
+        // A counter at nothing would still remember when it began.
+        if (consumedPoints <= 0) await failures.delete(id);
+      };
       const { consumedPoints } = await failures.penalty(id);
-      if (consumedPoints < settings.failures) return;
+      if (consumedPoints < settings.failures) return forgive;
       const customDuration = lockDelay(consumedPoints, settings);
-      // Whoever comes second has not tried anything, so the delay must not grow by it.
-      await refusing(lock.consume(id, 1, { customDuration }), () => failures.reward(id));
+      try {
+        await refusing(lock.consume(id, 1, { customDuration }));
+      } catch (error) {
+        // A second one has not tried anything, so the delay must not grow by it.
+        await forgive().catch(() => {});
+        throw error;
+      }
+      return async () => {
+        await Promise.all([forgive(), lock.delete(id)]);
+      };
     },
     async clear(...key) {
       await Promise.all([failures.delete(keyOf(key)), lock.delete(keyOf(key))]);

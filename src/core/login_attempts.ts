@@ -1,13 +1,14 @@
 // Trying a password, wherever that is: the limits first, then the hash. Nothing else in the server verifies passwords.
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
+import { networkOf } from '../lib/network.ts';
 import type { AuditBatch, EventType, Origin } from './audit.ts';
 import { type Authentication, authenticate } from './credentials.ts';
 import type { Db } from './db.ts';
-import { findKnownDevice } from './devices.ts';
+import { type DeviceProof, findKnownDevice } from './known_devices.ts';
 import { nameKey } from './names.ts';
 import { requireRoomToHash } from './passwords.ts';
-import type { RateLimits } from './rate_limits.ts';
+import { givingBack, type RateLimits } from './rate_limits.ts';
 import { findUserByLogin, type User } from './users.ts';
 
 /** What trying a password needs of the services. */
@@ -23,37 +24,48 @@ export interface LoginAttempt {
   /** Whom that means, when it has been looked up already. */
   user?: User | null;
   password: string;
-  /** What the client calls the device. */
-  device_id?: string | undefined;
+  /** What shows that the user has logged in there before. */
+  device?: DeviceProof;
   client_id: string | null;
   origin: Origin;
 }
 
-/**
- * Verifies a name and a password under the limits of {@link attemptPassword}. A name that nobody has is counted like
- * a user, so that a refusal does not tell who exists.
- */
-export async function attemptLogin(services: Guarded, attempt: LoginAttempt): Promise<Authentication> {
-  const { db } = services;
-  const { login, password, device_id, client_id, origin } = attempt;
-  const user = attempt.user === undefined ? await findUserByLogin(db, login) : attempt.user;
-  // For nobody the same question is asked, so that time does not tell.
-  const device = device_id ? await findKnownDevice(db, user?.id ?? newId(), device_id) : null;
-  const who = user ? userOnDevice(user.id, device?.id ?? null) : ['name', nameKey(login)];
-  return await attemptPassword(services, { who, user, password, event: 'login_failed', client_id, origin });
-}
+/** What an attempt came to, and the known device or browser that it was made on, if any. */
+export type LoginResult = Authentication & { known: string | null };
 
 /**
- * By what a user's failures are counted. By the user and not by the name that was typed, or everybody with an e-mail
- * address would have two counters; who guesses that a name and an address are one user's can therefore find it out,
- * ten failures a guess. A device that has logged in before counts for itself, so that strangers cannot lock it out.
+ * Verifies a name and a password under the limits of {@link attemptPassword}. Failures are counted by the name that was
+ * typed, whether anybody has it or not: by no order of attempts does a refusal tell who exists, or that two names are
+ * one user's. A device that is known counts for itself, so that strangers cannot lock it out.
  */
-export function userOnDevice(user_id: string, device: string | null): string[] {
-  return ['user', user_id, device ?? ''];
+export async function attemptLogin(services: Guarded, attempt: LoginAttempt): Promise<LoginResult> {
+  const { db } = services;
+  const { login, password, device = {}, client_id, origin } = attempt;
+  const user = attempt.user === undefined ? await findUserByLogin(db, login) : attempt.user;
+  // For nobody the same question is asked, so that time does not tell.
+  const known = await findKnownDevice(db, user ?? { id: newId(), password_hash: null }, device);
+  const who = known === null ? (['name', nameKey(login)] as const) : onKnownDevice(known);
+  const result = await attemptPassword(services, {
+    who,
+    user,
+    password,
+    event: 'login_failed',
+    client_id,
+    origin,
+  });
+  return { ...result, known };
+}
+
+/** By what failures are counted: a name, which strangers may type as well, or a device or session that they do not have. */
+export type Counted = readonly ['name' | 'known', string];
+
+/** By what the failures of a known device, a browser or a session are counted. */
+export function onKnownDevice(id: string): Counted {
+  return ['known', id];
 }
 
 export interface PasswordAttempt {
-  who: string[];
+  who: Counted;
   user: User | null;
   password: string;
   /** What to record when it fails. */
@@ -65,8 +77,8 @@ export interface PasswordAttempt {
 
 /**
  * Verifies a password, unless there were too many wrong ones: refuses with `rate_limited`, and then neither hashes nor
- * lets on whether it would have been right. Failures count by `who`, whatever the password is asked for, and more
- * strictly by `who` and address.
+ * lets on whether it would have been right. Failures count by `who`, more strictly by `who` and network, and, where a name
+ * was typed, by network alone, so that one password is not tried on everybody.
  */
 export async function attemptPassword(
   services: Guarded,
@@ -97,15 +109,28 @@ async function verifyWithinLimits(
   { db, limits }: Guarded,
   { who, user, password, origin }: Pick<PasswordAttempt, 'who' | 'user' | 'password' | 'origin'>,
 ): Promise<Authentication> {
-  const where = [...who, origin.ip ?? ''];
   // First, so that an attempt which is not looked at does not count.
   requireRoomToHash();
+  const network = networkOf(origin.ip);
+  const isKnown = who[0] === 'known';
+  if (!isKnown) await limits.loginAddress.check(network);
   await limits.lockout.check(...who);
-  await limits.password.consume(...where);
-  await limits.lockout.count(...who);
-  const result = await authenticate(db, user, password);
+  const { forgive, unlock } = await countTry(limits, who, network);
+  const takeBack = async () => {
+    await Promise.all([forgive(), unlock()]);
+  };
+  const result = await givingBack(takeBack, () => authenticate(db, user, password));
   if (result.outcome !== 'refused') {
-    await Promise.all([limits.lockout.clear(...who), limits.password.forgive(...where)]);
-  }
+    // Earlier failures of a name stay: a stranger would see by their absence that the owner has logged in.
+    await (isKnown ? Promise.all([forgive(), limits.lockout.clear(...who)]) : takeBack());
+  } else if (!isKnown) await limits.loginAddress.count(network);
   return result;
+}
+
+// Counts a try as a failure before anybody knows whether it is one; gives what takes it back.
+async function countTry(limits: RateLimits, who: Counted, network: string) {
+  const forgive = () => limits.password.forgive(...who, network);
+  await limits.password.consume(...who, network);
+  const unlock = await givingBack(forgive, () => limits.lockout.count(...who));
+  return { forgive, unlock };
 }

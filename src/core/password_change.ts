@@ -4,14 +4,19 @@ import { AppError } from '../lib/errors.ts';
 import { type Origin, recordEvents } from './audit.ts';
 import { type Db, present } from './db.ts';
 import { type Begun, beginEndingAll, endRest } from './end_many.ts';
-import { attemptPassword, type Guarded, userOnDevice } from './login_attempts.ts';
+import { stayKnown } from './known_devices.ts';
+import { attemptPassword, type Guarded, onKnownDevice } from './login_attempts.ts';
 import { isBrowserSession } from './oidc_models.ts';
 import { requireStrongPassword } from './password_policy.ts';
 import { hashPassword, requireRoomToHash } from './passwords.ts';
+import { counted } from './rate_limits.ts';
 import { findUserSession } from './session_list.ts';
 import { findUser, isActive, lockUser, type User } from './users.ts';
 
-export type Asker = { session_id: string } | { browser_session: string };
+export type Asker =
+  | { session_id: string }
+  /** With the secrets by which the browser is known. */
+  | { browser_session: string; browser: string[] };
 
 export interface PasswordChange {
   user_id: string;
@@ -36,12 +41,15 @@ export async function changePassword(services: Guarded, change: PasswordChange):
   // First, because it costs nothing: nobody uses up the attempts of an hour on passwords that are too short.
   await requireStrongPassword(change.new_password, user);
   requireRoomToHash();
-  await limits.passwordChange.consume(user.id);
+  return await counted(limits.passwordChange, [user.id], () => proveAndReplace(services, change));
+}
+
+async function proveAndReplace(services: Guarded, change: PasswordChange): Promise<number> {
   for (let round = 0; round < 2; round += 1) {
     const proved = await proveCurrentPassword(services, change);
     const password_hash = await hashPassword(change.new_password);
-    const begun = await db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
-    if (begun) return await endRest(db, begun);
+    const begun = await services.db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
+    if (begun) return await endRest(services.db, begun);
     // Another change was quicker, and the second round refuses; or a login has replaced an outdated hash of the same
     // password, and the second round finds it right.
   }
@@ -54,9 +62,9 @@ async function proveCurrentPassword(
   { user_id, asker, current_password, origin }: PasswordChange,
 ): Promise<string | null> {
   const user = await requireUser(services.db, user_id);
-  const { device, client_id, session_id } = await requireAsker(services.db, user_id, asker);
+  const { place, client_id, session_id } = await requireAsker(services.db, user_id, asker);
   const result = await attemptPassword(services, {
-    who: userOnDevice(user_id, device),
+    who: onKnownDevice(place),
     user,
     password: current_password,
     event: 'password_change_failed',
@@ -79,13 +87,18 @@ async function replacePassword(
   const user = await lockUser(tx, user_id);
   if (!user || !(await isActive(tx, user))) throw new AppError('invalid_token');
   // Whoever was logged out meanwhile (somebody ended everything, from fear of a thief) changes nothing any more.
-  const { session_id, browser_session, client_id } = await requireAsker(tx, user_id, asker);
+  const { session_id, browser_session, client_id, device } = await requireAsker(tx, user_id, asker);
   if (user.password_hash !== proved) return null;
   await tx<User>('users')
     .where({ id: user_id })
     .update({ password_hash, updated_at: present(tx) } as never)
     .increment('token_version', 1);
   const by = { actor: 'user', actor_id: user_id, origin } as const;
+  await stayKnown(
+    tx,
+    { id: user_id, password_hash },
+    { device, browser: 'browser' in asker ? asker.browser : [] },
+  );
   await recordEvents(tx, [
     { type: 'password_changed', user_id, session_id, client_id, actor: 'user', actor_id: user_id, ...origin },
   ]);
@@ -98,20 +111,21 @@ interface KnownAsker {
   /** The browser in which the asking session was opened, or which asks itself. */
   browser_session: string | null;
   client_id: string | null;
-  /** What failures are counted by: a place that has been logged in before. */
   device: string | null;
+  /** What failures are counted by: the device, or else what was logged in. */
+  place: string;
 }
 
 async function requireAsker(db: Db, user_id: string, asker: Asker): Promise<KnownAsker> {
   if ('browser_session' in asker) {
     const { browser_session } = asker;
     if (!(await isBrowserSession(db, user_id, browser_session))) throw new AppError('invalid_token');
-    return { session_id: null, browser_session, client_id: null, device: browser_session };
+    return { session_id: null, browser_session, client_id: null, device: null, place: browser_session };
   }
   const session = await findUserSession(db, user_id, asker.session_id);
   if (!session || session.ended_at || session.is_expired) throw new AppError('invalid_token');
   const { id, browser_session, client_id, device_id } = session;
-  return { session_id: id, browser_session, client_id, device: device_id };
+  return { session_id: id, browser_session, client_id, device: device_id, place: device_id ?? id };
 }
 
 async function requireUser(db: Db, id: string): Promise<User> {

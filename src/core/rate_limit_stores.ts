@@ -24,9 +24,15 @@ export interface LimitStore {
   close: () => Promise<void>;
 }
 
+/** Counts in this process. */
+export const memoryStore: LimitStore = {
+  open: (options) => new BoundedMemory(options),
+  close: async () => {},
+};
+
 /** Opens the store that `where` names: `memory`, `database` or a `redis://` URL. */
 export async function openLimitStore(db: Db, where: string, log: Log): Promise<LimitStore> {
-  if (where === 'memory') return { open: (options) => new RateLimiterMemory(options), close: async () => {} };
+  if (where === 'memory') return memoryStore;
   if (where === 'database') return { open: (options) => openInPostgres(db, options), close: async () => {} };
   return await openRedis(where, log);
 }
@@ -83,7 +89,7 @@ async function openRedis(url: string, log: Log): Promise<LimitStore> {
         storeClient: client,
         useRedisPackage: true,
         rejectIfRedisNotReady: true,
-        insuranceLimiter: new RateLimiterMemory(options),
+        insuranceLimiter: new BoundedMemory(options),
       }),
     // Nothing that is still under way is worth waiting for.
     close: async () => client.destroy(),
@@ -95,17 +101,51 @@ export function keyOf(parts: string[]): string {
   return digest(JSON.stringify(parts));
 }
 
-/** Awaits the library's answer; a refusal becomes `rate_limited` with the seconds to wait, after `undo`. */
-export async function refusing(
-  answer: Promise<RateLimiterRes>,
-  undo: () => Promise<unknown> = async () => {},
-): Promise<void> {
+/** Awaits the library's answer; a refusal becomes `rate_limited` with the seconds to wait. */
+export async function refusing(answer: Promise<RateLimiterRes>): Promise<void> {
   try {
     await answer;
   } catch (refusal) {
     if (!(refusal instanceof RateLimiterRes)) throw refusal;
-    await undo();
     const retryAfter = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
     throw new AppError('rate_limited', undefined, { retryAfter });
+  }
+}
+
+/** Keys of one counter that a process remembers, of about 600 bytes each. */
+const maxKeys = 25_000;
+
+/**
+ * Counters in memory, of which strangers cannot make without end: of too many, the one that was used least recently goes.
+ * To have a name's failures forgotten that way costs as many failed logins, each with its hash, from some 250 networks.
+ */
+class BoundedMemory extends RateLimiterMemory {
+  readonly #used = new Set<string>();
+
+  override consume(key: string | number, points?: number, options?: object): Promise<RateLimiterRes> {
+    this.#note(String(key));
+    return super.consume(key, points, options);
+  }
+
+  override penalty(key: string | number, points?: number, options?: object): Promise<RateLimiterRes> {
+    this.#note(String(key));
+    return super.penalty(key, points, options);
+  }
+
+  override reward(key: string | number, points?: number, options?: object): Promise<RateLimiterRes> {
+    this.#note(String(key));
+    return super.reward(key, points, options);
+  }
+
+  override delete(key: string | number): Promise<boolean> {
+    this.#used.delete(String(key));
+    return super.delete(key);
+  }
+
+  #note(key: string): void {
+    this.#used.delete(key);
+    this.#used.add(key);
+    const [oldest] = this.#used;
+    if (this.#used.size > maxKeys && oldest !== undefined) void this.delete(oldest);
   }
 }

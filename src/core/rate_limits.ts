@@ -4,7 +4,7 @@ import type { Allowance, RateLimitSettings } from '../../config/rate_limits.ts';
 import type { Log } from '../lib/log.ts';
 import type { Db } from './db.ts';
 import { createLockout, type Lockout } from './lockout.ts';
-import { keyOf, type LimitStore, openLimitStore, refusing } from './rate_limit_stores.ts';
+import { keyOf, type LimitStore, memoryStore, openLimitStore, refusing } from './rate_limit_stores.ts';
 
 export interface Limit {
   /** Counts one attempt; refuses with `rate_limited` and the seconds to wait when there were too many. */
@@ -13,13 +13,27 @@ export interface Limit {
   forgive: (...key: string[]) => Promise<void>;
 }
 
+/** Counts failures alone, after each: what succeeds costs nothing, however much of it there is at once. */
+export interface Budget {
+  /** Refuses with `rate_limited` and the seconds to wait when it is used up. */
+  check: (...key: string[]) => Promise<void>;
+  /** Counts a failure, and says how many there have been. */
+  count: (...key: string[]) => Promise<number>;
+}
+
 export interface RateLimits {
-  /** Wrong passwords per user and address. Counted before hashing, so that a burst does not get through. */
+  /** Wrong passwords per name (or known device) and network. Counted before hashing, so that a burst does not get through. */
   password: Limit;
-  /** Wrong passwords per user, wherever they come from. */
+  /** Wrong passwords per name or known device, wherever they come from. */
   lockout: Lockout;
+  /** Wrong passwords per network, whatever the names. */
+  loginAddress: Budget;
+  /** Failed authentications of clients, per network and client. */
+  clientAuth: Budget;
   /** Attempts to change a password, per user. */
   passwordChange: Limit;
+  /** Attempts to take another username, per user. */
+  usernameChange: Limit;
   /** Rotations per session. Retries are free. */
   refresh: Limit;
   /** User codes of the device flow that nobody was given, per address. */
@@ -43,6 +57,12 @@ const fetches: Allowance = { points: 30, seconds: 60 };
 /** Each may hold a connection for 2.5 seconds, and be a request to somebody who has not asked for it. */
 const fetchesInAll: Allowance = { points: 600, seconds: 60 };
 
+/** Each attempt tells whether a name is taken. */
+const usernameChanges: Allowance = { points: 10, seconds: 3_600 };
+
+/** A client that was set up wrongly is heard again after minutes; secrets of 128 bits would bear any number. */
+export const failedClients: Allowance = { points: 20, seconds: 300 };
+
 /** Opens the limits; `off` counts nothing. */
 export async function openRateLimits(db: Db, settings: RateLimitSettings, log: Log): Promise<RateLimits> {
   if (settings.store === 'off') return unlimited;
@@ -50,7 +70,11 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
   return {
     password: openLimit(store, 'password', settings.password),
     lockout: createLockout(store, settings.lockout),
+    loginAddress: openBudget(store, 'login_address', settings.loginAddress),
+    // Of this process alone: whether a client may go on is asked by every refresh and introspection.
+    clientAuth: openBudget(memoryStore, 'client_auth', failedClients),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
+    usernameChange: openLimit(store, 'username_change', usernameChanges),
     refresh: openLimit(store, 'refresh', settings.refresh),
     userCode: openLimit(store, 'user_code', wrongUserCodes),
     fetch: openLimit(store, 'fetch', fetches),
@@ -61,10 +85,14 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
 
 const pass = async () => {};
 const noLimit: Limit = { consume: pass, forgive: pass };
+const noBudget: Budget = { check: pass, count: async () => 0 };
 const unlimited: RateLimits = {
   password: noLimit,
-  lockout: { check: pass, count: pass, clear: pass },
+  lockout: { check: pass, count: async () => pass, clear: pass },
+  loginAddress: noBudget,
+  clientAuth: noBudget,
   passwordChange: noLimit,
+  usernameChange: noLimit,
   refresh: noLimit,
   userCode: noLimit,
   fetch: noLimit,
@@ -82,4 +110,51 @@ function openLimit(store: LimitStore, keyPrefix: string, { points, seconds }: Al
       await limiter.reward(keyOf(key));
     },
   };
+}
+
+function openBudget(store: LimitStore, keyPrefix: string, { points, seconds }: Allowance): Budget {
+  const limiter = store.open({ keyPrefix, points, duration: seconds });
+  return {
+    async check(...key) {
+      const spent = await limiter.get(keyOf(key));
+      if (spent && spent.consumedPoints >= points && spent.msBeforeNext > 0)
+        await refusing(Promise.reject(spent));
+    },
+    async count(...key) {
+      return (await limiter.penalty(keyOf(key))).consumedPoints;
+    },
+  };
+}
+
+/**
+ * Does `work` as one attempt that `limit` counts. An attempt that fails by no fault of the caller is given back: after
+ * an outage, clients that came again as `Retry-After` told them must not be refused for it.
+ */
+export async function counted<Result>(
+  limit: Limit,
+  key: string[],
+  work: () => Promise<Result>,
+): Promise<Result> {
+  await limit.consume(...key);
+  return await givingBack(() => limit.forgive(...key), work);
+}
+
+/** Does `work`, and undoes with `giveBack` what was counted for it when it fails by no fault of the caller. */
+export async function givingBack<Result>(
+  giveBack: () => Promise<unknown>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    // Where the counters are away as well, they have not kept the attempt, or keep it until its time is over.
+    if (!isRefusal(error)) await giveBack().catch(() => {});
+    throw error;
+  }
+}
+
+// What the caller is refused for has a status of 4xx, in our errors and in the engine's.
+function isRefusal(error: unknown): boolean {
+  const { status } = error as { status?: unknown };
+  return typeof status === 'number' && status >= 400 && status < 500;
 }

@@ -26,6 +26,7 @@ export async function forgetSome(db: Db, user_id: string): Promise<boolean> {
   const forgotten = [
     await db('sessions').whereIn('id', used).update({ device_id: null, ip: null, user_agent: null }),
     await db('devices').whereIn('id', unused).delete(),
+    await db('known_browsers').where({ user_id }).delete(),
     await db('consents').where({ user_id }).whereIn('client_id', clients).delete(),
     await db('oidc_models').where({ user_id }).whereIn('id', records).delete(),
   ];

@@ -13,6 +13,8 @@ const secretNames = new Set([
   'secret',
   'secrets',
   'clientsecret',
+  'devicesecret',
+  'secretdigest',
   'clientassertion',
   'accesstoken',
   'refreshtoken',

@@ -20,6 +20,7 @@ import { renderLoggedOut } from '../pages/logout.ts';
 import { showAccount } from './account_view.ts';
 import { findVisitor, forgetVisitor, logInVisitor, type Visitor } from './browser.ts';
 import { browserSecret, presentedSecret } from './cookies.ts';
+import { readDeviceCookie } from './device_cookie.ts';
 import {
   brandOf,
   csrfToken,
@@ -175,7 +176,7 @@ async function setPassword(visit: Visit): Promise<void> {
   try {
     await changePassword(services, {
       user_id: visitor.user.id,
-      asker: { browser_session: visitor.id },
+      asker: { browser_session: visitor.id, browser: readDeviceCookie(services, ctx) },
       current_password: field(ctx, 'current_password'),
       new_password: field(ctx, 'new_password'),
       origin,

@@ -1,7 +1,8 @@
 // The lean path of a login by password: a first-party client with a name or a secret, tokens for our own API that are
 // bound to nothing, no ID token. What the password comes to is said here, since trying it twice would count twice.
 import type { Context } from 'koa';
-import { type DeviceParameters, deviceParameters, registerDevice } from '../core/devices.ts';
+import { type DeviceParameters, deviceParameters } from '../core/devices.ts';
+import { registerKnownDevice } from '../core/known_devices.ts';
 import { attemptLogin, type LoginAttempt } from '../core/login_attempts.ts';
 import { describeReason, wrongCredentials } from '../core/refusals.ts';
 import type { Registered } from '../core/registry.ts';
@@ -75,21 +76,21 @@ async function logIn(
   openToPages(ctx);
   ctx.state.route = '/token';
   const { client_id } = plan.known.client;
-  const { device_id } = plan.device;
-  const attempt = { ...given, device_id, client_id, origin: originOf(ctx) };
+  const attempt = { ...given, device: plan.device, client_id, origin: originOf(ctx) };
   const result = await attemptLogin(services, attempt);
   if (result.outcome === 'refused') throw new AppError('invalid_grant', wrongCredentials);
   if (result.outcome === 'inactive') throw overtakenBy(result.user);
-  return await openPlainSession(services, ctx, plan, result.user);
+  return await openPlainSession(services, ctx, plan, result);
 }
 
 async function openPlainSession(
   services: Services,
   ctx: Context,
   { known, scopes, granted, device }: Plan,
-  user: User,
+  { user, known: known_device }: { user: User; known: string | null },
 ): Promise<object> {
   const { db, config, clock } = services;
+  const registered = await registerKnownDevice(db, user, device, known_device);
   const { client } = known;
   const id = newId();
   const scope = scopes.join(' ');
@@ -99,7 +100,7 @@ async function openPlainSession(
     proved_hash: user.password_hash,
     proved_epoch: user.session_epoch,
     client_id: client.client_id,
-    device_id: (await registerDevice(db, user.id, device))?.id ?? null,
+    device_id: registered?.id ?? null,
     grant_payload: {
       openid: { scope },
       ...(granted.length > 0 ? { resources: { [config.resource]: granted.join(' ') } } : {}),
@@ -118,7 +119,8 @@ async function openPlainSession(
     origin: originOf(ctx),
   });
   if (!session) throw await overtaken(services, user.id);
-  return tokensOf(services, known, { ...user, ...session });
+  const more = registered ? { device_secret: registered.secret } : {};
+  return tokensOf(services, known, { ...user, ...session }, more);
 }
 
 // Something happened to the user while the password was being verified: a ban, a change of the password, a logout

@@ -11,8 +11,16 @@ import { grantableOf, oidcScopes, words } from './resources.ts';
 /** A session as its tokens are made of it. */
 export type PlainSession = Refreshed & { id: string; generation: number };
 
-/** The token response of a plain session (RFC 6749, 5.1); with a refresh token when the client may refresh. */
-export function tokensOf(services: Services, known: Registered, session: PlainSession): object {
+/**
+ * The token response of a plain session (RFC 6749, 5.1), with a refresh token when the client may refresh, and with what is
+ * `more` to say of the login.
+ */
+export function tokensOf(
+  services: Services,
+  known: Registered,
+  session: PlainSession,
+  more: object = {},
+): object {
   const { config, keys, keyring, clock } = services;
   const { client } = known;
   const { resource } = session.token_payload as { resource: string };
@@ -37,6 +45,7 @@ export function tokensOf(services: Services, known: Registered, session: PlainSe
     ...(refreshes ? { refresh_token: mintRefreshToken(keyring, session, session.generation) } : {}),
     scope,
     token_type: 'Bearer',
+    ...more,
     ...(refreshes
       ? {
           refresh_token_expires_in: Math.max(0, Math.floor((ends - now) / 1000)),

@@ -3,7 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { errors, type Grant, type TokenEndpointGrantContext } from 'oidc-provider';
 import * as grants from 'oidc-provider/lib/helpers/grants.js';
 import type { Db } from '../core/db.ts';
-import { type DeviceParameters, deviceParameters, registerDevice } from '../core/devices.ts';
+import { type DeviceParameters, deviceParameters } from '../core/devices.ts';
+import { registerKnownDevice } from '../core/known_devices.ts';
 import { attemptLogin } from '../core/login_attempts.ts';
 import type { Services } from '../core/services.ts';
 import { openSession, type SessionWithUser } from '../core/sessions.ts';
@@ -41,16 +42,14 @@ export async function passwordGrant(services: Services, ctx: Context): Promise<v
   const certificate = grants.checkMtlsCert(provider, ctx);
   await grants.resolveRequestedResources(provider, ctx);
   const scopes = requestedScopes(ctx);
-  const user = await verifyCredentials(services, ctx, {
-    login: username,
-    password,
-    device_id: device.device_id,
-  });
+  const { user, known } = await verifyCredentials(services, ctx, { login: username, password, device });
   requireRole(user, scopes);
   await grants.checkDpopReplay(provider, ctx, dPoP, ctx.oidc.client.clientId);
   const binding = bindingOf(dPoP, certificate);
-  const session = await login(services, ctx, user, { scopes, device, binding });
+  const registered = await registerKnownDevice(services.db, user, device, known);
+  const session = await login(services, ctx, user, { scopes, device_id: registered?.id ?? null, binding });
   await answer(ctx, session, binding);
+  if (registered) ctx.body = { ...(ctx.body as object), device_secret: registered.secret };
 }
 
 /** What the tokens of a login are bound to: the key of a DPoP proof, or the certificate of the connection. */
@@ -94,11 +93,11 @@ function requestedScopes(ctx: Context): string[] {
 async function verifyCredentials(
   services: Services,
   ctx: Context,
-  given: { login: string; password: string; device_id: string | undefined },
-): Promise<User> {
+  given: { login: string; password: string; device: DeviceParameters },
+): Promise<{ user: User; known: string | null }> {
   const { clientId: client_id } = ctx.oidc.client;
   const result = await limited(attemptLogin(services, { ...given, client_id, origin: originOf(ctx) }));
-  if (result.outcome === 'authenticated') return result.user;
+  if (result.outcome === 'authenticated') return result;
   const user = result.outcome === 'inactive' ? result.user : null;
   throw invalidGrant(
     'wrong username or password',
@@ -114,7 +113,7 @@ function requireRole(user: User, scopes: string[]): void {
 
 interface Login {
   scopes: string[];
-  device: DeviceParameters;
+  device_id: string | null;
   binding: Binding;
 }
 
@@ -122,20 +121,19 @@ async function login(
   services: Services,
   ctx: Context,
   user: User,
-  { scopes, device, binding }: Login,
+  { scopes, device_id, binding }: Login,
 ): Promise<SessionWithUser> {
   const { db, config } = services;
   const client = clientRow(ctx.oidc.client);
   const id = newId();
   const grant = buildGrant(ctx, id, user, scopes);
-  const known = await registerDevice(db, user.id, device);
   const opened = await openSession(db, {
     id,
     user_id: user.id,
     proved_hash: user.password_hash,
     proved_epoch: user.session_epoch,
     client_id: client.client_id,
-    device_id: known?.id ?? null,
+    device_id,
     grant_payload: { openid: grant.openid, resources: grant.resources },
     token_payload: tokenPayload(services, ctx, id, { scopes, binding }),
     idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,

@@ -6,6 +6,7 @@ import { attemptLogin } from '../core/login_attempts.ts';
 import type { Services } from '../core/services.ts';
 import { AppError } from '../lib/errors.ts';
 import type { LoginProblem } from '../pages/login.ts';
+import { keepDeviceCookie, readDeviceCookie } from './device_cookie.ts';
 
 interface Typed {
   login: string;
@@ -21,9 +22,11 @@ export async function tryPassword(
 ): Promise<{ user_id: string; proof: string; epoch: number } | { problem: LoginProblem }> {
   const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
   try {
-    const result = await attemptLogin(services, { ...typed, origin });
+    const device = { browser: readDeviceCookie(services, ctx) };
+    const result = await attemptLogin(services, { ...typed, device, origin });
     if (result.outcome === 'authenticated') {
-      const { user } = result;
+      const { user, known } = result;
+      await keepDeviceCookie(services, ctx, user, known);
       return { user_id: user.id, proof: proofOf(user), epoch: user.session_epoch };
     }
     if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };

@@ -34,6 +34,8 @@ testOnStores('a device is made by its first login and known by its next', async 
     name: 'Pixel',
     app_version: '1.0',
     push_token: 'push-1',
+    secret_digest: null,
+    secret_proof: null,
     last_seen_at: at,
     created_at: at,
   };
@@ -136,14 +138,6 @@ test('what a login says of its device has bounds', (t) => {
     { device_id: 'x'.repeat(201) },
     { device_id: 'a\0' },
     { device_id: 7 },
-    { device_name: '' },
-    { device_name: 'a\nb' },
-    { device_name: '\u001b[31m' },
-    { device_name: 'x'.repeat(101) },
-    { platform: 'x'.repeat(51) },
-    { platform: 'a\u0085' },
-    { app_version: 'x'.repeat(51) },
-    { app_version: '\0' },
     { push_token: 'x'.repeat(4097) },
     { push_token: 'a\r\nb' },
   ]) {
@@ -151,4 +145,24 @@ test('what a login says of its device has bounds', (t) => {
   }
   t.false(deviceName.safeParse('').success);
   t.true(deviceName.safeParse('x'.repeat(100)).success);
+});
+
+test('what describes a device is cut to what can be kept of it, and never refused', (t) => {
+  const kept = (device_name: string) => deviceParameters.parse({ device_name }).device_name;
+  t.is(kept(''), undefined);
+  t.is(kept('\0\uFFFD\n'), undefined);
+  t.is(kept('a\nb\u001b[31m\u0085'), 'ab[31m');
+  t.is(kept('x'.repeat(60_000)), 'x'.repeat(100));
+  t.is(kept(`${'x'.repeat(99)}📱`), 'x'.repeat(99), 'by whole characters');
+  t.is(kept(`${'x'.repeat(96)}👍🏽yz`), `${'x'.repeat(96)}👍🏽`);
+  t.is(kept(`${'x'.repeat(97)}👍🏽`), 'x'.repeat(97));
+  t.is(kept(`${'x'.repeat(98)}👍🏽`), 'x'.repeat(98));
+  t.is(kept(`${'x'.repeat(99)}e\u0301`), 'x'.repeat(99));
+  t.is(kept(`e${'\u0301'.repeat(50_000)}`)?.length, 100);
+  const { platform, app_version } = deviceParameters.parse({
+    platform: 'p'.repeat(51),
+    app_version: '1.2\u0000'.repeat(50),
+  });
+  t.deepEqual([platform?.length, app_version?.length], [50, 50]);
+  t.true(deviceName.safeParse(kept('x'.repeat(101))).success);
 });

@@ -24,7 +24,7 @@ async function open(t: ExecutionContext, store: string): Promise<RateLimits> {
   return limits;
 }
 
-async function outcome(guarded: Promise<void>): Promise<string> {
+async function outcome(guarded: Promise<unknown>): Promise<string> {
   try {
     await guarded;
     return 'passed';

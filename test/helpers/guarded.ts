@@ -16,6 +16,7 @@ const log = createLog({ level: 'silent' });
 export const wide: RateLimitSettings = {
   store: 'memory',
   password: { points: 1_000, seconds: 60 },
+  loginAddress: { points: 1_000, seconds: 60 },
   refresh: { points: 1_000, seconds: 60 },
   passwordChange: { points: 1_000, seconds: 60 },
   lockout: { failures: 1_000, firstDelay: 60, longestDelay: 900 },

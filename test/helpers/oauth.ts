@@ -14,6 +14,8 @@ export interface Tokens {
   session_id: string;
   refresh_token_expires_in: number;
   id_token?: string;
+  /** Of a login that named its device. */
+  device_secret?: string;
 }
 
 /** How a client says who it is: a row of ours has only its name. */

@@ -44,7 +44,7 @@ export async function likeness(services: Services, answer: Answer, twin: Twin | 
 }
 
 function waitOf(value: string | undefined): unknown {
-  return value === undefined ? null : /^[1-9]\d{0,2}$/.test(value) ? 'seconds' : value;
+  return value === undefined ? null : /^[1-9]\d{0,3}$/.test(value) ? 'seconds' : value;
 }
 
 // RFC 9701: an answer of introspection that is signed.

@@ -30,16 +30,21 @@ testOnOwnServers('three attempts an hour, of which a weak password is none', inM
 
 const strict = { ...inMemory, LOCKOUT: '3/600/9000', RATE_LIMIT_PASSWORD: '100/60' };
 
-testOnOwnServers('wrong passwords count together at login and at the change', strict, async (t, server) => {
-  const { user, client, tokens } = await signIn(server);
-  const stranger = { password: 'wrong' };
-  t.is((await login(server, user, client, stranger)).status, 400);
-  t.is((await change(server, tokens.access_token, { current_password: 'wrong' })).status, 403);
-  t.is((await login(server, user, client, stranger)).status, 400);
-  assertLimited(t, await login(server, user, client), 600);
-  assertLimited(t, await login(server, { username: user.username.toUpperCase() }, client), 600);
-  assertLimited(t, await change(server, tokens.access_token), 600);
-});
+testOnOwnServers(
+  'wrong passwords count together at login on a device and at the change from there',
+  strict,
+  async (t, server) => {
+    const { user, client, tokens } = await signIn(server, { form: { device_id: 'phone' } });
+    const { device_secret = '' } = tokens;
+    const phone = { device_id: 'phone', device_secret };
+    t.is((await login(server, user, client, { ...phone, password: 'wrong' })).status, 400);
+    t.is((await change(server, tokens.access_token, { current_password: 'wrong' })).status, 403);
+    t.is((await login(server, user, client, { ...phone, password: 'wrong' })).status, 400);
+    assertLimited(t, await login(server, user, client, phone), 600);
+    assertLimited(t, await change(server, tokens.access_token), 600);
+    t.is((await login(server, user, client)).status, 200, 'what fails there locks out nobody else');
+  },
+);
 
 testOnOwnServers(
   'a stranger locks out strangers, not the phone that was there before',
@@ -49,7 +54,9 @@ testOnOwnServers(
     for (let i = 0; i < 3; i += 1) await login(server, user, client, { password: 'wrong' });
     assertLimited(t, await login(server, user, client), 600);
     assertLimited(t, await login(server, user, client, { device_id: 'new' }), 600);
-    t.is((await login(server, user, client, { device_id: 'phone' })).status, 200);
+    assertLimited(t, await login(server, user, client, { device_id: 'phone' }), 600);
+    const { device_secret = '' } = tokens;
+    t.is((await login(server, user, client, { device_id: 'phone', device_secret })).status, 200);
     t.is((await change(server, tokens.access_token)).status, 200);
   },
 );

@@ -59,7 +59,14 @@ const cases: Record<string, Case> = {
   'a banned user and a wrong password': { lean: true, row: { status: 'banned' }, form: { password: 'x' } },
   'a user without a password': { lean: true, row: { password_hash: null } },
   'a device': { lean: true, form: device },
-  'a device with a bad name': { lean: false, form: { ...device, device_name: 'a\u0007b' } },
+  'a device with a bad name': { lean: true, form: { ...device, device_name: 'a\u0007b' } },
+  'a device with a long description': {
+    lean: true,
+    form: { ...device, device_name: 'x'.repeat(300), platform: 'x'.repeat(300), app_version: '\0' },
+  },
+  'a device with an unknown secret': { lean: true, form: { ...device, device_secret: 'x'.repeat(22) } },
+  'a device with a secret that is none': { lean: true, form: { ...device, device_secret: 'a\0b' } },
+  'a secret without a device': { lean: true, form: { device_secret: 'x'.repeat(22) } },
   'a device that is too long': { lean: false, form: { device_id: 'x'.repeat(300) } },
   'the scope account': { lean: true, form: { scope: 'account' } },
   'a scope twice': { form: { scope: 'account account' } },
@@ -169,7 +176,15 @@ async function compare(t: ExecutionContext, pair: Pair, title: string, given: Ca
 }
 
 // What differs from twin to twin, or from second to second.
-const unlike = new Set(['device_id', 'authTime', 'auth_time', 'email', 'email_key']);
+const unlike = new Set([
+  'device_id',
+  'device_secret',
+  'secret_digest',
+  'authTime',
+  'auth_time',
+  'email',
+  'email_key',
+]);
 
 function withoutUnlike(what: object): unknown {
   return JSON.parse(JSON.stringify(what), (name, value) => (unlike.has(name) && value ? 'some' : value));
@@ -194,6 +209,29 @@ testOnStores('both paths count wrong passwords alike, and refuse one too many al
     t.deepEqual(withoutUnlike(lean), withoutUnlike(plain), guess);
   }
   t.is(pair.lean.reached(), 0);
+});
+
+testOnStores('both paths know a device by the secret that either gave it', async (t, store) => {
+  t.timeout(170_000);
+  const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/60' });
+  await furnishTwins(pair.services.db);
+  const known = async (from: App, to: App) => {
+    const user = await makeUser(pair, {});
+    const first = await ask(from, { form: device }, user);
+    for (let i = 0; i < 3; i += 1) await ask(to, { form: { password: 'wrong' } }, user);
+    const { device_secret } = first.body as { device_secret: string };
+    const unknown = await ask(to, { form: device }, user);
+    const again = await ask(to, { form: { ...device, device_secret } }, user);
+    return [first.status, unknown.status, again.status, again.body.device_secret === device_secret];
+  };
+  for (const [from, to] of [
+    [pair.lean, pair.lean],
+    [pair.lean, pair.plain],
+    [pair.plain, pair.lean],
+    [pair.plain, pair.plain],
+  ] as const) {
+    t.deepEqual(await known(from, to), [200, 429, 200, true]);
+  }
 });
 
 testOnStores(
