@@ -16,14 +16,18 @@ interface Output {
 
 const width = 24;
 
-/** Starts telling; `total` is in whatever unit `update` counts. */
-export function startProgress(total: number, output: Output = process.stderr): Progress {
-  const begin = Date.now();
+/** Starts telling; `total` is in whatever unit `update` counts, `clock` in milliseconds. */
+export function startProgress(
+  total: number,
+  output: Output = process.stderr,
+  clock: () => number = Date.now,
+): Progress {
+  const begin = clock();
   const interval = output.isTTY ? 100 : 5_000;
   let next = begin + interval;
   return {
     update(done, note) {
-      const now = Date.now();
+      const now = clock();
       if (now < next) return;
       next = now + interval;
       const part = total > 0 ? Math.min(1, done / total) : 1;

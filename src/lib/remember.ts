@@ -2,19 +2,25 @@
 
 /**
  * Gives what `read` last gave for at least `ms` milliseconds, and for `rest` times as long as it took, so that reading
- * never takes more than a twentieth of the time. Of several who ask at once one reads. A failure is not remembered.
+ * never takes more than a twentieth of the time. Of several who ask at once one reads. A failure is not remembered. `now`
+ * is the clock, in milliseconds.
  */
-export function remember<Value>(read: () => Promise<Value>, ms: number, rest = 20): () => Promise<Value> {
+export function remember<Value>(
+  read: () => Promise<Value>,
+  ms: number,
+  rest = 20,
+  now = () => performance.now(),
+): () => Promise<Value> {
   let known: Promise<Value> | null = null;
   let until = 0;
   return () => {
-    if (known && performance.now() < until) return known;
-    const start = performance.now();
+    if (known && now() < until) return known;
+    const start = now();
     until = Number.POSITIVE_INFINITY;
     known = read().then(
       (value) => {
-        const took = performance.now() - start;
-        until = performance.now() + Math.max(ms, rest * took);
+        const took = now() - start;
+        until = now() + Math.max(ms, rest * took);
         return value;
       },
       (error) => {

@@ -1,19 +1,26 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { startProgress } from '../../src/cli/progress.ts';
 
 function makeOutput(isTTY: boolean, columns = 80) {
   const written: string[] = [];
-  return { written, output: { isTTY, columns, write: (text: string) => written.push(text) } };
+  let time = 0;
+  return {
+    written,
+    output: { isTTY, columns, write: (text: string) => written.push(text) },
+    clock: () => time,
+    pass: (ms: number) => {
+      time += ms;
+    },
+  };
 }
 
 test('at a terminal there is one bar, which is gone in the end', async (t) => {
-  const { written, output } = makeOutput(true);
-  const progress = startProgress(1_000, output);
-  await sleep(120);
+  const { written, output, clock, pass } = makeOutput(true);
+  const progress = startProgress(1_000, output, clock);
+  pass(120);
   progress.update(500, '10 lines, 0 refused');
   progress.update(501, 'too soon after the last one');
-  await sleep(120);
+  pass(120);
   progress.update(1_000, '20 lines, 1 refused');
   progress.finish();
   t.is(written.length, 3);
@@ -28,17 +35,17 @@ test('at a terminal there is one bar, which is gone in the end', async (t) => {
 });
 
 test('the bar fits the terminal', async (t) => {
-  const { written, output } = makeOutput(true, 30);
-  const progress = startProgress(0, output);
-  await sleep(120);
+  const { written, output, clock, pass } = makeOutput(true, 30);
+  const progress = startProgress(0, output, clock);
+  pass(120);
   progress.update(0, 'x'.repeat(100));
   t.is(written[0]?.replace('\r\x1b[K', '').length, 29);
 });
 
 test('elsewhere a short run says nothing at all', async (t) => {
-  const { written, output } = makeOutput(false);
-  const progress = startProgress(10, output);
-  await sleep(120);
+  const { written, output, clock, pass } = makeOutput(false);
+  const progress = startProgress(10, output, clock);
+  pass(120);
   progress.update(5, '10 lines');
   progress.finish();
   t.deepEqual(written, []);

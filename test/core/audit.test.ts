@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AuditEvent,
   createAuditBatch,
@@ -13,6 +12,7 @@ import { firstIdOf, newId } from '../../src/lib/ids.ts';
 import { createLog, type Log } from '../../src/lib/log.ts';
 import { after, origin } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
+import { until } from '../helpers/until.ts';
 
 const log = createLog({ level: 'silent' });
 const at = new Date('2030-01-01T00:00:00.250Z');
@@ -96,9 +96,9 @@ testOnStores('a batch writes when it is told to, each event once', async (t, { d
 
 testOnStores('a batch writes by itself when it is full or when its time has come', async (t, { db }) => {
   const reaches = async (wanted: number) => {
-    const until = Date.now() + 5_000;
-    while ((await db('audit_events')).length < wanted && Date.now() < until) await sleep(5);
-    return (await db('audit_events')).length;
+    const count = async () => (await db('audit_events')).length;
+    await until(async () => (await count()) >= wanted, `${wanted} events are written`);
+    return await count();
   };
   const full = createAuditBatch(db, log, { interval: 60_000, size: 3 });
   for (let i = 0; i < 4; i += 1) full.add(rotation);
@@ -117,7 +117,7 @@ testOnStores(
     const before = Date.now();
     batch.add(rotation);
     const happened = Date.now();
-    await sleep(20);
+    await until(() => Date.now() > happened + 20);
     await batch.close();
     const { created_at } = await db('audit_events').first();
     t.true(created_at.getTime() >= before && created_at.getTime() <= happened);

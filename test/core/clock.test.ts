@@ -8,24 +8,32 @@ import { testOnStores } from '../helpers/stores.ts';
 const log = createLog({ level: 'silent' });
 
 testOnStores('the clock tells the time of the database without asking it', async (t, { db }) => {
+  const begin = performance.now();
   const clock = await openClock(db, log);
+  // It is wrong by half of a round trip at most; on a busy machine that may be long.
+  const slack = 50 + performance.now() - begin;
   t.teardown(clock.close);
   for (let i = 0; i < 3; i += 1) {
     const before = clock.now();
     const theirs = (await readClock(db)).getTime();
     const after = clock.now();
-    t.true(before - 50 <= theirs && theirs <= after + 50, `${before} ${theirs} ${after}`);
+    t.true(before - slack <= theirs && theirs <= after + slack, `${before} ${theirs} ${after}`);
     await sleep(20);
   }
-  t.true(Math.abs(clock.offset()) < 1_000, 'one machine');
+  t.true(Math.abs(clock.offset()) < slack, 'one machine');
 });
 
 testOnStores('the clock goes on without its database', async (t, { db }) => {
   const clock = await openClock(db, log);
+  const outer = performance.now();
   const before = clock.now();
+  const inner = performance.now();
   await db.destroy();
   await sleep(30);
-  t.true(clock.now() >= before + 25 && clock.now() < before + 10_000);
+  const least = performance.now() - inner;
+  const passed = clock.now() - before;
+  const most = performance.now() - outer;
+  t.true(passed > least - 5 && passed < most + 5, `${passed} ms, of ${least} to ${most}`);
   clock.close();
 });
 

@@ -1,5 +1,4 @@
 // DESIGN, section 3: the user's row before any session row. Held against Postgres, where rows are locked one by one.
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { Knex } from 'knex';
 import { rows } from '../../src/core/db.ts';
@@ -11,19 +10,17 @@ import { lockUser } from '../../src/core/users.ts';
 import { makeClient, newSession, openTestSession, present } from '../helpers/builders.ts';
 import { makeStore } from '../helpers/stores.ts';
 import { openNodes } from '../helpers/tables.ts';
+import { until } from '../helpers/until.ts';
 
 /** Waits until some statement on this database waits for a lock. */
-async function untilSomebodyWaits(db: Knex): Promise<boolean> {
-  const end = Date.now() + 10_000;
-  while (Date.now() < end) {
+async function untilOneWaits(db: Knex): Promise<void> {
+  await until(async () => {
     const waiting = await rows(
       db,
       "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
     );
-    if (waiting.length > 0) return true;
-    await sleep(5);
-  }
-  return false;
+    return waiting.length > 0;
+  }, 'a statement waits for a lock');
 }
 
 const works: Record<string, (db: Knex, session: Session) => Promise<unknown>> = {
@@ -50,11 +47,12 @@ for (const [title, work] of Object.entries(works)) {
     const holding = await store.db.transaction();
     t.teardown(() => holding.rollback());
     await lockUser(holding, session.user_id);
-    const done = work(other, session);
-    t.true(await untilSomebodyWaits(store.db), 'it waits for the user');
     const { id } = session;
-    await t.notThrowsAsync(holding('sessions').where({ id }).forUpdate().noWait(), 'and its session is free');
-    await holding.rollback();
-    await t.notThrowsAsync(done);
+    const watch = async () => {
+      await untilOneWaits(store.db);
+      await t.notThrowsAsync(holding('sessions').where({ id }).forUpdate().noWait(), 'its session is free');
+      await holding.rollback();
+    };
+    await t.notThrowsAsync(Promise.all([work(other, session), watch()]));
   });
 }

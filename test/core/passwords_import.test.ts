@@ -190,14 +190,15 @@ test('whatever is made of a hash is verified or refused, and never an error', as
     at: fc.nat(130),
     by: fc.string({ unit: fc.constantFrom(...'$=,/.+0123456789abAB'), minLength: 0, maxLength: 2 }),
   });
-  await fc.assert(
-    fc.asyncProperty(change, async ({ stored, at, by }) => {
-      const changed = stored.slice(0, at) + by + stored.slice(at + 1);
-      // What costs a second is let in, and would make this test slow.
-      if (problemOfHash(changed) !== null || changed.length === stored.length) return;
-      await verifyPassword(password, changed);
-    }),
-    fuzzing(t, 300),
+  await t.notThrowsAsync(
+    fc.assert(
+      fc.asyncProperty(change, async ({ stored, at, by }) => {
+        const changed = stored.slice(0, at) + by + stored.slice(at + 1);
+        // What costs a second is let in, and would make this test slow.
+        if (problemOfHash(changed) !== null || changed.length === stored.length) return;
+        await verifyPassword(password, changed);
+      }),
+      fuzzing(t, 300),
+    ),
   );
-  t.pass();
 });

@@ -1,5 +1,4 @@
 // Statements that are asked for at once and share a connection: each gets its own answer, and fails by itself alone.
-import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { openDatabase } from '../../src/core/db.ts';
@@ -7,6 +6,7 @@ import { longStatement, statement } from '../../src/core/statements.ts';
 import { isUnavailable } from '../../src/core/unavailable.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { makeStore } from '../helpers/stores.ts';
+import { until } from '../helpers/until.ts';
 
 async function openStore(t: ExecutionContext): Promise<Knex> {
   const { url, drop } = await makeStore('postgres');
@@ -140,7 +140,7 @@ test('a connection that breaks fails those on it, and the next have another', as
     db('pg_stat_activity')
       .where({ pid: first?.pid ?? 0, state: 'active' })
       .first();
-  while (!(await isDozing())) await sleep(10);
+  await until(isDozing, 'it dozes');
   await db.raw('select pg_terminate_backend(?)', [first?.pid ?? 0]);
   for (const outcome of await onIt) {
     t.is(outcome.status, 'rejected');
@@ -150,7 +150,6 @@ test('a connection that breaks fails those on it, and the next have another', as
 });
 
 test('without a free connection all are told so, and those who come later find one again', async (t) => {
-  t.timeout(60_000);
   const db = await openStore(t);
   const holders = await Promise.all(upTo(6).map(() => db.transaction()));
   const outcomes = await Promise.allSettled([ask(db, { number: 1 }), ask(db, { number: 2 })]);

@@ -42,17 +42,22 @@ export async function makeEmptyStore(name: StoreName): Promise<OwnStore> {
 type Body = (t: ExecutionContext, store: Store) => Promise<void>;
 
 /** Registers the test once a store; each gets a migrated one of its own, dropped after everything else in the test. */
-export function testOnStores(title: string, body: Body): void {
-  eachStore(title, makeStore, body);
+export function testOnStores(title: string, body: Body, names = storeNames): void {
+  eachStore(title, makeStore, body, names);
 }
 
 /** The same with a database without any table. */
 export function testOnEmptyStores(title: string, body: Body): void {
-  eachStore(title, makeEmptyStore, body);
+  eachStore(title, makeEmptyStore, body, storeNames);
 }
 
-function eachStore(title: string, make: (name: StoreName) => Promise<OwnStore>, body: Body): void {
-  for (const name of storeNames) {
+function eachStore(
+  title: string,
+  make: (name: StoreName) => Promise<OwnStore>,
+  body: Body,
+  names: StoreName[],
+): void {
+  for (const name of names) {
     test(`${title} (${name})`, async (t) => {
       await takePlace(t);
       const store = await make(name);

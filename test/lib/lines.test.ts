@@ -41,17 +41,18 @@ test('of a line that is too long nothing is left but its number, and the next on
 
 test('however the file comes in chunks, its lines are the same', async (t) => {
   const text = fc.string({ unit: fc.constantFrom('a', 'é', '\n', '\r') });
-  await fc.assert(
-    fc.asyncProperty(
-      text,
-      fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
-      async (given, sizes) => {
-        const lines = (await split(given, { sizes })).map(({ bytes }) => bytes?.toString());
-        const expected = given.split('\n');
-        if (expected.at(-1) === '') expected.pop();
-        return JSON.stringify(lines) === JSON.stringify(expected);
-      },
+  await t.notThrowsAsync(
+    fc.assert(
+      fc.asyncProperty(
+        text,
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+        async (given, sizes) => {
+          const lines = (await split(given, { sizes })).map(({ bytes }) => bytes?.toString());
+          const expected = given.split('\n');
+          if (expected.at(-1) === '') expected.pop();
+          return JSON.stringify(lines) === JSON.stringify(expected);
+        },
+      ),
     ),
   );
-  t.pass();
 });

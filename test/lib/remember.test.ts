@@ -1,40 +1,54 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { remember } from '../../src/lib/remember.ts';
 
-/** A reading that counts how often it was done, and takes so long. */
-function counting(ms: number) {
+/** A clock that the test turns, and a reading that counts how often it was done and takes so long on that clock. */
+function onClock(ms: number) {
+  let time = 1_000;
   let reads = 0;
-  return async () => {
-    await sleep(ms);
-    reads += 1;
-    return reads;
+  return {
+    pass: (passed: number) => {
+      time += passed;
+    },
+    now: () => time,
+    read: async () => {
+      time += ms;
+      reads += 1;
+      return reads;
+    },
   };
 }
 
 test('a value is good for its time, and then read again', async (t) => {
-  const read = remember(counting(0), 80, 0);
+  const { read: count, now, pass } = onClock(0);
+  const read = remember(count, 80, 0, now);
   t.deepEqual([await read(), await read()], [1, 1]);
-  await sleep(120);
+  pass(79);
+  t.is(await read(), 1);
+  pass(1);
   t.is(await read(), 2);
 });
 
 test('of many who ask at once one reads', async (t) => {
-  const read = remember(counting(20), 0);
+  const { read: count, now } = onClock(20);
+  const read = remember(count, 0, 20, now);
   t.deepEqual(await Promise.all([read(), read(), read()]), [1, 1, 1]);
 });
 
 test('what takes long to read is good for twenty times as long', async (t) => {
-  const read = remember(counting(20), 0);
+  const { read: count, now, pass } = onClock(20);
+  const read = remember(count, 0, undefined, now);
   await read();
-  await sleep(150);
+  pass(399);
   t.is(await read(), 1);
+  pass(1);
+  t.is(await read(), 2);
 });
 
 test('or for no longer than it is told to be', async (t) => {
-  const read = remember(counting(100), 20, 0);
+  const { read: count, now, pass } = onClock(100);
+  const read = remember(count, 20, 0, now);
   await read();
-  await sleep(60);
+  pass(20);
   t.is(await read(), 2);
 });
 

@@ -9,6 +9,7 @@ import { openServices, type Services } from '../../src/core/services.ts';
 import { type Job, jobs, runJob, startJobs } from '../../src/jobs.ts';
 import { environment } from '../helpers/server.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
+import { until } from '../helpers/until.ts';
 
 async function open(t: ExecutionContext, store: Store): Promise<Services> {
   const services = await openServices(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
@@ -46,7 +47,7 @@ testOnStores('of two nodes that run a job at once one does', async (t, store) =>
   const [one, other] = [await open(t, store), await open(t, store)];
   const { job, seen, open: goOn } = slowJob();
   const running = runJob(one, job);
-  while (seen.started === 0) await sleep(5);
+  await until(() => seen.started > 0, 'the job runs');
   t.is(await runJob(other, job), null);
   t.is(await runJob(one, job), null, 'nor may the same node begin a second one');
   t.deepEqual(
@@ -74,10 +75,7 @@ testOnStores('a process that is killed leaves no lock behind', async (t, store) 
   t.is(await withJobLock(store.url, 'sweep', async () => ({})), null);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  const until = Date.now() + 5_000;
-  let got: object | null = null;
-  while (!got && Date.now() < until) got = await withJobLock(store.url, 'sweep', async () => ({}));
-  t.deepEqual(got, {});
+  t.deepEqual(await until(() => withJobLock(store.url, 'sweep', async () => ({})), 'the lock is free'), {});
 });
 
 testOnStores('a job that fails gives its lock back', async (t, store) => {
@@ -88,27 +86,27 @@ testOnStores('a job that fails gives its lock back', async (t, store) => {
   t.deepEqual(await withJobLock(store.url, 'sweep', async () => ({})), {});
 });
 
-testOnStores('a job that lost its lock is told to stop', async (t, store) => {
-  // A lock on a file is lost with its process only.
-  if (store.name === 'sqlite') {
-    t.pass();
-    return;
-  }
-  const outcome = await withJobLock(store.url, 'sweep', async (lost) => {
-    await store.db.raw(
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kindred sweep' and datname = current_database()",
-    );
-    if (!lost.aborted) await once(lost, 'abort');
-    return { told: true };
-  });
-  t.deepEqual(outcome, { told: true });
-});
+// A lock on a file is lost with its process only.
+testOnStores(
+  'a job that lost its lock is told to stop',
+  async (t, store) => {
+    const outcome = await withJobLock(store.url, 'sweep', async (lost) => {
+      await store.db.raw(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kindred sweep' and datname = current_database()",
+      );
+      if (!lost.aborted) await once(lost, 'abort');
+      return { told: true };
+    });
+    t.deepEqual(outcome, { told: true });
+  },
+  ['postgres'],
+);
 
 testOnStores('a stop tells a running job, waits for it and starts no other', async (t, store) => {
   const services = await open(t, store);
   const { job, seen } = slowJob();
   const { stop } = startJobs(services, [job]);
-  while (seen.started === 0) await sleep(20);
+  await until(() => seen.started > 0, 'the job runs');
   await stop();
   t.deepEqual(seen, { started: 1, aborted: 1 });
   await sleep(1_100);
