@@ -48,7 +48,6 @@ async function register(server: TestServer, name: string, origin = ''): Promise<
 testOnServers(
   'the resource server reads by keys and deletes by introspection',
   async (t, server) => {
-    t.timeout(170_000);
     const { resource_server = '' } = await register(server, 'resource-server');
     const scope = 'notes:read notes:write';
     await createResourceServer(server.db, {

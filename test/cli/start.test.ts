@@ -10,6 +10,7 @@ import test, { type ExecutionContext } from 'ava';
 import { openDatabase } from '../../src/core/db.ts';
 import { makeEmptyStore } from '../helpers/stores.ts';
 import { readTables } from '../helpers/tables.ts';
+import { giveTime } from '../helpers/until.ts';
 
 const server = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
 const run = promisify(execFile);
@@ -64,7 +65,7 @@ async function emptyFolder(t: ExecutionContext): Promise<string> {
 
 for (const name of ['sqlite', 'postgres'] as const) {
   test(`from nothing to a rotated token in three pasted commands; a second start keeps all (${name})`, async (t) => {
-    t.timeout(120_000);
+    giveTime(t);
     const cwd = await emptyFolder(t);
     const store = name === 'postgres' ? await makeEmptyStore('postgres') : null;
     if (store) t.teardown(store.drop);

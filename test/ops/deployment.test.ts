@@ -6,7 +6,6 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/prom
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { schema } from '../../config/schema.ts';
@@ -15,6 +14,7 @@ import lock from '../../package-lock.json' with { type: 'json' };
 import { runCommand } from '../helpers/kindred.ts';
 import { freePort } from '../helpers/process.ts';
 import { environment } from '../helpers/server.ts';
+import { giveTime, until } from '../helpers/until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = async (name: string) => await readFile(join(root, name), 'utf8');
@@ -94,7 +94,7 @@ async function installProduction(directory: string): Promise<void> {
 }
 
 test('what the image holds starts, answers its health check, and ends as it is told to', async (t) => {
-  t.timeout(120_000);
+  giveTime(t);
   const app = await mkdtemp(join(tmpdir(), 'kindred-image-'));
   t.teardown(() => rm(app, { recursive: true, force: true }));
   for (const name of await copied()) await cp(join(root, name), join(app, name), { recursive: true });
@@ -122,7 +122,7 @@ test('what the image holds starts, answers its health check, and ends as it is t
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => child.kill('SIGKILL'));
-  await isUp(port);
+  await until(() => isUp(port), 'the server comes up');
   const [, check = ''] = /CMD \["node", "-e", "(.+)"\]$/m.exec(await read('Dockerfile')) ?? [];
   const health = async (PORT: string) => {
     const asking = spawn(process.execPath, ['-e', check], {
@@ -138,13 +138,9 @@ test('what the image holds starts, answers its health check, and ends as it is t
   t.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
-async function isUp(port: number): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
-    const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
-    if (answer?.status === 200) return;
-    await sleep(100);
-  }
-  throw new Error('the server does not come up');
+async function isUp(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
+  return answer?.status === 200;
 }
 
 test('nothing that runs imports what only development installs', async (t) => {

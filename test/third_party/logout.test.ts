@@ -9,6 +9,7 @@ import { enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeUser } from '../helpers/builders.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
+import { until } from '../helpers/until.ts';
 import { textOf } from '../helpers/user_agent.ts';
 import { begin, logIn, passPages, type Scene, setScene } from './code_flow.ts';
 
@@ -115,9 +116,7 @@ async function startReceiver(t: ExecutionContext, failures = 0): Promise<Receive
     url: `http://127.0.0.1:${port}/logout`,
     heard,
     async until(count) {
-      for (let i = 0; heard.length < count && i < 300; i += 1)
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      if (heard.length < count) throw new Error(`${heard.length} notices of ${count}`);
+      await until(() => heard.length >= count, `${count} notices`);
     },
   };
 }
@@ -175,9 +174,8 @@ testOnOwnServers(
     const admin = await enterAsAdmin(server);
     t.is((await post(server, admin, `/users/${user.id}/ban`, { reason: 'test' })).status, 200);
     t.deepEqual(await told(4), expected(third.session_id));
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await until(async () => (await server.db('logout_notices')).length === 0, 'all are delivered');
     t.is(receiver.heard.length, 4);
-    t.deepEqual(await server.db('logout_notices'), []);
   },
 );
 
@@ -186,12 +184,6 @@ testOnOwnServers('no notice goes to an inner address unless that is allowed', {}
   const scene = await setScene(server, { client: { backchannel_logout_uri: receiver.url } });
   const tokens = await logIn(scene);
   await oidc.tokenRevocation(scene.config, tokens.refresh_token ?? '');
-  for (let i = 0; i < 50; i += 1) {
-    const [notice] = await server.db('logout_notices');
-    if (notice?.attempts > 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  t.is((await server.db('logout_notices'))[0]?.attempts, 1);
+  await until(async () => (await server.db('logout_notices'))[0]?.attempts > 0, 'it was tried');
   t.deepEqual(receiver.heard, []);
 });
