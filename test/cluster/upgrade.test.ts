@@ -1,0 +1,268 @@
+// A rolling upgrade: nodes of the previous version and of this one side by side, on a database that this one has migrated.
+// Whatever either writes, the other reads rightly. Sealed keys, browser sessions and tokens come from the previous version.
+import type { ExecutionContext } from 'ava';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import * as oidc from 'openid-client';
+import { password } from '../helpers/builders.ts';
+import type { Answer } from '../helpers/client.ts';
+import { proofFor } from '../helpers/dpop.ts';
+import { api, isActive, login, refresh, revoke, type Tokens, tokensOf } from '../helpers/oauth.ts';
+import type { TestServer } from '../helpers/server.ts';
+import { until } from '../helpers/until.ts';
+import {
+  addClient,
+  addScene,
+  addUser,
+  connectDevice,
+  enter,
+  type Holder,
+  post,
+  type Stage,
+  testOnUpgrade,
+  tokenOf,
+} from '../helpers/upgrade.ts';
+import { textOf } from '../helpers/user_agent.ts';
+import { begin, getCode, logIn, passPages, sentTo } from '../third_party/code_flow.ts';
+
+async function refreshAt(server: TestServer, holder: Holder): Promise<Answer> {
+  const { key, client, tokens } = holder;
+  const extra = key ? { headers: { DPoP: await proofFor(key, 'POST', `${server.issuer}/token`) } } : {};
+  return await refresh(server, client, tokens.refresh_token, {}, extra);
+}
+
+/** What both nodes say of a token. */
+async function seen(stage: Stage, value: string): Promise<unknown[]> {
+  return [await isActive(stage.old, value), await isActive(stage.new, value)];
+}
+
+testOnUpgrade(
+  'sessions of every kind from before an upgrade are refreshed by both versions in turn',
+  async (t, stage) => {
+    t.is(stage.holders.length, 6);
+    for (const holder of stage.holders) {
+      t.deepEqual(await seen(stage, holder.first.access_token), [true, true], holder.kind);
+      for (const at of [stage.new, stage.old, stage.new, stage.old, stage.new]) {
+        const { status, body } = await refreshAt(at, holder);
+        t.is(status, 200, `${holder.kind}: ${JSON.stringify(body)}`);
+        holder.tokens = body as unknown as Tokens;
+        t.deepEqual(await seen(stage, holder.tokens.access_token), [true, true], holder.kind);
+      }
+      const reused = await refreshAt(stage.old, { ...holder, tokens: holder.first });
+      t.is(reused.status, 400, holder.kind);
+      t.deepEqual(await seen(stage, holder.tokens.access_token), [false, false], `${holder.kind}, reused`);
+      t.is((await refreshAt(stage.new, holder)).status, 400, holder.kind);
+    }
+  },
+);
+
+testOnUpgrade('what was under way during an upgrade comes to its end', async (t, stage) => {
+  const { exchanged, device, loginPage, clientToken } = stage.underWay;
+  t.deepEqual(await seen(stage, exchanged.access_token), [true, true], 'of a code');
+  t.deepEqual(await seen(stage, clientToken), [true, true], 'of a client');
+  stage.pass(stage.new);
+  const connected = await connectDevice(device.scene, device.started);
+  t.deepEqual(await seen(stage, connected.access_token), [true, true], 'of a device');
+  const { scene, page } = loginPage;
+  const signedIn = await scene.ua.submit(page, '/login', { username: scene.user.username, password });
+  const back = await passPages(scene, signedIn);
+  t.truthy(back.searchParams.get('code'), 'a login page');
+});
+
+testOnUpgrade('a browser that was signed in before an upgrade stays signed in', async (t, stage) => {
+  const { scene } = stage;
+  for (const at of [stage.new, stage.old, stage.new]) {
+    stage.pass(at);
+    const page = await scene.ua.open(`${at.issuer}/account`);
+    t.regex(textOf(page), new RegExp(`Your account.*${scene.user.username}`), at.url);
+    const silent = await begin(scene, { prompt: 'none', scope: 'openid profile' });
+    const back = sentTo(await scene.ua.open(silent.url.href));
+    const tokens = await oidc.authorizationCodeGrant(scene.config, back, silent.checks);
+    t.deepEqual(await seen(stage, tokens.access_token), [true, true], at.url);
+  }
+});
+
+testOnUpgrade('codes of either version are exchanged by the other', async (t, stage) => {
+  for (const [first, second] of bothWays(stage)) {
+    stage.pass(first);
+    const scene = await addScene(first);
+    const { back, started } = await getCode(scene);
+    stage.pass(second);
+    const tokens = await oidc.authorizationCodeGrant(scene.config, back, started.checks);
+    t.deepEqual(await seen(stage, tokens.access_token), [true, true]);
+    t.is(await isSignedIn(stage, second, scene), true, 'the browser, too');
+  }
+});
+
+async function isSignedIn(stage: Stage, at: TestServer, { ua }: Awaited<ReturnType<typeof addScene>>) {
+  stage.pass(at);
+  return textOf(await ua.open(`${at.issuer}/account`)).includes('Your account');
+}
+
+function bothWays(stage: Stage): [TestServer, TestServer][] {
+  return [
+    [stage.new, stage.old],
+    [stage.old, stage.new],
+  ];
+}
+
+interface Two {
+  user: Holder['user'];
+  holders: Holder[];
+}
+
+/** A user with a session from each version. */
+async function openTwo(stage: Stage): Promise<Two> {
+  const user = await addUser(stage.old);
+  const holders: Holder[] = [];
+  for (const at of [stage.old, stage.new]) holders.push(await openAt(stage, at, user));
+  return { user, holders };
+}
+
+async function openAt({ app }: Stage, at: TestServer, user: Holder['user']): Promise<Holder> {
+  const tokens = tokensOf(await login(at, user, app));
+  return { kind: 'plain', user, client: app, first: tokens, tokens };
+}
+
+/** Asks both nodes whether this session is over: its tokens, and then its refresh. */
+async function assertOver(t: ExecutionContext, stage: Stage, holder: Holder, why: string): Promise<void> {
+  t.deepEqual(await seen(stage, holder.tokens.access_token), [false, false], why);
+  for (const at of [stage.old, stage.new]) t.is((await refreshAt(at, holder)).status, 400, why);
+}
+
+async function assertAlive(t: ExecutionContext, stage: Stage, holder: Holder, why: string): Promise<void> {
+  t.deepEqual(await seen(stage, holder.tokens.access_token), [true, true], why);
+  for (const at of [stage.new, stage.old]) {
+    const { status, body } = await refreshAt(at, holder);
+    t.is(status, 200, `${why}: ${JSON.stringify(body)}`);
+    holder.tokens = body as unknown as Tokens;
+    const page = await api(at, 'GET /sessions', holder.tokens.access_token);
+    const listed = (page.body.sessions as { id: string }[]).map(({ id }) => id);
+    t.true(listed.includes(holder.tokens.session_id), `${why}: listed`);
+  }
+}
+
+type Ending = (at: TestServer, two: Two) => Promise<Answer>;
+const own = (line: string, json: object = {}): Ending => {
+  return async (at, { holders }) => await api(at, line, holders[0]?.tokens.access_token, { json });
+};
+const byAdmin = (verb: string): Ending => {
+  return async (at, { user }) =>
+    await api(at, `POST /admin/users/${user.id}/${verb}`, await enter(at), { json: { reason: 'upgrade' } });
+};
+const ofAll: Record<string, Ending> = {
+  'logout everywhere': own('POST /logout', { logout_all: true }),
+  'a forced logout': byAdmin('force-logout'),
+  'a ban': byAdmin('ban'),
+  'a disabling': byAdmin('disable'),
+};
+
+for (const [name, end] of Object.entries(ofAll)) {
+  testOnUpgrade(
+    `${name} at either version holds at the other, and logins after it do, too`,
+    async (t, stage) => {
+      for (const [at] of bothWays(stage)) {
+        const two = await openTwo(stage);
+        t.is((await end(at, two)).status, 200);
+        for (const holder of two.holders) await assertOver(t, stage, holder, name);
+        const back = name === 'a ban' ? 'unban' : name === 'a disabling' ? 'enable' : null;
+        if (back) {
+          for (const one of [stage.old, stage.new])
+            t.not((await login(one, two.user, stage.app)).status, 200);
+          await post(at, `/users/${two.user.id}/${back}`, { reason: 'upgrade' });
+          for (const holder of two.holders) await assertOver(t, stage, holder, back);
+        }
+        for (const one of [stage.old, stage.new])
+          await assertAlive(t, stage, await openAt(stage, one, two.user), `a login after ${name}`);
+      }
+    },
+  );
+}
+
+testOnUpgrade('a changed password at either version ends all but its own session', async (t, stage) => {
+  for (const [at] of bothWays(stage)) {
+    const two = await openTwo(stage);
+    const [keeper, other] = two.holders as [Holder, Holder];
+    const new_password = `${password}, and more of it`;
+    const json = { current_password: password, new_password };
+    t.is((await api(at, 'POST /me/password', keeper.tokens.access_token, { json })).status, 200);
+    await assertOver(t, stage, other, 'the other session');
+    const { body } = await refreshAt(at, keeper);
+    await assertAlive(
+      t,
+      stage,
+      { ...keeper, tokens: body as unknown as Tokens },
+      'the session that changed it',
+    );
+    for (const one of [stage.old, stage.new]) t.not((await login(one, two.user, stage.app)).status, 200);
+  }
+});
+
+testOnUpgrade(
+  'a session that is ended or revoked at either version is over at the other',
+  async (t, stage) => {
+    for (const [at] of bothWays(stage)) {
+      const { holders } = await openTwo(stage);
+      const [first, second] = holders as [Holder, Holder];
+      const { session_id } = second.tokens;
+      t.is((await api(at, `DELETE /sessions/${session_id}`, first.tokens.access_token)).status, 204);
+      await assertOver(t, stage, second, 'ended');
+      await assertAlive(t, stage, first, 'not ended');
+      t.is((await revoke(at, first.tokens.refresh_token, first.client)).status, 200);
+      await assertOver(t, stage, first, 'revoked');
+    }
+  },
+);
+
+testOnUpgrade(
+  'a browser that is signed out at either version is signed out at the other',
+  async (t, stage) => {
+    for (const [at, other] of bothWays(stage)) {
+      stage.pass(other);
+      const scene = await addScene(other);
+      const tokens = (await logIn(scene, { scope: 'openid offline_access' })) as unknown as Tokens;
+      stage.pass(at);
+      await scene.ua.submit(await scene.ua.open(`${at.issuer}/account`), '/account/logout');
+      t.false(await isSignedIn(stage, other, scene));
+      t.deepEqual(await seen(stage, tokens.access_token), [false, false]);
+    }
+  },
+);
+
+testOnUpgrade('clients and users of either version are good at the other', async (t, stage) => {
+  for (const [at, other] of bothWays(stage)) {
+    const machine = await addClient(at, {
+      grant_types: ['client_credentials'],
+      token_endpoint_auth_method: 'client_secret_post',
+      first_party: true,
+      scope: 'account',
+    });
+    t.deepEqual(await seen(stage, await tokenOf(other, machine)), [true, true]);
+    const user = await addUser(at);
+    const app = await addClient(at, { first_party: true, token_endpoint_auth_method: 'none' });
+    const tokens = tokensOf(await login(other, user, { client_id: app.client_id }));
+    t.deepEqual(await seen(stage, tokens.access_token), [true, true]);
+  }
+});
+
+// The last of the file: the keys of the tokens before are retired by it.
+testOnUpgrade('signing keys are rotated by either version, and both go on', async (t, stage) => {
+  const { user, holders } = await openTwo(stage);
+  for (const [at, other] of bothWays(stage)) {
+    const { kid } = await post<{ kid: string }>(at, '/keys/rotate', { force: true });
+    await until(async () => (await signs(other, stage, user)) === kid);
+    t.is(await signs(at, stage, user), kid);
+    for (const holder of holders) {
+      t.deepEqual(await seen(stage, holder.tokens.access_token), [true, true]);
+      for (const one of [stage.old, stage.new]) await verify(one, holder.tokens.access_token);
+    }
+  }
+});
+
+/** Which key a node signs with. */
+async function signs(at: TestServer, stage: Stage, user: Holder['user']): Promise<string | undefined> {
+  return (await verify(at, (await openAt(stage, at, user)).tokens.access_token)).protectedHeader.kid;
+}
+
+async function verify({ url, issuer }: TestServer, jwt: string) {
+  return await jwtVerify(jwt, createRemoteJWKSet(new URL(`${url}/jwks`)), { issuer });
+}
