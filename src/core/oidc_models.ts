@@ -20,6 +20,7 @@ export const sealedModels: ReadonlySet<string> = new Set([
   'Interaction',
   'DeviceCode',
   'PushedAuthorizationRequest',
+  'FormAnswer',
 ]);
 const purpose = 'oidc-model';
 

@@ -21,6 +21,7 @@ import { showAccount } from './account_view.ts';
 import { findVisitor, forgetVisitor, logInVisitor, type Visitor } from './browser.ts';
 import { browserSecret, presentedSecret } from './cookies.ts';
 import { readDeviceCookie } from './device_cookie.ts';
+import { keepFlash } from './flash.ts';
 import {
   brandOf,
   csrfToken,
@@ -29,9 +30,9 @@ import {
   isCsrfToken,
   path,
   readForm,
+  redirect,
   showPage,
 } from './html.ts';
-import { redirect } from './interactions.ts';
 import { statusOf, tryPassword } from './typed_password.ts';
 
 interface Visit {
@@ -55,7 +56,7 @@ export function accountRoutes(services: Services, provider: () => Provider): Rou
   const act = (action: Action) => whenSignedIn(services, provider, whenGenuine(action));
   router.get('/', whenSignedIn(services, provider, show));
   router.post('/login', form, logIn(services, provider));
-  router.post('/logout', form, act(signOut));
+  router.post('/logout', form, whenSignedIn(services, provider, whenGenuine(signOut), showSignedOut));
   router.post('/password', form, act(setPassword));
   router.post('/sessions/end-others', form, act(endOthers));
   router.post('/sessions/:id/end', form, act(endOne));
@@ -65,11 +66,16 @@ export function accountRoutes(services: Services, provider: () => Provider): Rou
   return router;
 }
 
-function whenSignedIn(services: Services, provider: () => Provider, action: Action) {
+function whenSignedIn(
+  services: Services,
+  provider: () => Provider,
+  action: Action,
+  otherwise: (services: Services, ctx: Context) => void = showLogin,
+) {
   return async (ctx: Context): Promise<void> => {
     const engine = provider();
     const visitor = await findVisitor(services, engine, ctx);
-    if (!visitor) return showLogin(services, ctx);
+    if (!visitor) return otherwise(services, ctx);
     const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
     await action({ services, provider: engine, ctx, visitor, origin });
   };
@@ -124,6 +130,11 @@ async function signOut({ services, provider, ctx, visitor, origin }: Visit): Pro
   const ending = { reason: 'logout', actor: 'user', actor_id: visitor.user.id, origin } as const;
   await endBrowserSession(services.db, visitor.user.id, visitor.id, ending);
   forgetVisitor(provider, ctx);
+  showSignedOut(services, ctx);
+}
+
+// Also when the form is sent twice, or when the browser was signed out from elsewhere.
+function showSignedOut(services: Services, ctx: Context): void {
   showPage(services, ctx, renderLoggedOut(brandOf(services), { signInUrl: path(services, '/account') }));
 }
 
@@ -196,6 +207,7 @@ function problemOf(error: AppError): PasswordProblem {
 }
 
 // Back to the page, so that a reload repeats nothing.
-function back({ services, ctx }: Visit, flash: FlashCode, count?: number): void {
-  redirect(ctx, path(services, `/account?said=${flash}${count === undefined ? '' : `&count=${count}`}`));
+function back({ services, ctx, visitor }: Visit, flash: FlashCode, count?: number): void {
+  keepFlash(services, ctx, visitor.id, flash, count);
+  redirect(ctx, path(services, '/account'));
 }

@@ -5,8 +5,9 @@ import { type ListedConsent, listConsents } from '../core/consents.ts';
 import type { Services } from '../core/services.ts';
 import { type LiveSession, listEndedSessions, listLiveSessions } from '../core/session_list.ts';
 import { renderAccount } from '../pages/account.ts';
-import { type Flash, isFlashCode, type PasswordProblem } from '../pages/account_texts.ts';
+import type { PasswordProblem } from '../pages/account_texts.ts';
 import type { Visitor } from './browser.ts';
+import { takeFlash } from './flash.ts';
 import { brandOf, csrfToken, path, showPage } from './html.ts';
 
 /** How many ended sessions are shown. */
@@ -28,7 +29,7 @@ export async function showAccount(
     listConsents(db, user.id),
   ]);
   const to = (local: string) => path(services, `/account${local}`);
-  const flash = flashOf(ctx);
+  const flash = takeFlash(services, ctx, visitor.id);
   const html = renderAccount(brandOf(services), {
     now: new Date(clock.now()),
     csrf: csrfToken(services, visitor.id),
@@ -100,13 +101,4 @@ function consentOf(
     since: created_at,
     withdrawAction: to(`/consents/${encodeURIComponent(client_id)}/withdraw`),
   };
-}
-
-// A word of ours in the address, never text: whoever sends a link must not be able to write on our page.
-function flashOf(ctx: Context): Flash | null {
-  const { said, count } = ctx.query;
-  if (typeof said !== 'string' || !isFlashCode(said)) return null;
-  const isProblem = ['not_found', 'invalid_name', 'form_expired', 'rate_limited'].includes(said);
-  const number = typeof count === 'string' && /^\d{1,4}$/.test(count) ? { count: Number(count) } : {};
-  return { code: said, isProblem, ...number };
 }

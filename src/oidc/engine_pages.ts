@@ -12,7 +12,8 @@ import {
 } from '../pages/device.ts';
 import { renderLoggedOut, renderLogout } from '../pages/logout.ts';
 import type { EnginePages } from './configuration.ts';
-import { brandOf, path, showError, showPage, showUnavailable } from './html.ts';
+import { brandOf, path, redirect, showError, showPage, showUnavailable } from './html.ts';
+import { type FormAnswer, findFormAnswer } from './repeated_forms.ts';
 
 /** The pages in the look of this deployment. */
 export function enginePages(services: Services): EnginePages {
@@ -22,11 +23,26 @@ export function enginePages(services: Services): EnginePages {
       formTargets,
       status: ctx.status === 404 ? 200 : ctx.status,
     });
+  const showOutcome = async (ctx: KoaContextWithOIDC, outcome: 'connected' | 'denied', known?: string) => {
+    const name = known ?? (await findClientName(ctx));
+    const client = name === undefined ? {} : { client: { name } };
+    ctx.state.deviceOutcome = { outcome, ...(name === undefined ? {} : { client: name }) };
+    const more = outcome === 'connected' ? { accountUrl: path(services, '/account') } : again(services);
+    ctx.status = 200;
+    show(ctx, renderDeviceResult(brand, { outcome, ...more, ...client }));
+  };
+  const repeat = async (ctx: KoaContextWithOIDC, answer: FormAnswer) => {
+    if ('location' in answer) redirect(ctx as unknown as Context, answer.location);
+    else await showOutcome(ctx, answer.outcome, answer.client);
+  };
   return {
     async renderError(ctx, out, error) {
       if (isUnavailable(error)) return showUnavailable(services, ctx as unknown as Context);
+      const answer = await findFormAnswer(services, ctx, error);
+      if (answer) return await repeat(ctx, answer);
       const isExpired =
-        error.name === 'SessionNotFound' || /interaction|session|xsrf/.test(out.error_description ?? '');
+        error.name === 'SessionNotFound' ||
+        /interaction|session|xsrf|could not find/.test(out.error_description ?? '');
       const code = isExpired && out.error === 'invalid_request' ? 'page_expired' : out.error;
       const description = out.error_description === undefined ? {} : { description: out.error_description };
       showError(services, ctx as unknown as Context, code, ctx.status, description);
@@ -36,10 +52,12 @@ export function enginePages(services: Services): EnginePages {
       // The code may well be right; to say that nobody has it would be wrong.
       if (out?.error === 'server_error')
         return showError(services, ctx as unknown as Context, 'server_error', 500);
+      const answer = err ? await findFormAnswer(services, ctx, err) : null;
+      if (answer) return await repeat(ctx, answer);
       const isLimited = err?.message === 'rate_limited';
       ctx.status = isLimited ? 429 : 200;
-      if (err?.name === 'AbortedError')
-        return show(ctx, renderDeviceResult(brand, { outcome: 'denied', ...again(services) }));
+      const outcome = err ? await outcomeOf(ctx, err) : null;
+      if (outcome) return await showOutcome(ctx, outcome);
       const problem = err ? { problem: isLimited ? tooMany(ctx) : problemOf(err.name) } : {};
       const code = (err as { userCode?: string } | undefined)?.userCode;
       show(
@@ -67,14 +85,7 @@ export function enginePages(services: Services): EnginePages {
         }),
       );
     },
-    async successSource(ctx) {
-      const client = nameOf(ctx);
-      const accountUrl = path(services, '/account');
-      show(
-        ctx,
-        renderDeviceResult(brand, { outcome: 'connected', accountUrl, ...(client ? { client } : {}) }),
-      );
-    },
+    successSource: async (ctx) => await showOutcome(ctx, 'connected'),
     async logoutSource(ctx) {
       const client = nameOf(ctx);
       const form = { action: ctx.oidc.urlFor('end_session_confirm'), csrf: secretOf(ctx) };
@@ -110,6 +121,27 @@ function problemOf(name: string): DeviceCodeProblem {
 
 function deviceForm(ctx: KoaContextWithOIDC): { action: string; csrf: string } {
   return { action: ctx.oidc.urlFor('code_verification'), csrf: secretOf(ctx) };
+}
+
+// What became of a device when the engine stops: the user said no, or the same form was sent again after it had led to
+// its end.
+async function outcomeOf(ctx: KoaContextWithOIDC, error: Error): Promise<'connected' | 'denied' | null> {
+  if (error.name === 'AbortedError') return 'denied';
+  const id = (ctx.oidc.entities.Interaction as { deviceCode?: string } | undefined)?.deviceCode;
+  if (error.name !== 'AlreadyUsedError' || ctx.oidc.route !== 'device_resume' || !id) return null;
+  const options = { ignoreExpiration: true, ignoreSessionBinding: true };
+  const code = await ctx.oidc.provider.DeviceCode.find(id, options as never);
+  if (code?.error) return 'denied';
+  return code?.accountId !== undefined && code.accountId === ctx.oidc.session?.accountId ? 'connected' : null;
+}
+
+// Where the engine stops early it has not looked the client up yet.
+async function findClientName({ oidc }: KoaContextWithOIDC): Promise<string | undefined> {
+  const { Interaction: interaction, DeviceCode: code } = oidc.entities;
+  const id =
+    code?.clientId ?? (interaction as { params?: { client_id?: string } } | undefined)?.params?.client_id;
+  const client = oidc.client ?? (id === undefined ? undefined : await oidc.provider.Client.find(id));
+  return client && (client.clientName ?? client.clientId);
 }
 
 // The engine's own proof that its forms were sent from its pages; it lives in the browser session.

@@ -68,6 +68,14 @@ export function explainUnavailable(services: Services): Middleware {
   };
 }
 
+/** Sends the browser on with a GET (RFC 9110, 303). */
+export function redirect(ctx: Context, url: string): void {
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+  ctx.redirect(url);
+  ctx.status = 303;
+}
+
 /** A path of ours as a browser sees it. */
 export function path({ config }: Pick<Services, 'config'>, local: string): string {
   return `${config.issuerPath}${local}`;

@@ -22,9 +22,11 @@ import {
   isCsrfToken,
   path,
   readForm,
+  redirect,
   showError,
   showPage,
 } from './html.ts';
+import { hasLedOn, reopen } from './repeated_forms.ts';
 import { clientRow } from './request.ts';
 import { statusOf, tryPassword } from './typed_password.ts';
 
@@ -80,21 +82,28 @@ function whenGenuine(step: Step): Step {
   };
 }
 
+// A page that has led on can be sent again for a moment, but not opened again.
 async function show(visited: Visit): Promise<void> {
-  if (visited.interaction.prompt.name === 'login') showLogin(visited);
+  if (hasLedOn(visited.interaction)) return showError(visited.services, visited.ctx, 'page_expired', 400);
+  if (visited.interaction.prompt.name === 'login') await showLogin(visited);
   else if (visited.interaction.prompt.name === 'consent') await showConsent(visited);
   else throw new Error(`the engine asks for ${visited.interaction.prompt.name}, which we have no page for`);
 }
 
-function showLogin(visited: Visit, problem?: LoginProblem, typed?: string): void {
+async function showLogin(visited: Visit, problem?: LoginProblem, typed?: string): Promise<void> {
   const { services, ctx, interaction, client } = visited;
-  const hint = typed ?? interaction.params.login_hint;
+  const signedIn = interaction.session?.accountId;
+  const known = signedIn ? (await findUser(services.db, signedIn))?.username : undefined;
+  const hint = typed ?? interaction.params.login_hint ?? known;
   const html = renderLogin(brandOf(services), {
     form: target(visited, 'login'),
     cancel: target(visited, 'cancel'),
-    client: { name: client.clientName ?? client.clientId },
-    isAgain:
-      interaction.session?.accountId !== undefined && !interaction.prompt.reasons.includes('user_inactive'),
+    client: {
+      name: client.clientName ?? client.clientId,
+      redirectUri: redirectUriOf(interaction),
+      isVerified: clientRow(client).registered_by === 'admin',
+    },
+    isAgain: signedIn !== undefined && !interaction.prompt.reasons.includes('user_inactive'),
     ...(typeof hint === 'string' ? { username: hint.slice(0, 254) } : {}),
     ...(problem ? { problem } : {}),
   });
@@ -109,9 +118,11 @@ async function logIn(visited: Visit): Promise<void> {
     password: field(ctx, 'password'),
     client_id: client.clientId,
   });
-  if ('problem' in tried) return showLogin(visited, tried.problem, login);
+  if ('problem' in tried) return await showLogin(visited, tried.problem, login);
   const { user_id: accountId, proof, epoch } = tried;
-  await goOn(visited, { login: { accountId, proof, epoch, acr: passwordAcr, amr: ['pwd'] } });
+  // The moment of the proof and not that of the last page: a consent page may be open for an hour.
+  const ts = Math.floor(Date.now() / 1000);
+  await goOn(visited, { login: { accountId, proof, epoch, acr: passwordAcr, amr: ['pwd'], ts } });
 }
 
 async function showConsent(visited: Visit): Promise<void> {
@@ -119,20 +130,19 @@ async function showConsent(visited: Visit): Promise<void> {
   const user = await findUser(services.db, interaction.session?.accountId ?? '');
   if (!user) return showError(services, ctx, 'page_expired', 400);
   const row = clientRow(client);
-  const { redirect_uri } = interaction.params as { redirect_uri?: string };
   const html = renderConsent(brandOf(services), {
     form: target(visited, 'consent'),
     switchUser: target(visited, 'switch'),
     client: {
       name: client.clientName ?? client.clientId,
-      redirectUri: redirect_uri ?? null,
+      redirectUri: redirectUriOf(interaction),
       isVerified: row.registered_by === 'admin',
       logoUrl: client.logoUri ?? null,
       tosUrl: client.tosUri ?? null,
       policyUrl: client.policyUri ?? null,
     },
     user: { username: user.username, email: user.email },
-    scopes: await scopesOf(visited, user.id),
+    scopes: withRefresh(client, await scopesOf(visited, user.id)),
   });
   showPage(services, ctx, html, { ...shown(visited), imageUrls: client.logoUri ? [client.logoUri] : [] });
 }
@@ -150,6 +160,14 @@ async function scopesOf({ services, interaction, client }: Visit, user_id: strin
     return [...own, ...(await Promise.all(foreign)).flat()];
   };
   return [...(await named(missing, true)), ...(await named(known, false))];
+}
+
+// A client that gets a refresh token keeps its access while the user is away, whether or not it asked for the scope that
+// says so.
+function withRefresh(client: EngineClient, scopes: Awaited<ReturnType<typeof scopesOf>>) {
+  const isSaid = scopes.some((scope) => scope.name === 'offline_access' && !('resourceServer' in scope));
+  if (isSaid || !client.grantTypeAllowed('refresh_token')) return scopes;
+  return [...scopes, { name: 'offline_access', isNew: scopes.every((scope) => scope.isNew) }];
 }
 
 function missingOf({ prompt }: Interaction): Granted {
@@ -200,22 +218,15 @@ async function cancel(visited: Visit): Promise<void> {
 }
 
 async function goOn(
-  { provider, ctx }: Visit,
+  { provider, ctx, interaction }: Visit,
   result: Parameters<Provider['interactionResult']>[2],
   merge = false,
 ): Promise<void> {
   const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, {
     mergeWithLastSubmission: merge,
   });
+  reopen(ctx, provider, interaction);
   redirect(ctx, returnTo);
-}
-
-/** Sends the browser on with a GET (RFC 9110, 303). */
-export function redirect(ctx: Context, url: string): void {
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
-  ctx.redirect(url);
-  ctx.status = 303;
 }
 
 function target({ services, interaction }: Visit, action: string): { action: string; csrf: string } {
@@ -227,6 +238,12 @@ function target({ services, interaction }: Visit, action: string): { action: str
 
 // Forms of these pages end at the client's redirect URI, by way of ours.
 function shown({ interaction }: Visit): { formTargets: string[] } {
-  const { redirect_uri } = interaction.params as { redirect_uri?: string };
-  return { formTargets: redirect_uri ? [redirect_uri] : [] };
+  const redirectUri = redirectUriOf(interaction);
+  return { formTargets: redirectUri ? [redirectUri] : [] };
+}
+
+// None in the device flow.
+function redirectUriOf({ params }: Interaction): string | null {
+  const { redirect_uri } = params as { redirect_uri?: string };
+  return redirect_uri ?? null;
 }

@@ -21,6 +21,7 @@ import { takeOverDelivery } from './logout_notices.ts';
 import { requireModest } from './parameters.ts';
 import { passwordGrant, passwordParameters } from './password_grant.ts';
 import { refreshTokenModel } from './refresh_token_model.ts';
+import { rememberForms, repeatableInteraction } from './repeated_forms.ts';
 import { knownSession, originOf } from './request.ts';
 import { defaultScope, requireKnownScopes } from './resources.ts';
 
@@ -62,7 +63,7 @@ export function createProvider(services: Services): Provider {
     DeviceCode: deviceCodeModel(services, provider.DeviceCode),
     Session: browserSessionModel(services, provider.Session),
     IdToken: idTokenModel(services.clock, provider.IdToken),
-    Interaction: interactionModel(services, provider.Interaction),
+    Interaction: interactionModel(services, repeatableInteraction(provider.Interaction)),
     Client: withOurClientRules(services, provider.Client),
     OIDCContext: withOurRules(provider.OIDCContext, provider),
   });
@@ -73,6 +74,7 @@ export function createProvider(services: Services): Provider {
   for (const name of refusals) provider.on(`${name}.error` as 'grant.error', noteRefusal);
   provider.on('grant.success', (ctx) => recordClientToken(services, ctx));
   provider.use(answerForJwts(services) as never);
+  provider.use(rememberForms(services, provider) as never);
   return provider;
 }
 

@@ -82,7 +82,7 @@ export interface DeviceResultPage {
 /** The last page of the device flow. */
 export function renderDeviceResult(brand: Brand, page: DeviceResultPage): string {
   const { outcome, client } = page;
-  const name = client ? clientName(client.name) : 'The app';
+  const name = client ? clientName(client.name) : null;
   const title = headings[outcome];
   return renderPage(
     brand,
@@ -107,11 +107,11 @@ function problemText(problem: DeviceCodeProblem): string {
     case 'missing':
       return 'Enter the code that your device shows.';
     case 'not_found':
-      return 'We do not know this code. Compare it with the one on your device.';
+      return 'That code doesn’t match. Check your device and try again.';
     case 'expired':
       return 'This code has expired. Start again on your device to get a new one.';
     case 'used':
-      return 'This code has been used already. Start again on your device to get a new one.';
+      return 'This code was already used. Start again on your device to get a new one.';
     case 'too_many_attempts':
       return `Too many attempts. Try again in ${waitFor(problem.retryAfter)}.`;
   }

@@ -1,6 +1,6 @@
 // The login page.
 import type { Brand } from './brand.ts';
-import { clientName } from './text.ts';
+import { clientName, placeOf } from './text.ts';
 import { exactMoment, waitFor } from './time.ts';
 import { type FormTarget, formOf, renderPage } from './view.ts';
 
@@ -18,7 +18,13 @@ export interface LoginPage {
   /** Sends `username` and `password`. */
   form: FormTarget;
   /** Who sent the user here; absent when they want their own account page. */
-  client?: { name: string };
+  client?: {
+    name: string;
+    /** Where the user would be sent; absent in the device flow. */
+    redirectUri?: string | null;
+    /** False for one that registered itself, or that its own metadata document describes. */
+    isVerified?: boolean;
+  };
   /** Back to the client without signing in. */
   cancel?: FormTarget;
   /** What was typed before, or the client's `login_hint`. */
@@ -38,7 +44,7 @@ interface Notice {
 export function renderLogin(brand: Brand, page: LoginPage): string {
   const { client, problem, username = '', isAgain = false } = page;
   const name = client ? clientName(client.name) : null;
-  const heading = isAgain ? 'Confirm that it is you' : 'Sign in';
+  const heading = isAgain ? 'Confirm it’s you' : 'Sign in';
   const title = name ? `${heading} to continue to ${name}` : heading;
   return renderPage(
     brand,
@@ -47,6 +53,8 @@ export function renderLogin(brand: Brand, page: LoginPage): string {
     {
       heading,
       clientName: name,
+      place: client?.redirectUri ? placeOf(client.redirectUri) : null,
+      isUnverified: client?.isVerified === false,
       username,
       form: formOf(page.form),
       cancel: page.cancel ? formOf(page.cancel) : null,
@@ -61,16 +69,16 @@ export function renderLogin(brand: Brand, page: LoginPage): string {
 function noticeOf(problem: LoginProblem): Notice {
   switch (problem.kind) {
     case 'wrong_credentials':
-      return { title: 'That did not work', text: 'The username or the password is not right.' };
+      return { title: 'Wrong username or password' };
     case 'form_expired':
       return {
         title: 'This page was open for too long',
-        text: 'Nothing is lost. Please sign in once more.',
+        text: 'Please sign in again.',
       };
     case 'too_many_attempts':
       return {
-        title: 'Too many attempts',
-        text: `To keep strangers out we have to pause. Try again in ${waitFor(problem.retryAfter)}.`,
+        title: 'Too many wrong passwords',
+        text: `Try again in ${waitFor(problem.retryAfter)}.`,
       };
     default:
       return blocked(problem);

@@ -15,12 +15,12 @@ export interface ScopeText {
 }
 
 const known: Record<string, { text: string; hint?: string }> = {
-  openid: { text: 'Know that it is you', hint: 'An identifier that stays the same each time you sign in' },
+  openid: { text: 'Confirm who you are', hint: 'An identifier that stays the same each time you sign in' },
   profile: { text: 'See your username' },
   email: { text: 'See your e-mail address' },
   offline_access: {
     text: 'Keep access while you are away',
-    hint: 'Until you sign out of it or withdraw this',
+    hint: 'Until you sign the app out or remove its access',
   },
 };
 

@@ -145,12 +145,12 @@ testOnServers(
 );
 
 testOnServers(
-  'a form that was open while its browser was signed out leads to the login',
+  'who signs out where the browser was signed out already is signed out',
   async (t, server) => {
     const page = await enterAccount(t, server, await makeUser(server.db));
     await page.context().clearCookies();
     await press(page, 'Sign out');
-    t.is(await heading(page), 'Sign in');
+    t.is(await heading(page), 'You are signed out');
   },
   ['sqlite'],
 );

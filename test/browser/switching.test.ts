@@ -17,7 +17,7 @@ testOnServers('somebody else signs in instead, and the request goes on for them'
   const first = await makeUser(server.db);
   await typeLogin(window, first);
   t.true((await read(window)).includes(`Signed in as ${first.username}`));
-  await press(window, 'Not you?');
+  await press(window, 'Not you? Use another account');
   t.is(await heading(window), 'Sign in');
   await typeLogin(window, scene.user);
   t.true((await read(window)).includes(`Signed in as ${scene.user.username}`));
@@ -38,7 +38,7 @@ testOnServers(
       await typeLogin(window, await makeUser(server.db));
       const { url, checks } = await begin(scene, { redirect_uri, prompt: 'login' });
       await window.goto(url.href);
-      t.is(await heading(window), 'Confirm that it is you');
+      t.is(await heading(window), 'Confirm it’s you');
       await typeLogin(window, scene.user);
       if (!javaScriptEnabled) await press(window, 'Continue');
       await press(window, 'Allow');
@@ -64,7 +64,7 @@ testOnServers(
     await press(window, 'Continue');
     await press(window, 'Continue');
     await typeLogin(window, await makeUser(server.db));
-    await press(window, 'Not you?');
+    await press(window, 'Not you? Use another account');
     await typeLogin(window, scene.user);
     await press(window, 'Allow');
     t.is(await heading(window), 'Your device is connected');

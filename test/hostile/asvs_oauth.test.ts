@@ -127,7 +127,7 @@ testOnOwnServers(
     });
     const warned = textOf(page);
     t.regex(warned, /app\.example/, 'where the answer goes');
-    t.regex(warned, /Nobody here has checked this app/);
+    t.regex(warned, /This app has not been verified/);
     t.is((await server.db('clients').where({ client_id }).first()).first_party, false);
   },
 );

@@ -88,7 +88,7 @@ async function tabStops(page: Page): Promise<string[]> {
 const orders: Record<string, string[]> = {
   login: ['Username or e-mail', 'Password', 'Sign in', 'Back to Photo Printer'],
   login_wrong: ['Password', 'Sign in', 'Back to Photo Printer'],
-  consent: ['Not you?', 'Deny', 'Allow', 'privacy policy', 'terms of service'],
+  consent: ['Deny', 'Allow', 'Not you? Use another account', 'privacy policy', 'terms of service'],
   device_code: ['Code', 'Continue'],
   device_confirm: ['Cancel', 'Continue'],
   logout: ['Sign out', 'Stay signed in'],
@@ -133,7 +133,7 @@ test('a problem is the first thing that a screen reader says', async (t) => {
   const described = await field.evaluate(
     (one) => document.getElementById(one.getAttribute('aria-describedby') ?? '')?.textContent ?? '',
   );
-  t.true(described.includes('The username or the password is not right.'));
+  t.true(described.includes('Wrong username or password'));
   await visit(page, 'account_empty');
   t.is(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'alert');
 });

@@ -23,7 +23,7 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
   const orders = await makeResourceServer(server);
   const login = await ask(scene, { scope: 'openid profile' });
   const first = await typePassword(ua, login, user);
-  t.regex(textOf(first), /It would be able to/);
+  t.regex(textOf(first), /This will allow/);
   t.notRegex(textOf(first), /You allowed this before/);
   await ua.submit(first, '/consent', { decision: 'allow' });
   t.deepEqual(await consentOf(scene), { openid: ['openid', 'profile'], claims: [], resources: {} });
@@ -176,3 +176,19 @@ testOnServers('“Not you?” works for a pushed request as well', async (t, ser
   t.is(tokens.claims()?.sub, other.id);
   t.is(await consentOf(scene), null, 'nobody allowed anything in the name of the first');
 });
+
+testOnServers(
+  'a client that will get a refresh token says so, also when it did not ask for it',
+  async (t, server) => {
+    const said = async (grant_types: ('authorization_code' | 'refresh_token')[]) => {
+      const scene = await setScene(server, { client: { grant_types } });
+      const login = await scene.ua.open((await begin(scene, { scope: 'openid' })).url.href);
+      return textOf(await typePassword(scene.ua, login, scene.user));
+    };
+    t.regex(
+      await said(['authorization_code', 'refresh_token']),
+      /Confirm who you are.*Keep access while you are away/,
+    );
+    t.notRegex(await said(['authorization_code']), /Keep access/);
+  },
+);

@@ -107,11 +107,11 @@ testOnServers('an expired, an unknown and a used code each say so', async (t, se
     const page = await ua.open(`${server.url}/device`);
     return await ua.submit(page, '/device', { user_code });
   };
-  t.regex(textOf(await typed('BCDF-GHJK')), /We do not know this code/);
+  t.regex(textOf(await typed('BCDF-GHJK')), /That code doesn’t match/);
   t.regex(textOf(await typed('')), /Enter the code that your device shows/);
   const used = await start(scene);
   await approve(scene, used);
-  t.regex(textOf(await typed(used.user_code)), /used already/);
+  t.regex(textOf(await typed(used.user_code)), /already used/);
   const old = await start(scene);
   const second_id = codeDigest(old.user_code);
   t.is(
@@ -121,7 +121,7 @@ testOnServers('an expired, an unknown and a used code each say so', async (t, se
       .update({ expires_at: new Date(0) }),
     1,
   );
-  t.regex(textOf(await typed(old.user_code)), /expired|do not know/);
+  t.regex(textOf(await typed(old.user_code)), /expired|doesn’t match/);
   t.true(['expired_token', 'invalid_grant'].includes(String(await poll(scene, old))));
 });
 
@@ -140,7 +140,7 @@ testOnServers('of five people who confirm one code at once, one goes on', async 
       people.map(({ ua, confirm }) => ua.submit(confirm, '/device', { confirm: 'yes' })),
     );
     t.is(pages.filter((page) => /Sign in/.test(textOf(page))).length, 1);
-    t.is(pages.filter((page) => /used already/.test(textOf(page))).length, 4);
+    t.is(pages.filter((page) => /already used/.test(textOf(page))).length, 4);
   }
 });
 

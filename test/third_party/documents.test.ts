@@ -76,7 +76,7 @@ for (const name of storeNames) {
     const scene = await enter(server, honest.client_id);
     const { url } = await begin(scene);
     const consent = await typePassword(scene.ua, await scene.ua.open(url.href), scene.user);
-    t.regex(textOf(consent), /Document client would like access.*Nobody here has checked this app/);
+    t.regex(textOf(consent), /Document client would like access.*This app has not been verified/);
     await scene.ua.submit(consent, '/consent', { decision: 'allow' });
     const tokens = await logIn(scene);
     t.is(
@@ -95,7 +95,7 @@ for (const name of storeNames) {
     }
     const asked = await begin(lying);
     const page = await typePassword(lying.ua, await lying.ua.open(asked.url.href), admin);
-    t.regex(textOf(page), /Nobody here has checked this app/, 'it has to ask');
+    t.regex(textOf(page), /This app has not been verified/, 'it has to ask');
     const rows = await server.db('clients').where({ registered_by: 'document' });
     t.deepEqual(
       rows.map((one) => [Boolean(one.first_party), one.rotation_profile, one.scope, one.resource_server]),

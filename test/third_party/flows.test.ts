@@ -130,7 +130,7 @@ testOnServers('prompt=login and max_age ask for the password again', async (t, s
   for (const more of again) {
     const { url, checks } = await begin(scene, more);
     const page = await scene.ua.open(url.href);
-    t.regex(textOf(page), /Confirm that it is you/);
+    t.regex(textOf(page), /Confirm it’s you/);
     const back = await passPages(scene, page);
     const tokens = await oidc.authorizationCodeGrant(scene.config, back, {
       ...checks,

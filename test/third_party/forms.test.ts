@@ -83,11 +83,35 @@ testOnServers('no form of the account page works without the visitor’s own pro
     for (const csrf of [undefined, '', foreign]) {
       const fields = { current_password: password, new_password: 'a new and long password', name: 'x' };
       const answer = await forge(mine.ua, action, fields, csrf);
-      t.is(new URL(answer.location ?? server.url).search, '?said=form_expired', `${action} ${csrf}`);
+      t.is(answer.location, `${server.url}/account`, `${action} ${csrf}`);
+      t.regex(textOf(await mine.ua.open(`${server.url}/account`)), /open for too long/, `${action} ${csrf}`);
     }
   }
   t.is((await api(server, 'GET /me', tokens.access_token)).status, 200);
   t.is((await mine.ua.open(`${server.url}/account`)).forms.length, page.forms.length);
+});
+
+testOnServers('the account page says only what happened in its own browser', async (t, server) => {
+  const { ua } = await signInAtAccount(server);
+  const other = await signInAtAccount(server);
+  for (const said of ['password_changed', 'session_ended', 'others_ended&count=3', 'not_found']) {
+    const page = await ua.open(`${server.url}/account?said=${said}`);
+    t.notRegex(page.text, /class="notice/, said);
+  }
+  const { action, fields } = formOf(await other.ua.open(`${server.url}/account`), '/password');
+  const typed = { current_password: password, new_password: 'a new and long password' };
+  await other.ua.send(action, { method: 'POST', body: new URLSearchParams({ ...fields, ...typed }) });
+  const [[key, said] = []] = [...other.ua.cookies].filter(([name]) => name.startsWith('kindred_said;'));
+  if (!key || !said) return t.fail('nothing was kept');
+  ua.cookies.set(key, said);
+  t.notRegex(
+    (await ua.open(`${server.url}/account`)).text,
+    /class="notice/,
+    'the message of another browser',
+  );
+  const changed = await other.ua.open(`${server.url}/account`);
+  t.regex(changed.text, /class="notice/);
+  t.notRegex((await other.ua.open(changed.url)).text, /class="notice/, 'it is said once');
 });
 
 testOnServers('signing out needs the page: a forged confirmation changes nothing', async (t, server) => {

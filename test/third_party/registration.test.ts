@@ -72,7 +72,7 @@ testOnOwnServers('a client registers, reads, changes and removes itself', open, 
   const scene = { server, config, client_id: String(client_id), user, ua };
   const { url } = await begin(scene);
   const consent = await typePassword(ua, await ua.open(url.href), user);
-  t.regex(textOf(consent), /Nobody here has checked this app/);
+  t.regex(textOf(consent), /This app has not been verified/);
   t.true(sentTo(await ua.submit(consent, '/consent', { decision: 'allow' })).searchParams.has('code'));
 
   const read = await manage(server, 'GET', made);
