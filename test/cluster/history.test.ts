@@ -14,6 +14,7 @@ import { api, authOf, login, refresh, type Tokens, tokensOf } from '../helpers/o
 import { type Chance, openChance } from '../helpers/random.ts';
 import { furnish, gateway, serveElsewhere, type TestServer } from '../helpers/server.ts';
 import { makeStore } from '../helpers/stores.ts';
+import { type Browser, logInOnWeb, openBrowser, signOutOnWeb } from '../helpers/web_person.ts';
 
 const duration = process.env.SOAK ? 240_000 : 15_000;
 /** A busy machine gets longer, until there is something to judge. */
@@ -32,7 +33,7 @@ interface Person {
 
 interface World {
   nodes: TestServer[];
-  clients: { strict: Client; lenient: Client };
+  clients: { strict: Client; lenient: Client; web: Client };
   admin: Admin;
   chance: Chance;
   entries: Entry[];
@@ -165,6 +166,64 @@ async function inhabit(world: World, person: Person): Promise<void> {
   }
 }
 
+const redirect_uri = 'https://app.example/cb';
+
+/** One login in a browser, silent unless there is a person who types. */
+async function openOnWeb(world: World, person: Person, browser: Browser, types: boolean): Promise<void> {
+  const client = world.clients.web;
+  const { user } = person;
+  const given = types ? { username: user.username, password: person.password } : null;
+  const begin = performance.now();
+  const node = world.chance.pick(world.nodes);
+  const asked = { client_id: client.client_id, redirect_uri };
+  const { answer, isConsented } = await logInOnWeb(node, browser, asked, given);
+  const span = { begin, end: performance.now() };
+  if (isConsented)
+    world.entries.push({ kind: 'unbarring', user: user.id, client: client.client_id, ...span });
+  if (answer?.status !== 200) return;
+  const tokens = tokensOf(answer);
+  const where = { client: client.client_id, browser: browser.name };
+  world.windows.set(tokens.session_id, 60_000);
+  world.entries.push({ kind: 'login', user: user.id, session: tokens.session_id, ...where, ...span });
+  const issued = [{ token: tokens.access_token, issued: span }];
+  const phone = { session: tokens.session_id, client, tokens, old: [], issued };
+  for (let use = 0; use < 3; use += 1) {
+    await look(world, phone);
+    if (!(await rotate(world, phone))) return;
+  }
+}
+
+/** Signs in, asks for codes without an end, and meanwhile withdraws the consent or signs out. */
+async function browse(world: World, person: Person, first: number): Promise<void> {
+  const { chance, clients } = world;
+  const user = { user: person.user.id };
+  const withdraw = async () => {
+    const phone = await open(world, person);
+    const what = { ...user, client: clients.web.client_id, bars: true };
+    const token = phone?.tokens.access_token ?? '';
+    await end(world, what, [204, 401, 404], (node) =>
+      api(node, `DELETE /consents/${clients.web.client_id}`, token),
+    );
+  };
+  const signOut = async (browser: Browser) => {
+    const begin = performance.now();
+    const isDone = await signOutOnWeb(chance.pick(world.nodes), browser);
+    const span = { begin, end: performance.now() };
+    if (isDone) {
+      const what = { ...user, browser: browser.name, bars: true, outcome: 'ok' } as const;
+      world.entries.push({ kind: 'ending', ...what, ...span });
+    }
+  };
+  for (let round = first; round === first || !world.isOver(); round += 1) {
+    const browser = openBrowser();
+    await openOnWeb(world, person, browser, true);
+    const silently = () => openOnWeb(world, person, browser, false);
+    const meanwhile = round % 2 === 0 ? withdraw() : signOut(browser);
+    await Promise.all([silently(), silently(), meanwhile, silently(), silently()]);
+    await Promise.all([silently(), silently()]);
+  }
+}
+
 /** What befalls people, one thing after the other. */
 async function trouble(world: World, own: Person[]): Promise<void> {
   const { chance, admin } = world;
@@ -256,6 +315,11 @@ async function startWorld(t: ExecutionContext): Promise<World> {
   const clients = {
     strict: await makeClient(store.db),
     lenient: await makeClient(store.db, { refresh_token_retry_window: 60 }),
+    web: await makeClient(store.db, {
+      first_party: false,
+      redirect_uris: [redirect_uri],
+      refresh_token_retry_window: 60,
+    }),
   };
   const entries: Entry[] = [];
   const begun = performance.now();
@@ -273,11 +337,14 @@ test('the history of three nodes on which everything happens at once has no cont
   const [{ db }] = world.nodes as [TestServer];
   const own: Person[] = [];
   for (let i = 0; i < people; i += 1) own.push({ user: await makeUser(db), password });
+  const guests: Person[] = [];
+  for (let i = 0; i < 2; i += 1) guests.push({ user: await makeUser(db), password });
   const [house] = await Promise.all([
     keepHouse(world),
     trouble(world, own.slice(0, people / 2)),
     trouble(world, own.slice(people / 2)),
     ...own.flatMap((person) => [inhabit(world, person), inhabit(world, person)]),
+    ...guests.map((person, i) => browse(world, person, i)),
   ]);
   const { entries, windows, surprises } = world;
   const count = (kind: Entry['kind']) => entries.filter((one) => one.kind === kind).length;
@@ -288,4 +355,10 @@ test('the history of three nodes on which everything happens at once has no cont
   const window = (session: string) => windows.get(session) ?? Number.NaN;
   t.deepEqual(findContradictions(entries, { window, lifetime: lifetime * 1000 }), []);
   for (const kind of kinds) t.true(count(kind) > 0, kind);
+  const bars = entries.filter((one) => one.kind === 'ending' && one.bars);
+  for (const what of ['client', 'browser'] as const)
+    t.true(
+      bars.some((one) => what in one),
+      what,
+    );
 });

@@ -34,9 +34,15 @@ const ending = (begin: number, given: Partial<Ending> = {}): Ending => ({
   ...{ kind: 'ending', outcome: 'ok', ...span(begin) },
   ...given,
 });
-const unbarring = (begin: number): Unbarring => ({ kind: 'unbarring', user: 'u', ...span(begin) });
+const unbarring = (begin: number, given: Partial<Unbarring> = {}): Unbarring => ({
+  ...{ kind: 'unbarring', user: 'u', ...span(begin) },
+  ...given,
+});
 const inactive = { outcome: 'inactive' } as const;
 const ban = { user: 'u', bars: true };
+const withdrawal = { user: 'u', client: 'c', bars: true };
+const signOut = { user: 'u', browser: 'b', bars: true };
+const web = { client: 'c', browser: 'b' };
 
 const good: Record<string, Entry[]> = {
   'a life': [
@@ -85,6 +91,17 @@ const good: Record<string, Entry[]> = {
     unbarring(300),
     use(600, 0),
   ],
+  'a withdrawn consent leaves the sessions of other clients': [
+    ...[login(0, web), login(0, { session: 'other', client: 'd' }), ending(100, withdrawal), refused(200, 0)],
+    use(200, 0, { session: 'other' }),
+  ],
+  'a login behind a new consent': [
+    ...[ending(100, withdrawal), unbarring(150, { client: 'c' }), login(200, web), use(300, 0)],
+  ],
+  'signing out of a browser leaves other browsers': [
+    ...[login(0, web), login(0, { session: 'other', browser: 'a' }), ending(100, signOut), refused(200, 0)],
+    use(200, 0, { session: 'other' }),
+  ],
   'a login behind a logout everywhere': [
     ...[ending(100, { user: 'u', ...span(100, 300) }), login(150), use(400, 0)],
   ],
@@ -106,6 +123,24 @@ const bad: [violation: Violation, title: string, entries: Entry[], at: number][]
   ],
   ['alive after its end', 'a token after a ban', [login(0), ending(100, ban), seen(111, 0)], 2],
   ['alive after its end', 'a login in flight survives a ban', [ending(100, ban), login(95), use(200, 0)], 2],
+  [
+    'alive after its end',
+    'a code in flight survives that the consent is withdrawn',
+    [ending(100, withdrawal), login(95, { ...web, ...span(95, 150) }), use(200, 0)],
+    2,
+  ],
+  [
+    'alive after its end',
+    'a code in flight survives its browser',
+    [ending(100, signOut), login(95, { ...web, ...span(95, 150) }), use(200, 0)],
+    2,
+  ],
+  [
+    'logged in while barred',
+    'a login without a consent',
+    [ending(100, withdrawal), unbarring(120), login(200, web)],
+    2,
+  ],
   [
     'alive after its end',
     'a refresh after reuse',

@@ -11,6 +11,9 @@ export interface Login extends Span {
   kind: 'login';
   user: string;
   session: string;
+  /** The third-party client that it went through, and the browser in which it happened; absent for a password grant. */
+  client?: string;
+  browser?: string;
 }
 
 export interface Refresh extends Span {
@@ -33,20 +36,26 @@ export interface Introspection extends Span {
   issued: Span;
 }
 
-/** What ends sessions: one, or all of a user but `except`. `bars` those whose login is under way, too. */
+/**
+ * What ends sessions: one, or all of a user but `except`, or those of a user through a client, or in a browser. `bars`
+ * those whose login is under way, too.
+ */
 export interface Ending extends Span {
   kind: 'ending';
   user?: string;
+  client?: string;
+  browser?: string;
   session?: string;
   except?: string;
   bars?: boolean;
   outcome: 'ok' | 'unknown';
 }
 
-/** From here on the user may log in again. */
+/** From here on the user may log in again; with `client`, through this client, by another consent. */
 export interface Unbarring extends Span {
   kind: 'unbarring';
   user: string;
+  client?: string;
 }
 
 export type Entry = Login | Refresh | Introspection | Ending | Unbarring;
@@ -93,7 +102,8 @@ function judgeLogin(entry: Login, entries: readonly Entry[]): Contradiction[] {
   const because = entries.find(
     (one) =>
       one.kind === 'ending' &&
-      one.user === entry.user &&
+      one.user !== undefined &&
+      concerns(one, entry) &&
       bars(one) &&
       one.end < entry.begin &&
       !wasLifted(one, entry, entries),
@@ -109,7 +119,11 @@ function bars(ending: Ending): boolean {
 function wasLifted(ending: Ending, login: Login, entries: readonly Entry[]): boolean {
   return entries.some(
     (one) =>
-      one.kind === 'unbarring' && one.user === login.user && one.end > ending.begin && one.begin < login.end,
+      one.kind === 'unbarring' &&
+      one.user === login.user &&
+      one.client === ending.client &&
+      one.end > ending.begin &&
+      one.begin < login.end,
   );
 }
 
@@ -158,7 +172,9 @@ function isStale(one: Refresh): boolean {
 }
 
 function concerns(ending: Ending, login: Login): boolean {
-  return ending.session === login.session || ending.user === login.user;
+  if (ending.session !== undefined) return ending.session === login.session;
+  const isThere = (what: 'client' | 'browser') => ending[what] === undefined || ending[what] === login[what];
+  return ending.user === login.user && isThere('client') && isThere('browser');
 }
 
 function certainlyEnds(ending: Ending, login: Login, entries: readonly Entry[]): boolean {
