@@ -27,6 +27,8 @@ export interface AccessTokenClaims {
   permissions?: string[];
   tid?: string;
   token_version?: number;
+  /** The `token_version` of the client when it asked; tokens of earlier versions of this server have none. */
+  client_version?: number;
   /** The key to which a DPoP-bound token is bound (RFC 9449): good only with a proof of it. */
   cnf?: { jkt?: string; 'x5t#S256'?: string };
 }
@@ -34,7 +36,7 @@ export interface AccessTokenClaims {
 export interface AccessTokenVerifier {
   /**
    * The claims of a good token, else null: signature, issuer, type, expiry, not revoked, its session live, its user
-   * active and not moved on to a later `token_version`. What the token says is checked without the database; all the
+   * active and not moved on to a later `token_version`, its client the same and not of fewer rights since. What the token says is checked without the database; all the
    * rest is one SELECT. Proof of possession (`cnf`) and audience are the caller's to check.
    */
   verify: (token: string) => Promise<AccessTokenClaims | null>;
@@ -121,19 +123,27 @@ async function isSessionTokenLive(db: Db, claims: AccessTokenClaims): Promise<bo
   return (await findSessionToken(db, { ...valuesOf(claims), sid })).length > 0;
 }
 
-/** SQL that finds something when the token of these values lives with its session: `:sid`, `:client_id`, `:token_version`, `:jti`. */
+// SQL that is true for a client (alias `c`) that is still what it was when it got its token.
+const isSameClientSql =
+  'c.token_version between :client_from and :client_to and c.blocked_at is null and c.deleted_at is null';
+
+/** SQL that finds something when the token of {@link valuesOf} and `:sid` lives with its session. */
 export function liveSessionTokenSql(db: Db): string {
   return `select 1 from sessions s join users u on u.id = s.user_id
     where s.id = :sid and s.client_id = :client_id and ${isLiveSql(db, 's.', 'u.')}
       and ${isActiveSql('u.')} and u.token_version <= :token_version
-      and not exists (select 1 from revoked_tokens r where r.jti = :jti)`;
+      and not exists (select 1 from revoked_tokens r where r.jti = :jti)
+      and exists (select 1 from clients c where c.client_id = s.client_id and ${isSameClientSql})`;
 }
 
 const findSessionToken = statement('session_token_lives', liveSessionTokenSql);
 
 /** The values of {@link liveSessionTokenSql} that are no ids of ours to check. */
-export function valuesOf({ client_id, token_version, jti }: AccessTokenClaims) {
-  return { client_id, token_version: token_version ?? 0, jti };
+export function valuesOf({ client_id, token_version, client_version, jti, iat }: AccessTokenClaims) {
+  // A token that names no version of its client was issued by an earlier version of this server: its second has to tell.
+  const client_from = client_version ?? 0;
+  const client_to = client_version ?? Math.floor(iat) * 1000;
+  return { client_id, token_version: token_version ?? 0, jti, client_from, client_to };
 }
 
 // A token of client_credentials is its client's: it dies with the client, and another one of the same name is not it.
@@ -143,9 +153,9 @@ const skew = 60;
 async function isClientTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
   const live = await rows(
     db,
-    `select 1 from clients c where c.client_id = :client_id and c.deleted_at is null and c.created_at <= :issued
+    `select 1 from clients c where c.client_id = :client_id and c.created_at <= :issued and ${isSameClientSql}
        and not exists (select 1 from revoked_tokens r where r.jti = :jti)`,
-    { client_id: claims.client_id, jti: claims.jti, issued: new Date((claims.iat + skew) * 1000) },
+    { ...valuesOf(claims), issued: new Date((claims.iat + skew) * 1000) },
   );
   return live.length > 0;
 }

@@ -4,6 +4,7 @@ import { digest, equalBytes } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { hasSecret } from './client_metadata.ts';
+import { raisedTokenVersion } from './client_rights.ts';
 import type { Client } from './clients.ts';
 import { type Db, json, present, readClock } from './db.ts';
 
@@ -67,11 +68,16 @@ export async function addClientSecret(
   if (live.length >= maxSecrets) throw new AppError('too_many_secrets');
   const { client_secret, stored } = newClientSecret(undefined, expires ?? null);
   const kept = live.map((one) => ({ ...one, expires: previous_expires?.toISOString() ?? one.expires }));
-  await saveSecrets(tx, client_id, [stored, ...kept]);
+  await saveSecrets(
+    tx,
+    client_id,
+    [stored, ...kept],
+    previous_expires !== undefined && previous_expires <= now,
+  );
   return { id: stored.id, client_secret };
 }
 
-/** Removes a secret; refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
+/** Removes a secret, and what was got with it: outstanding access tokens of the client are dead. Refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
 export async function removeClientSecret(tx: Db, client_id: string, id: string): Promise<void> {
   const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
   if (!client) throw new AppError('client_not_found');
@@ -79,11 +85,17 @@ export async function removeClientSecret(tx: Db, client_id: string, id: string):
   if (rest.length === client.secrets.length) throw new AppError('client_secret_not_found');
   const now = await readClock(tx);
   if (!rest.some((secret) => isLiveSecret(secret, now))) throw new AppError('last_secret');
-  await saveSecrets(tx, client_id, rest);
+  await saveSecrets(tx, client_id, rest, true);
 }
 
-async function saveSecrets(tx: Db, client_id: string, secrets: ClientSecret[]): Promise<void> {
+async function saveSecrets(
+  tx: Db,
+  client_id: string,
+  secrets: ClientSecret[],
+  endsTokens: boolean,
+): Promise<void> {
+  const token_version = endsTokens ? { token_version: raisedTokenVersion(tx) } : {};
   await tx<Client>('clients')
     .where({ client_id })
-    .update({ secrets: json(secrets), updated_at: present(tx) } as never);
+    .update({ secrets: json(secrets), ...token_version, updated_at: present(tx) } as never);
 }

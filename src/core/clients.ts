@@ -16,6 +16,7 @@ import {
   withDefaults,
   withoutNulls,
 } from './client_metadata.ts';
+import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
 import { type ClientSecret, newClientSecret } from './client_secrets.ts';
 import { type Db, isText, isUniqueViolation, json, present } from './db.ts';
 
@@ -94,6 +95,7 @@ export async function createClient(
     secrets: json(secret ? [secret.stored] : []),
     first_party,
     rotation_profile: given.rotation_profile ?? 'strict',
+    token_version: firstTokenVersion(db),
     created_at: present(db),
     updated_at: present(db),
   };
@@ -120,6 +122,7 @@ export async function updateClient(
   const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
   requireConfidential(merged);
   requireVouched(merged, client.registered_by);
+  const after = { ...client, ...columns, first_party, metadata: merged };
   const [updated] = await tx<Client>('clients')
     .where({ client_id })
     .update({
@@ -128,6 +131,7 @@ export async function updateClient(
       first_party,
       metadata: json(merged),
       review: confirmed(client.review, given),
+      ...(losesRights(client, after) ? { token_version: raisedTokenVersion(tx) } : {}),
       updated_at: present(tx),
     } as never)
     .returning('*');

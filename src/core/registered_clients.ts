@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
 import { isDeeperThan, maxJsonDepth } from '../lib/json_depth.ts';
 import { type ClientMetadata, hasSecret, isVouchedGrant, metadataShape } from './client_metadata.ts';
+import { firstTokenVersion } from './client_rights.ts';
 import { newClientSecret } from './client_secrets.ts';
 import type { Client } from './clients.ts';
 import { type Db, json, present } from './db.ts';
@@ -32,6 +33,7 @@ export async function saveRegisteredClient(
     first_party: false,
     rotation_profile: 'strict',
     registered_by,
+    token_version: firstTokenVersion(db),
     created_at: now,
     updated_at: now,
   };

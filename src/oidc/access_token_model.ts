@@ -6,7 +6,7 @@ import type {
 import { isJwt, isLive } from '../core/access_tokens.ts';
 import { useOnce } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
-import { nowInSeconds, toEngine } from './clocks.ts';
+import { fromEngine, nowInSeconds, toEngine } from './clocks.ts';
 import { currentRequest } from './request.ts';
 import { oidcScopes } from './resources.ts';
 
@@ -14,12 +14,13 @@ type Base = typeof EngineAccessToken;
 
 interface EngineModel {
   jti: string;
+  iat: number;
   aud?: string;
   clientId: string;
   grantId: string;
   sid?: string;
   scope?: string;
-  extra?: { token_version?: number };
+  extra?: { token_version?: number; client_version?: number };
   save(): Promise<string>;
 }
 type EngineModelClass = {
@@ -70,12 +71,12 @@ function liveClaims(services: Services, token: EngineModel) {
       iss: services.config.issuer,
       sub: '',
       exp: 0,
-      iat: 0,
+      iat: fromEngine(services.clock, token.iat),
       jti: token.jti,
       client_id: token.clientId,
       sid: token.grantId,
     },
-    ...(token.extra?.token_version === undefined ? {} : { token_version: token.extra.token_version }),
+    ...token.extra,
   };
 }
 

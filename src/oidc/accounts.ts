@@ -4,7 +4,7 @@ import type { Services } from '../core/services.ts';
 import type { SessionWithUser } from '../core/sessions.ts';
 import { findUser, isActive } from '../core/users.ts';
 import { parseId } from '../lib/ids.ts';
-import { giveReason, knownSession, sessionOf } from './request.ts';
+import { clientRow, giveReason, knownSession, sessionOf } from './request.ts';
 
 /** Which claims belong to which scope. */
 export const claimsOfScopes = {
@@ -56,11 +56,13 @@ export function accountOf(session: Pick<SessionWithUser, 'user_id' | 'username' 
   };
 }
 
-/** What an access token says of its user beside the standard claims; empty for tokens of `client_credentials`. */
+/** What an access token says of its client and, except with `client_credentials`, of its user beside the standard claims. */
 export function extraClaims(ctx: KoaContextWithOIDC, token: object): Record<string, unknown> | undefined {
+  const { client } = ctx.oidc;
+  const ofClient = client ? { client_version: clientRow(client).token_version } : {};
   const session = knownSession(ctx);
-  if ((token as { kind: string }).kind !== 'AccessToken' || !session) return undefined;
-  return claimsOfUser(session);
+  if ((token as { kind: string }).kind !== 'AccessToken' || !session) return ofClient;
+  return { ...claimsOfUser(session), ...ofClient };
 }
 
 /** The claims of a session's user and login that its access tokens carry. */

@@ -15,19 +15,28 @@ interface Token {
   aud?: string | string[];
   jti: string;
   iat?: number;
+  extra?: { client_version?: number };
   accountId?: string;
 }
 
 /** Whether `client` may learn about an opaque access token or a refresh token; the engine asks for active ones. */
 export async function mayIntrospect(services: Services, client: unknown, token: object): Promise<boolean> {
-  const { kind, clientId = '', aud, jti, iat: engineIat = 0 } = token as Token;
+  const { kind, clientId = '', aud, jti, iat: engineIat = 0, extra } = token as Token;
   const iat = fromEngine(services.clock, engineIat);
   if (kind === 'RefreshToken') return clientId === clientRow(client).client_id;
   if (!isMeantFor(clientRow(client), { client_id: clientId, ...(typeof aud === 'string' ? { aud } : {}) }))
     return false;
   // Tokens of a session were checked when they were found; one of client_credentials lives as long as its client.
   if (kind !== 'ClientCredentials') return true;
-  return await isLive(services.db, { iss: '', sub: clientId, exp: 0, iat, jti, client_id: clientId });
+  return await isLive(services.db, {
+    ...extra,
+    iss: '',
+    sub: clientId,
+    exp: 0,
+    iat,
+    jti,
+    client_id: clientId,
+  });
 }
 
 /** Only the client that a token was issued to may revoke it; anyone else's request has no effect. */
@@ -70,8 +79,12 @@ async function introspect(services: Services, ctx: KoaContextWithOIDC): Promise<
 
 // The engine describes its opaque tokens by its own clock.
 function correctAnswer({ clock }: Services, ctx: KoaContextWithOIDC): void {
-  const { iat, exp } = ctx.body as { iat: number; exp: number };
-  ctx.body = { ...(ctx.body as object), iat: fromEngine(clock, iat), exp: fromEngine(clock, exp) };
+  const { client_version: _ours, ...said } = ctx.body as {
+    client_version?: number;
+    iat: number;
+    exp: number;
+  };
+  ctx.body = { ...said, iat: fromEngine(clock, said.iat), exp: fromEngine(clock, said.exp) };
 }
 
 const signedType = 'application/token-introspection+jwt';
@@ -94,7 +107,7 @@ async function describeJwt(services: Services, ctx: KoaContextWithOIDC): Promise
 }
 
 /** The answer for an active token (RFC 7662, 2.2). */
-export function describeClaims(claims: AccessTokenClaims): object {
+export function describeClaims({ client_version: _ours, ...claims }: AccessTokenClaims): object {
   return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
 }
 

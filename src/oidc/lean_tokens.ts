@@ -34,6 +34,7 @@ export function tokensOf(
     sub: session.user_id,
     aud: resource,
     client_id: client.client_id,
+    client_version: client.token_version,
     ...(scope ? { scope } : {}),
     sid: session.id,
   };

@@ -207,7 +207,8 @@ async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, toke
     generation: token.presented,
     retry_window: retryWindowOf(client),
     observe: client.rotation_profile === 'observe',
-    raise_token_version: config.reuseRaisesTokenVersion,
+    // A client that nobody vouches for could make its users' tokens at other clients inactive as often as it likes.
+    raise_token_version: config.reuseRaisesTokenVersion && client.registered_by === 'admin',
     origin,
   });
   if (!('generation' in rotation)) throw refusal(ctx, rotation.outcome);

@@ -1,5 +1,6 @@
 import { generateKeyPair, importJWK, SignJWT } from 'jose';
 import { createAccessTokenVerifier, isJwt, revokeAccessToken } from '../../src/core/access_tokens.ts';
+import { findClient } from '../../src/core/clients.ts';
 import { rotate } from '../../src/core/rotation.ts';
 import { endSession } from '../../src/core/session_end.ts';
 import { loadSigningKeys } from '../../src/core/signing_keys.ts';
@@ -24,6 +25,7 @@ async function setUp({ db }: Store) {
   if (!key) throw new Error('there is no key');
   const session = await openTestSession(db);
   const verifier = createAccessTokenVerifier(db, issuer, () => keys, Date.now);
+  const client = await findClient(db, session.client_id);
   const claims: Claims = {
     iss: issuer,
     sub: session.user_id,
@@ -35,6 +37,7 @@ async function setUp({ db }: Store) {
     scope: 'openid',
     sid: session.id,
     token_version: 0,
+    client_version: client?.token_version,
   };
   const sign = async (payload: Record<string, unknown>, header: Record<string, unknown> = {}) => {
     const protectedHeader = { alg: 'ES256', typ: 'at+jwt', kid: key.kid, ...header };
@@ -235,13 +238,46 @@ testOnStores('reuse on one device makes the tokens of the others inactive', asyn
 
 testOnStores('a token of client_credentials dies with its client', async (t, store) => {
   const { verifier, claims, sign } = await setUp(store);
-  const { client_id } = await makeClient(store.db, { token_endpoint_auth_method: 'client_secret_basic' });
+  const { client_id, token_version: client_version } = await makeClient(store.db, {
+    token_endpoint_auth_method: 'client_secret_basic',
+  });
   const { sid: _, token_version: __, ...rest } = claims;
-  const own = { ...rest, sub: client_id, client_id };
+  const own = { ...rest, sub: client_id, client_id, client_version };
   t.deepEqual(await verifier.verify(await sign(own)), own as never);
   const revoked = { ...own, jti: newId() };
   await revokeAccessToken(store.db, revoked);
   t.is(await verifier.verify(await sign(revoked)), null);
   await store.db('clients').where({ client_id }).delete();
   t.is(await verifier.verify(await sign(own)), null);
+});
+
+testOnStores('a token names the version of its client that it was issued for', async (t, store) => {
+  const { verifier, claims, sign, session } = await setUp(store);
+  const { client_id } = session;
+  const version = Number(claims.client_version);
+  const { sid: _, token_version: __, ...rest } = claims;
+  for (const one of [claims, { ...rest, sub: client_id }]) {
+    for (const client_version of [0, version - 1, version + 1])
+      t.is(await verifier.verify(await sign({ ...one, client_version })), null);
+    t.truthy(await verifier.verify(await sign(one)));
+  }
+});
+
+testOnStores('a token of an earlier version of the server is told by its second', async (t, store) => {
+  const { verifier, claims, sign, session } = await setUp(store);
+  const { client_id } = session;
+  const { client_version: _, ...old } = claims;
+  const { sid: __, token_version: ___, ...rest } = old;
+  const second = Math.floor(Date.now() / 1000);
+  const set = (values: object) => store.db('clients').where({ client_id }).update(values);
+  await set({ created_at: new Date((second - 1_000) * 1_000) });
+  for (const one of [old, { ...rest, sub: client_id }]) {
+    await set({ token_version: 0 });
+    const token = await sign({ ...one, iat: second });
+    t.truthy(await verifier.verify(token), 'its client is as old as it was');
+    await set({ token_version: second * 1_000 - 1 });
+    t.truthy(await verifier.verify(token), 'its client lost a right before');
+    await set({ token_version: second * 1_000 + 1 });
+    t.is(await verifier.verify(token), null, 'its client lost a right since, or is another one');
+  }
 });

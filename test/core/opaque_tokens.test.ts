@@ -16,6 +16,7 @@ async function setUp({ db }: Store, given: Record<string, unknown> = {}) {
   const keys = await loadSigningKeys(db, keyring, 'ES256');
   const verifier = createAccessTokenVerifier(db, issuer, () => keys, Date.now);
   const session = await openTestSession(db);
+  await db('clients').where({ client_id: session.client_id }).update({ token_version: 7 });
   const iat = Math.floor(Date.now() / 1000);
   const record = {
     jti: handle,
@@ -27,7 +28,7 @@ async function setUp({ db }: Store, given: Record<string, unknown> = {}) {
     scope: 'openid',
     iat,
     exp: iat + 900,
-    extra: { token_version: 0, roles: ['x'] },
+    extra: { token_version: 0, client_version: 7, roles: ['x'] },
     ...given,
   };
   await saveRecord(db, 'AccessToken', handle, record, record.exp - iat);
@@ -48,6 +49,7 @@ testOnStores('an opaque token has the claims of its record', async (t, store) =>
     scope: 'openid',
     sid: session.id,
     token_version: 0,
+    client_version: 7,
     roles: ['x'],
     cnf: { jkt: 'thumb' },
   });
@@ -55,7 +57,7 @@ testOnStores('an opaque token has the claims of its record', async (t, store) =>
 
 testOnStores('what a record says of itself is not what a token adds to it', async (t, store) => {
   const { verifier, session } = await setUp(store, {
-    extra: { sub: 'admin', client_id: 'x', iss: 'y', sid: newId() },
+    extra: { sub: 'admin', client_id: 'x', client_version: 7, iss: 'y', sid: newId() },
   });
   const { sub, client_id, iss, sid } = (await verifier.verify(handle)) ?? {};
   t.deepEqual(
@@ -72,6 +74,8 @@ testOnStores('an opaque token is dead once anything that carries it is', async (
     'its version': ({ session }) =>
       store.db('users').where({ id: session.user_id }).increment('token_version', 1),
     'its client': ({ session }) => store.db('clients').where({ client_id: session.client_id }).delete(),
+    'its client’s version': ({ session }) =>
+      store.db('clients').where({ client_id: session.client_id }).increment('token_version', 1),
     'its record': () => deleteModel(store.db, 'AccessToken', handle),
     itself: ({ record }) => revokeAccessToken(store.db, record),
     'its time': () => store.db('oidc_models').update({ expires_at: new Date() }),

@@ -18,7 +18,8 @@ testOnServers('a JWT has exactly the header and the claims of the contract', asy
     const { kid, ...header } = protectedHeader;
     t.deepEqual(header, { alg: 'ES256', typ: 'at+jwt' });
     t.regex(String(kid), /^[0-9a-f-]{36}$/);
-    const { iat = 0, exp, jti, auth_time, ...claims } = payload;
+    const { iat = 0, exp, jti, auth_time, client_version, ...claims } = payload;
+    t.is(typeof client_version, 'number');
     t.deepEqual(claims, {
       iss: server.issuer,
       sub: user.id,
@@ -80,7 +81,8 @@ testOnServers(
     const ask = (given: object) => token(server, { grant_type: 'client_credentials', ...client, ...given });
     const { access_token, ...rest } = tokensOf(await ask(form));
     t.deepEqual(rest as object, { token_type: 'Bearer', expires_in: 900, scope: 'orders:read' });
-    const { iat, exp, jti, ...claims } = readJwt(access_token).claims;
+    const { iat, exp, jti, client_version, ...claims } = readJwt(access_token).claims;
+    t.is(typeof client_version, 'number');
     t.deepEqual(claims, {
       iss: server.issuer,
       sub: client.client_id,

@@ -33,7 +33,8 @@ async function enter(server: TestServer, format: 'jwt' | 'opaque') {
 
 testOnServers('a JWT is described by its claims and its type', async (t, server) => {
   const { tokens } = await signIn(server, { user: await makeUser(server.db, person) });
-  const { claims } = readJwt(tokens.access_token);
+  const { client_version, ...claims } = readJwt(tokens.access_token).claims;
+  t.is(typeof client_version, 'number');
   t.deepEqual(await introspect(server, tokens.access_token), {
     active: true,
     ...claims,

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import type { ExecutionContext } from 'ava';
 import { findSession } from '../../src/core/sessions.ts';
-import { makeClient } from '../helpers/builders.ts';
+import { makeClient, makeUser } from '../helpers/builders.ts';
 import { type Answer, assertRefused } from '../helpers/client.ts';
 import {
   introspect,
@@ -235,4 +235,17 @@ testOnServers('a second login is a family of its own', async (t, server) => {
   await familyOf(server, one, 1);
   assertRefused(t, await refresh(server, one.client, one.tokens.refresh_token), reused);
   tokensOf(await refresh(server, two.client, two.tokens.refresh_token));
+});
+
+testOnServers('reuse at a client that nobody vouches for ends its own session alone', async (t, server) => {
+  for (const registered_by of ['itself', 'document', 'admin']) {
+    const user = await makeUser(server.db);
+    const own = await signIn(server, { user });
+    const { client, tokens } = await signIn(server, { user });
+    await server.db('clients').where({ client_id: client.client_id }).update({ registered_by });
+    t.is((await refresh(server, client, tokens.refresh_token)).status, 200);
+    t.is((await refresh(server, client, tokens.refresh_token)).body.reason, 'token_reused');
+    t.is(await isActive(server, own.tokens.access_token), registered_by !== 'admin', registered_by);
+    t.is((await refresh(server, own.client, own.tokens.refresh_token)).status, 200);
+  }
 });
