@@ -127,7 +127,7 @@ testOnServers(
       const { client, token: held } = await enterAsClient(server, 'admin account');
       const path = `/admin/clients/${client.client_id}`;
       t.is((await api(server, `PATCH ${path}`, admin.token, { json: change })).status, 200);
-      assertRefused(t, await api(server, 'GET /admin/users', held), noScope, JSON.stringify(change));
+      assertRefused(t, await api(server, 'GET /admin/users', held), noToken, JSON.stringify(change));
     }
     const { client, token: held } = await enterAsClient(server, 'admin');
     t.is((await api(server, `DELETE /admin/clients/${client.client_id}`, admin.token)).status, 204);
@@ -144,7 +144,7 @@ testOnServers(
       const path = `/admin/clients/${other.client.client_id}`;
       const { status } = await api(server, `PATCH ${path}`, admin.token, { json: change });
       t.is(status, 200);
-      assertRefused(t, await api(server, 'GET /admin/users', other.token), noScope, JSON.stringify(change));
+      assertRefused(t, await api(server, 'GET /admin/users', other.token), noToken, JSON.stringify(change));
     }
   },
 );

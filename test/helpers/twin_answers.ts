@@ -107,6 +107,7 @@ async function tokenLikeness(services: Services, token: string, body: Json, twin
     claims: {
       ...Object.fromEntries(like),
       iat: 'now',
+      ...(typeof claims.client_version === 'number' ? { client_version: 'its client’s' } : {}),
       exp: lifetimeOf(exp - iat, body),
       ...(typeof claims.jti === 'string' ? { jti: shape(claims.jti) } : {}),
       ...('at_hash' in claims ? { at_hash: shape(String(claims.at_hash)) } : {}),

@@ -238,7 +238,7 @@ testOnServers('a second login is a family of its own', async (t, server) => {
 });
 
 testOnServers('reuse at a client that nobody vouches for ends its own session alone', async (t, server) => {
-  for (const registered_by of ['itself', 'document', 'admin']) {
+  for (const registered_by of ['itself', 'admin']) {
     const user = await makeUser(server.db);
     const own = await signIn(server, { user });
     const { client, tokens } = await signIn(server, { user });
