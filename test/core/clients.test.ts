@@ -50,6 +50,7 @@ testOnStores('a client is stored whole, and found by exactly its id', async (t, 
     default_resource: null,
     review: null,
     blocked_at: null,
+    deleted_at: null,
   });
   t.true(Number.isSafeInteger(token_version));
   t.is(client_secret?.length, 43, '32 random bytes');

@@ -224,9 +224,18 @@ testOnStores('a registry that changes while it is read says nothing wrong', asyn
 testOnStores('columns that a newer node adds disturb no statement that is prepared', async (t, store) => {
   const { db } = store;
   const { user, session, refresh } = await setScene(store);
-  const { client_id } = refresh.known.client;
+  const { client_id, token_version: client_version } = refresh.known.client;
   const registry = openRegistry(db, own_resource);
-  const claims = { iss: '', sub: user.id, exp: 0, iat: 0, jti: 'x', client_id, sid: session.id };
+  const claims = {
+    iss: '',
+    sub: user.id,
+    exp: 0,
+    iat: 0,
+    jti: 'x',
+    client_id,
+    client_version,
+    sid: session.id,
+  };
   const askAll = async (generation: number) => {
     const known = await registry.look(client_id);
     if (!known) return null;
