@@ -10,10 +10,12 @@ import type { Client } from '../core/clients.ts';
 import { isConsented } from '../core/consents.ts';
 import type { Db } from '../core/db.ts';
 import { consumeModel, isBrowserSession, useOnce } from '../core/oidc_models.ts';
+import { counted } from '../core/rate_limits.ts';
 import type { Services } from '../core/services.ts';
 import { endSession } from '../core/session_end.ts';
 import { completeSession, type EndedReason, openSession, type Session } from '../core/sessions.ts';
 import { digest } from '../lib/crypto.ts';
+import { networkOf } from '../lib/network.ts';
 import { limited } from './errors.ts';
 import { isLoginProved } from './login_proof.ts';
 import { clientRow, currentRequest, originOf } from './request.ts';
@@ -78,10 +80,12 @@ export function deviceCodeModel(services: Services, base: typeof EngineDeviceCod
       userCode: string,
       options?: object,
     ): Promise<EngineCode | undefined> {
-      const address = originOf(currentRequest()).ip ?? '';
-      await limited(services.limits.userCode.consume(address));
-      const found = await Base.findByUserCode.call(DeviceCode, userCode, options);
-      if (found) await services.limits.userCode.forgive(address);
+      const { userCode: limit } = services.limits;
+      const network = networkOf(originOf(currentRequest()).ip);
+      const found = await limited(
+        counted(limit, [network], () => Base.findByUserCode.call(DeviceCode, userCode, options)),
+      );
+      if (found) await limit.forgive(network);
       return found;
     }
 

@@ -1,6 +1,7 @@
 // The lean path of a refresh: a client with a name or a secret, and a plain session.
 import type { Origin } from '../core/audit.ts';
 import { explainMiss, refreshPlainSession } from '../core/plain_refresh.ts';
+import { givingBack } from '../core/rate_limits.ts';
 import { type DecodedRefreshToken, decodeRefreshToken, isMinted } from '../core/refresh_token.ts';
 import type { Registered } from '../core/registry.ts';
 import type { Services } from '../core/services.ts';
@@ -26,7 +27,10 @@ export function leanRefresh(services: Services): LeanPath {
       // If the client has disconnected, do not rotate: it would never receive the new token.
       if (!known || !mayUse(known.client, 'refresh_token') || !ctx.writable) return null;
       if (!(await isWithinLimit(services, token.session_id))) return null;
-      const answer = await refresh(services, originOf(ctx), known, token);
+      const answer = await givingBack(
+        () => services.limits.refresh.forgive(token.session_id),
+        () => refresh(services, originOf(ctx), known, token),
+      );
       if (!answer) await leave(services, others, known, token.session_id);
       return answer;
     },

@@ -2,6 +2,7 @@
 import { type RefreshToken as EngineRefreshToken, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { resolveAndApplyResource } from 'oidc-provider/lib/helpers/grants.js';
 import { retryWindowOf } from '../core/clients.ts';
+import { counted } from '../core/rate_limits.ts';
 import { decodeRefreshToken, mintRefreshToken, verifyRefreshToken } from '../core/refresh_token.ts';
 import { type Rotation, rotate } from '../core/rotation.ts';
 import type { Services } from '../core/services.ts';
@@ -200,17 +201,19 @@ async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, toke
   const { db, config, limits, audit } = services;
   const client = clientRow(ctx.oidc.client);
   const session = knownSession(ctx);
-  if (token.presented === session?.generation) await limited(limits.refresh.consume(token.grantId));
   const origin = originOf(ctx);
-  const rotation = await rotate(db, {
-    session_id: token.grantId,
-    generation: token.presented,
-    retry_window: retryWindowOf(client),
-    observe: client.rotation_profile === 'observe',
-    // A client that nobody vouches for could make its users' tokens at other clients inactive as often as it likes.
-    raise_token_version: config.reuseRaisesTokenVersion && client.registered_by === 'admin',
-    origin,
-  });
+  const work = () =>
+    rotate(db, {
+      session_id: token.grantId,
+      generation: token.presented,
+      retry_window: retryWindowOf(client),
+      observe: client.rotation_profile === 'observe',
+      // A client that nobody vouches for could make its users' tokens at other clients inactive as often as it likes.
+      raise_token_version: config.reuseRaisesTokenVersion && client.registered_by === 'admin',
+      origin,
+    });
+  const isRetry = token.presented !== session?.generation;
+  const rotation = await (isRetry ? work() : limited(counted(limits.refresh, [token.grantId], work)));
   if (!('generation' in rotation)) throw refusal(ctx, rotation.outcome);
   rememberGeneration(ctx, rotation.generation);
   audit.add({

@@ -56,3 +56,21 @@ testOnOwnServers('right user codes are never too many', settings, async (t, serv
   for (let i = 0; i < 12; i += 1) t.regex(textOf(await type(String(user_code))), /Is this your device/);
   t.regex(textOf(await type('BBBB-BBBB')), /do not know this code/);
 });
+
+testOnOwnServers('addresses of one /64 have ten wrong user codes together', settings, async (t, server) => {
+  const statuses: number[] = [];
+  for (let i = 0; i < 12; i += 1)
+    statuses.push((await guesserAt(server, `2001:db8::${i + 1}`)('BBBB-BBBB')).status);
+  t.deepEqual(statuses, [...Array(10).fill(200), 429, 429]);
+  t.is((await guesserAt(server, '2001:db8:0:1::1')('BBBB-BBBB')).status, 200);
+});
+
+testOnOwnServers('a user code that could not be looked up is no guess', settings, async (t, server) => {
+  const { user_code } = await startDevice(server);
+  const ua = openUserAgent(server.url, { 'x-forwarded-for': '192.0.2.66' });
+  const page = await ua.open(`${server.url}/device`);
+  await server.db.schema.renameTable('oidc_models', 'away');
+  for (let i = 0; i < 12; i += 1) t.is((await ua.submit(page, '/device', { user_code: 'x' })).status, 500);
+  await server.db.schema.renameTable('away', 'oidc_models');
+  t.regex(textOf(await ua.submit(page, '/device', { user_code: String(user_code) })), /Is this your device/);
+});

@@ -1,12 +1,13 @@
 // Rate limits over HTTP: guesses are stopped, owners are not; in memory on SQLite, in the database on Postgres.
 import type { ExecutionContext } from 'ava';
+import { isPostgres } from '../../src/core/db.ts';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
 import { findSession } from '../../src/core/sessions.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { makeClient, makeUser, otherSecret } from '../helpers/builders.ts';
 import { type Answer, assertRefused } from '../helpers/client.ts';
 import { introspect, isActive, login, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
-import { type Settings, startTestServer, testOnOwnServers } from '../helpers/server.ts';
+import { type Settings, startTestServer, type TestServer, testOnOwnServers } from '../helpers/server.ts';
 import { type StoreName, testOnStores } from '../helpers/stores.ts';
 
 const wrong = { status: 400, error: 'invalid_grant' };
@@ -113,6 +114,39 @@ testOnOwnServers('what is no token of a session does not count against it', coun
   }
   tokensOf(await refresh(server, client, tokens.refresh_token));
 });
+
+/** Has every UPDATE of sessions fail, by no fault of any client. */
+async function breakSessions({ db }: TestServer): Promise<() => Promise<void>> {
+  const broken = 'create trigger broken before update on sessions';
+  if (!isPostgres(db)) await db.raw(`${broken} begin select raise(abort, 'broken'); end`);
+  else {
+    const raise = `language plpgsql as $$ begin raise exception 'broken'; end $$`;
+    await db.raw(`create function break() returns trigger ${raise}`);
+    await db.raw(`${broken} execute function break()`);
+  }
+  return async () => {
+    await db.raw(`drop trigger broken ${isPostgres(db) ? 'on sessions' : ''}`);
+  };
+}
+
+testOnOwnServers(
+  'a refresh that fails by our own fault is not counted',
+  counted({ RATE_LIMIT_REFRESH: '2/3600' }),
+  async (t, server) => {
+    const plain = await signIn(server);
+    const openid = await signIn(server, { form: { scope: 'openid account' } });
+    const mend = await breakSessions(server);
+    for (const { client, tokens } of [plain, openid]) {
+      for (let i = 0; i < 4; i += 1) t.is((await refresh(server, client, tokens.refresh_token)).status, 500);
+    }
+    await mend();
+    for (const { client, tokens } of [plain, openid]) {
+      const next = tokensOf(await refresh(server, client, tokens.refresh_token));
+      const last = tokensOf(await refresh(server, client, next.refresh_token));
+      t.is((await refresh(server, client, last.refresh_token)).status, 429, 'but what succeeds is');
+    }
+  },
+);
 
 testOnOwnServers('introspection is not limited', counted(), async (t, server) => {
   const { tokens } = await signIn(server);

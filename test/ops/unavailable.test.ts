@@ -106,6 +106,19 @@ test('while Postgres is away every endpoint says so, and when it is back all goe
   granted(await login(server, signedIn.user, client));
 });
 
+test('clients that come again while Postgres is away are not refused for it when it is back', async (t) => {
+  const { server, proxy } = await startBehindProxy(t);
+  const { user, client, tokens } = await signIn(server);
+  proxy.cut();
+  for (let i = 0; i < 12; i += 1) {
+    assertAway(t, await refresh(server, client, tokens.refresh_token));
+    assertAway(t, await login(server, user, client));
+  }
+  proxy.mend();
+  await until200(t, () => refresh(server, client, tokens.refresh_token), 'a refresh');
+  await until200(t, () => login(server, user, client), 'a login');
+});
+
 test('people who come while Postgres is away read a page', async (t) => {
   const { server, proxy } = await startBehindProxy(t);
   const user = await makeUser(server.db);
