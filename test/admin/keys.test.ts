@@ -1,11 +1,11 @@
 // Signing keys through the admin API: published before they sign, and published until their last token has expired.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import { dropExpiredKeys } from '../../src/core/signing_keys.ts';
 import { type Admin, enterAsAdmin, post, read, trailOf } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, granted, type Json, send } from '../helpers/client.ts';
-import { isActive, readJwt, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
+import { isActive, keySetOf, readJwt, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
 import { startTestServer, type TestServer, testOnOwnServers } from '../helpers/server.ts';
 import { testOnStores } from '../helpers/stores.ts';
 
@@ -35,7 +35,7 @@ async function rotate(server: TestServer, admin: Admin, json: Json = {}) {
 
 /** Verifies both tokens as a resource server and a client would, with nothing but what is published. */
 async function verify(server: TestServer, tokens: Tokens): Promise<string[]> {
-  const keySet = createRemoteJWKSet(new URL(`${server.url}/jwks`));
+  const keySet = keySetOf(server);
   const kids: string[] = [];
   for (const token of [tokens.access_token, String(tokens.id_token)]) {
     const { protectedHeader } = await jwtVerify(token, keySet, { issuer: server.issuer });

@@ -4,11 +4,9 @@ import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { User } from '../../src/core/users.ts';
-import { openBrowser } from '../helpers/browser.ts';
+import { openBrowser, patience } from '../helpers/browser.ts';
 import { password } from '../helpers/builders.ts';
-
-/** Milliseconds that one step in a browser may take on a busy machine, and a whole test of them. */
-const patience = { step: 60_000, test: 170_000 };
+import { giveTime } from '../helpers/until.ts';
 
 /** Opens a window with cookies of its own, closed with its test. */
 export type OpenWindow = (t: ExecutionContext, options?: BrowserContextOptions) => Promise<Page>;
@@ -17,14 +15,14 @@ export type OpenWindow = (t: ExecutionContext, options?: BrowserContextOptions) 
 export function useWindows(): OpenWindow {
   let browser: Browser;
   test.before(async (t) => {
-    t.timeout(patience.test);
+    giveTime(t);
     browser = await openBrowser();
   });
   test.after.always(async () => await browser?.close());
   return async (t, options = {}) => {
-    t.timeout(patience.test);
+    giveTime(t);
     const context = await browser.newContext({ javaScriptEnabled: false, ...options });
-    context.setDefaultTimeout(patience.step);
+    context.setDefaultTimeout(patience);
     t.teardown(async () => await context.close());
     return await context.newPage();
   };

@@ -109,7 +109,6 @@ async function race(t: ExecutionContext, nodes: Nodes, { title, act, spares }: D
 // One after the other on the same two nodes, because processes are what costs here; once is not enough to catch a
 // race, and a busy machine makes few rounds of it.
 testOnStores('nothing outlives what 50 refreshes and 20 logins on two nodes race', async (t, store) => {
-  t.timeout(170_000);
   const nodes = await startNodes(t, store);
   const begun = Date.now();
   for (let round = 0; round < 3 && Date.now() - begun < 15_000; round += 1) {

@@ -3,17 +3,28 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { createRemoteJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
+import { exportJWK, jwtVerify, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import { clientToken, enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, send } from '../helpers/client.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
-import { api, introspect, login, refresh, revoke, signIn, token, tokensOf } from '../helpers/oauth.ts';
+import {
+  api,
+  introspect,
+  keySetOf,
+  login,
+  refresh,
+  revoke,
+  signIn,
+  token,
+  tokensOf,
+} from '../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
 import { furnish, type Running, serveElsewhere, type TestServer } from '../helpers/server.ts';
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
 import { openSwitch, type Switch } from '../helpers/switch.ts';
+import { until } from '../helpers/until.ts';
 import {
   begin,
   getCode,
@@ -25,7 +36,7 @@ import {
 } from '../third_party/code_flow.ts';
 
 /** Seconds that tokens live here: far less than the clocks are apart, enough for a busy machine to use them in. */
-const lifetime = 20;
+const lifetime = 40;
 const skew = 90;
 
 interface Pair {
@@ -96,7 +107,7 @@ test('access and ID tokens have the right times wherever they are issued, and li
     directions().map(async ([title, here, there]) => {
       const asked = seconds();
       const { tokens, client } = await signIn(here, { form: { scope: 'openid account' } });
-      const keys = createRemoteJWKSet(new URL(`${there.url}/jwks`));
+      const keys = keySetOf(there);
       // As a resource server and a client verify them, with no tolerance for an `iat` of the future but a second's.
       const options = { issuer: here.issuer, maxTokenAge: lifetime, clockTolerance: 1 };
       const access = await jwtVerify(tokens.access_token, keys, options);
@@ -171,18 +182,18 @@ test('a token that one node revoked is dead at the other until it has expired', 
 
 test('idle and absolute expiry are the same on both', async (t) => {
   const lives = [
-    { session_idle_ttl: 8, title: 'idle' },
-    { session_absolute_ttl: 8, title: 'absolute' },
+    { session_idle_ttl: 30, title: 'idle' },
+    { session_absolute_ttl: 30, title: 'absolute' },
   ];
   await Promise.all(
     directions().flatMap(([direction, here, there]) =>
       lives.map(async ({ title, ...ttl }) => {
         const client = await makeClient(here.db, { ...ttl, refresh_token_retry_window: 60 });
         const { tokens } = await signIn(here, { client });
-        t.true(tokens.refresh_token_expires_in <= 8 && tokens.refresh_token_expires_in > 0, title);
+        t.true(tokens.refresh_token_expires_in <= 30 && tokens.refresh_token_expires_in > 0, title);
         const next = tokensOf(await refresh(there, client, tokens.refresh_token));
         const last = tokensOf(await refresh(here, client, next.refresh_token));
-        await sleep(9_000);
+        await sleep(31_000);
         const expired = { status: 400, error: 'invalid_grant', reason: 'session_expired' };
         for (const node of [here, there]) {
           const message = `${direction}, ${title}`;
@@ -196,11 +207,8 @@ test('idle and absolute expiry are the same on both', async (t) => {
 
 /** Logs in until it is answered with 200, and says when that was. */
 async function untilLoggedIn(ask: () => Promise<Answer>): Promise<number> {
-  for (let i = 0; i < 200; i += 1) {
-    if ((await ask()).status === 200) return seconds();
-    await sleep(200);
-  }
-  throw new Error('never');
+  await until(async () => (await ask()).status === 200, 'the login is answered with 200');
+  return seconds();
 }
 
 test('a ban with an end ends when it should, wherever it was given', async (t) => {
@@ -208,7 +216,7 @@ test('a ban with an end ends when it should, wherever it was given', async (t) =
     directions().map(async ([title, here, there]) => {
       const admin = await enterAsAdmin(here);
       const { user, client } = await signIn(here);
-      const end = Math.ceil(seconds()) + 8;
+      const end = Math.ceil(seconds()) + 20;
       const json = { reason: 'test', expires_at: new Date(end * 1000).toISOString() };
       granted(await post(here, admin, `/users/${user.id}/ban`, json));
       const past = { reason: 'test', expires_at: new Date((seconds() - 30) * 1000).toISOString() };
@@ -235,7 +243,7 @@ test('a secret that ends is good until then on both, and no longer', async (t) =
       });
       const begun = seconds();
       const path = `/clients/${robot.client_id}/secrets`;
-      const added = await post(there, admin, path, { previous_expires_in: 10, expires_in: 600 });
+      const added = await post(there, admin, path, { previous_expires_in: lifetime, expires_in: 600 });
       t.is(added.status, 201);
       const ends = Date.parse(String(added.body.expires_at)) / 1000;
       t.true(ends >= begun + 599 && ends <= seconds() + 601, title);
@@ -250,7 +258,7 @@ test('a secret that ends is good until then on both, and no longer', async (t) =
       for (const node of [here, there]) {
         for (const secret of [robot.client_secret, young]) t.is((await ask(node, secret)).status, 200, title);
       }
-      await outlive(seconds() + 10);
+      await outlive(seconds() + lifetime);
       const refusal = { status: 401, error: 'invalid_client' };
       for (const node of [here, there]) {
         assertRefused(t, await ask(node, robot.client_secret), refusal, title);
@@ -312,7 +320,7 @@ test('assertions and proofs of clients whose clock is right are good on both, ol
       return (await send(`${node.url}/api/me`, { headers })).status;
     };
     for (const node of [here, there]) {
-      t.deepEqual([await me(node, 280), await me(node, 310), await me(node, -280)], [200, 401, 200], title);
+      t.deepEqual([await me(node, 200), await me(node, 310), await me(node, -200)], [200, 401, 200], title);
     }
   }
 });
@@ -332,12 +340,12 @@ test.serial('a login of two nodes: page, code, tokens, single sign-on, a pushed 
     assertTimes(t, claims ?? {}, asked, title);
     t.true(Number(claims?.auth_time) >= asked - 2 && Number(claims?.auth_time) <= seconds() + 1, title);
 
-    // Logged in less than a minute ago, whatever the clocks say.
-    const silent = await begin(scene, { prompt: 'none', max_age: '60' });
+    // Logged in less than two and a half minutes ago, whatever the clocks say.
+    const silent = await begin(scene, { prompt: 'none', max_age: '150' });
     const sent = sentTo(await scene.ua.open(silent.url.href));
     t.is(sent.searchParams.get('error'), null, title);
     await balancer.to(here);
-    const checks = { ...silent.checks, maxAge: 60 };
+    const checks = { ...silent.checks, maxAge: 150 };
     const again = await oidc.authorizationCodeGrant(scene.config, sent, checks);
     t.is(again.claims()?.auth_time, claims?.auth_time, title);
     const next = await oidc.refreshTokenGrant(scene.config, String(again.refresh_token));
@@ -384,6 +392,6 @@ test.serial('a page of one node is answered at the other, and a device is connec
     const { device_code } = begun;
     const connected = await oidc.genericGrantRequest(config, deviceGrant, { device_code });
     const at = Number(connected.claims()?.auth_time);
-    t.true(Math.abs(at - seconds()) < 60, title);
+    t.true(Math.abs(at - seconds()) < 150, title);
   }
 });

@@ -9,6 +9,7 @@ import { makeClient } from '../helpers/builders.ts';
 import { granted, send } from '../helpers/client.ts';
 import { type Fleet, type FleetNode, startFleet } from '../helpers/fleet.ts';
 import { api, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
+import { giveTime } from '../helpers/until.ts';
 
 // Longer with SOAK (`npm run test:soak`).
 const isLong = process.env.SOAK !== undefined;
@@ -16,7 +17,6 @@ const kills = isLong ? 10 : 3;
 const count = 200;
 // Of one app; so all of them ask some 25 times a second, which even a busy machine can do.
 const pause = isLong ? 2_000 : 8_000;
-const patience = isLong ? 900_000 : 170_000;
 
 let fleet: Fleet;
 test.before(async () => {
@@ -55,8 +55,8 @@ async function end({ nodes }: Fleet, app: App, ended: Endings, i: number): Promi
 }
 
 test.serial('nodes that are killed cost nobody a session, and what was ended stays ended', async (t) => {
-  t.timeout(patience);
-  const client = await makeClient(fleet.db, { refresh_token_retry_window: 60 });
+  giveTime(t, isLong ? 3 : 1);
+  const client = await makeClient(fleet.db, { refresh_token_retry_window: 600 });
   const apps = startApps(fleet, await makeApps(fleet, client, count), pause);
   t.teardown(apps.abandon);
   const ended: Endings = new Map();
@@ -86,7 +86,7 @@ test.serial('nodes that are killed cost nobody a session, and what was ended sta
 test.serial(
   'without a retry window a crash costs the sessions whose answer it swallowed, and their story says why',
   async (t) => {
-    t.timeout(patience);
+    giveTime(t, isLong ? 3 : 1);
     const client = await makeClient(fleet.db, { refresh_token_retry_window: 0 });
     const apps = startApps(fleet, await makeApps(fleet, client, count), pause);
     t.teardown(apps.abandon);
@@ -102,9 +102,7 @@ test.serial(
     for (const app of lost) {
       const attempts = apps.history.filter((one) => one.session_id === app.session_id);
       const last = attempts.at(-1);
-      const swallowed = attempts.find(
-        (one) => one.presented === last?.presented && one.error === 'ECONNRESET',
-      );
+      const swallowed = attempts.find((one) => one.presented === last?.presented && one.status === null);
       t.truthy(swallowed, `it had asked before with the same token: ${JSON.stringify(attempts.slice(-4))}`);
       t.is(app.over, 'token_reused');
       const user = { id: app.user_id, username: app.username };

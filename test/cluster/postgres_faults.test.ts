@@ -11,6 +11,7 @@ import { makeClient } from '../helpers/builders.ts';
 import { assertRefused } from '../helpers/client.ts';
 import { type Fleet, type FleetNode, readiness, startFleet } from '../helpers/fleet.ts';
 import { login, refresh, type SignedIn, signIn, tokensOf } from '../helpers/oauth.ts';
+import { giveTime, until } from '../helpers/until.ts';
 
 const isLong = process.env.SOAK !== undefined;
 const rounds = isLong ? 5 : 1;
@@ -29,8 +30,8 @@ async function endure(
   t: ExecutionContext,
   fault: (apps: Apps, probe: SignedIn) => Promise<void>,
 ): Promise<void> {
-  t.timeout(isLong ? 900_000 : 170_000);
-  const client = await makeClient(fleet.db, { refresh_token_retry_window: 60 });
+  giveTime(t, isLong ? 3 : 1);
+  const client = await makeClient(fleet.db, { refresh_token_retry_window: 600 });
   const probe = await signIn(fleet.at(fleet.nodes[0] as FleetNode), { client });
   const apps = startApps(fleet, await makeApps(fleet, client, count), pause);
   t.teardown(apps.abandon);
@@ -40,7 +41,8 @@ async function endure(
     await fault(apps, probe);
     const { took, heard } = await untilWhole(probe);
     // What the machine needs for it anyway is not what a node needs to recover.
-    t.true(took < 5_000 + 2 * usual.took, heard.join('\n'));
+    const most = isLong ? 5_000 + 2 * usual.took : 20_000 + 10 * usual.took;
+    t.true(took < most, heard.join('\n'));
   }
   await apps.reach(count / 5);
   await apps.settle();
@@ -74,12 +76,7 @@ async function untilWhole({ client, tokens }: SignedIn): Promise<{ took: number;
 /** Waits until each node says that it is not ready. */
 async function assertNotReady(t: ExecutionContext): Promise<void> {
   for (const node of fleet.nodes) {
-    let status = await readiness(node);
-    for (let tries = 0; status !== 503 && tries < 100; tries += 1) {
-      await sleep(50);
-      status = await readiness(node);
-    }
-    t.is(status, 503, node.name);
+    await t.notThrowsAsync(until(async () => (await readiness(node)) === 503, `${node.name} is not ready`));
   }
 }
 
@@ -113,7 +110,7 @@ test.serial('while all connections wait for a lock, others are told to come agai
     const before = refused();
     await fleet.db.transaction(async (tx) => {
       await tx.raw('lock table sessions in access exclusive mode');
-      while (refused() < before + 10) await sleep(50);
+      await until(() => refused() >= before + 10, 'ten are refused');
       await assertNotReady(t);
     });
   });
@@ -130,7 +127,7 @@ test.serial('a rotation that the disk has no room for has not happened', async (
     await fleet.db.raw(
       'create trigger disk_full after update on sessions for each row execute function disk_full()',
     );
-    while (refused() < before + 20) await sleep(50);
+    await until(() => refused() >= before + 20, 'twenty are refused');
     await fleet.db.raw('drop trigger disk_full on sessions');
   });
 });
@@ -185,8 +182,8 @@ if (existsSync(full)) {
       const late = async () =>
         (await fleet.db('audit_events').where({ type: 'refresh_token_rotated' }).count({ n: '*' }))[0]?.n;
       const rotated = (await fleet.db('sessions').sum({ n: 'generation' }))[0]?.n;
-      for (let tries = 0; (await late()) !== rotated && tries < 100; tries += 1) await sleep(100);
-      t.is(await late(), rotated, 'every rotation is in the trail, those too that had to wait');
+      const all = until(async () => (await late()) === rotated, `${rotated} rotations in the trail`);
+      await t.notThrowsAsync(all, 'every rotation is in the trail, those too that had to wait');
     },
   );
 }

@@ -8,10 +8,12 @@ import { decodeRefreshToken } from '../../src/core/refresh_token.ts';
 import type { Session } from '../../src/core/sessions.ts';
 import type { User } from '../../src/core/users.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
+import type { Answer } from '../helpers/client.ts';
 import { api, login, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
 import { type Chance, openChance } from '../helpers/random.ts';
 import { type RunningProcess, serveElsewhere, type TestServer } from '../helpers/server.ts';
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
+import { giveTime, until } from '../helpers/until.ts';
 
 const rounds = process.env.SOAK ? 20 : 5;
 const writers = 6;
@@ -74,12 +76,14 @@ async function write(scene: Scene): Promise<void> {
 }
 
 // A node that is gone is not asked again.
-async function ask<T>(scene: Scene, question: (node: TestServer) => Promise<T>): Promise<T | null> {
+async function ask(scene: Scene, question: (node: TestServer) => Promise<Answer>): Promise<Answer | null> {
   const node = scene.chance.pick(scene.nodes);
   if (!node) return null;
   const answer = await unlessGone(question(node as unknown as TestServer));
-  if (answer === null) await sleep(20);
-  return answer;
+  // Told to come again, as a busy machine may: the other process holds the file.
+  if (answer && answer.status !== 503) return answer;
+  await sleep(20);
+  return null;
 }
 
 /** Opens the file as whoever comes after a crash does, and looks whether everything is there. */
@@ -111,9 +115,11 @@ async function crash(t: ExecutionContext, store: OwnStore, scene: Scene, round: 
   scene.nodes = [...both];
   scene.isOver = () => over;
   const before = record.size;
-  const writing = Array.from({ length: writers }, () => write(scene));
+  const writing = Promise.all(Array.from({ length: writers }, () => write(scene)));
+  // Awaited at the end; what fails before must not be followed by this.
+  writing.catch(() => {});
   // On a busy machine it takes a while until there is something to interrupt.
-  while (record.size < before + writers) await sleep(20);
+  await until(() => record.size >= before + writers, 'there is something to interrupt');
   await sleep(chance.below(600));
   const [first, second] = both;
   await first.kill();
@@ -125,17 +131,17 @@ async function crash(t: ExecutionContext, store: OwnStore, scene: Scene, round: 
   }
   await second.kill();
   over = true;
-  await Promise.all(writing);
+  await writing;
   await inspect(t, store.url, record, `round ${round}`);
 }
 
 test(`a file that two processes write to survives ${rounds} kills, and holds all that was answered`, async (t) => {
-  t.timeout(rounds * 60_000);
+  giveTime(t, 2);
   const store = await makeStore('sqlite');
   t.teardown(store.drop);
   const chance = openChance();
   t.log(`seed ${chance.seed}`);
-  const client = await makeClient(store.db, { refresh_token_retry_window: 60 });
+  const client = await makeClient(store.db, { refresh_token_retry_window: 600 });
   const user = await makeUser(store.db);
   // Or this process would keep the file open, and nobody would have to recover it.
   await store.db.destroy();

@@ -20,9 +20,12 @@ const flags = [
   '--disable-dev-shm-usage',
 ];
 
+/** Milliseconds that one step in a browser may take on a busy machine. */
+export const patience = 120_000;
+
 /** Starts a Chromium; about a fifth of a second, and two seconds when it has to be unpacked. Whoever opens it closes it. */
 export async function openBrowser(): Promise<Browser> {
-  return await chromium.launch({ executablePath: await unpack(), args: flags });
+  return await chromium.launch({ executablePath: await unpack(), args: flags, timeout: patience });
 }
 
 // Test files run at once, and the package's own unpacking hands out a file that another one is still writing.

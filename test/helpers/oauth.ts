@@ -1,5 +1,5 @@
 // The requests that most tests begin with: log in, refresh, introspect, call the API.
-import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, type RemoteJWKSetOptions } from 'jose';
 import type { User } from '../../src/core/users.ts';
 import { makeClient, makeUser, password } from './builders.ts';
 import { type Answer, type Form, granted, type Json, type Question, send } from './client.ts';
@@ -129,6 +129,12 @@ export async function api(
 /** Header and claims of a JWT, unverified. */
 export function readJwt(jwt: string): { header: Json; claims: Json } {
   return { header: { ...decodeProtectedHeader(jwt) }, claims: { ...decodeJwt(jwt) } };
+}
+
+/** The published keys of a server, as a verifier fetches and caches them. */
+export function keySetOf({ url }: { url: string }, options: RemoteJWKSetOptions = {}) {
+  // Its own five seconds are too few for a busy machine.
+  return createRemoteJWKSet(new URL(`${url}/jwks`), { timeoutDuration: 120_000, ...options });
 }
 
 /** Whether so many seconds are left of a lifetime, less what a busy machine may have taken since. */

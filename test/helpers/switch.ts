@@ -1,7 +1,7 @@
 // One address for several nodes, as a load balancer gives them, except that the test says who is next.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 
 export interface Switch {
   url: string;
@@ -35,6 +35,8 @@ export async function openSwitch(): Promise<Switch> {
   const cut = async () => {
     for (const socket of sockets) socket.destroy();
     await sleep(50);
+    // A busy machine may end that sleep before it looks at the connections.
+    for (let round = 0; round < 5; round += 1) await setImmediate();
   };
   return {
     url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,

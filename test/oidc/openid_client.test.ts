@@ -1,10 +1,11 @@
 // The whole of it with openid-client, a client that nobody here wrote.
 import { createHash } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { makeKey } from '../helpers/dpop.ts';
+import { keySetOf } from '../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
 import { gateway, type TestServer, testOnServers } from '../helpers/server.ts';
 
@@ -18,6 +19,8 @@ async function discover(
 ): Promise<oidc.Configuration> {
   return await oidc.discovery(new URL(server.issuer), client_id, undefined, auth, {
     execute: [oidc.allowInsecureRequests],
+    // Seconds; its own thirty are few for a busy machine.
+    timeout: 120,
   });
 }
 
@@ -103,7 +106,7 @@ testOnServers(
   async (t, server) => {
     const { user, config } = await enter(server);
     const tokens = await logIn(config, user);
-    const keys = createRemoteJWKSet(new URL(`${server.url}/jwks`));
+    const keys = keySetOf(server);
     const next = await oidc.refreshTokenGrant(config, tokens.refresh_token);
     let first: unknown;
     for (const { id_token = '' } of [tokens, next]) {
@@ -123,7 +126,7 @@ testOnServers(
       t.is(exp, iat + 900);
       first ??= auth_time;
       t.is(auth_time, first as number, 'a refresh is no login');
-      t.true(Math.abs(Number(auth_time) - Date.now() / 1000) < 60);
+      t.true(Math.abs(Number(auth_time) - Date.now() / 1000) < 600);
     }
   },
 );

@@ -1,7 +1,7 @@
 // The samples in a real Chromium: one browser and one gallery for a test file.
 import test, { type ExecutionContext } from 'ava';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { openBrowser } from '../helpers/browser.ts';
+import { openBrowser, patience } from '../helpers/browser.ts';
 import { type Gallery, openGallery } from './gallery.ts';
 
 export interface OpenedPage {
@@ -31,6 +31,7 @@ export function useChromium(): Chromium {
   return {
     async openPage(t, options = {}, width = 390) {
       const context = await browser.newContext({ viewport: { width, height: 800 }, ...options });
+      context.setDefaultTimeout(patience);
       t.teardown(async () => await context.close());
       const page = await context.newPage();
       return { page, complaints: listen(page) };

@@ -58,6 +58,8 @@ export async function discover(
 ): Promise<oidc.Configuration> {
   return await oidc.discovery(new URL(server.issuer), client_id, undefined, auth, {
     execute: [oidc.allowInsecureRequests],
+    // Seconds; its own thirty are few for a busy machine.
+    timeout: 120,
   });
 }
 

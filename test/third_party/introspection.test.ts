@@ -1,6 +1,7 @@
 // Introspection answers that are signed (RFC 9701), asked for with openid-client.
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
+import { keySetOf } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { discover, logIn, setScene } from './code_flow.ts';
@@ -21,11 +22,11 @@ for (const format of ['jwt', 'opaque'] as const) {
         body: new URLSearchParams({ client_id, client_secret, token }),
       });
       t.regex(answer.headers.get('content-type') ?? '', new RegExp(`^${mediaType.replace('+', '\\+')}`));
-      const { payload } = await jwtVerify(
-        await answer.text(),
-        createRemoteJWKSet(new URL(`${server.url}/jwks`)),
-        { issuer: server.issuer, audience: client_id, typ: 'token-introspection+jwt' },
-      );
+      const { payload } = await jwtVerify(await answer.text(), keySetOf(server), {
+        issuer: server.issuer,
+        audience: client_id,
+        typ: 'token-introspection+jwt',
+      });
       return payload.token_introspection as Record<string, unknown>;
     };
     t.like(await ask(tokens.access_token), {

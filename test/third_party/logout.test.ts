@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import { enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeUser } from '../helpers/builders.ts';
-import { api, isActive, signIn } from '../helpers/oauth.ts';
+import { api, isActive, keySetOf, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
 import { textOf } from '../helpers/user_agent.ts';
@@ -122,7 +122,7 @@ async function startReceiver(t: ExecutionContext, failures = 0): Promise<Receive
 }
 
 async function readNotice(server: TestServer, { client_id }: Scene, token: string) {
-  const keys = createRemoteJWKSet(new URL(`${server.url}/jwks`));
+  const keys = keySetOf(server);
   const { payload, protectedHeader } = await jwtVerify(token, keys, {
     issuer: server.issuer,
     audience: client_id,

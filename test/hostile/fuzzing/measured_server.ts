@@ -55,7 +55,7 @@ async function told(child: ChildProcess, name: string, output: () => string): Pr
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 45_000);
   child.disconnect();
   await ended;
   clearTimeout(timer);

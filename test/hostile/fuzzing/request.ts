@@ -31,7 +31,7 @@ export interface Exchange {
 }
 
 /** Milliseconds after which a server hangs, on however busy a machine. */
-const patience = 30_000;
+const patience = 120_000;
 
 /** Sends one request to the server at `url`. */
 export async function sendFuzzed(

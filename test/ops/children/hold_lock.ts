@@ -4,7 +4,7 @@ import { withJobLock } from '../../../src/core/job_lock.ts';
 const [url = '', name = ''] = process.argv.slice(2);
 const done = await withJobLock(url, name, async () => {
   console.log('held');
-  await new Promise((resolve) => setTimeout(resolve, 60_000));
+  await new Promise((resolve) => setTimeout(resolve, 3_600_000));
   return {};
 });
 if (!done) console.log('busy');
