@@ -140,9 +140,10 @@ const findSessionToken = statement('session_token_lives', liveSessionTokenSql);
 
 /** The values of {@link liveSessionTokenSql} that are no ids of ours to check. */
 export function valuesOf({ client_id, token_version, client_version, jti, iat }: AccessTokenClaims) {
-  // A token that names no version of its client was issued by an earlier version of this server: its second has to tell.
+  // A token that names no version of its client was issued by an earlier version of this server: its second has to tell, and
+  // during an upgrade a client may be made and get such a token in the same one.
   const client_from = client_version ?? 0;
-  const client_to = client_version ?? Math.floor(iat) * 1000;
+  const client_to = client_version ?? Math.floor(iat) * 1000 + 999;
   return { client_id, token_version: token_version ?? 0, jti, client_from, client_to };
 }
 
