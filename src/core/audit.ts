@@ -24,6 +24,7 @@ export type EventType =
   | 'consent_withdrawn'
   | 'password_change_failed'
   | 'client_created'
+  | 'client_registered'
   | 'client_updated'
   | 'client_deleted'
   | 'client_secret_added'

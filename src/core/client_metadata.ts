@@ -74,6 +74,8 @@ const columnShape = {
   resource_server: z.union([uri, z.literal('*')]).optional(),
 };
 
+const blocked = z.boolean().describe('a blocked client may do nothing, and its tokens are inactive');
+
 /** What `create-client --metadata` takes. */
 export const newClient = z.strictObject({
   ...metadataShape,
@@ -87,6 +89,7 @@ export const newClient = z.strictObject({
     .regex(/^[\x21-\x7e]{1,512}$/, 'must be visible ASCII characters')
     .optional(),
   first_party: z.boolean().default(false),
+  blocked: blocked.optional(),
 });
 
 const nullable = <Shape extends Record<string, z.ZodType>>(shape: Shape) =>
@@ -99,11 +102,21 @@ export const clientChange = z.strictObject({
   ...nullable(metadataShape),
   ...nullable(columnShape),
   first_party: z.boolean().optional(),
+  blocked: blocked.optional(),
+  registered_by: z
+    .literal('admin')
+    .optional()
+    .describe(
+      'vouches for a client that registered itself or is described by a document: it no longer changes itself',
+    ),
 });
 
 export type ClientChange = z.input<typeof clientChange>;
 export type NewClient = z.input<typeof newClient>;
-export type ClientMetadata = z.output<z.ZodObject<typeof metadataShape>>;
+export type ClientMetadata = z.output<z.ZodObject<typeof metadataShape>> & {
+  /** Of a client that nobody vouches for: what was made of the scope that it asked for. */
+  registered_scope?: string;
+};
 
 /** Whether the client authenticates with a secret. */
 export function hasSecret(metadata: ClientMetadata): boolean {

@@ -83,7 +83,7 @@ export async function createClient(
   db: Db,
   input: NewClient,
 ): Promise<{ client: Client; client_secret?: string }> {
-  const { client_id, client_secret, first_party, ...given } = newClient.parse(input);
+  const { client_id, client_secret, first_party, blocked, ...given } = newClient.parse(input);
   const { metadata, columns } = apart(given);
   const complete = withDefaults(metadata, first_party);
   requireConfidential(complete);
@@ -96,6 +96,7 @@ export async function createClient(
     first_party,
     rotation_profile: given.rotation_profile ?? 'strict',
     token_version: firstTokenVersion(db),
+    ...(blocked ? { blocked_at: present(db) } : {}),
     created_at: present(db),
     updated_at: present(db),
   };
@@ -117,11 +118,18 @@ export async function updateClient(
 ): Promise<Client | null> {
   const client = await tx<Client>('clients').where({ client_id }).whereNull('deleted_at').forUpdate().first();
   if (!client) return null;
-  const { first_party = client.first_party, ...given } = clientChange.parse(change);
+  const {
+    first_party = client.first_party,
+    blocked,
+    registered_by: _by,
+    ...given
+  } = clientChange.parse(change);
+  // Whoever makes a client one of ours vouches for it: what it says of itself from then on changes nothing.
+  const registered_by = first_party ? 'admin' : (change.registered_by ?? client.registered_by);
   const { metadata, columns } = apart(given);
   const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
   requireConfidential(merged);
-  requireVouched(merged, client.registered_by);
+  requireVouched(merged, registered_by);
   const after = { ...client, ...columns, first_party, metadata: merged };
   const [updated] = await tx<Client>('clients')
     .where({ client_id })
@@ -129,6 +137,8 @@ export async function updateClient(
       ...columns,
       ...('rotation_profile' in given ? { rotation_profile: given.rotation_profile ?? 'strict' } : {}),
       first_party,
+      registered_by,
+      ...(blocked === undefined ? {} : { blocked_at: blocked ? (client.blocked_at ?? present(tx)) : null }),
       metadata: json(merged),
       review: confirmed(client.review, given),
       ...(losesRights(client, after) ? { token_version: raisedTokenVersion(tx) } : {}),
@@ -164,8 +174,17 @@ export function isRegisteredOrigin({ metadata }: Pick<Client, 'metadata'>, origi
 
 /** The client as its owner sees it: RFC 7591 names, no digests. */
 export function describeClient(client: Client): Record<string, unknown> {
-  const { metadata, secrets, token_version: _version, review: _review, ...rest } = client;
+  const { secrets, token_version: _version, review: _review, blocked_at, ...rest } = client;
+  const { registered_scope: _scope, ...metadata } = client.metadata;
   const client_secrets = secrets.map(({ id, created, expires }) => ({ id, created, expires }));
-  const all = { ...metadata, ...rest, refresh_token_retry_window: retryWindowOf(client), client_secrets };
+  const blocked = blocked_at ? true : null;
+  const { metadata: _all, ...columns } = rest;
+  const all = {
+    ...metadata,
+    ...columns,
+    blocked,
+    refresh_token_retry_window: retryWindowOf(client),
+    client_secrets,
+  };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
 }

@@ -32,8 +32,8 @@ export interface NewModel {
   model: string;
   id: string;
   payload: Record<string, unknown>;
-  /** Seconds. */
-  ttl: number;
+  /** Seconds; null for a record that lives until it is deleted. */
+  ttl: number | null;
   ip?: string | null;
   user_agent?: string | null;
   /** The handle under which it is stored. */
@@ -58,7 +58,7 @@ export async function saveModel(
     id: digest(id),
     payload: json(sealedModels.has(model) ? sealed(keyring, model, id, payload) : open),
     session_id: parseId(payload.grantId),
-    expires_at: db.raw(later(db, '?', '?'), [present(db), ttl]),
+    expires_at: ttl === null ? null : db.raw(later(db, '?', '?'), [present(db), ttl]),
     second_id: secondId(keyring, model, payload),
     user_id: parseId(payload.accountId),
     ...(ip === undefined ? {} : { ip }),

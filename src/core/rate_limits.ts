@@ -38,6 +38,8 @@ export interface RateLimits {
   refresh: Limit;
   /** User codes of the device flow that nobody was given, per address. */
   userCode: Limit;
+  /** Clients that register themselves and change their registrations, per address. */
+  registration: Limit;
   /** Documents and keys that are fetched for clients nobody has logged in with yet, per address. */
   fetch: Limit;
   /** The same whoever asks for them. */
@@ -50,6 +52,9 @@ export interface RateLimits {
  * owners, an address finds one in some 50 years (RFC 8628, 5.1).
  */
 const wrongUserCodes: Allowance = { points: 10, seconds: 600 };
+
+/** An app registers once for each person that installs it; behind one address there may be a few. */
+const registrations: Allowance = { points: 20, seconds: 3_600 };
 
 /** A person tries a client or two; ten users behind one address a few more. */
 const fetches: Allowance = { points: 30, seconds: 60 };
@@ -77,6 +82,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     usernameChange: openLimit(store, 'username_change', usernameChanges),
     refresh: openLimit(store, 'refresh', settings.refresh),
     userCode: openLimit(store, 'user_code', wrongUserCodes),
+    registration: openLimit(store, 'registration', registrations),
     fetch: openLimit(store, 'fetch', fetches),
     fetchInAll: openLimit(store, 'fetch_in_all', fetchesInAll),
     close: store.close,
@@ -95,6 +101,7 @@ const unlimited: RateLimits = {
   usernameChange: noLimit,
   refresh: noLimit,
   userCode: noLimit,
+  registration: noLimit,
   fetch: noLimit,
   fetchInAll: noLimit,
   close: pass,

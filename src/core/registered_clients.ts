@@ -1,59 +1,209 @@
 // Clients that nobody here vouches for: those that registered themselves, and those whose metadata is a document
 // somewhere. They are third-party clients, whatever they say of themselves.
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
-import { isDeeperThan, maxJsonDepth } from '../lib/json_depth.ts';
+import { type NewEvent, type Origin, recordEvents } from './audit.ts';
 import { type ClientMetadata, hasSecret, isVouchedGrant, metadataShape } from './client_metadata.ts';
-import { firstTokenVersion } from './client_rights.ts';
+import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
 import { newClientSecret } from './client_secrets.ts';
 import type { Client } from './clients.ts';
-import { type Db, json, present } from './db.ts';
+import { type Db, json, present, rows } from './db.ts';
+import { problemOf } from './redirect_uris.ts';
+import { suitableScope } from './suitable_metadata.ts';
 
 const shape = z.object(metadataShape);
 
+type Author = 'itself' | 'document';
+
+interface Extra {
+  /** What the client says its scope is; as much of it as can be is registered. */
+  scope?: unknown;
+  /** The new secret in the clear; absent, those that the client has stay. */
+  secret?: string | undefined;
+  origin?: Origin;
+}
+
 /**
- * Writes what a client said of itself: what we do not know is dropped, what only an administrator may say is not taken
+ * Writes what a client said of itself, with an event, if it is anything new. What only an administrator may say is not taken
  * (grants that need no user, or their password, among it), and what breaks our bounds is refused with `invalid_client_metadata`.
- * `secret` is the new secret in the clear; absent, those that the client has stay.
+ * A client that an administrator vouches for stays as it is.
  */
 export async function saveRegisteredClient(
   db: Db,
   client_id: string,
   said: Record<string, unknown>,
-  registered_by: 'itself' | 'document',
-  secret?: string,
+  registered_by: Author,
+  { scope, secret, origin }: Extra = {},
 ): Promise<Client> {
   const metadata = readMetadata(said);
+  const bound = await boundOf(db, metadata, scope);
   const secrets = secret && hasSecret(metadata) ? [newClientSecret(secret).stored] : [];
-  const now = present(db);
-  const row = {
+  return await db.transaction(async (tx) => {
+    const found = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+    if (found && found.registered_by === 'admin') return found;
+    const change = found ? changeOf(found, metadata, bound) : null;
+    if (found && !change && secrets.length === 0) return found;
+    const isLess = found && change && losesRights(found, { ...found, metadata, scope: change.scope });
+    const row = {
+      ...(change ?? columnsOf(metadata, bound)),
+      ...(isLess ? { token_version: raisedTokenVersion(tx) } : {}),
+      ...(secrets.length > 0 ? { secrets: json(secrets) } : {}),
+      updated_at: present(tx),
+    };
+    const saved = found ? await update(tx, client_id, row) : await insert(tx, client_id, registered_by, row);
+    const detail = found ? {} : { detail: { registered_by } };
+    await note(tx, found ? 'client_updated' : 'client_registered', client_id, origin, detail);
+    return saved;
+  });
+}
+
+/**
+ * The client of a document as it is to be treated in this request. Reading a document writes nothing, unless somebody has
+ * logged in with the client before and the document has changed since: whoever invents ids leaves no rows. Null when an
+ * administrator has blocked the client.
+ */
+export async function readDocumentClient(
+  db: Db,
+  client_id: string,
+  said: Record<string, unknown>,
+  extra: Extra,
+): Promise<Client | null> {
+  const found = await db<Client>('clients').where({ client_id }).whereNull('deleted_at').first();
+  if (found?.blocked_at) return null;
+  const metadata = readMetadata(said);
+  const bound = await boundOf(db, metadata, extra.scope);
+  if (!found) return unsaved(client_id, metadata, bound);
+  return changeOf(found, metadata, bound)
+    ? await saveRegisteredClient(db, client_id, said, 'document', extra)
+    : found;
+}
+
+/** Gives the client of a document its row, which sessions and consents point to, before either is written. */
+export async function keepDocumentClient(db: Db, client: Client, origin?: Origin): Promise<void> {
+  if (client.registered_by !== 'document') return;
+  await db.transaction(async (tx) => {
+    const { client_id, metadata, scope } = client;
+    const columns = { ...columnsOf(metadata, scope), updated_at: present(tx) };
+    const made = await tx('clients')
+      .insert(newRow(tx, client_id, 'document', columns) as never)
+      .onConflict('client_id')
+      .ignore()
+      .returning('client_id');
+    if (made.length === 0) return;
+    await note(tx, 'client_registered', client_id, origin, { detail: { registered_by: 'document' } });
+  });
+}
+
+async function note(
+  tx: Db,
+  type: NewEvent['type'],
+  client_id: string,
+  origin: Origin | undefined,
+  more: Partial<NewEvent>,
+): Promise<void> {
+  await recordEvents(tx, [{ type, client_id, actor: 'client', actor_id: client_id, ...more, ...origin }]);
+}
+
+// Beside the metadata stands what was made of the scope, so that a bound which an administrator has set since is told apart.
+function columnsOf(metadata: ClientMetadata, scope: string | null) {
+  return { metadata: json(withScope(metadata, scope)), scope };
+}
+
+function withScope(metadata: ClientMetadata, scope: string | null): ClientMetadata {
+  const { registered_scope: _before, ...said } = metadata;
+  return scope === null ? said : { ...said, registered_scope: scope };
+}
+
+function changeOf(
+  found: Client,
+  metadata: ClientMetadata,
+  bound: string | null,
+): ReturnType<typeof columnsOf> | null {
+  const isOurs = found.scope !== (found.metadata.registered_scope ?? null);
+  const scope = isOurs ? found.scope : bound;
+  const isSame = isDeepStrictEqual(found.metadata, withScope(metadata, bound)) && found.scope === scope;
+  return isSame ? null : { ...columnsOf(metadata, bound), scope };
+}
+
+function newRow(db: Db, client_id: string, registered_by: Author, columns: object) {
+  return {
+    secrets: json([]),
+    ...columns,
     client_id,
-    metadata: json(metadata),
-    secrets: json(secrets),
     first_party: false,
     rotation_profile: 'strict',
     registered_by,
     token_version: firstTokenVersion(db),
-    created_at: now,
-    updated_at: now,
+    created_at: present(db),
   };
-  const changed = ['metadata', 'updated_at', ...(secrets.length > 0 ? ['secrets'] : [])];
-  const [saved] = await db<Client>('clients')
-    .insert(row as never)
-    .onConflict('client_id')
-    .merge(changed as never)
+}
+
+async function insert(tx: Db, client_id: string, registered_by: Author, columns: object): Promise<Client> {
+  const [saved] = await tx<Client>('clients')
+    .insert(newRow(tx, client_id, registered_by, columns) as never)
     .returning('*');
   return saved as Client;
 }
 
+async function update(tx: Db, client_id: string, columns: object): Promise<Client> {
+  const [saved] = await tx<Client>('clients')
+    .where({ client_id })
+    .update(columns as never)
+    .returning('*');
+  return saved as Client;
+}
+
+function unsaved(client_id: string, metadata: ClientMetadata, scope: string | null): Client {
+  const now = new Date();
+  return {
+    client_id,
+    metadata: withScope(metadata, scope),
+    secrets: [],
+    first_party: false,
+    registered_by: 'document',
+    rotation_profile: 'strict',
+    refresh_token_retry_window: null,
+    access_token_ttl: null,
+    session_idle_ttl: null,
+    session_absolute_ttl: null,
+    scope,
+    resource_server: null,
+    blocked_at: null,
+    token_version: 0,
+    review: null,
+    created_at: now,
+    updated_at: now,
+    deleted_at: null,
+  };
+}
+
+/** The scopes of this server that any client may have. */
+const openScopes = ['openid', 'profile', 'email', 'offline_access'];
+
+// Of very many resource servers the first.
+async function boundOf(db: Db, { grant_types = [] }: ClientMetadata, scope: unknown): Promise<string | null> {
+  if (typeof scope !== 'string') return suitableScope(scope, new Set(), grant_types);
+  const found = await rows<{ scope: string }>(
+    db,
+    'select scope from resource_servers order by identifier limit 1000',
+  );
+  const known = new Set([...openScopes, ...found.flatMap((one) => one.scope.split(' '))]);
+  return suitableScope(scope, known, grant_types);
+}
+
 function readMetadata(said: Record<string, unknown>): ClientMetadata {
-  if (isDeeperThan(maxJsonDepth, said))
-    throw new AppError('invalid_client_metadata', 'the metadata are nested too deeply');
   const given = Object.entries(said).filter(([, value]) => value !== undefined && value !== null);
   const read = shape.safeParse(Object.fromEntries(given));
-  if (read.success) return withoutVouchedGrants(read.data);
-  const [problem] = read.error.issues;
-  throw new AppError('invalid_client_metadata', `${problem?.path.join('.')}: ${problem?.message}`);
+  if (!read.success) {
+    const [problem] = read.error.issues;
+    throw new AppError('invalid_client_metadata', `${problem?.path.join('.')}: ${problem?.message}`);
+  }
+  for (const name of ['redirect_uris', 'post_logout_redirect_uris'] as const) {
+    const problem = read.data[name]?.map(problemOf).find((one) => one !== null);
+    if (problem) throw new AppError('invalid_client_metadata', `${name}: ${problem}`);
+  }
+  return withoutVouchedGrants(read.data);
 }
 
 function withoutVouchedGrants(metadata: ClientMetadata): ClientMetadata {

@@ -1,7 +1,7 @@
 // Administration of clients: register, read, change, remove, and their secrets.
 import { z } from 'zod';
 import { addSecret, notesChange, notesCreation, removeClient, removeSecret } from '../core/administration.ts';
-import { clientChange, newClient } from '../core/client_metadata.ts';
+import { clientChange, clientIdLength, newClient } from '../core/client_metadata.ts';
 import { type Client, describeClient, findClient, listClients } from '../core/clients.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../lib/errors.ts';
@@ -12,11 +12,12 @@ import { id, moment, paging, route } from './routes.ts';
 const client = z.looseObject({
   client_id: z.string(),
   first_party: z.boolean(),
+  blocked: z.literal(true).optional(),
   rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']),
   refresh_token_retry_window: z.number().int(),
   client_secrets: z.array(z.object({ id: z.uuid(), created: z.string(), expires: z.string().nullable() })),
 });
-const clientId = { client_id: z.string().min(1).max(200) };
+const clientId = { client_id: z.string().min(1).max(clientIdLength) };
 const shared = { auth: 'admin', params: clientId } as const;
 const seconds = z.number().int().min(0).max(31_536_000);
 

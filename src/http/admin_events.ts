@@ -1,6 +1,7 @@
 // The audit trail, for administrators.
 import { z } from 'zod';
 import { listEvents } from '../core/audit.ts';
+import { clientIdLength } from '../core/client_metadata.ts';
 import { packCursor, readCursor } from './cursor.ts';
 import { id, moment, paging, route } from './routes.ts';
 
@@ -32,7 +33,7 @@ export const adminEventRoutes = [
       ...paging,
       user_id: id.optional(),
       session_id: id.optional(),
-      client_id: z.string().max(200).optional(),
+      client_id: z.string().max(clientIdLength).optional(),
       type: z.string().max(50).optional(),
       from: z.iso.datetime().optional().describe('at or after this time'),
       to: z.iso.datetime().optional().describe('before this time'),

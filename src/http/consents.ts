@@ -1,5 +1,6 @@
 // The caller's consents: which apps have access, and taking it back.
 import { z } from 'zod';
+import { clientIdLength } from '../core/client_metadata.ts';
 import { listConsents, withdrawConsent } from '../core/consents.ts';
 import { AppError } from '../lib/errors.ts';
 import { moment, route } from './routes.ts';
@@ -39,7 +40,7 @@ export const consentRoutes = [
     path: '/consents/:client_id',
     auth: 'user',
     summary: 'Take access back from an app and end its sessions',
-    params: { client_id: z.string().min(1).max(2048).describe('percent-encoded') },
+    params: { client_id: z.string().min(1).max(clientIdLength).describe('percent-encoded') },
     status: 204,
     errors: ['consent_not_found'],
     handler: async ({ services, caller, params, by, origin }) => {

@@ -95,8 +95,11 @@ export const moment = z
 /** A UUID in a path, in the form that the database stores. Anything else is no id of ours. */
 export const id = z.uuid().transform((value) => value.toLowerCase());
 
+/** A position may be the id of a client, the longest of all, in base64url. */
+const longestCursor = 3_000;
+
 /** How lists are paged: at most `limit` items, and from `next_cursor` on. */
 export const paging = {
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('at most so many items'),
-  cursor: z.string().max(500).optional().describe('the `next_cursor` of the page before'),
+  cursor: z.string().max(longestCursor).optional().describe('the `next_cursor` of the page before'),
 };

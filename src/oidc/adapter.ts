@@ -13,16 +13,19 @@ import {
   saveModel,
   sealedModels,
 } from '../core/oidc_models.ts';
+import { inferredType } from '../core/redirect_uris.ts';
 import { looksLikeRefreshToken } from '../core/refresh_token.ts';
 import { saveRegisteredClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import { isOver, type SessionWithUser } from '../core/sessions.ts';
 import { AppError } from '../lib/errors.ts';
 import { engineRecord, storedRecord } from './clocks.ts';
+import { signingAlgs } from './offer.ts';
 import { endSessionOfToken } from './refresh_token_model.ts';
 import { currentRequest, originOf, sessionOf } from './request.ts';
 
-// Every record of the engine has a lifetime; this bounds one that would come without.
+// Every record of the engine has a lifetime; this bounds one that would come without. But the token by which a client manages
+// its registration lives as long as that.
 const maxAge = 86_400;
 
 /** The adapter factory that the engine is configured with. */
@@ -37,18 +40,28 @@ export function createAdapter(services: Services): (model: string) => Adapter {
 /** What the engine believes to be a client's secret; the real ones are compared by their digests. */
 export const secretPlaceholder = 'compared elsewhere';
 
-function clientAdapter({ db }: Services): Adapter {
+function clientAdapter(services: Services): Adapter {
+  const { db } = services;
   return {
     ...unsupported('Client'),
     // A client that is described by its own document is fetched by the engine, which knows when to fetch it again.
     async find(id) {
       const client = await findClient(db, id);
-      return client && client.registered_by !== 'document' ? engineMetadata(client) : undefined;
+      if (!client || client.blocked_at || client.registered_by === 'document') return undefined;
+      return engineMetadata(client, signingAlgs(services));
     },
     async upsert(id, metadata) {
-      const { client_secret } = metadata as { client_secret?: string };
+      const ctx = currentRequest();
+      const { client_secret, ...complete } = metadata as AdapterPayload & { client_secret?: string };
       const secret = client_secret === secretPlaceholder ? undefined : client_secret;
-      await registerItself(db, id, metadata, 'itself', secret);
+      const { scope } = ctx.state.said ?? {};
+      try {
+        const said = { ...ctx.state.said, ...structureOf(complete) };
+        const extra = { scope, secret, origin: originOf(ctx) };
+        ctx.state.registered = await saveRegisteredClient(db, id, said, 'itself', extra);
+      } catch (error) {
+        throw refusingMetadata(error);
+      }
     },
     async destroy(id) {
       await deleteClient(db, id, { actor: 'client', actor_id: id, origin: originOf(currentRequest()) });
@@ -56,21 +69,43 @@ function clientAdapter({ db }: Services): Adapter {
   };
 }
 
-/** Writes a client that describes itself; what we do not take of it is refused in the engine's words. */
-export async function registerItself(...given: Parameters<typeof saveRegisteredClient>): Promise<Client> {
-  try {
-    return await saveRegisteredClient(...given);
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'invalid_client_metadata') throw error;
-    throw new errors.InvalidClientMetadata(error.message);
-  }
+// Defaults of RFC 7591, which stay what they are. Those of this server are left out: they change with its settings, and a
+// client that said nothing goes along.
+function structureOf({ redirect_uris, grant_types, response_types, ...more }: AdapterPayload) {
+  const { token_endpoint_auth_method } = more as { token_endpoint_auth_method?: string };
+  return { redirect_uris, grant_types, response_types, token_endpoint_auth_method };
 }
 
-// The row rides along as `kindred`; the engine only needs to believe that there is a secret (see `compareClientSecret`).
-export function engineMetadata(client: Client): AdapterPayload {
-  const { allowed_origins: _ours, ...metadata } = client.metadata;
+/** What we do not take of a client's metadata, in the engine's words. */
+export function refusingMetadata(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'invalid_client_metadata') return error;
+  return new errors.InvalidClientMetadata(error.message);
+}
+
+const ourRows = new WeakSet<object>();
+
+/** Whether this is a row that {@link engineMetadata} handed to the engine, and nothing that a client said. */
+export function isOurRow(kindred: unknown): boolean {
+  return typeof kindred === 'object' && kindred !== null && ourRows.has(kindred);
+}
+
+/**
+ * A client as the engine knows it. The row rides along as `kindred`; the engine only needs to believe that there is a secret
+ * (see `compareClientSecret`). With `algs`, by which the server signs now, answers that the client wants signed by another
+ * are signed by the default: it would refuse the whole client otherwise, long after it was registered.
+ */
+export function engineMetadata(client: Client, algs?: readonly string[]): AdapterPayload {
+  ourRows.add(client);
+  const { allowed_origins: _ours, registered_scope: _scope, ...metadata } = client.metadata;
+  const application_type = metadata.application_type ?? inferredType(metadata.redirect_uris);
+  const signed = ['id_token_signed_response_alg', 'introspection_signed_response_alg'] as const;
+  for (const name of signed) {
+    const alg = metadata[name];
+    if (algs && alg !== undefined && !algs.includes(alg)) delete metadata[name];
+  }
   return {
     ...metadata,
+    ...(application_type ? { application_type } : {}),
     client_id: client.client_id,
     ...(hasSecret(client.metadata) ? { client_secret: secretPlaceholder } : {}),
     kindred: client,
@@ -128,7 +163,7 @@ function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter
         model,
         id,
         payload: storedRecord(clock, payload) as Record<string, unknown>,
-        ttl: expiresIn ?? maxAge,
+        ttl: model === 'RegistrationAccessToken' ? null : (expiresIn ?? maxAge),
         ...(typeof storedAs === 'string' ? { storedAs } : {}),
         ...(typeof sessionEpoch === 'number' ? { session_epoch: sessionEpoch } : {}),
         ...(origin ? { ip: origin.ip, user_agent: origin.user_agent } : {}),

@@ -11,6 +11,7 @@ import { isConsented } from '../core/consents.ts';
 import type { Db } from '../core/db.ts';
 import { consumeModel, isBrowserSession, useOnce } from '../core/oidc_models.ts';
 import { counted } from '../core/rate_limits.ts';
+import { keepDocumentClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import { endSession } from '../core/session_end.ts';
 import { completeSession, type EndedReason, openSession, type Session } from '../core/sessions.ts';
@@ -131,6 +132,7 @@ async function openLogin(services: Services, code: EngineCode, origin: Origin): 
   if (!grant || !code.accountId) throw new Error('a code is issued without a login');
   code.sid = code.grantId;
   code.claims = { ...code.claims, id_token: { ...loginClaims, ...code.claims?.id_token } };
+  await keepDocumentClient(db, row, origin);
   const opened = await openSession(db, {
     id: code.grantId,
     user_id: code.accountId,

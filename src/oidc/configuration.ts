@@ -4,12 +4,14 @@ import { isRegisteredOrigin } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { readCertificate } from '../lib/certificate.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
-import { createAdapter, registerItself } from './adapter.ts';
+import { createAdapter } from './adapter.ts';
 import { correctTimes, engineTolerance, isInTime } from './clocks.ts';
 import { cookieSigner, sessionCookieName } from './cookies.ts';
+import { adoptDocumentClient, suitDocument } from './document_clients.ts';
 import { loadGrant } from './grant.ts';
 import { path } from './html.ts';
 import { mayIntrospect, mayRevoke } from './introspection.ts';
+import { authMethods, clientAlgs } from './offer.ts';
 import { createOutgoing, longestBelief, type Outgoing } from './outgoing.ts';
 import { clientRow } from './request.ts';
 import { oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
@@ -31,10 +33,6 @@ export interface EnginePages {
   postLogoutSuccessSource: Logout['postLogoutSuccessSource'];
 }
 
-const asymmetric = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
-
-const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
-
 /** The configuration for these services and pages. */
 export function engineConfiguration(services: Services, pages: EnginePages): Configuration {
   const { config, clock, keyring, keys } = services;
@@ -51,18 +49,18 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     claims: claimsOfScopes,
     acrValues: [passwordAcr],
     responseTypes: ['code'],
-    clientAuthMethods: [
-      ...authMethods,
-      ...(config.certificateHeader ? (['self_signed_tls_client_auth'] as const) : []),
-    ],
+    clientAuthMethods: authMethods(services),
     clientDefaults: { id_token_signed_response_alg: alg, introspection_signed_response_alg: alg },
     enabledJWA: {
-      clientAuthSigningAlgValues: [...asymmetric],
-      idTokenSigningAlgValues: [...asymmetric],
-      introspectionSigningAlgValues: [...asymmetric],
-      requestObjectSigningAlgValues: [...asymmetric],
+      clientAuthSigningAlgValues: [...clientAlgs],
+      idTokenSigningAlgValues: [...clientAlgs],
+      introspectionSigningAlgValues: [...clientAlgs],
+      requestObjectSigningAlgValues: [...clientAlgs],
     },
-    extraClientMetadata: { properties: ['kindred'] },
+    extraClientMetadata: {
+      properties: ['kindred'],
+      validator: (_ctx, _key, _value, metadata) => suitDocument(services, metadata as never),
+    },
     clientBasedCORS: (_ctx, origin, client) => isRegisteredOrigin(clientRow(client), origin),
     cookies: {
       names: {
@@ -185,7 +183,7 @@ function features(services: Services, pages: EnginePages, outgoing: Outgoing): F
       ack: 'draft-02',
       allowFetch: outgoing.allowDocument,
       cacheDuration: { min: 30, max: longestBelief },
-      allowClient: async (_ctx, client) => await adoptDocumentClient(services, client),
+      allowClient: async (_ctx, client) => await adoptDocumentClient(services, client as never),
     },
   };
 }
@@ -200,17 +198,6 @@ function mutualTls(header: string | null): Features['mTLS'] {
     selfSignedTlsClientAuth: true,
     getCertificate: (ctx) => readCertificate(ctx.get(header)) ?? undefined,
   };
-}
-
-// Sessions and consents point to a row of their client, so one that lives in a document gets a row when it is used.
-async function adoptDocumentClient(
-  { db }: Services,
-  client: { clientId: string; metadata: () => object },
-): Promise<boolean> {
-  const kindred = await registerItself(db, client.clientId, { ...client.metadata() }, 'document');
-  // Whatever the document itself called so is not our row.
-  Object.defineProperty(client, 'kindred', { value: kindred });
-  return true;
 }
 
 // The engine's prompts, with three rules of ours: an unknown scope is an error and not silence; a user who may no
@@ -244,7 +231,11 @@ function policy() {
 }
 
 function isForeignNative({ oidc }: KoaContextWithOIDC): boolean {
-  const isNative = oidc.client?.applicationType === 'native' && !clientRow(oidc.client).first_party;
+  // Of a client with a secret or key the code alone is worth nothing (RFC 8252, 8.6).
+  const isNative =
+    oidc.client?.applicationType === 'native' &&
+    oidc.client.clientAuthMethod === 'none' &&
+    !clientRow(oidc.client).first_party;
   return isNative && !oidc.result?.consent;
 }
 

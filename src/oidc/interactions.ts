@@ -6,6 +6,7 @@ import { errors, type Interaction, type Provider } from 'oidc-provider';
 import { makeOrigin } from '../core/audit.ts';
 import { endBrowserSession } from '../core/browser_sessions.ts';
 import { addConsent, type Granted } from '../core/consents.ts';
+import { keepDocumentClient } from '../core/registered_clients.ts';
 import { findResourceServer } from '../core/resource_servers.ts';
 import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';
@@ -189,6 +190,8 @@ async function decide(visited: Visit): Promise<void> {
   if (field(ctx, 'decision') !== 'allow') return await cancel(visited);
   const user_id = interaction.session?.accountId;
   if (!user_id || interaction.prompt.name !== 'consent') return showError(services, ctx, 'page_expired', 400);
+  const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+  await keepDocumentClient(services.db, clientRow(client), origin);
   await addConsent(services.db, user_id, client.clientId, missingOf(interaction));
   await goOn(visited, { consent: {} }, true);
 }

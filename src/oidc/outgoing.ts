@@ -46,13 +46,14 @@ export interface Outgoing {
   /** For the engine's `fetch`. */
   fetch: (url: string, options: Options) => Promise<Response>;
   /** For the engine's `allowFetch`: whether this client's document may be fetched now. */
-  allowDocument: (ctx: KoaContextWithOIDC, client_id: string) => Promise<boolean>;
+  allowDocument: (ctx: KoaContextWithOIDC | undefined, client_id: string) => Promise<boolean>;
 }
 
 /** What the engine of these services asks others by. */
 export function createOutgoing(services: Services): Outgoing {
   const { config, db } = services;
   const isGuarded = !config.fetchPrivateAddresses;
+  const documents = createLru<true>(1_000);
   const failed = createLru<number>(1_000);
   const keys = createLru<Kept>(500);
 
@@ -80,9 +81,9 @@ export function createOutgoing(services: Services): Outgoing {
   return {
     async fetch(url, options) {
       if ((options.method ?? 'GET') !== 'GET') return await ask(new URL(url), options, isGuarded);
-      const isDocument = Provider.ctx?.state.document === url;
-      return isDocument ? await fetchOrFail(url, options) : await fetchKeys(url, options);
+      return documents.get(url) ? await fetchOrFail(url, options) : await fetchKeys(url, options);
     },
+    // Our own pages ask outside of any request of the engine's, about clients that one has just named.
     async allowDocument(ctx, client_id) {
       if (client_id.length > clientIdLength) return false;
       if ((failed.get(client_id) ?? 0) > performance.now())
@@ -90,8 +91,8 @@ export function createOutgoing(services: Services): Outgoing {
       const row = await findClient(db, client_id);
       if (row?.blocked_at) return false;
       // One that somebody has logged in with is not a stranger's invention, and must go on while strangers invent others.
-      if (!row) await countFetch(services, ctx);
-      ctx.state.document = client_id;
+      if (!row && ctx) await countFetch(services, ctx);
+      documents.set(client_id, true);
       return true;
     },
   };

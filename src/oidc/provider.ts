@@ -151,6 +151,12 @@ function withOurClientRules({ clock }: Services, Client: Provider['Client']): Pr
   };
   const { grantTypeAllowed } = prototype;
   takeOverDelivery(prototype);
+  // A client that an administrator vouches for is no longer its owner's to change (RFC 7592).
+  Object.defineProperty(prototype, 'noManage', {
+    get(this: { kindred?: ClientRow }) {
+      return this.kindred?.registered_by === 'admin';
+    },
+  });
   prototype.compareClientSecret = function (presented) {
     return verifyClientSecret(this.kindred.secrets, presented, new Date(clock.now()));
   };

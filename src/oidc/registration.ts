@@ -4,10 +4,13 @@ import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
 import { isVouchedGrant } from '../core/client_metadata.ts';
 import { verifyClientSecret } from '../core/client_secrets.ts';
-import { findClient } from '../core/clients.ts';
+import { type Client, findClient } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
+import { suitableMetadata } from '../core/suitable_metadata.ts';
 import { AppError } from '../lib/errors.ts';
+import { networkOf } from '../lib/network.ts';
 import { secretPlaceholder } from './adapter.ts';
+import { offerOf } from './offer.ts';
 
 /** The middleware around the engine's registration endpoint. */
 export function guardRegistration(services: Services): Middleware {
@@ -20,11 +23,37 @@ export function guardRegistration(services: Services): Middleware {
     onError: refuseBody,
   });
   return async (ctx, next) => {
-    if (!ctx.path.startsWith('/register')) return await next();
-    if (ctx.method === 'PUT') await parse(ctx, async () => await presentSecret(services, ctx));
+    if (!/^\/register(\/|$)/.test(ctx.path) || services.config.registration === 'off') return await next();
+    if (ctx.method === 'POST' || ctx.method === 'PUT') {
+      await countRegistration(services, ctx);
+      await parse(ctx, async () => {});
+      if (ctx.method === 'PUT') await presentSecret(services, ctx);
+      makeSuitable(services, ctx);
+    }
     await next();
     hideRow(ctx);
   };
+}
+
+// Whoever has the initial access token may register as many as there are.
+async function countRegistration({ config, limits }: Services, ctx: Context): Promise<void> {
+  const isTrusted = ctx.method === 'POST' && config.registration === 'token';
+  if (!isTrusted) await limits.registration.consume(networkOf(ctx.ip));
+}
+
+// Not of the metadata: what names the registration, and what must not be sent (RFC 7592, 2.2).
+const naming =
+  `client_id client_secret registration_access_token registration_client_uri client_secret_expires_at
+  client_id_issued_at`.split(/\s+/);
+
+// The engine judges what is left, and answers with it. What the client said of itself is stored without the engine's defaults.
+function makeSuitable(services: Services, ctx: Context): void {
+  const body = ctx.request.body as Record<string, unknown> | undefined;
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
+  const said = suitableMetadata(body, offerOf(services));
+  const kept = Object.entries(body).filter(([name]) => naming.includes(name));
+  ctx.state.said = { ...said, scope: body.scope };
+  Object.assign(ctx.request, { body: { ...said, ...Object.fromEntries(kept) } });
 }
 
 // RFC 7592, 2.2: an update names the secret that the client has. The engine is told that it does. Ids that the engine
@@ -39,17 +68,19 @@ async function presentSecret({ db, clock }: Services, ctx: Context): Promise<voi
   else Object.assign(body ?? {}, { client_secret: '' });
 }
 
+// What was registered, and nothing else, is said (RFC 7591, 3.2.1).
 function hideRow(ctx: Context): void {
   const body = ctx.body as Record<string, unknown> | undefined;
   if (typeof body !== 'object' || body === null || !('client_id' in body)) return;
-  const { kindred: _row, client_secret, ...rest } = body;
-  // What was not registered is not said to be (RFC 7591, 3.2.1).
+  const { kindred, client_secret, ...rest } = body;
+  const { scope } = (ctx.state.registered ?? kindred ?? {}) as Partial<Client>;
   const { grant_types } = rest as { grant_types?: string[] };
-  const shown = grant_types
-    ? { ...rest, grant_types: grant_types.filter((one) => !isVouchedGrant(one)) }
-    : rest;
-  ctx.body =
-    client_secret === undefined || client_secret === secretPlaceholder ? shown : { ...shown, client_secret };
+  ctx.body = {
+    ...rest,
+    ...(grant_types ? { grant_types: grant_types.filter((one) => !isVouchedGrant(one)) } : {}),
+    ...(scope ? { scope } : {}),
+    ...(client_secret === undefined || client_secret === secretPlaceholder ? {} : { client_secret }),
+  };
 }
 
 function refuseBody(error: Error): never {

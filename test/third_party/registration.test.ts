@@ -7,29 +7,12 @@ import * as oidc from 'openid-client';
 import { json } from '../../src/core/db.ts';
 import { createResourceServer } from '../../src/core/resource_servers.ts';
 import { makeUser } from '../helpers/builders.ts';
-import { type Answer, type Json, send } from '../helpers/client.ts';
+import { send } from '../helpers/client.ts';
 import { login, token } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 import { begin, callback, discover, logIn, sentTo, typePassword } from './code_flow.ts';
-
-const wanted = { redirect_uris: [callback], client_name: 'Stranger' };
-
-async function register(server: TestServer, json: object = wanted, bearer?: string): Promise<Answer> {
-  return await send(`${server.url}/register`, { json, ...(bearer ? { token: bearer } : {}) });
-}
-
-/** Reads, changes or deletes a registration with its own token. */
-async function manage(server: TestServer, method: string, { body }: Answer, json?: object): Promise<Answer> {
-  return await send(`${server.url}/register/${body.client_id}`, {
-    method,
-    token: String(body.registration_access_token),
-    ...(json ? { json } : {}),
-  });
-}
-
-const rowOf = async (server: TestServer, { body }: Answer): Promise<Json> =>
-  await server.db('clients').where({ client_id: body.client_id }).first();
+import { manage, register, rowOf, wanted } from './register.ts';
 
 testOnServers('nobody registers where that is not allowed', async (t, server) => {
   for (const method of ['POST', 'GET', 'PUT', 'DELETE'])
@@ -192,8 +175,13 @@ testOnOwnServers('nonsense is refused in words and breaks nothing', open, async 
     { ...wanted, client_name: { $gt: '' } },
     { ...wanted, logo_uri: 'javascript:alert(1)' },
     { ...wanted, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
-    { ...wanted, token_endpoint_auth_method: 'client_secret_jwt' },
-    { ...wanted, id_token_signed_response_alg: 'HS256' },
+    { ...wanted, redirect_uris: ['http://app.example/cb'] },
+    { ...wanted, redirect_uris: ['view-source:https://app.example/'], application_type: 'native' },
+    { ...wanted, redirect_uris: ['intent://cb#Intent;scheme=app;end'], application_type: 'native' },
+    { ...wanted, redirect_uris: [callback, 'http://127.0.0.1:8000/cb', 'http://app.example/cb'] },
+    { ...wanted, post_logout_redirect_uris: ['http://app.example/bye'] },
+    { ...wanted, scope: ['openid'] },
+    { ...wanted, grant_types: ['urn:example:nothing'] },
     { ...wanted, client_name: 'x'.repeat(50_000) },
     [],
     null,
