@@ -1,7 +1,7 @@
 // Notices of ended sessions to clients that want them (back-channel logout): queued with the end itself, so that none
 // is lost, and delivered until the client has taken it or too much time has passed.
 import { newId } from '../lib/ids.ts';
-import { type Db, isPostgres, later, present, rows } from './db.ts';
+import { type Db, isPostgres, json, later, present, rows } from './db.ts';
 
 export interface LogoutNotice {
   id: string;
@@ -26,13 +26,10 @@ interface EndedSession {
 /** Queues a notice for each ended session whose client has a `backchannel_logout_uri`. Part of the transaction that ends. */
 export async function queueLogoutNotices(db: Db, ended: EndedSession[]): Promise<void> {
   if (ended.length === 0) return;
-  const uri = isPostgres(db)
-    ? "metadata->>'backchannel_logout_uri'"
-    : "json_extract(metadata, '$.backchannel_logout_uri')";
   const wanting: { client_id: string }[] = await db('clients')
     .whereIn('client_id', [...new Set(ended.map((session) => session.client_id))])
     .whereNull('deleted_at')
-    .whereRaw(`${uri} is not null`)
+    .whereRaw("metadata->>'backchannel_logout_uri' is not null")
     .select('client_id');
   const clients = new Set(wanting.map((client) => client.client_id));
   const notices = ended.filter((session) => clients.has(session.client_id));
@@ -51,15 +48,40 @@ export async function queueLogoutNotices(db: Db, ended: EndedSession[]): Promise
     await db('logout_notices').insert(due.slice(from, from + 100) as never);
 }
 
+export interface ClaimLimit {
+  /** The most of all clients together. */
+  all: number;
+  of_client: number;
+  /** Clients that are being told already. */
+  except: string[];
+}
+
+// From client to client by the index, and of each the notices that are due longest: however many wait for one, it is not
+// looked at more of them than are taken.
+const dueSql = (db: Db) => `
+  with recursive waiting (client_id) as (
+    select min(client_id) from logout_notices
+    union all
+    select (select min(client_id) from logout_notices where client_id > waiting.client_id)
+    from waiting where waiting.client_id is not null
+  )
+  select n.id from waiting join logout_notices n on n.id in (
+    select id from logout_notices where client_id = waiting.client_id and next_attempt_at <= :now
+    order by next_attempt_at limit :of_client)
+  where waiting.client_id not in (select value from ${isPostgres(db) ? 'json_array_elements_text(cast(:except as json)) as e (value)' : 'json_each(:except)'})
+  order by n.next_attempt_at limit :all ${isPostgres(db) ? 'for update of n skip locked' : ''}`;
+
 /** Takes due notices for delivery: they are this node's for a minute, and due again when it dies. */
-export async function claimLogoutNotices(db: Db, limit = 20): Promise<LogoutNotice[]> {
+export async function claimLogoutNotices(
+  db: Db,
+  { all, of_client, except }: ClaimLimit,
+): Promise<LogoutNotice[]> {
   return await rows<LogoutNotice>(
     db,
     `update logout_notices set attempts = attempts + 1, next_attempt_at = ${later(db, ':now', ':claim')}
-     where id in (select id from logout_notices where next_attempt_at <= :now order by next_attempt_at limit :limit
-       ${isPostgres(db) ? 'for update skip locked' : ''})
+     where id in (${dueSql(db)})
      returning id, session_id, user_id, client_id, attempts`,
-    { now: present(db), claim, limit },
+    { now: present(db), claim, all, of_client, except: json(except) },
   );
 }
 

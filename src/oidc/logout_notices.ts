@@ -9,8 +9,12 @@ import {
 } from '../core/logout_notices.ts';
 import type { Services } from '../core/services.ts';
 
-/** How often due notices are looked for, milliseconds. */
+/** How often due notices are looked for, milliseconds, beside the moments in which a client has taken some. */
 const interval = 1_000;
+
+/** Deliveries at once, and of one client: an endpoint that does not answer holds its own places alone. */
+const places = 100;
+const placesOfClient = 4;
 
 interface Notifiable {
   backchannelLogoutUri?: string;
@@ -25,25 +29,42 @@ export function deliverLogoutNotices(
   services: Services,
   provider: () => Provider,
 ): { stop: () => Promise<void> } {
-  let busy = Promise.resolve();
+  const underWay = new Map<string, Promise<void>>();
+  let taken = 0;
+  let looking = Promise.resolve();
   let stopped = false;
   const round = async () => {
-    if (stopped) return;
+    if (stopped || taken >= places) return;
     try {
-      const due = await claimLogoutNotices(services.db);
-      await Promise.all(due.map((notice) => deliver(services, provider(), notice)));
+      const limit = { all: places - taken, of_client: placesOfClient, except: [...underWay.keys()] };
+      const due = await claimLogoutNotices(services.db, limit);
+      for (const [client_id, notices = []] of Object.entries(Object.groupBy(due, (one) => one.client_id)))
+        begin(client_id, notices);
     } catch (err) {
       services.log.warn({ err }, 'logout notices could not be read');
     }
   };
-  const timer = setInterval(() => {
-    busy = busy.then(round);
-  }, interval).unref();
+  const look = () => {
+    looking = looking.then(round);
+  };
+  const begin = (client_id: string, notices: LogoutNotice[]) => {
+    taken += notices.length;
+    const delivered = Promise.all(notices.map((notice) => deliver(services, provider(), notice)))
+      .then(() => {})
+      .finally(() => {
+        taken -= notices.length;
+        underWay.delete(client_id);
+        look();
+      });
+    underWay.set(client_id, delivered);
+  };
+  const timer = setInterval(look, interval).unref();
   return {
     async stop() {
       stopped = true;
       clearInterval(timer);
-      await busy;
+      await looking;
+      await Promise.all(underWay.values());
     },
   };
 }
@@ -54,7 +75,7 @@ async function deliver({ db, log }: Services, provider: Provider, notice: Logout
     if (client?.backchannelLogoutUri) await sendNotice(client, notice);
     await settleLogoutNotice(db, notice.id);
   } catch (err) {
-    const isGivenUp = await postponeLogoutNotice(db, notice);
+    const isGivenUp = await postponeLogoutNotice(db, notice).catch(() => false);
     log.warn(
       { err, client_id: notice.client_id, session_id: notice.session_id, isGivenUp },
       'a logout notice was not taken',

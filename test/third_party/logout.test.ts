@@ -1,17 +1,19 @@
 // Signing out: in the browser on behalf of a client, and telling clients about sessions that ended anywhere.
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
 import { jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
+import { newId } from '../../src/lib/ids.ts';
 import { enterAsAdmin, post } from '../helpers/admin.ts';
-import { makeUser } from '../helpers/builders.ts';
+import { makeClient, makeUser } from '../helpers/builders.ts';
 import { api, isActive, keySetOf, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
 import { textOf } from '../helpers/user_agent.ts';
-import { begin, logIn, passPages, type Scene, setScene } from './code_flow.ts';
+import { begin, logIn, passPages, type Scene, setScene, webClient } from './code_flow.ts';
 
 const goodbye = 'https://app.example/bye';
 const signedOut = { post_logout_redirect_uris: [goodbye] };
@@ -187,3 +189,40 @@ testOnOwnServers('no notice goes to an inner address unless that is allowed', {}
   await until(async () => (await server.db('logout_notices'))[0]?.attempts > 0, 'it was tried');
   t.deepEqual(receiver.heard, []);
 });
+
+testOnOwnServers(
+  'a client that does not answer delays the notices of no other',
+  { FETCH_PRIVATE_ADDRESSES: 'true', LOG_LEVEL: 'silent' },
+  async (t, server) => {
+    let asked = 0;
+    const silent = createServer(() => (asked += 1)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    t.teardown(() => {
+      silent.closeAllConnections();
+      silent.close();
+    });
+    const { port } = silent.address() as AddressInfo;
+    const receiver = await startReceiver(t);
+    const clients = await Promise.all(
+      [`http://127.0.0.1:${port}/`, receiver.url].map((backchannel_logout_uri) =>
+        makeClient(server.db, { ...webClient, backchannel_logout_uri }),
+      ),
+    );
+    const due = new Date(Date.now() - 1_000);
+    const notices = Array.from({ length: 121 }, (_, index) => ({
+      id: newId(),
+      session_id: newId(),
+      user_id: newId(),
+      client_id: clients[index < 120 ? 0 : 1]?.client_id,
+      attempts: 0,
+      next_attempt_at: index < 120 ? due : new Date(),
+      created_at: due,
+    }));
+    await server.db.transaction(async (tx) => {
+      for (let at = 0; at < notices.length; at += 50)
+        await tx('logout_notices').insert(notices.slice(at, at + 50));
+    });
+    await receiver.until(1);
+    t.true(asked <= 8, `the silent one was asked ${asked} times before`);
+  },
+);
