@@ -3,7 +3,6 @@
 export interface Lru<Value> {
   get: (key: string) => Value | undefined;
   set: (key: string, value: Value) => void;
-  delete: (key: string) => void;
   clear: () => void;
 }
 
@@ -25,7 +24,6 @@ export function createLru<Value>(size: number): Lru<Value> {
       const [oldest] = values.size > size ? values.keys() : [];
       if (oldest !== undefined) values.delete(oldest);
     },
-    delete: (key) => void values.delete(key),
     clear: () => values.clear(),
   };
 }

@@ -14,14 +14,13 @@ interface Import {
 
 /** What each layer may import of ours; `top` is server, cli and whatever else stands directly in src/. */
 const mayImport: Record<string, string[]> = {
-  top: ['top', 'app', 'http', 'oidc', 'pages', 'core', 'lib', 'client', 'config'],
+  top: ['top', 'app', 'http', 'oidc', 'pages', 'core', 'lib', 'config'],
   app: ['http', 'oidc', 'pages', 'core', 'lib', 'config'],
   http: ['http', 'pages', 'core', 'lib'],
   oidc: ['oidc', 'pages', 'core', 'lib'],
   core: ['core', 'lib'],
   pages: ['pages', 'lib'],
   lib: ['lib'],
-  client: ['client'],
   config: ['config'],
 };
 
@@ -45,7 +44,7 @@ const wordHomes: { word: string; pattern: RegExp; homes: string[] }[] = [
   {
     word: 'SQL',
     pattern:
-      /\.raw\(|\b(db|trx)\(\s*['"`]|['"`]\s*(select\b[^'"`]+\bfrom|insert\s+into|update\b[^'"`]+\bset|delete\s+from|with\s+\w+\s+as)\b/i,
+      /\.raw\(|\b(db|knex|scratch|trx|tx)\s*(<[^()]*>)?\(\s*['"`]|['"`]\s*(select\b[^'"`]+\bfrom|insert\s+into|update\b[^'"`]+\bset|delete\s+from|with\s+\w+\s+as)\b/i,
     homes: ['core'],
   },
 ];
