@@ -1,4 +1,5 @@
 // What runs beside the requests: the log of events, metrics, traces and jobs.
+import about from '../package.json' with { type: 'json' };
 import { isPostgres } from './core/db.ts';
 import { watchDatabase, watchProcess } from './core/figures.ts';
 import { watchQueries } from './core/queries.ts';
@@ -21,6 +22,7 @@ export async function startOperations(services: Services): Promise<Operations> {
   const { config, db, log, metrics } = services;
   const metricsServer = await serveMetrics(services);
   if (metricsServer) {
+    metrics.tellVersion(about.version);
     watchDatabase(services);
     watchProcess(services);
   }

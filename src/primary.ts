@@ -13,6 +13,7 @@ import { keepWorkers, type Workers } from './workers.ts';
 
 export interface RunningPrimary {
   config: Config;
+  services: Services;
   /** Lets the workers finish what they have accepted, then closes what is its own. */
   stop: () => Promise<void>;
 }
@@ -35,6 +36,7 @@ export async function startPrimary(
   await workers.start();
   return {
     config,
+    services,
     async stop() {
       const [isInOrder] = await Promise.all([workers.stop(), stopJobs()]);
       await services.audit.flush();

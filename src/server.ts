@@ -7,8 +7,8 @@ import { createApp, createEngine } from './app.ts';
 import { migrate } from './core/migrate.ts';
 import { openServices, type Services } from './core/services.ts';
 import { seedDemo } from './demo_data.ts';
-import { fail, obeySignals } from './ending.ts';
-import { greet } from './greeting.ts';
+import { fail, obeySignals, plainly } from './ending.ts';
+import { greet, tellingOfStop } from './greeting.ts';
 import { type ConnectionLimits, connectionLimits, createBoundedServer } from './http/connections.ts';
 import { createDrain, type Drain, type Patience } from './http/drain.ts';
 import { deliverLogoutNotices } from './oidc/logout_notices.ts';
@@ -124,9 +124,14 @@ function listen(server: Server, { host, port }: Config, reusePort = false): Prom
 async function main(): Promise<void> {
   const ending = obeySignals();
   const config = loadConfig();
-  const server = config.workers > 1 ? await lead(config, ending.end) : await startServer(config);
-  ending.ready(server.stop);
-  greet(server.config);
+  try {
+    const server = config.workers > 1 ? await lead(config, ending.end) : await startServer(config);
+    const { log } = server.services;
+    ending.ready(tellingOfStop(log, server.config, server.stop));
+    greet(log, server.config);
+  } catch (error) {
+    throw plainly(error, config);
+  }
 }
 
 // Loaded here, so that one process alone knows nothing of node:cluster.

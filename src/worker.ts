@@ -3,7 +3,7 @@ import cluster from 'node:cluster';
 import { inspect } from 'node:util';
 import type { Config } from '../config/index.ts';
 import { watchProcess } from './core/figures.ts';
-import { obeySignals } from './ending.ts';
+import { obeySignals, PlainError, plainly } from './ending.ts';
 import type { Figures } from './lib/metrics.ts';
 import type { Order, Report } from './living_worker.ts';
 import { startWorker } from './server.ts';
@@ -22,7 +22,7 @@ function main(): void {
     report({ is: 'listening' });
   };
   process.on('message', (order: Order) => {
-    if (order.do === 'serve') serve(order.config, order.hasMetrics).catch(failToServe);
+    if (order.do === 'serve') serve(order.config, order.hasMetrics).catch(failToServe(order.config));
     if (order.do === 'read_metrics') void server?.services.metrics.read().then(reportFigures, () => {});
     if (order.do === 'stop_listening') {
       void Promise.resolve(server?.stopListening()).then(() => report({ is: 'deaf' }));
@@ -45,8 +45,12 @@ function reportFigures(figures: Figures): void {
   report({ is: 'metrics', figures });
 }
 
-function failToServe(error: unknown): void {
-  report({ is: 'failed', why: inspect(error) }, () => process.exit(1));
+function failToServe(config: Config): (error: unknown) => void {
+  return (error) => {
+    const plain = plainly(error, config);
+    const why = plain instanceof PlainError ? plain.message : inspect(error);
+    report({ is: 'failed', why }, () => process.exit(1));
+  };
 }
 
 main();

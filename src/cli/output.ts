@@ -1,6 +1,7 @@
 // How commands speak: a result as text or JSON on stdout, a problem as one line without a stack on stderr.
 import { z } from 'zod';
-import { ConfigError } from '../../config/index.ts';
+import { ConfigError, loadConfig } from '../../config/index.ts';
+import { describeStartProblem } from '../core/problems.ts';
 import { AppError } from '../lib/errors.ts';
 
 /** What a command has to say: `data` for machines, `text` for people. */
@@ -33,21 +34,21 @@ function messageOf(error: unknown): string {
   if (error instanceof z.ZodError) return error.issues.map(describeIssue).join('; ');
   if (error instanceof CommandError || error instanceof AppError) return error.message;
   if (!(error instanceof Error)) return 'something unexpected happened';
-  const { code } = error as { code?: string };
-  if (code !== undefined && unreachable.has(code)) return `the database cannot be reached (${code})`;
+  const problem = describeStartProblem(error, { databaseUrl: databaseUrl() });
+  if (problem) return problem;
   // Knex puts the whole statement in front of what the database said, and what is bound in it may be secret.
   const said = error.message.split(' - ').at(-1) ?? '';
   return said.split('\n')[0] || error.name;
 }
 
-const unreachable = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENOTFOUND',
-  'ETIMEDOUT',
-  'EAI_AGAIN',
-]);
+// For words about the database alone, so settings that cannot be read change nothing.
+function databaseUrl(): string {
+  try {
+    return loadConfig().databaseUrl;
+  } catch {
+    return '';
+  }
+}
 
 function describeIssue({ path, message }: z.core.$ZodIssue): string {
   return path.length > 0 ? `${path.join('.')}: ${message}` : message;

@@ -9,6 +9,7 @@ export function measureRequests(metrics: Metrics): Middleware {
     await next();
     const request = { method: methodOf(ctx), route: routeOf(ctx), status: ctx.status };
     metrics.countRequest(request, (performance.now() - start) / 1000);
+    if (ctx.status === 429) metrics.countRateLimited(request.route);
     const outcome = refusedRefresh(ctx);
     if (outcome) metrics.countRefresh(outcome);
   };

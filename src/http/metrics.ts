@@ -1,6 +1,7 @@
 // The metrics, on a port of their own: what is meant for the operator is not to be found on the public one.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { describeStartProblem } from '../core/problems.ts';
 import type { Services } from '../core/services.ts';
 
 export interface MetricsServer {
@@ -33,10 +34,8 @@ export async function serveMetrics(services: Services): Promise<MetricsServer | 
     await listen(server, host, port);
   } catch (error) {
     if (config.env === 'production') throw error;
-    log.warn(
-      { host, port, code: (error as NodeJS.ErrnoException).code },
-      'no metrics: METRICS_PORT cannot be used',
-    );
+    const { code } = error as NodeJS.ErrnoException;
+    log.warn({ host, port, code }, `no metrics: ${describeStartProblem(error, config) ?? code}`);
     return null;
   }
   return { close: () => close(server) };

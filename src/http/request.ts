@@ -36,15 +36,52 @@ export function originOf(ctx: Context): Origin {
   return makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
 }
 
-/** One line a request. The path without its query: that is where codes and tokens travel. */
+/**
+ * One line a request: who asked, and for a refusal why. The path without its query: that is where codes and tokens travel.
+ */
 export function logRequests(log: Log): Middleware {
   return async (ctx, next) => {
     const start = performance.now();
     await next();
     const ms = Math.round((performance.now() - start) * 10) / 10;
     const { method, path, status, ip } = ctx;
-    log.info({ request_id: ctx.state.requestId, method, path, status, ms, ip }, 'request');
+    const user_agent = ctx.get('user-agent').slice(0, 200) || undefined;
+    const about = { client_id: clientOf(ctx), user_agent, ...refusalOf(ctx) };
+    log.info({ request_id: ctx.state.requestId, method, path, status, ms, ip, ...about }, 'request');
   };
+}
+
+// The client that has proved who it is, or else the name that the request gives itself.
+function clientOf(ctx: Context): string | undefined {
+  const { oidc } = ctx as Context & {
+    oidc?: { client?: { clientId?: unknown }; params?: { client_id?: unknown } };
+  };
+  const found: unknown =
+    ctx.state.clientId ?? ctx.state.caller?.client_id ?? oidc?.client?.clientId ?? oidc?.params?.client_id;
+  return typeof found === 'string' ? found.slice(0, 200) : undefined;
+}
+
+interface SaidRefusal {
+  error?: string | undefined;
+  reason?: string | undefined;
+  /** What was answered in words. */
+  description?: string | undefined;
+  /** What the engine knows and nobody is told. */
+  detail?: string | undefined;
+}
+
+// Of a page or a redirect what the engine has noted, else what the answer says. A text that an administrator wrote for a
+// banned user is theirs and not the log's.
+function refusalOf(ctx: Context): SaidRefusal {
+  const body =
+    ctx.status >= 400 ? (ctx.body as { error?: unknown; error_description?: unknown } | null) : null;
+  const noted: SaidRefusal = ctx.state.refusal ?? {};
+  const reason: string | undefined = ctx.state.reason;
+  const error = typeof body?.error === 'string' ? body.error : noted.error;
+  if (error === undefined) return {};
+  const said = typeof body?.error_description === 'string' ? body.error_description : noted.description;
+  const isPersonal = reason?.startsWith('account_') === true;
+  return { error, reason, ...(isPersonal ? {} : { description: said }), detail: noted.detail };
 }
 
 /** The headers of safety, by helmet. They are the same for every answer, so helmet is asked once. */

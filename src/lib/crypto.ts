@@ -84,15 +84,24 @@ export function seal(keyring: Keyring, purpose: string, plain: string, context: 
   );
 }
 
-/** Opens what {@link seal} made, under any key of the ring. Throws when it was changed, moved, or its key is gone. */
+/** A sealed box that does not open: none of our secrets sealed it, or it was changed or moved. */
+export class SealError extends Error {}
+
+/** Opens what {@link seal} made, under any key of the ring; throws a {@link SealError}. */
 export function unseal(keyring: Keyring, purpose: string, box: string, context: string): string {
   const bytes = Buffer.from(box, 'base64url');
   const key = bytes.length >= 29 ? keyring.find(bytes.readUInt8(0)) : null;
-  if (!key) throw new Error('a sealed value does not open: its KINDRED_SECRET is not in the list');
+  if (!key) throw new SealError('a sealed value does not open: its KINDRED_SECRET is not in the list');
   const decipher = createDecipheriv('aes-256-gcm', key.keyFor(purpose), bytes.subarray(1, 13))
     .setAAD(Buffer.from(context))
     .setAuthTag(bytes.subarray(13, 29));
-  return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()]).toString('utf8');
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()]).toString('utf8');
+  } catch (cause) {
+    throw new SealError('a sealed value does not open: it was changed or moved, or its secret is gone', {
+      cause,
+    });
+  }
 }
 
 /** The id of the key under which a box was sealed; it need not be one of ours. */

@@ -17,6 +17,8 @@ const refreshOutcomes: RefreshOutcome[] = [
 
 export interface Metrics {
   countRequest: (request: RequestLabels, seconds: number) => void;
+  /** A request that was answered with 429, by its route. */
+  countRateLimited: (route: string) => void;
   countRefresh: (outcome: RefreshOutcome) => void;
   countFailedLogin: (reason: string) => void;
   countEvent: (type: string) => void;
@@ -26,6 +28,8 @@ export interface Metrics {
   countJob: (job: string, outcome: 'done' | 'failed' | 'left') => void;
   /** Adds a figure that is read when somebody asks; one that cannot be read in time is left out. */
   watch: (name: string, help: string, read: () => Promise<number> | number) => void;
+  /** Says which version this is, in a figure that is always 1. */
+  tellVersion: (version: string) => void;
   /** Adds the figures of the process: memory, processor, garbage collection, event-loop lag. */
   watchProcess: () => void;
   /** Everything as plain values, to be added to those of other processes (`metrics_together.ts`). */
@@ -48,6 +52,7 @@ export function createMetrics(): Metrics {
   for (const outcome of refreshOutcomes) counters.refreshes.inc({ outcome }, 0);
   return {
     countRequest: byLabels(counters.requests),
+    countRateLimited: byLabel(counters.rateLimited),
     countRefresh: byLabel(counters.refreshes),
     countFailedLogin: (reason) => counters.failedLogins.inc({ reason }),
     countEvent: byLabel(counters.events),
@@ -57,6 +62,15 @@ export function createMetrics(): Metrics {
     },
     countJob: (job, outcome) => counters.jobs.inc({ job, outcome }),
     watch: (name, help, read) => void watchFigure(registers, name, help, read),
+    tellVersion: (version) => {
+      const labels = { version, node: process.version };
+      new Gauge({
+        name: 'kindred_build_info',
+        help: 'Which version this is',
+        labelNames: ['version', 'node'],
+        registers,
+      }).set(labels, 1);
+    },
     watchProcess: () => collectDefaultMetrics({ register: registry }),
     read: () => registry.getMetricsAsJSON(),
     render: async () => ({ type: registry.contentType, text: await registry.metrics() }),
@@ -100,6 +114,9 @@ function createCounters(registers: Registry[]) {
       buckets: [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
       registers,
     }),
+    rateLimited: counter('rate_limited_requests_total', 'Requests that were answered with 429, by route', [
+      'route',
+    ]),
     refreshes: counter('refresh_tokens_total', 'Presented refresh tokens by what they came to', ['outcome']),
     failedLogins: counter('logins_failed_total', 'Failed logins by reason', ['reason']),
     events: counter('audit_events_total', 'Events of the audit trail by type', ['type']),

@@ -63,6 +63,7 @@ export async function authenticateClient(
 ): Promise<Registered | null> {
   const known = await registry.look(credentials.client_id);
   if (!known || !isAuthentic(known.client, credentials, new Date(clock.now()))) return null;
+  ctx.state.clientId = known.client.client_id;
   const origin = ctx.get('origin');
   return !origin || isRegisteredOrigin(known.client, origin) ? known : null;
 }

@@ -21,6 +21,9 @@ export interface ServerProcess {
 
 const script = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
 
+// As a line of the log, or in development in words.
+const greeted = /"issuer":"([^"]+)".*"Kindred listens"|^Kindred listens; issuer (\S+)$/m;
+
 /** Starts `node src/server.ts` on a database; killed with the test if it still runs. */
 export async function spawnServer(
   t: ExecutionContext,
@@ -37,7 +40,7 @@ export async function spawnServer(
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.on('data', () => {
-      const [, found] = /^Kindred listens; issuer (\S+)$/m.exec(output) ?? [];
+      const found = greeted.exec(output)?.slice(1).find(Boolean);
       if (found) resolve(found);
     });
     void exited.then((code) => reject(new Error(`the server ended with ${code}: ${output}`)));

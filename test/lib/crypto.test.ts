@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
-import { createKeyring, digest, equalBytes, type Keyring, mac, seal, unseal } from '../../src/lib/crypto.ts';
+import {
+  createKeyring,
+  digest,
+  equalBytes,
+  type Keyring,
+  mac,
+  SealError,
+  seal,
+  unseal,
+} from '../../src/lib/crypto.ts';
 import { fc } from '../helpers/fuzzing.ts';
 
 // Fixed, because two random ones share a key id once in 256 runs.
@@ -52,7 +61,10 @@ test('what is sealed opens to the same text', (t) => {
 test('a box opens after its secret has moved down the list, and not once it is gone', (t) => {
   const box = seal(createKeyring([first]), 'p', 'plain', 'row 1');
   t.is(unseal(createKeyring([second, first]), 'p', box, 'row 1'), 'plain');
-  t.throws(() => unseal(createKeyring([second]), 'p', box, 'row 1'), { message: /not in the list/ });
+  t.throws(() => unseal(createKeyring([second]), 'p', box, 'row 1'), {
+    instanceOf: SealError,
+    message: /not in the list/,
+  });
 });
 
 test('a box moved to another row, or opened for another purpose, does not open', (t) => {
@@ -73,7 +85,7 @@ test('a box with any bit changed, or cut anywhere, does not open', (t) => {
 test('a box of another deployment does not open, not even under the same key id', (t) => {
   const ours = createKeyring([first]);
   const theirs = ringWithId(ours.current.id);
-  t.throws(() => unseal(ours, 'p', seal(theirs, 'p', 'plain', ''), ''), { message: /authenticate/ });
+  t.throws(() => unseal(ours, 'p', seal(theirs, 'p', 'plain', ''), ''), { instanceOf: SealError });
 });
 
 test('sealing twice gives two boxes', (t) => {

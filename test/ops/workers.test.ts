@@ -290,7 +290,7 @@ testOnPostgres(
     for (const port of [taken, Number(new URL(leader.url).port)]) {
       const error = await t.throwsAsync(start(t, store, { PORT: String(port) }));
       t.regex(String(error?.message), /^the server ended with 1: /);
-      t.is(error?.message.split('Error: listen EADDRINUSE').length, 2, error?.message);
+      t.is(error?.message.split('is taken; set PORT').length, 2, error?.message);
     }
   },
 );

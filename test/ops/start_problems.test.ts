@@ -1,0 +1,107 @@
+// What an operator reads when a server cannot start: one sentence with the setting that it is about, and no stack.
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { otherSecret } from '../helpers/builders.ts';
+import { runCommand } from '../helpers/kindred.ts';
+import { freePort, spawnServer } from '../helpers/process.ts';
+import { environment, type Settings, startTestServer } from '../helpers/server.ts';
+import { makeStore, testOnStores } from '../helpers/stores.ts';
+
+const server = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+
+/** Starts a server that will not come up; gives what it wrote to stderr and how it ended. */
+async function startInVain(databaseUrl: string, settings: Settings = {}) {
+  const env = { PATH: process.env.PATH, ...environment(databaseUrl, settings) };
+  return await new Promise<{ code: unknown; stderr: string }>((resolve) => {
+    execFile(process.execPath, [server], { env }, (error, _stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stderr }),
+    );
+  });
+}
+
+function assertSays(t: ExecutionContext, outcome: { code: unknown; stderr: string }, sentence: string): void {
+  const { code, stderr } = outcome;
+  t.deepEqual({ code, stderr }, { code: 1, stderr: `${sentence}\n` });
+}
+
+/** A port on which somebody else listens. */
+async function takenPort(t: ExecutionContext): Promise<number> {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  t.teardown(() => other.close());
+  return (other.address() as { port: number }).port;
+}
+
+test('a Postgres that is away is named with host and port, and without the password', async (t) => {
+  const url = `postgres://kindred:the-password@127.0.0.1:${await freePort()}/kindred`;
+  const where = url.replace(/.*@|\/kindred$/g, '');
+  const sentence = `the database on ${where} cannot be reached (ECONNREFUSED); DATABASE_URL names it`;
+  assertSays(t, await startInVain(url), sentence);
+  assertSays(t, await startInVain(url, { WORKERS: '2' }), sentence);
+  const command = await runCommand(['sessions', 'ada'], { env: environment(url) });
+  assertSays(t, command, `kindred: ${sentence}`);
+});
+
+test('a Postgres that refuses says why', async (t) => {
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  const url = new URL(store.url);
+  const { host } = url;
+  url.pathname = '/nothing_of_this_name';
+  const { code, stderr } = await startInVain(url.href);
+  t.is(code, 1);
+  t.is(
+    stderr,
+    `the database on ${host} refuses: database "nothing_of_this_name" does not exist; DATABASE_URL names it\n`,
+  );
+});
+
+test('a file that is no database is named', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'kindred-start-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'notes.txt');
+  await writeFile(file, 'These are my notes, and no database at all. '.repeat(100));
+  const sentence = `${file} is not a database (SQLITE_NOTADB); DATABASE_URL names it`;
+  assertSays(t, await startInVain(`sqlite:${file}`), sentence);
+});
+
+testOnStores('a port that is taken is named with its setting', async (t, { url }) => {
+  const port = await takenPort(t);
+  const taken = (setting: string) => `${setting} ${port} is taken; set ${setting}, or stop the other process`;
+  assertSays(t, await startInVain(url, { PORT: String(port) }), taken('PORT'));
+  const strict = { NODE_ENV: 'production', ISSUER: 'https://id.example.test', RATE_LIMITS: 'memory' };
+  const settings = { ...strict, TRUST_PROXY: '1', METRICS_PORT: String(port) };
+  const { code, stderr } = await startInVain(url, settings);
+  t.deepEqual([code, stderr], [1, `${taken('METRICS_PORT')}\n`]);
+});
+
+test('outside production a metrics port that is taken is a warning with its code', async (t) => {
+  const store = await makeStore('sqlite');
+  t.teardown(store.drop);
+  const port = await takenPort(t);
+  const { lines } = await spawnServer(t, store.url, { METRICS_PORT: String(port), LOG_LEVEL: 'warn' });
+  const [{ level, host, port: logged, code, msg } = {}] = lines().filter((line) => line.level === 40);
+  t.deepEqual(
+    { level, host, port: logged, code, msg },
+    {
+      level: 40,
+      host: '127.0.0.1',
+      port,
+      code: 'EADDRINUSE',
+      msg: `no metrics: METRICS_PORT ${port} is taken; set METRICS_PORT, or stop the other process`,
+    },
+  );
+});
+
+testOnStores('a secret that does not fit the database is said to be that', async (t, store) => {
+  await startTestServer(t, store);
+  const sentence =
+    'no secret in KINDRED_SECRET can decrypt the signing keys of this database; put back the secret that encrypted them';
+  assertSays(t, await startInVain(store.url, { KINDRED_SECRET: otherSecret }), sentence);
+});
