@@ -1,16 +1,23 @@
 import type { ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
+import about from '../../package.json' with { type: 'json' };
 import { startServer } from '../../src/server.ts';
 import { after, makeClient, makeUser, password } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
-import { login, refresh, signIn } from '../helpers/oauth.ts';
+import { login, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
 import { freePort } from '../helpers/process.ts';
-import { environment, furnish, startServerProcess, type TestServer } from '../helpers/server.ts';
+import {
+  environment,
+  furnish,
+  type Settings,
+  startServerProcess,
+  type TestServer,
+} from '../helpers/server.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 
-async function start(t: ExecutionContext, store: Store) {
+async function start(t: ExecutionContext, store: Store, settings: Settings = {}) {
   const port = await freePort();
-  const server = await startServerProcess(t, store, { METRICS_PORT: String(port) });
+  const server = await startServerProcess(t, store, { METRICS_PORT: String(port), ...settings });
   return { server, read: async () => (await send(`http://127.0.0.1:${port}/metrics`)).text, port };
 }
 
@@ -76,6 +83,16 @@ testOnStores('two servers in one process count each their own events', async (t,
   await signIn(first.server);
   await signIn(second.server);
   t.deepEqual([await first.count(), await second.count()], [2, 1]);
+});
+
+testOnStores('which version runs and what was rate-limited are figures', async (t, store) => {
+  const { server, read } = await start(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_REFRESH: '1/600' });
+  const { client, tokens } = await signIn(server);
+  const next = tokensOf(await refresh(server, client, tokens.refresh_token));
+  t.is((await refresh(server, client, next.refresh_token)).status, 429);
+  const text = await read();
+  t.is(sample(text, 'kindred_rate_limited_requests_total{route="/token"}'), 1);
+  t.is(sample(text, `kindred_build_info{version="${about.version}",node="${process.version}"}`), 1);
 });
 
 testOnStores('failed logins are counted by reason, requests by route and status', async (t, store) => {
