@@ -53,7 +53,9 @@ export function mountEngine(services: Services, engine: () => Middleware): Middl
     // A preflight that is none: no Access-Control-Request-Method.
     if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
     if (!forMachines) return;
-    if (ctx.status === 401 && !ctx.response.get('WWW-Authenticate')) {
+    // Client libraries stop at this header, so it is for those alone who tried the header (RFC 6749, 5.2).
+    const hasTried = ctx.headers.authorization !== undefined;
+    if (ctx.status === 401 && hasTried && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${services.config.issuer}"`);
     }
     await withholdOrigin(services, ctx);

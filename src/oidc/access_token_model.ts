@@ -6,7 +6,7 @@ import type {
 import { isJwt, isLive } from '../core/access_tokens.ts';
 import { useOnce } from '../core/oidc_models.ts';
 import type { Services } from '../core/services.ts';
-import { fromEngine, nowInSeconds, toEngine } from './clocks.ts';
+import { engineTolerance, fromEngine, nowInSeconds, toEngine } from './clocks.ts';
 import { currentRequest } from './request.ts';
 import { oidcScopes } from './resources.ts';
 
@@ -99,7 +99,10 @@ export function replayDetectionModel(
   const Base = base as unknown as new (payload: object) => object;
   class ReplayDetection extends Base {
     static async unique(iss: string, jti: string, exp: number): Promise<boolean> {
-      const ttl = Math.max(1, exp - nowInSeconds(services.clock));
+      const now = nowInSeconds(services.clock);
+      const left = exp - Math.min(now, toEngine(services.clock, now));
+      // The engine says of a DPoP proof that it is good for 300 s; one dated 300 s ahead is good for twice as long.
+      const ttl = Math.max(1, left) + engineTolerance + 1;
       return await useOnce(services.db, 'ReplayDetection', JSON.stringify([iss, jti]), ttl);
     }
   }

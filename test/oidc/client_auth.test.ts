@@ -145,7 +145,9 @@ testOnServers('a secret goes in the header or the body, and never in both', asyn
     assertRefused(t, wrong, unauthorized);
     t.regex(String(wrong.headers['www-authenticate']), /^Basic realm="/);
     assertRefused(t, await token(server, form, basic('nobody', client_secret)), unauthorized);
-    assertRefused(t, await token(server, { ...form, client_id, client_secret: 'wrong' }), unauthorized);
+    const inBody = await token(server, { ...form, client_id, client_secret: 'wrong' });
+    assertRefused(t, inBody, unauthorized);
+    t.is(inBody.headers['www-authenticate'], undefined, 'no challenge for who did not try the header');
     assertRefused(t, await token(server, { ...form, client_id }), unauthorized, 'none at all');
     const both = { ...form, client_id, client_secret };
     assertRefused(t, await token(server, both, basic(client_id, client_secret)), invalid);

@@ -1,5 +1,7 @@
 // DPoP (RFC 9449): a bound token is good with a fresh proof of its key, at every door, and with nothing else.
 import { randomUUID } from 'node:crypto';
+import { calculateJwkThumbprint, exportJWK } from 'jose';
+import { digest } from '../../src/lib/crypto.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { type Answer, assertRefused, send } from '../helpers/client.ts';
 import { type Key, makeKey, proofFor } from '../helpers/dpop.ts';
@@ -56,6 +58,26 @@ testOnServers('bound tokens stay bound through refresh', async (t, server) => {
   t.is(next.token_type, 'DPoP');
 });
 
+testOnServers('a proof from the future is remembered for as long as it is good', async (t, server) => {
+  const { key, tokens } = await enter(server);
+  const iat = Math.floor(Date.now() / 1000) + 290;
+  const jti = randomUUID();
+  const rememberedUntil = async (by: string) => {
+    const id = digest(JSON.stringify([by, jti]));
+    const { expires_at } = await server.db('oidc_models').where({ model: 'ReplayDetection', id }).first();
+    return expires_at.getTime() / 1000;
+  };
+  const client = await makeClient(server.db);
+  const user = await makeUser(server.db);
+  tokensOf(await login(server, user, client, {}, await prove(server, key, { iat, jti })));
+  t.true((await rememberedUntil(client.client_id)) > iat + 300, '/token');
+  const more = { claims: { iat, jti }, accessToken: tokens.access_token };
+  const proof = await proofFor(key, 'GET', `${server.issuer}/api/me`, more);
+  t.is((await me(server, tokens, proof)).status, 200);
+  const jkt = await calculateJwkThumbprint(await exportJWK(key.publicKey));
+  t.true((await rememberedUntil(jkt)) > iat + 300, '/api');
+});
+
 testOnServers('a proof is good once, for what it was made for, and for a little while', async (t, server) => {
   const { key, client, tokens } = await enter(server);
   const now = Math.floor(Date.now() / 1000);
@@ -97,11 +119,13 @@ testOnServers('our own API takes a bound token with its proof and not without', 
   const fresh = () => proofFor(key, 'GET', url, { accessToken });
   const unbound = await enter(server);
   const now = Math.floor(Date.now() / 1000);
+  const badKey = { accessToken, header: { jwk: { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' } } };
   const bad: Record<string, Answer> = {
     'as a bearer token': await me(server, tokens, undefined, 'Bearer'),
     'as a bearer token with proof': await me(server, tokens, await fresh(), 'Bearer'),
     'without a proof': await me(server, tokens),
     'a proof that is none': await me(server, tokens, 'a.b.c'),
+    'a key that is none': await me(server, tokens, await proofFor(key, 'GET', url, badKey)),
     'another key': await me(server, tokens, await proofFor(await makeKey(), 'GET', url, { accessToken })),
     'no ath': await me(server, tokens, await proofFor(key, 'GET', url)),
     'ath of another token': await me(
