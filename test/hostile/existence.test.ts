@@ -73,7 +73,6 @@ testOnOwnServers(
   'a long sequence of attempts is answered alike whoever has the name',
   settingsOf,
   async (t, server) => {
-    t.timeout(170_000);
     const client = await makeClient(server.db);
     const subjects = await makeSubjects(server);
     const [first, ...others] = subjects;

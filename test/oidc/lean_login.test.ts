@@ -212,7 +212,6 @@ testOnStores('both paths count wrong passwords alike, and refuse one too many al
 });
 
 testOnStores('both paths know a device by the secret that either gave it', async (t, store) => {
-  t.timeout(170_000);
   const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/60' });
   await furnishTwins(pair.services.db);
   const known = async (from: App, to: App) => {
