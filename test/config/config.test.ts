@@ -60,6 +60,7 @@ test('nothing but a secret is needed', (t) => {
     jobs: true,
     workers: 1,
     trustProxy: { hops: 0, addresses: [] },
+    passwordQueue: 250,
     pkce: 'public',
     registration: 'off',
     registrationToken: null,
