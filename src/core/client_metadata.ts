@@ -23,8 +23,8 @@ export const metadataShape = {
   redirect_uris: z.array(z.string().max(2048)).max(50).optional(),
   post_logout_redirect_uris: z.array(z.string().max(2048)).max(50).optional(),
   /** Empty for a client that only introspects. */
-  grant_types: z.array(z.string()).optional(),
-  response_types: z.array(z.string()).optional(),
+  grant_types: z.array(z.string().max(200)).max(20).optional(),
+  response_types: z.array(z.string().max(200)).max(20).optional(),
   token_endpoint_auth_method: z
     .enum([
       'none',
@@ -35,13 +35,13 @@ export const metadataShape = {
     ])
     .optional(),
   token_endpoint_auth_signing_alg: z.string().optional(),
-  jwks: z.looseObject({ keys: z.array(z.looseObject({})) }).optional(),
+  jwks: z.looseObject({ keys: z.array(z.looseObject({})).max(50) }).optional(),
   jwks_uri: uri.optional(),
   client_uri: uri.optional(),
   logo_uri: uri.optional(),
   policy_uri: uri.optional(),
   tos_uri: uri.optional(),
-  contacts: z.array(z.string().max(254)).optional(),
+  contacts: z.array(z.string().max(254)).max(20).optional(),
   software_id: z.string().max(200).optional(),
   software_version: z.string().max(200).optional(),
   id_token_signed_response_alg: z.string().optional(),

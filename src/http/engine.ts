@@ -29,6 +29,12 @@ const registration: [RegExp, string[]][] = [
   [/^\/register(\/[^/]+)?$/, ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']],
 ];
 
+/** All rows of these tables, for tests that must know every endpoint. */
+export const engineTables = {
+  machine: Object.entries(machine),
+  pages: [...pages, ...registration],
+} as const;
+
 /** An engine as a middleware. */
 export function composeEngine(engine: { middleware: unknown[] }): Middleware {
   return compose(engine.middleware as Middleware[]);

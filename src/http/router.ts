@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import type { ClientRegistry } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { AppError } from '../lib/errors.ts';
-import { isDeeperThan, maxJsonDepth } from '../lib/json_depth.ts';
+import { isImmoderate } from '../lib/json_bounds.ts';
 import { guard } from './guard.ts';
 import { originOf } from './request.ts';
 import type { Call, Route } from './routes.ts';
@@ -82,7 +82,7 @@ function readJson(limit: number): Middleware {
     return await parse(ctx, async () => {
       // The parser replaces what is no UTF-8; what it replaced must not be stored as if it had been sent.
       if (ctx.request.rawBody?.includes('\uFFFD')) throw new AppError('invalid_json');
-      if (isDeeperThan(maxJsonDepth, ctx.request.body)) throw new AppError('invalid_json');
+      if (isImmoderate(ctx.request.body)) throw new AppError('invalid_json');
       await next();
     });
   };

@@ -1,7 +1,7 @@
 // Bounds of what a request to the engine may ask for, judged where the engine has its parameters together and before it
 // works on any of them.
 import { errors } from 'oidc-provider';
-import { isDeeperThan, maxJsonDepth } from '../lib/json_depth.ts';
+import { isImmoderate } from '../lib/json_bounds.ts';
 
 /** Resource servers that one request may name; each is looked up. */
 const maxResources = 20;
@@ -26,13 +26,13 @@ export function requireModest(route: string, params: Record<string, unknown>): v
 // The engine copies a request object before it verifies who signed it, and copying is recursive.
 function requireModestJwt(jwt: string): void {
   if (jwt.length > maxLength) throw new errors.InvalidRequestObject('the request object is too long');
-  if (jwt.split('.', 2).some(isTooDeep))
-    throw new errors.InvalidRequestObject('the request object is nested too deeply');
+  if (jwt.split('.', 2).some(isTooMuch))
+    throw new errors.InvalidRequestObject('the request object holds too much, or is nested too deeply');
 }
 
-function isTooDeep(part: string): boolean {
+function isTooMuch(part: string): boolean {
   try {
-    return isDeeperThan(maxJsonDepth, JSON.parse(Buffer.from(part, 'base64url').toString()));
+    return isImmoderate(JSON.parse(Buffer.from(part, 'base64url').toString()));
   } catch {
     // No JSON, which the engine says better.
     return false;

@@ -11,6 +11,8 @@ export interface MeasuredServer extends TestServer {
   output: () => string;
   /** Bytes in use after the garbage has been collected. */
   heap: () => Promise<number>;
+  /** Microseconds that its main thread has worked. */
+  cpu: () => Promise<number>;
   isAlive: () => boolean;
 }
 
@@ -36,6 +38,10 @@ export async function startMeasured(
     ...(await furnish(store, { url, issuer: url, stop: async () => {} })),
     output: () => output,
     isAlive: () => child.exitCode === null && child.signalCode === null,
+    cpu: async () => {
+      child.send('cpu');
+      return await told(child, 'cpu', () => output);
+    },
     heap: async () => {
       child.send('heap');
       return await told(child, 'heap', () => output);
@@ -44,9 +50,13 @@ export async function startMeasured(
 }
 
 async function told(child: ChildProcess, name: string, output: () => string): Promise<number> {
-  const died = once(child, 'exit').then(() => Promise.reject(new Error(`the server ended: ${output()}`)));
-  const [message] = (await Promise.race([once(child, 'message'), died])) as [Record<string, number>];
+  const over = new AbortController();
+  const died = once(child, 'exit', { signal: over.signal }).then(() =>
+    Promise.reject(new Error(`the server ended: ${output()}`)),
+  );
   died.catch(() => {});
+  const [message] = (await Promise.race([once(child, 'message'), died])) as [Record<string, number>];
+  over.abort();
   const value = message[name];
   if (value === undefined) throw new Error(`no ${name} in ${JSON.stringify(message)}`);
   return value;
