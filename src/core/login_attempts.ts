@@ -94,28 +94,42 @@ export async function attemptPassword(
       reason,
       ...origin,
     });
-  try {
-    const result = await verifyWithinLimits(services, attempt);
-    if (result.outcome === 'refused') record('wrong_credentials');
-    else if (result.outcome === 'inactive') record(`account_${result.user.status}`);
-    return result;
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'rate_limited') record('rate_limited');
-    throw error;
-  }
+  const noteRefusal: NoteRefusal = async (key, limit) => {
+    try {
+      return await limit;
+    } catch (error) {
+      if (await isNews(services.limits, [event, ...key], error)) record('rate_limited');
+      throw error;
+    }
+  };
+  const result = await verifyWithinLimits(services, attempt, noteRefusal);
+  if (result.outcome === 'refused') record('wrong_credentials');
+  else if (result.outcome === 'inactive') record(`account_${result.user.status}`);
+  return result;
+}
+
+/** Awaits a limit, and records a refusal of it. */
+type NoteRefusal = <Result>(key: readonly string[], limit: Promise<Result>) => Promise<Result>;
+
+// A refusal costs nothing, so each being an event would let strangers fill the trail: the first until it may be tried
+// again is one.
+async function isNews(limits: RateLimits, key: readonly string[], error: unknown): Promise<boolean> {
+  if (!(error instanceof AppError) || error.code !== 'rate_limited') return false;
+  return await limits.refusals.isFirst(error.retryAfter ?? 60, ...key);
 }
 
 async function verifyWithinLimits(
   { db, limits }: Guarded,
   { who, user, password, origin }: Pick<PasswordAttempt, 'who' | 'user' | 'password' | 'origin'>,
+  noteRefusal: NoteRefusal,
 ): Promise<Authentication> {
   // First, so that an attempt which is not looked at does not count.
   requireRoomToHash();
   const network = networkOf(origin.ip);
   const isKnown = who[0] === 'known';
-  if (!isKnown) await limits.loginAddress.check(network);
-  await limits.lockout.check(...who);
-  const { forgive, unlock } = await countTry(limits, who, network);
+  if (!isKnown) await noteRefusal(['network', network], limits.loginAddress.check(network));
+  await noteRefusal(who, limits.lockout.check(...who));
+  const { forgive, unlock } = await noteRefusal(who, countTry(limits, who, network));
   const takeBack = async () => {
     await Promise.all([forgive(), unlock()]);
   };

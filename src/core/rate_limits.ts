@@ -44,7 +44,15 @@ export interface RateLimits {
   fetch: Limit;
   /** The same whoever asks for them. */
   fetchInAll: Limit;
+  /** Refusals that have been recorded. */
+  refusals: Refusals;
   close: () => Promise<void>;
+}
+
+/** Which refusals repeat an earlier one. */
+export interface Refusals {
+  /** Whether none by this key was asked about in the last `seconds`, which are those of the one before. */
+  isFirst: (seconds: number, ...key: string[]) => Promise<boolean>;
 }
 
 /**
@@ -85,6 +93,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     registration: openLimit(store, 'registration', registrations),
     fetch: openLimit(store, 'fetch', fetches),
     fetchInAll: openLimit(store, 'fetch_in_all', fetchesInAll),
+    refusals: openRefusals(),
     close: store.close,
   };
 }
@@ -104,6 +113,7 @@ const unlimited: RateLimits = {
   registration: noLimit,
   fetch: noLimit,
   fetchInAll: noLimit,
+  refusals: { isFirst: async () => true },
   close: pass,
 };
 
@@ -115,6 +125,17 @@ function openLimit(store: LimitStore, keyPrefix: string, { points, seconds }: Al
     },
     async forgive(...key) {
       await limiter.reward(keyOf(key));
+    },
+  };
+}
+
+// Of this process alone: an event more a node does no harm, a question to the database for each refusal would.
+function openRefusals(): Refusals {
+  const first = memoryStore.open({ keyPrefix: 'refusals', points: 1, duration: 1 });
+  return {
+    async isFirst(customDuration, ...key) {
+      const { consumedPoints } = await first.penalty(keyOf(key), 1, { customDuration });
+      return consumedPoints === 1;
     },
   };
 }

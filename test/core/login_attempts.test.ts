@@ -207,6 +207,27 @@ testOnStores('what failed stands in the trail, with the user and the reason', as
   );
 });
 
+testOnStores(
+  'refusals are one event until it may be tried again, by name and by network',
+  async (t, store) => {
+    const services = await guarded(t, store, { lockout, loginAddress: { points: 20, seconds: 3_600 } });
+    await makeUser(store.db, { username: 'alice' });
+    await failTimes(services, 'alice', 3);
+    for (let i = 0; i < 5; i += 1) {
+      const elsewhere = { origin: { ...origin, ip: `192.0.2.${i}` } };
+      t.is(await attempt(services, 'alice', wrong, elsewhere), 'limited');
+    }
+    for (let i = 0; i < 17; i += 1) t.is(await attempt(services, `name-${i}`, wrong), 'refused');
+    for (let i = 0; i < 5; i += 1) t.is(await attempt(services, `other-${i}`, wrong), 'limited');
+    await services.audit.flush();
+    const refusals = await store.db('audit_events').where({ reason: 'rate_limited' }).orderBy('id');
+    t.deepEqual(
+      refusals.map(({ ip }) => ip),
+      ['192.0.2.0', origin.ip],
+    );
+  },
+);
+
 testOnStores('switched off, nothing is counted', async (t, store) => {
   const services = await guarded(t, store, { store: 'off', lockout: { ...lockout, failures: 1 } });
   await makeUser(store.db, { username: 'alice' });
