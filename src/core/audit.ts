@@ -9,6 +9,7 @@ export type EventType =
   | 'session_opened'
   | 'session_ended'
   | 'client_token_issued'
+  | 'client_authentication_failed'
   | 'refresh_token_rotated'
   | 'refresh_token_retried'
   | 'refresh_token_reused'

@@ -100,7 +100,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
 
 const pass = async () => {};
 const noLimit: Limit = { consume: pass, forgive: pass };
-const noBudget: Budget = { check: pass, count: async () => 0 };
+const noBudget: Budget = { check: pass, count: async () => 1 };
 const unlimited: RateLimits = {
   password: noLimit,
   lockout: { check: pass, count: async () => pass, clear: pass },

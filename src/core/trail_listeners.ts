@@ -23,6 +23,7 @@ const levels: Partial<Record<EventType, 'debug' | 'warn'>> = {
   refresh_token_reuse_observed: 'warn',
   login_failed: 'warn',
   password_change_failed: 'warn',
+  client_authentication_failed: 'warn',
 };
 
 /** Counts every event that is recorded by way of `db`. Returns what ends that. */

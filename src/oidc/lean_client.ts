@@ -6,6 +6,7 @@ import { verifyClientSecret } from '../core/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients.ts';
 import type { Registered } from '../core/registry.ts';
 import type { Services } from '../core/services.ts';
+import { hasClientBudget } from './client_failures.ts';
 
 /** How a client says who it is. */
 export interface Credentials {
@@ -57,11 +58,13 @@ function decode(value: string | undefined): string | null {
  * the statement that decides knows whether it still is so; what is not, the engine finds out and says.
  */
 export async function authenticateClient(
-  { registry, clock }: Services,
+  { registry, clock, limits }: Services,
   ctx: Context,
   credentials: Credentials,
 ): Promise<Registered | null> {
-  const known = await registry.look(credentials.client_id);
+  const { client_id, client_secret } = credentials;
+  const known = await registry.look(client_id);
+  if (known && client_secret !== null && !(await hasClientBudget({ limits }, ctx, client_id))) return null;
   if (!known || !isAuthentic(known.client, credentials, new Date(clock.now()))) return null;
   ctx.state.clientId = known.client.client_id;
   const origin = ctx.get('origin');

@@ -9,12 +9,13 @@ import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
 import { accessTokenModel, replayDetectionModel } from './access_token_model.ts';
 import { browserSessionModel } from './browser_session_model.ts';
+import { noteClientFailure, requireClientBudget } from './client_failures.ts';
 import { idTokenModel } from './clocks.ts';
 import { authorizationCodeModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
 import { useSchemeOfIssuer } from './cookies.ts';
 import { enginePages } from './engine_pages.ts';
-import { noteFailure, noteRefusal } from './errors.ts';
+import { limited, noteFailure, noteRefusal } from './errors.ts';
 import { answerForJwts } from './introspection.ts';
 import { interactionModel } from './login_proof.ts';
 import { takeOverDelivery } from './logout_notices.ts';
@@ -22,7 +23,7 @@ import { requireModest } from './parameters.ts';
 import { passwordGrant, passwordParameters } from './password_grant.ts';
 import { refreshTokenModel } from './refresh_token_model.ts';
 import { rememberForms, repeatableInteraction } from './repeated_forms.ts';
-import { knownSession, originOf } from './request.ts';
+import { currentRequest, knownSession, originOf } from './request.ts';
 import { defaultScope, requireKnownScopes } from './resources.ts';
 
 export type { Provider };
@@ -71,7 +72,10 @@ export function createProvider(services: Services): Provider {
     'resource',
   ]);
   provider.on('server_error', (ctx, err) => noteFailure(services, ctx, err));
-  for (const name of refusals) provider.on(`${name}.error` as 'grant.error', noteRefusal);
+  for (const name of refusals) {
+    provider.on(`${name}.error` as 'grant.error', noteRefusal);
+    provider.on(`${name}.error` as 'grant.error', (ctx, err) => void noteClientFailure(services, ctx, err));
+  }
   provider.on('grant.success', (ctx) => recordClientToken(services, ctx));
   provider.use(answerForJwts(services) as never);
   provider.use(rememberForms(services, provider) as never);
@@ -143,11 +147,11 @@ function describeSession({ clock }: Services, ctx: TokenEndpointGrantContext): v
   ctx.body = { ...body, refresh_token_expires_in: Math.max(0, seconds), session_id: session.id };
 }
 
-function withOurClientRules({ clock }: Services, Client: Provider['Client']): Provider['Client'] {
+function withOurClientRules({ clock, limits }: Services, Client: Provider['Client']): Provider['Client'] {
   const prototype = Client.prototype as unknown as {
     grantTypeAllowed: (this: { kindred?: ClientRow }, type: string) => boolean;
     backchannelLogout: (sub: string, sid: string) => Promise<void>;
-    compareClientSecret: (this: { kindred: ClientRow }, presented: string) => boolean;
+    compareClientSecret: (this: { kindred: ClientRow }, presented: string) => Promise<boolean>;
   };
   const { grantTypeAllowed } = prototype;
   takeOverDelivery(prototype);
@@ -157,7 +161,8 @@ function withOurClientRules({ clock }: Services, Client: Provider['Client']): Pr
       return this.kindred?.registered_by === 'admin';
     },
   });
-  prototype.compareClientSecret = function (presented) {
+  prototype.compareClientSecret = async function (presented) {
+    await limited(requireClientBudget({ limits }, currentRequest(), this.kindred.client_id));
     return verifyClientSecret(this.kindred.secrets, presented, new Date(clock.now()));
   };
   // The engine would say invalid_request; RFC 6749 has a word for it (section 5.2).
