@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { type Actor, type Origin, recordEvents } from './audit.ts';
 import { present } from './db.ts';
 import { beginEnding, endRest } from './end_many.ts';
+import { deleteRegistrationTokens } from './oidc_models.ts';
 
 /**
  * Removes a client and, with it, its sessions, each with an event; null when there is none, else how many sessions ended.
@@ -19,6 +20,7 @@ export async function deleteClient(
       .whereNull('deleted_at')
       .update({ deleted_at: present(tx) });
     if (found === 0) return null;
+    await deleteRegistrationTokens(tx, [client_id]);
     const { origin, ...who } = by;
     await recordEvents(tx, [{ type: 'client_deleted', client_id, ...who, ...origin }]);
     return await beginEnding(tx, { kind: 'client', client_id }, { ...by, reason: 'client_deleted' });

@@ -23,6 +23,7 @@ export const sealedModels: ReadonlySet<string> = new Set([
   'FormAnswer',
 ]);
 const purpose = 'oidc-model';
+const registrationToken = 'RegistrationAccessToken';
 
 interface Box {
   sealed: string;
@@ -73,10 +74,20 @@ export async function saveModel(
       .update(changed as never);
     return;
   }
+  const isOnlyOne = model === registrationToken;
+  const one = isOnlyOne ? db.raw('(model, second_id) where second_id is not null') : ['model', 'id'];
   await db('oidc_models')
     .insert(row as never)
-    .onConflict(['model', 'id'])
-    .merge(changed as never);
+    .onConflict(one as never)
+    .merge({ ...changed, ...(isOnlyOne ? { id: row.id } : {}) } as never);
+}
+
+/** Removes the tokens by which these clients manage their registrations. */
+export async function deleteRegistrationTokens(db: Db, client_ids: string[]): Promise<void> {
+  await db('oidc_models')
+    .where({ model: registrationToken })
+    .whereIn('second_id', client_ids.map(digest))
+    .delete();
 }
 
 function sealed(keyring: Keyring, model: string, id: string, payload: object): Box {
@@ -84,6 +95,8 @@ function sealed(keyring: Keyring, model: string, id: string, payload: object): B
 }
 
 function secondId(keyring: Keyring, model: string, payload: Record<string, unknown>): string | null {
+  // A client has one, which goes with the client.
+  if (model === registrationToken) return digest(String(payload.clientId));
   if (!sealedModels.has(model)) return null;
   const { uid, userCode } = payload;
   if (typeof uid === 'string') return digest(uid);

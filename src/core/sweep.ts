@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import { firstIdOf } from '../lib/ids.ts';
 import { type Db, isPostgres, later, readClock, rows } from './db.ts';
 import { endLeftBehind } from './end_many.ts';
+import { deleteRegistrationTokens } from './oidc_models.ts';
 
 export const sweptTables = [
   'sessions',
@@ -12,6 +13,7 @@ export const sweptTables = [
   'rate_limits',
   'audit_events',
   'devices',
+  'clients',
 ] as const;
 export type SweptTable = (typeof sweptTables)[number];
 
@@ -36,6 +38,8 @@ const keepExpired = 7;
 const keepEnded = 30;
 /** Days for which a device without any session is kept after its last login. */
 const keepUnseen = 90;
+/** Days for which a client that nobody vouches for, and nobody uses, is kept after it last changed. */
+const keepUnused = 30;
 
 /** Between two batches at least so many milliseconds, so that those who wait for the same rows or disk get their turn. */
 const shortestRest = 10;
@@ -54,6 +58,7 @@ export async function sweep(db: Knex, options: SweepOptions, at?: Date): Promise
     rate_limits: 0,
     audit_events: 0,
     devices: 0,
+    clients: 0,
   };
   for (const target of targets(db, now, options.auditRetention)) {
     for await (const dead of batches(db, target, options)) {
@@ -71,6 +76,8 @@ interface Target {
   from: Knex.RawBinding;
   /** Nothing behind it can be dead. */
   until?: Knex.RawBinding;
+  /** SQL for the rows of which the index knows. */
+  among?: string;
   /** SQL for the dead among the rows up to `until`; all of them without it. */
   isDead?: string;
   bindings?: Record<string, Knex.RawBinding>;
@@ -115,6 +122,17 @@ function targets(db: Db, now: Date, auditRetention: number): Target[] {
         'last_seen_at <= :unseen and not exists (select 1 from sessions s where s.device_id = devices.id)',
       bindings: { unseen: ago(keepUnseen) },
     },
+    {
+      table: 'clients',
+      key: 'created_at',
+      from: epoch,
+      until: ago(keepUnused),
+      among: "registered_by <> 'admin'",
+      isDead: `updated_at <= :unused and blocked_at is null and deleted_at is null
+        and not exists (select 1 from sessions s where s.client_id = clients.client_id)
+        and not exists (select 1 from consents c where c.client_id = clients.client_id)`,
+      bindings: { unused: ago(keepUnused) },
+    },
   ];
 }
 
@@ -139,14 +157,14 @@ async function* batches(
 // than a Date.
 async function findLast(
   db: Db,
-  { table, key, until }: Target,
+  { table, key, until, among }: Target,
   after: Knex.RawBinding,
   batch: number,
 ): Promise<Knex.RawBinding> {
   const [row] = await rows<{ last: string | number }>(
     db,
     `select ${isPostgres(db) ? `cast(${key} as text)` : key} as last from ${table}
-     where ${key} > :after ${until === undefined ? '' : `and ${key} <= :until`} order by ${key} limit 1 offset :offset`,
+     where ${key} > :after ${until === undefined ? '' : `and ${key} <= :until`} ${among ? `and ${among}` : ''} order by ${key} limit 1 offset :offset`,
     { after, until: until ?? null, offset: batch - 1 },
   );
   return row?.last ?? null;
@@ -157,9 +175,10 @@ interface Bite {
   last: Knex.RawBinding | undefined;
 }
 
-function dead(db: Db, { table, key, isDead, bindings }: Target, { after, last }: Bite) {
+function dead(db: Db, { table, key, among, isDead, bindings }: Target, { after, last }: Bite) {
   const query = db<object>(table).where(key, '>', after as Knex.Value);
   if (last !== undefined) query.where(key, '<=', last as Knex.Value);
+  if (among) query.whereRaw(among);
   if (isDead) query.whereRaw(isDead, bindings as Knex.ValueDict);
   return query;
 }
@@ -169,8 +188,25 @@ async function countDead(db: Db, target: Target, bite: Bite): Promise<number> {
   return row?.n ?? 0;
 }
 
+// A session or consent that is written at the same time either is seen here, or waits and finds no client any more.
+async function removeClients(db: Knex, target: Target, bite: Bite): Promise<number> {
+  return await db.transaction(async (tx): Promise<number> => {
+    const unused = () => dead(tx, target, bite).select<{ client_id: string }[]>('client_id');
+    const locked = isPostgres(tx) ? await unused().forUpdate() : await unused();
+    const found = await unused().whereIn('client_id', idsOf(locked));
+    const ids = idsOf(found);
+    await deleteRegistrationTokens(tx, ids);
+    return await tx('clients').whereIn('client_id', ids).delete();
+  });
+}
+
+function idsOf(clients: { client_id: string }[]): string[] {
+  return clients.map(({ client_id }) => client_id);
+}
+
 // The trail lets nobody remove anything who does not say that it is the sweep (migrations/001).
 async function removeDead(db: Knex, target: Target, bite: Bite): Promise<number> {
+  if (target.table === 'clients') return await removeClients(db, target, bite);
   if (target.table !== 'audit_events' || !isPostgres(db)) return await dead(db, target, bite).delete();
   return await db.transaction(async (tx): Promise<number> => {
     await tx.raw("set local kindred.sweep = 'on'");

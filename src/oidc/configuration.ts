@@ -231,11 +231,9 @@ function policy() {
 }
 
 function isForeignNative({ oidc }: KoaContextWithOIDC): boolean {
-  // Of a client with a secret or key the code alone is worth nothing (RFC 8252, 8.6).
-  const isNative =
-    oidc.client?.applicationType === 'native' &&
-    oidc.client.clientAuthMethod === 'none' &&
-    !clientRow(oidc.client).first_party;
+  // As it was said: a page under development at a loopback address is none that somebody else could pose as.
+  const row = clientRow(oidc.client);
+  const isNative = row.metadata.application_type === 'native' && !row.first_party;
   return isNative && !oidc.result?.consent;
 }
 

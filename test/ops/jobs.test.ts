@@ -116,7 +116,15 @@ testOnStores('a stop tells a running job, waits for it and starts no other', asy
 testOnStores('the sweep counts what it removed', async (t, store) => {
   const services = await open(t, store);
   await store.db('revoked_tokens').insert({ jti: 'dead', expires_at: new Date(0 + 1) });
-  const expected = { sessions: 0, oidc_models: 0, revoked_tokens: 1, rate_limits: 0, audit_events: 0 };
+  const expected = {
+    sessions: 0,
+    oidc_models: 0,
+    revoked_tokens: 1,
+    rate_limits: 0,
+    audit_events: 0,
+    devices: 0,
+    clients: 0,
+  };
   t.deepEqual(await runJob(services, named('sweep'), { dryRun: true }), expected);
   t.deepEqual(await runJob(services, named('sweep')), expected);
   t.regex((await services.metrics.render()).text, /^kindred_swept_rows_total\{table="revoked_tokens"\} 1$/m);

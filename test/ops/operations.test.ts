@@ -36,7 +36,15 @@ testOnStores(
     t.regex(stdout, /^revoked_tokens +3$/m);
     t.deepEqual(await kindredJson({ databaseUrl }, ['sweep']), {
       dry_run: false,
-      rows: { sessions: 0, oidc_models: 0, revoked_tokens: 0, rate_limits: 0, audit_events: 0 },
+      rows: {
+        sessions: 0,
+        oidc_models: 0,
+        revoked_tokens: 0,
+        rate_limits: 0,
+        audit_events: 0,
+        devices: 0,
+        clients: 0,
+      },
     });
   },
 );

@@ -1,5 +1,8 @@
 import { type Origin, recordEvents } from '../../src/core/audit.ts';
+import { type Client, findClient } from '../../src/core/clients.ts';
+import { addConsent } from '../../src/core/consents.ts';
 import type { Db } from '../../src/core/db.ts';
+import { saveRegisteredClient } from '../../src/core/registered_clients.ts';
 import { rotate } from '../../src/core/rotation.ts';
 import { endSession } from '../../src/core/session_end.ts';
 import type { Session } from '../../src/core/sessions.ts';
@@ -13,7 +16,15 @@ const now = new Date('2030-06-01T12:00:00.000Z');
 const day = 86_400;
 const auditRetention = 400 * day;
 const options = { auditRetention };
-const nothing = { sessions: 0, oidc_models: 0, revoked_tokens: 0, rate_limits: 0, audit_events: 0 };
+const nothing = {
+  sessions: 0,
+  oidc_models: 0,
+  revoked_tokens: 0,
+  rate_limits: 0,
+  audit_events: 0,
+  devices: 0,
+  clients: 0,
+};
 
 function ago(days: number, seconds = 0): Date {
   return after(now, -days * day + seconds);
@@ -197,3 +208,41 @@ testOnStores('no session that is being rotated is swept', async (t, { db }) => {
   t.deepEqual([...new Set(outcomes)], ['rotated']);
   t.is((await db('sessions')).length, 40);
 });
+
+/** Saves a client that registered itself, as of then. */
+async function register(db: Db, client_id: string, at: Date, given: object = {}): Promise<Client> {
+  const said = { redirect_uris: ['https://app.example/cb'], token_endpoint_auth_method: 'none' };
+  await saveRegisteredClient(db, client_id, said, 'itself');
+  await saveRecord(db, 'RegistrationAccessToken', `token of ${client_id}`, { clientId: client_id }, day);
+  await db('clients')
+    .where({ client_id })
+    .update({ created_at: at, updated_at: at, ...given });
+  return (await findClient(db, client_id)) as Client;
+}
+
+testOnStores(
+  'clients that registered themselves go when nobody has used them for 30 days',
+  async (t, { db }) => {
+    const long = ago(40);
+    await register(db, 'unused', long);
+    await register(db, 'unused for almost 30 days', ago(30, 1));
+    await register(db, 'changed since', long, { updated_at: ago(29) });
+    await register(db, 'blocked', long, { blocked_at: long });
+    await register(db, 'vouched for', long, { registered_by: 'admin' });
+    const user = await makeUser(db);
+    const used = await register(db, 'used', long);
+    await openTestSession(db, { user, client: used, idle_ttl: 90 * day }, ago(1));
+    const allowed = await register(db, 'allowed', long);
+    await addConsent(db, user.id, allowed.client_id, { openid: ['openid'], claims: [], resources: {} });
+    const ours = await makeClient(db);
+    await db('clients').where({ client_id: ours.client_id }).update({ created_at: long, updated_at: long });
+
+    const swept = await sweep(db, { ...options, batch: 2 }, now);
+    t.is(swept.clients, 1);
+    t.is(await findClient(db, 'unused'), null);
+    t.is((await db('clients')).length, 7);
+    const tokens = await db('oidc_models').where({ second_id: digest('unused') });
+    t.deepEqual(tokens, [], 'nothing is left to manage it with');
+    t.is((await sweep(db, options, now)).clients, 0);
+  },
+);
