@@ -11,9 +11,14 @@ const indexes = {
   audit_events_client: 'audit_events (client_id, id) where client_id is not null',
 };
 
+// Every ban asks who else administrates.
+function adminsOf(isPostgres: boolean): string {
+  return `users (id) where ${isPostgres ? `roles @> '["admin"]'` : `roles like '%"admin"%'`}`;
+}
+
 export async function up(knex: Knex): Promise<void> {
   const isPostgres = knex.client.config.client === 'pg';
-  for (const [name, on] of Object.entries(indexes)) {
+  for (const [name, on] of Object.entries({ ...indexes, users_admins: adminsOf(isPostgres) })) {
     if (isPostgres) await dropInvalid(knex, name);
     await knex.raw(`create index ${isPostgres ? 'concurrently' : ''} if not exists ${name} on ${on}`);
   }
@@ -30,5 +35,6 @@ async function dropInvalid(knex: Knex, name: string): Promise<void> {
 }
 
 export async function down(knex: Knex): Promise<void> {
-  for (const name of Object.keys(indexes)) await knex.raw(`drop index if exists ${name}`);
+  for (const name of [...Object.keys(indexes), 'users_admins'])
+    await knex.raw(`drop index if exists ${name}`);
 }

@@ -173,7 +173,7 @@ async function endChunk(
     await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');
   }
   const ids = live.map((session) => session.id);
-  const ended = await endLive(tx, (query) => query.whereIn('id', ids), ending);
+  const ended = ids.length > 0 ? await endLive(tx, (query) => query.whereIn('id', ids), ending) : 0;
   if (ended < ids.length) await closeExpired(tx, ids);
   const isRestDone = await endBeside(tx, scope);
   return { ended, isDone: ids.length < chunk && isRestDone };

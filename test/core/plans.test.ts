@@ -1,0 +1,173 @@
+// How the databases carry out what lists, searches and endings ask: by an index, never by reading a whole table. With
+// SOAK the tables have a million rows.
+import { DatabaseSync } from 'node:sqlite';
+import type { ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
+import pg from 'pg';
+import { listEvents } from '../../src/core/audit.ts';
+import { endBrowserSession, listBrowserSessions } from '../../src/core/browser_sessions.ts';
+import { addConsent, listConsents, withdrawConsent } from '../../src/core/consents.ts';
+import { deleteClient } from '../../src/core/delete_client.ts';
+import { listDevices, registerDevice } from '../../src/core/devices.ts';
+import { endAllSessions, endLeftBehind } from '../../src/core/end_many.ts';
+import { removeDevice } from '../../src/core/remove_device.ts';
+import { endSession } from '../../src/core/session_end.ts';
+import { listEndedSessions, listLiveSessions } from '../../src/core/session_list.ts';
+import type { Session } from '../../src/core/sessions.ts';
+import { changeUserStatus } from '../../src/core/user_status.ts';
+import { makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
+import { type Store, testOnStores } from '../helpers/stores.ts';
+
+const many = process.env.SOAK ? 1_000_000 : 20_000;
+const byUser = { actor: 'user' } as const;
+const large = ['sessions', 'audit_events', 'devices', 'consents', 'oidc_models', 'logout_notices', 'users'];
+
+/** Fills the tables with the rows of other users and clients, most of them ended sessions. */
+async function fill(db: Knex, store: Store): Promise<void> {
+  const isPostgres = store.name === 'postgres';
+  const uuid = isPostgres
+    ? "cast('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0') as uuid)"
+    : "'01900000-0000-7000-8000-' || printf('%012x', n)";
+  const at = isPostgres ? "timestamptz '2026-01-01' + n * interval '1 second'" : '1767225600000 + n * 1000';
+  const salt = isPostgres ? "decode('00', 'hex')" : "x'00'";
+  const count = 'with recursive c(n) as (select 1 union all select n + 1 from c where n < :many)';
+  const insert = async (into: string, values: string) =>
+    await db.raw(`insert into ${into} ${count} select ${values} from c`, { many });
+  await insert(
+    'users (id, username, username_key, status, roles, permissions, created_at, updated_at)',
+    `${uuid}, 'u' || n, 'u' || n, 'active', '[]', '[]', ${at}, ${at}`,
+  );
+  await insert(
+    'clients (client_id, metadata, secrets, first_party, rotation_profile, created_at, updated_at)',
+    `'c' || n, '{}', '[]', ${isPostgres ? 'false' : '0'}, 'strict', ${at}, ${at}`,
+  );
+  await insert(
+    'devices (id, user_id, device_id, last_seen_at, created_at)',
+    `${uuid}, ${uuid}, 'd', ${at}, ${at}`,
+  );
+  await insert(
+    'consents (user_id, client_id, granted, created_at, updated_at)',
+    `${uuid}, 'c' || n, '{}', ${at}, ${at}`,
+  );
+  await insert(
+    'sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, idle_ttl, created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, session_epoch)',
+    `${uuid}, ${uuid}, 'c' || n, ${uuid}, '{}', '{}', ${salt}, 60, ${at}, ${at}, ${at}, case when n % 3 > 0 then ${at} end, case when n % 3 > 0 then 'logout' end, 0`,
+  );
+  await insert(
+    'logout_notices (id, session_id, user_id, client_id, next_attempt_at, created_at)',
+    `${uuid}, ${uuid}, ${uuid}, 'c' || n, ${at}, ${at}`,
+  );
+  await insert(
+    'oidc_models (model, id, payload, second_id, user_id, expires_at, created_at, session_epoch)',
+    `'Session', 'm' || n, '{}', 's' || n, ${uuid}, ${at}, ${at}, 0`,
+  );
+  await insert(
+    'audit_events (id, created_at, type, user_id, session_id, client_id)',
+    `${uuid}, ${at}, case when n % 2 = 0 then 'session_opened' else 'session_ended' end, ${uuid}, ${uuid}, 'c' || n`,
+  );
+  await db.raw('analyze');
+}
+
+interface Query {
+  sql: string;
+  bindings?: Knex.RawBinding[];
+}
+
+/** The statements of some work that read or change rows, each as it was sent. */
+async function watch(db: Knex, work: () => Promise<unknown>): Promise<Query[]> {
+  const seen: Query[] = [];
+  const note = (query: Query) => void seen.push(query);
+  db.on('query', note);
+  try {
+    await work();
+  } finally {
+    db.removeListener('query', note);
+  }
+  return seen.filter(({ sql }) => /^\s*(select|update|delete|with)\b/i.test(sql));
+}
+
+/** The large tables that a statement would read from end to end. */
+async function scannedBy(store: Store, client: pg.Client | null, query: Query): Promise<string[]> {
+  const { sql, bindings } = query;
+  if (!client) {
+    const file = new DatabaseSync(store.url.slice('sqlite:'.length), { readOnly: true });
+    const plan = file.prepare(`explain query plan ${sql}`).all();
+    file.close();
+    // To go through all of an index is no better, but for the one that has administrators alone.
+    const isScan = /^SCAN (\w+)(?! USING (?:COVERING )?INDEX users_admins)/;
+    return plan.flatMap(({ detail }) => isScan.exec(String(detail))?.[1] ?? []);
+  }
+  // A prepared statement is reported without its values.
+  const options = bindings ? '(format json)' : '(format json, generic_plan)';
+  const { rows } = await client.query(`explain ${options} ${sql}`, (bindings ?? []) as unknown[]);
+  return [...JSON.stringify(rows).matchAll(/"Node Type":"Seq Scan"[^{}[\]]*?"Relation Name":"(\w+)"/g)].map(
+    ([, name]) => name ?? '',
+  );
+}
+
+async function connect(t: ExecutionContext, store: Store): Promise<pg.Client | null> {
+  if (store.name === 'sqlite') return null;
+  const client = new pg.Client({ connectionString: store.url });
+  await client.connect();
+  t.teardown(() => client.end());
+  return client;
+}
+
+/** What is asked of one session among many, and what of its user, device, browser and client; endings last. */
+function works(db: Knex, session: Session): Record<string, () => Promise<unknown>> {
+  const { user_id, client_id } = session;
+  const browser = { ...byUser, reason: 'logout' } as const;
+  const now = new Date();
+  const search = (given: object) => async () => await listEvents(db, { limit: 50, ...given });
+  return {
+    'live sessions': () => listLiveSessions(db, user_id),
+    'ended sessions': () => listEndedSessions(db, user_id, 10),
+    'the next page of devices': () =>
+      listDevices(db, user_id, { limit: 50, after: { last_seen_at: now, id: session.id } }),
+    consents: () => listConsents(db, user_id),
+    browsers: () => listBrowserSessions(db, user_id),
+    'events of a client': search({ client_id }),
+    'events of a user': search({ user_id }),
+    'events of a session': search({ session_id: session.id }),
+    'events of a type': search({ type: 'session_ended' }),
+    'events of a time': search({
+      from: new Date('2026-01-01T00:00:00Z'),
+      to: new Date('2026-01-01T01:00:00Z'),
+    }),
+    'the end of one session': () => endSession(db, session.id, { ...byUser, reason: 'logout' }),
+    'a withdrawn consent': () => withdrawConsent(db, user_id, client_id, byUser),
+    'the end of a browser': () => endBrowserSession(db, user_id, 'b', browser),
+    'the removal of a device': () => removeDevice(db, user_id, session.device_id ?? '', byUser),
+    'a logout everywhere': () => endAllSessions(db, user_id, { ...byUser, reason: 'logout_all' }),
+    'what a crash left': () => endLeftBehind(db),
+    'the deletion of a user': () => changeUserStatus(db, user_id, { status: 'deleted', actor: 'admin' }),
+    'the removal of a client': () => deleteClient(db, client_id, { actor: 'admin' }),
+  };
+}
+
+testOnStores('no list, search or ending reads a whole table', async (t, store) => {
+  t.timeout(1_800_000);
+  const { db } = store;
+  await fill(db, store);
+  const client = await connect(t, store);
+  const user = await makeUser(db);
+  const device = await registerDevice(db, user.id, { device_id: 'phone', push_token: 'push' });
+  const app = await makeClient(db, { first_party: false, redirect_uris: ['https://app.example/cb'] });
+  const session = await openTestSession(db, { user, client: app, device_id: device?.id ?? null });
+  await addConsent(db, user.id, app.client_id, { openid: ['openid'], claims: [], resources: {} });
+  await db('oidc_models').insert({
+    ...{ model: 'Session', id: 'b', second_id: 'b', payload: '{}', user_id: user.id },
+    ...{ created_at: session.created_at, expires_at: session.absolute_expires_at, session_epoch: 0 },
+  });
+  const scans: string[] = [];
+  let looked = 0;
+  for (const [title, work] of Object.entries(works(db, session))) {
+    for (const query of await watch(db, work)) {
+      looked += 1;
+      const found = (await scannedBy(store, client, query)).filter((table) => large.includes(table));
+      scans.push(...found.map((table) => `${title} reads all of ${table}: ${query.sql}`));
+    }
+  }
+  t.true(looked > 30, String(looked));
+  t.deepEqual(scans, []);
+});
