@@ -20,7 +20,14 @@ testOnStores(
       [1, 2, 3].map((n) => ({ jti: `t${n}`, expires_at: after(new Date(), -n) })),
     );
     const before = await readTables(db);
-    const rows = { sessions: 1, oidc_models: 0, revoked_tokens: 3, rate_limits: 0, audit_events: 1 };
+    const rows = {
+      sessions: 1,
+      oidc_models: 0,
+      revoked_tokens: 3,
+      rate_limits: 0,
+      audit_events: 1,
+      devices: 0,
+    };
     t.deepEqual(await kindredJson({ databaseUrl }, ['sweep', '--dry-run']), { dry_run: true, rows });
     t.deepEqual(await readTables(db), before);
 

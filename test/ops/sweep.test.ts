@@ -182,6 +182,23 @@ testOnStores('a sweep that is told to stop does so after its batch', async (t, {
   t.is((await db('revoked_tokens')).length, 50);
 });
 
+testOnStores(
+  'devices go when they have had no session for 90 days, however many logins each brought',
+  async (t, { db }) => {
+    const { user, client } = await owners(db);
+    for (let i = 0; i < 3; i += 1) await registerDevice(db, user.id, { device_id: `old ${i}` }, ago(400 - i));
+    await registerDevice(db, user.id, { device_id: 'almost' }, ago(90, 1));
+    const used = await registerDevice(db, user.id, { device_id: 'used' }, ago(400));
+    await openTestSession(
+      db,
+      { user, client, device_id: used?.id ?? null, idle_ttl: 900 * day, absolute_ttl: 900 * day },
+      ago(400),
+    );
+    t.like(await sweep(db, options, now), { devices: 3, sessions: 0 });
+    t.deepEqual((await db('devices')).map((device) => device.device_id).toSorted(), ['almost', 'used']);
+  },
+);
+
 testOnStores('no session that is being rotated is swept', async (t, { db }) => {
   const sessions: Session[] = [];
   // Idle for 6 days and 23 hours: the next use decides, and these are used while the sweep goes over them.
