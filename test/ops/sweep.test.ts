@@ -2,6 +2,7 @@ import { type Origin, recordEvents } from '../../src/core/audit.ts';
 import { type Client, findClient } from '../../src/core/clients.ts';
 import { addConsent } from '../../src/core/consents.ts';
 import type { Db } from '../../src/core/db.ts';
+import { registerDevice } from '../../src/core/devices.ts';
 import { saveRegisteredClient } from '../../src/core/registered_clients.ts';
 import { rotate } from '../../src/core/rotation.ts';
 import { endSession } from '../../src/core/session_end.ts';
