@@ -39,6 +39,7 @@ import { leanLogin } from './oidc/lean_login.ts';
 import { leanRefresh } from './oidc/lean_refresh.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { guardRegistration } from './oidc/registration.ts';
+import { showUnknownPages } from './oidc/unknown_pages.ts';
 
 /** Every route of our own API. */
 export const routes: Route[] = [
@@ -99,6 +100,7 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(interactionRoutes(services, provider).routes());
   app.use(accountRoutes(services, provider).routes());
   app.use(mountEngine(services, () => engine().run));
+  app.use(showUnknownPages(services));
   app.on('error', (err) => {
     if (isClientsDoing(err)) log.debug({ err }, 'a client is gone');
     else log.error({ err }, 'the app failed');

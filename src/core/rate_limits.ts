@@ -11,6 +11,8 @@ export interface Limit {
   consume: (...key: string[]) => Promise<void>;
   /** Takes one attempt back: it turned out not to be one that counts. */
   forgive: (...key: string[]) => Promise<void>;
+  /** How many attempts are left. */
+  left: (...key: string[]) => Promise<number>;
 }
 
 /** Counts failures alone, after each: what succeeds costs nothing, however much of it there is at once. */
@@ -99,7 +101,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
 }
 
 const pass = async () => {};
-const noLimit: Limit = { consume: pass, forgive: pass };
+const noLimit: Limit = { consume: pass, forgive: pass, left: async () => Infinity };
 const noBudget: Budget = { check: pass, count: async () => 1 };
 const unlimited: RateLimits = {
   password: noLimit,
@@ -125,6 +127,9 @@ function openLimit(store: LimitStore, keyPrefix: string, { points, seconds }: Al
     },
     async forgive(...key) {
       await limiter.reward(keyOf(key));
+    },
+    async left(...key) {
+      return points - ((await limiter.get(keyOf(key)))?.consumedPoints ?? 0);
     },
   };
 }

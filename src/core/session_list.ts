@@ -142,6 +142,21 @@ export async function findAnySession(db: Db, id: string, at?: Date): Promise<Lis
   return session ?? null;
 }
 
+/** With which user agent each of these sessions was opened, as far as the trail knows. */
+export async function listLoginUserAgents(db: Db, ids: string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const named = Object.fromEntries(ids.map((id, at) => [`id_${at}`, id]));
+  const list = Object.keys(named).map((name) => `:${name}`);
+  // Of each session's events the first: there may be thousands.
+  const found = await rows<{ id: string; user_agent: string | null }>(
+    db,
+    `select s.id, (select e.user_agent from audit_events e where e.session_id = s.id order by e.id limit 1) as user_agent
+     from sessions s where s.id in (${list.join(', ')})`,
+    named,
+  );
+  return new Map(found.flatMap(({ id, user_agent }) => (user_agent === null ? [] : [[id, user_agent]])));
+}
+
 /** The last rotations of a session, newest first: when, from which address, with which user agent. */
 export async function listRotations(db: Db, id: string, limit = 10): Promise<AuditEvent[]> {
   return await listSessionEvents(db, id, 'refresh_token_rotated', limit);

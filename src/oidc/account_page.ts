@@ -11,13 +11,13 @@ import { endAllSessions } from '../core/end_many.ts';
 import { changePassword } from '../core/password_change.ts';
 import type { Services } from '../core/services.ts';
 import { endSession } from '../core/session_end.ts';
-import { findUserSession } from '../core/session_list.ts';
+import { findUserSession, listLiveSessions } from '../core/session_list.ts';
 import { AppError } from '../lib/errors.ts';
 import { parseId } from '../lib/ids.ts';
 import type { FlashCode, PasswordProblem } from '../pages/account_texts.ts';
 import { type LoginProblem, renderLogin } from '../pages/login.ts';
 import { renderLoggedOut } from '../pages/logout.ts';
-import { showAccount } from './account_view.ts';
+import { sessionsShown, showAccount } from './account_view.ts';
 import { findVisitor, forgetVisitor, logInVisitor, type Visitor } from './browser.ts';
 import { browserSecret, presentedSecret } from './cookies.ts';
 import { readDeviceCookie } from './device_cookie.ts';
@@ -60,6 +60,7 @@ export function accountRoutes(services: Services, provider: () => Provider): Rou
   router.post('/password', form, act(setPassword));
   router.post('/sessions/end-others', form, act(endOthers));
   router.post('/sessions/:id/end', form, act(endOne));
+  router.post('/devices/:id/end', form, act(endDevice));
   router.post('/devices/:id/rename', form, act(rename));
   router.post('/browsers/:id/end', form, act(endBrowser));
   router.post('/consents/:client_id/withdraw', form, act(withdraw));
@@ -147,6 +148,18 @@ async function endOne(visit: Visit): Promise<void> {
   back(visit, 'session_ended');
 }
 
+// All that is signed in on a device, or as much of it as the page shows.
+async function endDevice(visit: Visit): Promise<void> {
+  const { services, ctx, visitor } = visit;
+  const id = parseId(ctx.params.id);
+  const live = await listLiveSessions(services.db, visitor.user.id, { limit: sessionsShown });
+  const there = live.filter((one) => id !== null && one.device_id === id);
+  if (there.length === 0) return back(visit, 'not_found');
+  for (const { id } of there)
+    await endSession(services.db, id, { ...byUser(visit), reason: 'ended_by_user' });
+  back(visit, 'device_ended');
+}
+
 async function endOthers(visit: Visit): Promise<void> {
   const { services, visitor } = visit;
   const kept = { browser_session: visitor.id, opened_in_browser: true };
@@ -196,14 +209,15 @@ async function setPassword(visit: Visit): Promise<void> {
   } catch (error) {
     if (!(error instanceof AppError) || error.code === 'overloaded') throw error;
     if (error.code === 'invalid_token') return back(visit, 'form_expired');
-    await showAccount(services, ctx, visitor, { passwordProblem: problemOf(error) });
+    const left = await services.limits.passwordChange.left(visitor.user.id);
+    await showAccount(services, ctx, visitor, { passwordProblem: problemOf(error, left) });
   }
 }
 
-function problemOf(error: AppError): PasswordProblem {
+function problemOf(error: AppError, attemptsLeft: number): PasswordProblem {
   if (error.code === 'rate_limited') return { kind: 'rate_limited', retryAfter: error.retryAfter ?? 60 };
   if (error.code === 'weak_password') return { kind: error.reason as 'password_too_short' };
-  return { kind: 'wrong_password' };
+  return { kind: attemptsLeft === 1 ? 'last_attempt' : 'wrong_password' };
 }
 
 // Back to the page, so that a reload repeats nothing.

@@ -3,12 +3,16 @@ import type { Context } from 'koa';
 import { listBrowserSessions } from '../core/browser_sessions.ts';
 import { type ListedConsent, listConsents } from '../core/consents.ts';
 import type { Services } from '../core/services.ts';
-import { type LiveSession, listEndedSessions, listLiveSessions } from '../core/session_list.ts';
+import { listEndedSessions, listLiveSessions, listLoginUserAgents } from '../core/session_list.ts';
 import { renderAccount } from '../pages/account.ts';
 import type { PasswordProblem } from '../pages/account_texts.ts';
+import { devicesOf } from './account_devices.ts';
 import type { Visitor } from './browser.ts';
 import { takeFlash } from './flash.ts';
 import { brandOf, csrfToken, path, showPage } from './html.ts';
+
+/** How many live sessions are shown. */
+export const sessionsShown = 200;
 
 /** How many ended sessions are shown. */
 const endedShown = 10;
@@ -23,34 +27,33 @@ export async function showAccount(
   const { db, clock } = services;
   const { user } = visitor;
   const [live, ended, browsers, consents] = await Promise.all([
-    listLiveSessions(db, user.id, { limit: 200 }),
-    listEndedSessions(db, user.id, endedShown),
+    listLiveSessions(db, user.id, { limit: sessionsShown }).then((found) => asLoggedIn(services, found)),
+    listEndedSessions(db, user.id, endedShown).then((found) => asLoggedIn(services, found)),
     listBrowserSessions(db, user.id),
     listConsents(db, user.id),
   ]);
   const to = (local: string) => path(services, `/account${local}`);
+  const devices = devicesOf(live, browsers, visitor, to);
   const flash = takeFlash(services, ctx, visitor.id);
   const html = renderAccount(brandOf(services), {
     now: new Date(clock.now()),
     csrf: csrfToken(services, visitor.id),
     user: { username: user.username, email: user.email },
     ...(flash ? { flash } : {}),
-    sessions: live.map((one) => ({ ...viewOf(one, visitor), ...actionsOf(one, to) })),
+    devices,
     ended: ended.map((one) => ({
-      ...viewOf(one, visitor),
+      name: one.device_name,
+      platform: one.device_platform,
+      client: { name: one.client_name ?? one.client_id },
+      userAgent: one.user_agent,
       endedAt: one.ended_at ?? one.last_used_at,
       reason: one.ended_reason,
     })),
-    browserSessions: browsers.map((one) => ({
-      userAgent: one.user_agent,
-      ip: one.ip,
-      createdAt: one.created_at,
-      isCurrent: one.second_id === visitor.id,
-      endAction: to(`/browsers/${one.second_id}/end`),
-    })),
     consents: consents.map((one) => consentOf(one, to)),
-    ...(live.length + browsers.length > 1 ? { endOthersAction: to('/sessions/end-others') } : {}),
+    ...(devices.length > 1 ? { endOthersAction: to('/sessions/end-others') } : {}),
     signOutAction: to('/logout'),
+    accountUrl: to(''),
+    deviceUrl: path(services, '/device'),
     password: user.password_hash
       ? { action: to('/password'), ...(passwordProblem ? { problem: passwordProblem } : {}) }
       : null,
@@ -61,28 +64,20 @@ export async function showAccount(
   });
 }
 
-type Shown = Omit<LiveSession, 'expires_at' | 'generation'>;
-
-function viewOf(one: Shown, visitor: Visitor) {
-  return {
-    id: one.id,
-    name: one.device_name,
-    platform: one.device_platform,
-    client: { name: one.client_name ?? one.client_id },
-    ip: one.ip,
-    userAgent: one.user_agent,
-    createdAt: one.created_at,
-    lastUsedAt: one.last_used_at,
-    isCurrent: one.browser_session === visitor.id,
-  };
+// A server-side app refreshes from its own machine, whose user agent is then the session's. The login's says where it is.
+async function asLoggedIn<Session extends Nameless>(
+  { db }: Services,
+  sessions: Session[],
+): Promise<Session[]> {
+  const unknown = sessions.filter((one) => !one.device_name);
+  const before = await listLoginUserAgents(
+    db,
+    unknown.map((one) => one.id),
+  );
+  return sessions.map((one) => ({ ...one, user_agent: before.get(one.id) ?? one.user_agent }));
 }
 
-function actionsOf(one: Shown, to: (local: string) => string) {
-  return {
-    endAction: to(`/sessions/${one.id}/end`),
-    ...(one.device_id ? { renameAction: to(`/devices/${one.device_id}/rename`) } : {}),
-  };
-}
+type Nameless = { id: string; device_name: string | null; user_agent: string | null };
 
 function consentOf(
   { client_id, metadata, granted, created_at }: ListedConsent,

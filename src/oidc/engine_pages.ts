@@ -44,8 +44,7 @@ export function enginePages(services: Services): EnginePages {
         error.name === 'SessionNotFound' ||
         /interaction|session|xsrf|could not find/.test(out.error_description ?? '');
       const code = isExpired && out.error === 'invalid_request' ? 'page_expired' : out.error;
-      const description = out.error_description === undefined ? {} : { description: out.error_description };
-      showError(services, ctx as unknown as Context, code, ctx.status, description);
+      showError(services, ctx as unknown as Context, code, ctx.status, reasonOf(ctx, out));
     },
     async userCodeInputSource(ctx, _form, out, err) {
       if (err && isUnavailable(err)) return showUnavailable(services, ctx as unknown as Context);
@@ -99,6 +98,21 @@ export function enginePages(services: Services): EnginePages {
         renderLoggedOut(brand, { signInUrl: path(services, '/account'), ...(client ? { client } : {}) }),
       );
     },
+  };
+}
+
+// What the person may read to the app's developers: which parameter, which address, which app.
+function reasonOf(ctx: KoaContextWithOIDC, out: { error: string; error_description?: string | undefined }) {
+  const { client_id, redirect_uri } = (ctx.oidc?.params ?? {}) as {
+    client_id?: string;
+    redirect_uri?: string;
+  };
+  const name = nameOf(ctx)?.name ?? client_id;
+  return {
+    ...(out.error_description === undefined ? {} : { description: out.error_description }),
+    ...(out.error === 'invalid_redirect_uri' && redirect_uri ? { redirectUri: redirect_uri } : {}),
+    // Without its address: where the request is wrong, no one has said that the app is who it claims to be.
+    ...(name === undefined ? {} : { client: { name } }),
   };
 }
 

@@ -7,7 +7,7 @@ import { equalBytes, mac } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Brand } from '../pages/brand.ts';
 import { contentSecurityPolicy } from '../pages/csp.ts';
-import { renderError } from '../pages/error.ts';
+import { type ErrorPage, renderError } from '../pages/error.ts';
 
 /** The look of this deployment. */
 export function brandOf({ config }: Services): Brand {
@@ -41,7 +41,7 @@ export function showError(
   ctx: Context,
   code: string,
   status: number,
-  more: { description?: string; retryAfter?: number } = {},
+  more: Omit<ErrorPage, 'code' | 'requestId' | 'homeUrl'> = {},
 ): void {
   const page = { code, requestId: ctx.state.requestId, homeUrl: path(services, '/account'), ...more };
   showPage(services, ctx, renderError(brandOf(services), page), { status });

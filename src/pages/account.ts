@@ -1,34 +1,39 @@
 // The account page: where somebody is signed in, which apps have access, their password and their profile.
-import {
-  endedText,
-  type Flash,
-  flashText,
-  type PasswordProblem,
-  type ProfileProblem,
-  passwordText,
-} from './account_texts.ts';
+import { endedText, type Flash, flashText, type PasswordProblem, passwordText } from './account_texts.ts';
 import type { Brand } from './brand.ts';
 import { describeScopes, type ScopeView } from './scopes.ts';
 import { clientName, monogram, shorten, webUrl } from './text.ts';
-import { ago, onDay } from './time.ts';
-import { describeUserAgent, deviceKind } from './user_agent.ts';
+import { ago, exactMoment, onDay } from './time.ts';
+import { describeUserAgent, deviceKind, isRecognized } from './user_agent.ts';
 import { renderPage } from './view.ts';
 
-/** A session as its user sees it. */
+/** A sign-in of an app on a device. */
 export interface SessionView {
   id: string;
-  /** The device's name; absent, its user agent is named. */
-  name: string | null;
-  platform: string | null;
   client: { name: string };
   ip: string | null;
-  userAgent: string | null;
   createdAt: Date;
   lastUsedAt: Date;
-  /** Whether it was opened from the browser that looks at the page. */
-  isCurrent: boolean;
   endAction: string;
-  /** Sends `name`; absent when the session has no device that could have one. */
+}
+
+/** A device or browser with what is signed in there. */
+export interface DeviceView {
+  id: string;
+  /** What its user or its app calls it; absent, its user agent is named. */
+  name: string | null;
+  platform: string | null;
+  userAgent: string | null;
+  ip: string | null;
+  /** Whether the page is looked at there. */
+  isCurrent: boolean;
+  lastUsedAt: Date;
+  /** Since when it is signed in at our own pages, where it is. */
+  browserSince?: Date;
+  sessions: SessionView[];
+  /** Ends all of it. */
+  endAction?: string;
+  /** Sends `name`; absent where there is nothing that could keep a name. */
   renameAction?: string;
 }
 
@@ -41,16 +46,6 @@ export interface EndedSessionView {
   endedAt: Date;
   /** The core's `EndedReason`. */
   reason: string | null;
-}
-
-/** A browser that is signed in at these pages. */
-export interface BrowserSessionView {
-  userAgent: string | null;
-  ip: string | null;
-  createdAt: Date;
-  lastUsedAt?: Date;
-  isCurrent: boolean;
-  endAction: string;
 }
 
 /** A client that the user gave access. */
@@ -67,18 +62,21 @@ export interface AccountPage {
   csrf: string;
   user: { username: string; email: string | null };
   flash?: Flash;
-  sessions: SessionView[];
+  devices: DeviceView[];
   ended: EndedSessionView[];
-  browserSessions: BrowserSessionView[];
   consents: ConsentView[];
   /** Absent when there is no other. */
   endOthersAction?: string;
   signOutAction: string;
+  /** Of this page, and of the page where a device is connected. */
+  accountUrl: string;
+  deviceUrl: string;
   /** Sends `current_password` and `new_password`; null when the user has no password. */
   password: { action: string; problem?: PasswordProblem } | null;
-  /** Sends `username` and `email`; absent when people may not change them. `given` is what was typed before. */
-  profile?: { action: string; problem?: ProfileProblem; given?: { username: string; email: string } };
 }
+
+/** How many devices are shown before the rest is folded away. */
+const unfolded = 5;
 
 /** Everything a user can see and end by themself, on one page. */
 export function renderAccount(brand: Brand, page: AccountPage): string {
@@ -87,7 +85,8 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
     action: page.password.action,
     problem: page.password.problem ? passwordText(page.password.problem) : null,
   };
-  const hasProblem = Boolean(password?.problem || page.profile?.problem || page.flash?.isProblem);
+  const hasProblem = Boolean(password?.problem || page.flash?.isProblem);
+  const devices = page.devices.map((one) => deviceRow(one, now));
   return renderPage(
     brand,
     'account',
@@ -96,41 +95,45 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
       user,
       fields: [['csrf', csrf]],
       flash: page.flash ? { ...page.flash, text: flashText(page.flash) } : null,
-      sessions: page.sessions.map((one) => sessionRow(one, now)),
+      devices: devices.slice(0, unfolded),
+      folded: devices.slice(unfolded),
       ended: page.ended.map((one) => endedRow(one, now)),
-      browserSessions: page.browserSessions.map((one) => browserRow(one, now)),
       consents: page.consents.map(consentRow),
       endOthersAction: page.endOthersAction,
       signOutAction: page.signOutAction,
       password,
-      profile: page.profile
-        ? { given: { ...user, email: user.email ?? '' }, problem: null, ...page.profile }
-        : null,
+      accountUrl: page.accountUrl,
+      deviceUrl: page.deviceUrl,
     },
   );
 }
 
-function sessionRow(one: SessionView, now: Date) {
+function deviceRow(one: DeviceView, now: Date) {
+  const [first] = one.sessions;
+  const count = one.sessions.length;
   return {
     ...one,
-    ...deviceWords(one),
+    ...deviceWords({ ...one, client: first?.client ?? null }),
     givenName: one.name ?? '',
-    created: onDay(one.createdAt),
     used: ago(one.lastUsedAt, now),
+    browserSince: one.browserSince ? exactMoment(one.browserSince) : null,
+    endLabel: count > 1 ? `Sign out of all ${count} apps` : 'Sign out',
+    sessions: one.sessions.map((session) => ({
+      ...session,
+      clientName: clientName(session.client.name),
+      created: exactMoment(session.createdAt),
+      used: ago(session.lastUsedAt, now),
+    })),
   };
 }
 
 function endedRow(one: EndedSessionView, now: Date) {
-  return { ...deviceWords(one), ...endedText(one.reason), ended: ago(one.endedAt, now) };
-}
-
-function browserRow(one: BrowserSessionView, now: Date) {
   return {
-    ...one,
-    device: describeUserAgent(one.userAgent),
-    kind: deviceKind(null, one.userAgent),
-    created: onDay(one.createdAt),
-    used: one.lastUsedAt ? ago(one.lastUsedAt, now) : null,
+    ...deviceWords(one),
+    clientName: clientName(one.client.name),
+    ...endedText(one.reason),
+    ended: ago(one.endedAt, now),
+    endedExactly: exactMoment(one.endedAt),
   };
 }
 
@@ -141,21 +144,27 @@ function consentRow({ client, scopes, since, withdrawAction }: ConsentView) {
     monogram: monogram(client.name),
     logoUrl: webUrl(client.logoUrl),
     place: url ? new URL(url).host : null,
+    url,
     scopes: describeScopes(scopes),
     since: onDay(since),
     withdrawAction,
   };
 }
 
-function deviceWords(one: Pick<SessionView, 'name' | 'platform' | 'userAgent' | 'client'>) {
-  const device = describeUserAgent(one.userAgent);
-  const name = one.name ? shorten(one.name, 100) : '';
+interface Named {
+  name: string | null;
+  platform: string | null;
+  userAgent: string | null;
+  client: { name: string } | null;
+}
+
+// What a library calls itself ("okhttp", "node") tells nobody anything: the app is a better name then.
+function deviceWords({ name, platform, userAgent, client }: Named) {
+  const device = isRecognized(userAgent) ? describeUserAgent(userAgent) : null;
+  const given = name ? shorten(name, 100) : '';
   return {
-    title: name || device,
-    // Under a name, nothing is better than "Unknown device".
-    device: name && one.userAgent ? device : null,
-    clientName: clientName(one.client.name),
-    kind: deviceKind(one.platform, one.userAgent),
-    platform: one.platform,
+    title: given || device || (client ? clientName(client.name) : 'Unknown device'),
+    device: given ? device : null,
+    kind: deviceKind(platform, userAgent),
   };
 }

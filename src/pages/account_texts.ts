@@ -13,20 +13,19 @@ export interface Flash {
 }
 
 const flashes = {
-  session_ended: () => 'That device is signed out.',
+  session_ended: () => 'Signed out of that app. The device may still be signed in to others.',
+  device_ended: () => 'That device was signed out.',
   others_ended: (count: number) =>
     count === 0
-      ? 'There was no other device to sign out.'
-      : `${count === 1 ? 'One other device is' : `${count} other devices are`} signed out.`,
-  device_renamed: () => 'The device has its new name.',
-  browser_session_ended: () => 'That browser is signed out.',
-  access_withdrawn: () => 'The app has no access any more, and its devices are signed out.',
-  password_changed: () => 'Your password is changed, and every other device is signed out.',
-  profile_changed: () => 'Your profile is saved.',
-  not_found: () => 'That was gone already. The page is up to date now.',
-  invalid_name: () => 'A name has 1 to 100 characters.',
+      ? 'You are now signed out everywhere else.'
+      : `You are now signed out everywhere else. ${count === 1 ? 'One sign-in was' : `${count} sign-ins were`} ended.`,
+  device_renamed: () => 'Device renamed.',
+  browser_session_ended: () => 'That browser was signed out, and every app that was opened in it.',
+  access_withdrawn: () => 'Access removed. The app has been signed out on all devices.',
+  password_changed: () => 'Password changed. Every other device was signed out.',
+  not_found: () => 'That was gone already. This page is now up to date.',
+  invalid_name: () => 'A name needs 1 to 100 characters.',
   form_expired: () => 'This page was open for too long, so nothing was changed. Please try again.',
-  rate_limited: () => 'Too many requests. Please wait a moment and try again.',
 } satisfies Record<string, (count: number) => string>;
 
 export type FlashCode = keyof typeof flashes;
@@ -48,14 +47,14 @@ export interface EndedText {
 }
 
 const reasons: Record<string, string> = {
-  logout: 'Signed out there',
-  ended_by_user: 'You signed it out',
-  logout_all: 'You signed out everywhere',
-  device_removed: 'You removed the device',
-  token_revoked: 'The app signed out',
+  logout: 'Signed out on the device',
+  ended_by_user: 'Signed out by you',
+  logout_all: 'Signed out everywhere by you',
+  device_removed: 'Device removed by you',
+  token_revoked: 'Signed out by the app',
   password_changed: 'Your password was changed',
-  consent_withdrawn: 'You withdrew the app’s access',
-  ended_by_admin: 'An administrator signed it out',
+  consent_withdrawn: 'You removed the app’s access',
+  ended_by_admin: 'Signed out by an administrator',
   user_banned: 'The account was banned',
   user_disabled: 'The account was disabled',
   user_deleted: 'The account was deleted',
@@ -63,12 +62,12 @@ const reasons: Record<string, string> = {
   expired: 'It was not used for too long',
 };
 
-// Said in full, because whoever reads it should do something.
+// Said in full, because the user should do something.
 const alarming: Record<string, string> = {
   reuse_detected:
-    'We signed it out to be safe: an old sign-in was used a second time, which may mean that it was copied. If you do not know why, change your password.',
+    'Signed out to be safe: someone may have copied this sign-in. If that wasn’t you, change your password.',
   code_reused:
-    'We signed it out to be safe: its sign-in was used twice, which may mean that somebody else saw it.',
+    'Signed out to be safe: someone else may have seen this sign-in. If that wasn’t you, change your password.',
 };
 
 /** The core's reason for the end of a session, in words. */
@@ -89,6 +88,8 @@ export type PasswordProblem =
         | 'password_too_common'
         | 'password_is_name';
     }
+  /** Wrong, and only one more may be tried. */
+  | { kind: 'last_attempt' }
   /** `retryAfter` in seconds. */
   | { kind: 'rate_limited'; retryAfter: number };
 
@@ -97,6 +98,11 @@ export function passwordText(problem: PasswordProblem): { field: 'current' | 'ne
   switch (problem.kind) {
     case 'wrong_password':
       return { field: 'current', text: 'This is not your current password.' };
+    case 'last_attempt':
+      return {
+        field: 'current',
+        text: 'This is not your current password. You have one more attempt, then you have to wait.',
+      };
     case 'rate_limited':
       return { field: 'current', text: `Too many attempts. Try again in ${waitFor(problem.retryAfter)}.` };
     case 'password_too_short':
@@ -104,14 +110,8 @@ export function passwordText(problem: PasswordProblem): { field: 'current' | 'ne
     case 'password_too_long':
       return { field: 'new', text: 'Too long: a password has at most 256 characters.' };
     case 'password_too_common':
-      return { field: 'new', text: 'This is one of the first that anybody would try. Choose another one.' };
+      return { field: 'new', text: 'This password is too common. Choose another one.' };
     case 'password_is_name':
-      return { field: 'new', text: 'Your name or e-mail address is too easy to guess.' };
+      return { field: 'new', text: 'A password that is your name or e-mail address is too easy to guess.' };
   }
-}
-
-/** What was refused of a changed profile, and why, in words. */
-export interface ProfileProblem {
-  field: 'username' | 'email';
-  text: string;
 }

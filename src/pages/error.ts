@@ -1,6 +1,6 @@
 // The error page: what happened, whose turn it is, and the way on.
 import type { Brand } from './brand.ts';
-import { clientName, webUrl } from './text.ts';
+import { clientName, shorten, webUrl } from './text.ts';
 import { waitFor } from './time.ts';
 import { renderPage } from './view.ts';
 
@@ -8,8 +8,10 @@ export interface ErrorPage {
   /** An error code of OAuth or of ours; `page_expired` for a login that was open for too long. */
   code: string;
   requestId: string;
-  /** For whoever develops the client; shown folded away. Never a secret. */
+  /** What exactly was wrong, such as which parameter. Never a secret. */
   description?: string;
+  /** The address that the app wanted the user sent to, where that was wrong. */
+  redirectUri?: string;
   /** The client on whose behalf this was, and where it lives. */
   client?: { name: string; url?: string | null };
   /** Where to go when there is no client to go back to. */
@@ -25,7 +27,7 @@ interface Words {
 
 /** Explains an error to somebody who did not make it. */
 export function renderError(brand: Brand, page: ErrorPage): string {
-  const { code, requestId, description, client, homeUrl, retryAfter } = page;
+  const { code, requestId, description, redirectUri, client, homeUrl, retryAfter } = page;
   const words = (Object.hasOwn(texts, code) && texts[code]) || other;
   const url = webUrl(client?.url);
   const name = client ? clientName(client.name) : null;
@@ -37,7 +39,8 @@ export function renderError(brand: Brand, page: ErrorPage): string {
       ...words,
       code,
       requestId,
-      description,
+      reason: description && !isPlain.has(code) ? sentence(description) : null,
+      redirectUri: redirectUri === undefined ? null : shorten(redirectUri, 200),
       wait: retryAfter === undefined ? null : waitFor(retryAfter),
       back: url ? { url, name } : null,
       clientName: name,
@@ -46,35 +49,43 @@ export function renderError(brand: Brand, page: ErrorPage): string {
   );
 }
 
-const byTheClient =
-  'The app that sent you here asked for something that we cannot give. This is not your fault, and nothing has happened to your account. Its makers can repair it; the details below will help them.';
+// Their own text says all there is to say.
+const isPlain = new Set(['page_expired', 'form_expired', 'access_denied', 'rate_limited']);
 
-const other: Words = { title: 'This did not work', text: byTheClient };
+function sentence(text: string): string {
+  const short = shorten(text, 300);
+  return short.charAt(0).toUpperCase() + short.slice(1);
+}
+
+const byTheClient =
+  'The app that sent you here made a request that we cannot answer. This is not your fault, and nothing has happened to your account. The developers of the app can fix it.';
+
+const other: Words = { title: 'The app made a mistake', text: byTheClient };
 const unknownClient: Words = {
-  title: 'We do not know this app',
-  text: 'The app that sent you here is not registered with us, or not any more. For your safety we do not send you back to it.',
+  title: 'Unknown app',
+  text: 'The app that sent you here is not registered with us, or no longer is. For your safety we do not send you back to it.',
 };
 const wrongAddress: Words = {
-  title: 'We will not send you there',
-  text: 'The app wants you sent to an address that it has not registered with us. That can be a mistake of its makers or an attempt to trick you, so this is where it ends.',
+  title: 'This address is not registered',
+  text: 'The app asked us to send you to an address that it has not registered with us. That can be a mistake of its developers or an attempt to trick you, so we stop here.',
 };
 const ourFault: Words = {
-  title: 'Something broke on our side',
-  text: 'That was not you. Please try again in a moment; if it happens again, tell us the reference below.',
+  title: 'Something went wrong on our side',
+  text: 'Please try again in a moment. If it happens again, tell us the reference below.',
 };
 const busy: Words = {
   title: 'We are busy',
-  text: 'The service is not available right now. It should be back soon.',
+  text: 'The service is not available right now. Please try again soon.',
 };
 const notFound: Words = {
-  title: 'There is nothing here',
-  text: 'The address may be mistyped, or what was here is gone.',
+  title: 'Page not found',
+  text: 'The address may be mistyped, or the page no longer exists.',
 };
 
 const texts: Record<string, Words> = {
   page_expired: {
     title: 'This page has expired',
-    text: 'It was open for too long, or you have already used it, perhaps in another tab or with the back button. Nothing is lost: start again where you came from.',
+    text: 'It was open for too long, or you have already used it, perhaps in another tab or with the back button. Go back to the app and start again.',
   },
   form_expired: {
     title: 'This page was open for too long',
@@ -84,15 +95,15 @@ const texts: Record<string, Words> = {
     title: 'This form came from another site',
     text: 'For your safety we did nothing with it. If you wanted to sign in or change something here, open our page yourself.',
   },
-  access_denied: { title: 'You said no', text: 'Nothing was shared. You can close this page.' },
-  unauthorized_client: { title: 'This app may not do that', text: byTheClient },
+  access_denied: { title: 'You denied access', text: 'Nothing was shared. You can close this page.' },
+  unauthorized_client: { title: 'This app is not allowed to do that', text: byTheClient },
   invalid_client: unknownClient,
   invalid_redirect_uri: wrongAddress,
   not_found: notFound,
   method_not_allowed: notFound,
   rate_limited: {
     title: 'Too many requests',
-    text: 'To keep strangers out we have to pause for a while.',
+    text: 'Please wait a while before you try again.',
   },
   server_error: ourFault,
   temporarily_unavailable: busy,

@@ -35,6 +35,12 @@ export function describeUserAgent(userAgent: string | null | undefined): string 
   return what ?? (where ? `An app on ${where}` : 'Unknown device');
 }
 
+/** Whether it names a browser or a system, and not only the library that sent a request. */
+export function isRecognized(userAgent: string | null | undefined): boolean {
+  const text = (userAgent ?? '').slice(0, longest);
+  return [...browsers, ...systems].some(([pattern]) => pattern.test(text));
+}
+
 /** What sort of thing it runs on, from what the client said of the platform, or else from the user agent. */
 export function deviceKind(
   platform: string | null | undefined,

@@ -4,9 +4,9 @@ import type { Page } from 'playwright-core';
 import type { User } from '../../src/core/users.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { api, isActive, login, refresh, signIn } from '../helpers/oauth.ts';
-import { type TestServer, testOnServers } from '../helpers/server.ts';
-import { logIn, setScene } from '../third_party/code_flow.ts';
-import { heading, press, read, readPart, typeLogin, useWindows } from './windows.ts';
+import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
+import { begin, logIn, setScene } from '../third_party/code_flow.ts';
+import { heading, press, read, readPart, serve, typeLogin, useWindows } from './windows.ts';
 
 const openWindow = useWindows();
 
@@ -33,6 +33,76 @@ async function withTwoDevices(server: TestServer) {
   return { user, phone, tablet: await signIn(server, { user, client, form }) };
 }
 
+testOnServers(
+  'two apps on one device are one device, and each can be signed out alone',
+  async (t, server) => {
+    const form = { device_id: 'laptop', device_name: 'Laptop', platform: 'macos' };
+    const mail = await signIn(server, { client: await makeClient(server.db, { client_name: 'Mail' }), form });
+    const { user } = mail;
+    const notes = await signIn(server, {
+      user,
+      client: await makeClient(server.db, { client_name: 'Notes' }),
+      form,
+    });
+    const page = await enterAccount(t, server, user);
+    const devices = page.getByRole('region', { name: 'Your devices' });
+    const names = async () => await devices.getByRole('heading', { level: 3 }).allInnerTexts();
+    t.deepEqual(await names(), ['Chrome on Linux This device', 'Laptop']);
+    await press(page, 'Sign out of Mail on Laptop');
+    t.regex(await read(page), /Signed out of that app\. The device may still be signed in to others\./);
+    t.deepEqual(await nextCalls(server, mail), dead('session_ended'));
+    t.deepEqual(await nextCalls(server, notes), alive);
+    const again = await signIn(server, { user, client: mail.client, form });
+    await page.reload();
+    await press(page, 'Sign out of all 2 apps Laptop');
+    t.regex(await read(page), /That device was signed out\./);
+    t.deepEqual((await names()).slice(0, 1), ['Chrome on Linux This device']);
+    for (const one of [again, notes]) t.is((await nextCalls(server, one)).api, 401);
+  },
+);
+
+testOnServers(
+  'five devices are shown, and the others when somebody asks',
+  async (t, server) => {
+    const client = await makeClient(server.db);
+    const { user } = await signIn(server, { client, form: { device_id: '0', device_name: 'Device 0' } });
+    for (const at of [1, 2, 3, 4, 5, 6])
+      await signIn(server, { user, client, form: { device_id: String(at), device_name: `Device ${at}` } });
+    const page = await enterAccount(t, server, user);
+    const first = page.getByRole('heading', { name: 'Device 0' });
+    t.false(await first.isVisible());
+    await page.locator('summary', { hasText: 'Show all 8' }).click();
+    t.true(await first.isVisible());
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'an app whose server refreshes is shown in the browser of its login, and none is called after a library',
+  async (t, server) => {
+    const redirect_uri = `${await serve(t, 'Back')}/callback`;
+    const client = { first_party: true, client_name: 'Shop', redirect_uris: [redirect_uri] };
+    const scene = await setScene(server, { client });
+    const window = await openWindow(t);
+    const { url, checks } = await begin(scene, { redirect_uri });
+    await window.goto(url.href);
+    await typeLogin(window, scene.user);
+    await window.waitForURL(`${redirect_uri}?*`);
+    const tokens = await oidc.authorizationCodeGrant(scene.config, new URL(window.url()), checks);
+    await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
+    await signIn(server, { user: scene.user, client: await makeClient(server.db, { client_name: 'Robot' }) });
+    await window.goto(`${server.url}/account`);
+    const devices = window.getByRole('region', { name: 'Your devices' });
+    const names = await devices.getByRole('heading', { level: 3 }).allInnerTexts();
+    t.deepEqual(names, ['Chrome on Linux This device', 'Robot']);
+    t.regex(
+      await readPart(devices),
+      /This device .*Shop Last used .*signed in on \d+ \w+ \d{4} at \d\d:\d\d UTC/,
+    );
+  },
+  ['sqlite'],
+);
+
 type Device = Awaited<ReturnType<typeof signIn>>;
 
 /** What a device's next refresh and next call of the API come to. */
@@ -50,19 +120,19 @@ testOnServers('who signs out the other device on the account page signs it out',
   const page = await enterAccount(t, server, user);
   const devices = page.getByRole('region', { name: 'Your devices' });
   const before = (await devices.getByRole('heading', { level: 3 }).allInnerTexts()).toSorted();
-  t.deepEqual(before, ['Kitchen tablet', 'Old phone']);
+  t.deepEqual(before, ['Chrome on Linux This device', 'Kitchen tablet', 'Old phone']);
   await devices.locator('summary', { hasText: 'Rename Kitchen tablet' }).click();
   await devices.getByLabel('New name of Kitchen tablet').fill('Ada’s <tablet>');
   await press(page, 'Save');
-  t.regex(await read(page), /The device has its new name\./);
+  t.regex(await read(page), /Device renamed\./);
   t.deepEqual(await devices.getByRole('heading', { name: 'Ada’s <tablet>' }).count(), 1);
 
   await press(page, 'Sign out Old phone');
-  t.regex(await read(page), /That device is signed out\./);
+  t.regex(await read(page), /That device was signed out\./);
   t.deepEqual(await nextCalls(server, phone), dead('session_ended'));
   t.deepEqual(await nextCalls(server, tablet), alive);
   await page.getByText('Recently signed out').click();
-  t.regex(await readPart(devices), /Old phone .*You signed it out/);
+  t.regex(await readPart(devices), /Old phone .*Signed out by you/);
 });
 
 testOnServers(
@@ -73,7 +143,7 @@ testOnServers(
     await refresh(server, client, tokens.refresh_token);
     await refresh(server, client, tokens.refresh_token);
     const page = await enterAccount(t, server, user);
-    const reason = page.getByText('an old sign-in was used a second time');
+    const reason = page.getByText('someone may have copied this sign-in');
     t.true(await reason.isVisible());
   },
   ['sqlite'],
@@ -92,9 +162,9 @@ testOnServers(
     };
     t.regex(await change('not the password', 'a new and long enough one'), /not your current password/);
     t.regex(await change(password, 'short'), /Too short: a password has at least 8/);
-    t.regex(await change(password, 'password1'), /one of the first that anybody would try/);
+    t.regex(await change(password, 'password1'), /This password is too common/);
     t.deepEqual((await nextCalls(server, phone)).api, 200, 'nothing has happened so far');
-    t.regex(await change(password, 'a new and long enough one'), /Your password is changed/);
+    t.regex(await change(password, 'a new and long enough one'), /Password changed/);
     for (const one of [phone, tablet]) t.is((await nextCalls(server, one)).api, 401);
     await elsewhere.reload();
     t.is(await heading(elsewhere), 'Sign in', 'another browser is out');
@@ -115,9 +185,10 @@ testOnServers(
     const page = await enterAccount(t, server, scene.user);
     const apps = page.getByRole('region', { name: 'Apps with access' });
     t.regex(await readPart(apps), /Photo Printer.*See your username/);
-    await press(page, 'Withdraw access of Photo Printer');
-    t.regex(await read(page), /The app has no access any more/);
-    t.regex(await readPart(apps), /You have not given any app access/);
+    await apps.locator('summary').click();
+    await press(page, 'Yes, remove access of Photo Printer');
+    t.regex(await read(page), /Access removed\. The app has been signed out on all devices\./);
+    t.regex(await readPart(apps), /You have not given access to any app/);
     const refused = await t.throwsAsync(oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? ''));
     t.like(refused, { error: 'invalid_grant' } as never);
     t.false(await isActive(server, tokens.access_token));
@@ -131,8 +202,10 @@ testOnServers(
     const { user, phone, tablet } = await withTwoDevices(server);
     const [page, elsewhere] = [await enterAccount(t, server, user), await enterAccount(t, server, user)];
     await page.reload();
-    await press(page, 'Sign out everywhere else');
-    t.regex(await read(page), /2 other devices are signed out\./);
+    await page.locator('summary', { hasText: 'Sign out everywhere else' }).click();
+    t.regex(await read(page), /signs you out on 3 other devices/);
+    await press(page, 'Sign out all other devices');
+    t.regex(await read(page), /signed out everywhere else\. 2 sign-ins were ended\./);
     for (const one of [phone, tablet]) t.deepEqual(await nextCalls(server, one), dead('session_ended'));
     await elsewhere.reload();
     t.is(await heading(elsewhere), 'Sign in');
@@ -153,4 +226,25 @@ testOnServers(
     t.is(await heading(page), 'You are signed out');
   },
   ['sqlite'],
+);
+
+testOnOwnServers(
+  'before the last attempt at the current password the page says that it is the last',
+  { RATE_LIMITS: 'memory' },
+  async (t, server) => {
+    const page = await enterAccount(t, server, await makeUser(server.db));
+    const attempt = async () => {
+      await page.getByLabel('Current password').fill('not the password');
+      await page.getByLabel('New password').fill('a new and long enough one');
+      await press(page, 'Change password');
+      return await read(page);
+    };
+    t.notRegex(await attempt(), /one more attempt/);
+    t.regex(
+      await attempt(),
+      /not your current password\. You have one more attempt, then you have to wait\./,
+    );
+    await attempt();
+    t.regex(await attempt(), /Too many attempts\. Try again in 60 minutes\./);
+  },
 );

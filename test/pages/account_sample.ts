@@ -13,31 +13,70 @@ const safari =
 
 /** An account page with something in every part; every name on it is `name` when one is given. */
 export function accountPage(change: Partial<AccountPage> = {}, name?: string): AccountPage {
-  const session = (id: string, title: string | null, seconds: number) => ({
+  const session = (id: string, client: string, seconds: number) => ({
     id,
-    name: name ?? title,
-    platform: null,
-    client: { name: name ?? 'Kindred Notes' },
+    client: { name: name ?? client },
     ip: '203.0.113.7',
     createdAt: before(30 * seconds),
     lastUsedAt: before(seconds),
-    isCurrent: false,
     endAction: `/account/sessions/${id}/end`,
-    renameAction: `/account/sessions/${id}/rename`,
   });
-  const { renameAction: _, ...unnamed } = session('2', null, 7_000);
+  const device = (id: string, title: string | null, sessions: ReturnType<typeof session>[]) => ({
+    id,
+    name: name ?? title,
+    platform: null,
+    userAgent: null,
+    ip: null,
+    isCurrent: false,
+    lastUsedAt: sessions[0]?.lastUsedAt ?? before(900_000),
+    sessions,
+    endAction: `/account/devices/${id}/end`,
+    renameAction: `/account/devices/${id}/rename`,
+  });
+  const { renameAction: _, ...browser } = device('2', null, [session('2', 'Photo Printer', 7_000)]);
+  const { endAction: _none, renameAction: _no, ...unknown } = device('9', null, []);
   return {
     now,
     csrf: 'csrf-token',
     user: { username: name ?? 'ada', email: name ?? 'ada@lovelace.example' },
-    sessions: [
-      { ...session('1', 'Ada’s phone', 40), userAgent: 'KindredNotes/4.2 (Android 16)', platform: 'android' },
-      { ...unnamed, userAgent: firefox, isCurrent: true, client: { name: name ?? 'Photo Printer' } },
+    devices: [
       {
-        ...session('3', 'Kitchen tablet', 200_000),
-        userAgent: safari,
-        ip: '2001:db8:85a3:1234:5678:8a2e:370:7334',
+        ...browser,
+        name: name ?? null,
+        userAgent: firefox,
+        isCurrent: true,
+        ip: '203.0.113.7',
+        browserSince: before(500_000),
+        endAction: '/account/browsers/1/end',
       },
+      {
+        ...device('1', 'Ada’s phone', [
+          session('1', 'Kindred Notes', 40),
+          session('4', 'Kindred Mail', 90_000),
+        ]),
+        userAgent: 'KindredNotes/4.2 (Android 16)',
+        platform: 'android',
+      },
+      {
+        ...device('3', 'Kitchen tablet', [
+          { ...session('3', 'Kindred Notes', 200_000), ip: '2001:db8:85a3:1234:5678:8a2e:370:7334' },
+        ]),
+        userAgent: safari,
+      },
+      {
+        ...unknown,
+        userAgent: 'okhttp/4.12.0',
+        sessions: [session('5', 'Backup', 400_000), session('6', 'Backup', 500_000)],
+      },
+      {
+        ...unknown,
+        id: '10',
+        name: name ?? null,
+        userAgent: safari,
+        browserSince: before(900_000),
+        endAction: '/account/browsers/2/end',
+      },
+      { ...device('11', 'Old laptop', [session('11', 'Kindred Mail', 1_000_000)]), platform: 'windows' },
     ],
     ended: [
       {
@@ -57,23 +96,6 @@ export function accountPage(change: Partial<AccountPage> = {}, name?: string): A
         reason: 'ended_by_user',
       },
     ],
-    browserSessions: [
-      {
-        userAgent: firefox,
-        ip: '203.0.113.7',
-        createdAt: before(500_000),
-        lastUsedAt: before(5),
-        isCurrent: true,
-        endAction: '/account/browsers/1/end',
-      },
-      {
-        userAgent: safari,
-        ip: null,
-        createdAt: before(900_000),
-        isCurrent: false,
-        endAction: '/account/browsers/2/end',
-      },
-    ],
     consents: [
       {
         client: { name: name ?? 'Photo Printer', url: 'https://print.example/' },
@@ -88,6 +110,8 @@ export function accountPage(change: Partial<AccountPage> = {}, name?: string): A
     ],
     endOthersAction: '/account/sessions/end-others',
     signOutAction: '/account/sign-out',
+    accountUrl: '/account',
+    deviceUrl: '/device',
     password: { action: '/account/password' },
     ...change,
   };

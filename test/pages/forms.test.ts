@@ -57,7 +57,7 @@ test('without JavaScript consent is given, refused, and a device renamed', async
   t.deepEqual(own.posts, [
     { path: '/interaction/uid', fields: { csrf: 'csrf-token', decision: 'allow' } },
     { path: '/interaction/uid', fields: { csrf: 'csrf-token', decision: 'deny' } },
-    { path: '/account/sessions/3/rename', fields: { csrf: 'csrf-token', name: 'Hall' } },
+    { path: '/account/devices/3/rename', fields: { csrf: 'csrf-token', name: 'Hall' } },
   ]);
 });
 

@@ -12,11 +12,11 @@ import { brand, consentPage, nasty, samples } from './samples.ts';
 const worstBrand = { name: nasty, logoUrl: `https://cdn.example/${nasty}`, basePath: '/auth' };
 const tag = /<(\/?)([a-zA-Z0-9]+)((?:\s+[a-zA-Z-]+(?:="[^"<>]*")?)*)\s*\/?>/g;
 const knownTags =
-  'html head meta title link body header main section p span bdi strong small code div h1 h2 h3 ul li dl dt dd form input label button a img svg path rect details summary time blockquote'.split(
+  'html head meta title link body header main nav footer section p span bdi strong small code div h1 h2 h3 ul li dl dt dd form input label button a img svg path rect details summary time blockquote'.split(
     ' ',
   );
 const knownAttributes =
-  'lang charset name content media rel href class src alt width height referrerpolicy loading aria-hidden aria-labelledby aria-describedby aria-invalid role id method action type value for autocomplete autocapitalize autocorrect spellcheck maxlength required autofocus pattern title hidden readonly dir tabindex target datetime open viewBox focusable rx d x y'.split(
+  'lang charset name content media rel href class src alt width height referrerpolicy loading aria-hidden aria-label aria-labelledby aria-describedby aria-invalid role id method action type value for autocomplete autocapitalize autocorrect spellcheck maxlength required autofocus pattern title hidden readonly dir tabindex target datetime open viewBox focusable rx d x y'.split(
     ' ',
   );
 
@@ -130,9 +130,12 @@ test('the page says nothing about whether the user exists', (t) => {
 
 test('a reused session is told with what to do, and its list stands open', (t) => {
   const page = accountPage();
-  t.regex(renderAccount(brand, page), /<details class="past" open>[\s\S]*change your password/);
+  t.regex(
+    renderAccount(brand, page),
+    /<details class="past" open>\s*<summary>Recently[\s\S]*change your password/,
+  );
   const calm = { ...page, ended: page.ended.filter((one) => one.reason !== 'reuse_detected') };
-  t.regex(renderAccount(brand, calm), /<details class="past">/);
+  t.regex(renderAccount(brand, calm), /<details class="past">\s*<summary>Recently/);
 });
 
 const endedReasons: Record<EndedReason, true> = {

@@ -45,6 +45,12 @@ const worstForm = { action: `/x?${nasty}`, csrf: nasty, hidden: { [nasty]: nasty
 /** Name of the sample → the page. */
 export const samples: Record<string, (brand: Brand) => string> = {
   login: (b) => renderLogin(b, { form, client, cancel: form }),
+  login_unverified: (b) =>
+    renderLogin(b, {
+      form,
+      client: { name: 'Your Bank', redirectUri: 'https://evil.example/cb', isVerified: false },
+      cancel: form,
+    }),
   login_again: (b) => renderLogin(b, { form, isAgain: true, username: 'ada' }),
   login_wrong: (b) =>
     renderLogin(b, { form, client, cancel: form, username: 'ada', problem: { kind: 'wrong_credentials' } }),
@@ -72,7 +78,7 @@ export const samples: Record<string, (brand: Brand) => string> = {
   login_nasty: (b) =>
     renderLogin(b, {
       form: worstForm,
-      client: { name: nasty },
+      client: { name: nasty, redirectUri: `x-${nasty}://y`, isVerified: false },
       cancel: worstForm,
       username: nasty,
       problem: { kind: 'disabled', message: nasty },
@@ -173,18 +179,13 @@ export const samples: Record<string, (brand: Brand) => string> = {
       accountPage({
         flash: { code: 'others_ended', count: 2 },
         password: { action: '/account/password', problem: { kind: 'password_too_common' } },
-        profile: {
-          action: '/account/profile',
-          problem: { field: 'email', text: 'This e-mail address is taken.' },
-        },
       }),
     ),
   account_empty: (b) => {
     const { endOthersAction: _, ...page } = accountPage({
       user: { username: 'ada', email: null },
-      sessions: [],
+      devices: [],
       ended: [],
-      browserSessions: [],
       consents: [],
       password: null,
       flash: { code: 'not_found', isProblem: true },

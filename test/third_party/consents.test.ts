@@ -33,7 +33,7 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
   const more = { scope: 'openid profile email orders:read', resource: orders.identifier };
   const second = await ask(scene, more);
   const [fresh = '', known = ''] = textOf(second).split('You allowed this before');
-  t.regex(fresh, /New: it would also be able to.*(e-?mail).*orders:read/i);
+  t.regex(fresh, /New: this will also allow.*(e-?mail).*orders:read/i);
   t.notRegex(fresh, /\bname\b.*New/);
   t.regex(known, /name|profile/i);
   await ua.submit(second, '/consent', { decision: 'allow' });

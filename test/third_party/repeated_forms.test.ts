@@ -1,7 +1,7 @@
 // Double clicks: the same form sent twice in one browser, wherever a page of ours has one.
 import * as oidc from 'openid-client';
 import { password } from '../helpers/builders.ts';
-import { type TestServer, testOnServers } from '../helpers/server.ts';
+import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import {
   type Fields,
   formOf,
@@ -80,7 +80,7 @@ testOnServers(
   },
 );
 
-testOnServers('a minute later the page of an interaction has expired', async (t, server) => {
+testOnOwnServers('a minute later the page of an interaction has expired', {}, async (t, server) => {
   const scene = await setScene(server, { client: { first_party: true } });
   const login = await scene.ua.open((await begin(scene)).url.href);
   sentTo(await typePassword(scene.ua, login, scene.user));
