@@ -22,6 +22,8 @@ export interface Config {
   port: number;
   metrics: { host: string; port: number };
   databaseUrl: string;
+  /** The same database on a way that keeps a session, for locks, notices and migrations. */
+  databaseDirectUrl: string;
   databasePool: number;
   /** Base64url; the first mints, all verify. */
   secrets: string[];
@@ -91,6 +93,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     port: values.PORT,
     metrics: { host: values.METRICS_HOST, port: values.METRICS_PORT },
     databaseUrl: values.DATABASE_URL,
+    databaseDirectUrl: values.DATABASE_DIRECT_URL ?? values.DATABASE_URL,
     databasePool: values.DATABASE_POOL,
     secrets: values.KINDRED_SECRET ?? [keptSecret(values.DATABASE_URL)],
     resource: values.RESOURCE ?? `${issuer}/api`,

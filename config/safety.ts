@@ -143,6 +143,9 @@ function contradictions(values: Parsed): string[] {
   if (values.WORKERS !== 1 && values.DATABASE_URL.startsWith('sqlite:')) {
     problems.push('WORKERS: more than one needs Postgres; SQLite serves one process');
   }
+  if (values.DATABASE_DIRECT_URL && values.DATABASE_URL.startsWith('sqlite:')) {
+    problems.push('DATABASE_DIRECT_URL: is for Postgres, and DATABASE_URL names a SQLite file');
+  }
   if (values.MTLS_CERTIFICATE_HEADER && (values.TRUST_PROXY ?? 'off') === 'off') {
     problems.push('MTLS_CERTIFICATE_HEADER: anybody could send it; set TRUST_PROXY to the proxy that does');
   }

@@ -15,6 +15,7 @@ const flag = (fallback: boolean) =>
 const issuer = z
   .string()
   .refine(isIssuer, 'must be an http(s) URL without query, fragment or trailing slash');
+const postgresUrl = z.string().regex(/^postgres(ql)?:\/\/.+$/, 'must be postgres://…');
 const databaseUrl = z
   .string()
   .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'must be sqlite:<path> or postgres://…')
@@ -70,6 +71,11 @@ export const schema = z.object({
   METRICS_HOST: z.string().min(1).default('127.0.0.1').describe('address of the metrics'),
   METRICS_PORT: port(9464).describe('port of the metrics (`/metrics`, Prometheus); 0 turns them off'),
   DATABASE_URL: databaseUrl.describe('`sqlite:<path>` or `postgres://…`'),
+  DATABASE_DIRECT_URL: postgresUrl
+    .optional()
+    .describe(
+      'the same Postgres past PgBouncer, for migrations, jobs and notices; needed where `DATABASE_URL` leads through PgBouncer in transaction mode',
+    ),
   DATABASE_POOL: z.coerce
     .number()
     .int()

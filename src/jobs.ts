@@ -51,7 +51,7 @@ export const jobs: Job[] = [
 
 /** Runs a job under its lock; null when another node is at it. */
 export async function runJob(services: Services, job: Job, run: JobRun = {}): Promise<object | null> {
-  return await withJobLock(services.config.databaseUrl, job.name, async (lost) => {
+  return await withJobLock(services.config.databaseDirectUrl, job.name, async (lost) => {
     const signal = run.signal ? AbortSignal.any([run.signal, lost]) : lost;
     return await job.run(services, { ...run, signal });
   });

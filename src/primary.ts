@@ -3,12 +3,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type Config, withPort } from '../config/index.ts';
-import { migrate } from './core/migrate.ts';
 import { openServices, type Services } from './core/services.ts';
 import { seedDemo } from './demo_data.ts';
 import { PlainError } from './ending.ts';
 import { renderTogether } from './lib/metrics_together.ts';
 import { startOperations, warnOfSettings } from './operations.ts';
+import { makeDatabaseReady } from './ready_database.ts';
 import { keepWorkers, type Workers } from './workers.ts';
 
 export interface RunningPrimary {
@@ -23,7 +23,7 @@ export async function startPrimary(
   settings: Config,
   giveUp: (error: Error) => void,
 ): Promise<RunningPrimary> {
-  await migrate(settings.databaseUrl);
+  await makeDatabaseReady(settings);
   const config = withPort(settings, await findPort(settings));
   const services = await openServices(config);
   warnOfSettings(services);

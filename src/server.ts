@@ -4,7 +4,6 @@ import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Config, loadConfig, withPort } from '../config/index.ts';
 import { createApp, createEngine } from './app.ts';
-import { migrate } from './core/migrate.ts';
 import { openServices, type Services } from './core/services.ts';
 import { seedDemo } from './demo_data.ts';
 import { fail, obeySignals, plainly } from './ending.ts';
@@ -13,6 +12,7 @@ import { type ConnectionLimits, connectionLimits, createBoundedServer } from './
 import { createDrain, type Drain, type Patience } from './http/drain.ts';
 import { deliverLogoutNotices } from './oidc/logout_notices.ts';
 import { startOperations, warnOfSettings } from './operations.ts';
+import { makeDatabaseReady } from './ready_database.ts';
 
 /**
  * At the end, requests in flight get ten seconds. Idle connections close when nothing has come in for a while: in
@@ -35,7 +35,7 @@ export interface RunningServer {
  * of connections are for tests that cannot wait for these.
  */
 export async function startServer(settings: Config, limits = connectionLimits): Promise<RunningServer> {
-  await migrate(settings.databaseUrl);
+  await makeDatabaseReady(settings);
   const { server, answerWith } = createWaitingServer(limits);
   const drain = createDrain(server, patienceOf(settings));
   // The issuer names the port, so one that the system picks is taken first. Nobody can know it yet.

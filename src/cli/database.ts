@@ -4,6 +4,7 @@ import { type Config, loadConfig } from '../../config/index.ts';
 import type { Doer } from '../core/administration.ts';
 import { openDatabase } from '../core/db.ts';
 import { isMigrated, migrate } from '../core/migrate.ts';
+import { findPoolerProblem } from '../core/pooler.ts';
 import { type Answer, CommandError } from './output.ts';
 
 type Database = ReturnType<typeof openDatabase>;
@@ -13,8 +14,13 @@ export const byCommand: Doer = { actor: 'admin' };
 
 /** Runs the missing migrations. */
 export async function migrateDatabase(): Promise<Answer> {
-  const { databaseUrl } = loadConfig();
-  const migrations = await migrate(databaseUrl);
+  const config = loadConfig();
+  const { databaseUrl } = config;
+  const problem = await findPoolerProblem(config);
+  if (problem) throw new CommandError(problem);
+  const migrations = await migrate(config.databaseDirectUrl, (text, data) =>
+    console.error(`kindred: ${text}: ${JSON.stringify(data)}`),
+  );
   const text =
     migrations.length > 0
       ? `migrated ${describeDatabase(databaseUrl)}: ${migrations.join(', ')}`

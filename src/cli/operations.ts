@@ -16,10 +16,10 @@ import { startProgress } from './progress.ts';
 
 /** `sweep [--dry-run]`: counts first, so that there is a whole of which it can tell how far it is. */
 export async function sweep({ dryRun = false }: { dryRun?: boolean }): Promise<Answer> {
-  const counts = await withDatabase(async (db, { databaseUrl, auditRetention }) => {
+  const counts = await withDatabase(async (db, { databaseDirectUrl, auditRetention }) => {
     const expected = await sweepAll(db, { auditRetention, dryRun: true });
     if (dryRun) return expected;
-    return await withJobLock(databaseUrl, 'sweep', async (signal) => {
+    return await withJobLock(databaseDirectUrl, 'sweep', async (signal) => {
       const progress = startProgress(total(expected));
       const done: Partial<SweepCounts> = {};
       const tell = (table: string, n: number) => {

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import knexModule, { type Knex } from 'knex';
 import SqliteClient from 'knex/lib/dialects/sqlite3/index.js';
 import pg from 'pg';
+import { PostgresClient } from './postgres_client.ts';
 import { noteDatabaseError } from './unavailable.ts';
 
 /** Everything in `core/` takes this first: the database, or a transaction in it. */
@@ -42,6 +43,8 @@ class ImmediateSqliteClient extends SqliteClient {
 interface Options {
   /** Connections to Postgres. */
   pool?: number;
+  /** What Postgres calls the connections. */
+  name?: string;
   /** Milliseconds after which a connection to Postgres that owes an answer counts as dead; unset, it may take hours. */
   silence?: number;
 }
@@ -49,6 +52,7 @@ interface Options {
 /** Opens the database that `url` names (`sqlite:<path>` or `postgres://…`). */
 export function openDatabase(url: string, options: Options = {}): Knex {
   const db = knexModule(knexConfig(url, options));
+  if (isPostgres(db)) db.client.driver = { ...pg, Client: PostgresClient };
   db.on('query-error', noteDatabaseError);
   db.client.pool?.on('acquireFail', (_event: unknown, error: unknown) => noteDatabaseError(error));
   return db;
@@ -82,10 +86,13 @@ function sqliteConfig(filename: string): Knex.Config {
  */
 const patience = 5_000;
 
-function postgresConfig(connectionString: string, { pool: max = 10, silence }: Options): Knex.Config {
+function postgresConfig(
+  connectionString: string,
+  { pool: max = 10, name = 'kindred', silence }: Options,
+): Knex.Config {
   const connection = {
     connectionString,
-    application_name: 'kindred',
+    application_name: name,
     // Less than the wait for the pool, so that it ends with what is wrong.
     connectionTimeoutMillis: patience - 1_000,
     // A host that is gone without a word is noticed on idle connections too: Node probes every second from then on,

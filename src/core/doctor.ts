@@ -4,10 +4,11 @@ import type { Config } from '../../config/index.ts';
 import type { Keyring } from '../lib/crypto.ts';
 import { days } from '../lib/quantities.ts';
 import { readVersion } from './database_facts.ts';
-import { readClock } from './db.ts';
+import { isPostgres, readClock } from './db.ts';
 import { lookAtClients } from './doctor_clients.ts';
 import { type Finding, lookAtGrowth, lookAtSweep, lookAtUpkeep } from './doctor_storage.ts';
 import { compareMigrations } from './migrate.ts';
+import { findPoolerProblem } from './pooler.ts';
 import { isSealedUnderFirst, opens } from './reencrypt.ts';
 import { listSigningKeys } from './signing_keys.ts';
 
@@ -17,10 +18,13 @@ export type { Finding };
 export async function examine(db: Knex, config: Config, keyring: Keyring): Promise<Finding[]> {
   const database = await lookAtDatabase(db);
   if (database.state === 'wrong') return [database];
+  const pooler = await lookAtPooler(db, config);
+  if (pooler.some(({ state }) => state === 'wrong')) return [database, ...pooler];
   const migrations = await lookAtMigrations(db);
   if (migrations.state === 'wrong') return [database, await lookAtClock(db), migrations];
   return [
     database,
+    ...pooler,
     migrations,
     await lookAtClock(db),
     ...(await lookAtKeys(db, config, keyring)),
@@ -60,6 +64,16 @@ async function lookAtDatabase(db: Knex): Promise<Finding> {
       advice: 'check DATABASE_URL, that the server runs, and that it lets this machine and this user in',
     };
   }
+}
+
+// What the start of a server refuses.
+async function lookAtPooler(db: Knex, config: Config): Promise<Finding[]> {
+  if (!isPostgres(db)) return [];
+  const problem = await findPoolerProblem(config);
+  if (problem) return [{ check: 'pooler', state: 'wrong', text: problem }];
+  const isPast = config.databaseDirectUrl !== config.databaseUrl;
+  const text = isPast ? 'locks and notices go past it' : 'every connection keeps its session';
+  return [{ check: 'pooler', state: 'good', text }];
 }
 
 async function lookAtMigrations(db: Knex): Promise<Finding> {

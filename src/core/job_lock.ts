@@ -1,7 +1,7 @@
 // One node at a time: a lock that a job holds from its first statement to its last.
 import { createHash } from 'node:crypto';
-import pg from 'pg';
 import { openDatabase } from './db.ts';
+import { createPostgresClient } from './postgres_client.ts';
 
 // The first of the two numbers of a Postgres advisory lock, so that ours are told from those of others.
 const lockSpace = 71_625_344;
@@ -28,9 +28,7 @@ async function lockAdvisory<Result extends object>(
   work: Work<Result>,
 ): Promise<Result | null> {
   const lost = new AbortController();
-  const holder = new pg.Client({
-    connectionString: url,
-    application_name: `kindred ${name}`,
+  const holder = createPostgresClient(url, `kindred ${name}`, {
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
   });

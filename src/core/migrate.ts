@@ -1,19 +1,19 @@
 // Brings a database to the schema of this version, however many processes start at once.
 import { readdir } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Knex } from 'knex';
-import pg from 'pg';
 import { openDatabase } from './db.ts';
+import { migrationName, type Teller, withMigrationLock } from './migration_lock.ts';
 
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
 const migrations = { directory, loadExtensions: ['.ts'] };
-// Any number that nobody else on this Postgres takes as an advisory lock.
-const migrationLock = 7_162_534_418;
 
-/** Runs the missing migrations and returns their names. Safe to call from many processes at once, on both databases. */
-export async function migrate(url: string): Promise<string[]> {
-  return url.startsWith('sqlite:') ? await migrateSqlite(url) : await migratePostgres(url);
+/**
+ * Runs the missing migrations and returns their names. Safe to call from many processes at once, on both databases: one
+ * migrates, the others wait, and `tell` is told for whom.
+ */
+export async function migrate(url: string, tell: Teller = () => {}): Promise<string[]> {
+  return await withMigrationLock(url, tell, () => runMissing(url));
 }
 
 /**
@@ -42,41 +42,8 @@ async function pendingMigrations(db: Knex): Promise<[number, number]> {
   return [completed.length, pending.length];
 }
 
-// A connection of its own holds the lock for the whole run: on a pooled one it would be re-entrant.
-async function migratePostgres(url: string): Promise<string[]> {
-  const holder = new pg.Client({ connectionString: url, application_name: 'kindred migrate' });
-  await holder.connect();
-  try {
-    await takeLock(holder);
-    return await runMissing(url);
-  } finally {
-    await holder.end();
-  }
-}
-
-// Asked for again and again: a statement that waited for it would have a snapshot open, and an index that the migration
-// builds concurrently waits for all of those.
-async function takeLock(holder: pg.Client): Promise<void> {
-  for (;;) {
-    const { rows } = await holder.query('select pg_try_advisory_lock($1) as is_ours', [migrationLock]);
-    if (rows[0]?.is_ours) return;
-    await sleep(100);
-  }
-}
-
-// SQLite locks a file beside the database: the system releases such a lock when its process dies, however it dies.
-async function migrateSqlite(url: string): Promise<string[]> {
-  const lock = openDatabase(`${url}.lock`);
-  try {
-    await lock.raw('pragma busy_timeout = 120000');
-    return await lock.transaction(() => runMissing(url));
-  } finally {
-    await lock.destroy();
-  }
-}
-
 async function runMissing(url: string): Promise<string[]> {
-  const db = openDatabase(url, { pool: 2 });
+  const db = openDatabase(url, { pool: 2, name: migrationName });
   try {
     if (await isNewer(db)) return [];
     // Knex's own lock stays behind when a process dies in the middle; ours has just been taken, so nobody holds it.

@@ -1,8 +1,8 @@
 // Notices between nodes: "something of this topic has changed, look". On Postgres by LISTEN/NOTIFY; a look every few
 // seconds makes up for a connection that was away, and is all that SQLite has for its other processes.
-import pg from 'pg';
 import type { Log } from '../lib/log.ts';
 import { type Db, isPostgres } from './db.ts';
+import { createPostgresClient, type PostgresClient } from './postgres_client.ts';
 
 export type Topic = 'signing_keys';
 
@@ -43,25 +43,29 @@ export function openNotices(url: string, log: Log, interval = 5_000): Notices {
 }
 
 function listen(url: string, log: Log, heard: (topic: Topic) => void) {
-  let client: pg.Client | null = null;
+  let client: PostgresClient | null = null;
   let closed = false;
   const open = async () => {
     // Nothing is ever sent on it, so only the probes tell that the other end is gone.
-    const opening = new pg.Client({
-      connectionString: url,
-      application_name: 'kindred notices',
+    const opening = createPostgresClient(url, 'kindred notices', {
       connectionTimeoutMillis: 4_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 5_000,
     });
     opening.on('error', (err) => log.warn({ err }, 'the connection for notices was lost'));
     opening.on('end', () => {
-      client = null;
+      if (client === opening) client = null;
     });
     opening.on('notification', ({ payload }) => heard(payload as Topic));
     client = opening;
-    await opening.connect();
-    await opening.query(`listen ${channel}`);
+    try {
+      await opening.connect();
+      await opening.query(`listen ${channel}`);
+    } catch (error) {
+      // It may be open all the same, and the next try opens another.
+      await opening.end().catch(() => {});
+      throw error;
+    }
     if (closed) await opening.end();
   };
   const keepOpen = () => {

@@ -33,15 +33,20 @@ export interface Services {
 /** Milliseconds. No statement of ours takes as long: what is large is done in batches, what is slow has its own limit. */
 const silence = 30_000;
 
-/** Opens everything on a database that has been migrated; makes the first signing key when there is none. */
-export async function openServices(config: Config): Promise<Services> {
-  const log = createLog({
+/** Opens the log as the settings say. */
+export function openLog(config: Config): Log {
+  return createLog({
     level: config.logLevel,
     pretty: config.env === 'development' && process.stdout.isTTY,
     pid: config.workers > 1,
   });
+}
+
+/** Opens everything on a database that has been migrated; makes the first signing key when there is none. */
+export async function openServices(config: Config): Promise<Services> {
+  const log = openLog(config);
   const db = openDatabase(config.databaseUrl, { pool: config.databasePool, silence });
-  const notices = openNotices(config.databaseUrl, log);
+  const notices = openNotices(config.databaseDirectUrl, log);
   try {
     const clock = await openClock(db, log);
     dateEventsBy(db, clock.now);

@@ -38,6 +38,7 @@ test('nothing but a secret is needed', (t) => {
     port: 3000,
     metrics: { host: '127.0.0.1', port: 9464 },
     databaseUrl: 'sqlite:./data/kindred.sqlite',
+    databaseDirectUrl: 'sqlite:./data/kindred.sqlite',
     databasePool: 10,
     secrets: [secret],
     resource: 'http://127.0.0.1:3000/api',

@@ -1,0 +1,122 @@
+// One process at a time migrates a database, and one that has to wait says for what.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Knex } from 'knex';
+import { openDatabase } from './db.ts';
+import { createPostgresClient, type PostgresClient } from './postgres_client.ts';
+
+/** What the connections of a migration are called at Postgres. */
+export const migrationName = 'kindred migrate';
+
+/** Is told what a migration waits for. */
+export type Teller = (text: string, data: object) => void;
+
+// Any number that nobody else on this Postgres takes as an advisory lock.
+const migrationLock = 7_162_534_418;
+
+/** Milliseconds after which a wait is told, and between two times. */
+const untilTold = 1_000;
+const untilToldAgain = 30_000;
+
+/** Milliseconds after which the wait for another process on SQLite ends in an error. */
+const longestWait = 120_000;
+
+/** Runs `work` under the lock of the database at `url`. */
+export async function withMigrationLock<Result>(
+  url: string,
+  tell: Teller,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  return url.startsWith('sqlite:') ? await lockFile(url, tell, work) : await lockAdvisory(url, tell, work);
+}
+
+// A connection of its own holds the lock for the whole run: on a pooled one it would be re-entrant.
+async function lockAdvisory<Result>(url: string, tell: Teller, work: () => Promise<Result>): Promise<Result> {
+  const holder = createPostgresClient(url, migrationName);
+  await holder.connect();
+  try {
+    const waiting = startTelling(async () => {
+      tell('waiting for another process that migrates the database', {
+        held_by: await findLockHolders(holder),
+      });
+    });
+    await takeLock(holder).finally(waiting.stop);
+    const blocked = startTelling(async () => {
+      const held_by = await findBlockers(holder);
+      if (held_by.length > 0) tell('the migration waits for a lock in the database', { held_by });
+    });
+    return await work().finally(blocked.stop);
+  } finally {
+    await holder.end();
+  }
+}
+
+// Asked for again and again: a statement that waited for it would have a snapshot open, and an index that the migration
+// builds concurrently waits for all of those.
+async function takeLock(holder: PostgresClient): Promise<void> {
+  for (;;) {
+    const { rows } = await holder.query('select pg_try_advisory_lock($1) as is_ours', [migrationLock]);
+    if (rows[0]?.is_ours) return;
+    await sleep(100);
+  }
+}
+
+const whoTheyAre =
+  'a.pid, a.application_name, host(a.client_addr) as address, a.state, a.query_start as since';
+
+async function findLockHolders(client: PostgresClient): Promise<object[]> {
+  const { rows } = await client.query(
+    `select ${whoTheyAre} from pg_locks l join pg_stat_activity a using (pid)
+      where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
+        and (l.classid::bigint << 32) + l.objid::bigint = $1`,
+    [migrationLock],
+  );
+  return rows;
+}
+
+// What keeps the statements of a migration: often a transaction that somebody left open, or a backup.
+async function findBlockers(client: PostgresClient): Promise<object[]> {
+  const { rows } = await client.query(
+    `select distinct ${whoTheyAre} from pg_stat_activity w
+      cross join unnest(pg_blocking_pids(w.pid)) as blocking(pid) join pg_stat_activity a on a.pid = blocking.pid
+      where w.application_name = $1 and w.datname = current_database()`,
+    [migrationName],
+  );
+  return rows;
+}
+
+// SQLite locks a file beside the database: the system releases such a lock when its process dies, however it dies. The
+// one connection of the pool holds it until it is closed.
+async function lockFile<Result>(url: string, tell: Teller, work: () => Promise<Result>): Promise<Result> {
+  const lock = openDatabase(`${url}.lock`);
+  const file = `${url.slice('sqlite:'.length)}.lock`;
+  const waiting = startTelling(async () => {
+    tell('waiting for another process that migrates the database', { file });
+  });
+  try {
+    await lock.raw(`pragma busy_timeout = ${longestWait}`);
+    await begin(lock, file).finally(waiting.stop);
+    return await work();
+  } finally {
+    await lock.destroy();
+  }
+}
+
+async function begin(lock: Knex, file: string): Promise<void> {
+  try {
+    await lock.raw('begin immediate');
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
+    const message = `another process has held ${file} for ${longestWait / 1000} seconds`;
+    throw new Error(message, { cause: error });
+  }
+}
+
+/** Calls `look` after a second and then every half minute, until stopped; what it cannot find out it leaves. */
+function startTelling(look: () => Promise<void>): { stop: () => void } {
+  const quietly = () => void look().catch(() => {});
+  let timer = setTimeout(() => {
+    quietly();
+    timer = setInterval(quietly, untilToldAgain);
+  }, untilTold);
+  return { stop: () => clearTimeout(timer) };
+}

@@ -1,0 +1,63 @@
+// Whether a pooler stands between us and Postgres that lends connections for one transaction each (PgBouncer in transaction
+// mode). On such a way a lock, a LISTEN or a prepared statement may be on another connection the next time.
+import type { PostgresClient } from './postgres_client.ts';
+import { createPostgresClient } from './postgres_client.ts';
+
+/**
+ * `session`: a connection stays the same, be it direct or by a pooler. `transaction`: it may change, but prepared statements
+ * are found (PgBouncer from 1.21 on, with `max_prepared_statements`). `unprepared`: it may change, and they are not.
+ */
+export type Way = 'session' | 'transaction' | 'unprepared';
+
+const statement = { name: 'kindred_way', text: 'select pg_backend_pid() as pid' };
+
+// Prepared on this connection already; not prepared here: by and for whom it was lent to before.
+const lost = new Set(['42P05', '26000']);
+
+/** Finds out by running one prepared statement on two connections, in an order in which no pooler keeps them apart. */
+export async function findWay(url: string): Promise<Way> {
+  if (url.startsWith('sqlite:')) return 'session';
+  const options = { connectionTimeoutMillis: 10_000 };
+  const [first, second] = [1, 2].map(() => createPostgresClient(url, 'kindred start', options)) as [
+    PostgresClient,
+    PostgresClient,
+  ];
+  const pids = new Map<PostgresClient, Set<number>>([
+    [first, new Set()],
+    [second, new Set()],
+  ]);
+  try {
+    await Promise.all([first.connect(), second.connect()]);
+    for (const one of [first, second, first, first, second, second, first]) {
+      const { rows } = await one.query(statement);
+      pids.get(one)?.add(rows[0].pid);
+    }
+  } catch (error) {
+    if (lost.has((error as { code?: string }).code ?? '')) return 'unprepared';
+    throw error;
+  } finally {
+    await Promise.all([first.end(), second.end()]).catch(() => {});
+  }
+  const [ofFirst, ofSecond] = [...pids.values()] as [Set<number>, Set<number>];
+  const areStable = ofFirst.size === 1 && ofSecond.size === 1;
+  return areStable && new Set([...ofFirst, ...ofSecond]).size === 2 ? 'session' : 'transaction';
+}
+
+/** What is wrong with the ways to the database: one sentence that begins with the setting, or null. */
+export async function findPoolerProblem(urls: {
+  databaseUrl: string;
+  databaseDirectUrl: string;
+}): Promise<string | null> {
+  const way = await findWay(urls.databaseUrl);
+  if (way === 'unprepared') {
+    return 'DATABASE_URL: leads through a pooler in transaction mode that loses prepared statements; PgBouncer must be 1.21 or newer with max_prepared_statements = 100 or more, or have pool_mode = session';
+  }
+  const isGiven = urls.databaseDirectUrl !== urls.databaseUrl;
+  if (way === 'transaction' && !isGiven) {
+    return 'DATABASE_DIRECT_URL: is needed, since DATABASE_URL leads through a pooler in transaction mode, which keeps no locks and no LISTEN; it names the same database past the pooler';
+  }
+  if (isGiven && (await findWay(urls.databaseDirectUrl)) !== 'session') {
+    return 'DATABASE_DIRECT_URL: leads through a pooler in transaction mode, which keeps no locks and no LISTEN; it must name the same database past the pooler';
+  }
+  return null;
+}

@@ -1,0 +1,13 @@
+// Before a server opens anything: is the way to the database one that it can work with, and is the schema that of this version.
+import { type Config, ConfigError } from '../config/index.ts';
+import { migrate } from './core/migrate.ts';
+import { findPoolerProblem } from './core/pooler.ts';
+import { openLog } from './core/services.ts';
+
+/** Refuses a way that would lose locks or statements, then migrates; a wait for other processes is logged. */
+export async function makeDatabaseReady(config: Config): Promise<void> {
+  const problem = await findPoolerProblem(config);
+  if (problem) throw new ConfigError([problem]);
+  const log = openLog(config);
+  await migrate(config.databaseDirectUrl, (text, data) => log.warn(data, text));
+}

@@ -1,0 +1,86 @@
+// A real PgBouncer before a database, where the machine has one: on a free port of the loopback, gone with its test.
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { findProgram, testNeeding } from './needs.ts';
+import { freePort } from './process.ts';
+import { until } from './until.ts';
+
+const pgbouncer = findProgram('pgbouncer');
+
+/** A test that needs PgBouncer. */
+export const testWithPgBouncer = testNeeding(pgbouncer, 'there is no pgbouncer');
+
+// From 1.21 on it finds prepared statements in transaction mode.
+const [, major = '0', minor = '0'] =
+  /(\d+)\.(\d+)/.exec(pgbouncer ? execFileSync(pgbouncer, ['--version'], { encoding: 'utf8' }) : '') ?? [];
+const keepsStatements = Number(major) > 1 || Number(minor) >= 21;
+
+/** A test that needs one of 1.21 or newer. */
+export const testWithNewPgBouncer = testNeeding(keepsStatements, 'there is no pgbouncer of 1.21 or newer');
+
+/** Settings with which any version loses prepared statements in transaction mode. */
+export const losesStatements: Record<string, string> = keepsStatements
+  ? { max_prepared_statements: '0' }
+  : {};
+
+// `cat` ends when our end of the pipe does, however this process ends.
+const guard = '"$@" > /dev/null 2>&1 & cat > /dev/null; kill $!; wait $!';
+
+/** Starts one before the database at `url`, and gives the URL of the same database by way of it. */
+export async function startPgBouncer(
+  t: ExecutionContext,
+  url: string,
+  settings: { pool_mode: 'session' | 'transaction'; [name: string]: string },
+): Promise<string> {
+  if (!pgbouncer) throw new Error('there is no pgbouncer');
+  const { hostname, port: behind, username, password, pathname } = new URL(url);
+  const directory = await mkdtemp(join(tmpdir(), 'kindred-pgbouncer-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  // Root starts it as a user of its own, which must be able to read this.
+  await chmod(directory, 0o755);
+  const port = await freePort();
+  const users = join(directory, 'users');
+  await writeFile(users, `"${username}" "${password}"\n`);
+  const all = {
+    listen_addr: '127.0.0.1',
+    listen_port: String(port),
+    unix_socket_dir: '',
+    auth_type: 'plain',
+    auth_file: users,
+    default_pool_size: '50',
+    ...settings,
+  };
+  const file = join(directory, 'pgbouncer.ini');
+  const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}`);
+  const database = `* = host=${hostname} port=${behind}`;
+  await writeFile(file, `[databases]\n${database}\n[pgbouncer]\n${lines.join('\n')}\n`);
+  const asUser = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
+  const keeper = spawn('sh', ['-c', guard, 'sh', pgbouncer, ...asUser, file], {
+    cwd: tmpdir(),
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  t.teardown(async () => {
+    if (keeper.exitCode !== null) return;
+    keeper.stdin.end();
+    await once(keeper, 'exit');
+  });
+  await until(() => keeper.exitCode !== null || isListening(port), 'PgBouncer listens');
+  return Object.assign(new URL(url), { port: String(port), pathname }).href;
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
