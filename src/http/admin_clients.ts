@@ -9,14 +9,16 @@ import { packCursor, readCursor } from './cursor.ts';
 import { id, moment, paging, route } from './routes.ts';
 
 // RFC 7591 names beside ours; which of them are there depends on the client.
-const client = z.looseObject({
-  client_id: z.string(),
-  first_party: z.boolean(),
-  blocked: z.literal(true).optional(),
-  rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']),
-  refresh_token_retry_window: z.number().int(),
-  client_secrets: z.array(z.object({ id: z.uuid(), created: z.string(), expires: z.string().nullable() })),
-});
+const client = z
+  .looseObject({
+    client_id: z.string(),
+    first_party: z.boolean(),
+    blocked: z.literal(true).optional(),
+    rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']),
+    refresh_token_retry_window: z.number().int(),
+    client_secrets: z.array(z.object({ id: z.uuid(), created: z.string(), expires: z.string().nullable() })),
+  })
+  .meta({ id: 'Client' });
 const clientId = { client_id: z.string().min(1).max(clientIdLength) };
 const shared = { auth: 'admin', params: clientId } as const;
 const seconds = z.number().int().min(0).max(31_536_000);
@@ -28,7 +30,9 @@ export const adminClientRoutes = [
     auth: 'admin',
     summary: 'List clients',
     query: paging,
-    response: z.object({ clients: z.array(client), next_cursor: z.string().nullable() }),
+    response: z
+      .object({ clients: z.array(client), next_cursor: z.string().nullable() })
+      .meta({ id: 'ClientList' }),
     handler: async ({ services, query: { limit, cursor } }) => {
       const found = await listClients(services.db, limit + 1, readCursor(cursor, z.string()));
       const page = found.slice(0, limit);
@@ -44,8 +48,8 @@ export const adminClientRoutes = [
     auth: 'admin',
     summary: 'Register a client; its secret is shown here and never again',
     status: 201,
-    body: newClient,
-    response: client.extend({ client_secret: z.string().optional() }),
+    body: newClient.meta({ id: 'NewClient' }),
+    response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
     errors: ['client_exists', 'invalid_client_metadata'],
     handler: async ({ registry, body, by, origin }) => {
       const noted = notesCreation({ ...by, origin });
@@ -68,7 +72,7 @@ export const adminClientRoutes = [
     method: 'patch',
     path: '/admin/clients/:client_id',
     summary: 'Change a client: what is absent stays, what is null goes back to its default',
-    body: clientChange,
+    body: clientChange.meta({ id: 'ClientChange' }),
     response: client,
     errors: ['client_not_found', 'invalid_client_metadata'],
     handler: async ({ registry, params, body, by, origin }) => {
@@ -93,13 +97,17 @@ export const adminClientRoutes = [
     path: '/admin/clients/:client_id/secrets',
     summary: 'Add a second secret beside the live one; it is shown here and never again',
     status: 201,
-    body: z.strictObject({
-      expires_in: seconds.optional().describe('seconds after which the new secret ends; never when absent'),
-      previous_expires_in: seconds
-        .optional()
-        .describe('seconds after which the one before ends; never when absent'),
-    }),
-    response: z.object({ id: z.uuid(), client_secret: z.string(), expires_at: moment.nullable() }),
+    body: z
+      .strictObject({
+        expires_in: seconds.optional().describe('seconds after which the new secret ends; never when absent'),
+        previous_expires_in: seconds
+          .optional()
+          .describe('seconds after which the one before ends; never when absent'),
+      })
+      .meta({ id: 'NewClientSecret' }),
+    response: z
+      .object({ id: z.uuid(), client_secret: z.string(), expires_at: moment.nullable() })
+      .meta({ id: 'ClientSecret' }),
     errors: ['client_not_found', 'too_many_secrets'],
     handler: async ({ services: { db, clock }, params, body, by, origin }) => {
       const expires = after(clock, body.expires_in);

@@ -38,7 +38,9 @@ export const adminEventRoutes = [
       from: z.iso.datetime().optional().describe('at or after this time'),
       to: z.iso.datetime().optional().describe('before this time'),
     },
-    response: z.object({ events: z.array(event), next_cursor: z.string().nullable() }),
+    response: z
+      .object({ events: z.array(event), next_cursor: z.string().nullable() })
+      .meta({ id: 'EventList' }),
     handler: async ({ services, query: { limit, cursor, from, to, ...equal } }) => {
       await services.audit.flush();
       const found = await listEvents(services.db, {

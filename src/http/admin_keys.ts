@@ -23,7 +23,7 @@ export const adminKeyRoutes = [
     path: '/admin/keys',
     auth: 'admin',
     summary: 'List signing keys, the current one first',
-    response: z.object({ keys: z.array(key) }),
+    response: z.object({ keys: z.array(key) }).meta({ id: 'SigningKeyList' }),
     handler: async ({ services }) => ({ keys: await listSigningKeys(services.db) }),
   }),
   route({
@@ -31,13 +31,19 @@ export const adminKeyRoutes = [
     path: '/admin/keys/rotate',
     auth: 'admin',
     summary: 'Let the upcoming key sign; the current one stays published until its last token has expired',
-    body: z.strictObject({
-      force: z
-        .boolean()
-        .optional()
-        .describe('rotate although verifiers may not have seen the upcoming key yet; for a key that leaked'),
-    }),
-    response: z.object({ kid: z.string() }),
+    body: z
+      .strictObject({
+        force: z
+          .boolean()
+          .optional()
+          .describe(
+            'rotate although verifiers may not have seen the upcoming key yet; for a key that leaked',
+          ),
+      })
+      .meta({ id: 'KeyRotation' }),
+    response: z
+      .object({ kid: z.string().describe('the key that signs now') })
+      .meta({ id: 'KeyRotationResult' }),
     errors: ['key_too_young'],
     handler: async ({ services, body: { force = false }, by, origin }) => {
       const done = await rotateKeys(services, { ...by, origin }, { force });

