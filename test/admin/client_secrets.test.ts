@@ -1,5 +1,4 @@
 // Client secrets through the admin API: shown once, two at a time, each with its own end.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../src/lib/ids.ts';
 import { type Admin, enterAsAdmin, post, read, trailOf } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
@@ -7,6 +6,7 @@ import { type Answer, assertRefused, type Json } from '../helpers/client.ts';
 import { api, token } from '../helpers/oauth.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { dumpText } from '../helpers/tables.ts';
+import { untilTime } from '../helpers/until.ts';
 
 const notFound = { status: 404, error: 'not_found' };
 const tooMany = { status: 409, error: 'too_many_secrets' };
@@ -116,7 +116,7 @@ testOnServers('each secret has its own end, and at it is refused', async (t, ser
     t.true(from >= asked && from <= answered, `${seconds} seconds from the moment of the change`);
   }
   t.true(await isGood(server, id, second.client_secret));
-  await sleep(Date.parse(String(older?.expires)) - Date.now() + 5);
+  await untilTime(Date.parse(String(older?.expires)) + 5);
   t.false(await isGood(server, id, secret));
   t.true(await isGood(server, id, second.client_secret));
   assertRefused(

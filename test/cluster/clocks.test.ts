@@ -24,7 +24,7 @@ import { makeConfidentialClient, makeResourceServer } from '../helpers/resources
 import { furnish, type Running, serveElsewhere, type TestServer } from '../helpers/server.ts';
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
 import { openSwitch, type Switch } from '../helpers/switch.ts';
-import { until } from '../helpers/until.ts';
+import { until, untilTime } from '../helpers/until.ts';
 import {
   begin,
   getCode,
@@ -85,7 +85,7 @@ const seconds = () => Date.now() / 1000;
 
 /** Waits until `exp` is over, by the right clock. */
 async function outlive(exp: number): Promise<void> {
-  await sleep(Math.max(0, exp * 1000 - Date.now()) + 1_100);
+  await untilTime(exp * 1000 + 1_100);
 }
 
 /** Asserts that times are right to a second or two, for a token that was asked for at `asked`. */

@@ -15,7 +15,7 @@ import {
 } from '../helpers/oauth.ts';
 import { startServerProcess, startTestServer, type TestServer } from '../helpers/server.ts';
 import { type Store, type StoreName, testOnStores } from '../helpers/stores.ts';
-import { until } from '../helpers/until.ts';
+import { until, untilTime } from '../helpers/until.ts';
 
 /** How long after a rotation another node may go on with what it knew, seconds: it is told, or it looks. */
 const following: Record<StoreName, number> = { postgres: 2, sqlite: 6 };
@@ -109,7 +109,7 @@ async function rotateWhenReady(nodes: Nodes, admin: Admin, lead: number): Promis
   await sleep(cooldown);
   const keys = (await read(first, admin, '/keys')).keys as { status: string; created_at: string }[];
   const upcoming = keys.find((key) => key.status === 'upcoming');
-  await sleep(Math.max(0, Date.parse(String(upcoming?.created_at)) + lead * 1000 - Date.now() + 50));
+  await untilTime(Date.parse(String(upcoming?.created_at)) + lead * 1000 + 50);
   granted(await post(first, admin, '/keys/rotate'));
 }
 

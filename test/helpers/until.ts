@@ -40,6 +40,11 @@ export async function untilItFails(probe: () => Promise<unknown>, what?: string)
   return await until(failure, what ?? `it fails: ${probe}`);
 }
 
+/** Waits until the clock shows a moment (milliseconds, as `Date.now()`): for what ends at a time and by nothing else. */
+export async function untilTime(moment: number): Promise<void> {
+  while (Date.now() < moment) await sleep(moment - Date.now());
+}
+
 /** Gives the test its time from now on, to be called once it has its place; `times` as long for one that needs it. */
 export function giveTime(t: ExecutionContext, times = 1): void {
   t.timeout(patience * times);

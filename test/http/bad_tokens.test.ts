@@ -1,6 +1,5 @@
 // Tokens that are not what they claim to be: one bit off, unsigned, signed by somebody else, expired, in the wrong place.
 import { createPublicKey } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { exportJWK, importJWK, type JWK, SignJWT } from 'jose';
 import { mintRefreshToken } from '../../src/core/refresh_token.ts';
@@ -15,6 +14,7 @@ import { api, introspect, readJwt, refresh, revoke, signIn, tokensOf } from '../
 import { makeResourceServer } from '../helpers/resources.ts';
 import { startTestServer, type TestServer, testOnServers } from '../helpers/server.ts';
 import { makeStore, type StoreName } from '../helpers/stores.ts';
+import { untilTime } from '../helpers/until.ts';
 
 const invalidToken = { status: 401, error: 'invalid_token' };
 const invalidGrant = { status: 400, error: 'invalid_grant' };
@@ -127,7 +127,7 @@ testOnServers('a JWT that we have not signed is worthless, whatever it says', as
 testOnServers('an expired access token is worthless', async (t, server) => {
   const client = await makeClient(server.db, { access_token_ttl: 1 });
   const { tokens } = await signIn(server, { client, form: { scope: 'openid account' } });
-  await sleep(Number(readJwt(tokens.access_token).claims.exp) * 1000 - Date.now() + 5);
+  await untilTime(Number(readJwt(tokens.access_token).claims.exp) * 1000 + 5);
   await assertWorthless(t, server, tokens.access_token, 'expired');
   tokensOf(await refresh(server, client, tokens.refresh_token));
 });
