@@ -26,6 +26,9 @@ export const longestBelief = 3_600;
 
 const shortestBelief = 60;
 
+/** Bytes of a document, the engine's own limit. */
+const maxDocument = 5 * 1024;
+
 /** Bytes of a set of keys; some thirty large ones. */
 const maxKeys = 64 * 1024;
 
@@ -81,7 +84,9 @@ export function createOutgoing(services: Services): Outgoing {
   return {
     async fetch(url, options) {
       if ((options.method ?? 'GET') !== 'GET') return await ask(new URL(url), options, isGuarded);
-      return documents.get(url) ? await fetchOrFail(url, options) : await fetchKeys(url, options);
+      return documents.get(url)
+        ? await withoutEmptyMembers(await fetchOrFail(url, options))
+        : await fetchKeys(url, options);
     },
     // Our own pages ask outside of any request of the engine's, about clients that one has just named.
     async allowDocument(ctx, client_id) {
@@ -125,6 +130,27 @@ async function readAtMost({ body }: Response, limit: number): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
+}
+
+// Members that are null or empty count as absent (suitable_metadata.ts); the engine would judge them first.
+async function withoutEmptyMembers(response: Response): Promise<Response> {
+  const text = await readAtMost(response, maxDocument);
+  const headers = ['cache-control', 'expires'].map((name) => [name, response.headers.get(name) ?? '']);
+  return new Response(withoutEmpty(text), {
+    headers: headers.filter(([, value]) => value) as [string, string][],
+  });
+}
+
+function withoutEmpty(text: string): string {
+  try {
+    const said: unknown = JSON.parse(text);
+    if (typeof said !== 'object' || said === null || Array.isArray(said)) return text;
+    return JSON.stringify(
+      Object.fromEntries(Object.entries(said).filter(([, value]) => value !== null && value !== '')),
+    );
+  } catch {
+    return text;
+  }
 }
 
 // Node's own client and not `fetch`, because it takes a `lookup`: the address is judged before anything is sent to it.

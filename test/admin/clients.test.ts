@@ -1,8 +1,9 @@
 // Clients through the admin API: register, read, change, remove, and what is refused before it is stored.
+import { saveRegisteredClient } from '../../src/core/registered_clients.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { type Admin, clientToken, enterAsAdmin, post, read, readPages, trailOf } from '../helpers/admin.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
-import { type Answer, assertRefused, granted, type Json } from '../helpers/client.ts';
+import { type Answer, assertRefused, granted, type Json, send } from '../helpers/client.ts';
 import {
   api,
   type ClientAuth,
@@ -240,4 +241,62 @@ testOnServers('what a client may no longer do it cannot from that moment on', as
   assertRefused(t, refused, { status: 400, error: 'unauthorized_client' });
   granted(await change(server, admin, client.client_id, { first_party: false }));
   assertRefused(t, await login(server, user, client), { status: 400, error: 'unauthorized_client' });
+});
+
+testOnServers('ids as long as those of documents hide no client', async (t, server) => {
+  const admin = await enterAsAdmin(server);
+  const [a, b] = ['a', 'b'].map((path) => `https://zz.example/${path}${'x'.repeat(2048 - 20)}`) as [
+    string,
+    string,
+  ];
+  t.is(a.length, 2048);
+  const said = { redirect_uris: ['https://zz.example/cb'], token_endpoint_auth_method: 'none' };
+  for (const id of [a, b]) await saveRegisteredClient(server.db, id, said, 'document');
+  const { items } = await readPages(server, admin, '/clients?limit=1', 'clients');
+  t.deepEqual(
+    items.map(({ client_id }) => client_id).filter((id) => id === a || id === b),
+    [a, b],
+  );
+  t.is((await read(server, admin, `/clients/${encodeURIComponent(a)}`)).client_id, a);
+  const blocked = await change(server, admin, a, { blocked: true });
+  t.deepEqual([blocked.status, blocked.body.blocked], [200, true]);
+  const events = await read(server, admin, `/events?client_id=${encodeURIComponent(a)}`);
+  t.deepEqual((events.events as Json[]).map(({ type }) => type).toSorted(), [
+    'client_registered',
+    'client_updated',
+  ]);
+  const free = await change(server, admin, a, { blocked: false });
+  t.deepEqual([free.status, free.body.blocked], [200, undefined]);
+  for (const id of [a, b])
+    t.is((await api(server, `DELETE /admin/clients/${encodeURIComponent(id)}`, admin.token)).status, 204);
+  t.is((await api(server, `DELETE /consents/${encodeURIComponent(b)}`, admin.token)).body.error, 'not_found');
+});
+
+testOnServers('an app on a device needs not say so, and takes its answers at any port', async (t, server) => {
+  const admin = await enterAsAdmin(server);
+  const app = { token_endpoint_auth_method: 'none', first_party: true };
+  const made = await post(server, admin, '/clients', {
+    ...app,
+    redirect_uris: ['com.example.app:/cb', 'http://127.0.0.1:19876/cb'],
+  });
+  t.is(made.status, 201, made.text);
+  const ask = async (redirect_uri: string) => {
+    const query = {
+      client_id: String(made.body.client_id),
+      redirect_uri,
+      response_type: 'code',
+      scope: 'openid',
+    };
+    const pkce = { code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' };
+    return (await send(`${server.url}/authorize?${new URLSearchParams({ ...query, ...pkce })}`)).status;
+  };
+  for (const uri of ['com.example.app:/cb', 'http://127.0.0.1:19876/cb', 'http://127.0.0.1:40000/cb'])
+    t.is(await ask(uri), 303, uri);
+  for (const uri of ['http://127.0.0.1:40000/other', 'http://localhost:19876/cb'])
+    t.is(await ask(uri), 400, uri);
+  const web = { ...app, application_type: 'web', redirect_uris: ['com.example.app:/cb'] };
+  assertRefused(t, await post(server, admin, '/clients', web), {
+    status: 400,
+    error: 'invalid_client_metadata',
+  });
 });

@@ -1,59 +1,14 @@
 // Clients whose id is the URL of their metadata (client ID metadata documents), served over real TLS.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import * as oidc from 'openid-client';
+import { updateClient } from '../../src/core/clients.ts';
+import { createResourceServer } from '../../src/core/resource_servers.ts';
 import { makeUser } from '../helpers/builders.ts';
-import { startServerProcess, type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
-import { makeStore, storeNames } from '../helpers/stores.ts';
+import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
+import { storeNames } from '../helpers/stores.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
-import { begin, callback, discover, logIn, sentTo, typePassword } from './code_flow.ts';
-
-// Of nobody but these tests: for localhost, signed by itself.
-const key = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg6j3RfOIc0LQDLRij
-jvsQc4FMR0+4LjlfYNsV5zLieOGhRANCAARc1rvOTik4VDVgUMN2EZe3a2EbHbaD
-+ev3cPFkJgW6uqt3epDlOf+S4CV8a522wkETOo1DKWAMPZ1W8FyjtK9X
------END PRIVATE KEY-----
-`;
-const cert = `-----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUIXd3+zKEyzwIx7gYHUnMvKqpWjkwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTEwMTM0MFoYDzIxMjYxMDI4
-MTAxMzQwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARc1rvOTik4VDVgUMN2EZe3a2EbHbaD+ev3cPFkJgW6uqt3epDlOf+S
-4CV8a522wkETOo1DKWAMPZ1W8FyjtK9Xo28wbTAdBgNVHQ4EFgQULYWcYHkYsRlK
-jrM+bZQfzjmUPDIwHwYDVR0jBBgwFoAULYWcYHkYsRlKjrM+bZQfzjmUPDIwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSAAwRQIgGH0SqKlYaDSEvPXvsB5GeGuMticQEPbbk1ZG8Z5lrssCIQDK
-w3gYWfPdkA6SpsJZn9qPXuAFSp1JNyoSDbDwc8CuAg==
------END CERTIFICATE-----
-`;
-
-/** Serves the document at `/client` (and says what else was asked), with its own URL as `client_id`. */
-async function serveDocument(t: ExecutionContext, more: object = {}) {
-  const asked: string[] = [];
-  const server = createServer({ key, cert }, (request, response) => {
-    asked.push(request.url ?? '');
-    if (request.url === '/moved') return response.writeHead(302, { location: '/client' }).end();
-    const document = {
-      client_id,
-      client_name: 'Document client',
-      redirect_uris: [callback],
-      token_endpoint_auth_method: 'none',
-      grant_types: ['authorization_code', 'refresh_token'],
-      ...more,
-    };
-    return response.setHeader('content-type', 'application/json').end(JSON.stringify(document));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  const origin = `https://localhost:${(server.address() as AddressInfo).port}`;
-  const client_id = `${origin}/client`;
-  return { origin, client_id, asked };
-}
+import { begin, discover, logIn, passPages, sentTo, typePassword } from './code_flow.ts';
+import { serveDocument, startWithDocuments } from './document_host.ts';
 
 async function enter(server: TestServer, client_id: string) {
   const config = await discover(server, client_id, oidc.None());
@@ -62,16 +17,7 @@ async function enter(server: TestServer, client_id: string) {
 
 for (const name of storeNames) {
   test(`a client that is a document signs users in, and never becomes one of ours (${name})`, async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'kindred-tls-'));
-    t.teardown(() => rm(folder, { recursive: true }));
-    await writeFile(join(folder, 'ca.pem'), cert);
-    const store = await makeStore(name);
-    t.teardown(store.drop);
-    const server = await startServerProcess(t, store, {
-      CLIENT_ID_METADATA_DOCUMENTS: 'true',
-      FETCH_PRIVATE_ADDRESSES: 'true',
-      NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
-    });
+    const server = await startWithDocuments(t, name);
     const honest = await serveDocument(t);
     const scene = await enter(server, honest.client_id);
     const { url } = await begin(scene);
@@ -113,6 +59,74 @@ for (const name of storeNames) {
       const refused = await scene.ua.send(url.href);
       t.deepEqual([refused.status, refused.location], [400, null], id);
     }
+  });
+}
+
+for (const name of storeNames) {
+  test(`a document may say no more than it must, and be asked from any port of loopback (${name})`, async (t) => {
+    const server = await startWithDocuments(t, name);
+    await createResourceServer(server.db, {
+      identifier: 'https://mcp.example/',
+      scope: 'mcp:read mcp:write',
+    });
+    const unsaid = { grant_types: undefined, token_endpoint_auth_method: undefined };
+    const redirect_uris = ['http://localhost/callback', 'http://127.0.0.1/callback'];
+    const app = await serveDocument(t, { ...unsaid, redirect_uris });
+    const scene = await enter(server, app.client_id);
+    const started = await begin(scene, { redirect_uri: 'http://localhost:54545/callback' });
+    const back = await passPages(scene, await scene.ua.open(started.url.href));
+    t.is(back.origin, 'http://localhost:54545');
+    t.truthy((await oidc.authorizationCodeGrant(scene.config, back, started.checks)).access_token);
+    const [row] = await server.db('clients').where({ client_id: app.client_id });
+    t.deepEqual(
+      [
+        row.metadata.application_type,
+        row.metadata.token_endpoint_auth_method,
+        row.metadata.id_token_signed_response_alg,
+      ],
+      ['native', 'none', undefined],
+    );
+
+    const odd = await serveDocument(t, {
+      scope: 'mcp:read unheard',
+      grant_types: ['authorization_code', 'urn:example:other'],
+      id_token_signed_response_alg: 'PS256',
+      logo_uri: null,
+      contacts: [],
+    });
+    const other = await enter(server, odd.client_id);
+    const ask = async (scope: string) => {
+      const { url } = await begin(other, { scope, nonce: '', resource: 'https://mcp.example/' });
+      return (await other.ua.send(url.href)).location ?? '';
+    };
+    t.regex(await ask('mcp:read'), /\/interaction\//);
+    t.regex(await ask('mcp:write'), /error=invalid_scope/);
+    const web = await serveDocument(t, { redirect_uris: ['http://app.example/cb'] });
+    const { url } = await begin(await enter(server, web.client_id), {
+      redirect_uri: 'http://app.example/cb',
+    });
+    t.deepEqual(
+      [(await scene.ua.send(url.href)).status, (await scene.ua.send(url.href)).location],
+      [400, null],
+    );
+  });
+
+  test(`a document client that is blocked stays out, whatever its document says (${name})`, async (t) => {
+    const server = await startWithDocuments(t, name);
+    const { client_id, asked } = await serveDocument(t);
+    const scene = await enter(server, client_id);
+    const tokens = await logIn(scene);
+    await server.db.transaction((tx) => updateClient(tx, client_id, { blocked: true }));
+    const { url } = await begin(scene);
+    const refused = await scene.ua.send(url.href);
+    t.deepEqual([refused.status, refused.location], [400, null]);
+    const refresh = oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
+    t.is((await t.throwsAsync<oidc.ResponseBodyError>(refresh))?.error, 'invalid_client');
+    t.is(asked.length, 1, 'nor is its document asked for');
+    const long = `${client_id}?${'x'.repeat(2048)}`;
+    url.searchParams.set('client_id', long);
+    t.is((await scene.ua.send(url.href)).status, 400);
+    t.is(asked.length, 1);
   });
 }
 
