@@ -46,6 +46,8 @@ export interface RateLimits {
   fetch: Limit;
   /** The same whoever asks for them. */
   fetchInAll: Limit;
+  /** Records kept for nobody known: begun logins, browser sessions without a user, pushed requests; per network. */
+  strangers: Limit;
   /** Refusals that have been recorded. */
   refusals: Refusals;
   close: () => Promise<void>;
@@ -72,6 +74,9 @@ const fetches: Allowance = { points: 30, seconds: 60 };
 /** Each may hold a connection for 2.5 seconds, and be a request to somebody who has not asked for it. */
 const fetchesInAll: Allowance = { points: 600, seconds: 60 };
 
+/** A hundred people behind one address may begin to log in within a minute, a few times each. */
+const strangers: Allowance = { points: 600, seconds: 60 };
+
 /** Each attempt tells whether a name is taken. */
 const usernameChanges: Allowance = { points: 10, seconds: 3_600 };
 
@@ -95,6 +100,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     registration: openLimit(store, 'registration', registrations),
     fetch: openLimit(store, 'fetch', fetches),
     fetchInAll: openLimit(store, 'fetch_in_all', fetchesInAll),
+    strangers: openLimit(store, 'strangers', strangers),
     refusals: openRefusals(),
     close: store.close,
   };
@@ -115,6 +121,7 @@ const unlimited: RateLimits = {
   registration: noLimit,
   fetch: noLimit,
   fetchInAll: noLimit,
+  strangers: noLimit,
   refusals: { isFirst: async () => true },
   close: pass,
 };

@@ -23,6 +23,7 @@ import { engineRecord, storedRecord } from './clocks.ts';
 import { signingAlgs } from './offer.ts';
 import { endSessionOfToken } from './refresh_token_model.ts';
 import { currentRequest, originOf, sessionOf } from './request.ts';
+import { countStrangersRecord } from './strangers.ts';
 
 // Every record of the engine has a lifetime; this bounds one that would come without. But the token by which a client manages
 // its registration lives as long as that.
@@ -145,7 +146,8 @@ function grantPayload(session: SessionWithUser): AdapterPayload {
 }
 
 // Stored are times of the database's clock, by which all nodes agree; the engine gets them as its machine's clock would tell.
-function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter {
+function recordAdapter(services: Services, model: string): Adapter {
+  const { db, clock, keyring } = services;
   const asRecord = (stored: StoredModel | null) => {
     if (!stored || stored.is_expired) return undefined;
     const record = engineRecord(clock, stored.payload as AdapterPayload);
@@ -156,6 +158,7 @@ function recordAdapter({ db, clock, keyring }: Services, model: string): Adapter
     asRecord(await findBySecondHandle(db, keyring, model, handle));
   return {
     async upsert(id, { storedAs, sessionEpoch, ...payload }, expiresIn) {
+      await countStrangersRecord(services, model, { ...payload, storedAs });
       // Our own pages save a browser session outside of the engine, and note its origin themselves.
       const ctx = model === 'Session' ? Provider.ctx : undefined;
       const origin = ctx ? originOf(ctx as KoaContextWithOIDC) : null;

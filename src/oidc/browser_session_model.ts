@@ -7,6 +7,7 @@ import type { Services } from '../core/services.ts';
 import { digest } from '../lib/crypto.ts';
 import { setSessionCookie } from './browser.ts';
 import { fromEngine } from './clocks.ts';
+import { browserSessionTtl } from './configuration.ts';
 import { epochOfLogin, isLoginProved } from './login_proof.ts';
 import { currentRequest, originOf } from './request.ts';
 
@@ -14,6 +15,7 @@ interface EngineModel {
   jti: string;
   uid: string;
   accountId?: string;
+  loginTs?: number;
   exp?: number;
   oldId?: string | undefined;
   persist(): Promise<string>;
@@ -34,6 +36,8 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
   class Session extends Base {
     /** The handle under which it is stored; undefined as long as it is not. The adapter gives and takes it. */
     declare storedAs: string | undefined;
+    /** Whether saving it has failed. */
+    declare isRefused: boolean | undefined;
     /** The user's `session_epoch` at a login that is not stored yet. The adapter takes it. */
     declare sessionEpoch: number | undefined;
 
@@ -83,7 +87,9 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
     // must not find it there again. The login of this very request is undone when its password was changed on the way.
     override async save(ttl: number): Promise<string> {
       if (this.storedAs !== undefined) this.oldId = undefined;
+      this.isRefused = true;
       const saved = await super.save(ttl);
+      this.isRefused = false;
       this.storedAs = this.jti;
       this.sessionEpoch = undefined;
       const { result } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
@@ -93,10 +99,12 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
 
     // A device form that is wrong is shown again with a fresh proof, which the engine puts into the browser session after
     // it was kept: of a browser that had none it never was, and the engine throws. Kept now, the form works.
+    // One that was not kept since its network has too many is not kept here either.
     override async persist(): Promise<string> {
+      if (this.isRefused) return this.jti;
       if (typeof this.exp === 'number') return await super.persist();
       const ctx = currentRequest();
-      const ttl = services.config.sessionIdleTtl;
+      const ttl = browserSessionTtl(services, this.loginTs);
       setSessionCookie(ctx.oidc.provider, ctx, this.jti, new Date(services.clock.now() + ttl * 1000));
       return await this.save(ttl);
     }

@@ -15,6 +15,7 @@ import { authMethods, clientAlgs } from './offer.ts';
 import { createOutgoing, longestBelief, type Outgoing } from './outgoing.ts';
 import { clientRow } from './request.ts';
 import { oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
+import { strangerSessionTtl } from './strangers.ts';
 
 /** How a user proved who they are here; what `acr` says, and what a client may ask for. */
 export const passwordAcr = 'urn:kindred:acr:password';
@@ -122,16 +123,17 @@ function lifetimes(services: Services): NonNullable<Configuration['ttl']> {
     AuthorizationCode: 60,
     DeviceCode: 600,
     IdToken: config.accessTokenTtl,
-    Interaction: 3600,
+    Interaction: 1800,
     RefreshToken: config.sessionIdleTtl,
     Grant: config.sessionAbsoluteTtl,
     Session: (_ctx, session) => browserSessionTtl(services, (session as { loginTs?: number }).loginTs),
   };
 }
 
-/** Seconds that a browser session goes on unused: like any other session, never beyond its absolute end. */
+/** Seconds that a browser session goes on unused: like any other session, never beyond its absolute end. Of nobody, minutes. */
 export function browserSessionTtl({ config }: Services, loggedInAt?: number): number {
-  const left = (loggedInAt ?? Infinity) + config.sessionAbsoluteTtl - Math.floor(Date.now() / 1000);
+  if (loggedInAt === undefined) return Math.min(config.sessionIdleTtl, strangerSessionTtl);
+  const left = loggedInAt + config.sessionAbsoluteTtl - Math.floor(Date.now() / 1000);
   return Math.max(1, Math.min(config.sessionIdleTtl, left));
 }
 
