@@ -27,6 +27,7 @@ testOnStores(
       rate_limits: 0,
       audit_events: 1,
       devices: 0,
+      clients: 0,
     };
     t.deepEqual(await kindredJson({ databaseUrl }, ['sweep', '--dry-run']), { dry_run: true, rows });
     t.deepEqual(await readTables(db), before);
