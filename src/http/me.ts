@@ -1,11 +1,13 @@
 // The caller's own profile.
 import { z } from 'zod';
-import { recordEvents } from '../core/audit.ts';
-import { email, username } from '../core/names.ts';
+import { type Origin, recordEvents } from '../core/audit.ts';
+import type { Db } from '../core/db.ts';
+import { username } from '../core/names.ts';
 import { changePassword } from '../core/password_change.ts';
+import { counted } from '../core/rate_limits.ts';
 import { findUser, type User, updateUser } from '../core/users.ts';
 import { AppError } from '../lib/errors.ts';
-import { moment, route } from './routes.ts';
+import { type Call, moment, route } from './routes.ts';
 
 const profile = z
   .object({
@@ -20,9 +22,17 @@ const profile = z
   })
   .meta({ id: 'Profile' });
 
+// An address that nobody has proved would log in, and be taken for the user's own by whoever reads the claim.
+const onlyByAdministrators = 'only an administrator can change an e-mail address';
+
 const change = z
-  .strictObject({ username: username.optional(), email: email.nullable().optional() })
+  .strictObject({
+    username: username.optional(),
+    email: z.never({ error: onlyByAdministrators }).optional().meta({ description: onlyByAdministrators }),
+  })
   .meta({ id: 'ProfileChange' });
+
+type Change = z.output<typeof change>;
 
 const passwordChange = z
   .strictObject({ current_password: z.string(), new_password: z.string() })
@@ -41,31 +51,11 @@ export const meRoutes = [
     method: 'patch',
     path: '/me',
     auth: 'user',
-    summary: 'Change my username or e-mail address',
+    summary: 'Change my username; 10 attempts an hour',
     body: change,
     response: profile,
-    errors: ['username_taken', 'email_taken'],
-    handler: async ({ services, caller, body, origin }) =>
-      await services.db.transaction(async (tx) => {
-        const { username, email } = body;
-        const user = await requireUser(
-          updateUser(tx, caller.sub, {
-            ...(username === undefined ? {} : { username }),
-            ...(email === undefined ? {} : { email }),
-          }),
-        );
-        await recordEvents(tx, [
-          {
-            type: 'user_updated',
-            user_id: caller.sub,
-            actor: 'user',
-            actor_id: caller.sub,
-            detail: { changed: Object.keys(body) },
-            ...origin,
-          },
-        ]);
-        return user;
-      }),
+    errors: ['username_taken', 'rate_limited'],
+    handler: changeMyProfile,
   }),
   route({
     method: 'post',
@@ -85,6 +75,34 @@ export const meRoutes = [
     }),
   }),
 ];
+
+// Each attempt tells whether a name is taken, so there are few of them.
+async function changeMyProfile({
+  services,
+  caller,
+  body,
+  origin,
+}: Call<unknown, unknown, Change>): Promise<User> {
+  const { username } = body;
+  const work = () => services.db.transaction((tx) => changeProfile(tx, caller.sub, body, origin));
+  if (username === undefined) return await work();
+  return await counted(services.limits.usernameChange, [caller.sub], work);
+}
+
+async function changeProfile(tx: Db, user_id: string, { username }: Change, origin: Origin): Promise<User> {
+  const user = await requireUser(updateUser(tx, user_id, username === undefined ? {} : { username }));
+  await recordEvents(tx, [
+    {
+      type: 'user_updated',
+      user_id,
+      actor: 'user',
+      actor_id: user_id,
+      detail: { changed: username === undefined ? [] : ['username'] },
+      ...origin,
+    },
+  ]);
+  return user;
+}
 
 // The guard has just seen the user; only a deletion in between gets here.
 async function requireUser(found: Promise<User | null>): Promise<User> {

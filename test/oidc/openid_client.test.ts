@@ -90,7 +90,7 @@ testOnServers('login, userinfo, refresh, introspection, revocation', async (t, s
     [tokens.token_type, tokens.expires_in, tokens.scope],
     ['bearer', 900, 'openid profile email account'],
   );
-  const claims = { sub: user.id, preferred_username: user.username, email };
+  const claims = { sub: user.id, preferred_username: user.username, email, email_verified: false };
   t.deepEqual(await oidc.fetchUserInfo(config, tokens.access_token, user.id), claims);
 
   const next = await oidc.refreshTokenGrant(config, tokens.refresh_token);

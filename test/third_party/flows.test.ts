@@ -38,6 +38,7 @@ testOnServers('a public client gets tokens for a user who signs in and allows it
     sub: user.id,
     preferred_username: user.username,
     email: user.email,
+    email_verified: false,
   });
   const next = await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
   const later = next.claims();
