@@ -51,14 +51,14 @@ async function completeOnSqlite(knex: Knex): Promise<void> {
     end`);
 }
 
+// Not through the schema builder, which on SQLite would copy the tables and, with them gone for a moment, end all sessions.
 export async function down(knex: Knex): Promise<void> {
   if (isPostgres(knex)) {
     await knex.raw('drop trigger sessions_epoch on sessions');
     await knex.raw('drop function sessions_take_epoch()');
   } else await knex.raw('drop trigger sessions_epoch');
   await knex.schema.dropTable('pending_endings');
-  await knex.schema.alterTable('clients', (table) => table.dropColumn('deleted_at'));
-  await knex.schema.alterTable('oidc_models', (table) => table.dropColumn('session_epoch'));
-  await knex.schema.alterTable('sessions', (table) => table.dropColumn('session_epoch'));
-  await knex.schema.alterTable('users', (table) => table.dropColumn('session_epoch'));
+  await knex.raw('alter table clients drop column deleted_at');
+  for (const table of ['oidc_models', 'sessions', 'users'])
+    await knex.raw('alter table ?? drop column session_epoch', [table]);
 }
