@@ -96,7 +96,7 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(serveResourceMetadata(config));
   app.use(guardRegistration(services));
   app.use(refuseForeignForms(services));
-  app.use(takeOverSessionCookie(services));
+  app.use(takeOverSessionCookie(services, provider));
   app.use(interactionRoutes(services, provider).routes());
   app.use(accountRoutes(services, provider).routes());
   app.use(mountEngine(services, () => engine().run));

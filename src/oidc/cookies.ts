@@ -2,6 +2,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
+import type { Provider } from 'oidc-provider';
 import type { Config } from '../../config/index.ts';
 import type { Services } from '../core/services.ts';
 import type { Keyring } from '../lib/crypto.ts';
@@ -68,27 +69,42 @@ function isSame(one: string, other: string): boolean {
 }
 
 /**
- * For one release: a browser that signed in before the session cookie was renamed stays signed in. Its cookie of the old
- * name is verified and handed on under the new one, signed anew; when the new one is removed, the old one goes with it.
+ * For one release, in which nodes of the previous version may answer the same browser: what they set under the old name is
+ * verified and handed on under the new one, signed anew, and what is set under the new name they find under the old one. Where
+ * both are there the new one counts, unless its session is gone: then a node of the previous version has changed its id.
  */
-export function takeOverSessionCookie({ config, keyring }: Pick<Services, 'config' | 'keyring'>): Middleware {
+export function takeOverSessionCookie(
+  { config, keyring }: Pick<Services, 'config' | 'keyring'>,
+  provider: () => Provider,
+): Middleware {
   const name = sessionCookieName(config);
   const signer = cookieSigner(keyring);
+  if (name === plainSession) return async (_ctx, next) => await next();
   return async (ctx, next) => {
-    const old = name === plainSession ? undefined : ctx.cookies.get(plainSession, { signed: true });
-    if (old === undefined) return await next();
-    if (ctx.cookies.get(name) === undefined) {
-      const signature = signer.sign(`${name}=${old}`);
-      ctx.req.headers.cookie += `; ${name}=${old}; ${name}.sig=${signature}`;
+    const old = ctx.cookies.get(plainSession, { signed: true });
+    if (old !== undefined && (await isNewer(provider(), ctx, name, old))) {
+      const handedOn = `${name}=${old}; ${name}.sig=${signer.sign(`${name}=${old}`)}`;
+      // The first of a name counts.
+      ctx.req.headers.cookie = `${handedOn}; ${ctx.req.headers.cookie}`;
     }
     await next();
-    const lines = [ctx.res.getHeader('set-cookie') ?? []].flat();
-    if (lines.some((line) => String(line).startsWith(`${name}=;`))) forgetOld(ctx);
+    const lines = [ctx.res.getHeader('set-cookie') ?? []].flat().map(String);
+    const copies = lines.flatMap((line) => underOldName(line, name, signer));
+    if (copies.length > 0) ctx.res.setHeader('set-cookie', [...lines, ...copies]);
   };
 }
 
-function forgetOld(ctx: Context): void {
-  for (const name of [plainSession, `${plainSession}.sig`]) ctx.cookies.set(name, null, { signed: false });
+async function isNewer(provider: Provider, ctx: Context, name: string, old: string): Promise<boolean> {
+  const current = ctx.cookies.get(name, { signed: true });
+  return current === undefined || (current !== old && (await provider.Session.find(current)) === undefined);
+}
+
+// The previous version set it for all paths.
+function underOldName(line: string, name: string, signer: Signer): string[] {
+  if (!line.startsWith(`${name}=`)) return [];
+  const [pair = '', ...attributes] = line.replace(/; path=[^;]*/, '; path=/').split('; ');
+  const data = `${plainSession}=${pair.slice(name.length + 1)}`;
+  return [data, `${plainSession}.sig=${signer.sign(data)}`].map((one) => [one, ...attributes].join('; '));
 }
 
 const formCookie = 'kindred_form';

@@ -117,7 +117,7 @@ function deviceRow(one: DeviceView, now: Date) {
     givenName: one.name ?? '',
     used: ago(one.lastUsedAt, now),
     browserSince: one.browserSince ? exactMoment(one.browserSince) : null,
-    endLabel: count > 1 ? `Sign out of all ${count} apps` : 'Sign out',
+    endLabel: count > 1 ? `Sign out of ${count === 2 ? 'both' : `all ${count}`} apps` : 'Sign out',
     sessions: one.sessions.map((session) => ({
       ...session,
       clientName: clientName(session.client.name),

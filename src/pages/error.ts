@@ -39,7 +39,7 @@ export function renderError(brand: Brand, page: ErrorPage): string {
       ...words,
       code,
       requestId,
-      reason: description && !isPlain.has(code) ? sentence(description) : null,
+      reason: description && !isPlain.has(code) ? inPlainWords(description) : null,
       redirectUri: redirectUri === undefined ? null : shorten(redirectUri, 200),
       wait: retryAfter === undefined ? null : waitFor(retryAfter),
       back: url ? { url, name } : null,
@@ -52,9 +52,23 @@ export function renderError(brand: Brand, page: ErrorPage): string {
 // Their own text says all there is to say.
 const isPlain = new Set(['page_expired', 'form_expired', 'access_denied', 'rate_limited']);
 
-function sentence(text: string): string {
-  const short = shorten(text, 300);
-  return short.charAt(0).toUpperCase() + short.slice(1);
+// The engine's words for developers, in words for everyone; what is not here stands as it is.
+const plainWords: [RegExp, (found: string) => string][] = [
+  [
+    /^redirect_uri did not match any/,
+    () => 'The address below is not one of those that the app has registered.',
+  ],
+  [/^client is invalid$/, () => 'No app is registered under the name that it gave.'],
+  [/^missing required parameter\(?s?\)? (.+)$/, (names) => `The request lacks ${names.replaceAll("'", '')}.`],
+  [/^unrecognized route or not allowed method/, () => 'There is no such page.'],
+];
+
+function inPlainWords(description: string): string {
+  for (const [pattern, say] of plainWords) {
+    const found = pattern.exec(description);
+    if (found) return shorten(say(found[1] ?? ''), 300);
+  }
+  return shorten(description, 300);
 }
 
 const byTheClient =

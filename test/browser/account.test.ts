@@ -54,7 +54,7 @@ testOnServers(
     t.deepEqual(await nextCalls(server, notes), alive);
     const again = await signIn(server, { user, client: mail.client, form });
     await page.reload();
-    await press(page, 'Sign out of all 2 apps Laptop');
+    await press(page, 'Sign out of both apps Laptop');
     t.regex(await read(page), /That device was signed out\./);
     t.deepEqual((await names()).slice(0, 1), ['Chrome on Linux This device']);
     for (const one of [again, notes]) t.is((await nextCalls(server, one)).api, 401);

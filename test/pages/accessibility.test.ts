@@ -101,7 +101,7 @@ const orders: Record<string, string[]> = {
     'Profile',
     'Sign out Firefox on Linux',
     'Rename Ada’s phone',
-    'Sign out of all 2 apps Ada’s phone',
+    'Sign out of both apps Ada’s phone',
     'Sign out of Kindred Notes on Ada’s phone',
     'Sign out of Kindred Mail on Ada’s phone',
     'Rename Kitchen tablet',

@@ -153,7 +153,8 @@ export const samples: Record<string, (brand: Brand) => string> = {
     renderError(b, {
       code: 'invalid_redirect_uri',
       requestId: '0197f3c2-7d1e-7a52-9c3e-1f2d3c4b5a69',
-      description: 'redirect_uri did not match any of the client’s registered redirect_uris',
+      description: "redirect_uri did not match any of the client's registered redirect_uris",
+      redirectUri: 'https://print.exarnple/callback',
       client,
       homeUrl: '/account',
     }),

@@ -189,6 +189,31 @@ testOnOwnServers(
   },
 );
 
+testOnOwnServers(
+  'a browser goes to and fro between nodes of both versions and stays who it is',
+  { ISSUER: 'https://login.example.test' },
+  async (t, server) => {
+    const { ua, user } = await signInAtAccount(t, server);
+    const session = ua.cookies.get('__Host-kindred_session;/')?.value ?? '';
+    const copied = { ...signAsBefore(session) };
+    for (const [name, value] of Object.entries(copied)) t.is(ua.cookies.get(`${name};/`)?.value, value, name);
+    const stranger = await signInAtAccount(t, server);
+    const theirs = stranger.ua.cookies.get('kindred_session;/')?.value ?? '';
+    const isMe = async () =>
+      new RegExp(`Signed in as ${user.username} `).test(textOf(await ua.send(`${server.url}/account`)));
+    const put = (name: string, value: string) => ua.cookies.set(`${name};/`, { name, value, path: '/' });
+    for (const [name, value] of Object.entries(signAsBefore(theirs))) put(name, value);
+    t.true(await isMe(), 'a cookie of the old name that another site has planted changes nothing');
+    for (const [name, value] of Object.entries(copied)) put(name, value);
+    // As after a node of the previous version has given the session another id, in the cookie that it knows.
+    put('__Host-kindred_session', 'gone');
+    const key = createKeyring([secret]).current.keyFor('cookies').export().toString('base64url');
+    const signature = createHmac('sha256', key).update('__Host-kindred_session=gone').digest('base64url');
+    put('__Host-kindred_session.sig', signature);
+    t.true(await isMe());
+  },
+);
+
 testOnServers('cookies that the version before signed are good, and it can read ours', async (t, server) => {
   const scene = await setScene(server, { client: { first_party: true } });
   await logIn(scene);

@@ -23,10 +23,13 @@ testOnServers('an error page says what was wrong, about which app and which addr
   const cases: [Record<string, string>, RegExp][] = [
     [
       { redirect_uri: 'https://evil.example/<b>' },
-      /This address is not registered.*Reason: Redirect_uri did not match.*Address: https:\/\/evil\.example\/<b>.*App Web app/,
+      /This address is not registered.*Reason: The address below is not one of those that the app has registered\. Address: https:\/\/evil\.example\/<b>.*App Web app/,
     ],
-    [{ client_id: '' }, /Reason: Missing required parameter.*client_id/i],
-    [{ client_id: 'no-such-app' }, /Unknown app.*Reason: Client is invalid.*App no-such-app/],
+    [{ client_id: '' }, /Reason: The request lacks client_id\./],
+    [
+      { client_id: 'no-such-app' },
+      /Unknown app.*Reason: No app is registered under the name that it gave\..*App no-such-app/,
+    ],
   ];
   for (const [change, expected] of cases) {
     const page = await ask(change);

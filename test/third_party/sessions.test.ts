@@ -119,7 +119,7 @@ testOnServers('a banned user is signed out, and learns why after the right passw
   const { url } = await begin(scene);
   const page = await ua.open(url.href);
   const wrong = await ua.submit(page, '/login', { username: user.username, password: 'wrong' });
-  t.regex(textOf(wrong), /That did not work/);
+  t.regex(textOf(wrong), /Wrong username or password/);
   t.notRegex(textOf(wrong), /banned/);
   const right = await typePassword(ua, wrong, user);
   t.is(right.status, 403);
