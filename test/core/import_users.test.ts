@@ -120,7 +120,7 @@ testOnStores(
     );
     t.is(
       refused.find(({ line }) => line === 9)?.detail,
-      'username: must not mix letters of different scripts',
+      'username: must not mix letters or digits of different scripts',
     );
     t.notRegex(
       JSON.stringify(refused),

@@ -95,6 +95,55 @@ test('names in any one writing system are fine', (t) => {
   }
 });
 
+test('a username has a letter or digit, digits of one kind, and no piles of marks', (t) => {
+  for (const name of [
+    '....',
+    '-_-',
+    '..',
+    '1\u0661\u06f12', // 1, Arabic-Indic 1, extended Arabic-Indic 1
+    'user\u0661', // Latin with an Arabic digit
+    '1\u0967', // 1, Devanagari 1
+    `a${'\u0316\u0317'.repeat(3)}b`,
+    'a\u0316\u0316b',
+    '\u0316a',
+    '.\u0316a',
+  ]) {
+    t.false(isUsername(name), JSON.stringify(name));
+  }
+  for (const name of [
+    '..a',
+    '__1',
+    '\u0661\u0662',
+    'محمد\u0661',
+    'राम\u0967',
+    'محمد1',
+    'ศิริ',
+    'Nguyễn',
+    'a\u0316\u0303b',
+  ])
+    t.true(isUsername(name), name);
+});
+
+test('an e-mail address does not mix scripts within its parts', (t) => {
+  for (const address of [
+    'bоss@example.com', // Cyrillic о
+    'boss@exаmple.com', // Cyrillic а
+    'boss@example.cоm', // Cyrillic о
+    'boss1\u0661@example.com',
+    `b${'\u0316\u0317'.repeat(3)}oss@example.com`,
+  ]) {
+    t.false(email.safeParse(address).success, address);
+  }
+  for (const address of [
+    'müller@почта.рф',
+    'иван@example.com',
+    '田中@例え.jp',
+    "o'neil+x@example.co.uk",
+    'a@1.example',
+  ])
+    t.true(email.safeParse(address).success, address);
+});
+
 test('a username with something invisible in it is refused', (t) => {
   for (const [what, character] of Object.entries({
     'zero width space': '\u200b',

@@ -49,6 +49,8 @@ test('no request costs more than linear work, nor much more than an ordinary one
     `${tried} requests to ${targets.length} targets; ordinary ${ordinary} µs, worst ${worst.cost} µs: ${worst.name}`,
   );
   t.deepEqual(problems, []);
+  // A number of milliseconds depends on the machine: only where the run has it for itself.
+  if (process.env.SOAK) t.true(worst.cost <= 25_000, worst.name);
   t.true(server.isAlive());
 });
 
