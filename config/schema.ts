@@ -90,6 +90,7 @@ export const schema = z.object({
     ),
   RESOURCE: z
     .url()
+    .refine((value) => !value.includes('#'), 'must have no fragment (RFC 8707)')
     .optional()
     .describe(
       'audience of first-party tokens when no `resource` is asked for; our own API accepts it (default `$ISSUER/api`)',

@@ -119,9 +119,12 @@ function presentedThumbprint({ config }: Services, ctx: Context): string | null 
 
 function challenge(services: Services, ctx: Context, error: AppError, code?: string): AppError {
   const scheme = /^dpop /i.test(ctx.get('authorization')) ? 'DPoP' : 'Bearer';
-  ctx.set(
-    'WWW-Authenticate',
-    `${scheme} realm="${services.config.issuer}", resource_metadata="${resourceMetadataUrl(services.config)}"${code ? `, error="${code}"` : ''}`,
-  );
+  const parts = {
+    realm: services.config.issuer,
+    resource_metadata: resourceMetadataUrl(services.config),
+    error: code,
+  };
+  const said = Object.entries(parts).flatMap(([name, value]) => (value ? [`${name}="${value}"`] : []));
+  ctx.set('WWW-Authenticate', `${scheme} ${said.join(', ')}`);
   return error;
 }

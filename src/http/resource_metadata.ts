@@ -2,15 +2,21 @@
 import type { Middleware } from 'koa';
 import type { Config } from '../../config/index.ts';
 
-/** Where the metadata of our API is found, from its identifier (RFC 9728, 3). */
-export function resourceMetadataUrl({ resource }: Config): string {
-  const { origin, pathname } = new URL(resource);
-  return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}`;
+/**
+ * Where the metadata of our API is found, from its identifier (RFC 9728, 3); null for one that is no http(s) URL, such as
+ * `urn:example:api`: it may be an audience (RFC 8707, 2), but leads to no document.
+ */
+export function resourceMetadataUrl({ resource }: Config): string | null {
+  const { protocol, origin, pathname, search } = new URL(resource);
+  if (protocol !== 'https:' && protocol !== 'http:') return null;
+  return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}${search}`;
 }
 
 /** Serves it; to everybody, as there is nothing secret in it. */
 export function serveResourceMetadata(config: Config): Middleware {
-  const { pathname } = new URL(resourceMetadataUrl(config));
+  const url = resourceMetadataUrl(config);
+  if (url === null) return async (_ctx, next) => await next();
+  const { pathname } = new URL(url);
   const document = {
     resource: config.resource,
     authorization_servers: [config.issuer],
