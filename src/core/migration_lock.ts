@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { openDatabase } from './db.ts';
-import { createPostgresClient, type PostgresClient } from './postgres_client.ts';
+import { openPostgresClient, type PostgresClient } from './postgres_client.ts';
 
 /** What the connections of a migration are called at Postgres. */
 export const migrationName = 'kindred migrate';
@@ -31,8 +31,7 @@ export async function withMigrationLock<Result>(
 
 // A connection of its own holds the lock for the whole run: on a pooled one it would be re-entrant.
 async function lockAdvisory<Result>(url: string, tell: Teller, work: () => Promise<Result>): Promise<Result> {
-  const holder = createPostgresClient(url, migrationName);
-  await holder.connect();
+  const holder = await openPostgresClient(url, migrationName);
   try {
     const waiting = startTelling(async () => {
       tell('waiting for another process that migrates the database', {

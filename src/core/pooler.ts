@@ -1,7 +1,6 @@
 // Whether a pooler stands between us and Postgres that lends connections for one transaction each (PgBouncer in transaction
 // mode). On such a way a lock, a LISTEN or a prepared statement may be on another connection the next time.
-import type { PostgresClient } from './postgres_client.ts';
-import { createPostgresClient } from './postgres_client.ts';
+import { openPostgresClient, type PostgresClient } from './postgres_client.ts';
 
 /**
  * `session`: a connection stays the same, be it direct or by a pooler. `transaction`: it may change, but prepared statements
@@ -17,30 +16,40 @@ const lost = new Set(['42P05', '26000']);
 /** Finds out by running one prepared statement on two connections, in an order in which no pooler keeps them apart. */
 export async function findWay(url: string): Promise<Way> {
   if (url.startsWith('sqlite:')) return 'session';
-  const options = { connectionTimeoutMillis: 10_000 };
-  const [first, second] = [1, 2].map(() => createPostgresClient(url, 'kindred start', options)) as [
-    PostgresClient,
-    PostgresClient,
-  ];
-  const pids = new Map<PostgresClient, Set<number>>([
+  const first = await open(url);
+  try {
+    const second = await open(url);
+    try {
+      return await compare(first, second);
+    } finally {
+      await second.end();
+    }
+  } finally {
+    await first.end();
+  }
+}
+
+async function open(url: string): Promise<PostgresClient> {
+  return await openPostgresClient(url, 'kindred start', { connectionTimeoutMillis: 10_000 });
+}
+
+async function compare(first: PostgresClient, second: PostgresClient): Promise<Way> {
+  const seen = new Map<PostgresClient, Set<number>>([
     [first, new Set()],
     [second, new Set()],
   ]);
   try {
-    await Promise.all([first.connect(), second.connect()]);
     for (const one of [first, second, first, first, second, second, first]) {
       const { rows } = await one.query(statement);
-      pids.get(one)?.add(rows[0].pid);
+      seen.get(one)?.add(rows[0].pid);
     }
   } catch (error) {
     if (lost.has((error as { code?: string }).code ?? '')) return 'unprepared';
     throw error;
-  } finally {
-    await Promise.all([first.end(), second.end()]).catch(() => {});
   }
-  const [ofFirst, ofSecond] = [...pids.values()] as [Set<number>, Set<number>];
-  const areStable = ofFirst.size === 1 && ofSecond.size === 1;
-  return areStable && new Set([...ofFirst, ...ofSecond]).size === 2 ? 'session' : 'transaction';
+  const pids = [...seen.values()];
+  const areStable = pids.every((own) => own.size === 1);
+  return areStable && new Set(pids.flatMap((own) => [...own])).size === 2 ? 'session' : 'transaction';
 }
 
 /** What is wrong with the ways to the database: one sentence that begins with the setting, or null. */

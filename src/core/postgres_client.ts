@@ -1,6 +1,7 @@
 // Connections to Postgres on which a database, a role or a file of settings cannot change how values are written: `alter
 // database … set datestyle to 'German'` would otherwise turn every time that we read into null.
 import pg from 'pg';
+import { noteDatabaseError } from './unavailable.ts';
 
 /** Settings that every connection begins with. All of them are known to PgBouncer, which passes no other on. */
 const pinned = { datestyle: 'ISO', timezone: 'UTC', standard_conforming_strings: 'on' };
@@ -30,4 +31,19 @@ export function createPostgresClient(
   const client = new PostgresClient({ connectionString: url, application_name: name, ...more });
   // A connection that breaks fails its statements; without a listener it would end the process as well.
   return client.on('error', () => {});
+}
+
+/** The same, connected; whoever hears why that failed can tell that it was the database. */
+export async function openPostgresClient(
+  ...given: Parameters<typeof createPostgresClient>
+): Promise<PostgresClient> {
+  const client = createPostgresClient(...given);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    noteDatabaseError(error);
+    await client.end().catch(() => {});
+    throw error;
+  }
 }

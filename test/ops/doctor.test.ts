@@ -42,7 +42,8 @@ testOnStores('a deployment in order has nothing wrong, in words and as JSON', as
     'doctor',
   ]);
   t.true(is_well);
-  const checks = ['settings', 'database', 'migrations', 'clock', 'signing keys', 'sweep'];
+  const pooler = store.name === 'postgres' ? ['pooler'] : [];
+  const checks = ['settings', 'database', ...pooler, 'migrations', 'clock', 'signing keys', 'sweep'];
   const upkeep = store.name === 'postgres' ? ['heap-only updates', 'autovacuum'] : [];
   t.deepEqual(
     found.filter((one) => one.state !== 'note' || one.check === 'restore').map((one) => one.check),
