@@ -1,11 +1,12 @@
 // Clients that are described by a document at their id (client ID metadata documents): what the engine has fetched is made
 // suitable before the engine judges it, and stands beside the row, if there is one, in every request.
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { findClient } from '../core/clients.ts';
 import { readDocumentClient } from '../core/registered_clients.ts';
 import type { Services } from '../core/services.ts';
 import { suitableMetadata } from '../core/suitable_metadata.ts';
-import { isOurRow, refusingMetadata } from './adapter.ts';
-import { offerOf } from './offer.ts';
+import { engineMetadata, isOurRow, refusingMetadata } from './adapter.ts';
+import { offerOf, signingAlgs } from './offer.ts';
 import { originOf } from './request.ts';
 
 type Metadata = Record<string, unknown>;
@@ -64,4 +65,20 @@ function withoutDefaults({ keys }: Services, metadata: Metadata): Metadata {
     ...(id_token_signed_response_alg === alg ? {} : { id_token_signed_response_alg }),
     ...(introspection_signed_response_alg === alg ? {} : { introspection_signed_response_alg }),
   };
+}
+
+// Where a session that exists goes on or ends. Whoever begins one needs the document as it is now.
+const goingOn = new Set(['token', 'introspection', 'revocation', 'userinfo']);
+
+/**
+ * What the engine is to know of a client whose document cannot be had, or null: the row of a public client, so that its
+ * users stay signed in, and can sign out, while its host is away. A client with keys might have taken them back.
+ */
+export async function findDespiteDocument(services: Services, client_id: string): Promise<object | null> {
+  const { route } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
+  if (!goingOn.has(route ?? '')) return null;
+  const row = await findClient(services.db, client_id);
+  if (row?.registered_by !== 'document' || row.blocked_at) return null;
+  const isPublic = row.metadata.token_endpoint_auth_method === 'none';
+  return isPublic ? engineMetadata(row, signingAlgs(services)) : null;
 }

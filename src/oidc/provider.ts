@@ -14,6 +14,7 @@ import { idTokenModel } from './clocks.ts';
 import { authorizationCodeModel, deviceCodeModel } from './code_models.ts';
 import { engineConfiguration } from './configuration.ts';
 import { useSchemeOfIssuer } from './cookies.ts';
+import { findDespiteDocument } from './document_clients.ts';
 import { enginePages } from './engine_pages.ts';
 import { limited, noteFailure, noteRefusal } from './errors.ts';
 import { answerForJwts } from './introspection.ts';
@@ -28,6 +29,7 @@ import { defaultScope, requireKnownScopes } from './resources.ts';
 
 export type { Provider };
 
+type EngineClient = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>;
 type Names = string | readonly string[] | ReadonlySet<string>;
 type Handler<Params extends object> = (ctx: TokenEndpointGrantContext<Params>) => Promise<void> | void;
 
@@ -147,7 +149,23 @@ function describeSession({ clock }: Services, ctx: TokenEndpointGrantContext): v
   ctx.body = { ...body, refresh_token_expires_in: Math.max(0, seconds), session_id: session.id };
 }
 
-function withOurClientRules({ clock, limits }: Services, Client: Provider['Client']): Provider['Client'] {
+// Sessions of a client that is described by a document go on while that cannot be fetched.
+function withStaleDocuments(services: Services, Client: Provider['Client']): void {
+  const { find } = Client;
+  Client.find = async (id) => {
+    try {
+      return await find.call(Client, id);
+    } catch (error) {
+      const metadata = error instanceof errors.InvalidClient && (await findDespiteDocument(services, id));
+      if (!metadata) throw error;
+      return new (Client as unknown as new (metadata: object) => EngineClient)(metadata);
+    }
+  };
+}
+
+function withOurClientRules(services: Services, Client: Provider['Client']): Provider['Client'] {
+  const { clock, limits } = services;
+  withStaleDocuments(services, Client);
   const prototype = Client.prototype as unknown as {
     grantTypeAllowed: (this: { kindred?: ClientRow }, type: string) => boolean;
     backchannelLogout: (sub: string, sid: string) => Promise<void>;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { startServerProcess, type TestServer } from '../helpers/server.ts';
-import { makeStore, type StoreName } from '../helpers/stores.ts';
+import { makeStore, type Store, type StoreName } from '../helpers/stores.ts';
 import { callback } from './code_flow.ts';
 
 // Of nobody but these tests: for localhost, signed by itself.
@@ -46,22 +46,31 @@ export async function serveDocument(t: ExecutionContext, more: object = {}) {
     return response.setHeader('content-type', 'application/json').end(JSON.stringify(document));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
+  t.teardown(() => void server.close());
   const origin = `https://localhost:${(server.address() as AddressInfo).port}`;
   const client_id = `${origin}/client`;
-  return { origin, client_id, asked };
+  const close = () => new Promise<void>((done) => server.close(() => done()));
+  return { origin, client_id, asked, close };
 }
 
-/** A server that takes clients which are documents, on a store of its own. */
-export async function startWithDocuments(t: ExecutionContext, name: StoreName): Promise<TestServer> {
+/** A server that takes clients which are documents; on a store of its own, or on that of another server. */
+export async function startWithDocuments(
+  t: ExecutionContext,
+  on: StoreName | TestServer,
+): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'kindred-tls-'));
   t.teardown(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, 'ca.pem'), cert);
-  const store = await makeStore(name);
-  t.teardown(store.drop);
-  return await startServerProcess(t, store, {
+  return await startServerProcess(t, await storeOf(t, on), {
     CLIENT_ID_METADATA_DOCUMENTS: 'true',
     FETCH_PRIVATE_ADDRESSES: 'true',
     NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
   });
+}
+
+async function storeOf(t: ExecutionContext, on: StoreName | TestServer): Promise<Store> {
+  if (typeof on !== 'string') return { name: on.store, url: on.databaseUrl, db: on.db };
+  const store = await makeStore(on);
+  t.teardown(store.drop);
+  return store;
 }

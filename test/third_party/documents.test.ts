@@ -4,6 +4,7 @@ import * as oidc from 'openid-client';
 import { updateClient } from '../../src/core/clients.ts';
 import { createResourceServer } from '../../src/core/resource_servers.ts';
 import { makeUser } from '../helpers/builders.ts';
+import { introspect, revoke, token, tokensOf } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { storeNames } from '../helpers/stores.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
@@ -109,6 +110,29 @@ for (const name of storeNames) {
       [(await scene.ua.send(url.href)).status, (await scene.ua.send(url.href)).location],
       [400, null],
     );
+  });
+
+  test(`a session outlives the host of its client’s document, and can end (${name})`, async (t) => {
+    const first = await startWithDocuments(t, name);
+    const { client_id, close } = await serveDocument(t);
+    const tokens = await logIn(await enter(first, client_id));
+    await close();
+    // Another node has never seen the document.
+    const server = await startWithDocuments(t, first);
+    const refresh = async (refresh_token?: string) =>
+      await token(server, { grant_type: 'refresh_token', client_id, refresh_token });
+    const refreshed = await refresh(tokens.refresh_token);
+    t.is(refreshed.status, 200, refreshed.text);
+    const { access_token, refresh_token } = tokensOf(refreshed);
+    t.is((await introspect(server, access_token)).active, true);
+    const query = new URLSearchParams({ client_id, response_type: 'code' });
+    t.is(
+      (await openUserAgent(server.url).send(`${server.url}/authorize?${query}`)).status,
+      400,
+      'no new login',
+    );
+    t.is((await revoke(server, refresh_token, { client_id })).status, 200);
+    t.is((await refresh(refresh_token)).body.error, 'invalid_grant');
   });
 
   test(`a document client that is blocked stays out, whatever its document says (${name})`, async (t) => {
