@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import { firstIdOf } from '../lib/ids.ts';
 import { type Db, isPostgres, later, readClock, rows } from './db.ts';
 import { endLeftBehind } from './end_many.ts';
+import { browserMemory } from './known_devices.ts';
 import { deleteRegistrationTokens } from './oidc_models.ts';
 
 export const sweptTables = [
@@ -13,6 +14,7 @@ export const sweptTables = [
   'rate_limits',
   'audit_events',
   'devices',
+  'known_browsers',
   'clients',
 ] as const;
 export type SweptTable = (typeof sweptTables)[number];
@@ -58,6 +60,7 @@ export async function sweep(db: Knex, options: SweepOptions, at?: Date): Promise
     rate_limits: 0,
     audit_events: 0,
     devices: 0,
+    known_browsers: 0,
     clients: 0,
   };
   for (const target of targets(db, now, options.auditRetention)) {
@@ -122,6 +125,7 @@ function targets(db: Db, now: Date, auditRetention: number): Target[] {
         'last_seen_at <= :unseen and not exists (select 1 from sessions s where s.device_id = devices.id)',
       bindings: { unseen: ago(keepUnseen) },
     },
+    { table: 'known_browsers', key: 'last_used_at', from: epoch, until: ago(browserMemory) },
     {
       table: 'clients',
       key: 'created_at',

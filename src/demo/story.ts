@@ -133,7 +133,8 @@ async function logIn(stage: Stage, device: string): Promise<Tokens> {
     device_id: device,
     device_name: device,
   };
-  return tokensOf(await stage.ask({ method: 'POST', path: '/token', form }, 'session_id', 'refresh_token'));
+  const request: Request = { method: 'POST', path: '/token', form };
+  return tokensOf(await stage.ask(request, 'session_id', 'refresh_token', 'device_secret'));
 }
 
 async function refresh(stage: Stage, refresh_token: string): Promise<Answer> {

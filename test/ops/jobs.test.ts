@@ -123,6 +123,7 @@ testOnStores('the sweep counts what it removed', async (t, store) => {
     rate_limits: 0,
     audit_events: 0,
     devices: 0,
+    known_browsers: 0,
     clients: 0,
   };
   t.deepEqual(await runJob(services, named('sweep'), { dryRun: true }), expected);

@@ -27,6 +27,7 @@ testOnStores(
       rate_limits: 0,
       audit_events: 1,
       devices: 0,
+      known_browsers: 0,
       clients: 0,
     };
     t.deepEqual(await kindredJson({ databaseUrl }, ['sweep', '--dry-run']), { dry_run: true, rows });
@@ -51,6 +52,7 @@ testOnStores(
         rate_limits: 0,
         audit_events: 0,
         devices: 0,
+        known_browsers: 0,
         clients: 0,
       },
     });

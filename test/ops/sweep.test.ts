@@ -24,6 +24,7 @@ const nothing = {
   rate_limits: 0,
   audit_events: 0,
   devices: 0,
+  known_browsers: 0,
   clients: 0,
 };
 
@@ -264,3 +265,19 @@ testOnStores(
     t.is((await sweep(db, options, now)).clients, 0);
   },
 );
+
+testOnStores('browsers in which nobody has logged in for 400 days are forgotten', async (t, { db }) => {
+  const user = await makeUser(db);
+  const browser = (id: string, last_used_at: Date) =>
+    ({ id, proof: 'x', user_id: user.id, created_at: ago(500), last_used_at }) as never;
+  await db('known_browsers').insert([
+    browser('old', ago(400, -1)),
+    browser('young', ago(400, 1)),
+    browser('younger', ago(1)),
+  ]);
+  t.deepEqual(await sweep(db, options, now), { ...nothing, known_browsers: 1 });
+  t.deepEqual(
+    (await db('known_browsers').orderBy('id')).map((row) => row.id),
+    ['young', 'younger'],
+  );
+});
