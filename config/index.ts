@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { parseRateLimits, type RateLimitSettings } from './rate_limits.ts';
 import { findProblems, findWarnings } from './safety.ts';
-import { schema } from './schema.ts';
+import { fromFiles, schema } from './schema.ts';
 
 type Parsed = z.output<typeof schema>;
 
@@ -76,7 +76,9 @@ export class ConfigError extends Error {
  * Throws {@link ConfigError} with every problem at once.
  */
 export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
-  const { values, problems } = parse(withoutEmpty(env));
+  const { given, unreadable } = withFiles(withoutEmpty(env));
+  const { values, problems } = parse(given);
+  problems.unshift(...unreadable);
   const issuer = values.ISSUER ?? `http://${bracketed(values.HOST)}:${values.PORT}`;
   const isKnownEnvironment = !problems.some((problem) => nameOf(problem) === 'NODE_ENV');
   const examined = { values, issuer, isKnownEnvironment };
@@ -156,6 +158,24 @@ function readEnvironment(): NodeJS.ProcessEnv {
 // An empty variable is what a compose file or a CI leaves when it means "not set".
 function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+}
+
+// A secret that stands in a file does not show in `docker inspect` or in the environment of a process. Editors and `echo`
+// end a file with a line break, which is no part of it.
+function withFiles(env: Record<string, string | undefined>) {
+  const given = { ...env };
+  const unreadable: string[] = [];
+  for (const name of fromFiles) {
+    const file = env[`${name}_FILE`];
+    if (file === undefined) continue;
+    if (env[name] !== undefined) unreadable.push(`${name}_FILE: ${name} is set as well; keep one of them`);
+    try {
+      given[name] = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    } catch (error) {
+      unreadable.push(`${name}_FILE: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    }
+  }
+  return { given, unreadable };
 }
 
 // What does not parse counts as unset (and an unknown NODE_ENV as test), so that whatever else is wrong shows too.

@@ -1,6 +1,7 @@
 // Every setting of Kindred: its name, default, unit and meaning. README's table is made from these rows.
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import '../src/lib/plain_words.ts';
 import { allowance, limitStore, lockout } from './rate_limits.ts';
 
 const seconds = (fallback: number, max = 10 * 365 * 86_400) =>
@@ -52,6 +53,15 @@ function isNetwork(text: string): boolean {
   const version = isIP(address);
   return version !== 0 && Number(prefix) <= (version === 4 ? 32 : 128);
 }
+
+/** Settings that may stand in a file, which `<NAME>_FILE` names: what Docker and Kubernetes hand over as secrets. */
+export const fromFiles = [
+  'KINDRED_SECRET',
+  'DATABASE_URL',
+  'DATABASE_DIRECT_URL',
+  'RATE_LIMITS',
+  'REGISTRATION_TOKEN',
+];
 
 export const schema = z.object({
   NODE_ENV: z

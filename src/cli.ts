@@ -1,7 +1,9 @@
 // The commands. What an operator types becomes one answer on stdout; what is wrong becomes one line on stderr.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { takenByNpm } from '../config/npm.ts';
 import about from '../package.json' with { type: 'json' };
-import { type Answer, describeProblem, print } from './cli/output.ts';
+import { type Answer, describeProblem, print, warn } from './cli/output.ts';
+import { closest } from './lib/plain_words.ts';
 
 // Loaded when needed: the engine and both databases take half a second, which help and typing errors need not wait for.
 const databaseCommands = () => import('./cli/database.ts');
@@ -29,12 +31,36 @@ Examples:
 
 As npm scripts: npm run kindred -- <command>, and npm run --silent kindred -- <command> --json for machines.`;
 
-function createProgram(): Command {
-  const program = new Command('kindred')
+/** A command whose needed options are looked for last, so that one that was mistyped is named and not the one it meant. */
+class KindredCommand extends Command {
+  readonly #needed: Option[] = [];
+
+  override createCommand(name?: string): KindredCommand {
+    return new KindredCommand(name);
+  }
+
+  needs(flags: string, description: string): this {
+    const option = new Option(flags, description);
+    this.#needed.push(option);
+    return this.addOption(option);
+  }
+
+  checkNeeded(): void {
+    const missing = this.#needed.find((one) => this.getOptionValue(one.attributeName()) === undefined);
+    if (missing) this.error(`required option '${missing.flags}' not specified`);
+  }
+}
+
+function createProgram(): KindredCommand {
+  const program = new KindredCommand('kindred')
     .description('Administers an OAuth 2.0 / OpenID Connect authorization server')
     .version(about.version)
     .addHelpText('after', examples)
-    .configureOutput({ outputError: (text, write) => write(`kindred: ${withoutPrefix(text)}\n`) })
+
+    .showSuggestionAfterError(false)
+    .configureOutput({
+      outputError: (text, write) => write(`kindred: ${withSuggestion(program, withoutPrefix(text))}\n`),
+    })
     .exitOverride();
   addDatabaseCommands(program);
   addUserCommands(program);
@@ -44,13 +70,13 @@ function createProgram(): Command {
   return program;
 }
 
-function addDatabaseCommands(program: Command): void {
+function addDatabaseCommands(program: KindredCommand): void {
   add(program, 'migrate', 'bring the database to the schema of this version; safe to repeat').action(
     answered(async () => (await databaseCommands()).migrateDatabase()),
   );
 }
 
-function addRegistryCommands(program: Command): void {
+function addRegistryCommands(program: KindredCommand): void {
   const by = (name: string, what: string, args: string[], run: (...given: string[]) => Promise<Answer>) => {
     const command = add(program, name, what);
     for (const arg of args) command.argument(`<${arg}>`);
@@ -64,10 +90,7 @@ function addRegistryCommands(program: Command): void {
   ) =>
     add(program, name, what)
       .argument(`<${arg}>`)
-      .requiredOption(
-        '--metadata <file>',
-        'a JSON file, or - for stdin; what is null goes back to its default',
-      )
+      .needs('--metadata <file>', 'a JSON file, or - for stdin; what is null goes back to its default')
       .action(answered(async (id, options) => await run(String(id), options as { metadata: string })));
   by('clients', 'list clients', [], async () => (await registryCommands()).showClients());
   by('client', 'show a client', ['id'], async (id = '') => (await registryCommands()).showClient(id));
@@ -97,9 +120,9 @@ function addRegistryCommands(program: Command): void {
   );
 }
 
-function addUserCommands(program: Command): void {
+function addUserCommands(program: KindredCommand): void {
   add(program, 'create-user', 'create a user; asks for the password twice unless it comes from stdin')
-    .requiredOption('--username <name>', '2 to 64 letters, digits, dots, dashes or underscores')
+    .needs('--username <name>', '2 to 64 letters, digits, dots, dashes or underscores')
     .option('--email <address>', 'may be used to log in too')
     .option('--role <role>', 'a role in the access token; repeatable', collect)
     .option('--permission <permission>', 'a permission in the access token; repeatable', collect)
@@ -123,16 +146,16 @@ function addUserCommands(program: Command): void {
     .action(answered(async (user) => (await userCommands()).logOut(String(user))));
 }
 
-function addClientCommands(program: Command): void {
+function addClientCommands(program: KindredCommand): void {
   add(
     program,
     'create-client',
     'register an OAuth client; prints it with its secret, which is shown only here',
   )
-    .requiredOption('--metadata <file>', 'JSON with the names of RFC 7591 and of README; - reads stdin')
+    .needs('--metadata <file>', 'JSON with the names of RFC 7591 and of README; - reads stdin')
     .action(answered(async (options) => (await clientCommands()).createClient(options)));
   add(program, 'create-resource-server', 'register an API that accepts access tokens')
-    .requiredOption('--identifier <uri>', 'the audience of its tokens, an absolute URI')
+    .needs('--identifier <uri>', 'the audience of its tokens, an absolute URI')
     .option('--name <name>', 'a name for people')
     .option('--scope <scope>', 'a scope that may be asked for there; repeatable', collect)
     .addOption(
@@ -142,7 +165,7 @@ function addClientCommands(program: Command): void {
     .action(answered(async (options) => (await clientCommands()).createResourceServer(options)));
 }
 
-function addOperationCommands(program: Command): void {
+function addOperationCommands(program: KindredCommand): void {
   add(
     program,
     'doctor',
@@ -152,18 +175,18 @@ function addOperationCommands(program: Command): void {
       '--end-all-sessions',
       'instead end every live session: after a restore, which brings ended ones back',
     )
-    .option('--yes', 'really')
+    .option('--yes', 'confirm')
     .action(answered(async (options) => (await doctorCommand()).doctor(options as object)));
   add(program, 'sweep', 'remove sessions, records and events that are dead and have been for a while')
     .option('--dry-run', 'count them, and remove nothing')
     .action(answered(async (options) => (await operationCommands()).sweep(options as object)));
   add(program, 'stats', 'live sessions, and the logins and refreshes of the last 24 hours')
-    .option('--top <count>', 'so many clients and users', smallNumber)
+    .option('--top <count>', 'how many clients and users to list', smallNumber)
     .action(answered(async (options) => (await operationCommands()).stats(options as object)));
   add(program, 'keys', 'list the signing keys, the current one first').action(
     answered(async () => (await operationCommands()).listKeys()),
   );
-  add(program, 'rotate-keys', 'let the next signing key sign; nobody notices')
+  add(program, 'rotate-keys', 'switch to the next signing key (no downtime)')
     .option('--dry-run', 'say whether it could, and do nothing')
     .option('--force', 'although verifiers may not know it yet: the current one has leaked')
     .action(answered(async (options) => (await operationCommands()).rotateKeys(options as object)));
@@ -172,9 +195,8 @@ function addOperationCommands(program: Command): void {
   );
 }
 
-function add(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
+function add(program: KindredCommand, name: string, description: string): KindredCommand {
+  return (program.command(name) as KindredCommand)
     .description(description)
     .option('--json', 'print the result as JSON, for machines');
 }
@@ -182,7 +204,10 @@ function add(program: Command, name: string, description: string): Command {
 // Commander calls an action with the arguments, the options and the command itself.
 function answered(run: (...given: unknown[]) => Promise<Answer>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
-    const command = given.at(-1) as Command;
+    const command = given.at(-1) as KindredCommand;
+    command.checkNeeded();
+    const hint = npmHint(command);
+    if (hint) warn(hint);
     print(await run(...given.slice(0, -1)), command.opts().json === true);
   };
 }
@@ -201,7 +226,28 @@ function wholeNumber(value: string): number {
   return Number(value);
 }
 
-// Commander puts a suggestion on a line of its own.
+// What was meant, where something that exists is close: Commander's own suggestions come for anything.
+function withSuggestion(program: Command, said: string): string {
+  const command = program.commands.find((one) => one.name() === process.argv[2]);
+  const [, typed = ''] = /^unknown (?:command|option) '([^']+)'/.exec(said) ?? [];
+  const known = typed.startsWith('-') ? longOptions(command) : program.commands.map((one) => one.name());
+  const meant = typed && closest(typed, known);
+  const hint = command && npmHint(command);
+  return `${said}${meant ? ` (Did you mean ${meant}?)` : ''}${hint ? `; ${hint}` : ''}`;
+}
+
+function longOptions(command: Command | undefined): string[] {
+  return (command?.options ?? []).flatMap((option) => option.long ?? []);
+}
+
+// `npm run kindred sessions ada --json`: npm takes what looks like an option, unless `--` stands before.
+function npmHint(command: Command): string | null {
+  const taken = takenByNpm(longOptions(command).map((long) => long.slice(2)));
+  if (taken.length === 0) return null;
+  const options = taken.map((name) => `--${name}`).join(', ');
+  return `npm took ${options} for itself; did you forget "--"? npm run kindred -- ${command.name()} …`;
+}
+
 function withoutPrefix(text: string): string {
   return text
     .trim()

@@ -14,7 +14,10 @@ import { type Answer, CommandError, formatTable } from './output.ts';
 
 const word = z.string().regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters');
 const newUser = z.object({
-  username,
+  username: z
+    .string()
+    .refine((value) => !value.includes('@'), { message: 'an e-mail address goes to --email', abort: true })
+    .pipe(username),
   email: email.optional(),
   role: z.array(word).max(100).default([]),
   permission: z.array(word).max(100).default([]),

@@ -142,7 +142,7 @@ async function lookAtKeys(db: Knex, config: Config, keyring: Keyring): Promise<F
   const closed = keys.filter((key) => !opens(key, keyring)).length;
   const stale = keys.filter((key) => !isSealedUnderFirst(key, keyring)).length;
   if (closed > 0) {
-    const text = `${closed} of ${keys.length} signing keys open with no secret of KINDRED_SECRET`;
+    const text = `no secret in KINDRED_SECRET can decrypt ${closed} of ${keys.length} signing keys`;
     const advice = 'put the secret back that sealed them; without it, delete their rows and start a server';
     findings.push({ check: 'secrets', state: 'wrong', text, advice });
   } else if (stale > 0) {

@@ -46,7 +46,10 @@ export async function lookAtUpkeep(db: Knex): Promise<Finding[]> {
     {
       check: 'heap-only updates',
       state: isCold ? 'note' : 'good',
-      text: `${ratio.toFixed(3)} of the ${count(found.updates)} updates of sessions`,
+      text:
+        found.updates > 0
+          ? `${(ratio * 100).toFixed(1)} % of ${count(found.updates)} updates of sessions`
+          : 'no session has been updated yet',
       ...(isCold
         ? { advice: 'is there an index on a column that rotation writes, or a fillfactor above 85?' }
         : {}),

@@ -73,7 +73,7 @@ testOnStores(
       report,
     });
     t.deepEqual(await readReport(file), [
-      { line: 2, reason: 'unknown_members', detail: 'Unrecognized key: "password"' },
+      { line: 2, reason: 'unknown_members', detail: 'unknown member "password"' },
       { line: 3, reason: 'email_taken' },
     ]);
     const second = await kindred(of(store), ['import-users', file]);

@@ -1,6 +1,7 @@
 // One after the other: each is a process, and together they would time each other out.
 import test from 'ava';
-import { assertRefusedCommand, kindred } from '../helpers/kindred.ts';
+import { assertRefusedCommand, kindred, runCommand } from '../helpers/kindred.ts';
+import { environment } from '../helpers/server.ts';
 import { makeStore } from '../helpers/stores.ts';
 
 type Refused = [title: string, args: string[], stdin: string | Buffer, said: RegExp];
@@ -73,6 +74,19 @@ const aboutUsers: Refused[] = [
   ['too many arguments', ['logout', 'a', 'b'], '', /too many arguments/],
   ['an unknown option', ['logout', '--all', 'a'], '', /unknown option '--all'/],
   ['an unknown command', ['log-out', 'a'], '', /unknown command 'log-out' \(Did you mean logout\?\)/],
+  ['a command that none is close to', ['events'], '', /^kindred: unknown command 'events'\n$/],
+  [
+    'an option that a needed one was meant by',
+    ['create-user', '--usrname', 'ada'],
+    '',
+    /^kindred: unknown option '--usrname' \(Did you mean --username\?\)\n$/,
+  ],
+  [
+    'an e-mail address as a username',
+    ['create-user', '--username', 'zoe@example.com', '--password-stdin'],
+    password,
+    /username: an e-mail address goes to --email/,
+  ],
 ];
 
 const metadata = (text: string): [string[], string] => [['create-client', '--metadata', '-'], text];
@@ -83,7 +97,7 @@ const aboutClients: Refused[] = [
     ...metadata('{"client_secret":"hunter2'),
     /stdin: is not valid/,
   ],
-  ['metadata that is no object', ...metadata('[]'), /expected object/],
+  ['metadata that is no object', ...metadata('[]'), /must be an object/],
   ['no metadata', ...metadata(''), /stdin: is not valid JSON/],
   [
     'metadata that is no UTF-8',
@@ -91,7 +105,11 @@ const aboutClients: Refused[] = [
     Buffer.from([0x22, 0xff, 0x22]),
     /is not UTF-8/,
   ],
-  ['a member that nobody knows', ...metadata('{"frist_party":true}'), /Unrecognized key: "frist_party"/],
+  [
+    'a member that nobody knows',
+    ...metadata('{"frist_party":true}'),
+    /unknown member "frist_party" \(did you mean first_party\?\)/,
+  ],
   [
     'members of the wrong kind',
     ...metadata('{"client_name":5,"contacts":"x"}'),
@@ -100,7 +118,7 @@ const aboutClients: Refused[] = [
   [
     'a profile that does not exist',
     ...metadata('{"rotation_profile":"lax"}'),
-    /rotation_profile: .*"strict"/,
+    /rotation_profile: must be strict, /,
   ],
   [
     'a grant type that does not exist',
@@ -131,7 +149,7 @@ const aboutClients: Refused[] = [
     'an identifier that is no URI, and a scope of ours',
     ['create-resource-server', '--identifier', 'orders', '--scope', 'admin'],
     '',
-    /identifier: Invalid URL; scope: must not name .*admin/,
+    /identifier: must be a URL, with its scheme; scope: must not name .*admin/,
   ],
   [
     'a format that does not exist',
@@ -164,3 +182,23 @@ for (const [title, args, stdin, said] of [...aboutUsers, ...aboutClients]) {
     t.notRegex(outcome.stderr, /hunter2/);
   });
 }
+
+test('options that npm took for itself are noticed', async (t) => {
+  const store = await makeStore('sqlite');
+  t.teardown(store.drop);
+  const env = { ...environment(store.url), npm_lifecycle_event: 'kindred' };
+  const wrong = await runCommand(['create-user', 'ada'], { env: { ...env, npm_config_username: 'ada' } });
+  assertRefusedCommand(
+    t,
+    wrong,
+    /npm took --username for itself; did you forget "--"\? npm run kindred -- create-user/,
+  );
+  const right = await runCommand(['keys'], { env: { ...env, npm_config_json: 'true' } });
+  t.is(right.code, 0);
+  t.regex(
+    right.stderr,
+    /^kindred: npm took --json for itself; did you forget "--"\? npm run kindred -- keys …\n$/,
+  );
+  const quiet = await runCommand(['keys', '--json'], { env });
+  t.is(quiet.stderr, '');
+});

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdtempSync, statSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -307,3 +307,55 @@ function temporary(t: { teardown(done: () => Promise<void>): void }): string {
   t.teardown(() => rm(directory, { recursive: true }));
   return directory;
 }
+
+test('secrets may stand in files, and their line break is no part of them', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'kindred-config-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const file = async (name: string, content: string) => {
+    await writeFile(join(folder, name), content);
+    return join(folder, name);
+  };
+  const given = {
+    KINDRED_SECRET_FILE: await file('secret', `${secret}\n`),
+    DATABASE_URL_FILE: await file('url', 'postgres://u:p@db.example/kindred'),
+    REGISTRATION: 'token',
+    REGISTRATION_TOKEN_FILE: await file('token', `${'t'.repeat(40)}\r\n`),
+  };
+  const config = loadConfig({ ...given, NODE_ENV: 'test' });
+  t.deepEqual(
+    [config.secrets, config.databaseUrl, config.registrationToken],
+    [[secret], 'postgres://u:p@db.example/kindred', 't'.repeat(40)],
+  );
+  const missing = join(folder, 'missing');
+  const { problems } = t.throws(
+    () =>
+      loadConfig({
+        KINDRED_SECRET: secret,
+        KINDRED_SECRET_FILE: given.KINDRED_SECRET_FILE,
+        DATABASE_URL_FILE: missing,
+      }),
+    { instanceOf: ConfigError },
+  ) ?? { problems: [] };
+  t.deepEqual(problems, [
+    'KINDRED_SECRET_FILE: KINDRED_SECRET is set as well; keep one of them',
+    `DATABASE_URL_FILE: ${missing} cannot be read (ENOENT)`,
+  ]);
+});
+
+test('what is wrong with a setting is said in plain words', (t) => {
+  const given = {
+    PORT: 'http',
+    METRICS_PORT: '70000',
+    ACCESS_TOKEN_TTL: '1.5',
+    LOG_LEVEL: 'loud',
+    BRAND_NAME: 'x'.repeat(61),
+  };
+  const { problems } = t.throws(() => loadConfig(given), { instanceOf: ConfigError }) ?? { problems: [] };
+  t.deepEqual(problems.toSorted(), [
+    'ACCESS_TOKEN_TTL: must be a whole number',
+    'BRAND_NAME: must have at most 60 characters',
+    'LOG_LEVEL: must be fatal, error, warn, info, debug, trace or silent',
+    'METRICS_PORT: must be at most 65535',
+    'PORT: must be a number',
+  ]);
+});

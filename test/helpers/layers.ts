@@ -21,11 +21,11 @@ const mayImport: Record<string, string[]> = {
   core: ['core', 'lib'],
   pages: ['pages', 'lib'],
   lib: ['lib'],
-  config: ['config'],
+  config: ['config', 'lib'],
 };
 
 // The settings are plain values, handed down: a layer may know their shape, but not read them.
-const mayTypeImportConfig = ['http', 'oidc', 'core', 'lib'];
+const mayTypeImportConfig = ['http', 'oidc', 'core'];
 
 const packageHomes: Record<string, string[]> = {
   'oidc-provider': ['oidc'],

@@ -37,6 +37,12 @@ testOnStores('a deployment in order has nothing wrong, in words and as JSON', as
   ]) {
     t.regex(stdout, line);
   }
+  if (store.name === 'postgres') {
+    t.regex(
+      stdout,
+      /^ok +heap-only updates: (no session has been updated yet|[\d.]+ % of \d+ updates of sessions)$/m,
+    );
+  }
   t.false(stdout.includes(secret));
   const { is_well, findings: found } = await kindredJson<{ is_well: boolean; findings: Finding[] }>(server, [
     'doctor',

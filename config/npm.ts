@@ -1,0 +1,10 @@
+// What npm keeps for itself of a command line that was given to a script without `--` before its options.
+
+/** Those of `names` (long options without dashes) that npm took: it hands them on as `npm_config_…`. */
+export function takenByNpm(names: string[], env: NodeJS.ProcessEnv = process.env): string[] {
+  if (env.npm_lifecycle_event !== 'kindred') return [];
+  return names.filter((name) => {
+    const value = env[`npm_config_${name.replaceAll('-', '_')}`];
+    return value !== undefined && value !== '';
+  });
+}

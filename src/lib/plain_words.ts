@@ -1,0 +1,97 @@
+// What Zod says of a wrong value, in words for people who do not know Zod. Importing this file is enough: the words hold
+// for every schema of the process that says nothing of its own.
+import { z } from 'zod';
+
+type Issue = z.core.$ZodRawIssue;
+
+z.config({ customError: (issue) => describeIssue(issue) });
+
+/** The words for one issue; undefined leaves those of Zod. */
+export function describeIssue(issue: Issue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined
+        ? 'is missing'
+        : `must be ${kinds[String(issue.expected)] ?? issue.expected}`;
+    case 'too_big':
+      return `must ${sized(String(issue.origin), 'at most', Number(issue.maximum))}`;
+    case 'too_small':
+      return Number(issue.minimum) === 1 && issue.origin !== 'number' && issue.origin !== 'int'
+        ? 'must not be empty'
+        : `must ${sized(String(issue.origin), 'at least', Number(issue.minimum))}`;
+    case 'invalid_value':
+      return `must be ${oneOf((issue.values as unknown[]).map(String))}`;
+    case 'invalid_format':
+      return formats[String(issue.format)] ?? 'has the wrong form';
+    case 'unrecognized_keys':
+      return describeUnknown(issue);
+    case 'invalid_union':
+      return 'has none of the forms that it may have';
+    default:
+      return undefined;
+  }
+}
+
+const kinds: Record<string, string> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
+
+const formats: Record<string, string> = {
+  url: 'must be a URL, with its scheme',
+  email: 'must be an e-mail address',
+  uuid: 'must be a UUID',
+  datetime: 'must be a time such as 2030-01-31T12:00:00Z',
+};
+
+function sized(origin: string, bound: string, size: number): string {
+  if (origin === 'string') return `have ${bound} ${size} characters`;
+  if (origin === 'array' || origin === 'set') return `have ${bound} ${size} items`;
+  return `be ${bound} ${size}`;
+}
+
+function oneOf(values: string[]): string {
+  const last = values.at(-1) ?? '';
+  return values.length < 2 ? last : `${values.slice(0, -1).join(', ')} or ${last}`;
+}
+
+function describeUnknown({ keys, inst }: Issue): string {
+  const shape = (inst as { shape?: object } | undefined)?.shape ?? {};
+  const named = (keys as string[]).map((key) => {
+    const meant = closest(key, Object.keys(shape));
+    return `${JSON.stringify(key)}${meant ? ` (did you mean ${meant}?)` : ''}`;
+  });
+  return `unknown ${named.length > 1 ? 'members' : 'member'} ${named.join(', ')}`;
+}
+
+/** The one of `known` that is meant by what was typed; undefined when none is close. */
+export function closest(typed: string, known: string[]): string | undefined {
+  // What is too long for a name is no misspelling, and comparing it would cost.
+  if (typed.length > 60) return undefined;
+  const [best] = known
+    .map((name) => ({ name, away: distance(typed, name) }))
+    .filter(({ name, away }) => away <= Math.min(2, Math.floor(name.length / 3)))
+    .toSorted((a, b) => a.away - b.away);
+  return best?.name;
+}
+
+/** How many letters have to be added, removed, replaced or swapped with their neighbours (Damerau and Levenshtein). */
+function distance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, at) => at)];
+  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;
+  for (let i = 1; i <= a.length; i += 1) {
+    rows.push([i]);
+    for (let j = 1; j <= b.length; j += 1) {
+      const isSame = a[i - 1] === b[j - 1];
+      const isSwapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const best = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (isSame ? 0 : 1));
+      rows[i]?.push(isSwapped ? Math.min(best, at(i - 2, j - 2) + 1) : best);
+    }
+  }
+  return at(a.length, b.length);
+}
