@@ -1,5 +1,6 @@
 // Records that the server keeps for requests of nobody it knows yet: they live for minutes, and no network makes more than
 // some in a minute.
+import { Provider } from 'oidc-provider';
 import type { Services } from '../core/services.ts';
 import { networkOf } from '../lib/network.ts';
 import { limited } from './errors.ts';
@@ -23,7 +24,8 @@ export async function countStrangersRecord(
   model: string,
   record: EngineRecord,
 ): Promise<void> {
-  if (!isOfStranger(model, record)) return;
+  // Outside of the engine our own pages only change what is there already, as “Not you?” does.
+  if (!Provider.ctx || !isOfStranger(model, record)) return;
   try {
     await limited(limits.strangers.consume(networkOf(originOf(currentRequest()).ip)));
   } catch (error) {

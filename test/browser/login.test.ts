@@ -112,7 +112,7 @@ testOnServers(
     await window.context().clearCookies();
     await typeLogin(window, scene.user);
     t.is(await heading(window), 'This page has expired');
-    t.regex(await read(window), /start again where you came from/);
+    t.regex(await read(window), /Go back to the app and start again/);
     await window.getByRole('link', { name: 'Go to your account' }).click();
     t.is(await heading(window), 'Sign in');
     await window.goto(url.href);

@@ -189,3 +189,15 @@ testOnStores(
     t.true(await isActive(server, later.tokens.access_token));
   },
 );
+
+test('what is unusual about the settings is a note of the doctor', async (t) => {
+  const env = {
+    ...environment('sqlite:./none.sqlite'),
+    NODE_ENV: 'production',
+    RATE_LIMITS: 'memory',
+    ISSUER: 'https://id.example.test',
+    TRUST_PROXY: 'off',
+  };
+  const { stdout } = await runCommand(['doctor'], { env });
+  t.regex(stdout, /^note +settings: TRUST_PROXY: is off behind an https issuer/m);
+});
