@@ -121,7 +121,7 @@ export const schema = z.object({
   RATE_LIMIT_PASSWORD: allowance('5/60').describe(
     'wrong passwords per name and address (or known device), how many in how many seconds',
   ),
-  RATE_LIMIT_LOGIN_ADDRESS: allowance('100/3600').describe(
+  RATE_LIMIT_LOGIN_ADDRESS: allowance('50/3600').describe(
     'wrong passwords per address (of IPv6 the /64) whatever the names, how many in how many seconds; known devices go on',
   ),
   RATE_LIMIT_REFRESH: allowance('10/60').describe('refreshes per session, how many in how many seconds'),

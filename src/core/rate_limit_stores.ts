@@ -117,7 +117,7 @@ const maxKeys = 25_000;
 
 /**
  * Counters in memory, of which strangers cannot make without end: of too many, the one that was used least recently goes.
- * To have a name's failures forgotten that way costs as many failed logins, each with its hash, from some 250 networks.
+ * To have a name's failures forgotten that way costs as many failed logins, each with its hash, from some 500 networks.
  */
 class BoundedMemory extends RateLimiterMemory {
   readonly #used = new Set<string>();

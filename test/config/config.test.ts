@@ -49,7 +49,7 @@ test('nothing but a secret is needed', (t) => {
     rateLimits: {
       store: 'memory',
       password: { points: 5, seconds: 60 },
-      loginAddress: { points: 100, seconds: 3_600 },
+      loginAddress: { points: 50, seconds: 3_600 },
       refresh: { points: 10, seconds: 60 },
       passwordChange: { points: 3, seconds: 3600 },
       lockout: { failures: 10, firstDelay: 60, longestDelay: 900 },
