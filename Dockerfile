@@ -17,7 +17,7 @@ COPY config ./config
 COPY migrations ./migrations
 COPY src ./src
 # Only what the server makes for itself is its own to write: the SQLite file, when that is where its data is.
-RUN mkdir data && chown node:node data
+RUN mkdir --mode=700 data && chown node:node data
 VOLUME /app/data
 USER node
 EXPOSE 3000 9464

@@ -206,7 +206,7 @@ function parseTrustProxy(value: string): Config['trustProxy'] {
 function keptSecret(databaseUrl: string): string {
   const file = join(dataDirectory(databaseUrl), 'secret');
   if (!existsSync(file)) {
-    mkdirSync(dirname(file), { recursive: true });
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const draft = `${file}.${process.pid}`;
     writeFileSync(draft, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
     try {

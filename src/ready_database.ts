@@ -3,11 +3,15 @@ import { type Config, ConfigError } from '../config/index.ts';
 import { migrate } from './core/migrate.ts';
 import { findPoolerProblem } from './core/pooler.ts';
 import { openLog } from './core/services.ts';
+import { protectFiles } from './core/sqlite_files.ts';
 
 /** Refuses a way that would lose locks or statements, then migrates; a wait for other processes is logged. */
 export async function makeDatabaseReady(config: Config): Promise<void> {
   const problem = await findPoolerProblem(config);
   if (problem) throw new ConfigError([problem]);
   const log = openLog(config);
+  const changed = protectFiles(config.databaseUrl);
+  if (changed.length > 0)
+    log.warn({ files: changed }, 'files of the database were open to other users; now they are not');
   await migrate(config.databaseDirectUrl, (text, data) => log.warn(data, text));
 }

@@ -1,11 +1,10 @@
 // The database: two dialects behind one Knex, and the few words of SQL in which they differ.
-import { mkdirSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { dirname } from 'node:path';
 import knexModule, { type Knex } from 'knex';
 import SqliteClient from 'knex/lib/dialects/sqlite3/index.js';
 import pg from 'pg';
 import { PostgresClient } from './postgres_client.ts';
+import { makePrivately } from './sqlite_files.ts';
 import { noteDatabaseError } from './unavailable.ts';
 
 /** Everything in `core/` takes this first: the database, or a transaction in it. */
@@ -67,7 +66,7 @@ export function knexConfig(url: string, options: Options = {}): Knex.Config {
 }
 
 function sqliteConfig(filename: string): Knex.Config {
-  mkdirSync(dirname(filename), { recursive: true });
+  makePrivately(filename);
   return {
     client: ImmediateSqliteClient as unknown as typeof Knex.Client,
     connection: { filename },

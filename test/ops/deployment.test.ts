@@ -68,12 +68,17 @@ test('every setting that the image, compose.yaml and its example name is one of 
 test('compose.yaml and the proxy name files, nodes and paths that exist', async (t) => {
   const compose = await read('compose.yaml');
   const mounted = [...compose.matchAll(/^ +- (\.\/[^:]+):/gm)].map(([, path = '']) => path);
-  t.deepEqual(mounted, ['./deploy/Caddyfile']);
+  t.deepEqual(mounted, ['./deploy/postgres.sh', './deploy/Caddyfile']);
+  for (const [, image = ''] of compose.matchAll(/^ {4}image: (.+)$/gm))
+    t.regex(image, /^[a-z]+:\d+\.\d+/, 'pinned');
+  t.notRegex(compose, /DATABASE_URL: .*POSTGRES_PASSWORD/, 'Kindred is no superuser');
   for (const path of mounted) t.true(existsSync(join(root, path)), path);
   t.notRegex(compose, /\t/, 'YAML knows no tabs');
   const services = [...compose.matchAll(/^ {2}([\w-]+):/gm)].map(([, name = '']) => name);
   t.deepEqual(services, ['kindred-1', 'kindred-2', 'postgres', 'proxy', 'postgres', 'caddy']);
   const caddy = await read('deploy/Caddyfile');
+  const [, kilobytes] = /max_size (\d+)KB/.exec(caddy) ?? [];
+  t.true(Number(kilobytes) * 1000 >= schema.shape.BODY_LIMIT.parse(undefined));
   const upstreams = [...caddy.matchAll(/ ([\w-]+):(\d+)/g)].map(([, name, port]) => [name, port]);
   t.deepEqual(upstreams, [
     ['kindred-1', '3000'],
