@@ -23,8 +23,13 @@ export function useWindows(): OpenWindow {
     giveTime(t);
     const context = await browser.newContext({ javaScriptEnabled: false, ...options });
     context.setDefaultTimeout(patience);
-    t.teardown(async () => await context.close());
-    return await context.newPage();
+    const page = await context.newPage();
+    t.teardown(async () => {
+      // Which page a step waited at in vain is what its failure does not say.
+      if (!t.passed) t.log(page.url(), await readPart(page.locator('body')).catch(String));
+      await context.close();
+    });
+    return page;
   };
 }
 

@@ -4,6 +4,7 @@ import { makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused, send } from '../helpers/client.ts';
 import { makeConfidentialClient } from '../helpers/resources.ts';
 import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
+import { until } from '../helpers/until.ts';
 
 const settings = { RATE_LIMITS: 'memory', TRUST_PROXY: '1' };
 const here = '198.51.100.7';
@@ -37,9 +38,7 @@ async function introspect(server: TestServer, client: Auth, ip = here): Promise<
 
 async function traces({ db }: TestServer, count: number): Promise<unknown[]> {
   const find = () => db('audit_events').where({ type: 'client_authentication_failed' }).orderBy('id');
-  // The trail is written within a second.
-  for (let i = 0; i < 300 && (await find()).length < count; i += 1)
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  await until(async () => (await find()).length >= count, `${count} events in the trail`);
   return (await find()).map(({ client_id, reason, ip }) => [client_id, reason, ip]);
 }
 
