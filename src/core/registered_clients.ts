@@ -16,7 +16,8 @@ const shape = z.object(metadataShape);
 
 type Author = 'itself' | 'document';
 
-interface Extra {
+/** What comes along with the metadata. */
+export interface Extra {
   /** What the client says its scope is; as much of it as can be is registered. */
   scope?: unknown;
   /** The new secret in the clear; absent, those that the client has stay. */
@@ -58,44 +59,8 @@ export async function saveRegisteredClient(
   });
 }
 
-/**
- * The client of a document as it is to be treated in this request. Reading a document writes nothing, unless somebody has
- * logged in with the client before and the document has changed since: whoever invents ids leaves no rows. Null when an
- * administrator has blocked the client.
- */
-export async function readDocumentClient(
-  db: Db,
-  client_id: string,
-  said: Record<string, unknown>,
-  extra: Extra,
-): Promise<Client | null> {
-  const found = await db<Client>('clients').where({ client_id }).whereNull('deleted_at').first();
-  if (found?.blocked_at) return null;
-  const metadata = readMetadata(said);
-  const bound = await boundOf(db, metadata, extra.scope);
-  if (!found) return unsaved(client_id, metadata, bound);
-  return changeOf(found, metadata, bound)
-    ? await saveRegisteredClient(db, client_id, said, 'document', extra)
-    : found;
-}
-
-/** Gives the client of a document its row, which sessions and consents point to, before either is written. */
-export async function keepDocumentClient(db: Db, client: Client, origin?: Origin): Promise<void> {
-  if (client.registered_by !== 'document') return;
-  await db.transaction(async (tx) => {
-    const { client_id, metadata, scope } = client;
-    const columns = { ...columnsOf(metadata, scope), updated_at: present(tx) };
-    const made = await tx('clients')
-      .insert(newRow(tx, client_id, 'document', columns) as never)
-      .onConflict('client_id')
-      .ignore()
-      .returning('client_id');
-    if (made.length === 0) return;
-    await note(tx, 'client_registered', client_id, origin, { detail: { registered_by: 'document' } });
-  });
-}
-
-async function note(
+/** Writes down what a client did to its own registration. */
+export async function note(
   tx: Db,
   type: NewEvent['type'],
   client_id: string,
@@ -105,17 +70,22 @@ async function note(
   await recordEvents(tx, [{ type, client_id, actor: 'client', actor_id: client_id, ...more, ...origin }]);
 }
 
-// Beside the metadata stands what was made of the scope, so that a bound which an administrator has set since is told apart.
-function columnsOf(metadata: ClientMetadata, scope: string | null) {
+/**
+ * What a client says as it is stored. Beside the metadata stands what was made of the scope, so that a bound which an
+ * administrator has set since is told apart.
+ */
+export function columnsOf(metadata: ClientMetadata, scope: string | null) {
   return { metadata: json(withScope(metadata, scope)), scope };
 }
 
-function withScope(metadata: ClientMetadata, scope: string | null): ClientMetadata {
+/** Metadata with what was made of the scope. */
+export function withScope(metadata: ClientMetadata, scope: string | null): ClientMetadata {
   const { registered_scope: _before, ...said } = metadata;
   return scope === null ? said : { ...said, registered_scope: scope };
 }
 
-function changeOf(
+/** What is to be written of a client that says this now; null when it is nothing new. */
+export function changeOf(
   found: Client,
   metadata: ClientMetadata,
   bound: string | null,
@@ -126,7 +96,8 @@ function changeOf(
   return isSame ? null : { ...columnsOf(metadata, bound), scope };
 }
 
-function newRow(db: Db, client_id: string, registered_by: Author, columns: object) {
+/** A row for a client that nobody vouches for. */
+export function newRow(db: Db, client_id: string, registered_by: Author, columns: object) {
   return {
     secrets: json([]),
     ...columns,
@@ -154,35 +125,15 @@ async function update(tx: Db, client_id: string, columns: object): Promise<Clien
   return saved as Client;
 }
 
-function unsaved(client_id: string, metadata: ClientMetadata, scope: string | null): Client {
-  const now = new Date();
-  return {
-    client_id,
-    metadata: withScope(metadata, scope),
-    secrets: [],
-    first_party: false,
-    registered_by: 'document',
-    rotation_profile: 'strict',
-    refresh_token_retry_window: null,
-    access_token_ttl: null,
-    session_idle_ttl: null,
-    session_absolute_ttl: null,
-    scope,
-    resource_server: null,
-    blocked_at: null,
-    token_version: 0,
-    review: null,
-    created_at: now,
-    updated_at: now,
-    deleted_at: null,
-  };
-}
-
 /** The scopes of this server that any client may have. */
 const openScopes = ['openid', 'profile', 'email', 'offline_access'];
 
-// Of very many resource servers the first.
-async function boundOf(db: Db, { grant_types = [] }: ClientMetadata, scope: unknown): Promise<string | null> {
+/** The scope that a client may have of what it says; of very many resource servers, the first are known. */
+export async function boundOf(
+  db: Db,
+  { grant_types = [] }: ClientMetadata,
+  scope: unknown,
+): Promise<string | null> {
   if (typeof scope !== 'string') return suitableScope(scope, new Set(), grant_types);
   const found = await rows<{ scope: string }>(
     db,
@@ -192,7 +143,8 @@ async function boundOf(db: Db, { grant_types = [] }: ClientMetadata, scope: unkn
   return suitableScope(scope, known, grant_types);
 }
 
-function readMetadata(said: Record<string, unknown>): ClientMetadata {
+/** The metadata among what a client says; refuses what breaks our bounds with `invalid_client_metadata`. */
+export function readMetadata(said: Record<string, unknown>): ClientMetadata {
   const given = Object.entries(said).filter(([, value]) => value !== undefined && value !== null);
   const read = shape.safeParse(Object.fromEntries(given));
   if (!read.success) {

@@ -2,7 +2,7 @@
 // suitable before the engine judges it, and stands beside the row, if there is one, in every request.
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { findClient } from '../core/clients.ts';
-import { readDocumentClient } from '../core/registered_clients.ts';
+import { readDocumentClient } from '../core/document_clients.ts';
 import type { Services } from '../core/services.ts';
 import { suitableMetadata } from '../core/suitable_metadata.ts';
 import { engineMetadata, isOurRow, refusingMetadata } from './adapter.ts';

@@ -6,7 +6,7 @@ import { errors, type Interaction, type Provider } from 'oidc-provider';
 import { makeOrigin } from '../core/audit.ts';
 import { endBrowserSession } from '../core/browser_sessions.ts';
 import { addConsent, type Granted } from '../core/consents.ts';
-import { keepDocumentClient } from '../core/registered_clients.ts';
+import { keepDocumentClient } from '../core/document_clients.ts';
 import { findResourceServer } from '../core/resource_servers.ts';
 import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';

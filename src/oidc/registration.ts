@@ -35,10 +35,9 @@ export function guardRegistration(services: Services): Middleware {
   };
 }
 
-// Whoever has the initial access token may register as many as there are.
+// Whoever has the initial access token may register as many as there are, and change them.
 async function countRegistration({ config, limits }: Services, ctx: Context): Promise<void> {
-  const isTrusted = ctx.method === 'POST' && config.registration === 'token';
-  if (!isTrusted) await limits.registration.consume(networkOf(ctx.ip));
+  if (config.registration === 'open') await limits.registration.consume(networkOf(ctx.ip));
 }
 
 // Not of the metadata: what names the registration, and what must not be sent (RFC 7592, 2.2).

@@ -2,11 +2,8 @@
 import type { ExecutionContext } from 'ava';
 import { findClient, updateClient } from '../../src/core/clients.ts';
 import type { Db } from '../../src/core/db.ts';
-import {
-  keepDocumentClient,
-  readDocumentClient,
-  saveRegisteredClient,
-} from '../../src/core/registered_clients.ts';
+import { keepDocumentClient, readDocumentClient } from '../../src/core/document_clients.ts';
+import { saveRegisteredClient } from '../../src/core/registered_clients.ts';
 import { createResourceServer } from '../../src/core/resource_servers.ts';
 import { origin } from '../helpers/builders.ts';
 import { testOnStores } from '../helpers/stores.ts';
