@@ -31,6 +31,7 @@ import type { Tracing } from './lib/tracing.ts';
 import { accountRoutes } from './oidc/account_page.ts';
 import { createClientRegistry } from './oidc/clients.ts';
 import { cookieSigner, takeOverSessionCookie, useSchemeOfIssuer } from './oidc/cookies.ts';
+import { takeDeviceCode } from './oidc/device_link.ts';
 import { refuseForeignForms } from './oidc/foreign_forms.ts';
 import { interactionRoutes } from './oidc/interactions.ts';
 import { leanEndpoint } from './oidc/lean.ts';
@@ -99,6 +100,7 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(takeOverSessionCookie(services, provider));
   app.use(interactionRoutes(services, provider).routes());
   app.use(accountRoutes(services, provider).routes());
+  app.use(takeDeviceCode);
   app.use(mountEngine(services, () => engine().run));
   app.use(showUnknownPages(services));
   app.on('error', (err) => {

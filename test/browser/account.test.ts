@@ -100,7 +100,6 @@ testOnServers(
       /This device .*Shop Last used .*signed in on \d+ \w+ \d{4} at \d\d:\d\d UTC/,
     );
   },
-  ['sqlite'],
 );
 
 type Device = Awaited<ReturnType<typeof signIn>>;
