@@ -9,6 +9,8 @@ export interface BrowserAccount {
   references: {
     web_client_id: string;
     browser_id: string;
+    login_csrf: string;
+    login_cookies: string;
     account_csrf: string;
     account_cookies: string;
     interaction: string;
@@ -35,6 +37,8 @@ export async function openBrowserAccount(server: TestServer): Promise<BrowserAcc
   const ua = openUserAgent(server.url);
   const page = await ua.open(`${server.url}/account`);
   const account = await ua.submit(page, '/account/login', { username: user.username, password });
+  const guest = openUserAgent(server.url);
+  const guestPage = await guest.open(`${server.url}/account`);
   const device = await ua.open(`${server.url}/device`);
   const verifier = oidc.randomPKCECodeVerifier();
   const code = await codeOf(server, ua, client_id, verifier);
@@ -45,6 +49,8 @@ export async function openBrowserAccount(server: TestServer): Promise<BrowserAcc
     references: {
       web_client_id: client_id,
       browser_id: /browsers\/([\w-]+)\/end/.exec(account.text)?.[1] ?? '',
+      login_csrf: formOf(guestPage, '/account/login').fields.csrf ?? '',
+      login_cookies: cookiesOf(guest),
       account_csrf: formOf(account, '/account/logout').fields.csrf ?? '',
       account_cookies: cookiesOf(ua),
       interaction: new URL(action).pathname.split('/')[2] ?? '',

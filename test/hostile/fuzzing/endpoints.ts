@@ -138,7 +138,8 @@ const pages: Endpoint[] = [
   {
     method: 'POST',
     path: ['account', 'login'],
-    fields: { csrf: ['x'], username: ['{{username}}'], password: ['wrong'] },
+    fields: { csrf: ['{{login_csrf}}', 'x'], username: ['{{username}}'], password: ['wrong'] },
+    cookies: '{{login_cookies}}',
   },
   ...[
     ['password'],

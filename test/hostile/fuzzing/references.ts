@@ -41,6 +41,8 @@ export const secretNames = [
   'csrf',
   'xsrf',
   'cookies',
+  'login_csrf',
+  'login_cookies',
   'account_csrf',
   'account_cookies',
   'dpop_proof',
