@@ -51,14 +51,18 @@ export function logRequests(log: Log): Middleware {
   };
 }
 
-// The client that has proved who it is, or else the name that the request gives itself.
+// Ids are shorter, or URLs; what is longer may be a token that somebody has put into the wrong parameter.
+const claimedId = /^(.{1,36}|https?:\/\/.*)$/;
+
+// The client that is known, or else the name that the request gives itself.
 function clientOf(ctx: Context): string | undefined {
   const { oidc } = ctx as Context & {
     oidc?: { client?: { clientId?: unknown }; params?: { client_id?: unknown } };
   };
-  const found: unknown =
-    ctx.state.clientId ?? ctx.state.caller?.client_id ?? oidc?.client?.clientId ?? oidc?.params?.client_id;
-  return typeof found === 'string' ? found.slice(0, 200) : undefined;
+  const known: unknown = ctx.state.clientId ?? ctx.state.caller?.client_id ?? oidc?.client?.clientId;
+  if (typeof known === 'string') return known.slice(0, 200);
+  const claimed = oidc?.params?.client_id;
+  return typeof claimed === 'string' && claimedId.test(claimed) ? claimed.slice(0, 200) : undefined;
 }
 
 interface SaidRefusal {

@@ -51,6 +51,7 @@ testOnStores('a request is one line with who asked, and a refusal with why', asy
   const banned = 'Your account is under review.';
   await store.db('users').where({ id: user.id }).update({ status: 'banned', status_message: banned });
   await login(server, user, client, {}, agent);
+  await token(server, { grant_type: 'password', client_id: tokens.refresh_token }, agent);
   child.kill('SIGTERM');
   t.is(await exited, 0);
 
