@@ -2,6 +2,13 @@
 import type { RateLimitSettings } from '../../config/rate_limits.ts';
 import { keyOf, type LimitStore, refusing } from './rate_limit_stores.ts';
 
+/** Takes a try back that was counted. */
+export interface TakeBack {
+  (): Promise<void>;
+  /** Whether the try, if it is not taken back, has begun a lockout. */
+  hasLocked: boolean;
+}
+
 export interface Lockout {
   /** Refuses with `rate_limited` and the seconds to wait while `key` is locked out. */
   check: (...key: string[]) => Promise<void>;
@@ -10,7 +17,7 @@ export interface Lockout {
    * one after the other. From the last allowed failure on it locks as well, and refuses whoever was not the first to.
    * The function that it gives takes the try back: it was no failure, and everything is as if it had not been.
    */
-  count: (...key: string[]) => Promise<() => Promise<void>>;
+  count: (...key: string[]) => Promise<TakeBack>;
   /** What was before is forgotten. Only for keys that strangers do not count by: they would see that it happened. */
   clear: (...key: string[]) => Promise<void>;
 }
@@ -37,7 +44,7 @@ export function createLockout(store: LimitStore, settings: Settings): Lockout {
         if (consumedPoints <= 0) await failures.delete(id);
       };
       const { consumedPoints } = await failures.penalty(id);
-      if (consumedPoints < settings.failures) return forgive;
+      if (consumedPoints < settings.failures) return Object.assign(forgive, { hasLocked: false });
       const customDuration = lockDelay(consumedPoints, settings);
       try {
         await refusing(lock.consume(id, 1, { customDuration }));
@@ -46,9 +53,10 @@ export function createLockout(store: LimitStore, settings: Settings): Lockout {
         await forgive().catch(() => {});
         throw error;
       }
-      return async () => {
+      const unlock = async () => {
         await Promise.all([forgive(), lock.delete(id)]);
       };
+      return Object.assign(unlock, { hasLocked: true });
     },
     async clear(...key) {
       await Promise.all([failures.delete(keyOf(key)), lock.delete(keyOf(key))]);

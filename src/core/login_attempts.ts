@@ -85,13 +85,14 @@ export async function attemptPassword(
   { event, ...attempt }: PasswordAttempt,
 ): Promise<Authentication> {
   const { user, client_id, session_id, origin } = attempt;
-  const record = (reason: string) =>
+  const record = (reason: string, detail: Record<string, unknown> | null = null) =>
     services.audit.add({
       type: event,
       user_id: user?.id ?? null,
       session_id: session_id ?? null,
       client_id,
       reason,
+      detail,
       ...origin,
     });
   const noteRefusal: NoteRefusal = async (key, limit) => {
@@ -102,8 +103,8 @@ export async function attemptPassword(
       throw error;
     }
   };
-  const result = await verifyWithinLimits(services, attempt, noteRefusal);
-  if (result.outcome === 'refused') record('wrong_credentials');
+  const { result, hasLocked } = await verifyWithinLimits(services, attempt, noteRefusal);
+  if (result.outcome === 'refused') record('wrong_credentials', hasLocked ? { lockout: true } : null);
   else if (result.outcome === 'inactive') record(`account_${result.user.status}`);
   return result;
 }
@@ -122,7 +123,7 @@ async function verifyWithinLimits(
   { db, limits }: Guarded,
   { who, user, password, origin }: Pick<PasswordAttempt, 'who' | 'user' | 'password' | 'origin'>,
   noteRefusal: NoteRefusal,
-): Promise<Authentication> {
+): Promise<{ result: Authentication; hasLocked: boolean }> {
   // First, so that an attempt which is not looked at does not count.
   requireRoomToHash();
   const network = networkOf(origin.ip);
@@ -138,7 +139,7 @@ async function verifyWithinLimits(
     // Earlier failures of a name stay: a stranger would see by their absence that the owner has logged in.
     await (isKnown ? Promise.all([forgive(), limits.lockout.clear(...who)]) : takeBack());
   } else if (!isKnown) await limits.loginAddress.count(network);
-  return result;
+  return { result, hasLocked: unlock.hasLocked };
 }
 
 // Counts a try as a failure before anybody knows whether it is one; gives what takes it back.

@@ -111,7 +111,11 @@ const noLimit: Limit = { consume: pass, forgive: pass, left: async () => Infinit
 const noBudget: Budget = { check: pass, count: async () => 1 };
 const unlimited: RateLimits = {
   password: noLimit,
-  lockout: { check: pass, count: async () => pass, clear: pass },
+  lockout: {
+    check: pass,
+    count: async () => Object.assign(async () => {}, { hasLocked: false }),
+    clear: pass,
+  },
   loginAddress: noBudget,
   clientAuth: noBudget,
   passwordChange: noLimit,

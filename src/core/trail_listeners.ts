@@ -31,6 +31,7 @@ export function countEvents(db: Knex, metrics: Metrics): () => void {
   const observed = new Set<string>();
   return onAuditEvent(db, (event) => {
     metrics.countEvent(event.type);
+    if (event.detail?.lockout === true) metrics.countLockout();
     if (event.type === 'login_failed') metrics.countFailedLogin(event.reason ?? 'unknown');
     const outcome = outcomes[event.type];
     if (outcome && !isEcho(observed, event)) metrics.countRefresh(outcome);

@@ -21,6 +21,8 @@ export interface Metrics {
   countRateLimited: (route: string) => void;
   countRefresh: (outcome: RefreshOutcome) => void;
   countFailedLogin: (reason: string) => void;
+  /** A name or a device that has to wait because of wrong passwords. */
+  countLockout: () => void;
   countEvent: (type: string) => void;
   /** Events that were lost because the database took none for too long. */
   countDroppedEvents: (count: number) => void;
@@ -55,6 +57,7 @@ export function createMetrics(): Metrics {
     countRateLimited: byLabel(counters.rateLimited),
     countRefresh: byLabel(counters.refreshes),
     countFailedLogin: (reason) => counters.failedLogins.inc({ reason }),
+    countLockout: () => counters.lockouts.inc(),
     countEvent: byLabel(counters.events),
     countDroppedEvents: (count) => counters.droppedEvents.inc(count),
     countSwept(rows) {
@@ -119,6 +122,7 @@ function createCounters(registers: Registry[]) {
     ]),
     refreshes: counter('refresh_tokens_total', 'Presented refresh tokens by what they came to', ['outcome']),
     failedLogins: counter('logins_failed_total', 'Failed logins by reason', ['reason']),
+    lockouts: counter('lockouts_total', 'Lockouts that wrong passwords began', []),
     events: counter('audit_events_total', 'Events of the audit trail by type', ['type']),
     droppedEvents: counter('audit_events_dropped_total', 'Events lost while the database took none', []),
     swept: counter('swept_rows_total', 'Rows that the sweep removed, by table', ['table']),

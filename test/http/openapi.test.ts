@@ -8,7 +8,7 @@ import { examples } from '../../src/http/openapi_examples.ts';
 import type { Route } from '../../src/http/routes.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { callersOf, cases } from '../helpers/api_cases.ts';
-import { type Answer, assertRefused, type Json, type Question, send } from '../helpers/client.ts';
+import { type Answer, assertRefused, granted, type Json, type Question, send } from '../helpers/client.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 
 interface Operation {
@@ -44,7 +44,7 @@ const formats = {
 };
 
 async function readDocument(server: TestServer): Promise<Document> {
-  return (await send(`${server.url}/api/openapi.json`)).body as unknown as Document;
+  return granted(await send(`${server.url}/api/openapi.json`)) as unknown as Document;
 }
 
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
@@ -98,7 +98,7 @@ testOnServers(
       described.toSorted(),
       routes.map((row) => `${row.method} ${inDocument(row.path)}`).toSorted(),
     );
-    const { body: metadata } = await send(`${server.url}/.well-known/openid-configuration`);
+    const metadata = granted(await send(`${server.url}/.well-known/openid-configuration`));
     const endpoints = [
       'token',
       'introspection',

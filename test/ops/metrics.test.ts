@@ -95,6 +95,15 @@ testOnStores('which version runs and what was rate-limited are figures', async (
   t.is(sample(text, `kindred_build_info{version="${about.version}",node="${process.version}"}`), 1);
 });
 
+testOnStores('a lockout that wrong passwords begin is counted once', async (t, store) => {
+  const limits = { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '100/60', LOCKOUT: '3/600/900' };
+  const { server, read } = await start(t, store, limits);
+  const { user, client } = await signIn(server);
+  t.is(sample(await read(), 'kindred_lockouts_total'), 0);
+  for (let i = 0; i < 5; i += 1) await login(server, user, client, { password: 'wrong' });
+  t.is(sample(await read(), 'kindred_lockouts_total'), 1);
+});
+
 testOnStores('failed logins are counted by reason, requests by route and status', async (t, store) => {
   const { server, read } = await start(t, store);
   const { user, client, tokens } = await signIn(server);
