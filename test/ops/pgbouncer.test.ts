@@ -95,7 +95,11 @@ testWithNewPgBouncer(
   async (t) => {
     const store = await postgres(t, makeEmptyStore);
     const url = await startPgBouncer(t, store.url, keepsStatements);
-    const direct = { DATABASE_DIRECT_URL: store.url, ISSUER: 'http://127.0.0.1:1' };
+    const direct = {
+      DATABASE_DIRECT_URL: store.url,
+      ISSUER: 'http://127.0.0.1:1',
+      RATE_LIMITS: 'database',
+    };
     const nodes = await Promise.all([1, 2].map(() => startTestServer(t, { ...store, url }, direct)));
     const [node, other] = nodes as [(typeof nodes)[0], (typeof nodes)[0]];
     const all = await Promise.all(Array.from({ length: 20 }, () => signIn(node)));
