@@ -159,11 +159,14 @@ testOnStores(
   },
 );
 
-/** How many statements `work` makes, without those that write the trail at a time of their own. */
+// What happens at times of its own: the trail is written, in transactions, and the clock read.
+const aside = /audit_events|^begin|^commit|now_at/i;
+
+/** How many statements `work` makes. */
 async function count({ services: { db } }: Pair, work: () => Promise<unknown>): Promise<number> {
   let statements = 0;
   const see = ({ sql }: { sql: string }) => {
-    if (!sql.includes('audit_events')) statements += 1;
+    if (!aside.test(sql)) statements += 1;
   };
   db.on('query', see);
   try {
