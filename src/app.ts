@@ -68,7 +68,7 @@ export interface Surroundings {
 
 /** The whole server as a Koa app; `callback()` is what an HTTP server wants. */
 export function createApp(services: Services, engine: Engine, around: Surroundings = {}): Koa {
-  const { config, log, db, metrics } = services;
+  const { config, log, metrics } = services;
   const { isDraining = () => false, tracing = null, lean = true } = around;
   const app = new Koa({
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
@@ -76,7 +76,7 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.keys = cookieSigner(services.keyring);
   useSchemeOfIssuer(app, config);
   const provider = () => engine().provider;
-  const registry = createClientRegistry(db, provider);
+  const registry = createClientRegistry(services, provider);
   const router = createRouter(services, registry, [...routes, ...openApiRoutes(config.issuer, routes)]);
   app.use(closeWhenDraining(isDraining));
   app.use(answerHealth(services, isDraining));

@@ -97,9 +97,12 @@ function addRegistryCommands(program: KindredCommand): void {
   change('update-client', 'change a client', 'id', async (id, given) =>
     (await registryCommands()).updateClient(id, given),
   );
-  by('delete-client', 'remove a client, its sessions and tokens', ['id'], async (id = '') =>
-    (await registryCommands()).removeClient(id),
-  );
+  add(program, 'delete-client', 'remove a client, its sessions and tokens; says without --yes what would end')
+    .argument('<id>')
+    .option('--yes', 'really')
+    .action(
+      answered(async (id, options) => (await registryCommands()).removeClient(String(id), options as object)),
+    );
   by('add-client-secret', 'add a second secret, shown once', ['id'], async (id = '') =>
     (await registryCommands()).addSecret(id),
   );

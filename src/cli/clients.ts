@@ -4,9 +4,8 @@ import type { Config } from '../../config/index.ts';
 import { addResourceServer, notesCreation } from '../core/administration.ts';
 import { newClient } from '../core/client_metadata.ts';
 import { describeClient } from '../core/clients.ts';
-import type { Db } from '../core/db.ts';
 import { newResourceServer } from '../core/resource_servers.ts';
-import { openServices } from '../core/services.ts';
+import { openServices, type Services } from '../core/services.ts';
 import { registerClient } from '../oidc/clients.ts';
 import { createProvider, type Provider } from '../oidc/provider.ts';
 import { byCommand, withDatabase } from './database.ts';
@@ -22,9 +21,9 @@ const clientOptions = z.object({ metadata: z.string() });
 export async function createClient(options: unknown): Promise<Answer> {
   const { metadata } = clientOptions.parse(options);
   const given = newClient.parse(await readJson(metadata));
-  return await withProvider(async (db, provider) => {
+  return await withProvider(async (services, provider) => {
     const noted = notesCreation(byCommand);
-    const { client, client_secret } = await registerClient(db, provider, given, noted);
+    const { client, client_secret } = await registerClient(services, provider, given, noted);
     warnAboutSecret(given.client_secret, client_secret);
     const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
     return { data, text: JSON.stringify(data, null, 2) };
@@ -32,11 +31,13 @@ export async function createClient(options: unknown): Promise<Answer> {
 }
 
 /** Runs a command that has to ask the engine whether it would accept a client. */
-export async function withProvider(work: (db: Db, provider: Provider) => Promise<Answer>): Promise<Answer> {
-  return await withDatabase(async (db, config) => {
+export async function withProvider(
+  work: (services: Services, provider: Provider) => Promise<Answer>,
+): Promise<Answer> {
+  return await withDatabase(async (_db, config) => {
     const services = await openServices(forOneCommand(config));
     try {
-      return await work(db, createProvider(services));
+      return await work(services, createProvider(services));
     } finally {
       await services.close();
     }

@@ -9,14 +9,16 @@ import {
 } from '../core/administration.ts';
 import { clientChange } from '../core/client_metadata.ts';
 import { describeClient, findClient, listClients } from '../core/clients.ts';
+import { countWhatEnds } from '../core/delete_client.ts';
 import { findResourceServer, listResourceServers, resourceServerChange } from '../core/resource_servers.ts';
 import { AppError } from '../lib/errors.ts';
 import { parseId } from '../lib/ids.ts';
+import { count } from '../lib/quantities.ts';
 import { changeClient } from '../oidc/clients.ts';
 import { withProvider } from './clients.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { readJson } from './input.ts';
-import { type Answer, formatTable, warn } from './output.ts';
+import { type Answer, CommandError, formatTable, warn } from './output.ts';
 
 /** The most that one list shows; whoever has more asks the API, which has pages. */
 const longest = 1_000;
@@ -44,15 +46,23 @@ export async function showClient(id: string): Promise<Answer> {
 /** `update-client <id> --metadata <file>`: what is absent stays, what is null goes back to its default. */
 export async function updateClient(id: string, { metadata }: { metadata: string }): Promise<Answer> {
   const change = clientChange.parse(await readJson(metadata));
-  return await withProvider(async (db, provider) => {
-    const updated = await changeClient(db, provider, id, change, notesChange(byCommand, change));
+  return await withProvider(async (services, provider) => {
+    const updated = await changeClient(services, provider, id, change, notesChange(byCommand, change));
     return asJson(describeClient(required(updated, 'client_not_found')));
   });
 }
 
-/** `delete-client <id>`: its sessions and tokens end with it. */
-export async function removeClient(id: string): Promise<Answer> {
+/** `delete-client <id> --yes`: its sessions and tokens end with it. */
+export async function removeClient(id: string, { yes = false }: { yes?: boolean }): Promise<Answer> {
   return await withDatabase(async (db) => {
+    const client = required(await findClient(db, id), 'client_not_found');
+    if (!yes) {
+      const { sessions, consents } = await countWhatEnds(db, id);
+      const name = client.metadata.client_name ? ` (${client.metadata.client_name})` : '';
+      throw new CommandError(
+        `this would delete client ${id}${name} and end its ${count(sessions)} live sessions and ${count(consents)} consents; add --yes`,
+      );
+    }
     await deleteClient(db, byCommand, id);
     return { data: { client_id: id }, text: `deleted client ${id}, its sessions and tokens` };
   });

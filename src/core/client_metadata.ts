@@ -8,6 +8,11 @@ export type RotationProfile = 'strict' | 'spa' | 'mobile' | 'observe';
 export const clientIdLength = 2048;
 
 const uri = z.url().max(2048);
+// Compared letter by letter: a pattern would match nothing, and whoever writes one believes that it does.
+const redirectUri = z
+  .string()
+  .max(2048)
+  .refine((value) => !value.includes('*'), 'must be exact: * is no wildcard here, so list each address');
 const ttl = z.number().int().min(1).max(315_360_000);
 const scope = z
   .string()
@@ -20,8 +25,8 @@ const scope = z
 export const metadataShape = {
   client_name: z.string().min(1).max(200).optional(),
   application_type: z.enum(['web', 'native']).optional(),
-  redirect_uris: z.array(z.string().max(2048)).max(50).optional(),
-  post_logout_redirect_uris: z.array(z.string().max(2048)).max(50).optional(),
+  redirect_uris: z.array(redirectUri).max(50).optional(),
+  post_logout_redirect_uris: z.array(redirectUri).max(50).optional(),
   /** Empty for a client that only introspects. */
   grant_types: z.array(z.string().max(200)).max(20).optional(),
   response_types: z.array(z.string().max(200)).max(20).optional(),
@@ -72,25 +77,44 @@ const columnShape = {
   session_idle_ttl: ttl.optional(),
   session_absolute_ttl: ttl.optional(),
   resource_server: z.union([uri, z.literal('*')]).optional(),
+  /** The audience of its tokens where a request names none. */
+  default_resource: uri.optional(),
 };
 
 const blocked = z.boolean().describe('a blocked client may do nothing, and its tokens are inactive');
 
+/** A shorter secret can be guessed: 22 characters of base64url are 128 bits. */
+export const minSecretLength = 22;
+
 /** What `create-client --metadata` takes. */
-export const newClient = z.strictObject({
-  ...metadataShape,
-  ...columnShape,
-  client_id: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
-    .optional(),
-  client_secret: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,512}$/, 'must be visible ASCII characters')
-    .optional(),
-  first_party: z.boolean().default(false),
-  blocked: blocked.optional(),
-});
+export const newClient = z
+  .strictObject({
+    ...metadataShape,
+    ...columnShape,
+    client_id: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
+      .optional(),
+    // RFC 6749, appendix A.2.
+    client_secret: z
+      .string()
+      .min(minSecretLength)
+      .max(512)
+      .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII characters')
+      .optional(),
+    first_party: z.boolean().default(false),
+    blocked: blocked.optional(),
+  })
+  .refine(saysSomething, {
+    error:
+      'says nothing of the client: give redirect_uris if people sign in with a browser, grant_types for what it may do, or resource_server if it is an API; and a client_name',
+    // Where something else is wrong, that is what was meant to say it.
+    when: ({ issues }) => issues.length === 0,
+  });
+
+function saysSomething({ client_secret: _secret, first_party, ...rest }: Record<string, unknown>): boolean {
+  return first_party === true || Object.keys(rest).length > 0;
+}
 
 const nullable = <Shape extends Record<string, z.ZodType>>(shape: Shape) =>
   Object.fromEntries(Object.entries(shape).map(([name, field]) => [name, field.nullable()])) as {

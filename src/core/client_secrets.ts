@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { digest, equalBytes } from '../lib/crypto.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { hasSecret } from './client_metadata.ts';
+import { hasSecret, minSecretLength } from './client_metadata.ts';
 import { raisedTokenVersion } from './client_rights.ts';
 import type { Client } from './clients.ts';
-import { type Db, json, present, readClock } from './db.ts';
+import { type Db, json, present, readClock, rows } from './db.ts';
+import type { Services } from './services.ts';
 
 export interface ClientSecret {
   id: string;
@@ -45,6 +46,46 @@ export function verifyClientSecret(secrets: ClientSecret[], presented: string, a
   return matches;
 }
 
+const noted = new WeakMap<object, Set<string>>();
+
+/**
+ * The same for a client that authenticates now. How long a secret is, only its digest being stored, shows when it is used:
+ * one that is shorter than a new one may be is noted at the client, once, for the doctor.
+ */
+export function acceptsSecret(
+  { db, clock }: Pick<Services, 'db' | 'clock'>,
+  client: Pick<Client, 'client_id' | 'secrets' | 'review'>,
+  presented: string,
+): boolean {
+  const isGood = verifyClientSecret(client.secrets, presented, new Date(clock.now()));
+  if (isGood && presented.length < minSecretLength) noteShortSecret(db, client);
+  return isGood;
+}
+
+const word = 'client_secret';
+
+function noteShortSecret(
+  db: Services['db'],
+  { client_id, secrets, review }: Pick<Client, 'client_id' | 'secrets' | 'review'>,
+): void {
+  const known = noted.get(db) ?? new Set();
+  noted.set(db, known);
+  const key = JSON.stringify([client_id, secrets.map(({ id }) => id)]);
+  if (review?.includes(word) || known.has(key)) return;
+  known.add(key);
+  // No client waits for it, and the next one that comes tries again.
+  rows(
+    db,
+    `update clients set review = trim(coalesce(review, '') || :word)
+     where client_id = :client_id and coalesce(review, '') not like :pattern`,
+    { client_id, word: ` ${word}`, pattern: `%${word}%` },
+  ).catch(() => known.delete(key));
+}
+
+function withoutWord(review: string | null): string | null {
+  return review?.replace(word, '').trim().replaceAll(/ +/g, ' ') || null;
+}
+
 function isLiveSecret(secret: ClientSecret, at: Date): boolean {
   return secret.expires === null || new Date(secret.expires) > at;
 }
@@ -68,12 +109,7 @@ export async function addClientSecret(
   if (live.length >= maxSecrets) throw new AppError('too_many_secrets');
   const { client_secret, stored } = newClientSecret(undefined, expires ?? null);
   const kept = live.map((one) => ({ ...one, expires: previous_expires?.toISOString() ?? one.expires }));
-  await saveSecrets(
-    tx,
-    client_id,
-    [stored, ...kept],
-    previous_expires !== undefined && previous_expires <= now,
-  );
+  await saveSecrets(tx, client, [stored, ...kept], previous_expires !== undefined && previous_expires <= now);
   return { id: stored.id, client_secret };
 }
 
@@ -85,17 +121,22 @@ export async function removeClientSecret(tx: Db, client_id: string, id: string):
   if (rest.length === client.secrets.length) throw new AppError('client_secret_not_found');
   const now = await readClock(tx);
   if (!rest.some((secret) => isLiveSecret(secret, now))) throw new AppError('last_secret');
-  await saveSecrets(tx, client_id, rest, true);
+  await saveSecrets(tx, client, rest, true);
 }
 
 async function saveSecrets(
   tx: Db,
-  client_id: string,
+  { client_id, review }: Client,
   secrets: ClientSecret[],
   endsTokens: boolean,
 ): Promise<void> {
   const token_version = endsTokens ? { token_version: raisedTokenVersion(tx) } : {};
   await tx<Client>('clients')
     .where({ client_id })
-    .update({ secrets: json(secrets), ...token_version, updated_at: present(tx) } as never);
+    .update({
+      secrets: json(secrets),
+      ...token_version,
+      review: withoutWord(review),
+      updated_at: present(tx),
+    } as never);
 }

@@ -39,6 +39,8 @@ export interface Client {
   scope: string | null;
   /** The resource server whose tokens this client may introspect, or `*`. */
   resource_server: string | null;
+  /** The audience of its tokens where a request names none; null leaves that to the server. */
+  default_resource: string | null;
   /** When an administrator blocked it; such a client may do nothing. */
   blocked_at: Date | null;
   /** Tokens that name another number are not good: of an earlier client of this id, or from before it lost a right. */

@@ -1,9 +1,10 @@
 // Removing a client: from the commit of the decision on there is no such client; its sessions end and go in chunks.
 import type { Knex } from 'knex';
 import { type Actor, type Origin, recordEvents } from './audit.ts';
-import { present } from './db.ts';
+import { type Db, present, rows } from './db.ts';
 import { beginEnding, endRest } from './end_many.ts';
 import { deleteRegistrationTokens } from './oidc_models.ts';
+import { isLiveSql } from './sessions.ts';
 
 /**
  * Removes a client and, with it, its sessions, each with an event; null when there is none, else how many sessions ended.
@@ -26,4 +27,20 @@ export async function deleteClient(
     return await beginEnding(tx, { kind: 'client', client_id }, { ...by, reason: 'client_deleted' });
   });
   return begun && (await endRest(db, begun));
+}
+
+/** What would end with a client: its live sessions, and what users have allowed it. */
+export async function countWhatEnds(
+  db: Db,
+  client_id: string,
+): Promise<{ sessions: number; consents: number }> {
+  const [found] = await rows<{ sessions: number; consents: number }>(
+    db,
+    `select
+       (select count(*) from sessions s join users u on u.id = s.user_id
+         where s.client_id = :client_id and ${isLiveSql(db, 's.', 'u.')}) as sessions,
+       (select count(*) from consents where client_id = :client_id) as consents`,
+    { client_id, now: present(db) },
+  );
+  return found ?? { sessions: 0, consents: 0 };
 }

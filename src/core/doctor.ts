@@ -28,7 +28,7 @@ export async function examine(db: Knex, config: Config, keyring: Keyring): Promi
     migrations,
     await lookAtClock(db),
     ...(await lookAtKeys(db, config, keyring)),
-    ...(await lookAtClients(db)),
+    ...(await lookAtClients(db, config)),
     await lookAtSweep(db),
     ...(await lookAtUpkeep(db)),
     ...(await lookAtGrowth(db, config)),

@@ -67,6 +67,7 @@ function unsaved(client_id: string, metadata: ClientMetadata, scope: string | nu
     session_absolute_ttl: null,
     scope,
     resource_server: null,
+    default_resource: null,
     blocked_at: null,
     token_version: 0,
     review: null,

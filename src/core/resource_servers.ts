@@ -72,6 +72,23 @@ export async function findResourceServer(db: Db, identifier: string): Promise<Re
   return (await db<ResourceServer>('resource_servers').where({ identifier }).first()) ?? null;
 }
 
+/**
+ * Refuses with `invalid_client_metadata` a client that names, as `member`, an API that nobody registered: it would get or
+ * understand no token, and nothing would say why. Our own API need not be registered.
+ */
+export async function requireRegistered(
+  db: Db,
+  member: 'resource_server' | 'default_resource',
+  identifier: string,
+  own_resource: string,
+): Promise<void> {
+  if (identifier === own_resource || (await findResourceServer(db, identifier))) return;
+  throw new AppError(
+    'invalid_client_metadata',
+    `${member}: no resource server is registered as ${JSON.stringify(identifier.slice(0, 200))}; register it first, or name it exactly as it is registered`,
+  );
+}
+
 /** A change of a resource server: what is absent stays, what is null goes back to its default. */
 export const resourceServerChange = z.strictObject({
   name: newResourceServer.shape.name.nullable(),

@@ -60,13 +60,18 @@ function oneOf(values: string[]): string {
   return values.length < 2 ? last : `${values.slice(0, -1).join(', ')} or ${last}`;
 }
 
+// They are the caller's text, and looking for what each may have meant costs.
+const maxNamed = 5;
+
 function describeUnknown({ keys, inst }: Issue): string {
   const shape = (inst as { shape?: object } | undefined)?.shape ?? {};
-  const named = (keys as string[]).map((key) => {
+  const all = keys as string[];
+  const named = all.slice(0, maxNamed).map((key) => {
     const meant = closest(key, Object.keys(shape));
-    return `${JSON.stringify(key)}${meant ? ` (did you mean ${meant}?)` : ''}`;
+    return `${JSON.stringify(key.slice(0, 60))}${meant ? ` (did you mean ${meant}?)` : ''}`;
   });
-  return `unknown ${named.length > 1 ? 'members' : 'member'} ${named.join(', ')}`;
+  const more = all.length > named.length ? ` and ${all.length - named.length} more` : '';
+  return `unknown ${all.length > 1 ? 'members' : 'member'} ${named.join(', ')}${more}`;
 }
 
 /** The one of `known` that is meant by what was typed; undefined when none is close. */

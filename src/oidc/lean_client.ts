@@ -2,7 +2,7 @@
 // is wrong, is the engine's to judge and to refuse.
 import type { Context } from 'koa';
 import { isVouchedGrant } from '../core/client_metadata.ts';
-import { verifyClientSecret } from '../core/client_secrets.ts';
+import { acceptsSecret } from '../core/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients.ts';
 import type { Registered } from '../core/registry.ts';
 import type { Services } from '../core/services.ts';
@@ -58,30 +58,26 @@ function decode(value: string | undefined): string | null {
  * the statement that decides knows whether it still is so; what is not, the engine finds out and says.
  */
 export async function authenticateClient(
-  { registry, clock, limits }: Services,
+  services: Services,
   ctx: Context,
   credentials: Credentials,
 ): Promise<Registered | null> {
   const { client_id, client_secret } = credentials;
-  const known = await registry.look(client_id);
-  if (known && client_secret !== null && !(await hasClientBudget({ limits }, ctx, client_id))) return null;
-  if (!known || !isAuthentic(known.client, credentials, new Date(clock.now()))) return null;
+  const known = await services.registry.look(client_id);
+  if (known && client_secret !== null && !(await hasClientBudget(services, ctx, client_id))) return null;
+  if (!known || !isAuthentic(services, known.client, credentials)) return null;
   ctx.state.clientId = known.client.client_id;
   const origin = ctx.get('origin');
   return !origin || isRegisteredOrigin(known.client, origin) ? known : null;
 }
 
-// By the method that it has registered and a secret that is live at `at`.
-function isAuthentic(
-  client: Pick<Client, 'metadata' | 'secrets'>,
-  { client_secret }: Credentials,
-  at: Date,
-): boolean {
+// By the method that it has registered and a secret that is live now.
+function isAuthentic(services: Services, client: Client, { client_secret }: Credentials): boolean {
   const method = client.metadata.token_endpoint_auth_method;
   if (client_secret === null) return method === 'none';
   // Either way of sending it will do, as it does for the engine.
   const hasSecret = method === 'client_secret_basic' || method === 'client_secret_post';
-  return hasSecret && verifyClientSecret(client.secrets, client_secret, at);
+  return hasSecret && acceptsSecret(services, client, client_secret);
 }
 
 /**

@@ -54,6 +54,7 @@ async function planLogin(
   const known = await authenticateClient(services, ctx, credentials);
   if (!known?.client.first_party || !mayUse(known.client, 'password')) return null;
   const { client } = known;
+  if (client.default_resource !== null && client.default_resource !== config.resource) return null;
   const server = known.servers.get(config.resource);
   if (server?.access_token_format === 'opaque') return null;
   const offered = grantableOf({ config }, client, config.resource, server ?? null, null);

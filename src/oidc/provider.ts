@@ -3,7 +3,7 @@ import type Koa from 'koa';
 import { errors, type KoaContextWithOIDC, Provider, type TokenEndpointGrantContext } from 'oidc-provider';
 import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
 import { isVouchedGrant } from '../core/client_metadata.ts';
-import { verifyClientSecret } from '../core/client_secrets.ts';
+import { acceptsSecret } from '../core/client_secrets.ts';
 import type { Client as ClientRow } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { expiresAt } from '../core/sessions.ts';
@@ -164,7 +164,7 @@ function withStaleDocuments(services: Services, Client: Provider['Client']): voi
 }
 
 function withOurClientRules(services: Services, Client: Provider['Client']): Provider['Client'] {
-  const { clock, limits } = services;
+  const { limits } = services;
   withStaleDocuments(services, Client);
   const prototype = Client.prototype as unknown as {
     grantTypeAllowed: (this: { kindred?: ClientRow }, type: string) => boolean;
@@ -181,7 +181,7 @@ function withOurClientRules(services: Services, Client: Provider['Client']): Pro
   });
   prototype.compareClientSecret = async function (presented) {
     await limited(requireClientBudget({ limits }, currentRequest(), this.kindred.client_id));
-    return verifyClientSecret(this.kindred.secrets, presented, new Date(clock.now()));
+    return acceptsSecret(services, this.kindred, presented);
   };
   // The engine would say invalid_request; RFC 6749 has a word for it (section 5.2).
   prototype.grantTypeAllowed = function (type) {

@@ -18,10 +18,13 @@ export function resourceIndicators(services: Services) {
   const { config, db } = services;
   return {
     enabled: true,
-    /** The audience when the request names none; of several granted ones, the first. */
+    /** The audience when the request names none: the client's own choice; of several granted ones, the first. */
     async defaultResource(ctx: KoaContextWithOIDC, client: unknown, oneOf?: readonly string[] | string) {
-      if (oneOf) return typeof oneOf === 'string' ? oneOf : oneOf[0];
-      if (clientRow(client).first_party || isAlone(ctx)) return config.resource;
+      const { default_resource, first_party } = clientRow(client);
+      const granted = typeof oneOf === 'string' ? [oneOf] : oneOf;
+      if (granted) return granted.find((one) => one === default_resource) ?? granted[0];
+      if (default_resource !== null) return default_resource;
+      if (first_party || isAlone(ctx)) return config.resource;
       // Without any resource the engine would drop the scopes of resource servers in silence.
       requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
       return undefined;

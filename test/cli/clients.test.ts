@@ -161,12 +161,12 @@ const database = async () => ({ databaseUrl: (await store).url });
 const remarks: [title: string, metadata: object, remark: string][] = [
   [
     'a short secret is taken, with a warning that does not repeat it',
-    { client_secret: 'hunter2-hunter2' },
+    { client_secret: 'hunter2-hunter2-hunter2' },
     'the given client_secret is shorter than 32 characters; leave it out to get a random one',
   ],
   [
     'a secret for a client that has none is ignored, and the operator hears of it',
-    { token_endpoint_auth_method: 'none', client_secret: 'hunter2-hunter2' },
+    { token_endpoint_auth_method: 'none', client_secret: 'hunter2-hunter2-hunter2' },
     'the given client_secret is ignored: this client does not authenticate with one',
   ],
 ];

@@ -107,8 +107,24 @@ const aboutClients: Refused[] = [
   ],
   [
     'a member that nobody knows',
-    ...metadata('{"frist_party":true}'),
-    /unknown member "frist_party" \(did you mean first_party\?\)/,
+    ...metadata('{"frist_party":true,"redirect_uri":"x","colour":"red"}'),
+    /unknown members "frist_party" \(did you mean first_party\?\), "redirect_uri" \(did you mean redirect_uris\?\), "colour"\n/,
+  ],
+  ['a client of which nothing is said', ...metadata('{}'), /says nothing of the client: give redirect_uris/],
+  [
+    'a pattern of redirect URIs',
+    ...metadata('{"redirect_uris":["https://a.example/*"]}'),
+    /\* is no wildcard/,
+  ],
+  [
+    'an API that nobody registered',
+    ...metadata('{"resource_server":"https://nowhere.example/"}'),
+    /resource_server: no resource server is registered as "https:\/\/nowhere\.example\/"; register it first/,
+  ],
+  [
+    'a secret that is too short',
+    ...metadata('{"client_name":"x","client_secret":"hunter2"}'),
+    /client_secret: must have at least 22 characters/,
   ],
   [
     'members of the wrong kind',

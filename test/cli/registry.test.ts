@@ -34,7 +34,11 @@ testOnServers(
       '{"grant_types":["nonsense"]}',
     );
     t.is(bad.code, 1);
-    await kindredJson(server, ['delete-client', 'batch']);
+    const asked = await kindred(server, ['delete-client', 'batch']);
+    t.is(asked.code, 1);
+    t.regex(asked.stderr, /would delete client batch .*end its 0 live sessions and 0 consents; add --yes/);
+    t.is(await ask(second.client_secret), 200);
+    await kindredJson(server, ['delete-client', 'batch', '--yes']);
     t.is(await ask(second.client_secret), 401);
     for (const gone of [
       ['client', 'batch'],

@@ -41,7 +41,7 @@ async function commands(t: ExecutionContext, server: TestServer): Promise<Door> 
     updateClient: async (id, change) => await run(['update-client', id, ...(await file(change))]),
     addSecret: (id) => run(['add-client-secret', id]),
     removeSecret: (id, secret) => run(['remove-client-secret', id, secret]),
-    deleteClient: (id) => run(['delete-client', id]),
+    deleteClient: (id) => run(['delete-client', id, '--yes']),
     createResourceServer: (identifier) => run(['create-resource-server', '--identifier', identifier]),
     updateResourceServer: async (identifier, change) =>
       await run(['update-resource-server', identifier, ...(await file(change))]),

@@ -118,7 +118,7 @@ testOnEmptyStores('an upgrade makes a day of access tokens that lived longer', a
     .db('clients')
     .select('client_id', 'access_token_ttl', 'review')
     .orderBy('client_id');
-  const found = await lookAtClients(store.db);
+  const found = await lookAtClients(store.db, { resource: 'https://id.example/api' });
   t.deepEqual(
     found.map(({ state, data }) => [state, data]),
     [
@@ -127,9 +127,13 @@ testOnEmptyStores('an upgrade makes a day of access tokens that lived longer', a
     ],
   );
   await store.db.transaction((tx) => updateClient(tx, 'long', { scope: 'a:read' }));
-  t.is((await lookAtClients(store.db)).length, 1, 'what is confirmed is not named again');
+  t.is(
+    (await lookAtClients(store.db, { resource: 'https://id.example/api' })).length,
+    1,
+    'what is confirmed is not named again',
+  );
   await store.db.transaction((tx) => updateClient(tx, 'long', { access_token_ttl: null }));
-  t.deepEqual(await lookAtClients(store.db), []);
+  t.deepEqual(await lookAtClients(store.db, { resource: 'https://id.example/api' }), []);
   t.deepEqual(
     rows.map((row: object) => ({ ...row })),
     [

@@ -76,7 +76,7 @@ testOnStores('how a client authenticates and what it may do follow from what it 
   const direct = { grant_types: ['password', 'refresh_token'], response_types: [] };
   const machine = { grant_types: ['client_credentials'], response_types: [] };
   const withSecret = { token_endpoint_auth_method: 'client_secret_basic', secrets: one };
-  t.deepEqual(await shapeOf({}), { ...machine, ...withSecret });
+  t.deepEqual(await shapeOf({ client_name: 'Machine' }), { ...machine, ...withSecret });
   t.deepEqual(await shapeOf({ first_party: true }), { ...direct, ...withSecret });
   t.deepEqual(await shapeOf({ redirect_uris }), { ...code, ...withSecret });
   t.deepEqual(await shapeOf({ redirect_uris, first_party: true }), { ...code, ...withSecret });
@@ -106,10 +106,10 @@ testOnStores(
   'a secret is verified, and stands neither in the database nor in a description',
   async (t, { db }) => {
     const at = new Date();
-    const made = await createClient(db, {});
-    const given = await createClient(db, { client_secret: 'a secret of their own!'.replaceAll(' ', '-') });
+    const made = await createClient(db, { client_name: 'Machine' });
+    const given = await createClient(db, { client_name: 'x', client_secret: 'a secret of their own!' });
     const secrets = [made.client_secret ?? '', given.client_secret ?? ''];
-    t.is(secrets[1], 'a-secret-of-their-own!');
+    t.is(secrets[1], 'a secret of their own!');
     const dump = await dumpText(db);
     for (const [i, { client }] of [made, given].entries()) {
       const own = secrets[i] ?? '';
@@ -139,13 +139,18 @@ testOnStores(
 );
 
 testOnStores('of two secrets both are good, and one that has expired is not', async (t, { db }) => {
-  const old = await createClient(db, { client_secret: 'the-old-secret' });
-  const young = await createClient(db, { client_secret: 'the-young-secret' });
+  const old = await createClient(db, { client_name: 'x', client_secret: 'the-old-secret-of-these-tests' });
+  const young = await createClient(db, {
+    client_name: 'x',
+    client_secret: 'the-young-secret-of-these-tests',
+  });
   const at = new Date('2030-01-01T00:00:00Z');
   const expiring = old.client.secrets.map((one) => ({ ...one, expires: at.toISOString() }));
   const both = [...expiring, ...young.client.secrets];
   const answers = (when: Date) =>
-    ['the-old-secret', 'the-young-secret', 'no-secret'].map((one) => verifyClientSecret(both, one, when));
+    ['the-old-secret-of-these-tests', 'the-young-secret-of-these-tests', 'no-secret'].map((one) =>
+      verifyClientSecret(both, one, when),
+    );
   t.deepEqual(answers(after(at, -0.001)), [true, true, false]);
   t.deepEqual(answers(at), [false, true, false]);
 });
@@ -208,8 +213,18 @@ test('metadata that nobody knows or that is malformed is refused', (t) => {
     { client_id: 'ä' },
     { client_id: 'a\0' },
     { client_id: 'x'.repeat(201) },
-    { client_secret: '' },
-    { client_secret: 'a b' },
+    { client_name: 'x', client_secret: '' },
+    { client_name: 'x', client_secret: 'x'.repeat(21) },
+    { client_name: 'x', client_secret: 'x'.repeat(513) },
+    { client_name: 'x', client_secret: 'ä'.repeat(30) },
+    { client_name: 'x', client_secret: `${'x'.repeat(30)}\n` },
+    {},
+    { first_party: false },
+    { redirect_uris: ['https://app.example/*'] },
+    { redirect_uris: ['https://*.app.example/cb'] },
+    { post_logout_redirect_uris: ['https://app.example/*'] },
+    { access_token_ttl: 86_401 },
+    { default_resource: 'orders' },
     { token_endpoint_auth_method: 'client_secret_jwt' },
     { rotation_profile: 'lax' },
     { refresh_token_retry_window: -1 },
@@ -229,5 +244,6 @@ test('metadata that nobody knows or that is malformed is refused', (t) => {
   ]) {
     t.false(isFine(given), JSON.stringify(given).slice(0, 60));
   }
+  t.true(isFine({ client_name: 'x', client_secret: 'with spaces, of RFC 6749' }));
   t.true(isFine({ allowed_origins: ['https://app.example', 'http://localhost:8080'], scope: 'a b' }));
 });

@@ -49,6 +49,9 @@ test('what a member was meant to be is said where one is close', (t) => {
   t.deepEqual(said({ ...good, nonsense: 1, nmae: 2 }), [
     'unknown members "nonsense", "nmae" (did you mean name?)',
   ]);
+  const many = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`${i}${'x'.repeat(100)}`, 1]));
+  const [message = ''] = said({ ...good, ...many }) ?? [];
+  t.true(message.endsWith(' and 895 more') && message.length < 400, message);
 });
 
 test('a misspelling has a meaning, and another word has none', (t) => {
