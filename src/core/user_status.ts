@@ -63,7 +63,8 @@ async function decideStatus(
   if (status === 'active') return { user: user as User, begun: null };
   const ending = { reason: endedReasons[status], actor, actor_id, ...(origin ? { origin } : {}) };
   const begun = await beginEndingAll(tx, id, ending, { forgets: status === 'deleted' });
-  return { user: user as User, begun };
+  // As it is stored: the ending has raised a number in it.
+  return { user: (await lockUser(tx, id)) ?? (user as User), begun };
 }
 
 /**
