@@ -46,6 +46,8 @@ interface Options {
   name?: string;
   /** Milliseconds after which a connection to Postgres that owes an answer counts as dead; unset, it may take hours. */
   silence?: number;
+  /** Milliseconds for which a statement waits for a connection; unset, as long as an app in front of a person may. */
+  wait?: number;
 }
 
 /** Opens the database that `url` names (`sqlite:<path>` or `postgres://…`). */
@@ -62,17 +64,19 @@ const log = { warn() {} };
 
 /** What Knex wants to know of `url`; also used by knexfile.ts. */
 export function knexConfig(url: string, options: Options = {}): Knex.Config {
-  return url.startsWith('sqlite:') ? sqliteConfig(url.slice('sqlite:'.length)) : postgresConfig(url, options);
+  return url.startsWith('sqlite:')
+    ? sqliteConfig(url.slice('sqlite:'.length), options)
+    : postgresConfig(url, options);
 }
 
-function sqliteConfig(filename: string): Knex.Config {
+function sqliteConfig(filename: string, { wait = 30_000 }: Options): Knex.Config {
   makePrivately(filename);
   return {
     client: ImmediateSqliteClient as unknown as typeof Knex.Client,
     connection: { filename },
     useNullAsDefault: true,
     log,
-    acquireConnectionTimeout: 30_000,
+    acquireConnectionTimeout: wait,
     postProcessResponse: reviveRows,
     pool: { min: 1, max: 1, afterCreate: prepareSqlite },
   };
@@ -87,13 +91,13 @@ const patience = 5_000;
 
 function postgresConfig(
   connectionString: string,
-  { pool: max = 10, name = 'kindred', silence }: Options,
+  { pool: max = 10, name = 'kindred', silence, wait = patience }: Options,
 ): Knex.Config {
   const connection = {
     connectionString,
     application_name: name,
     // Less than the wait for the pool, so that it ends with what is wrong.
-    connectionTimeoutMillis: patience - 1_000,
+    connectionTimeoutMillis: wait - 1_000,
     // A host that is gone without a word is noticed on idle connections too: Node probes every second from then on,
     // ten times.
     keepAlive: true,
@@ -105,7 +109,7 @@ function postgresConfig(
     client: 'pg',
     log,
     connection,
-    acquireConnectionTimeout: patience,
+    acquireConnectionTimeout: wait,
     pool: { min: 0, max, ...(silence ? { afterCreate: limitSilence(silence) } : {}) },
   };
 }

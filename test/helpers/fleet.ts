@@ -5,6 +5,7 @@ import { migrate } from '../../src/core/migrate.ts';
 import { type Answer, send } from './client.ts';
 import { type RunningPostgres, startPostgres } from './postgres.ts';
 import { furnish, type RunningProcess, type Settings, serveElsewhere, type TestServer } from './server.ts';
+import { patience } from './stores.ts';
 
 export interface FleetNode {
   name: string;
@@ -35,7 +36,7 @@ export async function startFleet(settings: Settings = {}, count = 3): Promise<Fl
   const postgres = await startPostgres({ crashSafe: true });
   const { url } = postgres;
   await migrate(url);
-  const db = openDatabase(url);
+  const db = openDatabase(url, { wait: patience });
   // What nodes say of a database that is away is expected, and much; that they live on is asserted.
   const given = { ISSUER: issuer, LOG_LEVEL: 'silent', ...settings };
   const names = Array.from({ length: count }, (_, i) => `node ${i + 1}`);

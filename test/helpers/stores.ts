@@ -86,8 +86,11 @@ async function makePostgres(migrated: boolean): Promise<OwnStore> {
   return open('postgres', databaseUrl(base, name), () => query(base, `drop database ${name} with (force)`));
 }
 
+/** Milliseconds for which a test's own statements wait for a connection: many of them at once are no outage. */
+export const patience = 120_000;
+
 function open(name: StoreName, url: string, remove: () => Promise<void>): OwnStore {
-  const db = openDatabase(url);
+  const db = openDatabase(url, { wait: patience });
   return {
     name,
     url,

@@ -3,7 +3,7 @@ import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { isPostgres, openDatabase, rows } from '../../src/core/db.ts';
 import { createGate } from '../../src/lib/gate.ts';
-import type { Store } from './stores.ts';
+import { patience, type Store } from './stores.ts';
 
 type Row = Record<string, unknown>;
 
@@ -46,7 +46,7 @@ export async function openNodes(t: ExecutionContext, store: Store, count: number
     });
   }
   return Array.from({ length: Math.min(count, store.name === 'sqlite' ? 2 : count) }, () => {
-    const db = openDatabase(store.url, { pool: 6 });
+    const db = openDatabase(store.url, { pool: 6, wait: patience });
     t.teardown(() => db.destroy());
     return db;
   });
