@@ -38,8 +38,9 @@ const grants = {
   device_code: text('`device_code`: the one of the device authorization'),
   scope: text('space-delimited; what the client may have when absent'),
   resource: text('the API that the tokens are for (RFC 8707), as it is registered'),
-  device_id: text(
-    '`password`: what the client calls the device, so that a later login is known to be from it',
+  device_id: text('`password`: what the client calls the device'),
+  device_secret: text(
+    '`password`: the one that the last login of this user answered for this `device_id`; strangers cannot lock such a device out',
   ),
   device_name: text('`password`: a name of the device for people'),
   platform: text('`password`: for the list of devices'),
@@ -75,6 +76,9 @@ const schemas = {
       id_token: text('with the scope `openid`'),
       scope: text('what was granted'),
       session_id: text('the session that the tokens belong to'),
+      device_secret: text(
+        'of a login with `device_id`: to be kept, and sent with the next login on the device',
+      ),
     },
     examples: [
       {
@@ -188,6 +192,7 @@ const schemas = {
       sub: text('the user'),
       preferred_username: text('with the scope `profile`'),
       email: text('with the scope `email`'),
+      email_verified: { type: 'boolean', description: 'with an address; always false' },
     },
     examples: [{ sub: '019cad2e-7a10-7c3e-9f42-0a8f5d7c1b2e', preferred_username: 'ada' }],
   },
