@@ -19,33 +19,42 @@ async function enter(server: TestServer): Promise<SignedIn & { device: string }>
   return { ...me, device: id };
 }
 
-testOnServers('the list has my devices, last seen first, and never where to push', async (t, server) => {
-  const me = await enter(server);
-  await signIn(server, { ...me, form: { device_id: 'laptop' } });
-  await enter(server);
-  const rows = await server.db('devices').where({ user_id: me.user.id }).orderBy('created_at', 'desc');
-  const described = rows.map(({ user_id: _, push_token: __, ...row }) => ({
-    ...row,
-    created_at: row.created_at.toISOString(),
-    last_seen_at: row.last_seen_at.toISOString(),
-  }));
-  const listed = await list(server, me);
-  t.deepEqual(listed, described);
-  t.deepEqual(
-    listed.map((one) => [one.device_id, one.name, one.platform]),
-    [
-      ['laptop', null, null],
-      ['phone', 'My phone', 'ios'],
-    ],
-  );
-  await signIn(server, { ...me, form: phone });
-  t.deepEqual(
-    (await list(server, me)).map((one) => one.device_id),
-    ['phone', 'laptop'],
-  );
-  const one = await api(server, `GET /devices/${me.device}`, me.tokens.access_token);
-  t.deepEqual(one.body, (await list(server, me))[0]);
-});
+testOnServers(
+  'the list has my devices, last seen first, and never where to push or what proves them',
+  async (t, server) => {
+    const me = await enter(server);
+    await signIn(server, { ...me, form: { device_id: 'laptop' } });
+    await enter(server);
+    const rows = await server.db('devices').where({ user_id: me.user.id }).orderBy('created_at', 'desc');
+    const hidden = {
+      user_id: undefined,
+      push_token: undefined,
+      secret_digest: undefined,
+      secret_proof: undefined,
+    };
+    const described = rows.map((row) => ({
+      ...JSON.parse(JSON.stringify({ ...row, ...hidden })),
+      created_at: row.created_at.toISOString(),
+      last_seen_at: row.last_seen_at.toISOString(),
+    }));
+    const listed = await list(server, me);
+    t.deepEqual(listed, described);
+    t.deepEqual(
+      listed.map((one) => [one.device_id, one.name, one.platform]),
+      [
+        ['laptop', null, null],
+        ['phone', 'My phone', 'ios'],
+      ],
+    );
+    await signIn(server, { ...me, form: phone });
+    t.deepEqual(
+      (await list(server, me)).map((one) => one.device_id),
+      ['phone', 'laptop'],
+    );
+    const one = await api(server, `GET /devices/${me.device}`, me.tokens.access_token);
+    t.deepEqual(one.body, (await list(server, me))[0]);
+  },
+);
 
 testOnServers('a device takes the name that its user gives it, and keeps it', async (t, server) => {
   const me = await enter(server);
