@@ -55,7 +55,7 @@ testOnServers('a secret is shown once and stands nowhere', async (t, server) => 
   const admin = await enterAsAdmin(server);
   const { id, secret } = await register(server, admin);
   const given = 'a-secret-that-the-administrator-chose';
-  const chosen = await post(server, admin, '/clients', { client_secret: given });
+  const chosen = await post(server, admin, '/clients', { client_name: 'Chosen', client_secret: given });
   t.is(chosen.body.client_secret, given);
   const added = await add(server, admin, id);
   t.is(added.status, 201);
