@@ -166,6 +166,8 @@ async function endChunk(
   scope: Scope,
   ending: Ending,
 ): Promise<{ ended: number; isDone: boolean }> {
+  if (scope.kind === 'client' && !(await isBeingRemoved(tx, scope.client_id)))
+    return { ended: 0, isDone: true };
   const live = await listLive(tx, scope);
   // Users before sessions, as everywhere, and in one order.
   if (scope.kind === 'client' && isPostgres(tx)) {
@@ -177,6 +179,17 @@ async function endChunk(
   if (ended < ids.length) await closeExpired(tx, ids);
   const isRestDone = await endBeside(tx, scope);
   return { ended, isDone: ids.length < chunk && isRestDone };
+}
+
+// A process that died, or another one, may have removed the client already, and an administrator may have made one of the same
+// id since: that one is not meant. The lock lets sessions be opened, which wait for the client's row with the user's locked.
+async function isBeingRemoved(tx: Knex.Transaction, client_id: string): Promise<boolean> {
+  const found = await rows(
+    tx,
+    `select 1 from clients where client_id = :client_id and deleted_at is not null ${isPostgres(tx) ? 'for no key update' : ''}`,
+    { client_id },
+  );
+  return found.length > 0;
 }
 
 async function listLive(tx: Knex.Transaction, scope: Scope): Promise<{ id: string; user_id: string }[]> {

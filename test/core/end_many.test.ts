@@ -143,6 +143,30 @@ testOnStores('a client with 5,042 sessions can be removed, each of them with an 
   t.is(await deleteClient(db, session.client_id, byAdmin), null);
 });
 
+testOnStores(
+  'what a crash leaves of a removed client ends nothing of the next one of its id',
+  async (t, { db }) => {
+    const { client_id } = await openTestSession(db);
+    await deleteClient(db, client_id, byAdmin);
+    const next = await dieBeforeTheLastWord(db, client_id);
+    t.is(await endLeftBehind(db), 0);
+    t.is((await rotate(db, present(next, 0))).outcome, 'rotated');
+    t.is(await count(db, 'clients', { client_id }), 1);
+    t.is(await count(db, 'pending_endings', {}), 0);
+  },
+);
+
+// As after a process that removed the client, died before it could say so, and was followed by an administrator.
+async function dieBeforeTheLastWord(db: Knex, client_id: string): Promise<Session> {
+  await db('pending_endings').insert({
+    id: crypto.randomUUID(),
+    which: JSON.stringify({ kind: 'client', client_id }),
+    ending: JSON.stringify({ reason: 'client_deleted', ...byAdmin }),
+    created_at: new Date(Date.now() - 61_000),
+  });
+  return await openTestSession(db, { client: await makeClient(db, { client_id }) });
+}
+
 testOnStores('a consent with 1,201 sessions can be withdrawn', async (t, { db }) => {
   t.timeout(600_000);
   const session = await makeBusyUser(db, 1_201);
