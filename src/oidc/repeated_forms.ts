@@ -15,6 +15,7 @@ const again = 60;
 
 interface EngineModel {
   exp?: number;
+  result?: object | undefined;
   parJti?: string | undefined;
   isDone?: boolean;
   save(ttl: number): Promise<string>;
@@ -36,8 +37,11 @@ export function repeatableInteraction(base: Provider['Interaction']): Provider['
       return [...Base.IN_PAYLOAD, 'isDone'];
     }
 
+    // Without what was answered: whoever has the cookie by which the engine goes on would otherwise be signed in by a password
+    // that somebody else has typed. The form that is sent again brings its own answer.
     override async destroy(): Promise<void> {
       this.isDone = true;
+      this.result = undefined;
       this.exp = Math.min(this.exp ?? Infinity, Math.floor(Date.now() / 1000) + again);
       await this.save(again);
     }

@@ -46,6 +46,21 @@ testOnServers('a login that is sent twice leads to the client twice', async (t, 
 });
 
 testOnServers(
+  'a login that has led on signs in no other browser, even with the same cookies',
+  async (t, server) => {
+    const scene = await setScene(server, { client: { first_party: true } });
+    const login = await scene.ua.open((await begin(scene)).url.href);
+    const other = openUserAgent(server.url);
+    for (const [key, cookie] of scene.ua.cookies) other.cookies.set(key, cookie);
+    sentTo(await typePassword(scene.ua, login, scene.user));
+    const uid = new URL(login.url).pathname.split('/').at(-1);
+    const page = await other.open(`${server.url}/authorize/${uid}`);
+    t.is(page.location, null);
+    t.truthy(formOf(page, '/login'));
+  },
+);
+
+testOnServers(
   'a consent that is sent twice leads to the client twice, and so does a denial',
   async (t, server) => {
     const scene = await setScene(server);
