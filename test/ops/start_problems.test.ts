@@ -86,7 +86,9 @@ test('outside production a metrics port that is taken is a warning with its code
   t.teardown(store.drop);
   const port = await takenPort(t);
   const { lines } = await spawnServer(t, store.url, { METRICS_PORT: String(port), LOG_LEVEL: 'warn' });
-  const [{ level, host, port: logged, code, msg } = {}] = lines().filter((line) => line.level === 40);
+  const [{ level, host, port: logged, code, msg } = {}] = lines().filter(
+    (line) => line.level === 40 && 'port' in line,
+  );
   t.deepEqual(
     { level, host, port: logged, code, msg },
     {
