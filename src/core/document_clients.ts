@@ -15,23 +15,29 @@ import {
   withScope,
 } from './registered_clients.ts';
 
+/** Where and when a document was fetched that is kept for a while. */
+export interface Fetched extends Extra {
+  fetched_at: Date;
+}
+
 /**
  * The client of a document as it is to be treated in this request. Reading a document writes nothing, unless somebody has
- * logged in with the client before and the document has changed since: whoever invents ids leaves no rows. Null when an
- * administrator has blocked the client.
+ * logged in with the client before and the document has changed since: whoever invents ids leaves no rows. One that was
+ * fetched before the row was written changes nothing either: of two nodes that keep the document of before and the one of
+ * now, each would undo what the other wrote, and end the client's tokens. Null when an administrator has blocked the client.
  */
 export async function readDocumentClient(
   db: Db,
   client_id: string,
   said: Record<string, unknown>,
-  extra: Extra,
+  { fetched_at, ...extra }: Fetched,
 ): Promise<Client | null> {
   const found = await db<Client>('clients').where({ client_id }).whereNull('deleted_at').first();
   if (found?.blocked_at) return null;
   const metadata = readMetadata(said);
   const bound = await boundOf(db, metadata, extra.scope);
   if (!found) return unsaved(client_id, metadata, bound);
-  return changeOf(found, metadata, bound)
+  return found.updated_at < fetched_at && changeOf(found, metadata, bound)
     ? await saveRegisteredClient(db, client_id, said, 'document', extra)
     : found;
 }

@@ -185,7 +185,8 @@ function features(services: Services, pages: EnginePages, outgoing: Outgoing): F
       ack: 'draft-02',
       allowFetch: outgoing.allowDocument,
       cacheDuration: { min: 30, max: longestBelief },
-      allowClient: async (_ctx, client) => await adoptDocumentClient(services, client as never),
+      allowClient: async (_ctx, client) =>
+        await adoptDocumentClient(services, client as never, outgoing.fetchedAt(client.clientId)),
     },
   };
 }

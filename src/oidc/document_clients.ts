@@ -41,13 +41,20 @@ interface DocumentClient {
   metadata: () => Metadata;
 }
 
-/** For the engine's `allowClient`: gives the client the row of ours that it goes by; false when it was blocked. */
-export async function adoptDocumentClient(services: Services, client: DocumentClient): Promise<boolean> {
+/**
+ * For the engine's `allowClient`: gives the client the row of ours that it goes by; false when it was blocked. `fetched_at`:
+ * when its document was fetched, which the engine keeps.
+ */
+export async function adoptDocumentClient(
+  services: Services,
+  client: DocumentClient,
+  fetched_at: Date,
+): Promise<boolean> {
   const { scope } = client.kindred as { scope?: unknown };
   const said = withoutDefaults(services, client.metadata());
   try {
     const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
-    const extra = { scope, ...(ctx ? { origin: originOf(ctx) } : {}) };
+    const extra = { scope, fetched_at, ...(ctx ? { origin: originOf(ctx) } : {}) };
     const kindred = await readDocumentClient(services.db, client.clientId, said, extra);
     Object.defineProperty(client, 'kindred', { value: kindred });
     return kindred !== null;

@@ -50,13 +50,17 @@ export interface Outgoing {
   fetch: (url: string, options: Options) => Promise<Response>;
   /** For the engine's `allowFetch`: whether this client's document may be fetched now. */
   allowDocument: (ctx: KoaContextWithOIDC | undefined, client_id: string) => Promise<boolean>;
+  /** When this client's document was fetched; long ago when that is not known any more. */
+  fetchedAt: (client_id: string) => Date;
 }
 
 /** What the engine of these services asks others by. */
 export function createOutgoing(services: Services): Outgoing {
-  const { config, db } = services;
+  const { config, db, clock } = services;
   const isGuarded = !config.fetchPrivateAddresses;
   const documents = createLru<true>(1_000);
+  // Of more than the engine keeps.
+  const fetched = createLru<number>(1_000);
   const failed = createLru<number>(1_000);
   const keys = createLru<Kept>(500);
 
@@ -68,6 +72,11 @@ export function createOutgoing(services: Services): Outgoing {
     await sleep(Math.max(0, begun + patience - performance.now()));
     failed.set(url, performance.now() + pause);
     throw new Error('the fetch failed');
+  }
+
+  async function fetchDocument(url: string, options: Options): Promise<Response> {
+    fetched.set(url, clock.now());
+    return await withoutEmptyMembers(await fetchOrFail(url, options));
   }
 
   async function fetchKeys(url: string, options: Options): Promise<Response> {
@@ -84,10 +93,9 @@ export function createOutgoing(services: Services): Outgoing {
   return {
     async fetch(url, options) {
       if ((options.method ?? 'GET') !== 'GET') return await ask(new URL(url), options, isGuarded);
-      return documents.get(url)
-        ? await withoutEmptyMembers(await fetchOrFail(url, options))
-        : await fetchKeys(url, options);
+      return await (documents.get(url) ? fetchDocument(url, options) : fetchKeys(url, options));
     },
+    fetchedAt: (client_id) => new Date(fetched.get(client_id) ?? 0),
     // Our own pages ask outside of any request of the engine's, about clients that one has just named.
     async allowDocument(ctx, client_id) {
       if (client_id.length > clientIdLength) return false;

@@ -18,8 +18,11 @@ const document = {
   token_endpoint_auth_method: 'none',
 };
 
-const read = (db: Db, change: object = {}, scope?: string) =>
-  readDocumentClient(db, id, { ...document, ...change }, { scope, origin });
+// As it is fetched anew for each request.
+const justNow = () => new Date(Date.now() + 60_000);
+
+const read = (db: Db, change: object = {}, scope?: string, fetched_at = justNow()) =>
+  readDocumentClient(db, id, { ...document, ...change }, { scope, origin, fetched_at });
 
 /** What `work` has written: the tables whose rows are others than before. */
 async function written(db: Db, work: () => Promise<unknown>): Promise<string[]> {
@@ -49,6 +52,18 @@ testOnStores('reading a document writes nothing before its client is used', asyn
   t.deepEqual(await written(db, () => keepDocumentClient(db, client, origin)), [], 'it is there');
   t.deepEqual(await written(db, () => read(db)), [], 'nor while the document stays as it is');
   t.deepEqual(await eventsOf(db), [['client_registered', 'client', origin.ip]]);
+});
+
+testOnStores('a node that keeps an older document undoes nothing of a newer one', async (t, { db }) => {
+  await kept(t, db);
+  const before = new Date(Date.now() - 3_600_000);
+  const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'one' }] };
+  const keyed = await read(db, { jwks });
+  t.deepEqual(keyed?.metadata.jwks, jwks);
+  const older = { jwks: { keys: [] } };
+  t.deepEqual(await written(db, () => read(db, older, undefined, before)), []);
+  t.deepEqual(await read(db, older, undefined, before), keyed, 'the client is what the newer one says');
+  t.deepEqual((await read(db, older))?.metadata.jwks, older.jwks);
 });
 
 async function kept(t: ExecutionContext, db: Db, scope?: string) {
