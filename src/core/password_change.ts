@@ -94,16 +94,15 @@ async function replacePassword(
     .update({ password_hash, updated_at: present(tx) } as never)
     .increment('token_version', 1);
   const by = { actor: 'user', actor_id: user_id, origin } as const;
-  await stayKnown(
-    tx,
-    { id: user_id, password_hash },
-    { device, browser: 'browser' in asker ? asker.browser : [] },
-  );
   await recordEvents(tx, [
     { type: 'password_changed', user_id, session_id, client_id, actor: 'user', actor_id: user_id, ...origin },
   ]);
   const ending = { ...by, reason: 'password_changed' } as const;
-  return await beginEndingAll(tx, user_id, ending, { kept: { session_id, browser_session } });
+  const begun = await beginEndingAll(tx, user_id, ending, { kept: { session_id, browser_session } });
+  // The device after its sessions, as everywhere: who ends one of them alone has locked that, and waits for the device.
+  const places = { device, browser: 'browser' in asker ? asker.browser : [] };
+  await stayKnown(tx, { id: user_id, password_hash }, places);
+  return begun;
 }
 
 interface KnownAsker {

@@ -1,13 +1,18 @@
 // DESIGN, section 3: the user's row before any session row. Held against Postgres, where rows are locked one by one.
 import test from 'ava';
 import type { Knex } from 'knex';
+import { loadConfig } from '../../config/index.ts';
 import { rows } from '../../src/core/db.ts';
+import { clearIdlePushTokens, registerDevice } from '../../src/core/devices.ts';
 import { endAllSessions } from '../../src/core/end_many.ts';
+import { changePassword } from '../../src/core/password_change.ts';
 import { rotate } from '../../src/core/rotation.ts';
+import { openServices } from '../../src/core/services.ts';
 import { openSession, type Session } from '../../src/core/sessions.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import { lockUser } from '../../src/core/users.ts';
-import { makeClient, newSession, openTestSession, present } from '../helpers/builders.ts';
+import { makeClient, makeUser, newSession, openTestSession, password, present } from '../helpers/builders.ts';
+import { environment } from '../helpers/server.ts';
 import { makeStore } from '../helpers/stores.ts';
 import { openNodes } from '../helpers/tables.ts';
 import { until } from '../helpers/until.ts';
@@ -56,3 +61,28 @@ for (const [title, work] of Object.entries(works)) {
     await t.notThrowsAsync(Promise.all([work(other, session), watch()]));
   });
 }
+
+test('a change of the password holds no device while it waits for a session', async (t) => {
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  const services = await openServices(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
+  t.teardown(services.close);
+  const user = await makeUser(store.db);
+  const device = await registerDevice(store.db, user.id, { device_id: 'phone', push_token: 'push' });
+  const session = await openTestSession(store.db, { user, device_id: device?.id ?? null });
+  const holding = await store.db.transaction();
+  t.teardown(() => holding.rollback());
+  await holding('sessions').where({ id: session.id }).forUpdate();
+  const changing = changePassword(services, {
+    user_id: user.id,
+    asker: { session_id: session.id },
+    current_password: password,
+    new_password: 'another horse, another staple',
+    origin: { ip: '192.0.2.7', user_agent: null, request_id: null },
+  });
+  await untilOneWaits(store.db);
+  // As a logout of this session does, which locks no user.
+  await t.notThrowsAsync(clearIdlePushTokens(holding, [session.device_id]));
+  await holding.rollback();
+  t.is(await changing, 0);
+});
