@@ -3,7 +3,12 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import type { ExecutionContext } from 'ava';
+import { exportJWK, SignJWT } from 'jose';
 import { createOutgoing } from '../../src/oidc/outgoing.ts';
+import { makeClient } from '../helpers/builders.ts';
+import { makeKey } from '../helpers/dpop.ts';
+import { token } from '../helpers/oauth.ts';
+import { makeResourceServer } from '../helpers/resources.ts';
 import { type Settings, type TestServer, testOnOwnServers } from '../helpers/server.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { openPair } from '../helpers/twins.ts';
@@ -161,5 +166,44 @@ testOnOwnServers(
     const refused = answers.filter(({ status }) => status === 429);
     t.is(refused.length, 3);
     for (const { retry } of refused) t.true(Number(retry) > 0);
+  },
+);
+
+testOnOwnServers(
+  'the keys of a client that an administrator made are fetched while strangers use up what may be',
+  { ...documents, RATE_LIMITS: 'memory', FETCH_PRIVATE_ADDRESSES: 'true' },
+  async (t, server) => {
+    const { publicKey, privateKey } = await makeKey();
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'mine', alg: 'ES256', use: 'sig' };
+    const { url, asked } = await serve(t, (_request, response) =>
+      response.end(JSON.stringify({ keys: [jwk] })),
+    );
+    const { client_id } = await makeClient(server.db, {
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks_uri: `${url}/jwks`,
+      grant_types: ['client_credentials'],
+      scope: 'orders:read',
+      first_party: false,
+    });
+    const { form } = await makeResourceServer(server);
+    const ids = Array.from({ length: 31 }, (_, i) => `https://127.0.0.1:1/${i}`);
+    const answers = await Promise.all(ids.map((id) => enter(server, id)));
+    t.true(answers.some(({ status }) => status === 429));
+    const client_assertion = await new SignJWT({ jti: 'once' })
+      .setProtectedHeader({ alg: 'ES256', kid: 'mine' })
+      .setIssuer(client_id)
+      .setSubject(client_id)
+      .setAudience(server.issuer)
+      .setIssuedAt()
+      .setExpirationTime('10m')
+      .sign(privateKey);
+    const answer = await token(server, {
+      grant_type: 'client_credentials',
+      ...form,
+      client_assertion,
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    });
+    t.is(answer.status, 200, answer.text);
+    t.deepEqual(asked, ['GET /jwks']);
   },
 );
