@@ -15,6 +15,8 @@ interface EngineRecord {
   /** Of an interaction: the browser session that it belongs to, and what has been decided. */
   session?: { accountId?: unknown };
   result?: unknown;
+  /** Of an interaction that has led on, see repeated_forms.ts. */
+  isDone?: unknown;
   storedAs?: unknown;
 }
 
@@ -39,7 +41,7 @@ function isOfStranger(model: string, record: EngineRecord): boolean {
     case 'Session':
       return record.loginTs === undefined && record.storedAs === undefined;
     case 'Interaction':
-      return record.session?.accountId === undefined && record.result === undefined;
+      return record.session?.accountId === undefined && record.result === undefined && record.isDone !== true;
     case 'PushedAuthorizationRequest':
       return isPublic();
     case 'DeviceCode':

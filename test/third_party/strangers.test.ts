@@ -4,7 +4,7 @@ import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, send } from '../helpers/client.ts';
 import { testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { openUserAgent } from '../helpers/user_agent.ts';
-import { begin, callback, logIn, publicClient, setScene } from './code_flow.ts';
+import { begin, callback, logIn, passPages, publicClient, setScene } from './code_flow.ts';
 
 testOnServers(
   'the browser session of nobody lives for minutes, that of a user for days',
@@ -84,5 +84,18 @@ testOnOwnServers(
     const refused = await send(`${server.url}/par`, { form });
     assertRefused(t, refused, { status: 429, error: 'rate_limited', reason: 'rate_limited' });
     t.regex(String(refused.headers['retry-after']), /^[1-9]\d*$/);
+  },
+);
+
+testOnOwnServers(
+  'who has begun to log in gets to the end when the network may begin no more',
+  (name) => ({ RATE_LIMITS: name === 'sqlite' ? 'memory' : 'database' }),
+  async (t, server) => {
+    const scene = await setScene(server);
+    const login = await scene.ua.open((await begin(scene)).url.href);
+    if (server.store !== 'sqlite')
+      await server.db('rate_limits').where('key', 'like', 'strangers:%').update({ points: 600 });
+    const back = await passPages(scene, login);
+    t.truthy(back.searchParams.get('code'), back.href);
   },
 );
