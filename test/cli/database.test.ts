@@ -47,11 +47,13 @@ const commands = [
   ['logout', 'ada'],
 ];
 
+const phoneApp = '{"first_party":true}';
+
 for (const args of commands) {
   test(`${args[0]} in an empty folder says what to run first, and makes no database`, async (t) => {
     const cwd = await emptyFolder(t);
     const env = { PATH: process.env.PATH ?? '' };
-    const outcome = await runCommand(args, { env, cwd, stdin: '{}' });
+    const outcome = await runCommand(args, { env, cwd, stdin: phoneApp });
     assertRefusedCommand(
       t,
       outcome,
@@ -89,7 +91,7 @@ testOnStores(
 
 test('a Postgres that is not there is one line, without its password', async (t) => {
   for (const args of [['sessions', 'ada'], ['migrate'], ['create-client', '--metadata', '-']]) {
-    const outcome = await kindred({ databaseUrl: 'postgres://u:hunter2@127.0.0.1:1/x' }, args, '{}');
+    const outcome = await kindred({ databaseUrl: 'postgres://u:hunter2@127.0.0.1:1/x' }, args, phoneApp);
     assertRefusedCommand(t, outcome, /the database on 127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)/);
     t.notRegex(outcome.stderr, /hunter2/);
   }
