@@ -22,7 +22,7 @@ export interface Consent {
 }
 
 export interface ListedConsent extends Consent {
-  metadata: { client_name?: string; client_uri?: string; logo_uri?: string };
+  metadata: { client_name?: string; client_uri?: string; logo_uri?: string; grant_types?: string[] };
 }
 
 /** What this user has allowed this client, or null. */

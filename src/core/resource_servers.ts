@@ -72,6 +72,15 @@ export async function findResourceServer(db: Db, identifier: string): Promise<Re
   return (await db<ResourceServer>('resource_servers').where({ identifier }).first()) ?? null;
 }
 
+/** The names of resource servers by identifier; one that is unknown or has no name is absent. */
+export async function findResourceServerNames(db: Db, identifiers: string[]): Promise<Map<string, string>> {
+  // Pages show few; the statement stays short whatever a user has allowed.
+  const asked = [...new Set(identifiers)].filter(isText).slice(0, 500);
+  if (asked.length === 0) return new Map();
+  const found = await db<ResourceServer>('resource_servers').whereIn('identifier', asked).select();
+  return new Map(found.flatMap(({ identifier, name }) => (name === null ? [] : [[identifier, name]])));
+}
+
 /**
  * Refuses with `invalid_client_metadata` a client that names, as `member`, an API that nobody registered: it would get or
  * understand no token, and nothing would say why. Our own API need not be registered.

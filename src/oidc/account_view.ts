@@ -6,8 +6,10 @@ import type { Services } from '../core/services.ts';
 import { listEndedSessions, listLiveSessions, listLoginUserAgents } from '../core/session_list.ts';
 import { renderAccount } from '../pages/account.ts';
 import type { PasswordProblem } from '../pages/account_texts.ts';
+import type { ScopeView } from '../pages/scopes.ts';
 import { devicesOf } from './account_devices.ts';
 import type { Visitor } from './browser.ts';
+import { saysRefresh, scopeViewsOf } from './consent_scopes.ts';
 import { takeFlash } from './flash.ts';
 import { brandOf, csrfToken, path, showPage } from './html.ts';
 
@@ -32,6 +34,10 @@ export async function showAccount(
     listBrowserSessions(db, user.id),
     listConsents(db, user.id),
   ]);
+  const scopes = await scopeViewsOf(
+    db,
+    consents.map((one) => one.granted),
+  );
   const to = (local: string) => path(services, `/account${local}`);
   const devices = devicesOf(live, browsers, visitor, to);
   const flash = takeFlash(services, ctx, visitor.id);
@@ -49,7 +55,7 @@ export async function showAccount(
       endedAt: one.ended_at ?? one.last_used_at,
       reason: one.ended_reason,
     })),
-    consents: consents.map((one) => consentOf(one, to)),
+    consents: consents.map((one, index) => consentOf(one, scopes[index] ?? [], to)),
     ...(devices.length > 1 ? { endOthersAction: to('/sessions/end-others') } : {}),
     signOutAction: to('/logout'),
     accountUrl: to(''),
@@ -80,19 +86,19 @@ async function asLoggedIn<Session extends Nameless>(
 type Nameless = { id: string; device_name: string | null; user_agent: string | null };
 
 function consentOf(
-  { client_id, metadata, granted, created_at }: ListedConsent,
+  { client_id, metadata, created_at }: ListedConsent,
+  scopes: ScopeView[],
   to: (local: string) => string,
 ) {
-  const foreign = Object.entries(granted.resources).flatMap(([resourceServer, scopes]) =>
-    scopes.map((name) => ({ name, resourceServer })),
-  );
+  // As on the consent page: a refresh token keeps the access, whether or not the client asked for the scope.
+  const keepsAccess = metadata.grant_types?.includes('refresh_token') && !saysRefresh(scopes);
   return {
     client: {
       name: metadata.client_name ?? client_id,
       logoUrl: metadata.logo_uri ?? null,
       url: metadata.client_uri ?? null,
     },
-    scopes: [...granted.openid.map((name) => ({ name })), ...foreign],
+    scopes: keepsAccess ? [...scopes, { name: 'offline_access' }] : scopes,
     since: created_at,
     withdrawAction: to(`/consents/${encodeURIComponent(client_id)}/withdraw`),
   };

@@ -7,13 +7,13 @@ import { makeOrigin } from '../core/audit.ts';
 import { endBrowserSession } from '../core/browser_sessions.ts';
 import { addConsent, type Granted } from '../core/consents.ts';
 import { keepDocumentClient } from '../core/document_clients.ts';
-import { findResourceServer } from '../core/resource_servers.ts';
 import type { Services } from '../core/services.ts';
 import { findUser } from '../core/users.ts';
 import { digest } from '../lib/crypto.ts';
 import { renderConsent } from '../pages/consent.ts';
 import { type LoginProblem, renderLogin } from '../pages/login.ts';
 import { passwordAcr } from './configuration.ts';
+import { saysRefresh, scopeViewsOf } from './consent_scopes.ts';
 import { findConsentedScopes } from './grant.ts';
 import {
   brandOf,
@@ -152,22 +152,17 @@ async function showConsent(visited: Visit): Promise<void> {
 async function scopesOf({ services, interaction, client }: Visit, user_id: string) {
   const missing = missingOf(interaction);
   const known = await findConsentedScopes(services, user_id, client.clientId, interaction.params);
-  const named = async (granted: Granted, isNew: boolean) => {
-    const own = granted.openid.map((name) => ({ name, isNew }));
-    const foreign = Object.entries(granted.resources).map(async ([identifier, scopes]) => {
-      const resourceServer = (await findResourceServer(services.db, identifier))?.name ?? identifier;
-      return scopes.map((name) => ({ name, resourceServer, isNew }));
-    });
-    return [...own, ...(await Promise.all(foreign)).flat()];
-  };
-  return [...(await named(missing, true)), ...(await named(known, false))];
+  const [fresh = [], before = []] = await scopeViewsOf(services.db, [missing, known]);
+  return [
+    ...fresh.map((scope) => ({ ...scope, isNew: true })),
+    ...before.map((scope) => ({ ...scope, isNew: false })),
+  ];
 }
 
 // A client that gets a refresh token keeps its access while the user is away, whether or not it asked for the scope that
 // says so.
 function withRefresh(client: EngineClient, scopes: Awaited<ReturnType<typeof scopesOf>>) {
-  const isSaid = scopes.some((scope) => scope.name === 'offline_access' && !('resourceServer' in scope));
-  if (isSaid || !client.grantTypeAllowed('refresh_token')) return scopes;
+  if (saysRefresh(scopes) || !client.grantTypeAllowed('refresh_token')) return scopes;
   return [...scopes, { name: 'offline_access', isNew: scopes.every((scope) => scope.isNew) }];
 }
 

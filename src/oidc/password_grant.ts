@@ -108,7 +108,7 @@ async function verifyCredentials(
 
 function requireRole(user: User, scopes: string[]): void {
   if (!scopes.includes('admin') || user.roles.includes('admin')) return;
-  throw new errors.InvalidScope('requested scope is unknown or not allowed', 'admin');
+  throw new errors.InvalidScope('The scope admin is for users with the role admin.', 'admin');
 }
 
 interface Login {

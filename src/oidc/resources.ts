@@ -98,9 +98,15 @@ export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<
     for (const scope of server.scopes) offered.add(scope);
   }
   for (const scope of requested) {
-    if (!offered.has(scope))
-      throw new errors.InvalidScope('requested scope is unknown or not allowed', scope);
+    if (!offered.has(scope)) throw new errors.InvalidScope(describeUnknown(scope), scope);
   }
+}
+
+// The usual mistake is to ask for a scope of an API without naming the API.
+function describeUnknown(scope: string): string {
+  const said = `The scope ${quote(scope)} is unknown or not allowed here.`;
+  if ([...oidcScopes, ...ownScopes].includes(scope)) return said;
+  return `${said} A scope of an API needs that API in the parameter resource.`;
 }
 
 /** The server's own scopes that a client may be granted. */

@@ -5,6 +5,7 @@ import { after, makeClient, makeUser } from '../helpers/builders.ts';
 import type { Answer, Form } from '../helpers/client.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
 import { api, login, refresh, signIn, token, tokensOf } from '../helpers/oauth.ts';
+import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
 import { startTestServer, type TestServer, testOnServers } from '../helpers/server.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { callback, getCode, publicClient, type Scene, setScene } from '../third_party/code_flow.ts';
@@ -140,4 +141,35 @@ testOnStores('in development the registered resources are named too', async (t, 
   const answer = await login(server, user, client, { resource: `${server.issuer}/api/` });
   const all = `${server.issuer}/api, https://api.example.test/`;
   assertTarget(t, answer, `No resource server is registered as ${server.issuer}/api/. Registered: ${all}.`);
+});
+
+testOnServers('a refused scope is named, and what a scope of an API needs', async (t, server) => {
+  const { identifier } = await makeResourceServer(server);
+  const client = await makeConfidentialClient(server, {
+    grant_types: ['client_credentials'],
+    first_party: false,
+    scope: 'orders:read',
+  });
+  const ask = (form: Form) => token(server, { grant_type: 'client_credentials', ...client, ...form });
+  const says = async (form: Form) => {
+    const { body } = await ask(form);
+    t.is(body.error, 'invalid_scope');
+    return body.error_description;
+  };
+  const needs = 'A scope of an API needs that API in the parameter resource.';
+  t.is(
+    await says({ scope: 'orders:read' }),
+    `The scope orders:read is unknown or not allowed here. ${needs}`,
+  );
+  t.is(await says({ scope: 'admin' }), 'The scope admin is unknown or not allowed here.');
+  const there = { resource: identifier };
+  t.is(
+    await says({ ...there, scope: 'orders:write' }),
+    `The scope orders:write is unknown or not allowed here. ${needs}`,
+  );
+  t.is((await ask({ ...there, scope: 'orders:read' })).body.scope, 'orders:read');
+  const first = await makeClient(server.db, { scope: 'account admin' });
+  const user = await makeUser(server.db);
+  const { body } = await login(server, user, first, { scope: 'admin' });
+  t.is(body.error_description, 'The scope admin is for users with the role admin.');
 });

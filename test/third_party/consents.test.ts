@@ -192,3 +192,26 @@ testOnServers(
     t.notRegex(await said(['authorization_code']), /Keep access/);
   },
 );
+
+testOnServers(
+  'the account page lists what the consent page said, with the names of APIs',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const { ua, user } = scene;
+    const { identifier } = await makeResourceServer(server);
+    const unnamed = await makeResourceServer(server);
+    await server.db('resource_servers').where({ identifier }).update({ name: 'Order desk' });
+    const scope = 'openid orders:read';
+    const asked = await typePassword(ua, await ask(scene, { scope, resource: identifier }), user);
+    t.regex(textOf(asked), /orders:read at Order desk/);
+    t.regex(textOf(asked), /Keep access while you are away/);
+    await ua.submit(asked, '/consent', { decision: 'allow' });
+    const more = await ask(scene, { scope, resource: unnamed.identifier });
+    await ua.submit(more, '/consent', { decision: 'allow' });
+    const listed = textOf(await ua.open(`${server.url}/account`));
+    const apps = listed.slice(listed.indexOf('Third-party apps'));
+    t.regex(apps, /orders:read at Order desk/);
+    t.true(apps.includes(`orders:read at ${unnamed.identifier}`));
+    t.regex(apps, /Keep access while you are away/);
+  },
+);
