@@ -37,6 +37,7 @@ interface Options {
   method?: string;
   headers?: Headers;
   body?: unknown;
+  redirect?: string;
   signal?: AbortSignal;
 }
 
@@ -59,8 +60,7 @@ export interface Outgoing {
 export function createOutgoing(services: Services): Outgoing {
   const { config, db, clock } = services;
   const isGuarded = !config.fetchPrivateAddresses;
-  const documents = createLru<true>(1_000);
-  // Of more than the engine keeps.
+  // Of more documents than the engine keeps.
   const fetched = createLru<number>(1_000);
   const failed = createLru<number>(1_000);
   const keys = createLru<Kept>(500);
@@ -95,7 +95,7 @@ export function createOutgoing(services: Services): Outgoing {
   return {
     async fetch(url, options) {
       if ((options.method ?? 'GET') !== 'GET') return await ask(new URL(url), options, isGuarded);
-      return await (documents.get(url) ? fetchDocument(url, options) : fetchKeys(url, options));
+      return await (isForDocument(options) ? fetchDocument(url, options) : fetchKeys(url, options));
     },
     fetchedAt: (client_id) => new Date(fetched.get(client_id) ?? 0),
     // Our own pages ask outside of any request of the engine's, about clients that one has just named.
@@ -107,10 +107,15 @@ export function createOutgoing(services: Services): Outgoing {
       if (row?.blocked_at) return false;
       // One that somebody has logged in with is not a stranger's invention, and must go on while strangers invent others.
       if (!row && ctx) await countFetch(services, ctx);
-      documents.set(client_id, true);
       return true;
     },
   };
+}
+
+// Not by the URL: a stranger may name the address of a client's keys as a client. Of what the engine asks for, it forbids
+// redirects for documents alone.
+function isForDocument({ redirect }: Options): boolean {
+  return redirect === 'manual';
 }
 
 async function countFetch({ limits }: Services, { ip }: KoaContextWithOIDC): Promise<void> {

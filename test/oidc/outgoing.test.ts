@@ -46,6 +46,20 @@ testOnStores('keys are believed for an hour at most, and asked for once', async 
   t.deepEqual(asked, ['GET /long', 'GET /short']);
 });
 
+testOnStores(
+  'keys are fetched as keys, also at an address that somebody has named as a client',
+  async (t, store) => {
+    const { services } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
+    const outgoing = createOutgoing(services);
+    const large = `{"keys":[${' '.repeat(10_000)}]}`;
+    const { url, asked } = await serve(t, (_request, response) => response.end(large));
+    t.true(await outgoing.allowDocument(undefined, url));
+    await t.throwsAsync(outgoing.fetch(url, { redirect: 'manual' }), { message: 'the answer is too large' });
+    for (let i = 0; i < 2; i += 1) t.is(await (await outgoing.fetch(url, {})).text(), large);
+    t.is(asked.length, 2);
+  },
+);
+
 testOnStores('no redirect is followed, and too many keys are none', async (t, store) => {
   const { services } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
   const outgoing = createOutgoing(services);
