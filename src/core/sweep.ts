@@ -25,6 +25,8 @@ export type SweepCounts = Record<SweptTable, number>;
 export interface SweepOptions {
   /** Events are kept for so many seconds. */
   auditRetention: number;
+  /** Sweeps these alone; all when absent. */
+  tables?: readonly SweptTable[];
   /** Counts what would go and removes nothing. */
   dryRun?: boolean;
   /** Told after each batch how many rows of a table it has been so far. */
@@ -63,7 +65,8 @@ export async function sweep(db: Knex, options: SweepOptions, at?: Date): Promise
     known_browsers: 0,
     clients: 0,
   };
-  for (const target of targets(db, now, options.auditRetention)) {
+  const { auditRetention, tables = sweptTables } = options;
+  for (const target of targets(db, now, auditRetention).filter((one) => tables.includes(one.table))) {
     for await (const dead of batches(db, target, options)) {
       counts[target.table] += dead;
       options.progress?.(target.table, counts[target.table]);
