@@ -2,10 +2,14 @@
 import test from 'ava';
 import type { Knex } from 'knex';
 import { loadConfig } from '../../config/index.ts';
+import { endOpenedIn } from '../../src/core/browser_sessions.ts';
+import { addConsent, withdrawConsent } from '../../src/core/consents.ts';
 import { rows } from '../../src/core/db.ts';
+import { deleteClient } from '../../src/core/delete_client.ts';
 import { clearIdlePushTokens, registerDevice } from '../../src/core/devices.ts';
 import { endAllSessions } from '../../src/core/end_many.ts';
 import { changePassword } from '../../src/core/password_change.ts';
+import { removeDevice } from '../../src/core/remove_device.ts';
 import { rotate } from '../../src/core/rotation.ts';
 import { openServices } from '../../src/core/services.ts';
 import { openSession, type Session } from '../../src/core/sessions.ts';
@@ -38,6 +42,13 @@ const works: Record<string, (db: Knex, session: Session) => Promise<unknown>> = 
     endAllSessions(db, user_id, { reason: 'password_changed', actor: 'user' }, { session_id: id }),
   'a ban': (db, { user_id }) => changeUserStatus(db, user_id, { status: 'banned', actor: 'admin' }),
   'a deletion': (db, { user_id }) => changeUserStatus(db, user_id, { status: 'deleted', actor: 'admin' }),
+  'a withdrawn consent': (db, { user_id, client_id }) =>
+    withdrawConsent(db, user_id, client_id, { actor: 'user' }),
+  'the removal of a device': (db, { user_id, device_id }) =>
+    removeDevice(db, user_id, device_id ?? '', { actor: 'user' }),
+  'the end of a browser': (db, { user_id }) =>
+    endOpenedIn(db, user_id, 'b', { reason: 'logout', actor: 'user' }),
+  'the removal of a client': (db, { client_id }) => deleteClient(db, client_id, { actor: 'admin' }),
   'a login': (db, session) =>
     openSession(db, newSession({ id: session.user_id }, { client_id: session.client_id })),
 };
@@ -47,7 +58,11 @@ for (const [title, work] of Object.entries(works)) {
     const store = await makeStore('postgres');
     t.teardown(store.drop);
     const [other = store.db] = await openNodes(t, store, 1);
-    const session = await openTestSession(store.db, { client: await makeClient(store.db) });
+    const [user, client] = [await makeUser(store.db), await makeClient(store.db)];
+    const device = await registerDevice(store.db, user.id, { device_id: 'phone' });
+    const given = { user, client, device_id: device?.id ?? null, browser_session: 'b' };
+    const session = await openTestSession(store.db, given);
+    await addConsent(store.db, user.id, client.client_id, { openid: [], claims: [], resources: {} });
     await rotate(store.db, present(session, 0));
     const holding = await store.db.transaction();
     t.teardown(() => holding.rollback());
