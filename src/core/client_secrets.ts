@@ -90,12 +90,15 @@ function isLiveSecret(secret: ClientSecret, at: Date): boolean {
   return secret.expires === null || new Date(secret.expires) > at;
 }
 
+const withoutSecret =
+  'the client does not authenticate with a secret; its token_endpoint_auth_method says how it does';
+
 /** How many secrets of a client may be live at once: one, and its successor. */
 const maxSecrets = 2;
 
 /**
  * Adds a secret beside the live one, which goes on until `previous_expires` (or until it is removed). Shown here and
- * never again. Refuses with `too_many_secrets`, or `client_not_found` when the client has no use for secrets.
+ * never again. Refuses with `too_many_secrets`, or `invalid_request` when the client has no use for secrets.
  */
 export async function addClientSecret(
   tx: Db,
@@ -103,7 +106,8 @@ export async function addClientSecret(
   { expires, previous_expires }: { expires?: Date | undefined; previous_expires?: Date | undefined } = {},
 ): Promise<{ id: string; client_secret: string }> {
   const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
-  if (!client || !hasSecret(client.metadata)) throw new AppError('client_not_found');
+  if (!client) throw new AppError('client_not_found');
+  if (!hasSecret(client.metadata)) throw new AppError('invalid_request', withoutSecret);
   const now = await readClock(tx);
   const live = client.secrets.filter((secret) => isLiveSecret(secret, now));
   if (live.length >= maxSecrets) throw new AppError('too_many_secrets');

@@ -164,8 +164,8 @@ async function endOthers(visit: Visit): Promise<void> {
   const { services, visitor } = visit;
   const kept = { browser_session: visitor.id, opened_in_browser: true };
   const ending = { ...byUser(visit), reason: 'logout_all' } as const;
-  const ended = await endAllSessions(services.db, visitor.user.id, ending, kept);
-  back(visit, 'others_ended', ended);
+  await endAllSessions(services.db, visitor.user.id, ending, kept);
+  back(visit, 'others_ended');
 }
 
 async function rename(visit: Visit): Promise<void> {
@@ -221,7 +221,7 @@ function problemOf(error: AppError, attemptsLeft: number): PasswordProblem {
 }
 
 // Back to the page, so that a reload repeats nothing.
-function back({ services, ctx, visitor }: Visit, flash: FlashCode, count?: number): void {
-  keepFlash(services, ctx, visitor.id, flash, count);
+function back({ services, ctx, visitor }: Visit, flash: FlashCode): void {
+  keepFlash(services, ctx, visitor.id, flash);
   redirect(ctx, path(services, '/account'));
 }

@@ -13,15 +13,8 @@ const options = (services: Services) =>
 const life = 60;
 
 /** Keeps a message for the visitor's next look at the page. */
-export function keepFlash(
-  services: Services,
-  ctx: Context,
-  visitor: string,
-  code: FlashCode,
-  count = 0,
-): void {
-  const said = `${code}.${count}`;
-  const value = `${said}.${csrfToken(services, subject(visitor, said))}`;
+export function keepFlash(services: Services, ctx: Context, visitor: string, code: FlashCode): void {
+  const value = `${code}.${csrfToken(services, subject(visitor, code))}`;
   ctx.cookies.set(name, value, { ...options(services), maxAge: life * 1000 });
 }
 
@@ -30,9 +23,9 @@ export function takeFlash(services: Services, ctx: Context, visitor: string): Fl
   const value = ctx.cookies.get(name, { signed: false });
   if (value === undefined) return null;
   ctx.cookies.set(name, null, options(services));
-  const [code, count = '', proof] = value.split('.');
-  if (!isFlashCode(code) || !isCsrfToken(services, subject(visitor, `${code}.${count}`), proof)) return null;
-  return { code, count: Number(count), isProblem: problems.has(code) };
+  const [code, proof] = value.split('.');
+  if (!isFlashCode(code) || !isCsrfToken(services, subject(visitor, code), proof)) return null;
+  return { code, isProblem: problems.has(code) };
 }
 
 const problems = new Set<FlashCode>(['not_found', 'invalid_name', 'form_expired']);

@@ -7,26 +7,21 @@ import { waitFor } from './time.ts';
  */
 export interface Flash {
   code: FlashCode;
-  /** How many, where the text says it. */
-  count?: number;
   isProblem?: boolean;
 }
 
 const flashes = {
-  session_ended: () => 'Signed out of that app. The device may still be signed in to others.',
-  device_ended: () => 'That device was signed out.',
-  others_ended: (count: number) =>
-    count === 0
-      ? 'You are now signed out everywhere else.'
-      : `You are now signed out everywhere else. ${count === 1 ? 'One sign-in was' : `${count} sign-ins were`} ended.`,
-  device_renamed: () => 'Device renamed.',
-  browser_session_ended: () => 'That browser was signed out, and every app that was opened in it.',
-  access_withdrawn: () => 'Access removed. The app has been signed out on all devices.',
-  password_changed: () => 'Password changed. Every other device was signed out.',
-  not_found: () => 'That was gone already. This page is now up to date.',
-  invalid_name: () => 'A name needs 1 to 100 characters.',
-  form_expired: () => 'This page was open for too long, so nothing was changed. Please try again.',
-} satisfies Record<string, (count: number) => string>;
+  session_ended: 'Signed out of that app. The device may still be signed in to others.',
+  device_ended: 'That device was signed out.',
+  others_ended: 'You are now signed out everywhere else.',
+  device_renamed: 'Device renamed.',
+  browser_session_ended: 'That browser was signed out, and every app that was opened in it.',
+  access_withdrawn: 'Access removed. The app has been signed out on all devices.',
+  password_changed: 'Password changed. Every other device was signed out.',
+  not_found: 'That was gone already. This page is now up to date.',
+  invalid_name: 'A name needs 1 to 100 characters.',
+  form_expired: 'This page was open for too long, so nothing was changed. Please try again.',
+} satisfies Record<string, string>;
 
 export type FlashCode = keyof typeof flashes;
 
@@ -36,8 +31,8 @@ export function isFlashCode(value: unknown): value is FlashCode {
 }
 
 /** The flash in words. */
-export function flashText({ code, count = 0 }: Flash): string {
-  return flashes[code](count);
+export function flashText({ code }: Flash): string {
+  return flashes[code];
 }
 
 /** Why a session ended, in words, and whether that is something to worry about. */

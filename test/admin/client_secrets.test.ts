@@ -162,8 +162,11 @@ testOnServers('secrets are for clients that authenticate with one', async (t, se
   const { client_id } = await makeClient(server.db);
   const { id } = await register(server, admin);
   const [own] = await listSecrets(server, admin, id);
+  const refused = await add(server, admin, client_id);
+  assertRefused(t, refused, { status: 400, error: 'invalid_request' });
+  t.regex(String(refused.body.error_description), /does not authenticate with a secret/);
   for (const none of [client_id, newId(), '%00']) {
-    assertRefused(t, await add(server, admin, none), notFound, none);
+    if (none !== client_id) assertRefused(t, await add(server, admin, none), notFound, none);
     assertRefused(t, await removeSecret(server, admin, none, own?.id), notFound, none);
   }
   for (const none of [newId(), 'x', "'"]) {

@@ -178,7 +178,7 @@ export const samples: Record<string, (brand: Brand) => string> = {
     renderAccount(
       b,
       accountPage({
-        flash: { code: 'others_ended', count: 2 },
+        flash: { code: 'others_ended' },
         password: { action: '/account/password', problem: { kind: 'password_too_common' } },
       }),
     ),
