@@ -33,9 +33,16 @@ export interface Presented {
  * consequence of reuse is committed when this returns, which is why reuse is an outcome and not an error.
  */
 export async function rotate(db: Db, presented: Presented, at?: Date): Promise<Rotation> {
-  const generation = await advance(db, presented, at);
-  if (generation !== null) return { outcome: 'rotated', generation };
-  const judged = judge(presented, await readRow(db, presented, at));
+  let row: Row | null = null;
+  // Twice, since an UPDATE on Postgres that has waited for the end of all other sessions compares the number that this one was
+  // given with the number that its user had before.
+  for (let tries = 0; tries < 2; tries += 1) {
+    const generation = await advance(db, presented, at);
+    if (generation !== null) return { outcome: 'rotated', generation };
+    row = await readRow(db, presented, at);
+    if (!row || !isDue(presented, row)) break;
+  }
+  const judged = judge(presented, row);
   if (judged === 'reused') return await db.transaction((tx) => punish(tx, presented, at));
   if (judged === 'observed') return await observe(db, presented, at);
   return judged;
@@ -84,6 +91,12 @@ async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | n
     { id: presented.session_id, window: presented.retry_window, now: present(db, at) },
   );
   return row ?? null;
+}
+
+// Whether the UPDATE should have taken it.
+function isDue(presented: Presented, row: Row): boolean {
+  const isOver = row.ended_at !== null || !row.is_current || row.is_expired;
+  return !isOver && row.generation <= presented.generation;
 }
 
 function judge(presented: Presented, row: Row | null): Rotation | 'reused' | 'observed' {

@@ -7,12 +7,12 @@ import { addConsent, withdrawConsent } from '../../src/core/consents.ts';
 import { rows } from '../../src/core/db.ts';
 import { deleteClient } from '../../src/core/delete_client.ts';
 import { clearIdlePushTokens, registerDevice } from '../../src/core/devices.ts';
-import { endAllSessions } from '../../src/core/end_many.ts';
+import { beginEndingAll, endAllSessions } from '../../src/core/end_many.ts';
 import { changePassword } from '../../src/core/password_change.ts';
 import { removeDevice } from '../../src/core/remove_device.ts';
 import { rotate } from '../../src/core/rotation.ts';
 import { openServices } from '../../src/core/services.ts';
-import { openSession, type Session } from '../../src/core/sessions.ts';
+import { completeSession, openSession, type Session } from '../../src/core/sessions.ts';
 import { changeUserStatus } from '../../src/core/user_status.ts';
 import { lockUser } from '../../src/core/users.ts';
 import { makeClient, makeUser, newSession, openTestSession, password, present } from '../helpers/builders.ts';
@@ -101,3 +101,26 @@ test('a change of the password holds no device while it waits for a session', as
   await holding.rollback();
   t.is(await changing, 0);
 });
+
+const uses: Record<string, (db: Knex, session: Session) => Promise<unknown>> = {
+  'is refreshed': async (db, session) => (await rotate(db, present(session, 0))).outcome === 'rotated',
+  'gets its tokens': (db, { id }) => completeSession(db, { id, grant_payload: {} }, {}, 3_600),
+};
+
+for (const [title, use] of Object.entries(uses)) {
+  test(`a session that is kept while all others end ${title} meanwhile`, async (t) => {
+    const store = await makeStore('postgres');
+    t.teardown(store.drop);
+    const [other = store.db] = await openNodes(t, store, 1);
+    const session = await openTestSession(store.db);
+    const ending = await store.db.transaction();
+    t.teardown(() => ending.rollback());
+    await lockUser(ending, session.user_id);
+    const kept = { session_id: session.id };
+    await beginEndingAll(ending, session.user_id, { reason: 'logout_all', actor: 'user' }, { kept });
+    const using = use(other, session);
+    await untilOneWaits(store.db);
+    await ending.commit();
+    t.true(await using);
+  });
+}
