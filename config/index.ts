@@ -79,7 +79,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
   const { given, unreadable } = withFiles(withoutEmpty(env));
   const { values, problems } = parse(given);
   problems.unshift(...unreadable);
-  const issuer = values.ISSUER ?? `http://${bracketed(values.HOST)}:${values.PORT}`;
+  const issuer = values.ISSUER ?? ownUrl(values, problems);
   const isKnownEnvironment = !problems.some((problem) => nameOf(problem) === 'NODE_ENV');
   const examined = { values, issuer, isKnownEnvironment };
   for (const problem of findProblems(examined)) {
@@ -192,8 +192,12 @@ function nameOf(problem: string): string | undefined {
   return problem.split(':')[0];
 }
 
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
+// Where the server is reached that was not told under which URL.
+function ownUrl({ HOST, PORT }: Parsed, problems: string[]): string {
+  const url = `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${PORT}`;
+  if (URL.canParse(url)) return url;
+  problems.push('HOST: must be a host name or an IP address');
+  return `http://127.0.0.1:${PORT}`;
 }
 
 function parseTrustProxy(value: string): Config['trustProxy'] {

@@ -115,6 +115,17 @@ test('an unknown NODE_ENV is the only problem that it makes', (t) => {
   t.deepEqual(refused({ NODE_ENV: 'prod', HOST: '0.0.0.0' }), ['NODE_ENV']);
 });
 
+test('a host of which no URL can be made is a problem like others', (t) => {
+  for (const HOST of ['0.0.0.0 ', 'my host']) {
+    t.deepEqual(refused({ ...production, ISSUER: 'id.example', HOST }), ['HOST', 'ISSUER']);
+    t.deepEqual(
+      refused({ ...production, HOST }),
+      [],
+      'where the issuer is said it is for the system to judge',
+    );
+  }
+});
+
 test('production refuses what is unsafe', (t) => {
   t.deepEqual(refused(production), []);
   t.deepEqual(refused({ ...production, ISSUER: 'http://id.example' }), ['ISSUER']);
