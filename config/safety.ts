@@ -30,7 +30,9 @@ export function findWarnings({ values, issuer }: Examined): string[] {
   if (values.NODE_ENV === 'test') warnings.push('NODE_ENV: test leaves out what production checks');
   if (values.NODE_ENV !== 'production') return warnings;
   if (issuer.startsWith('https:') && values.TRUST_PROXY === 'off') {
-    warnings.push('TRUST_PROXY: is off behind an https issuer, so all users have the address of the proxy');
+    warnings.push(
+      'TRUST_PROXY: is off behind an https issuer, so all users have the address of the proxy and share its limits',
+    );
   }
   if (isLoopbackUrl(issuer)) {
     const hint = isLoopback(values.HOST) ? '' : `, and HOST=${values.HOST} lets others reach it without TLS`;

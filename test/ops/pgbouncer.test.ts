@@ -54,7 +54,9 @@ testWithPgBouncer(
     const doctor = await runCommand(['doctor'], { env: environment(url) });
     t.is(doctor.code, 1);
     t.regex(doctor.stdout, new RegExp(`WRONG {2}pooler: ${said.source}`));
-    const { rows } = await store.db.raw(`select 1 from pg_locks where locktype = 'advisory'`);
+    // Other tests have databases on the same Postgres.
+    const { rows } = await store.db.raw(`select 1 from pg_locks where locktype = 'advisory'
+      and database = (select oid from pg_database where datname = current_database())`);
     t.deepEqual(rows, [], 'no lock is left on a connection of the pooler');
     t.false(await store.db.schema.hasTable('users'));
   },

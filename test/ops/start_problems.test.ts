@@ -12,6 +12,7 @@ import { runCommand } from '../helpers/kindred.ts';
 import { freePort, spawnServer } from '../helpers/process.ts';
 import { environment, type Settings, startTestServer } from '../helpers/server.ts';
 import { makeStore, testOnStores } from '../helpers/stores.ts';
+import { until } from '../helpers/until.ts';
 
 const server = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
 
@@ -86,9 +87,10 @@ test('outside production a metrics port that is taken is a warning with its code
   t.teardown(store.drop);
   const port = await takenPort(t);
   const { lines } = await spawnServer(t, store.url, { METRICS_PORT: String(port), LOG_LEVEL: 'warn' });
-  const [{ level, host, port: logged, code, msg } = {}] = lines().filter(
-    (line) => line.level === 40 && 'port' in line,
-  );
+  const isWarning = (line: Record<string, unknown>) => line.level === 40 && 'port' in line;
+  // Lines of the log go out together, a moment later.
+  await until(() => lines().some(isWarning), 'the warning is in the log');
+  const [{ level, host, port: logged, code, msg } = {}] = lines().filter(isWarning);
   t.deepEqual(
     { level, host, port: logged, code, msg },
     {
