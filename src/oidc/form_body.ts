@@ -16,7 +16,7 @@ const type = /^application\/x-www-form-urlencoded *(; *charset *= *"?utf-8"? *)?
 export async function readForm(ctx: Context): Promise<{ form: Form; giveBack: () => void } | null> {
   if (!type.test(ctx.get('content-type')) || ctx.request.length === undefined) return null;
   const body = await readBody(ctx.req, ctx.request.length);
-  return { form: querystring.parse(body.toString()), giveBack: () => restore(ctx.req, body) };
+  return { form: querystring.parse(body.toString()), giveBack: () => giveBody(ctx.req, body) };
 }
 
 function readBody(request: IncomingMessage, length: number): Promise<Buffer> {
@@ -34,8 +34,11 @@ function readBody(request: IncomingMessage, length: number): Promise<Buffer> {
   });
 }
 
-// The engine reads through these two; handing it a parsed body instead makes it warn, and parse the parsed again.
-function restore(request: IncomingMessage, body: Buffer): void {
+/**
+ * Lets the engine read `body` as that of the request. It reads through these two; handing it a parsed body instead makes
+ * it warn, and parse the parsed again.
+ */
+export function giveBody(request: IncomingMessage, body: Buffer): void {
   Object.defineProperties(request, {
     readable: { value: true, configurable: true },
     iterator: {

@@ -8,8 +8,10 @@ import { type Client, findClient } from '../core/clients.ts';
 import type { Services } from '../core/services.ts';
 import { suitableMetadata } from '../core/suitable_metadata.ts';
 import { AppError } from '../lib/errors.ts';
+import { isImmoderate } from '../lib/json_bounds.ts';
 import { networkOf } from '../lib/network.ts';
 import { secretPlaceholder } from './adapter.ts';
+import { giveBody } from './form_body.ts';
 import { offerOf } from './offer.ts';
 
 /** The middleware around the engine's registration endpoint. */
@@ -29,6 +31,7 @@ export function guardRegistration(services: Services): Middleware {
       await parse(ctx, async () => {});
       if (ctx.method === 'PUT') await presentSecret(services, ctx);
       makeSuitable(services, ctx);
+      giveBack(ctx);
     }
     await next();
     hideRow(ctx);
@@ -53,6 +56,19 @@ function makeSuitable(services: Services, ctx: Context): void {
   const kept = Object.entries(body).filter(([name]) => naming.includes(name));
   ctx.state.said = { ...said, scope: body.scope };
   Object.assign(ctx.request, { body: { ...said, ...Object.fromEntries(kept) } });
+}
+
+/** The largest body that the engine reads, bytes; it has no setting for it. */
+const engineLimit = 57_344;
+
+// The engine reads the body once more, and warns on the console, beside the log, where it cannot. A body that is
+// larger or nested too deeply it takes as it was parsed.
+function giveBack({ req, request }: Context): void {
+  if (request.body === undefined || isImmoderate(request.body)) return;
+  const body = Buffer.from(JSON.stringify(request.body));
+  if (body.length > engineLimit) return;
+  req.headers['content-length'] = String(body.length);
+  giveBody(req, body);
 }
 
 // RFC 7592, 2.2: an update names the secret that the client has. The engine is told that it does. Ids that the engine

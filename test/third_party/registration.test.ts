@@ -1,7 +1,7 @@
 // Clients that register themselves (RFC 7591, RFC 7592), and what they cannot become by it.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { generateKeyPair, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import { json } from '../../src/core/db.ts';
@@ -13,6 +13,13 @@ import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/ser
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 import { begin, callback, discover, logIn, sentTo, typePassword } from './code_flow.ts';
 import { manage, register, rowOf, wanted } from './register.ts';
+
+// The log is lines of JSON; the engine warns in words, once a process.
+const warnings: unknown[] = [];
+console.warn = (...said: unknown[]) => {
+  warnings.push(said);
+};
+test.after('no registration makes the engine warn beside the log', (t) => t.deepEqual(warnings, []));
 
 testOnServers('nobody registers where that is not allowed', async (t, server) => {
   for (const method of ['POST', 'GET', 'PUT', 'DELETE'])
