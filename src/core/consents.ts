@@ -1,7 +1,7 @@
 // Consents: what a user has allowed a third-party client, remembered until it is withdrawn.
 import type { Knex } from 'knex';
 import { recordEvents } from './audit.ts';
-import { type Db, isPostgres, json, present, rows } from './db.ts';
+import { type Db, isForeignKeyViolation, isPostgres, json, present, rows } from './db.ts';
 import { beginEnding, endRest } from './end_many.ts';
 import type { Ending } from './session_end.ts';
 import { lockUser } from './users.ts';
@@ -40,28 +40,43 @@ export async function listConsents(db: Db, user_id: string): Promise<ListedConse
   );
 }
 
-/** Adds to what a user has allowed a client; what was allowed before stays. Returns all of it. */
+/**
+ * Adds to what a user has allowed a client; what was allowed before stays. Returns all of it, or null when the client has
+ * just been removed.
+ */
 export async function addConsent(
   db: Db,
   user_id: string,
   client_id: string,
   added: Granted,
+): Promise<Granted | null> {
+  try {
+    return await db.transaction((tx) => writeConsent(tx, user_id, client_id, added));
+  } catch (error) {
+    if (isForeignKeyViolation(error)) return null;
+    throw error;
+  }
+}
+
+async function writeConsent(
+  tx: Knex.Transaction,
+  user_id: string,
+  client_id: string,
+  added: Granted,
 ): Promise<Granted> {
-  return await db.transaction(async (tx) => {
-    await lockUser(tx, user_id);
-    const before = await findConsent(tx, user_id, client_id);
-    const granted = before ? merge(before.granted, added) : added;
-    const now = present(tx);
-    await tx('consents')
-      .insert({ user_id, client_id, granted: json(granted), created_at: now, updated_at: now } as never)
-      .onConflict(['user_id', 'client_id'])
-      .merge(['granted', 'updated_at']);
-    const detail = { granted: added };
-    await recordEvents(tx, [
-      { type: 'consent_given', user_id, client_id, actor: 'user', actor_id: user_id, detail },
-    ]);
-    return granted;
-  });
+  await lockUser(tx, user_id);
+  const before = await findConsent(tx, user_id, client_id);
+  const granted = before ? merge(before.granted, added) : added;
+  const now = present(tx);
+  await tx('consents')
+    .insert({ user_id, client_id, granted: json(granted), created_at: now, updated_at: now } as never)
+    .onConflict(['user_id', 'client_id'])
+    .merge(['granted', 'updated_at']);
+  const detail = { granted: added };
+  await recordEvents(tx, [
+    { type: 'consent_given', user_id, client_id, actor: 'user', actor_id: user_id, detail },
+  ]);
+  return granted;
 }
 
 /**

@@ -187,7 +187,8 @@ async function decide(visited: Visit): Promise<void> {
   if (!user_id || interaction.prompt.name !== 'consent') return showError(services, ctx, 'page_expired', 400);
   const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
   await keepDocumentClient(services.db, clientRow(client), origin);
-  await addConsent(services.db, user_id, client.clientId, missingOf(interaction));
+  const granted = await addConsent(services.db, user_id, client.clientId, missingOf(interaction));
+  if (!granted) return showError(services, ctx, 'page_expired', 400);
   await goOn(visited, { consent: {} }, true);
 }
 

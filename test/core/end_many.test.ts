@@ -176,6 +176,14 @@ testOnStores('a consent with 1,201 sessions can be withdrawn', async (t, { db })
   t.deepEqual(await readEnded(db, session), allEnded(1_201));
 });
 
+testOnStores('a consent to a client that has just been removed is none, and no error', async (t, { db }) => {
+  const [user, client] = [await makeUser(db), await makeClient(db)];
+  await deleteClient(db, client.client_id, byAdmin);
+  t.is(await addConsent(db, user.id, client.client_id, granted), null);
+  t.is(await count(db, 'consents', {}), 0);
+  t.is(await count(db, 'audit_events', { type: 'consent_given' }), 0);
+});
+
 testOnStores('all sessions are over with the decision, before a row says so', async (t, { db }) => {
   const session = await makeBusyUser(db, 1_201);
   const { user_id, client_id } = session;
