@@ -113,8 +113,15 @@ export async function addClientSecret(
   if (live.length >= maxSecrets) throw new AppError('too_many_secrets');
   const { client_secret, stored } = newClientSecret(undefined, expires ?? null);
   const kept = live.map((one) => ({ ...one, expires: previous_expires?.toISOString() ?? one.expires }));
-  await saveSecrets(tx, client, [stored, ...kept], previous_expires !== undefined && previous_expires <= now);
+  await saveSecrets(tx, client, [stored, ...kept], endsAtOnce(previous_expires, now));
   return { id: stored.id, client_secret };
+}
+
+/** Milliseconds by which the clock of a node, which says when a secret ends, may be ahead of the database's. */
+const apart = 5_000;
+
+function endsAtOnce(expires: Date | undefined, now: Date): boolean {
+  return expires !== undefined && expires.getTime() <= now.getTime() + apart;
 }
 
 /** Removes a secret, and what was got with it: outstanding access tokens of the client are dead. Refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
