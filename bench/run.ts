@@ -2,9 +2,16 @@
 // bounded, about ten minutes. Ends with an error only when an answer was wrong; a missed figure is a result.
 import { loadavg } from 'node:os';
 import { benches } from './benches/index.ts';
-import { type Chosen, readCommandLine } from './options.ts';
-import { type Found, openReport, printFigures, printFound, type Report, saveReport } from './report.ts';
-import { openStage, type Stage } from './stage.ts';
+import { type Chosen, readCommandLine } from './harness/options.ts';
+import {
+  type Found,
+  openReport,
+  printFigures,
+  printFound,
+  type Report,
+  saveReport,
+} from './harness/report.ts';
+import { openStage, type Stage } from './harness/stage.ts';
 
 async function main(): Promise<void> {
   const { options, chosen } = readArguments();

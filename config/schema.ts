@@ -1,7 +1,7 @@
 // Every setting of Kindred: its name, default, unit and meaning. README's table is made from these rows.
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import '../src/lib/plain_words.ts';
+import '../src/lib/zod_messages.ts';
 import { allowance, limitStore, lockout } from './rate_limits.ts';
 
 const seconds = (fallback: number, max = 10 * 365 * 86_400) =>

@@ -1,46 +1,53 @@
 // The composition root: what a request passes through, in order, on one screen.
 import Koa from 'koa';
-import type { Services } from './core/services.ts';
-import { adminClientRoutes } from './http/admin_clients.ts';
-import { adminEventRoutes } from './http/admin_events.ts';
-import { adminKeyRoutes } from './http/admin_keys.ts';
-import { adminResourceServerRoutes } from './http/admin_resource_servers.ts';
-import { adminSessionRoutes } from './http/admin_sessions.ts';
-import { adminStatsRoutes } from './http/admin_stats.ts';
-import { adminUserRoutes } from './http/admin_users.ts';
-import { serveAssets } from './http/assets.ts';
-import { browserSessionRoutes } from './http/browser_sessions.ts';
-import { isClientsDoing } from './http/connections.ts';
-import { consentRoutes } from './http/consents.ts';
-import { answerPreflights } from './http/cors.ts';
-import { deviceRoutes } from './http/devices.ts';
-import { closeWhenDraining } from './http/drain.ts';
-import { composeEngine, mountEngine } from './http/engine.ts';
-import { answerErrors } from './http/errors.ts';
-import { answerHealth } from './http/health.ts';
-import { meRoutes } from './http/me.ts';
-import { measureRequests } from './http/measure.ts';
-import { openApiRoutes } from './http/openapi.ts';
-import { identify, limitBody, limitQuery, logRequests, queueHashes, secureHeaders } from './http/request.ts';
-import { serveResourceMetadata } from './http/resource_metadata.ts';
-import { createRouter } from './http/router.ts';
-import type { Route } from './http/routes.ts';
-import { sessionRoutes } from './http/sessions.ts';
-import { traceRequests } from './http/trace.ts';
+import type { Services } from './core/deps.ts';
+import { adminClientRoutes } from './http/api/admin/clients.ts';
+import { adminEventRoutes } from './http/api/admin/events.ts';
+import { adminKeyRoutes } from './http/api/admin/keys.ts';
+import { adminResourceServerRoutes } from './http/api/admin/resource_servers.ts';
+import { adminSessionRoutes } from './http/api/admin/sessions.ts';
+import { adminStatsRoutes } from './http/api/admin/stats.ts';
+import { adminUserRoutes } from './http/api/admin/users.ts';
+import { browserSessionRoutes } from './http/api/browser_sessions.ts';
+import { consentRoutes } from './http/api/consents.ts';
+import { deviceRoutes } from './http/api/devices.ts';
+import { meRoutes } from './http/api/me.ts';
+import { openApiRoutes } from './http/api/openapi.ts';
+import { serveResourceMetadata } from './http/api/resource_metadata.ts';
+import { createRouter } from './http/api/router.ts';
+import type { Route } from './http/api/routes.ts';
+import { sessionRoutes } from './http/api/sessions.ts';
+import { isClientsDoing } from './http/listener/connections.ts';
+import { closeWhenDraining } from './http/listener/drain.ts';
+import { serveAssets } from './http/middleware/assets.ts';
+import { answerPreflights } from './http/middleware/cors.ts';
+import { composeEngine, mountEngine } from './http/middleware/engine.ts';
+import { answerErrors } from './http/middleware/errors.ts';
+import { answerHealth } from './http/middleware/health.ts';
+import {
+  identify,
+  limitBody,
+  limitQuery,
+  logRequests,
+  queueHashes,
+  secureHeaders,
+} from './http/middleware/request.ts';
+import { measureRequests } from './http/middleware/request_metrics.ts';
+import { traceRequests } from './http/middleware/request_traces.ts';
 import type { Tracing } from './lib/tracing.ts';
-import { accountRoutes } from './oidc/account_page.ts';
-import { createClientRegistry } from './oidc/clients.ts';
-import { cookieSigner, takeOverSessionCookie, useSchemeOfIssuer } from './oidc/cookies.ts';
-import { takeDeviceCode } from './oidc/device_link.ts';
-import { refuseForeignForms } from './oidc/foreign_forms.ts';
-import { interactionRoutes } from './oidc/interactions.ts';
-import { leanEndpoint } from './oidc/lean.ts';
-import { leanIntrospection } from './oidc/lean_introspection.ts';
-import { leanLogin } from './oidc/lean_login.ts';
-import { leanRefresh } from './oidc/lean_refresh.ts';
+import { createClientRegistry } from './oidc/endpoints/client_validation.ts';
+import { guardRegistration } from './oidc/endpoints/registration.ts';
+import { accountRoutes } from './oidc/pages/account_page.ts';
+import { cookieSigner, takeOverSessionCookie, useSchemeOfIssuer } from './oidc/pages/cookies.ts';
+import { takeDeviceCode } from './oidc/pages/device_link.ts';
+import { refuseForeignForms } from './oidc/pages/foreign_forms.ts';
+import { interactionRoutes } from './oidc/pages/interactions.ts';
+import { showUnknownPages } from './oidc/pages/unknown_pages.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
-import { guardRegistration } from './oidc/registration.ts';
-import { showUnknownPages } from './oidc/unknown_pages.ts';
+import { leanEndpoint } from './token/endpoint.ts';
+import { leanIntrospection } from './token/introspection.ts';
+import { leanLogin } from './token/password.ts';
+import { leanRefresh } from './token/refresh.ts';
 
 /** Every route of our own API. */
 export const routes: Route[] = [

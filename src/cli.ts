@@ -3,13 +3,13 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { takenByNpm } from '../config/npm.ts';
 import about from '../package.json' with { type: 'json' };
 import { type Answer, describeProblem, print, warn } from './cli/output.ts';
-import { closest } from './lib/plain_words.ts';
+import { closest } from './lib/zod_messages.ts';
 
 // Loaded when needed: the engine and both databases take half a second, which help and typing errors need not wait for.
 const databaseCommands = () => import('./cli/database.ts');
 const userCommands = () => import('./cli/users.ts');
 const clientCommands = () => import('./cli/clients.ts');
-const registryCommands = () => import('./cli/registry.ts');
+const registryCommands = () => import('./cli/registrations.ts');
 const importCommand = () => import('./cli/import_users.ts');
 const operationCommands = () => import('./cli/operations.ts');
 const doctorCommand = () => import('./cli/doctor.ts');

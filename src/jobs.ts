@@ -1,10 +1,10 @@
 // The periodic jobs: what runs when, on one node at a time. Each is a command of the CLI too.
 import { Cron } from 'croner';
-import { endLeftBehind } from './core/end_many.ts';
-import { withJobLock } from './core/job_lock.ts';
-import { keepKeys } from './core/key_rotation.ts';
-import type { Services } from './core/services.ts';
-import { sweep } from './core/sweep.ts';
+import { keepKeys } from './core/actions/key_rotation.ts';
+import type { Services } from './core/deps.ts';
+import { sweep } from './core/operations/sweep.ts';
+import { endLeftBehind } from './core/sessions/end_many.ts';
+import { withJobLock } from './core/store/advisory_lock.ts';
 
 export interface JobRun {
   /** Says what would be done and does nothing. */

@@ -1,11 +1,11 @@
 // What runs beside the requests: the log of events, metrics, traces and jobs.
 import about from '../package.json' with { type: 'json' };
-import { isPostgres } from './core/db.ts';
-import { watchDatabase, watchProcess } from './core/figures.ts';
-import { watchQueries } from './core/queries.ts';
-import type { Services } from './core/services.ts';
-import { countEvents, logEvents } from './core/trail_listeners.ts';
-import { serveMetrics } from './http/metrics.ts';
+import { countEvents, logEvents } from './core/audit/audit_listeners.ts';
+import type { Services } from './core/deps.ts';
+import { watchDatabase, watchProcess } from './core/operations/gauges.ts';
+import { isPostgres } from './core/store/db.ts';
+import { watchQueries } from './core/store/query_watch.ts';
+import { serveMetrics } from './http/listener/metrics_server.ts';
 import { startJobs } from './jobs.ts';
 import type { Tracing } from './lib/tracing.ts';
 

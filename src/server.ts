@@ -1,18 +1,18 @@
 // The process: settings, database, app, listen, and an orderly end. With WORKERS the requests are for others, and this
-// process leads them (primary.ts).
+// process leads them (process/primary.ts).
 import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Config, loadConfig, withPort } from '../config/index.ts';
 import { createApp, createEngine } from './app.ts';
-import { openServices, type Services } from './core/services.ts';
-import { seedDemo } from './demo_data.ts';
-import { fail, obeySignals, plainly } from './ending.ts';
-import { greet, tellingOfStop } from './greeting.ts';
-import { type ConnectionLimits, connectionLimits, createBoundedServer } from './http/connections.ts';
-import { createDrain, type Drain, type Patience } from './http/drain.ts';
-import { deliverLogoutNotices } from './oidc/logout_notices.ts';
+import { openServices, type Services } from './core/deps.ts';
+import { seedDemo } from './demo/demo_data.ts';
+import { type ConnectionLimits, connectionLimits, createBoundedServer } from './http/listener/connections.ts';
+import { createDrain, type Drain, type Patience } from './http/listener/drain.ts';
+import { deliverLogoutNotices } from './oidc/endpoints/backchannel_logout.ts';
 import { startOperations, warnOfSettings } from './operations.ts';
-import { makeDatabaseReady } from './ready_database.ts';
+import { greet, tellingOfStop } from './process/banner.ts';
+import { makeDatabaseReady } from './process/ready_database.ts';
+import { fail, obeySignals, plainly } from './process/shutdown.ts';
 
 /**
  * At the end, requests in flight get ten seconds. Idle connections close when nothing has come in for a while: in
@@ -136,7 +136,7 @@ async function main(): Promise<void> {
 
 // Loaded here, so that one process alone knows nothing of node:cluster.
 async function lead(config: Config, giveUp: (error: Error) => void) {
-  const { startPrimary } = await import('./primary.ts');
+  const { startPrimary } = await import('./process/primary.ts');
   return await startPrimary(config, giveUp);
 }
 

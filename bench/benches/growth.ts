@@ -1,11 +1,11 @@
 // How much a database grows by a million rotations of ten thousand sessions. Some are made over HTTP, which also tells what
 // the audit of them weighs; the others by the same statement in two processes, which is quicker.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { figure } from '../figures.ts';
-import { readStorage, type Storage } from '../fill.ts';
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import { askChild, type Child, type Stage, select } from '../harness/stage.ts';
 import { startPeer, verifySignatures } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import { askChild, type Child, type Stage, select } from '../stage.ts';
+import { readStorage, type Storage } from './fill.ts';
 import { hopLoad } from './scale.ts';
 
 const sessions = 10_000;

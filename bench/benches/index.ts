@@ -1,6 +1,6 @@
 // The named benches, in the order in which they run.
-import type { Found } from '../report.ts';
-import type { Stage } from '../stage.ts';
+import type { Found } from '../harness/report.ts';
+import type { Stage } from '../harness/stage.ts';
 import { benchGrowth } from './growth.ts';
 import { benchIntrospection } from './introspection.ts';
 import { benchLogin } from './login.ts';

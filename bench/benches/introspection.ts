@@ -1,11 +1,12 @@
 // Introspection of JWTs by a caller with a secret, against a form, one indexed SELECT and the same answer.
-import { figure } from '../figures.ts';
+
 import type { Round } from '../generator/drive.ts';
 import type { IntrospectionLoad } from '../generator/introspection.ts';
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import { compare, contestant, takeTurns } from '../harness/rounds.ts';
+import type { Stage } from '../harness/stage.ts';
 import { api, connections, logIn, type RunningPeer, refreshLoad, startPeer } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import { compare, contestant, takeTurns } from '../rounds.ts';
-import type { Stage } from '../stage.ts';
 
 /** Repeated and new tokens; what a new one is compared with is the same floor, which knows no difference. */
 export async function benchIntrospection(stage: Stage): Promise<Found> {

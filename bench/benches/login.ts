@@ -1,11 +1,12 @@
 // Logins by password against the hashing alone: everything around it should vanish beside it.
-import { readCpuTime } from '../cpu.ts';
-import { figure } from '../figures.ts';
+
 import type { Round } from '../generator/drive.ts';
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import { compare, contestant, takeTurns } from '../harness/rounds.ts';
+import { askChild, type Child, type Stage } from '../harness/stage.ts';
+import { readCpuTime } from '../machine/cpu.ts';
 import { client_id, connections, password, startPeer } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import { compare, contestant, takeTurns } from '../rounds.ts';
-import { askChild, type Child, type Stage } from '../stage.ts';
 
 /**
  * Logins before the first round, some half a minute. V8 compiles what runs often; what runs forty times a second would be

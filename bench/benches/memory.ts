@@ -1,9 +1,10 @@
 // What the server holds in memory after a hundred thousand refreshes.
-import { readResident } from '../cpu.ts';
-import { figure } from '../figures.ts';
+
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import type { Stage } from '../harness/stage.ts';
+import { readResident } from '../machine/cpu.ts';
 import { refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import type { Stage } from '../stage.ts';
 
 /** Seconds that the refreshes may take; on a machine on which they take longer there are fewer, and the figure says so. */
 const longest = 240;

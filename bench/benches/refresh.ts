@@ -1,9 +1,9 @@
 // Refreshes against the floor and against other servers: first-party client, JWT access tokens.
-import { figure } from '../figures.ts';
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import { compare, contestant, takeTurns } from '../harness/rounds.ts';
+import type { Stage } from '../harness/stage.ts';
 import { type PeerName, refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import { compare, contestant, takeTurns } from '../rounds.ts';
-import type { Stage } from '../stage.ts';
 
 const all: PeerName[] = ['kindred', 'floor', 'node_oauth', 'stock'];
 

@@ -1,8 +1,10 @@
 // Refreshes while the table of sessions grows: a server and a database for each size, the sizes take turns.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { figure } from '../figures.ts';
-import { fillSessions, readStorage, type Storage } from '../fill.ts';
 import type { HopLoad } from '../generator/hop.ts';
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import { contestant, type Series, takeTurns } from '../harness/rounds.ts';
+import type { Stage } from '../harness/stage.ts';
 import {
   client_id,
   connections,
@@ -11,9 +13,7 @@ import {
   startPeer,
   verifySignatures,
 } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import { contestant, type Series, takeTurns } from '../rounds.ts';
-import type { Stage } from '../stage.ts';
+import { fillSessions, readStorage, type Storage } from './fill.ts';
 
 const million = 1_000_000;
 

@@ -1,11 +1,11 @@
 // The list of a user's sessions, five of them live, against one SELECT of five rows.
 import { decodeJwt } from 'jose';
-import { figure } from '../figures.ts';
 import type { SessionsLoad } from '../generator/sessions.ts';
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import { compare, contestant, takeTurns } from '../harness/rounds.ts';
+import type { Stage } from '../harness/stage.ts';
 import { connections, logIn, type RunningPeer, startPeer } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import { compare, contestant, takeTurns } from '../rounds.ts';
-import type { Stage } from '../stage.ts';
 
 const live = 5;
 

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { demo } from '../../src/demo_data.ts';
+import { demo } from '../../src/demo/demo_data.ts';
 import { makeScratch } from '../../test/helpers/scratch.ts';
-import { figure } from '../figures.ts';
 import { WrongAnswer } from '../generator/index.ts';
-import type { Found } from '../report.ts';
-import { median } from '../rounds.ts';
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import { median } from '../harness/rounds.ts';
 
 const root = join(import.meta.dirname, '../..');
 /** Seconds after which a start has failed. */

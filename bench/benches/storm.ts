@@ -1,11 +1,11 @@
 // What a storm of logins does to those who only refresh: 64 clients log in without a pause beside 16 chains of refreshes.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { figure } from '../figures.ts';
 import type { Round } from '../generator/drive.ts';
+import { figure } from '../harness/figures.ts';
+import type { Found } from '../harness/report.ts';
+import { contestant, median, takeTurns } from '../harness/rounds.ts';
+import type { Stage } from '../harness/stage.ts';
 import { client_id, password, refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import { contestant, median, takeTurns } from '../rounds.ts';
-import type { Stage } from '../stage.ts';
 
 const clients = 64;
 

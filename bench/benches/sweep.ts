@@ -1,14 +1,14 @@
 // `npm run bench -- sweep [rows] [sqlite]`: what the sweep of a million dead sessions costs those who refresh meanwhile.
 // The server sweeps in its own process, as its job does; the same chains refresh before, during and after.
 import { join } from 'node:path';
-import { openDatabase } from '../../src/core/db.ts';
-import { findUserByLogin } from '../../src/core/users.ts';
+import { openDatabase } from '../../src/core/store/db.ts';
+import { findUserByLogin } from '../../src/core/users/users.ts';
 import { makeScratch } from '../../test/helpers/scratch.ts';
 import type { Round } from '../generator/drive.ts';
+import type { Found } from '../harness/report.ts';
+import { summarize } from '../harness/rounds.ts';
+import { askChild, type Child, type Stage } from '../harness/stage.ts';
 import { client_id, furnish, kindredEnvironment, refreshLoad } from '../peers/index.ts';
-import type { Found } from '../report.ts';
-import { summarize } from '../rounds.ts';
-import { askChild, type Child, type Stage } from '../stage.ts';
 
 type Database = ReturnType<typeof openDatabase>;
 

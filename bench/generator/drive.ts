@@ -1,5 +1,5 @@
 // Drives chains: each on a connection of its own, each asking again as soon as it is answered, every answer checked.
-import { readCpuTime, readOwnCores } from '../cpu.ts';
+import { readCpuTime, readOwnCores } from '../machine/cpu.ts';
 import { Connection } from './http.ts';
 
 /** One client that asks again and again. */

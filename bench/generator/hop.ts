@@ -1,6 +1,6 @@
 // Refreshes that hop over a filled table: each request rotates a session at random, so that all of the table is touched.
 import { createHash } from 'node:crypto';
-import { decodeRefreshToken, mintRefreshToken } from '../../src/core/refresh_token.ts';
+import { decodeRefreshToken, mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import type { Chain } from './drive.ts';
 import { formRequests } from './http.ts';

@@ -1,5 +1,5 @@
 // Refreshes: one chain of refresh tokens per connection; what one answer brings, the next request presents.
-import { decodeRefreshToken } from '../../src/core/refresh_token.ts';
+import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Chain } from './drive.ts';
 import { formRequests } from './http.ts';
 import type { Traces } from './loads.ts';

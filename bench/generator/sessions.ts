@@ -1,5 +1,5 @@
 // Lists of the caller's sessions, and logins.
-import { decodeRefreshToken } from '../../src/core/refresh_token.ts';
+import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Chain } from './drive.ts';
 import { formRequests, getRequest } from './http.ts';
 import { readClaims } from './refresh.ts';

@@ -1,5 +1,5 @@
 // The peer of the login: verifies a password as the server does (the same strength, the same gate), and does nothing else.
-import { hashPassword, verifyPassword } from '../../src/core/passwords.ts';
+import { hashPassword, verifyPassword } from '../../src/core/passwords/password_hash.ts';
 
 const { PASSWORD = '' } = process.env;
 const stored = await hashPassword(PASSWORD);

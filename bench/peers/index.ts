@@ -1,12 +1,12 @@
 // Whom the bench compares. Each runs in a process of its own, on a database of its own, and tells where it listens.
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { createClient } from '../../src/core/clients.ts';
-import { openDatabase } from '../../src/core/db.ts';
-import { hashPassword } from '../../src/core/passwords.ts';
-import { createUser } from '../../src/core/users.ts';
+import { createClient } from '../../src/core/clients/clients.ts';
+import { hashPassword } from '../../src/core/passwords/password_hash.ts';
+import { openDatabase } from '../../src/core/store/db.ts';
+import { createUser } from '../../src/core/users/users.ts';
 import { WrongAnswer } from '../generator/index.ts';
 import type { RefreshLoad } from '../generator/refresh.ts';
-import type { Child, Stage } from '../stage.ts';
+import type { Child, Stage } from '../harness/stage.ts';
 
 export const client_id = 'bench';
 /** The client that introspects. */

@@ -1,6 +1,7 @@
 // Rotates sessions as the server does, without HTTP and without tokens: the statement and what it does to the table.
-import { openDatabase } from '../../src/core/db.ts';
-import { rotate } from '../../src/core/rotation.ts';
+
+import { rotate } from '../../src/core/sessions/rotation.ts';
+import { openDatabase } from '../../src/core/store/db.ts';
 
 const { DATABASE_URL = '', PART, PARTS } = process.env;
 const workers = 8;

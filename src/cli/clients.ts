@@ -1,12 +1,12 @@
 // The commands about programs: register a client, register a resource server.
 import { z } from 'zod';
 import type { Config } from '../../config/index.ts';
-import { addResourceServer, notesCreation } from '../core/administration.ts';
-import { newClient } from '../core/client_metadata.ts';
-import { describeClient } from '../core/clients.ts';
-import { newResourceServer } from '../core/resource_servers.ts';
-import { openServices, type Services } from '../core/services.ts';
-import { registerClient } from '../oidc/clients.ts';
+import { addResourceServer, notesCreation } from '../core/actions/administration.ts';
+import { newClient } from '../core/clients/client_metadata.ts';
+import { describeClient } from '../core/clients/clients.ts';
+import { newResourceServer } from '../core/clients/resource_servers.ts';
+import { openServices, type Services } from '../core/deps.ts';
+import { registerClient } from '../oidc/endpoints/client_validation.ts';
 import { createProvider, type Provider } from '../oidc/provider.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { readJson } from './input.ts';

@@ -1,10 +1,10 @@
 // The database of a command: the one of DATABASE_URL, which must have been migrated; and the command that does that.
 import { existsSync } from 'node:fs';
 import { type Config, loadConfig } from '../../config/index.ts';
-import type { Doer } from '../core/administration.ts';
-import { openDatabase } from '../core/db.ts';
-import { isMigrated, migrate } from '../core/migrate.ts';
-import { findPoolerProblem } from '../core/pooler.ts';
+import type { Doer } from '../core/actions/administration.ts';
+import { openDatabase } from '../core/store/db.ts';
+import { isMigrated, migrate } from '../core/store/migrate.ts';
+import { findPoolerProblem } from '../core/store/pooler.ts';
 import { type Answer, CommandError } from './output.ts';
 
 type Database = ReturnType<typeof openDatabase>;

@@ -1,12 +1,12 @@
 // `doctor`: what is wrong with this deployment, and what to do about it.
 import { existsSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig } from '../../config/index.ts';
-import { openDatabase } from '../core/db.ts';
-import { examine, type Finding } from '../core/doctor.ts';
-import { endEverySession } from '../core/end_every_session.ts';
-import { countLiveSessions } from '../core/stats.ts';
+import { endEverySession } from '../core/actions/end_every_session.ts';
+import { examine, type Finding } from '../core/operations/doctor.ts';
+import { countLiveSessions } from '../core/operations/stats.ts';
+import { openDatabase } from '../core/store/db.ts';
 import { createKeyring } from '../lib/crypto.ts';
-import { count } from '../lib/quantities.ts';
+import { count } from '../lib/format.ts';
 import { withDatabase } from './database.ts';
 import { type Answer, CommandError } from './output.ts';
 import { startProgress } from './progress.ts';

@@ -3,11 +3,15 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDatabase } from '../core/db.ts';
-import { type ImportedBatch, type ImportTarget, importUsers as importAll } from '../core/import_users.ts';
-import { maxLineBytes, type RefusedLine } from '../core/imported_user.ts';
-import { migrate } from '../core/migrate.ts';
-import { splitLines } from '../lib/lines.ts';
+import {
+  type ImportedBatch,
+  type ImportTarget,
+  importUsers as importAll,
+} from '../core/actions/import_users.ts';
+import { maxLineBytes, type RefusedLine } from '../core/actions/imported_user.ts';
+import { openDatabase } from '../core/store/db.ts';
+import { migrate } from '../core/store/migrate.ts';
+import { splitLines } from '../lib/split_lines.ts';
 import { withDatabase } from './database.ts';
 import { type Answer, CommandError } from './output.ts';
 import { startProgress } from './progress.ts';

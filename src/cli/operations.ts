@@ -1,15 +1,15 @@
 // The commands of operation: jobs by hand, signing keys, figures.
 import { loadConfig } from '../../config/index.ts';
-import { readClock } from '../core/db.ts';
-import { withJobLock } from '../core/job_lock.ts';
-import { type KeyUpkeep, rotateKeys as rotateAll } from '../core/key_rotation.ts';
-import { reencryptSigningKeys } from '../core/reencrypt.ts';
-import { openServices, type Services } from '../core/services.ts';
-import { listSigningKeys, type SigningKeyRow } from '../core/signing_keys.ts';
-import { readStats, type Stats } from '../core/stats.ts';
-import { type SweepCounts, sweep as sweepAll } from '../core/sweep.ts';
+import { type KeyUpkeep, rotateKeys as rotateAll } from '../core/actions/key_rotation.ts';
+import { openServices, type Services } from '../core/deps.ts';
+import { reencryptSigningKeys } from '../core/keys/reencrypt.ts';
+import { listSigningKeys, type SigningKeyRow } from '../core/keys/signing_keys.ts';
+import { readStats, type Stats } from '../core/operations/stats.ts';
+import { type SweepCounts, sweep as sweepAll } from '../core/operations/sweep.ts';
+import { withJobLock } from '../core/store/advisory_lock.ts';
+import { readClock } from '../core/store/db.ts';
 import { createKeyring } from '../lib/crypto.ts';
-import { count } from '../lib/quantities.ts';
+import { count } from '../lib/format.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { type Answer, CommandError, formatTable } from './output.ts';
 import { startProgress } from './progress.ts';

@@ -1,12 +1,12 @@
 // The commands about people: create a user, list a user's sessions, end them.
 import { z } from 'zod';
-import { addUser } from '../core/administration.ts';
-import type { Db } from '../core/db.ts';
-import { email, username } from '../core/names.ts';
-import { hashNewPassword } from '../core/password_policy.ts';
-import { type LiveSession, listLiveSessions } from '../core/session_list.ts';
-import { logOutUser } from '../core/user_status.ts';
-import { findUser, findUserByLogin, type User } from '../core/users.ts';
+import { addUser } from '../core/actions/administration.ts';
+import { logOutUser } from '../core/actions/user_status.ts';
+import { hashNewPassword } from '../core/passwords/password_policy.ts';
+import { type LiveSession, listLiveSessions } from '../core/sessions/session_list.ts';
+import type { Db } from '../core/store/db.ts';
+import { email, username } from '../core/users/names.ts';
+import { findUser, findUserByLogin, type User } from '../core/users/users.ts';
 import { parseId } from '../lib/ids.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { readPassword } from './input.ts';

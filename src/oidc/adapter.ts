@@ -1,8 +1,11 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
 import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { hasSecret } from '../core/client_metadata.ts';
-import { type Client, findClient } from '../core/clients.ts';
-import { deleteClient } from '../core/delete_client.ts';
+import { deleteClient } from '../core/actions/delete_client.ts';
+import { hasSecret } from '../core/clients/client_metadata.ts';
+import { type Client, findClient } from '../core/clients/clients.ts';
+import { inferredType } from '../core/clients/redirect_uris.ts';
+import { saveRegisteredClient } from '../core/clients/registered_clients.ts';
+import type { Services } from '../core/deps.ts';
 import {
   consumeModel,
   deleteModel,
@@ -12,18 +15,15 @@ import {
   type StoredModel,
   saveModel,
   sealedModels,
-} from '../core/oidc_models.ts';
-import { inferredType } from '../core/redirect_uris.ts';
-import { looksLikeRefreshToken } from '../core/refresh_token.ts';
-import { saveRegisteredClient } from '../core/registered_clients.ts';
-import type { Services } from '../core/services.ts';
-import { isOver, type SessionWithUser } from '../core/sessions.ts';
+} from '../core/engine_records/engine_records.ts';
+import { looksLikeRefreshToken } from '../core/sessions/refresh_token.ts';
+import { isOver, type SessionWithUser } from '../core/sessions/sessions.ts';
 import { AppError } from '../lib/errors.ts';
-import { engineRecord, storedRecord } from './clocks.ts';
-import { signingAlgs } from './offer.ts';
-import { endSessionOfToken } from './refresh_token_model.ts';
-import { currentRequest, originOf, sessionOf } from './request.ts';
-import { countStrangersRecord } from './strangers.ts';
+import { signingAlgs } from './endpoints/engine_metadata.ts';
+import { endSessionOfToken } from './models/refresh_token.ts';
+import { engineRecord, storedRecord } from './request/clocks.ts';
+import { currentRequest, originOf, sessionOf } from './request/context.ts';
+import { countStrangersRecord } from './request/strangers.ts';
 
 // Every record of the engine has a lifetime; this bounds one that would come without. But the token by which a client manages
 // its registration lives as long as that.

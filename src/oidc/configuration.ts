@@ -1,21 +1,21 @@
 // The engine's configuration: which features are on, and where it asks us.
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import { isRegisteredOrigin } from '../core/clients.ts';
-import type { Services } from '../core/services.ts';
+import { isRegisteredOrigin } from '../core/clients/clients.ts';
+import type { Services } from '../core/deps.ts';
 import { readCertificate } from '../lib/certificate.ts';
-import { claimsOfScopes, extraClaims, findAccount } from './accounts.ts';
 import { createAdapter } from './adapter.ts';
-import { correctTimes, engineTolerance, isInTime } from './clocks.ts';
-import { cookieSigner, sessionCookieName } from './cookies.ts';
-import { adoptDocumentClient, suitDocument } from './document_clients.ts';
-import { loadGrant } from './grant.ts';
-import { path } from './html.ts';
-import { mayIntrospect, mayRevoke } from './introspection.ts';
-import { authMethods, clientAlgs } from './offer.ts';
-import { createOutgoing, longestBelief, type Outgoing } from './outgoing.ts';
-import { clientRow } from './request.ts';
-import { oidcScopes, requireKnownScopes, resourceIndicators } from './resources.ts';
-import { strangerSessionTtl } from './strangers.ts';
+import { adoptDocumentClient, suitDocument } from './endpoints/document_clients.ts';
+import { authMethods, clientAlgs } from './endpoints/engine_metadata.ts';
+import { mayIntrospect, mayRevoke } from './endpoints/introspection.ts';
+import { cookieSigner, sessionCookieName } from './pages/cookies.ts';
+import { path } from './pages/html.ts';
+import { claimsOfScopes, extraClaims, findAccount } from './request/accounts.ts';
+import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';
+import { clientRow } from './request/context.ts';
+import { loadGrant } from './request/grant.ts';
+import { createOutgoing, longestBelief, type Outgoing } from './request/outgoing.ts';
+import { oidcScopes, requireKnownScopes, resourceIndicators } from './request/resources.ts';
+import { strangerSessionTtl } from './request/strangers.ts';
 
 /** How a user proved who they are here; what `acr` says, and what a client may ask for. */
 export const passwordAcr = 'urn:kindred:acr:password';

@@ -1,13 +1,13 @@
 // The bench's arithmetic and its command line.
 import { hash } from '@node-rs/argon2';
 import test from 'ava';
-import { coresIn } from '../../bench/cpu.ts';
-import { figure, reached } from '../../bench/figures.ts';
-import { readCommandLine } from '../../bench/options.ts';
+import { figure, reached } from '../../bench/harness/figures.ts';
+import { readCommandLine } from '../../bench/harness/options.ts';
+import { median } from '../../bench/harness/rounds.ts';
+import { coresIn } from '../../bench/machine/cpu.ts';
 import { strength } from '../../bench/peers/strength.ts';
 import { readProfile } from '../../bench/profile.ts';
-import { median } from '../../bench/rounds.ts';
-import { isOutdated } from '../../src/core/passwords.ts';
+import { isOutdated } from '../../src/core/passwords/password_hash.ts';
 
 test('a figure reaches its aim, what it must, or neither, and for some figures less is better', (t) => {
   const rate = (measured: number) => reached(figure('refresh against floor', measured));
@@ -52,14 +52,14 @@ test('a profile is read as the self time of functions and of packages, without i
   });
   const nodes = [
     node(1, '(idle)', ''),
-    node(2, 'rotate', `${root}src/core/rotation.ts`),
+    node(2, 'rotate', `${root}src/core/sessions/rotation.ts`),
     node(3, 'raw', `${root}node_modules/knex/lib/raw.js`),
   ];
   const { functions, places } = readProfile({ nodes, samples: [1, 2, 3, 2], timeDeltas: [50, 10, 20, 5] });
   t.deepEqual(
     [...functions],
     [
-      ['rotate src/core/rotation.ts:10', 15],
+      ['rotate src/core/sessions/rotation.ts:10', 15],
       ['raw knex/lib/raw.js:10', 20],
     ],
   );

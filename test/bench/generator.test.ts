@@ -7,7 +7,7 @@ import { type Chain, drive } from '../../bench/generator/drive.ts';
 import { idOf, saltOf } from '../../bench/generator/hop.ts';
 import { formRequests, parseAnswer } from '../../bench/generator/http.ts';
 import { type Load, makeChains, type Traces } from '../../bench/generator/loads.ts';
-import { mintRefreshToken } from '../../src/core/refresh_token.ts';
+import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { newId } from '../../src/lib/ids.ts';
 

@@ -1,11 +1,11 @@
 // The account page in a real Chromium without scripts: what its buttons say is what devices and apps then feel.
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
-import type { User } from '../../src/core/users.ts';
+import type { User } from '../../src/core/users/users.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
+import { begin, logIn, setScene } from '../helpers/code_flow.ts';
 import { api, isActive, login, refresh, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
-import { begin, logIn, setScene } from '../third_party/code_flow.ts';
 import { heading, press, read, readPart, serve, typeLogin, useWindows } from './windows.ts';
 
 const openWindow = useWindows();

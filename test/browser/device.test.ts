@@ -1,8 +1,8 @@
 // The device flow in two windows: a screen without a keyboard polls over HTTP, its owner types the code into a browser.
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
+import { publicClient, type Scene, setScene } from '../helpers/code_flow.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
-import { publicClient, type Scene, setScene } from '../third_party/code_flow.ts';
 import { heading, press, read, readPart, typeLogin, useWindows } from './windows.ts';
 
 const openWindow = useWindows();

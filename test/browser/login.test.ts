@@ -3,12 +3,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
-import { changeUserStatus } from '../../src/core/user_status.ts';
+import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { password } from '../helpers/builders.ts';
+import { begin, type Scene, setScene } from '../helpers/code_flow.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
 import { formOf, openUserAgent } from '../helpers/user_agent.ts';
-import { begin, type Scene, setScene } from '../third_party/code_flow.ts';
 import { heading, press, read, readPart, serve, typeLogin, useWindows } from './windows.ts';
 
 const openWindow = useWindows();

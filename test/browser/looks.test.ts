@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import type { AxeResults, RunOptions } from 'axe-core';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
+import { begin, setScene } from '../helpers/code_flow.ts';
 import { signIn } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
-import { begin, setScene } from '../third_party/code_flow.ts';
 import { press, serve, typeLogin, useWindows } from './windows.ts';
 
 declare const axe: { run(options: RunOptions): Promise<AxeResults> };

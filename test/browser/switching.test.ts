@@ -1,8 +1,8 @@
 // A browser that more than one person uses: the wrong one is signed in, and the right one gets through all the same.
 import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
+import { begin, publicClient, setScene } from '../helpers/code_flow.ts';
 import { testOnServers } from '../helpers/server.ts';
-import { begin, publicClient, setScene } from '../third_party/code_flow.ts';
 import { heading, press, read, serve, typeLogin, useWindows } from './windows.ts';
 
 const openWindow = useWindows();

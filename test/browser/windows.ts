@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
-import type { User } from '../../src/core/users.ts';
+import type { User } from '../../src/core/users/users.ts';
 import { openBrowser, patience } from '../helpers/browser.ts';
 import { password } from '../helpers/builders.ts';
 import { giveTime } from '../helpers/until.ts';

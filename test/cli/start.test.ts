@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { openDatabase } from '../../src/core/db.ts';
+import { openDatabase } from '../../src/core/store/db.ts';
 import { makeEmptyStore } from '../helpers/stores.ts';
 import { readTables } from '../helpers/tables.ts';
 import { giveTime } from '../helpers/until.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { type AuditEvent, listEvents } from '../../src/core/audit.ts';
+import { type AuditEvent, listEvents } from '../../src/core/audit/audit.ts';
 import { type Admin, enterAsAdmin, post } from '../helpers/admin.ts';
 import type { Json, Question } from '../helpers/client.ts';
 import { kindredJson } from '../helpers/kindred.ts';

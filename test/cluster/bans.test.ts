@@ -1,7 +1,7 @@
 // Ban, disable, delete, force-logout and a password change, each in the midst of refreshes and logins on two nodes: once
 // it has answered, nothing that begins afterwards succeeds anywhere, and what was in flight is dead on arrival.
 import type { ExecutionContext } from 'ava';
-import type { Session } from '../../src/core/sessions.ts';
+import type { Session } from '../../src/core/sessions/sessions.ts';
 import { enterAsClient, post } from '../helpers/admin.ts';
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';

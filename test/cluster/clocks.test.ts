@@ -8,6 +8,15 @@ import * as oidc from 'openid-client';
 import { clientToken, enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, send } from '../helpers/client.ts';
+import {
+  begin,
+  getCode,
+  passPages,
+  publicClient,
+  sentTo,
+  setScene,
+  typePassword,
+} from '../helpers/code_flow.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
 import {
   api,
@@ -25,15 +34,6 @@ import { furnish, type Running, serveElsewhere, type TestServer } from '../helpe
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
 import { openSwitch, type Switch } from '../helpers/switch.ts';
 import { until, untilTime } from '../helpers/until.ts';
-import {
-  begin,
-  getCode,
-  passPages,
-  publicClient,
-  sentTo,
-  setScene,
-  typePassword,
-} from '../third_party/code_flow.ts';
 
 /** Seconds that tokens live here: far less than the clocks are apart, enough for a busy machine to use them in. */
 const lifetime = 40;

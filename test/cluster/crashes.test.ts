@@ -1,8 +1,8 @@
 // Nodes that are killed with -9 in the middle of everything: what was answered holds, and nobody is logged out.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import type { Session } from '../../src/core/sessions.ts';
-import { createGate } from '../../src/lib/gate.ts';
+import type { Session } from '../../src/core/sessions/sessions.ts';
+import { createGate } from '../../src/lib/concurrency_gate.ts';
 import { contradictions, type Endings, summary } from '../helpers/app_history.ts';
 import { type App, type Apps, makeApps, startApps } from '../helpers/apps.ts';
 import { makeClient } from '../helpers/builders.ts';

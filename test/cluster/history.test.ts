@@ -2,10 +2,10 @@
 // and the sweep. What was asked and answered is recorded, and judged by the model (helpers/history).
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import type { Client } from '../../src/core/clients.ts';
-import { decodeRefreshToken } from '../../src/core/refresh_token.ts';
-import { sweep } from '../../src/core/sweep.ts';
-import type { User } from '../../src/core/users.ts';
+import type { Client } from '../../src/core/clients/clients.ts';
+import { sweep } from '../../src/core/operations/sweep.ts';
+import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
+import type { User } from '../../src/core/users/users.ts';
 import { type Admin, enterAsAdmin, post } from '../helpers/admin.ts';
 import { after, makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';

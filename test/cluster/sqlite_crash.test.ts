@@ -2,11 +2,11 @@
 // answered is there. Twenty times in the long form.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import type { Client } from '../../src/core/clients.ts';
-import { openDatabase, rows } from '../../src/core/db.ts';
-import { decodeRefreshToken } from '../../src/core/refresh_token.ts';
-import type { Session } from '../../src/core/sessions.ts';
-import type { User } from '../../src/core/users.ts';
+import type { Client } from '../../src/core/clients/clients.ts';
+import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
+import type { Session } from '../../src/core/sessions/sessions.ts';
+import { openDatabase, rows } from '../../src/core/store/db.ts';
+import type { User } from '../../src/core/users/users.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import type { Answer } from '../helpers/client.ts';
 import { api, login, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';

@@ -5,6 +5,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import { password } from '../helpers/builders.ts';
 import type { Answer } from '../helpers/client.ts';
+import { begin, getCode, logIn, passPages, sentTo } from '../helpers/code_flow.ts';
 import { proofFor } from '../helpers/dpop.ts';
 import { api, isActive, login, refresh, revoke, type Tokens, tokensOf } from '../helpers/oauth.ts';
 import type { TestServer } from '../helpers/server.ts';
@@ -22,7 +23,6 @@ import {
   tokenOf,
 } from '../helpers/upgrade.ts';
 import { textOf } from '../helpers/user_agent.ts';
-import { begin, getCode, logIn, passPages, sentTo } from '../third_party/code_flow.ts';
 
 async function refreshAt(server: TestServer, holder: Holder): Promise<Answer> {
   const { key, client, tokens } = holder;

@@ -1,6 +1,6 @@
 // Administrators of the tests, and what they ask.
 import { routes } from '../../src/app.ts';
-import type { Route } from '../../src/http/routes.ts';
+import type { Route } from '../../src/http/api/routes.ts';
 import { makeClient, makeUser } from './builders.ts';
 import { type Answer, granted, type Json, type Question } from './client.ts';
 import { api, type ClientAuth, type SignedIn, signIn, token, tokensOf } from './oauth.ts';

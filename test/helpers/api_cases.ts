@@ -1,6 +1,6 @@
-// One good request for every row of the route tables. A row without one fails test/http/openapi.test.ts.
+// One good request for every row of the route tables. A row without one fails test/http/api/openapi.test.ts.
 import { randomBytes } from 'node:crypto';
-import { addConsent } from '../../src/core/consents.ts';
+import { addConsent } from '../../src/core/actions/consents.ts';
 import { makeClient, makeUser, password } from './builders.ts';
 import { api, type SignedIn, signIn } from './oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from './resources.ts';

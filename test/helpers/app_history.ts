@@ -1,6 +1,6 @@
 // Judges what apps asked and heard (apps.ts) by what a session may ever do. Every contradiction is one line of text.
 import type { Knex } from 'knex';
-import type { Session } from '../../src/core/sessions.ts';
+import type { Session } from '../../src/core/sessions/sessions.ts';
 import type { Attempt } from './apps.ts';
 
 /** When the end of a session was asked for, and when that was answered. */

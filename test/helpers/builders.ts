@@ -1,13 +1,13 @@
 // What the tests begin with: users, clients and sessions of which a test names only what it is about.
 
-import type { NewClient } from '../../src/core/client_metadata.ts';
-import { type Client, createClient } from '../../src/core/clients.ts';
-import type { Db } from '../../src/core/db.ts';
-import { saveModel } from '../../src/core/oidc_models.ts';
-import { hashPassword } from '../../src/core/passwords.ts';
-import type { Presented } from '../../src/core/rotation.ts';
-import { type NewSession, openSession, type Session } from '../../src/core/sessions.ts';
-import { createUser, type NewUser, type User } from '../../src/core/users.ts';
+import type { NewClient } from '../../src/core/clients/client_metadata.ts';
+import { type Client, createClient } from '../../src/core/clients/clients.ts';
+import { saveModel } from '../../src/core/engine_records/engine_records.ts';
+import { hashPassword } from '../../src/core/passwords/password_hash.ts';
+import type { Presented } from '../../src/core/sessions/rotation.ts';
+import { type NewSession, openSession, type Session } from '../../src/core/sessions/sessions.ts';
+import type { Db } from '../../src/core/store/db.ts';
+import { createUser, type NewUser, type User } from '../../src/core/users/users.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 
 /** The password of every user that {@link makeUser} makes; hashed once a process. */

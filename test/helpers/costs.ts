@@ -1,6 +1,6 @@
 // What two kinds of work cost against each other. Processor time by default, which a busy machine does not stretch; with
 // SOAK the time on the clock, which is what an attacker sees.
-import { createGate } from '../../src/lib/gate.ts';
+import { createGate } from '../../src/lib/concurrency_gate.ts';
 
 const { SOAK } = process.env;
 

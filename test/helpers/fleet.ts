@@ -1,7 +1,7 @@
 // Nodes that die and come back, on one Postgres that a test may do anything to.
 import type { Knex } from 'knex';
-import { openDatabase } from '../../src/core/db.ts';
-import { migrate } from '../../src/core/migrate.ts';
+import { openDatabase } from '../../src/core/store/db.ts';
+import { migrate } from '../../src/core/store/migrate.ts';
 import { type Answer, send } from './client.ts';
 import { type RunningPostgres, startPostgres } from './postgres.ts';
 import { furnish, type RunningProcess, type Settings, serveElsewhere, type TestServer } from './server.ts';

@@ -2,9 +2,9 @@
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import type { RateLimitSettings } from '../../config/rate_limits.ts';
-import { createAuditBatch } from '../../src/core/audit.ts';
-import { attemptLogin, type Guarded, type LoginAttempt } from '../../src/core/login_attempts.ts';
-import { openRateLimits } from '../../src/core/rate_limits.ts';
+import { createAuditBatch } from '../../src/core/audit/audit.ts';
+import { openRateLimits } from '../../src/core/limits/rate_limits.ts';
+import { attemptLogin, type Guarded, type LoginAttempt } from '../../src/core/passwords/login_attempts.ts';
 import { AppError } from '../../src/lib/errors.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { origin } from './builders.ts';

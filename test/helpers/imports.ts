@@ -1,9 +1,9 @@
 // An import as the command runs it, from lines that a test writes down.
 import { Readable } from 'node:stream';
 import type { Knex } from 'knex';
-import { type ImportedBatch, importUsers } from '../../src/core/import_users.ts';
-import { maxLineBytes } from '../../src/core/imported_user.ts';
-import { splitLines } from '../../src/lib/lines.ts';
+import { type ImportedBatch, importUsers } from '../../src/core/actions/import_users.ts';
+import { maxLineBytes } from '../../src/core/actions/imported_user.ts';
+import { splitLines } from '../../src/lib/split_lines.ts';
 
 /** What other systems keep of the password that all test users have. */
 export const bcrypt = '$2b$04$tRfeBdhMJ2Gw1RUUncrYheVZsOvtAIBwBiz0HIkx2.SHh6MwreBiy';

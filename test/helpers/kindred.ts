@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { createGate } from '../../src/lib/gate.ts';
+import { createGate } from '../../src/lib/concurrency_gate.ts';
 import type { Outcome } from './child.ts';
 import { environment, type Settings } from './server.ts';
 

@@ -1,6 +1,6 @@
 // Users with very many sessions, made as fast as the database can.
 import type { Knex } from 'knex';
-import { isPostgres } from '../../src/core/db.ts';
+import { isPostgres } from '../../src/core/store/db.ts';
 
 const copied = [
   'user_id',

@@ -1,6 +1,6 @@
 // Several nodes of one deployment: processes of their own on one database, with one issuer.
 import test, { type ExecutionContext } from 'ava';
-import { createGate } from '../../src/lib/gate.ts';
+import { createGate } from '../../src/lib/concurrency_gate.ts';
 import { furnish, type Running, serveElsewhere, type TestServer } from './server.ts';
 import { makeEmptyStore, type OwnStore, type StoreName, storeNames } from './stores.ts';
 import { giveTime } from './until.ts';

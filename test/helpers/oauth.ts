@@ -1,6 +1,6 @@
 // The requests that most tests begin with: log in, refresh, introspect, call the API.
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, type RemoteJWKSetOptions } from 'jose';
-import type { User } from '../../src/core/users.ts';
+import type { User } from '../../src/core/users/users.ts';
 import { makeClient, makeUser, password } from './builders.ts';
 import { type Answer, type Form, granted, type Json, type Question, send } from './client.ts';
 import { gateway, type TestServer } from './server.ts';

@@ -1,9 +1,9 @@
 // Access tokens of every kind that somebody may ask about: good ones, ours but wrong, and forged ones.
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { type CryptoKey, importJWK, type JWTHeaderParameters, SignJWT } from 'jose';
-import { signAccessToken } from '../../src/core/access_token_signer.ts';
-import { mintRefreshToken } from '../../src/core/refresh_token.ts';
-import type { Services } from '../../src/core/services.ts';
+import { signAccessToken } from '../../src/core/access_tokens/access_token_signer.ts';
+import type { Services } from '../../src/core/deps.ts';
+import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { keyring } from './builders.ts';
 import type { Json } from './client.ts';

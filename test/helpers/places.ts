@@ -1,7 +1,7 @@
 // AVA starts all tests of a file at once. Tests that need something costly take a place and keep it until all of their
 // teardowns have run.
 import type { ExecutionContext } from 'ava';
-import { createGate } from '../../src/lib/gate.ts';
+import { createGate } from '../../src/lib/concurrency_gate.ts';
 import { giveTime } from './until.ts';
 
 /** Waits for one of `width` places and takes it for the rest of the test, whose time begins then. One is all it needs. */

@@ -1,5 +1,5 @@
 // Resource servers of the tests, and the clients that stand for them.
-import { createResourceServer } from '../../src/core/resource_servers.ts';
+import { createResourceServer } from '../../src/core/clients/resource_servers.ts';
 import { makeClient } from './builders.ts';
 import type { Form } from './client.ts';
 import type { TestServer } from './server.ts';

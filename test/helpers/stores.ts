@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext, registerCompletionHandler } from 'ava';
 import type { Knex } from 'knex';
-import { openDatabase } from '../../src/core/db.ts';
+import { openDatabase } from '../../src/core/store/db.ts';
 import { createPlaces } from './places.ts';
 import {
   databaseUrl,

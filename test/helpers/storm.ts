@@ -1,10 +1,10 @@
 // Refreshes and logins of one user from all sides, in the midst of which a test does something to that user.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '../../src/core/clients.ts';
-import { json } from '../../src/core/db.ts';
-import { mintRefreshToken, newSalt } from '../../src/core/refresh_token.ts';
-import type { Session } from '../../src/core/sessions.ts';
-import type { User } from '../../src/core/users.ts';
+import type { Client } from '../../src/core/clients/clients.ts';
+import { mintRefreshToken, newSalt } from '../../src/core/sessions/refresh_token.ts';
+import type { Session } from '../../src/core/sessions/sessions.ts';
+import { json } from '../../src/core/store/db.ts';
+import type { User } from '../../src/core/users/users.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { keyring, makeClient } from './builders.ts';
 import type { Answer } from './client.ts';

@@ -1,8 +1,8 @@
 // The database as somebody with a copy of it sees it: every table, whatever its name.
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
-import { isPostgres, openDatabase, rows } from '../../src/core/db.ts';
-import { createGate } from '../../src/lib/gate.ts';
+import { isPostgres, openDatabase, rows } from '../../src/core/store/db.ts';
+import { createGate } from '../../src/lib/concurrency_gate.ts';
 import { patience, type Store } from './stores.ts';
 
 type Row = Record<string, unknown>;

@@ -1,7 +1,7 @@
 // The migrated databases that the stores of the tests are copied from: migrating once is what keeps the tests quick.
 import { join } from 'node:path';
 import pg from 'pg';
-import { migrate } from '../../src/core/migrate.ts';
+import { migrate } from '../../src/core/store/migrate.ts';
 import { startPostgres } from './postgres.ts';
 import { makeScratch } from './scratch.ts';
 

@@ -1,8 +1,8 @@
 // What two apps said and wrote, with everything taken out that may differ: ids, times to the second, random values.
 import assert from 'node:assert/strict';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
-import { decodeRefreshToken, verifyRefreshToken } from '../../src/core/refresh_token.ts';
-import type { Services } from '../../src/core/services.ts';
+import type { Services } from '../../src/core/deps.ts';
+import { decodeRefreshToken, verifyRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Answer, Json } from './client.ts';
 import type { Twin } from './twins.ts';
 

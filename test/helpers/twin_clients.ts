@@ -2,10 +2,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { Knex } from 'knex';
-import type { NewClient } from '../../src/core/client_metadata.ts';
-import { newClientSecret } from '../../src/core/client_secrets.ts';
-import { createClient } from '../../src/core/clients.ts';
-import { createResourceServer } from '../../src/core/resource_servers.ts';
+import type { NewClient } from '../../src/core/clients/client_metadata.ts';
+import { newClientSecret } from '../../src/core/clients/client_secrets.ts';
+import { createClient } from '../../src/core/clients/clients.ts';
+import { createResourceServer } from '../../src/core/clients/resource_servers.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { issuer } from './twins.ts';
 

@@ -7,12 +7,12 @@ import { digest } from '../../src/lib/crypto.ts';
 import { adminScope, enterAsAdmin } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, type Json, send } from '../helpers/client.ts';
+import { begin, callback, getCode, logIn, publicClient, sentTo, setScene } from '../helpers/code_flow.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
 import { api, login, readJwt, signIn, token } from '../helpers/oauth.ts';
 import { makeConfidentialClient } from '../helpers/resources.ts';
 import { testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { textOf } from '../helpers/user_agent.ts';
-import { begin, callback, getCode, logIn, publicClient, sentTo, setScene } from '../third_party/code_flow.ts';
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 

@@ -1,12 +1,12 @@
 // OWASP ASVS 5.0, chapter V7, point by point, where no other test has it. The table of all points is in docs/security.md.
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
+import { begin, logIn, setScene, typePassword } from '../helpers/code_flow.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
 import { formOf, openUserAgent, type Page, textOf, type UserAgent } from '../helpers/user_agent.ts';
-import { begin, logIn, setScene, typePassword } from '../third_party/code_flow.ts';
 
 const sessionCookie = 'kindred_session;/';
 

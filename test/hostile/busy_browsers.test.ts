@@ -1,8 +1,9 @@
 // A stolen browser that never stops asking. Its requests are under way when its owner ends it; none of them may put the
 // browser session back, or open a session that nobody ends.
+
+import { begin, logIn, type Scene, setScene } from '../helpers/code_flow.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
-import { begin, logIn, type Scene, setScene } from '../third_party/code_flow.ts';
 
 /** Requests at once, and how often each begins anew. */
 const width = 6;

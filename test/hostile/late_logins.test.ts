@@ -2,10 +2,10 @@
 import { enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
+import { begin, logIn, type Scene, setScene, typePassword } from '../helpers/code_flow.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { openUserAgent, type Page, textOf, type UserAgent } from '../helpers/user_agent.ts';
-import { begin, logIn, type Scene, setScene, typePassword } from '../third_party/code_flow.ts';
 
 const another = 'another horse, another staple';
 

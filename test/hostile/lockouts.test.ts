@@ -1,11 +1,11 @@
 // Lockouts as a weapon: strangers who fail on purpose, and the owner who wants to log in meanwhile.
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
+import { begin, setScene, typePassword } from '../helpers/code_flow.ts';
 import { api, login, signIn, tokensOf } from '../helpers/oauth.ts';
 import { change, fresh } from '../helpers/password_change.ts';
 import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
 import type { StoreName } from '../helpers/stores.ts';
 import { openUserAgent, type Page, textOf, type UserAgent } from '../helpers/user_agent.ts';
-import { begin, setScene, typePassword } from '../third_party/code_flow.ts';
 
 const counted = (store: StoreName) => ({
   RATE_LIMITS: store === 'sqlite' ? 'memory' : 'database',

@@ -3,9 +3,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { enterAsAdmin } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, type Question, send } from '../helpers/client.ts';
+import { callback } from '../helpers/code_flow.ts';
 import { api } from '../helpers/oauth.ts';
 import { testOnOwnServers } from '../helpers/server.ts';
-import { callback } from '../third_party/code_flow.ts';
 
 const encode = (text: string) => Buffer.from(text).toString('base64url');
 const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;

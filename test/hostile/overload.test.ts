@@ -3,17 +3,17 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
-import { hashPassword, onBehalfOf } from '../../src/core/passwords.ts';
+import { hashPassword, onBehalfOf } from '../../src/core/passwords/password_hash.ts';
 import { adminScope, enterAsAdmin } from '../helpers/admin.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused, send } from '../helpers/client.ts';
+import { begin, setScene } from '../helpers/code_flow.ts';
 import { api, login, signIn } from '../helpers/oauth.ts';
 import { change } from '../helpers/password_change.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
 import { makeStore, storeNames } from '../helpers/stores.ts';
 import { until } from '../helpers/until.ts';
 import { openUserAgent, type Page } from '../helpers/user_agent.ts';
-import { begin, setScene } from '../third_party/code_flow.ts';
 
 const capacity = 4;
 const settings = {

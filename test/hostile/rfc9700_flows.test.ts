@@ -3,10 +3,6 @@
 import * as oidc from 'openid-client';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, granted, send } from '../helpers/client.ts';
-import { api, introspect, login, signIn, token } from '../helpers/oauth.ts';
-import { makeConfidentialClient } from '../helpers/resources.ts';
-import { testOnServers } from '../helpers/server.ts';
-import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 import {
   begin,
   callback,
@@ -17,7 +13,11 @@ import {
   sentTo,
   setScene,
   typePassword,
-} from '../third_party/code_flow.ts';
+} from '../helpers/code_flow.ts';
+import { api, introspect, login, signIn, token } from '../helpers/oauth.ts';
+import { makeConfidentialClient } from '../helpers/resources.ts';
+import { testOnServers } from '../helpers/server.ts';
+import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 
 testOnServers('RFC 9700 2.1.1: everybody can find out that PKCE with S256 is there', async (t, server) => {
   for (const path of ['openid-configuration', 'oauth-authorization-server']) {

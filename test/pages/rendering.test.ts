@@ -1,6 +1,6 @@
 import test from 'ava';
-import type { Weakness } from '../../src/core/password_policy.ts';
-import type { EndedReason } from '../../src/core/sessions.ts';
+import type { Weakness } from '../../src/core/passwords/password_policy.ts';
+import type { EndedReason } from '../../src/core/sessions/sessions.ts';
 import { renderAccount } from '../../src/pages/account.ts';
 import { endedText, passwordText } from '../../src/pages/account_texts.ts';
 import { assets, favicon, stylesheet } from '../../src/pages/brand.ts';

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { routes } from '../../../src/app.ts';
-import { engineTables } from '../../../src/http/engine.ts';
-import { accountRoutes } from '../../../src/oidc/account_page.ts';
-import { interactionRoutes } from '../../../src/oidc/interactions.ts';
+import { engineTables } from '../../../src/http/middleware/engine.ts';
+import { accountRoutes } from '../../../src/oidc/pages/account_page.ts';
+import { interactionRoutes } from '../../../src/oidc/pages/interactions.ts';
 import { endpoints } from '../fuzzing/endpoints.ts';
 import { type References, resolve } from '../fuzzing/references.ts';
 

@@ -1,5 +1,5 @@
 // Writes to a log what carries a secret in every way that our code logs things; the secret is always "hunter2".
-import { openDatabase } from '../../../src/core/db.ts';
+import { openDatabase } from '../../../src/core/store/db.ts';
 import { createLog } from '../../../src/lib/log.ts';
 
 const log = createLog({ level: 'info' });

@@ -1,0 +1,134 @@
+// The commands that read, change and remove what is registered: clients with their secrets, resource servers.
+import {
+  addSecret as addClientSecret,
+  removeClient as deleteClient,
+  removeResourceServer as deleteResourceServer,
+  notesChange,
+  removeSecret as removeClientSecret,
+  changeResourceServer as updateResourceServer,
+} from '../core/actions/administration.ts';
+import { countWhatEnds } from '../core/actions/delete_client.ts';
+import { clientChange } from '../core/clients/client_metadata.ts';
+import { describeClient, findClient, listClients } from '../core/clients/clients.ts';
+import {
+  findResourceServer,
+  listResourceServers,
+  resourceServerChange,
+} from '../core/clients/resource_servers.ts';
+import { AppError } from '../lib/errors.ts';
+import { count } from '../lib/format.ts';
+import { parseId } from '../lib/ids.ts';
+import { changeClient } from '../oidc/endpoints/client_validation.ts';
+import { withProvider } from './clients.ts';
+import { byCommand, withDatabase } from './database.ts';
+import { readJson } from './input.ts';
+import { type Answer, CommandError, formatTable, warn } from './output.ts';
+
+/** The most that one list shows; whoever has more asks the API, which has pages. */
+const longest = 1_000;
+
+/** `clients` */
+export async function showClients(): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const clients = (await listClients(db, longest)).map(describeClient);
+    const rows = clients.map((one) => [
+      String(one.client_id),
+      String(one.client_name ?? ''),
+      String(one.rotation_profile),
+    ]);
+    return { data: clients, text: formatTable(['CLIENT', 'NAME', 'PROFILE'], rows) };
+  });
+}
+
+/** `client <id>` */
+export async function showClient(id: string): Promise<Answer> {
+  return await withDatabase(async (db) =>
+    asJson(describeClient(required(await findClient(db, id), 'client_not_found'))),
+  );
+}
+
+/** `update-client <id> --metadata <file>`: what is absent stays, what is null goes back to its default. */
+export async function updateClient(id: string, { metadata }: { metadata: string }): Promise<Answer> {
+  const change = clientChange.parse(await readJson(metadata));
+  return await withProvider(async (services, provider) => {
+    const updated = await changeClient(services, provider, id, change, notesChange(byCommand, change));
+    return asJson(describeClient(required(updated, 'client_not_found')));
+  });
+}
+
+/** `delete-client <id> --yes`: its sessions and tokens end with it. */
+export async function removeClient(id: string, { yes = false }: { yes?: boolean }): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const client = required(await findClient(db, id), 'client_not_found');
+    if (!yes) {
+      const { sessions, consents } = await countWhatEnds(db, id);
+      const name = client.metadata.client_name ? ` (${client.metadata.client_name})` : '';
+      throw new CommandError(
+        `this would delete client ${id}${name} and end its ${count(sessions)} live sessions and ${count(consents)} consents; add --yes`,
+      );
+    }
+    await deleteClient(db, byCommand, id);
+    return { data: { client_id: id }, text: `deleted client ${id}, its sessions and tokens` };
+  });
+}
+
+/** `add-client-secret <id>`: a second one beside the live one, shown now and never again. */
+export async function addSecret(id: string): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const added = await addClientSecret(db, byCommand, id);
+    warn('client_secret is shown now and never again');
+    return asJson(added);
+  });
+}
+
+/** `remove-client-secret <id> <secret-id>` */
+export async function removeSecret(id: string, secret: string): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    await removeClientSecret(db, byCommand, id, required(parseId(secret), 'client_secret_not_found'));
+    return { data: { id: secret }, text: `removed secret ${secret} of client ${id}` };
+  });
+}
+
+/** `resource-servers` */
+export async function showResourceServers(): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    const servers = await listResourceServers(db, longest);
+    const rows = servers.map((one) => [one.identifier, one.access_token_format, one.scope]);
+    return { data: servers, text: formatTable(['IDENTIFIER', 'TOKENS', 'SCOPE'], rows) };
+  });
+}
+
+/** `resource-server <identifier>` */
+export async function showResourceServer(identifier: string): Promise<Answer> {
+  return await withDatabase(async (db) =>
+    asJson(required(await findResourceServer(db, identifier), 'resource_server_not_found')),
+  );
+}
+
+/** `update-resource-server <identifier> --metadata <file>` */
+export async function changeResourceServer(
+  identifier: string,
+  { metadata }: { metadata: string },
+): Promise<Answer> {
+  const change = resourceServerChange.parse(await readJson(metadata));
+  return await withDatabase(async (db) =>
+    asJson(await updateResourceServer(db, byCommand, identifier, change)),
+  );
+}
+
+/** `delete-resource-server <identifier>`: no new tokens for it; those that exist live until they expire. */
+export async function removeResourceServer(identifier: string): Promise<Answer> {
+  return await withDatabase(async (db) => {
+    await deleteResourceServer(db, byCommand, identifier);
+    return { data: { identifier }, text: `deleted resource server ${identifier}` };
+  });
+}
+
+function asJson(data: object): Answer {
+  return { data, text: JSON.stringify(data, null, 2) };
+}
+
+function required<T>(found: T | null, missing: ConstructorParameters<typeof AppError>[0]): T {
+  if (found === null) throw new AppError(missing);
+  return found;
+}

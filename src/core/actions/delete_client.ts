@@ -1,0 +1,46 @@
+// Removing a client: from the commit of the decision on there is no such client; its sessions end and go in chunks.
+import type { Knex } from 'knex';
+import { type Actor, type Origin, recordEvents } from '../audit/audit.ts';
+import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
+import { beginEnding, endRest } from '../sessions/end_many.ts';
+import { isLiveSql } from '../sessions/sessions.ts';
+import { type Db, present, rows } from '../store/db.ts';
+
+/**
+ * Removes a client and, with it, its sessions, each with an event; null when there is none, else how many sessions ended.
+ * Its tokens are inactive at once.
+ */
+export async function deleteClient(
+  db: Knex,
+  client_id: string,
+  by: { actor: Actor; actor_id?: string | null; origin?: Origin },
+): Promise<number | null> {
+  const begun = await db.transaction(async (tx) => {
+    const found = await tx('clients')
+      .where({ client_id })
+      .whereNull('deleted_at')
+      .update({ deleted_at: present(tx) });
+    if (found === 0) return null;
+    await deleteRegistrationTokens(tx, [client_id]);
+    const { origin, ...who } = by;
+    await recordEvents(tx, [{ type: 'client_deleted', client_id, ...who, ...origin }]);
+    return await beginEnding(tx, { kind: 'client', client_id }, { ...by, reason: 'client_deleted' });
+  });
+  return begun && (await endRest(db, begun));
+}
+
+/** What would end with a client: its live sessions, and what users have allowed it. */
+export async function countWhatEnds(
+  db: Db,
+  client_id: string,
+): Promise<{ sessions: number; consents: number }> {
+  const [found] = await rows<{ sessions: number; consents: number }>(
+    db,
+    `select
+       (select count(*) from sessions s join users u on u.id = s.user_id
+         where s.client_id = :client_id and ${isLiveSql(db, 's.', 'u.')}) as sessions,
+       (select count(*) from consents where client_id = :client_id) as consents`,
+    { client_id, now: present(db) },
+  );
+  return found ?? { sessions: 0, consents: 0 };
+}

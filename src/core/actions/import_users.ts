@@ -1,0 +1,182 @@
+// Taking over users from another system: in batches, each of which stands or falls as one, so that an import which was
+// stopped (however) is simply started again.
+import type { Knex } from 'knex';
+import { newId } from '../../lib/ids.ts';
+import type { Line } from '../../lib/split_lines.ts';
+import { recordEvents } from '../audit/audit.ts';
+import { isOutdated } from '../passwords/password_hash.ts';
+import { type Db, json, present } from '../store/db.ts';
+import { type ImportedUser, type RefusedLine, readImportedUser } from './imported_user.ts';
+
+const batchSize = 500;
+// SQLite takes at most 500 rows in one INSERT as Knex writes it.
+const insertSize = 100;
+
+export interface ImportTarget {
+  db: Knex;
+  /** For a dry run: an empty database that takes the users instead, so that names which repeat are seen all the same. */
+  scratch?: Knex;
+}
+
+/** What has become of a batch of lines. */
+export interface ImportedBatch {
+  lines: number;
+  imported: number;
+  /** Lines whose user was there already: from an earlier run, or from an earlier line that says the same. */
+  present: number;
+  refused: RefusedLine[];
+  /** How far in the file the batch ends, bytes. */
+  end: number;
+}
+
+/** Imports the users of `lines`, and tells what has become of each batch once it is committed. */
+export async function* importUsers(
+  target: ImportTarget,
+  lines: AsyncIterable<Line>,
+): AsyncGenerator<ImportedBatch> {
+  let batch: Line[] = [];
+  for await (const line of lines) {
+    batch.push(line);
+    if (batch.length < batchSize) continue;
+    yield await importBatch(target, batch);
+    batch = [];
+  }
+  if (batch.length > 0) yield await importBatch(target, batch);
+}
+
+async function importBatch({ db, scratch }: ImportTarget, lines: Line[]): Promise<ImportedBatch> {
+  const read = lines.map(readImportedUser).filter((one) => one !== null);
+  const users = read.filter((one) => 'username' in one);
+  const outcome = await (scratch ?? db).transaction(async (tx) =>
+    importNew(tx, scratch ? [db, tx] : [tx], users),
+  );
+  return {
+    lines: read.length,
+    imported: outcome.imported,
+    present: outcome.present,
+    refused: [...read.filter((one) => 'reason' in one), ...outcome.refused].toSorted(
+      (a, b) => a.line - b.line,
+    ),
+    end: lines.at(-1)?.end ?? 0,
+  };
+}
+
+interface Outcome {
+  imported: number;
+  present: number;
+  refused: RefusedLine[];
+}
+
+async function importNew(tx: Knex.Transaction, places: Db[], users: ImportedUser[]): Promise<Outcome> {
+  const refused: RefusedLine[] = [];
+  let imported = 0;
+  let present = 0;
+  // Somebody may register under one of the names between the look and the INSERT, which then leaves that row out: it is
+  // looked at again.
+  for (let rest = users; rest.length > 0; ) {
+    const known = await findKnown(places, rest);
+    const fresh: ImportedUser[] = [];
+    for (const user of rest) {
+      const judged = judge(known, user);
+      if (judged === 'present') present += 1;
+      else if (judged !== 'new') refused.push({ line: user.line, reason: judged });
+      else {
+        fresh.push(user);
+        remember(known, { ...user, id: user.id ?? '' });
+      }
+    }
+    const inserted = await insertUsers(tx, fresh);
+    imported += inserted.size;
+    rest = fresh.filter((user) => !inserted.has(user.line));
+  }
+  return { imported, present, refused };
+}
+
+interface KnownUser {
+  id: string;
+  username_key: string;
+  email_key: string | null;
+  password_hash: string | null;
+}
+
+interface Known {
+  byId: Map<string, KnownUser>;
+  byUsername: Map<string, KnownUser>;
+  byEmail: Map<string, KnownUser>;
+}
+
+// Those who have one of the names or ids of these users. A deleted user's names are free, the id is not.
+async function findKnown(places: Db[], users: ImportedUser[]): Promise<Known> {
+  const known: Known = { byId: new Map(), byUsername: new Map(), byEmail: new Map() };
+  const ids = users.flatMap(({ id }) => id ?? []);
+  const usernames = users.map(({ username_key }) => username_key);
+  const emails = users.flatMap(({ email_key }) => email_key ?? []);
+  for (const db of places) {
+    const select = () => db<KnownUser>('users').select('id', 'username_key', 'email_key', 'password_hash');
+    for (const one of await select().whereIn('id', ids)) known.byId.set(one.id, one);
+    const named = select()
+      .whereIn('username_key', usernames)
+      .whereNot('status' as never, 'deleted');
+    const addressed = select()
+      .whereIn('email_key', emails)
+      .whereNot('status' as never, 'deleted');
+    for (const one of [...(await named), ...(await addressed)]) remember(known, one);
+  }
+  return known;
+}
+
+function remember({ byId, byUsername, byEmail }: Known, user: KnownUser): void {
+  if (user.id) byId.set(user.id, user);
+  byUsername.set(user.username_key, user);
+  if (user.email_key) byEmail.set(user.email_key, user);
+}
+
+// A user is there already when id or both names are the same; what shares only some of that is somebody else.
+function judge(known: Known, user: ImportedUser): 'new' | 'present' | string {
+  const sameId = user.id ? known.byId.get(user.id) : undefined;
+  if (sameId) return sameId.username_key === user.username_key ? 'present' : 'id_taken';
+  const sameName = known.byUsername.get(user.username_key);
+  if (sameName) return isSame(sameName, user) ? 'present' : 'username_taken';
+  return user.email_key && known.byEmail.has(user.email_key) ? 'email_taken' : 'new';
+}
+
+// The hash tells two lines of one name apart, until the first login has replaced it by one of ours.
+function isSame(known: KnownUser, user: ImportedUser): boolean {
+  if (known.email_key !== user.email_key || (user.id && known.id !== user.id)) return false;
+  const { password_hash } = known;
+  return password_hash === user.password_hash || (password_hash !== null && !isOutdated(password_hash));
+}
+
+// Gives the lines whose users are in the database now.
+async function insertUsers(tx: Knex.Transaction, users: ImportedUser[]): Promise<Set<number>> {
+  const lines = new Set<number>();
+  for (let at = 0; at < users.length; at += insertSize) {
+    const rows = users.slice(at, at + insertSize).map((user) => ({ user, row: toRow(tx, user) }));
+    const inserted: { id: string }[] = await tx('users')
+      .insert(rows.map(({ row }) => row))
+      .onConflict()
+      .ignore()
+      .returning('id');
+    const ids = new Set(inserted.map(({ id }) => id));
+    for (const { user, row } of rows) if (ids.has(row.id)) lines.add(user.line);
+    await recordEvents(
+      tx,
+      [...ids].map((user_id) => ({ type: 'user_created', user_id, actor: 'admin', reason: 'imported' })),
+    );
+  }
+  return lines;
+}
+
+function toRow(db: Db, user: ImportedUser) {
+  const { line: _line, id, created_at, ...rest } = user;
+  return {
+    ...rest,
+    id: id ?? newId(),
+    roles: json(user.roles),
+    permissions: json(user.permissions),
+    status: 'active',
+    token_version: 0,
+    created_at: created_at ?? present(db),
+    updated_at: present(db),
+  };
+}

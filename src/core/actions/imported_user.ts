@@ -1,0 +1,101 @@
+// One line of an import: a user as JSON, or the reason why it is none.
+import { z } from 'zod';
+import { parseId } from '../../lib/ids.ts';
+import type { Line } from '../../lib/split_lines.ts';
+import { problemOfHash } from '../passwords/password_hash.ts';
+import { email, nameKey, username } from '../users/names.ts';
+import { permissions, roles, tenantId } from '../users/rights.ts';
+
+/** More than any user needs; what is longer is not looked at. */
+export const maxLineBytes = 65_536;
+
+export interface ImportedUser {
+  line: number;
+  /** The user's `sub`, kept from the old system; null for a new one. */
+  id: string | null;
+  username: string;
+  username_key: string;
+  email: string | null;
+  email_key: string | null;
+  password_hash: string | null;
+  roles: string[];
+  permissions: string[];
+  tenant_id: string | null;
+  created_at: Date | null;
+}
+
+/** A line that is not taken over. The detail is for people, and holds nothing of what the line says. */
+export interface RefusedLine {
+  line: number;
+  /** A stable machine word. */
+  reason: string;
+  detail?: string;
+}
+
+const shape = z.strictObject({
+  id: z.uuid().optional(),
+  username,
+  email: email.nullish(),
+  password_hash: z.string().nullish(),
+  roles: roles.default([]),
+  permissions: permissions.default([]),
+  tenant_id: tenantId.nullish(),
+  created_at: z.iso
+    .datetime({ offset: true })
+    .transform((value) => new Date(value))
+    .nullish(),
+});
+
+/** Reads a line; null for a blank one. The hash is not verified against anything, only read. */
+export function readImportedUser({ number: line, bytes }: Line): ImportedUser | RefusedLine | null {
+  if (!bytes) return { line, reason: 'line_too_long', detail: `more than ${maxLineBytes} bytes` };
+  const text = decode(bytes);
+  if (text === null) return { line, reason: 'not_utf8' };
+  if (text.trim() === '') return null;
+  const json = parse(text);
+  if (json === undefined) return { line, reason: 'bad_json' };
+  const parsed = shape.safeParse(json);
+  if (!parsed.success) return { line, ...describeIssues(parsed.error.issues) };
+  const { data } = parsed;
+  const problem = data.password_hash ? problemOfHash(data.password_hash) : null;
+  if (problem || data.password_hash === '') return { line, reason: problem ?? 'unknown_hash_format' };
+  return {
+    line,
+    id: parseId(data.id),
+    username: data.username,
+    username_key: nameKey(data.username),
+    email: data.email ?? null,
+    email_key: data.email ? nameKey(data.email) : null,
+    password_hash: data.password_hash ?? null,
+    roles: data.roles,
+    permissions: data.permissions,
+    tenant_id: data.tenant_id ?? null,
+    created_at: data.created_at ?? null,
+  };
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+function decode(bytes: Buffer): string | null {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function describeIssues(issues: z.core.$ZodIssue[]): Omit<RefusedLine, 'line'> {
+  const [first] = issues;
+  const member = first?.path[0];
+  const detail = issues.map(({ path, message }) => [...path, message].join(': ')).join('; ');
+  if (first?.code === 'unrecognized_keys') return { reason: 'unknown_members', detail: detail.slice(0, 500) };
+  return { reason: member === undefined ? 'not_an_object' : `invalid_${String(member)}`, detail };
+}

@@ -1,0 +1,73 @@
+// How signing keys are rotated here: what the settings and the registered lifetimes say.
+import type { Config } from '../../../config/index.ts';
+import { type Actor, type Origin, recordEvents } from '../audit/audit.ts';
+import type { Services } from '../deps.ts';
+import { currentKeyAge, dropExpiredKeys, type KeyRotation } from '../keys/signing_keys.ts';
+import type { Db } from '../store/db.ts';
+
+// A node may have signed with the old key while it was being retired.
+const leeway = 60;
+
+/** The rotation of this deployment; the old key stays published as long as the longest-lived token may live. */
+export async function keyRotation(db: Db, config: Config, force = false): Promise<KeyRotation> {
+  const registered = await Promise.all([longest(db, 'clients'), longest(db, 'resource_servers')]);
+  return {
+    alg: config.signingAlg,
+    lead: config.signingKeyLead,
+    longest_token_ttl: Math.max(config.accessTokenTtl, ...registered) + leeway,
+    force,
+  };
+}
+
+/** What a look at the keys came to. `kid` is the key that signs now. */
+export interface KeyUpkeep {
+  outcome: 'rotated' | 'not_due' | 'too_young';
+  kid: string;
+  /** From when on the upcoming key may sign, when it is too young. */
+  ready_at?: Date;
+  /** Keys that were removed, the last token that they signed having expired. */
+  dropped: number;
+}
+
+type Opened = Pick<Services, 'db' | 'config' | 'keys'>;
+
+/** Who rotates, and where the request came from. */
+export interface Rotator {
+  actor: Actor;
+  actor_id?: string;
+  origin?: Origin;
+}
+
+/** Rotates the signing key, tells the trail who did it, and removes the keys that nobody needs any more. */
+export async function rotateKeys(
+  { db, config, keys }: Opened,
+  { origin, ...by }: Rotator,
+  { force = false } = {},
+): Promise<KeyUpkeep> {
+  const dropped = await dropExpiredKeys(db);
+  const result = await keys.rotate(await keyRotation(db, config, force));
+  if (result.outcome === 'too_young') {
+    if (dropped > 0) await keys.refresh();
+    return { ...result, kid: keys.current().kid, dropped };
+  }
+  await recordEvents(db, [
+    { type: 'signing_key_rotated', ...by, detail: { kid: result.kid, force }, ...origin },
+  ]);
+  return { ...result, dropped };
+}
+
+/** The same when the current key has signed for `SIGNING_KEY_TTL`; before that only the removing. */
+export async function keepKeys(opened: Opened, { dryRun = false } = {}): Promise<KeyUpkeep> {
+  const { db, config, keys } = opened;
+  const isDue = ((await currentKeyAge(db)) ?? 0) >= config.signingKeyTtl;
+  if (dryRun) return { outcome: isDue ? 'rotated' : 'not_due', kid: keys.current().kid, dropped: 0 };
+  if (isDue) return await rotateKeys(opened, { actor: 'system' });
+  const dropped = await dropExpiredKeys(db);
+  if (dropped > 0) await keys.refresh();
+  return { outcome: 'not_due', kid: keys.current().kid, dropped };
+}
+
+async function longest(db: Db, table: 'clients' | 'resource_servers'): Promise<number> {
+  const row = await db(table).max<{ ttl: number | null }>({ ttl: 'access_token_ttl' }).first();
+  return row?.ttl ?? 0;
+}

@@ -1,0 +1,134 @@
+// A user changes the password: the old one is needed, and every other session ends.
+import type { Knex } from 'knex';
+import { AppError } from '../../lib/errors.ts';
+import { type Origin, recordEvents } from '../audit/audit.ts';
+import { isBrowserSession } from '../engine_records/engine_records.ts';
+import { counted } from '../limits/rate_limits.ts';
+import { attemptPassword, type Guarded, onKnownDevice } from '../passwords/login_attempts.ts';
+import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
+import { requireStrongPassword } from '../passwords/password_policy.ts';
+import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
+import { findUserSession } from '../sessions/session_list.ts';
+import { type Db, present } from '../store/db.ts';
+import { stayKnown } from '../users/known_devices.ts';
+import { findUser, isActive, lockUser, type User } from '../users/users.ts';
+
+export type Asker =
+  | { session_id: string }
+  /** With the secrets by which the browser is known. */
+  | { browser_session: string; browser: string[] };
+
+export interface PasswordChange {
+  user_id: string;
+  /** Who asks: a session, or a browser session at our own pages. It goes on, everything else ends. */
+  asker: Asker;
+  current_password: string;
+  new_password: string;
+  origin: Origin;
+}
+
+/**
+ * Replaces the password and, in the same transaction, raises the user's `token_version` and ends the user's other
+ * sessions: when it has returned, nothing that the old password opened is good any more, but for the session that asked,
+ * which refreshes once and goes on. Returns how many ended. Refuses with `weak_password`, `password_not_set`,
+ * `rate_limited`, `invalid_credentials` when the current password is wrong, and `invalid_token` when the session or
+ * its user is gone.
+ */
+export async function changePassword(services: Guarded, change: PasswordChange): Promise<number> {
+  const { db, limits } = services;
+  const user = await requireUser(db, change.user_id);
+  if (user.password_hash === null) throw new AppError('password_not_set');
+  // First, because it costs nothing: nobody uses up the attempts of an hour on passwords that are too short.
+  await requireStrongPassword(change.new_password, user);
+  requireRoomToHash();
+  return await counted(limits.passwordChange, [user.id], () => proveAndReplace(services, change));
+}
+
+async function proveAndReplace(services: Guarded, change: PasswordChange): Promise<number> {
+  for (let round = 0; round < 2; round += 1) {
+    const proved = await proveCurrentPassword(services, change);
+    const password_hash = await hashPassword(change.new_password);
+    const begun = await services.db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
+    if (begun) return await endRest(services.db, begun);
+    // Another change was quicker, and the second round refuses; or a login has replaced an outdated hash of the same
+    // password, and the second round finds it right.
+  }
+  throw new AppError('invalid_credentials');
+}
+
+// Gives the hash that the current password was right for.
+async function proveCurrentPassword(
+  services: Guarded,
+  { user_id, asker, current_password, origin }: PasswordChange,
+): Promise<string | null> {
+  const user = await requireUser(services.db, user_id);
+  const { place, client_id, session_id } = await requireAsker(services.db, user_id, asker);
+  const result = await attemptPassword(services, {
+    who: onKnownDevice(place),
+    user,
+    password: current_password,
+    event: 'password_change_failed',
+    client_id,
+    ...(session_id === null ? {} : { session_id }),
+    origin,
+  });
+  if (result.outcome === 'refused') throw new AppError('invalid_credentials');
+  if (result.outcome === 'inactive') throw new AppError('invalid_token');
+  return result.user.password_hash;
+}
+
+// Null when the hash that was proved is no longer the user's: of two changes with one old password, one wins.
+async function replacePassword(
+  tx: Knex.Transaction,
+  { user_id, asker, origin }: PasswordChange,
+  proved: string | null,
+  password_hash: string,
+): Promise<Begun | null> {
+  const user = await lockUser(tx, user_id);
+  if (!user || !(await isActive(tx, user))) throw new AppError('invalid_token');
+  // Whoever was logged out meanwhile (somebody ended everything, from fear of a thief) changes nothing any more.
+  const { session_id, browser_session, client_id, device } = await requireAsker(tx, user_id, asker);
+  if (user.password_hash !== proved) return null;
+  await tx<User>('users')
+    .where({ id: user_id })
+    .update({ password_hash, updated_at: present(tx) } as never)
+    .increment('token_version', 1);
+  const by = { actor: 'user', actor_id: user_id, origin } as const;
+  await recordEvents(tx, [
+    { type: 'password_changed', user_id, session_id, client_id, actor: 'user', actor_id: user_id, ...origin },
+  ]);
+  const ending = { ...by, reason: 'password_changed' } as const;
+  const begun = await beginEndingAll(tx, user_id, ending, { kept: { session_id, browser_session } });
+  // The device after its sessions, as everywhere: who ends one of them alone has locked that, and waits for the device.
+  const places = { device, browser: 'browser' in asker ? asker.browser : [] };
+  await stayKnown(tx, { id: user_id, password_hash }, places);
+  return begun;
+}
+
+interface KnownAsker {
+  session_id: string | null;
+  /** The browser in which the asking session was opened, or which asks itself. */
+  browser_session: string | null;
+  client_id: string | null;
+  device: string | null;
+  /** What failures are counted by: the device, or else what was logged in. */
+  place: string;
+}
+
+async function requireAsker(db: Db, user_id: string, asker: Asker): Promise<KnownAsker> {
+  if ('browser_session' in asker) {
+    const { browser_session } = asker;
+    if (!(await isBrowserSession(db, user_id, browser_session))) throw new AppError('invalid_token');
+    return { session_id: null, browser_session, client_id: null, device: null, place: browser_session };
+  }
+  const session = await findUserSession(db, user_id, asker.session_id);
+  if (!session || session.ended_at || session.is_expired) throw new AppError('invalid_token');
+  const { id, browser_session, client_id, device_id } = session;
+  return { session_id: id, browser_session, client_id, device: device_id, place: device_id ?? id };
+}
+
+async function requireUser(db: Db, id: string): Promise<User> {
+  const user = await findUser(db, id);
+  if (!user) throw new AppError('invalid_token');
+  return user;
+}

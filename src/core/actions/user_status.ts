@@ -1,0 +1,117 @@
+// Ban, disable, delete and their undoing: each decided in one transaction that also begins to end what the user holds.
+import type { Knex } from 'knex';
+import { AppError } from '../../lib/errors.ts';
+import { type Actor, type Origin, recordEvents } from '../audit/audit.ts';
+import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
+import type { EndedReason } from '../sessions/sessions.ts';
+import { json, present } from '../store/db.ts';
+import { lockUser, requireAnotherAdmin, type User, type UserStatus } from '../users/users.ts';
+
+export interface StatusChange {
+  status: UserStatus;
+  /** Which statuses it may be changed from; from any but `deleted` when absent. */
+  from?: UserStatus[];
+  /** For administrators and the trail. */
+  reason?: string | null;
+  /** For the user, who learns it with the right password or token. */
+  message?: string | null;
+  /** Only for a ban: when it ends by itself. */
+  ban_expires_at?: Date | null;
+  actor: Actor;
+  actor_id?: string | null;
+  origin?: Origin;
+}
+
+const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
+  banned: 'user_banned',
+  disabled: 'user_disabled',
+  deleted: 'user_deleted',
+};
+
+/**
+ * Changes a user's status and, unless it becomes active, ends all sessions of the user. Once this has returned, nothing
+ * of the user's succeeds any more: a login that was in flight either finds the new status or has its session ended here.
+ * Returns the user and how many sessions ended; refuses with `user_not_found`, `wrong_status`,
+ * `not_yourself` and `last_admin`.
+ */
+export async function changeUserStatus(
+  db: Knex,
+  id: string,
+  change: StatusChange,
+): Promise<{ user: User; ended: number }> {
+  const { user, begun } = await db.transaction((tx) => decideStatus(tx, id, change));
+  return { user, ended: begun ? await endRest(db, begun) : 0 };
+}
+
+async function decideStatus(
+  tx: Knex.Transaction,
+  id: string,
+  change: StatusChange,
+): Promise<{ user: User; begun: Begun | null }> {
+  if (change.status !== 'active') await requireRemovable(tx, id, change);
+  const before = await lockUser(tx, id);
+  if (!before || before.status === 'deleted') throw new AppError('user_not_found');
+  if (change.from && !change.from.includes(before.status)) throw new AppError('wrong_status');
+  const [user] = await tx<User>('users')
+    .where({ id })
+    .update(newStatus(tx, change) as never)
+    .returning('*');
+  const { status, reason = null, actor, actor_id = null, origin } = change;
+  await recordEvents(tx, [
+    { type: 'user_status_changed', user_id: id, actor, actor_id, reason, detail: { status }, ...origin },
+  ]);
+  if (status === 'active') return { user: user as User, begun: null };
+  const ending = { reason: endedReasons[status], actor, actor_id, ...(origin ? { origin } : {}) };
+  const begun = await beginEndingAll(tx, id, ending, { forgets: status === 'deleted' });
+  // As it is stored: the ending has raised a number in it.
+  return { user: (await lockUser(tx, id)) ?? (user as User), begun };
+}
+
+/**
+ * Ends all sessions of a user on an administrator's word, and notes it in the trail even when there was none to end.
+ * Returns how many ended; refuses with `user_not_found`.
+ */
+export async function logOutUser(
+  db: Knex,
+  id: string,
+  { reason, ...who }: { reason?: string; actor: Actor; actor_id?: string | null; origin?: Origin },
+): Promise<number> {
+  const { origin, ...by } = who;
+  const begun = await db.transaction(async (tx) => {
+    if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
+    const begun = await beginEndingAll(tx, id, { ...who, reason: 'ended_by_admin' });
+    // Of more than one chunk the number is not known yet; each of them has its own event.
+    const detail = { [begun.pending ? 'sessions_ended_at_least' : 'sessions_ended']: begun.ended };
+    await recordEvents(tx, [
+      { type: 'user_logged_out', user_id: id, ...by, reason: reason ?? null, detail, ...origin },
+    ]);
+    return begun;
+  });
+  return await endRest(db, begun);
+}
+
+async function requireRemovable(tx: Knex.Transaction, id: string, change: StatusChange): Promise<void> {
+  if (change.actor === 'admin' && change.actor_id === id) throw new AppError('not_yourself');
+  await requireAnotherAdmin(tx, id);
+}
+
+// A deleted user stays as a row that other rows point to, with nothing in it that is about a person.
+function newStatus(tx: Knex.Transaction, change: StatusChange): object {
+  const row = {
+    status: change.status,
+    status_reason: change.reason ?? null,
+    status_message: change.message ?? null,
+    ban_expires_at: change.status === 'banned' ? (change.ban_expires_at ?? null) : null,
+    updated_at: present(tx),
+  };
+  if (change.status !== 'deleted') return row;
+  const nobody = {
+    username: '',
+    username_key: '',
+    email: null,
+    email_key: null,
+    password_hash: null,
+    tenant_id: null,
+  };
+  return { ...row, ...nobody, roles: json([]), permissions: json([]) };
+}

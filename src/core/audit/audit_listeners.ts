@@ -1,0 +1,58 @@
+// What the audit trail is told to besides the database: the log, line by line, and the metrics, as counts.
+import type { Knex } from 'knex';
+import type { Log } from '../../lib/log.ts';
+import type { Metrics, RefreshOutcome } from '../../lib/metrics.ts';
+import { type EventType, type NewEvent, onAuditEvent } from './audit.ts';
+
+/** Writes every event that is recorded by way of `db` as a line with `security_event`. Returns what ends that. */
+export function logEvents(db: Knex, log: Log): () => void {
+  return onAuditEvent(db, (event) => {
+    const { type, ...rest } = event;
+    const level = levels[type] ?? 'info';
+    if (!log.isLevelEnabled(level)) return;
+    const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value != null));
+    log[level]({ security_event: type, ...known }, 'security event');
+  });
+}
+
+// A refresh is the daily bread: at `info` it would only repeat the line of its request.
+const levels: Partial<Record<EventType, 'debug' | 'warn'>> = {
+  refresh_token_rotated: 'debug',
+  refresh_token_retried: 'debug',
+  refresh_token_reused: 'warn',
+  refresh_token_reuse_observed: 'warn',
+  login_failed: 'warn',
+  password_change_failed: 'warn',
+  client_authentication_failed: 'warn',
+};
+
+/** Counts every event that is recorded by way of `db`. Returns what ends that. */
+export function countEvents(db: Knex, metrics: Metrics): () => void {
+  const observed = new Set<string>();
+  return onAuditEvent(db, (event) => {
+    metrics.countEvent(event.type);
+    if (event.detail?.lockout === true) metrics.countLockout();
+    if (event.type === 'login_failed') metrics.countFailedLogin(event.reason ?? 'unknown');
+    const outcome = outcomes[event.type];
+    if (outcome && !isEcho(observed, event)) metrics.countRefresh(outcome);
+  });
+}
+
+const outcomes: Partial<Record<EventType, RefreshOutcome>> = {
+  refresh_token_rotated: 'rotated',
+  refresh_token_retried: 'retried',
+  refresh_token_reused: 'reused',
+  refresh_token_reuse_observed: 'observed',
+};
+
+// Reuse that is only observed is answered like a retry, and the trail says both; it is one token and counts once.
+function isEcho(observed: Set<string>, { type, request_id }: NewEvent): boolean {
+  if (!request_id) return false;
+  if (type === 'refresh_token_retried') return observed.delete(request_id);
+  if (type === 'refresh_token_reuse_observed') {
+    // A request that fails in between leaves its id behind.
+    if (observed.size > 1_000) observed.clear();
+    observed.add(request_id);
+  }
+  return false;
+}

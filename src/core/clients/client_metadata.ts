@@ -1,0 +1,217 @@
+// What a client says of itself: the names of RFC 7591 and ours, which values they take, and what follows when they are absent.
+import { z } from 'zod';
+import { AppError } from '../../lib/errors.ts';
+
+export type RotationProfile = 'strict' | 'spa' | 'mobile' | 'observe';
+
+/** The longest id of a client, everywhere: a URL where the client is described by a document, and below what an index takes. */
+export const clientIdLength = 2048;
+
+const uri = z.url().max(2048);
+// Compared letter by letter: a pattern would match nothing, and whoever writes one believes that it does.
+const redirectUri = z
+  .string()
+  .max(2048)
+  .refine((value) => !value.includes('*'), 'must be exact: * is no wildcard here, so list each address');
+const ttl = z.number().int().min(1).max(315_360_000);
+const scope = z
+  .string()
+  .regex(
+    /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/,
+    'must be scope tokens separated by single spaces',
+  );
+
+/** What RFC 7591 and we let a client say of itself. */
+export const metadataShape = {
+  client_name: z.string().min(1).max(200).optional(),
+  application_type: z.enum(['web', 'native']).optional(),
+  redirect_uris: z.array(redirectUri).max(50).optional(),
+  post_logout_redirect_uris: z.array(redirectUri).max(50).optional(),
+  /** Empty for a client that only introspects. */
+  grant_types: z.array(z.string().max(200)).max(20).optional(),
+  response_types: z.array(z.string().max(200)).max(20).optional(),
+  token_endpoint_auth_method: z
+    .enum([
+      'none',
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'self_signed_tls_client_auth',
+    ])
+    .optional(),
+  token_endpoint_auth_signing_alg: z.string().optional(),
+  jwks: z.looseObject({ keys: z.array(z.looseObject({})).max(50) }).optional(),
+  jwks_uri: uri.optional(),
+  client_uri: uri.optional(),
+  logo_uri: uri.optional(),
+  policy_uri: uri.optional(),
+  tos_uri: uri.optional(),
+  contacts: z.array(z.string().max(254)).max(20).optional(),
+  software_id: z.string().max(200).optional(),
+  software_version: z.string().max(200).optional(),
+  id_token_signed_response_alg: z.string().optional(),
+  default_max_age: z.number().int().min(0).optional(),
+  require_auth_time: z.boolean().optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
+  tls_client_certificate_bound_access_tokens: z.boolean().optional(),
+  backchannel_logout_uri: uri.optional(),
+  backchannel_logout_session_required: z.boolean().optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
+  require_signed_request_object: z.boolean().optional(),
+  request_object_signing_alg: z.string().optional(),
+  introspection_signed_response_alg: z.string().optional(),
+  initiate_login_uri: uri.optional(),
+  /** Origins whose pages may call the token endpoint, beside those of the redirect URIs. */
+  allowed_origins: z
+    .array(z.string().refine(isOrigin, 'must be an origin such as https://app.example'))
+    .max(50)
+    .optional(),
+};
+
+const columnShape = {
+  scope: scope.optional(),
+  rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']).optional(),
+  refresh_token_retry_window: z.number().int().min(0).max(86_400).optional(),
+  /** At most a day: what lives long is the session. */
+  access_token_ttl: ttl.max(86_400).optional(),
+  session_idle_ttl: ttl.optional(),
+  session_absolute_ttl: ttl.optional(),
+  resource_server: z.union([uri, z.literal('*')]).optional(),
+  /** The audience of its tokens where a request names none. */
+  default_resource: uri.optional(),
+};
+
+const blocked = z.boolean().describe('a blocked client may do nothing, and its tokens are inactive');
+
+/** A shorter secret can be guessed: 22 characters of base64url are 128 bits. */
+export const minSecretLength = 22;
+
+/** What `create-client --metadata` takes. */
+export const newClient = z
+  .strictObject({
+    ...metadataShape,
+    ...columnShape,
+    client_id: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
+      .optional(),
+    // RFC 6749, appendix A.2.
+    client_secret: z
+      .string()
+      .min(minSecretLength)
+      .max(512)
+      .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII characters')
+      .optional(),
+    first_party: z.boolean().default(false),
+    blocked: blocked.optional(),
+  })
+  .refine(saysSomething, {
+    error:
+      'says nothing of the client: give redirect_uris if people sign in with a browser, grant_types for what it may do, or resource_server if it is an API; and a client_name',
+    // Where something else is wrong, that is what was meant to say it.
+    when: ({ issues }) => issues.length === 0,
+  });
+
+function saysSomething({ client_secret: _secret, first_party, ...rest }: Record<string, unknown>): boolean {
+  return first_party === true || Object.keys(rest).length > 0;
+}
+
+const nullable = <Shape extends Record<string, z.ZodType>>(shape: Shape) =>
+  Object.fromEntries(Object.entries(shape).map(([name, field]) => [name, field.nullable()])) as {
+    [Name in keyof Shape]: z.ZodNullable<Shape[Name]>;
+  };
+
+/** A change of a client: what is absent stays, what is null goes back to its default (RFC 7396). */
+export const clientChange = z.strictObject({
+  ...nullable(metadataShape),
+  ...nullable(columnShape),
+  first_party: z.boolean().optional(),
+  blocked: blocked.optional(),
+  registered_by: z
+    .literal('admin')
+    .optional()
+    .describe(
+      'vouches for a client that registered itself or is described by a document: it no longer changes itself',
+    ),
+});
+
+export type ClientChange = z.input<typeof clientChange>;
+export type NewClient = z.input<typeof newClient>;
+export type ClientMetadata = z.output<z.ZodObject<typeof metadataShape>> & {
+  /** Of a client that nobody vouches for: what was made of the scope that it asked for. */
+  registered_scope?: string;
+};
+
+/** Whether the client authenticates with a secret. */
+export function hasSecret(metadata: ClientMetadata): boolean {
+  return ['client_secret_basic', 'client_secret_post'].includes(metadata.token_endpoint_auth_method ?? '');
+}
+
+const columnNames = new Set(Object.keys(columnShape));
+
+/** Takes apart what describes a client: some of it has a column of its own, the rest is the metadata of RFC 7591. */
+export function apart(given: Record<string, unknown>): {
+  metadata: ClientMetadata;
+  columns: Record<string, unknown>;
+} {
+  const isColumn = ([name]: [string, unknown]) => columnNames.has(name);
+  const entries = Object.entries(given);
+  return {
+    metadata: Object.fromEntries(entries.filter((entry) => !isColumn(entry))) as ClientMetadata,
+    columns: Object.fromEntries(entries.filter(isColumn)),
+  };
+}
+
+/** Refuses `client_credentials` for public clients: whoever knows the name of one would get what it may have (RFC 6749, 4.4). */
+export function requireConfidential({ token_endpoint_auth_method, grant_types }: ClientMetadata): void {
+  if (token_endpoint_auth_method !== 'none' || !grant_types?.includes('client_credentials')) return;
+  throw new AppError('invalid_client_metadata', 'a public client may not use client_credentials');
+}
+
+// With the first a client acts without any user, with the second it sees their passwords.
+const vouchedGrants = ['client_credentials', 'password'];
+
+/** The grants that only a client may use for which an administrator vouches. */
+export function isVouchedGrant(grant: string): boolean {
+  return vouchedGrants.includes(grant);
+}
+
+/** Refuses grants that need an administrator's word to clients that registered themselves or come from a document. */
+export function requireVouched({ grant_types }: ClientMetadata, registered_by: string): void {
+  const refused = registered_by === 'admin' ? undefined : grant_types?.find(isVouchedGrant);
+  if (refused === undefined) return;
+  const reason = `${refused} is for clients that an administrator created, and nobody vouches for this one`;
+  throw new AppError('invalid_client_metadata', `grant_types: ${reason}`);
+}
+
+/** A change's nulls go back to the defaults. */
+export function withoutNulls(metadata: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null));
+}
+
+/** What was not said follows from what was: RFC 7591's defaults suit third-party web clients, ours also machines and apps. */
+export function withDefaults(given: ClientMetadata, firstParty: boolean): ClientMetadata {
+  const redirects = given.redirect_uris ?? [];
+  const grant_types = given.grant_types ?? defaultGrantTypes(firstParty, redirects.length > 0);
+  const usesCode = grant_types.includes('authorization_code');
+  return {
+    ...given,
+    redirect_uris: redirects,
+    grant_types,
+    response_types: given.response_types ?? (usesCode ? ['code'] : []),
+    token_endpoint_auth_method:
+      given.token_endpoint_auth_method ??
+      (given.jwks || given.jwks_uri ? 'private_key_jwt' : 'client_secret_basic'),
+  };
+}
+
+// Somewhere to redirect to means the code flow; without it, an app logs people in and anything else is a machine.
+function defaultGrantTypes(firstParty: boolean, redirects: boolean): string[] {
+  if (redirects) return ['authorization_code', 'refresh_token'];
+  return firstParty ? ['password', 'refresh_token'] : ['client_credentials'];
+}
+
+function isOrigin(value: string): boolean {
+  const url = URL.parse(value);
+  return url !== null && url.origin === value && ['http:', 'https:'].includes(url.protocol);
+}

@@ -1,0 +1,153 @@
+// Client secrets: stored as salted digests, shown once, two at a time while one replaces the other.
+import { randomBytes } from 'node:crypto';
+import { digest, equalBytes } from '../../lib/crypto.ts';
+import { AppError } from '../../lib/errors.ts';
+import { newId } from '../../lib/ids.ts';
+import type { Services } from '../deps.ts';
+import { type Db, json, present, readClock, rows } from '../store/db.ts';
+import { hasSecret, minSecretLength } from './client_metadata.ts';
+import { raisedTokenVersion } from './client_rights.ts';
+import type { Client } from './clients.ts';
+
+export interface ClientSecret {
+  id: string;
+  salt: string;
+  digest: string;
+  /** ISO 8601, as JSON keeps it. */
+  created: string;
+  expires: string | null;
+}
+
+/** A secret, made or given, in the form that is shown once and in the form that is stored. */
+export function newClientSecret(
+  given?: string,
+  expires: Date | null = null,
+): { client_secret: string; stored: ClientSecret } {
+  const client_secret = given ?? randomBytes(32).toString('base64url');
+  const salt = randomBytes(16).toString('base64url');
+  const stored = {
+    id: newId(),
+    salt,
+    digest: digest(salt + client_secret),
+    created: new Date().toISOString(),
+    expires: expires?.toISOString() ?? null,
+  };
+  return { client_secret, stored };
+}
+
+/** Whether `presented` is one of the client's secrets that are live `at` a time; every one is compared, in constant time. */
+export function verifyClientSecret(secrets: ClientSecret[], presented: string, at: Date): boolean {
+  let matches = false;
+  for (const secret of secrets) {
+    const isLive = isLiveSecret(secret, at);
+    const isEqual = equalBytes(Buffer.from(digest(secret.salt + presented)), Buffer.from(secret.digest));
+    matches = (isLive && isEqual) || matches;
+  }
+  return matches;
+}
+
+const noted = new WeakMap<object, Set<string>>();
+
+/**
+ * The same for a client that authenticates now. How long a secret is, only its digest being stored, shows when it is used:
+ * one that is shorter than a new one may be is noted at the client, once, for the doctor.
+ */
+export function acceptsSecret(
+  { db, clock }: Pick<Services, 'db' | 'clock'>,
+  client: Pick<Client, 'client_id' | 'secrets' | 'review'>,
+  presented: string,
+): boolean {
+  const isGood = verifyClientSecret(client.secrets, presented, new Date(clock.now()));
+  if (isGood && presented.length < minSecretLength) noteShortSecret(db, client);
+  return isGood;
+}
+
+const word = 'client_secret';
+
+function noteShortSecret(
+  db: Services['db'],
+  { client_id, secrets, review }: Pick<Client, 'client_id' | 'secrets' | 'review'>,
+): void {
+  const known = noted.get(db) ?? new Set();
+  noted.set(db, known);
+  const key = JSON.stringify([client_id, secrets.map(({ id }) => id)]);
+  if (review?.includes(word) || known.has(key)) return;
+  known.add(key);
+  // No client waits for it, and the next one that comes tries again.
+  rows(
+    db,
+    `update clients set review = trim(coalesce(review, '') || :word)
+     where client_id = :client_id and coalesce(review, '') not like :pattern`,
+    { client_id, word: ` ${word}`, pattern: `%${word}%` },
+  ).catch(() => known.delete(key));
+}
+
+function withoutWord(review: string | null): string | null {
+  return review?.replace(word, '').trim().replaceAll(/ +/g, ' ') || null;
+}
+
+function isLiveSecret(secret: ClientSecret, at: Date): boolean {
+  return secret.expires === null || new Date(secret.expires) > at;
+}
+
+const withoutSecret =
+  'the client does not authenticate with a secret; its token_endpoint_auth_method says how it does';
+
+/** How many secrets of a client may be live at once: one, and its successor. */
+const maxSecrets = 2;
+
+/**
+ * Adds a secret beside the live one, which goes on until `previous_expires` (or until it is removed). Shown here and
+ * never again. Refuses with `too_many_secrets`, or `invalid_request` when the client has no use for secrets.
+ */
+export async function addClientSecret(
+  tx: Db,
+  client_id: string,
+  { expires, previous_expires }: { expires?: Date | undefined; previous_expires?: Date | undefined } = {},
+): Promise<{ id: string; client_secret: string }> {
+  const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+  if (!client) throw new AppError('client_not_found');
+  if (!hasSecret(client.metadata)) throw new AppError('invalid_request', withoutSecret);
+  const now = await readClock(tx);
+  const live = client.secrets.filter((secret) => isLiveSecret(secret, now));
+  if (live.length >= maxSecrets) throw new AppError('too_many_secrets');
+  const { client_secret, stored } = newClientSecret(undefined, expires ?? null);
+  const kept = live.map((one) => ({ ...one, expires: previous_expires?.toISOString() ?? one.expires }));
+  await saveSecrets(tx, client, [stored, ...kept], endsAtOnce(previous_expires, now));
+  return { id: stored.id, client_secret };
+}
+
+/** Milliseconds by which the clock of a node, which says when a secret ends, may be ahead of the database's. */
+const apart = 5_000;
+
+function endsAtOnce(expires: Date | undefined, now: Date): boolean {
+  return expires !== undefined && expires.getTime() <= now.getTime() + apart;
+}
+
+/** Removes a secret, and what was got with it: outstanding access tokens of the client are dead. Refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
+export async function removeClientSecret(tx: Db, client_id: string, id: string): Promise<void> {
+  const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+  if (!client) throw new AppError('client_not_found');
+  const rest = client.secrets.filter((secret) => secret.id !== id);
+  if (rest.length === client.secrets.length) throw new AppError('client_secret_not_found');
+  const now = await readClock(tx);
+  if (!rest.some((secret) => isLiveSecret(secret, now))) throw new AppError('last_secret');
+  await saveSecrets(tx, client, rest, true);
+}
+
+async function saveSecrets(
+  tx: Db,
+  { client_id, review }: Client,
+  secrets: ClientSecret[],
+  endsTokens: boolean,
+): Promise<void> {
+  const token_version = endsTokens ? { token_version: raisedTokenVersion(tx) } : {};
+  await tx<Client>('clients')
+    .where({ client_id })
+    .update({
+      secrets: json(secrets),
+      ...token_version,
+      review: withoutWord(review),
+      updated_at: present(tx),
+    } as never);
+}

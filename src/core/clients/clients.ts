@@ -1,0 +1,192 @@
+// OAuth clients: their metadata (RFC 7591 names), their secrets, and how their sessions live.
+import type { Knex } from 'knex';
+import { AppError } from '../../lib/errors.ts';
+import { newId } from '../../lib/ids.ts';
+import { type Db, isText, isUniqueViolation, json, present } from '../store/db.ts';
+import {
+  apart,
+  type ClientChange,
+  type ClientMetadata,
+  clientChange,
+  hasSecret,
+  type NewClient,
+  newClient,
+  type RotationProfile,
+  requireConfidential,
+  requireVouched,
+  withDefaults,
+  withoutNulls,
+} from './client_metadata.ts';
+import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
+import { type ClientSecret, newClientSecret } from './client_secrets.ts';
+
+export interface Client {
+  client_id: string;
+  metadata: ClientMetadata;
+  secrets: ClientSecret[];
+  first_party: boolean;
+  /** Who vouches for what the client says of itself: an administrator, or nobody. */
+  registered_by: 'admin' | 'itself' | 'document';
+  rotation_profile: RotationProfile;
+  refresh_token_retry_window: number | null;
+  access_token_ttl: number | null;
+  session_idle_ttl: number | null;
+  session_absolute_ttl: number | null;
+  /**
+   * Space-delimited bound of what the client can ever be granted. Null bounds nothing but `admin` where a user decides, and
+   * gives the client nothing where it acts alone (`client_credentials`).
+   */
+  scope: string | null;
+  /** The resource server whose tokens this client may introspect, or `*`. */
+  resource_server: string | null;
+  /** The audience of its tokens where a request names none; null leaves that to the server. */
+  default_resource: string | null;
+  /** When an administrator blocked it; such a client may do nothing. */
+  blocked_at: Date | null;
+  /** Tokens that name another number are not good: of an earlier client of this id, or from before it lost a right. */
+  token_version: number;
+  /** What an upgrade changed and no administrator has confirmed since: names of members, separated by spaces. */
+  review: string | null;
+  created_at: Date;
+  updated_at: Date;
+  /** Set while the client is being removed: there is no such client any more. */
+  deleted_at: Date | null;
+}
+
+/**
+ * Registration as the engine accepts it; what `noted` writes stands or falls with the change. An interface, because the
+ * routes that need it must not know the engine.
+ */
+export interface ClientRegistry {
+  register: (
+    input: NewClient,
+    noted?: (tx: Knex.Transaction, client: Client) => Promise<void>,
+  ) => Promise<{ client: Client; client_secret?: string }>;
+  /** Null when there is no such client. */
+  change: (
+    client_id: string,
+    change: ClientChange,
+    noted?: (tx: Knex.Transaction, client: Client) => Promise<void>,
+  ) => Promise<Client | null>;
+}
+
+const retryWindows: Record<RotationProfile, number> = { strict: 0, spa: 60, mobile: 60, observe: 60 };
+
+/** How long after a rotation its predecessor gets the same answer again, seconds. */
+export function retryWindowOf(client: Client): number {
+  return client.refresh_token_retry_window ?? retryWindows[client.rotation_profile];
+}
+
+/**
+ * Registers a client. Returns the row and, when the client authenticates with a secret, that secret: it is shown
+ * here and never again. Refuses with `client_exists`.
+ */
+export async function createClient(
+  db: Db,
+  input: NewClient,
+): Promise<{ client: Client; client_secret?: string }> {
+  const { client_id, client_secret, first_party, blocked, ...given } = newClient.parse(input);
+  const { metadata, columns } = apart(given);
+  const complete = withDefaults(metadata, first_party);
+  requireConfidential(complete);
+  const secret = hasSecret(complete) ? newClientSecret(client_secret) : undefined;
+  const row = {
+    ...columns,
+    client_id: client_id ?? newId(),
+    metadata: json(complete),
+    secrets: json(secret ? [secret.stored] : []),
+    first_party,
+    rotation_profile: given.rotation_profile ?? 'strict',
+    token_version: firstTokenVersion(db),
+    ...(blocked ? { blocked_at: present(db) } : {}),
+    created_at: present(db),
+    updated_at: present(db),
+  };
+  try {
+    const [client] = await db<Client>('clients')
+      .insert(row as never)
+      .returning('*');
+    return { client: client as Client, ...(secret ? { client_secret: secret.client_secret } : {}) };
+  } catch (error) {
+    throw isUniqueViolation(error) ? new AppError('client_exists') : error;
+  }
+}
+
+/** Changes a client; null when there is none. The caller checks with the engine before it commits. */
+export async function updateClient(
+  tx: Knex.Transaction,
+  client_id: string,
+  change: ClientChange,
+): Promise<Client | null> {
+  const client = await tx<Client>('clients').where({ client_id }).whereNull('deleted_at').forUpdate().first();
+  if (!client) return null;
+  const {
+    first_party = client.first_party,
+    blocked,
+    registered_by: _by,
+    ...given
+  } = clientChange.parse(change);
+  // Whoever makes a client one of ours vouches for it: what it says of itself from then on changes nothing.
+  const registered_by = first_party ? 'admin' : (change.registered_by ?? client.registered_by);
+  const { metadata, columns } = apart(given);
+  const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
+  requireConfidential(merged);
+  requireVouched(merged, registered_by);
+  const after = { ...client, ...columns, first_party, metadata: merged };
+  const [updated] = await tx<Client>('clients')
+    .where({ client_id })
+    .update({
+      ...columns,
+      ...('rotation_profile' in given ? { rotation_profile: given.rotation_profile ?? 'strict' } : {}),
+      first_party,
+      registered_by,
+      ...(blocked === undefined ? {} : { blocked_at: blocked ? (client.blocked_at ?? present(tx)) : null }),
+      metadata: json(merged),
+      review: confirmed(client.review, given),
+      ...(losesRights(client, after) ? { token_version: raisedTokenVersion(tx) } : {}),
+      updated_at: present(tx),
+    } as never)
+    .returning('*');
+  return updated ?? null;
+}
+
+// What an administrator writes again has been looked at.
+function confirmed(review: string | null, given: object): string | null {
+  const left = review?.split(' ').filter((word) => !(word in given)) ?? [];
+  return left.join(' ') || null;
+}
+
+/** Clients in the order of their ids. */
+export async function listClients(db: Db, limit: number, after?: string): Promise<Client[]> {
+  const query = db<Client>('clients').whereNull('deleted_at').orderBy('client_id').limit(limit);
+  return await (after === undefined ? query : query.where('client_id', '>', after));
+}
+
+/** The client of this id, or null. */
+export async function findClient(db: Db, client_id: string): Promise<Client | null> {
+  if (!isText(client_id)) return null;
+  return (await db<Client>('clients').where({ client_id }).whereNull('deleted_at').first()) ?? null;
+}
+
+/** Whether pages of `origin` may call us in the client's name: its redirect URIs' origins and those it registered. */
+export function isRegisteredOrigin({ metadata }: Pick<Client, 'metadata'>, origin: string): boolean {
+  const redirects = (metadata.redirect_uris ?? []).map((uri) => URL.parse(uri)?.origin);
+  return origin !== 'null' && [...redirects, ...(metadata.allowed_origins ?? [])].includes(origin);
+}
+
+/** The client as its owner sees it: RFC 7591 names, no digests. */
+export function describeClient(client: Client): Record<string, unknown> {
+  const { secrets, token_version: _version, review: _review, blocked_at, ...rest } = client;
+  const { registered_scope: _scope, ...metadata } = client.metadata;
+  const client_secrets = secrets.map(({ id, created, expires }) => ({ id, created, expires }));
+  const blocked = blocked_at ? true : null;
+  const { metadata: _all, ...columns } = rest;
+  const all = {
+    ...metadata,
+    ...columns,
+    blocked,
+    refresh_token_retry_window: retryWindowOf(client),
+    client_secrets,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
+}

@@ -1,0 +1,84 @@
+// Clients whose metadata is a document at their id: what is written of them, and when. See registered_clients.ts.
+import type { Origin } from '../audit/audit.ts';
+import { type Db, present } from '../store/db.ts';
+import type { ClientMetadata } from './client_metadata.ts';
+import type { Client } from './clients.ts';
+import {
+  boundOf,
+  changeOf,
+  columnsOf,
+  type Extra,
+  newRow,
+  note,
+  readMetadata,
+  saveRegisteredClient,
+  withScope,
+} from './registered_clients.ts';
+
+/** Where and when a document was fetched that is kept for a while. */
+export interface Fetched extends Extra {
+  fetched_at: Date;
+}
+
+/**
+ * The client of a document as it is to be treated in this request. Reading a document writes nothing, unless somebody has
+ * logged in with the client before and the document has changed since: whoever invents ids leaves no rows. One that was
+ * fetched before the row was written changes nothing either: of two nodes that keep the document of before and the one of
+ * now, each would undo what the other wrote, and end the client's tokens. Null when an administrator has blocked the client.
+ */
+export async function readDocumentClient(
+  db: Db,
+  client_id: string,
+  said: Record<string, unknown>,
+  { fetched_at, ...extra }: Fetched,
+): Promise<Client | null> {
+  const found = await db<Client>('clients').where({ client_id }).whereNull('deleted_at').first();
+  if (found?.blocked_at) return null;
+  const metadata = readMetadata(said);
+  const bound = await boundOf(db, metadata, extra.scope);
+  if (!found) return unsaved(client_id, metadata, bound);
+  return found.updated_at < fetched_at && changeOf(found, metadata, bound)
+    ? await saveRegisteredClient(db, client_id, said, 'document', extra)
+    : found;
+}
+
+/** Gives the client of a document its row, which sessions and consents point to, before either is written. */
+export async function keepDocumentClient(db: Db, client: Client, origin?: Origin): Promise<void> {
+  if (client.registered_by !== 'document') return;
+  await db.transaction(async (tx) => {
+    const { client_id, metadata, scope } = client;
+    const columns = { ...columnsOf(metadata, scope), updated_at: present(tx) };
+    const made = await tx('clients')
+      .insert(newRow(tx, client_id, 'document', columns) as never)
+      .onConflict('client_id')
+      .ignore()
+      .returning('client_id');
+    if (made.length === 0) return;
+    await note(tx, 'client_registered', client_id, origin, { detail: { registered_by: 'document' } });
+  });
+}
+
+function unsaved(client_id: string, metadata: ClientMetadata, scope: string | null): Client {
+  const now = new Date();
+  return {
+    client_id,
+    metadata: withScope(metadata, scope),
+    secrets: [],
+    first_party: false,
+    registered_by: 'document',
+    rotation_profile: 'strict',
+    refresh_token_retry_window: null,
+    access_token_ttl: null,
+    session_idle_ttl: null,
+    session_absolute_ttl: null,
+    scope,
+    resource_server: null,
+    default_resource: null,
+    blocked_at: null,
+    token_version: 0,
+    review: null,
+    created_at: now,
+    updated_at: now,
+    deleted_at: null,
+  };
+}

@@ -1,0 +1,170 @@
+// Clients that nobody here vouches for: those that registered themselves, and those whose metadata is a document
+// somewhere. They are third-party clients, whatever they say of themselves.
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { AppError } from '../../lib/errors.ts';
+import { type NewEvent, type Origin, recordEvents } from '../audit/audit.ts';
+import { type Db, json, present, rows } from '../store/db.ts';
+import { type ClientMetadata, hasSecret, isVouchedGrant, metadataShape } from './client_metadata.ts';
+import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
+import { newClientSecret } from './client_secrets.ts';
+import type { Client } from './clients.ts';
+import { problemOf } from './redirect_uris.ts';
+import { suitableScope } from './suitable_metadata.ts';
+
+const shape = z.object(metadataShape);
+
+type Author = 'itself' | 'document';
+
+/** What comes along with the metadata. */
+export interface Extra {
+  /** What the client says its scope is; as much of it as can be is registered. */
+  scope?: unknown;
+  /** The new secret in the clear; absent, those that the client has stay. */
+  secret?: string | undefined;
+  origin?: Origin;
+}
+
+/**
+ * Writes what a client said of itself, with an event, if it is anything new. What only an administrator may say is not taken
+ * (grants that need no user, or their password, among it), and what breaks our bounds is refused with `invalid_client_metadata`.
+ * A client that an administrator vouches for stays as it is.
+ */
+export async function saveRegisteredClient(
+  db: Db,
+  client_id: string,
+  said: Record<string, unknown>,
+  registered_by: Author,
+  { scope, secret, origin }: Extra = {},
+): Promise<Client> {
+  const metadata = readMetadata(said);
+  const bound = await boundOf(db, metadata, scope);
+  const secrets = secret && hasSecret(metadata) ? [newClientSecret(secret).stored] : [];
+  return await db.transaction(async (tx) => {
+    const found = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+    if (found && found.registered_by === 'admin') return found;
+    const change = found ? changeOf(found, metadata, bound) : null;
+    if (found && !change && secrets.length === 0) return found;
+    const isLess = found && change && losesRights(found, { ...found, metadata, scope: change.scope });
+    const row = {
+      ...(change ?? columnsOf(metadata, bound)),
+      ...(isLess ? { token_version: raisedTokenVersion(tx) } : {}),
+      ...(secrets.length > 0 ? { secrets: json(secrets) } : {}),
+      updated_at: present(tx),
+    };
+    const saved = found ? await update(tx, client_id, row) : await insert(tx, client_id, registered_by, row);
+    const detail = found ? {} : { detail: { registered_by } };
+    await note(tx, found ? 'client_updated' : 'client_registered', client_id, origin, detail);
+    return saved;
+  });
+}
+
+/** Writes down what a client did to its own registration. */
+export async function note(
+  tx: Db,
+  type: NewEvent['type'],
+  client_id: string,
+  origin: Origin | undefined,
+  more: Partial<NewEvent>,
+): Promise<void> {
+  await recordEvents(tx, [{ type, client_id, actor: 'client', actor_id: client_id, ...more, ...origin }]);
+}
+
+/**
+ * What a client says as it is stored. Beside the metadata stands what was made of the scope, so that a bound which an
+ * administrator has set since is told apart.
+ */
+export function columnsOf(metadata: ClientMetadata, scope: string | null) {
+  return { metadata: json(withScope(metadata, scope)), scope };
+}
+
+/** Metadata with what was made of the scope. */
+export function withScope(metadata: ClientMetadata, scope: string | null): ClientMetadata {
+  const { registered_scope: _before, ...said } = metadata;
+  return scope === null ? said : { ...said, registered_scope: scope };
+}
+
+/** What is to be written of a client that says this now; null when it is nothing new. */
+export function changeOf(
+  found: Client,
+  metadata: ClientMetadata,
+  bound: string | null,
+): ReturnType<typeof columnsOf> | null {
+  const isOurs = found.scope !== (found.metadata.registered_scope ?? null);
+  const scope = isOurs ? found.scope : bound;
+  const isSame = isDeepStrictEqual(found.metadata, withScope(metadata, bound)) && found.scope === scope;
+  return isSame ? null : { ...columnsOf(metadata, bound), scope };
+}
+
+/** A row for a client that nobody vouches for. */
+export function newRow(db: Db, client_id: string, registered_by: Author, columns: object) {
+  return {
+    secrets: json([]),
+    ...columns,
+    client_id,
+    first_party: false,
+    rotation_profile: 'strict',
+    registered_by,
+    token_version: firstTokenVersion(db),
+    created_at: present(db),
+  };
+}
+
+async function insert(tx: Db, client_id: string, registered_by: Author, columns: object): Promise<Client> {
+  const [saved] = await tx<Client>('clients')
+    .insert(newRow(tx, client_id, registered_by, columns) as never)
+    .returning('*');
+  return saved as Client;
+}
+
+async function update(tx: Db, client_id: string, columns: object): Promise<Client> {
+  const [saved] = await tx<Client>('clients')
+    .where({ client_id })
+    .update(columns as never)
+    .returning('*');
+  return saved as Client;
+}
+
+/** The scopes of this server that any client may have. */
+const openScopes = ['openid', 'profile', 'email', 'offline_access'];
+
+/** The scope that a client may have of what it says; of very many resource servers, the first are known. */
+export async function boundOf(
+  db: Db,
+  { grant_types = [] }: ClientMetadata,
+  scope: unknown,
+): Promise<string | null> {
+  if (typeof scope !== 'string') return suitableScope(scope, new Set(), grant_types);
+  const found = await rows<{ scope: string }>(
+    db,
+    'select scope from resource_servers order by identifier limit 1000',
+  );
+  const known = new Set([...openScopes, ...found.flatMap((one) => one.scope.split(' '))]);
+  return suitableScope(scope, known, grant_types);
+}
+
+/** The metadata among what a client says; refuses what breaks our bounds with `invalid_client_metadata`. */
+export function readMetadata(said: Record<string, unknown>): ClientMetadata {
+  const given = Object.entries(said).filter(([, value]) => value !== undefined && value !== null);
+  const read = shape.safeParse(Object.fromEntries(given));
+  if (!read.success) {
+    const [problem] = read.error.issues;
+    throw new AppError('invalid_client_metadata', `${problem?.path.join('.')}: ${problem?.message}`);
+  }
+  for (const name of ['redirect_uris', 'post_logout_redirect_uris'] as const) {
+    const problem = read.data[name]?.map(problemOf).find((one) => one !== null);
+    if (problem) throw new AppError('invalid_client_metadata', `${name}: ${problem}`);
+  }
+  return withoutVouchedGrants(read.data);
+}
+
+function withoutVouchedGrants(metadata: ClientMetadata): ClientMetadata {
+  const { grant_types } = metadata;
+  if (!grant_types?.some(isVouchedGrant)) return metadata;
+  const left = grant_types.filter((one) => !isVouchedGrant(one));
+  if (left.length > 0) return { ...metadata, grant_types: left };
+  throw new AppError(
+    'invalid_client_metadata',
+    'grant_types: client_credentials and password are for clients that an administrator created',
+  );
+}

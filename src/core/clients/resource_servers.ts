@@ -1,0 +1,131 @@
+// Resource servers: the audiences of access tokens, and what may be asked for there.
+import { z } from 'zod';
+import { AppError } from '../../lib/errors.ts';
+import { type Db, isText, isUniqueViolation, present } from '../store/db.ts';
+
+export interface ResourceServer {
+  /** An absolute URI without fragment (RFC 8707); the `aud` of its tokens. */
+  identifier: string;
+  name: string | null;
+  /** Space-delimited. */
+  scope: string;
+  access_token_format: 'jwt' | 'opaque';
+  /** Seconds; null takes the client's or the server's. */
+  access_token_ttl: number | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export const newResourceServer = z.strictObject({
+  identifier: z
+    .url()
+    .max(2048)
+    .refine((value) => !value.includes('#'), 'must not have a fragment'),
+  name: z.string().min(1).max(200).optional(),
+  scope: z
+    .string()
+    .regex(
+      /^([\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*)?$/,
+      'must be scope tokens separated by single spaces',
+    )
+    .refine(
+      (value) => !hasReservedScope(value),
+      'must not name openid, profile, email, offline_access, account or admin',
+    )
+    .default(''),
+  access_token_format: z.enum(['jwt', 'opaque']).default('jwt'),
+  access_token_ttl: z.number().int().min(1).max(86_400).optional(),
+});
+
+export type NewResourceServer = z.input<typeof newResourceServer>;
+
+// A scope that belongs to the server itself would make the engine ask for consent for ever, or open our own API.
+const reserved = new Set(['openid', 'profile', 'email', 'offline_access', 'account', 'admin']);
+
+function hasReservedScope(scope: string): boolean {
+  return scope.split(' ').some((one) => reserved.has(one));
+}
+
+/** Registers a resource server; refuses with `resource_server_exists`. */
+export async function createResourceServer(db: Db, input: NewResourceServer): Promise<ResourceServer> {
+  const { name, access_token_ttl, ...given } = newResourceServer.parse(input);
+  const row = {
+    ...given,
+    name: name ?? null,
+    access_token_ttl: access_token_ttl ?? null,
+    created_at: present(db),
+    updated_at: present(db),
+  };
+  try {
+    const [created] = await db<ResourceServer>('resource_servers')
+      .insert(row as never)
+      .returning('*');
+    return created as ResourceServer;
+  } catch (error) {
+    throw isUniqueViolation(error) ? new AppError('resource_server_exists') : error;
+  }
+}
+
+/** The resource server with exactly this identifier, or null. */
+export async function findResourceServer(db: Db, identifier: string): Promise<ResourceServer | null> {
+  if (!isText(identifier)) return null;
+  return (await db<ResourceServer>('resource_servers').where({ identifier }).first()) ?? null;
+}
+
+/** The names of resource servers by identifier; one that is unknown or has no name is absent. */
+export async function findResourceServerNames(db: Db, identifiers: string[]): Promise<Map<string, string>> {
+  // Pages show few; the statement stays short whatever a user has allowed.
+  const asked = [...new Set(identifiers)].filter(isText).slice(0, 500);
+  if (asked.length === 0) return new Map();
+  const found = await db<ResourceServer>('resource_servers').whereIn('identifier', asked).select();
+  return new Map(found.flatMap(({ identifier, name }) => (name === null ? [] : [[identifier, name]])));
+}
+
+/**
+ * Refuses with `invalid_client_metadata` a client that names, as `member`, an API that nobody registered: it would get or
+ * understand no token, and nothing would say why. Our own API need not be registered.
+ */
+export async function requireRegistered(
+  db: Db,
+  member: 'resource_server' | 'default_resource',
+  identifier: string,
+  own_resource: string,
+): Promise<void> {
+  if (identifier === own_resource || (await findResourceServer(db, identifier))) return;
+  throw new AppError(
+    'invalid_client_metadata',
+    `${member}: no resource server is registered as ${JSON.stringify(identifier.slice(0, 200))}; register it first, or name it exactly as it is registered`,
+  );
+}
+
+/** A change of a resource server: what is absent stays, what is null goes back to its default. */
+export const resourceServerChange = z.strictObject({
+  name: newResourceServer.shape.name.nullable(),
+  scope: newResourceServer.shape.scope.removeDefault().optional(),
+  access_token_format: newResourceServer.shape.access_token_format.removeDefault().optional(),
+  access_token_ttl: newResourceServer.shape.access_token_ttl.nullable(),
+});
+
+/** Changes a resource server; null when there is none. */
+export async function updateResourceServer(
+  db: Db,
+  identifier: string,
+  change: z.input<typeof resourceServerChange>,
+): Promise<ResourceServer | null> {
+  const [updated] = await db<ResourceServer>('resource_servers')
+    .where({ identifier })
+    .update({ ...resourceServerChange.parse(change), updated_at: present(db) } as never)
+    .returning('*');
+  return updated ?? null;
+}
+
+/** Resource servers in the order of their identifiers. */
+export async function listResourceServers(db: Db, limit: number, after?: string): Promise<ResourceServer[]> {
+  const query = db<ResourceServer>('resource_servers').orderBy('identifier').limit(limit);
+  return await (after === undefined ? query : query.where('identifier', '>', after));
+}
+
+/** Removes a resource server: no new tokens for it; those that exist live until they expire. False when there is none. */
+export async function deleteResourceServer(db: Db, identifier: string): Promise<boolean> {
+  return (await db<ResourceServer>('resource_servers').where({ identifier }).delete()) > 0;
+}

@@ -1,0 +1,70 @@
+// The signing keys in memory: read once, read again when some node rotated them, and told on to whoever signs.
+import type { Keyring } from '../../lib/crypto.ts';
+import type { Db } from '../store/db.ts';
+import { giveNotice, type Notices } from '../store/node_notices.ts';
+import {
+  type KeyRotation,
+  type KeyRotationOutcome,
+  listSigningKeys,
+  loadSigningKeys,
+  openSigningKeys,
+  rotateSigningKeys,
+  type SigningAlg,
+  type SigningKey,
+} from './signing_keys.ts';
+
+export interface KeyStore {
+  /** All keys, the current one first. A new array whenever something changed. */
+  list: () => SigningKey[];
+  /** The key that signs. */
+  current: () => SigningKey;
+  onChange: (listener: () => void) => void;
+  /** Rotates for all nodes; this one has changed when it returns, the others have within seconds. */
+  rotate: (rotation: KeyRotation) => Promise<KeyRotationOutcome>;
+  /** Reads the keys again when the database has others. */
+  refresh: () => Promise<void>;
+}
+
+/** Opens the keys and follows their changes. */
+export async function openKeyStore(
+  db: Db,
+  keyring: Keyring,
+  alg: SigningAlg,
+  notices: Notices,
+): Promise<KeyStore> {
+  let keys = await loadSigningKeys(db, keyring, alg);
+  const listeners: (() => void)[] = [];
+  const look = async () => {
+    const stored = await listSigningKeys(db);
+    if (fingerprint(stored) === fingerprint(keys)) return;
+    keys = openSigningKeys(stored, keyring);
+    for (const listener of listeners) listener();
+  };
+  // One after the other, or a slow one would put back what a later one has already seen change.
+  let looking = Promise.resolve();
+  const refresh = () => {
+    looking = looking.then(look, look);
+    return looking;
+  };
+  notices.watch('signing_keys', refresh);
+  return {
+    list: () => keys,
+    current() {
+      const [key] = keys;
+      if (!key) throw new Error('there is no signing key');
+      return key;
+    },
+    onChange: (listener) => listeners.push(listener),
+    async rotate(rotation) {
+      const result = await rotateSigningKeys(db, keyring, rotation);
+      if (result.outcome === 'rotated') await giveNotice(db, 'signing_keys');
+      await refresh();
+      return result;
+    },
+    refresh,
+  };
+}
+
+function fingerprint(keys: { kid: string; status: string }[]): string {
+  return keys.map((key) => `${key.kid} ${key.status}`).join();
+}

@@ -1,0 +1,55 @@
+// Who somebody is, from a name and a password.
+import { digest } from '../../lib/crypto.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { findUser, isActive, replacePasswordHash, type User } from '../users/users.ts';
+import { hashPassword, isOutdated, verifyPassword } from './password_hash.ts';
+
+export type Authentication =
+  | { outcome: 'authenticated'; user: User }
+  /** The password was right, the user may not log in. Only whoever knew the password may learn why. */
+  | { outcome: 'inactive'; user: User }
+  /** No such user or a wrong password: one answer, at one cost. */
+  | { outcome: 'refused' };
+
+/**
+ * Verifies the password of the user whom a name was found to mean; null when it means nobody. An outdated hash is
+ * replaced on the way, and the user in the answer has the new one.
+ */
+export async function authenticate(db: Db, user: User | null, password: string): Promise<Authentication> {
+  const stored = user?.password_hash ?? null;
+  if (!(await verifyPassword(password, stored)) || !user || !stored) return { outcome: 'refused' };
+  if (!isOutdated(stored)) return await asActive(db, user);
+  const password_hash = await hashPassword(password);
+  if (await replacePasswordHash(db, user.id, stored, password_hash))
+    return await asActive(db, { ...user, password_hash });
+  // Another login was quicker, or the password has changed: what counts is the hash that stands there now.
+  return await authenticate(db, await findUser(db, user.id), password);
+}
+
+async function asActive(db: Db, user: User): Promise<Authentication> {
+  return { outcome: (await isActive(db, user)) ? 'authenticated' : 'inactive', user };
+}
+
+/**
+ * What a right password is remembered by until its login is complete. No proof any more after the password has changed,
+ * or after all sessions of the user have ended: whoever ended them meant this login too.
+ */
+export function proofOf({
+  password_hash,
+  session_epoch,
+}: Pick<User, 'password_hash' | 'session_epoch'>): string {
+  return digest(`${password_hash ?? ''}${session_epoch === 0 ? '' : ` ${session_epoch}`}`);
+}
+
+/** Whether a proof is still good, see {@link proofOf}. Waits for a change that is under way. */
+export async function isProved(db: Db, user_id: string, proof: string): Promise<boolean> {
+  const lock = isPostgres(db) ? 'for share' : '';
+  const [user] = await rows<User>(
+    db,
+    `select password_hash, session_epoch from users where id = :user_id ${lock}`,
+    {
+      user_id,
+    },
+  );
+  return user !== undefined && proofOf(user) === proof;
+}

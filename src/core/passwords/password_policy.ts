@@ -1,0 +1,64 @@
+// Which passwords may be chosen (NIST SP 800-63B, 3.1.1.2): long enough, not common, not the user's own name. No rules
+// of composition: they make people predictable. And the one function that turns a new password into a hash.
+import { AppError } from '../../lib/errors.ts';
+import { nameKey } from '../users/names.ts';
+import { isCommonPassword } from './common_passwords.ts';
+import { hashPassword, maxPasswordLength } from './password_hash.ts';
+
+const minLength = 8;
+const maxLength = 256;
+
+/** Why a password may not be chosen; a stable machine word. */
+export type Weakness =
+  | 'password_too_short'
+  | 'password_too_long'
+  | 'password_too_common'
+  | 'password_is_name';
+
+/** Whose password it is to be. */
+export interface PasswordOwner {
+  username: string;
+  email?: string | null;
+}
+
+const descriptions: Record<Weakness, string> = {
+  password_too_short: `the password must have at least ${minLength} characters`,
+  password_too_long: `the password must have at most ${maxLength} characters`,
+  password_too_common: 'this password is one of the first that anybody would try; choose another one',
+  password_is_name: 'the password must not be the name or the e-mail address of its user',
+};
+
+/** Hashes a password that somebody has chosen; refuses a weak one with `weak_password` and its reason. */
+export async function hashNewPassword(password: string, owner: PasswordOwner): Promise<string> {
+  await requireStrongPassword(password, owner);
+  return await hashPassword(password);
+}
+
+/** Refuses a weak password with `weak_password` and its reason, without hashing anything. */
+export async function requireStrongPassword(password: string, owner: PasswordOwner): Promise<void> {
+  const reason = await weaknessOf(password, owner);
+  if (reason) throw new AppError('weak_password', descriptions[reason], { reason });
+}
+
+/** What is wrong with a password, or null. Length is counted in code points of the form that is hashed (NFKC). */
+export async function weaknessOf(password: string, owner: PasswordOwner): Promise<Weakness | null> {
+  if (password.length > maxPasswordLength) return 'password_too_long';
+  const hashed = password.normalize('NFKC');
+  const key = hashed.toLowerCase().normalize('NFKC');
+  const length = [...hashed].length;
+  if (length < minLength) return 'password_too_short';
+  if (length > maxLength) return 'password_too_long';
+  if (isNameOf(owner, key)) return 'password_is_name';
+  if (isOneCharacter(key) || (await isCommonPassword(key))) return 'password_too_common';
+  return null;
+}
+
+// "ada1999" is what a rule that wants digits turns "ada" into, and what is tried right after it.
+function isNameOf({ username, email }: PasswordOwner, key: string): boolean {
+  const names = [username, email ?? '', email?.split('@')[0] ?? ''].map(nameKey);
+  return names.some((name) => name !== '' && key.startsWith(name) && /^\d*$/.test(key.slice(name.length)));
+}
+
+function isOneCharacter(key: string): boolean {
+  return new Set(key).size === 1;
+}

@@ -1,0 +1,59 @@
+// Browser sessions: logins at our own pages, kept by the engine, listed and ended like everything else a user has.
+import type { Knex } from 'knex';
+import { deleteBrowserSessions, isOfEpochSql } from '../engine_records/engine_records.ts';
+import { type Db, present, rows } from '../store/db.ts';
+import { lockUser } from '../users/users.ts';
+import { beginEnding, endRest } from './end_many.ts';
+import type { Ending } from './end_sessions.ts';
+
+/** A login at the pages, as its owner's list shows it. */
+export interface BrowserSession {
+  /** Digest of the engine's `uid`; what sessions remember of the browser that they were opened in. */
+  second_id: string;
+  ip: string | null;
+  user_agent: string | null;
+  created_at: Date;
+  expires_at: Date;
+}
+
+/** The browsers in which a user is logged in at our pages, newest first. */
+export async function listBrowserSessions(db: Db, user_id: string): Promise<BrowserSession[]> {
+  return await rows<BrowserSession>(
+    db,
+    `select second_id, ip, user_agent, created_at, expires_at from oidc_models
+     where model = 'Session' and user_id = :user_id and expires_at > :now and ${isOfEpochSql}
+     order by created_at desc limit 200`,
+    { user_id, now: present(db) },
+  );
+}
+
+/** Logs a browser out and ends the sessions that were opened in it; false when the user has no such browser session. */
+export async function endBrowserSession(
+  db: Knex,
+  user_id: string,
+  id: string,
+  ending: Ending,
+): Promise<boolean> {
+  const begun = await db.transaction(async (tx) => {
+    await lockUser(tx, user_id);
+    if ((await deleteBrowserSessions(tx, user_id, { only: id })) === 0) return null;
+    return await beginEnding(tx, { kind: 'browser', user_id, browser_session: id }, ending);
+  });
+  if (!begun) return false;
+  await endRest(db, begun);
+  return true;
+}
+
+/** Ends what was opened in a browser whose session is going; the engine removes that itself. */
+export async function endOpenedIn(
+  db: Knex,
+  user_id: string,
+  browser_session: string,
+  ending: Ending,
+): Promise<void> {
+  const begun = await db.transaction(async (tx) => {
+    await lockUser(tx, user_id);
+    return await beginEnding(tx, { kind: 'browser', user_id, browser_session }, ending);
+  });
+  await endRest(db, begun);
+}

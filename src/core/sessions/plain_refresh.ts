@@ -1,0 +1,107 @@
+// A refresh of a plain session in one statement: what decides it, the rotation, and what the answer is made of.
+import type { Knex } from 'knex';
+import type { Origin } from '../audit/audit.ts';
+import { isKnownSql, type Registered } from '../clients/client_cache.ts';
+import { type Db, isPostgres, json } from '../store/db.ts';
+import { statement } from '../store/statements.ts';
+import { isActiveSql, type User } from '../users/users.ts';
+import { type DecodedRefreshToken, proofSql, verifyProof } from './refresh_token.ts';
+import { advance } from './rotation.ts';
+import { isLiveSql, type Session } from './sessions.ts';
+
+type OfSession = Pick<
+  Session,
+  'user_id' | 'salt' | 'grant_payload' | 'token_payload' | 'idle_ttl' | 'created_at' | 'absolute_expires_at'
+>;
+
+/** A session that has just been rotated, with its user as it is now. */
+export type Refreshed = OfSession & Pick<User, 'roles' | 'permissions' | 'tenant_id' | 'token_version'>;
+
+export interface PlainRefresh {
+  /** Its tag has been verified; its proof has not. */
+  token: DecodedRefreshToken;
+  /** The client, which has been authenticated, and the APIs. */
+  known: Registered;
+  /** The identifier of our own API. */
+  own_resource: string;
+  origin: Origin;
+}
+
+const columns = `s.user_id, s.salt, s.grant_payload, s.token_payload, s.idle_ttl, s.created_at, s.absolute_expires_at,
+    u.roles, u.permissions, u.tenant_id, u.token_version`;
+
+const conditions = (db: Db) => `s.id = :id and s.generation <= :presented and ${isLiveSql(db, 's.', 'u.')}
+    and s.is_plain and s.client_id = :client_id and s.token_payload->>'resource' ${isPostgres(db) ? '= any(:resources)' : 'in (select value from json_each(:resources))'}
+    and u.id = s.user_id and ${isActiveSql('u.')} and ${isKnownSql}`;
+
+// The proof is checked by the database, which alone knows the salt: no SELECT has to come first.
+const rotateAtOnce = statement<Refreshed>(
+  'plain_refresh',
+  (db) => `
+  update sessions s set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
+  from users u
+  where ${conditions(db)} and ${proofSql('s.salt', ':presented')} = :proof
+  returning ${columns}`,
+);
+
+const look = statement<Refreshed>(
+  'plain_session',
+  (db) => `select ${columns} from sessions s, users u where ${conditions(db)}`,
+);
+
+/**
+ * Rotates and returns the session, or returns null and has done nothing: it is not plain, is over, is its user's no more,
+ * is not this client's, the token is not the current one, or a client or API has changed. Whatever it is, the engine's
+ * path finds out and says so.
+ */
+export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promise<Refreshed | null> {
+  const { token, known, origin } = refresh;
+  const values = {
+    id: token.session_id,
+    presented: token.generation,
+    client_id: known.client.client_id,
+    version: known.version,
+  };
+  const resources = plainResources(refresh);
+  if (!isPostgres(db)) return await refreshInSteps(db, refresh, { ...values, resources: json(resources) });
+  const { ip, user_agent } = origin;
+  const [session] = await rotateAtOnce(db, { ...values, resources, proof: token.proof, ip, user_agent });
+  return session ?? null;
+}
+
+const explain = statement<{ is_known: boolean; is_plain: boolean | null }>(
+  'plain_refresh_missed',
+  () => `select ${isKnownSql} as is_known, (select is_plain from sessions where id = :id) as is_plain`,
+);
+
+/**
+ * Why a session could not be refreshed in one statement: `is_known` is false when the registry has another version than this
+ * by now; `is_plain` never changes once the session has tokens, and is null when there is no such session.
+ */
+export async function explainMiss(
+  db: Db,
+  session_id: string,
+  version: number,
+): Promise<{ is_known: boolean; is_plain: boolean | null }> {
+  const [found] = await explain(db, { id: session_id, version });
+  return found ?? { is_known: false, is_plain: null };
+}
+
+// Those whose tokens are JWTs. Our own API need not be registered.
+function plainResources({ known, own_resource }: PlainRefresh): string[] {
+  const registered = [...known.servers.values()];
+  const plain = registered.filter((one) => one.access_token_format === 'jwt').map((one) => one.identifier);
+  return known.servers.has(own_resource) ? plain : [own_resource, ...plain];
+}
+
+// SQLite knows no SHA-256, and RETURNING there knows one table; but asking it twice costs no journey.
+async function refreshInSteps(
+  db: Db,
+  { token, origin }: PlainRefresh,
+  values: Record<string, Knex.RawBinding>,
+): Promise<Refreshed | null> {
+  const [session] = await look(db, values);
+  if (!session || !verifyProof(token, session.salt)) return null;
+  const { session_id, generation } = token;
+  return (await advance(db, { session_id, generation, origin })) === null ? null : session;
+}

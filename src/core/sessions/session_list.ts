@@ -1,0 +1,163 @@
+// Sessions as their owners see them: the live ones, the ended ones, one with its story.
+import { parseId } from '../../lib/ids.ts';
+import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from '../access_tokens/access_tokens.ts';
+import { type AuditEvent, listSessionEvents } from '../audit/audit.ts';
+import { type Db, isPostgres, later, present, rows } from '../store/db.ts';
+import { statement, type Written, writtenStatement } from '../store/statements.ts';
+import { isExpiredSql, type Session } from './sessions.ts';
+
+/** A session as its owner's list shows it: without what its tokens are made of. */
+export interface ListedSession
+  extends Omit<Session, 'salt' | 'grant_payload' | 'token_payload' | 'is_plain' | 'session_epoch'> {
+  is_expired: boolean;
+  client_name: string | null;
+  device_name: string | null;
+  device_platform: string | null;
+  device_app_version: string | null;
+  device_device_id: string | null;
+}
+
+const listed = (db: Db) => `
+  select s.id, s.user_id, s.client_id, s.device_id, s.generation, s.rotated_at, s.ip, s.user_agent, s.idle_ttl, s.created_at,
+    s.last_used_at, s.absolute_expires_at, ${endedAs('at')} as ended_at, ${endedAs('reason')} as ended_reason, ${endedAs('by')} as ended_by,
+    s.ended_by_id, s.browser_session,
+    ${isExpiredSql(db, 's.')} as is_expired, c.metadata->>'client_name' as client_name, d.name as device_name, d.platform as device_platform,
+    d.app_version as device_app_version, d.device_id as device_device_id
+  from sessions s join users u on u.id = s.user_id join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id
+    left join pending_endings p on s.session_epoch < u.session_epoch and s.ended_at is null and p.id = (
+      select o.id from pending_endings o where o.user_id = s.user_id and o.which->>'kind' = 'user' order by o.id limit 1)`;
+
+// A session that ended with all others of its user, whose row a crash has not let say so yet (core/sessions/end_many.ts).
+function endedAs(what: 'at' | 'reason' | 'by'): string {
+  const pending = { at: 'p.created_at', reason: "p.ending->>'reason'", by: "p.ending->>'actor'" };
+  return `coalesce(s.ended_${what}, ${pending[what]})`;
+}
+
+/** Where a list goes on: behind this session. */
+export interface SessionCursor {
+  last_used_at: Date;
+  id: string;
+}
+
+/** A live session as its owner's list shows it. */
+export type LiveSession = Pick<
+  ListedSession,
+  | 'id'
+  | 'client_id'
+  | 'client_name'
+  | 'device_id'
+  | 'device_device_id'
+  | 'device_name'
+  | 'device_platform'
+  | 'device_app_version'
+  | 'ip'
+  | 'user_agent'
+  | 'generation'
+  | 'created_at'
+  | 'last_used_at'
+  | 'browser_session'
+> & {
+  /** When it expires if it is not used again. */
+  expires_at: Date;
+};
+
+// Only what is shown: each column and each date of each row costs the server as much as the rest of a row.
+const liveSql = (db: Db, behind = '') => `
+  select s.id, s.client_id, c.metadata->>'client_name' as client_name, s.device_id, d.device_id as device_device_id, d.name as device_name,
+    d.platform as device_platform, d.app_version as device_app_version, s.ip, s.user_agent, s.generation, s.created_at,
+    s.last_used_at, s.browser_session, ${isPostgres(db) ? 'least' : 'min'}(s.absolute_expires_at, ${later(db, 's.last_used_at', 's.idle_ttl')}) as expires_at
+  from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id
+  where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')}
+    and s.session_epoch = (select u.session_epoch from users u where u.id = :user_id) ${behind}
+  order by s.last_used_at desc, s.id desc limit :limit`;
+
+// What apps and pages ask for nearly always.
+const findFirstPage = statement<LiveSession>('live_sessions', (db) => liveSql(db));
+
+const findForToken = writtenStatement<LiveSession>('live_sessions_for_token', (db) =>
+  liveSql(db, `and exists (${liveSessionTokenSql(db)})`),
+);
+
+/**
+ * The same first page for whoever holds an access token of a session, whose signature has been checked: empty when the
+ * token does not live any more, since else its own session is among them. One SELECT for what would be two.
+ */
+export async function listForToken(
+  db: Db,
+  claims: AccessTokenClaims,
+  limit: number,
+): Promise<Written<LiveSession>[]> {
+  const sid = parseId(claims.sid);
+  return sid ? await findForToken(db, { ...valuesOf(claims), user_id: claims.sub, sid, limit }) : [];
+}
+
+/** A user's live sessions, last used first, `limit` at a time. */
+export async function listLiveSessions(
+  db: Db,
+  user_id: string,
+  { limit = 50, after }: { limit?: number; after?: SessionCursor | undefined } = {},
+  at?: Date,
+): Promise<LiveSession[]> {
+  if (!after && !at) return await findFirstPage(db, { user_id, limit });
+  const behind = after ? 'and (s.last_used_at < :used or (s.last_used_at = :used and s.id < :after))' : '';
+  return await rows<LiveSession>(db, liveSql(db, behind), {
+    user_id,
+    limit,
+    now: present(db, at),
+    used: after?.last_used_at ?? null,
+    after: after?.id ?? null,
+  });
+}
+
+/** A user's sessions that are over, last ended first. Expired ones count from the moment in which they were ended. */
+export async function listEndedSessions(db: Db, user_id: string, limit: number): Promise<ListedSession[]> {
+  return await rows<ListedSession>(
+    db,
+    `${listed(db)} where s.user_id = :user_id and s.ended_at is not null order by s.ended_at desc limit :limit`,
+    { user_id, limit, now: present(db) },
+  );
+}
+
+/** One session of this user, ended ones too, or null: another user's session does not exist for them. */
+export async function findUserSession(
+  db: Db,
+  user_id: string,
+  id: string,
+  at?: Date,
+): Promise<ListedSession | null> {
+  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id and s.user_id = :user_id`, {
+    id,
+    user_id,
+    now: present(db, at),
+  });
+  return session ?? null;
+}
+
+/** One session of any user, ended ones too, or null. */
+export async function findAnySession(db: Db, id: string, at?: Date): Promise<ListedSession | null> {
+  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id`, {
+    id,
+    now: present(db, at),
+  });
+  return session ?? null;
+}
+
+/** With which user agent each of these sessions was opened, as far as the trail knows. */
+export async function listLoginUserAgents(db: Db, ids: string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const named = Object.fromEntries(ids.map((id, at) => [`id_${at}`, id]));
+  const list = Object.keys(named).map((name) => `:${name}`);
+  // Of each session's events the first: there may be thousands.
+  const found = await rows<{ id: string; user_agent: string | null }>(
+    db,
+    `select s.id, (select e.user_agent from audit_events e where e.session_id = s.id order by e.id limit 1) as user_agent
+     from sessions s where s.id in (${list.join(', ')})`,
+    named,
+  );
+  return new Map(found.flatMap(({ id, user_agent }) => (user_agent === null ? [] : [[id, user_agent]])));
+}
+
+/** The last rotations of a session, newest first: when, from which address, with which user agent. */
+export async function listRotations(db: Db, id: string, limit = 10): Promise<AuditEvent[]> {
+  return await listSessionEvents(db, id, 'refresh_token_rotated', limit);
+}

@@ -1,0 +1,277 @@
+// Sessions: one login of one user through one client on one device. Opening and finding them; see session_list and session_end.
+import type { Knex } from 'knex';
+import { newId } from '../../lib/ids.ts';
+import { type Actor, announce, eventTime, type Origin } from '../audit/audit.ts';
+import { type Db, isForeignKeyViolation, isPostgres, json, later, present, rows } from '../store/db.ts';
+import { statement } from '../store/statements.ts';
+import { forgetTracesOfDeleted } from '../users/personal_data.ts';
+import { isActiveSql, type UserStatus } from '../users/users.ts';
+import { newSalt } from './refresh_token.ts';
+
+export type EndedReason =
+  | 'logout'
+  | 'ended_by_user'
+  | 'logout_all'
+  | 'device_removed'
+  | 'reuse_detected'
+  | 'token_revoked'
+  | 'code_reused'
+  | 'password_changed'
+  | 'consent_withdrawn'
+  | 'ended_by_admin'
+  | 'user_banned'
+  | 'user_disabled'
+  | 'user_deleted'
+  | 'client_deleted'
+  | 'expired';
+
+export interface Session {
+  id: string;
+  user_id: string;
+  client_id: string;
+  device_id: string | null;
+  /** What the engine calls the Grant: scopes per resource. */
+  grant_payload: Record<string, unknown>;
+  /** The part of the engine's refresh token that no rotation changes. */
+  token_payload: Record<string, unknown>;
+  salt: Buffer;
+  /** How often the refresh token was rotated; 0 at login. */
+  generation: number;
+  rotated_at: Date | null;
+  ip: string | null;
+  user_agent: string | null;
+  /** Seconds without use after which the session expires. */
+  idle_ttl: number;
+  created_at: Date;
+  last_used_at: Date;
+  absolute_expires_at: Date;
+  ended_at: Date | null;
+  ended_reason: EndedReason | null;
+  ended_by: Actor | null;
+  ended_by_id: string | null;
+  /** Digest of the browser session in which the login happened; null for the password grant. */
+  browser_session: string | null;
+  /** Whether a refresh needs nothing but a signature, see {@link isPlain}. */
+  is_plain: boolean;
+  /** That of the user at the login; the session is over when the user's is higher. */
+  session_epoch: number;
+}
+
+/** A session with what every decision about it needs: its user, and what the database's clock says of both. */
+export interface SessionWithUser extends Session {
+  is_expired: boolean;
+  /** False when all sessions of the user have ended since the login, whether or not this row says so yet. */
+  is_current: boolean;
+  user_is_active: boolean;
+  user_status: UserStatus;
+  status_message: string | null;
+  username: string;
+  email: string | null;
+  roles: string[];
+  permissions: string[];
+  tenant_id: string | null;
+  token_version: number;
+}
+
+export interface NewSession {
+  /** Given when the engine has already named its Grant. */
+  id?: string;
+  user_id: string;
+  /** The password hash that this login has just proved; when the password has changed since, no session opens. */
+  proved_hash?: string | null;
+  /** The user's `session_epoch` when the login was proved; when all sessions have ended since, no session opens. */
+  proved_epoch?: number | null;
+  client_id: string;
+  device_id: string | null;
+  grant_payload: object;
+  token_payload: object;
+  /** Seconds. */
+  idle_ttl: number;
+  absolute_ttl: number;
+  browser_session?: string | null;
+  origin: Origin;
+}
+
+/**
+ * Opens a session, or returns null when the user is not active at that moment, has another password by now, or has been
+ * logged out everywhere since the login was proved. The user's row is locked by the UPDATE that notes the login, so a ban or a password change comes either before it, and
+ * there is no session, or after it, and ends this one. On Postgres all of it is one statement.
+ */
+export async function openSession(db: Db, input: NewSession, at?: Date): Promise<Session | null> {
+  const session = { id: input.id ?? newId(at?.getTime()), salt: newSalt() };
+  const values = {
+    ...session,
+    user_id: input.user_id,
+    proved_hash: input.proved_hash ?? null,
+    proved_epoch: input.proved_epoch ?? null,
+    client_id: input.client_id,
+    device_id: input.device_id,
+    grant_payload: json(input.grant_payload),
+    token_payload: json(input.token_payload),
+    is_plain: isPlain(input.token_payload, input.grant_payload),
+    idle_ttl: input.idle_ttl,
+    absolute_ttl: input.absolute_ttl,
+    browser_session: input.browser_session ?? null,
+    event_id: newId((at ?? eventTime(db)).getTime()),
+    ...input.origin,
+  };
+  const [created] = await insertOpened(db, values, at);
+  if (!created) {
+    // A login in flight may have noted its device, or a consent, when the user had just been deleted.
+    await forgetTracesOfDeleted(db, input.user_id);
+    return null;
+  }
+  const { user_id, client_id, origin } = input;
+  announce(db, [
+    {
+      type: 'session_opened',
+      user_id,
+      client_id,
+      session_id: created.id,
+      actor: 'user',
+      actor_id: user_id,
+      ...origin,
+    },
+  ]);
+  return created;
+}
+
+// No rows: the user may not log in, or the client or the device was removed while the password was being checked.
+async function insertOpened(
+  db: Db,
+  values: Record<string, Knex.RawBinding>,
+  at: Date | undefined,
+): Promise<Session[]> {
+  const atOnce = isPostgres(db);
+  try {
+    if (atOnce && !at) return await openAtOnce(db, values);
+    const dated = { ...values, now: present(db, at) };
+    if (atOnce) return await rows<Session>(db, openSql(db), dated);
+    return await db.transaction((tx) => openInSteps(tx, dated));
+  } catch (error) {
+    if (isForeignKeyViolation(error)) return [];
+    throw error;
+  }
+}
+
+const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()}
+  and (cast(:proved_hash as text) is null or password_hash = :proved_hash)
+  and (cast(:proved_epoch as integer) is null or session_epoch = :proved_epoch) returning id, session_epoch`;
+
+const insertSession = (db: Db) => `
+  insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,
+    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session, is_plain, session_epoch)
+  select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
+    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain, session_epoch from`;
+
+const noteOpened = `
+  insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
+  select :event_id, :now, 'session_opened', :user_id, :id, :client_id, 'user', :user_id, :ip, :user_agent, :request_id`;
+
+// By name, because they stand in a prepared statement.
+const columns = `id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, rotated_at, ip, user_agent, idle_ttl,
+  created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, ended_by, ended_by_id, browser_session, is_plain, session_epoch`;
+
+const openSql = (db: Db) =>
+  `with u as (${markLogin}), s as (${insertSession(db)} u returning ${columns}), e as (${noteOpened} from s) select ${columns} from s`;
+
+const openAtOnce = statement<Session>('open_session', openSql);
+
+async function openInSteps(
+  tx: Knex.Transaction,
+  values: Record<string, Knex.RawBinding>,
+): Promise<Session[]> {
+  const active = await rows(tx, markLogin, values);
+  if (active.length === 0) return [];
+  const opened = await rows<Session>(
+    tx,
+    `${insertSession(tx)} users where id = :user_id returning *`,
+    values,
+  );
+  await tx.raw(noteOpened, values);
+  return opened;
+}
+
+/**
+ * Completes a session whose login happened before its tokens: the code or device code has been exchanged. Until then it
+ * lives only as long as the code. False when it has ended in between, by itself or with all others of the user.
+ */
+export async function completeSession(
+  db: Db,
+  { id, grant_payload }: Pick<Session, 'id' | 'grant_payload'>,
+  token_payload: object,
+  idle_ttl: number,
+): Promise<boolean> {
+  const complete = async () =>
+    await db<Session>('sessions')
+      .where({ id })
+      .whereNull('ended_at')
+      .whereRaw(isOfEpochSql)
+      .update({
+        token_payload: json(token_payload),
+        is_plain: isPlain(token_payload, grant_payload),
+        idle_ttl,
+        last_used_at: present(db),
+      } as never);
+  // Twice, for the reason that rotation.ts gives.
+  return (await complete()) > 0 || (await complete()) > 0;
+}
+
+// Anything else, known or not yet, binds or enriches tokens.
+const plainMembers = new Set('gty scope resource authTime amr acr claims nonce sid'.split(' '));
+const plainGrant = new Set(['openid', 'resources']);
+
+/**
+ * Whether a refresh of a session with these payloads is bound to nothing (no key, no certificate), is for one resource and
+ * gets no ID token along. Decided once, because nothing of it changes.
+ */
+export function isPlain(
+  token_payload: { scope?: string; resource?: unknown },
+  grant_payload: object,
+): boolean {
+  const { scope, resource } = token_payload;
+  // Without any scope the engine's answer has no such member.
+  if (typeof resource !== 'string' || !scope || scope.split(' ').includes('openid')) return false;
+  return hasOnly(token_payload, plainMembers) && hasOnly(grant_payload, plainGrant);
+}
+
+function hasOnly(payload: object, members: ReadonlySet<string>): boolean {
+  return Object.keys(payload).every((name) => members.has(name));
+}
+
+/** SQL that is true for a row of `sessions` that did not end with all others of its user. */
+export const isOfEpochSql =
+  'sessions.session_epoch = (select u.session_epoch from users u where u.id = sessions.user_id)';
+
+/** SQL that is true for a live session; `session` and `user` are the aliases of the tables, with a dot. */
+export function isLiveSql(db: Db, session: string, user: string): string {
+  return `${session}ended_at is null and ${session}session_epoch = ${user}session_epoch and not ${isExpiredSql(db, session)}`;
+}
+
+/** SQL that is true for a session (table or alias `prefix`) that has outlived its idle or its absolute lifetime. */
+export function isExpiredSql(db: Db, prefix = ''): string {
+  return `(${prefix}absolute_expires_at <= :now or ${later(db, `${prefix}last_used_at`, `${prefix}idle_ttl`)} <= :now)`;
+}
+
+/** The session with its user, ended or not, or null. One SELECT. */
+export async function findSession(db: Db, id: string, at?: Date): Promise<SessionWithUser | null> {
+  const [session] = await rows<SessionWithUser>(
+    db,
+    `select s.*, ${isExpiredSql(db, 's.')} as is_expired, s.session_epoch = u.session_epoch as is_current, ${isActiveSql('u.')} as user_is_active, u.status as user_status, u.status_message,
+       u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version
+     from sessions s join users u on u.id = s.user_id where s.id = :id`,
+    { id, now: present(db, at) },
+  );
+  return session ?? null;
+}
+
+/** Whether a session has ended or expired. */
+export function isOver(session: Pick<SessionWithUser, 'ended_at' | 'is_current' | 'is_expired'>): boolean {
+  return session.ended_at !== null || !session.is_current || session.is_expired;
+}
+
+/** When the session expires if it is not used again. */
+export function expiresAt(session: Pick<Session, 'last_used_at' | 'idle_ttl' | 'absolute_expires_at'>): Date {
+  const idle = session.last_used_at.getTime() + session.idle_ttl * 1000;
+  return new Date(Math.min(idle, session.absolute_expires_at.getTime()));
+}

@@ -1,0 +1,68 @@
+// Brings a database to the schema of this version, however many processes start at once.
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Knex } from 'knex';
+import { openDatabase } from './db.ts';
+import { migrationName, type Teller, withMigrationLock } from './migration_lock.ts';
+
+const directory = fileURLToPath(new URL('../../../migrations', import.meta.url));
+const migrations = { directory, loadExtensions: ['.ts'] };
+
+/**
+ * Runs the missing migrations and returns their names. Safe to call from many processes at once, on both databases: one
+ * migrates, the others wait, and `tell` is told for whom.
+ */
+export async function migrate(url: string, tell: Teller = () => {}): Promise<string[]> {
+  return await withMigrationLock(url, tell, () => runMissing(url));
+}
+
+/**
+ * True when the database has every migration that this version knows. A database that is newer than this node is
+ * ready too: during a rolling upgrade the old nodes go on.
+ */
+export async function isMigrated(db: Knex): Promise<boolean> {
+  // Knex would make its tables for an answer, in a database that may be somebody else's.
+  if (!(await db.schema.hasTable('knex_migrations'))) return false;
+  const [completed, missing] = await pendingMigrations(db);
+  return completed > 0 && missing === 0;
+}
+
+/** How many migrations are missing, and how many the database has that only a newer version knows. */
+export async function compareMigrations(db: Knex): Promise<{ missing: number; newer: number }> {
+  if (!(await db.schema.hasTable('knex_migrations')))
+    return { missing: (await readdir(directory)).length, newer: 0 };
+  const [, missing] = await pendingMigrations(db);
+  return { missing, newer: (await listUnknown(db)).length };
+}
+
+async function pendingMigrations(db: Knex): Promise<[number, number]> {
+  // Knex would call migrations that only a newer version has a corrupt folder.
+  const options = { ...migrations, disableMigrationsListValidation: true };
+  const [completed, pending] = (await db.migrate.list(options)) as [unknown[], unknown[]];
+  return [completed.length, pending.length];
+}
+
+async function runMissing(url: string): Promise<string[]> {
+  const db = openDatabase(url, { pool: 2, name: migrationName });
+  try {
+    if (await isNewer(db)) return [];
+    // Knex's own lock stays behind when a process dies in the middle; ours has just been taken, so nobody holds it.
+    if (await db.schema.hasTable('knex_migrations_lock'))
+      await db.migrate.forceFreeMigrationsLock(migrations);
+    const [, names] = (await db.migrate.latest(migrations)) as [number, string[]];
+    return names;
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function isNewer(db: Knex): Promise<boolean> {
+  if (!(await db.schema.hasTable('knex_migrations'))) return false;
+  return (await listUnknown(db)).length > 0;
+}
+
+async function listUnknown(db: Knex): Promise<string[]> {
+  const applied: { name: string }[] = await db('knex_migrations').select('name');
+  const known = await readdir(directory);
+  return applied.map((row) => row.name).filter((name) => !known.includes(name));
+}

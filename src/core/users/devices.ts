@@ -1,0 +1,189 @@
+// Devices: where a user's sessions live. The client names a device by `device_id`; the row's own id is ours.
+import type { Knex } from 'knex';
+import { z } from 'zod';
+import { cutText } from '../../lib/cut_text.ts';
+import { newId } from '../../lib/ids.ts';
+import { isLiveSql } from '../sessions/sessions.ts';
+import { type Db, isText, present, rows } from '../store/db.ts';
+import { statement } from '../store/statements.ts';
+
+export interface Device {
+  id: string;
+  user_id: string;
+  /** Chosen by the client, unique per user and meaning nothing beyond. */
+  device_id: string;
+  platform: string | null;
+  name: string | null;
+  app_version: string | null;
+  push_token: string | null;
+  /** Digest of the secret by which the device is known, see known_devices.ts. */
+  secret_digest: string | null;
+  /** Digest of the password hash that the user had when the secret was given. */
+  secret_proof: string | null;
+  last_seen_at: Date;
+  created_at: Date;
+}
+
+// U+FFFD is what a parser makes of bytes that are no UTF-8; what it replaced must not be stored as if it had been sent.
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}\uFFFD]*$/u, 'must be text without control characters');
+
+/** A device's name as people give it: 1 to 100 characters. */
+export const deviceName = text(100).min(1);
+
+// A description is for people who read it in a list. No login fails for it: what cannot be kept of it is left out.
+const description = (max: number) =>
+  z
+    .string()
+    .transform(
+      (value) => cutText(value.slice(0, 20 * max).replace(/[\p{Cc}\p{Cs}\uFFFD]/gu, ''), max) || undefined,
+    );
+
+/** What a login may say of its device. */
+export const deviceParameters = z.object({
+  device_id: text(200).min(1).optional(),
+  device_secret: z.string().optional(),
+  device_name: description(100).optional(),
+  platform: description(50).optional(),
+  app_version: description(50).optional(),
+  push_token: text(4096).optional(),
+});
+
+export type DeviceParameters = z.output<typeof deviceParameters>;
+
+// By name, because they stand in prepared statements.
+const columns =
+  'id, user_id, device_id, platform, name, app_version, push_token, secret_digest, secret_proof, last_seen_at, created_at';
+
+const noteSql = `
+  insert into devices (${columns})
+  values (:id, :user_id, :device_id, :platform, :name, :app_version, :push_token, :secret_digest, :secret_proof, :now, :now)
+  on conflict (user_id, device_id) do update set
+    name = coalesce(devices.name, excluded.name),
+    platform = coalesce(excluded.platform, devices.platform),
+    app_version = coalesce(excluded.app_version, devices.app_version),
+    push_token = coalesce(excluded.push_token, devices.push_token),
+    secret_digest = coalesce(excluded.secret_digest, devices.secret_digest),
+    secret_proof = coalesce(excluded.secret_proof, devices.secret_proof),
+    last_seen_at = excluded.last_seen_at
+  returning ${columns}`;
+
+const note = statement<Device>('note_device', () => noteSql);
+
+const findByName = statement<Device>(
+  'device_by_name',
+  () => `select ${columns} from devices where user_id = :user_id and device_id = :device_id`,
+);
+
+/**
+ * Registers the device of a login, or refreshes what is known of it. A name that the user gave it stays. `secret` is
+ * what the device is known by from now on. Null when the client did not name a device.
+ */
+export async function registerDevice(
+  db: Db,
+  user_id: string,
+  given: DeviceParameters & { secret?: Pick<Device, 'secret_digest' | 'secret_proof'> },
+  at?: Date,
+): Promise<Device | null> {
+  if (!given.device_id) return null;
+  const values = {
+    id: newId(at?.getTime()),
+    user_id,
+    device_id: given.device_id,
+    name: given.device_name ?? null,
+    platform: given.platform ?? null,
+    app_version: given.app_version ?? null,
+    push_token: given.push_token ?? null,
+    secret_digest: given.secret?.secret_digest ?? null,
+    secret_proof: given.secret?.secret_proof ?? null,
+  };
+  const [device] = at
+    ? await rows<Device>(db, noteSql, { ...values, now: present(db, at) })
+    : await note(db, values);
+  return device ?? null;
+}
+
+/** One device of this user, or null: another user's device does not exist for them. */
+export async function findDevice(db: Db, user_id: string, id: string): Promise<Device | null> {
+  return (await db<Device>('devices').where({ id, user_id }).first()) ?? null;
+}
+
+/** The device that this user has logged in on under the name which its client gives it, or null. */
+export async function findNamedDevice(db: Db, user_id: string, device_id: string): Promise<Device | null> {
+  if (!isText(device_id)) return null;
+  const [device] = await findByName(db, { user_id, device_id });
+  return device ?? null;
+}
+
+/** Where a list of devices goes on: behind this one. */
+export type DeviceCursor = Pick<Device, 'last_seen_at' | 'id'>;
+
+/** A user's devices, last seen first, `limit` at a time. */
+export async function listDevices(
+  db: Db,
+  user_id: string,
+  { limit, after }: { limit: number; after?: DeviceCursor | undefined },
+): Promise<Device[]> {
+  const query = db<Device>('devices')
+    .where({ user_id })
+    .orderBy([
+      { column: 'last_seen_at', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .limit(limit);
+  if (after) {
+    const { last_seen_at, id } = after;
+    query.where((one) =>
+      one
+        .where('last_seen_at', '<', last_seen_at)
+        .orWhere((same) => same.where({ last_seen_at }).where('id', '<', id)),
+    );
+  }
+  return await query;
+}
+
+/** Gives a device a name; null when the user has no such device. */
+export async function renameDevice(
+  db: Db,
+  user_id: string,
+  id: string,
+  name: string,
+): Promise<Device | null> {
+  const [device] = await db<Device>('devices').where({ id, user_id }).update({ name }).returning('*');
+  return device ?? null;
+}
+
+/**
+ * Forgets where to push on those of these devices that have no live session left: a device that was logged out must not
+ * show what arrives for the user. Part of the transaction that ends sessions on them.
+ */
+export async function clearIdlePushTokens(
+  tx: Knex.Transaction,
+  ids: (string | null)[],
+  at?: Date,
+): Promise<void> {
+  const known = [...new Set(ids.filter((id) => id !== null))];
+  if (known.length === 0) return;
+  // The lock first, in one order: of two that end the last sessions of a device at once, the later one sees both ends.
+  const reached = await tx<Device>('devices')
+    .whereIn('id', known)
+    .whereNotNull('push_token')
+    .orderBy('id')
+    .forUpdate()
+    .select('id');
+  if (reached.length === 0) return;
+  const live = tx('sessions as s')
+    .join('users as u', 'u.id', 's.user_id')
+    .whereRaw(`s.device_id = devices.id and ${isLiveSql(tx, 's.', 'u.')}`, { now: present(tx, at) })
+    .select(tx.raw('1'));
+  await tx<Device>('devices')
+    .whereIn(
+      'id',
+      reached.map((device) => device.id),
+    )
+    .whereNotExists(live)
+    .update({ push_token: null });
+}

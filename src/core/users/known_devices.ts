@@ -1,0 +1,143 @@
+// Devices and browsers that have logged in before. They are known by a secret that the server made and gave them with a
+// login, and their failures count apart, so that strangers cannot lock them out. Stored are digests, each with one of the
+// password hash that the user had then: a change of the password makes every device unknown, in no time. Otherwise each secret
+// that a thief got by the old password would be a budget of guesses for itself.
+import { digest, equalBytes } from '../../lib/crypto.ts';
+import { takeRandom } from '../../lib/random.ts';
+import { type Db, present, rows } from '../store/db.ts';
+import { statement } from '../store/statements.ts';
+import { type Device, type DeviceParameters, findNamedDevice, registerDevice } from './devices.ts';
+import type { User } from './users.ts';
+
+/** Days for which a browser is remembered after its last login; browsers keep no cookie for longer. */
+export const browserMemory = 400;
+
+/** Browsers of one user that are remembered, those used last. */
+const maxBrowsers = 20;
+
+/** How many users a browser is remembered for. */
+export const maxUsersOfBrowser = 5;
+
+/** What a caller shows of where it has logged in before. */
+export type DeviceProof =
+  | { device_id?: string | undefined; device_secret?: string | undefined }
+  /** What the cookie of a browser holds: a secret for each of the users who logged in there. */
+  | { browser: string[] };
+
+type Owner = Pick<User, 'id' | 'password_hash'>;
+
+// Not `proofOf` of credentials.ts: a logout everywhere does not make devices unknown.
+function digestOfHash({ password_hash }: Owner): string {
+  return digest(password_hash ?? '');
+}
+
+/** A secret for a device: 128 random bits. */
+export function newDeviceSecret(): string {
+  return takeRandom(16).toString('base64url');
+}
+
+/** Whether a text looks like a secret of ours. */
+export function isDeviceSecret(text: string | undefined): text is string {
+  return text !== undefined && /^[\w-]{22}$/.test(text);
+}
+
+/**
+ * What the failures of a known device or browser of this user are counted by; null when it shows nothing that the server
+ * gave to it for this user.
+ */
+export async function findKnownDevice(db: Db, user: Owner, proof: DeviceProof): Promise<string | null> {
+  if ('browser' in proof) return await findKnownBrowser(db, user, proof.browser);
+  const { device_id, device_secret } = proof;
+  if (!device_id || !isDeviceSecret(device_secret)) return null;
+  const device = await findNamedDevice(db, user.id, device_id);
+  return device && isSecretOf(device, device_secret) && device.secret_proof === digestOfHash(user)
+    ? device.id
+    : null;
+}
+
+function isSecretOf({ secret_digest }: Pick<Device, 'secret_digest'>, secret: string): boolean {
+  return secret_digest !== null && equalBytes(Buffer.from(digest(secret)), Buffer.from(secret_digest));
+}
+
+const findBrowser = statement<{ id: string }>(
+  'known_browser',
+  () => `select id from known_browsers
+    where user_id = :user_id and proof = :proof and id in (:a, :b, :c, :d, :e) limit 1`,
+);
+
+async function findKnownBrowser(db: Db, user: Owner, secrets: string[]): Promise<string | null> {
+  if (secrets.length === 0) return null;
+  const [a = '', b = '', c = '', d = '', e = ''] = secrets.map(digest);
+  const [found] = await findBrowser(db, { user_id: user.id, proof: digestOfHash(user), a, b, c, d, e });
+  return found?.id ?? null;
+}
+
+/**
+ * Registers the device of a login, and gives the secret by which it is known from now on: the one that it showed, when it
+ * was `known` by it, or a new one. Null when the client did not name a device.
+ */
+export async function registerKnownDevice(
+  db: Db,
+  user: Owner,
+  given: DeviceParameters,
+  known: string | null,
+): Promise<{ id: string; secret: string } | null> {
+  const secret = known !== null && given.device_secret ? given.device_secret : newDeviceSecret();
+  const device = await registerDevice(db, user.id, {
+    ...given,
+    secret: { secret_digest: digest(secret), secret_proof: digestOfHash(user) },
+  });
+  return device && { id: device.id, secret };
+}
+
+/**
+ * Remembers the browser in which a user has just logged in, and gives the secret to keep in its cookie: the one by which
+ * it was `known`, or a new one. One that the browser brought along is never taken over: a stranger may have put it there.
+ */
+export async function rememberBrowser(
+  db: Db,
+  user: Owner,
+  secrets: string[],
+  known: string | null,
+): Promise<string> {
+  const proof = digestOfHash(user);
+  const old = secrets.find((secret) => digest(secret) === known);
+  if (old) {
+    await db('known_browsers')
+      .where({ id: known })
+      .update({ proof, last_used_at: present(db) });
+    return old;
+  }
+  const secret = newDeviceSecret();
+  const now = present(db);
+  await db('known_browsers').insert({
+    id: digest(secret),
+    proof,
+    user_id: user.id,
+    created_at: now,
+    last_used_at: now,
+  });
+  await rows(
+    db,
+    `delete from known_browsers where user_id = :user_id and id not in (
+       select id from known_browsers where user_id = :user_id order by last_used_at desc, id limit :max)`,
+    { user_id: user.id, max: maxBrowsers },
+  );
+  return secret;
+}
+
+/** Has the one device or browser that changes the password stay known, by the user's new hash; all others are not. */
+export async function stayKnown(
+  tx: Db,
+  user: Owner,
+  { device, browser }: { device: string | null; browser: string[] },
+): Promise<void> {
+  const proof = digestOfHash(user);
+  if (device)
+    await tx<Device>('devices').where({ id: device, user_id: user.id }).update({ secret_proof: proof });
+  if (browser.length > 0)
+    await tx('known_browsers')
+      .where({ user_id: user.id })
+      .whereIn('id', browser.map(digest))
+      .update({ proof });
+}

@@ -1,0 +1,145 @@
+// Administration of clients: register, read, change, remove, and their secrets.
+import { z } from 'zod';
+import {
+  addSecret,
+  notesChange,
+  notesCreation,
+  removeClient,
+  removeSecret,
+} from '../../../core/actions/administration.ts';
+import { clientChange, clientIdLength, newClient } from '../../../core/clients/client_metadata.ts';
+import { type Client, describeClient, findClient, listClients } from '../../../core/clients/clients.ts';
+import type { Clock } from '../../../core/store/clock.ts';
+import { AppError } from '../../../lib/errors.ts';
+import { packCursor, readCursor } from '../cursor.ts';
+import { id, moment, paging, route } from '../routes.ts';
+
+// RFC 7591 names beside ours; which of them are there depends on the client.
+const client = z
+  .looseObject({
+    client_id: z.string(),
+    first_party: z.boolean(),
+    blocked: z.literal(true).optional(),
+    rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']),
+    refresh_token_retry_window: z.number().int(),
+    client_secrets: z.array(z.object({ id: z.uuid(), created: z.string(), expires: z.string().nullable() })),
+  })
+  .meta({ id: 'Client' });
+const clientId = { client_id: z.string().min(1).max(clientIdLength) };
+const shared = { auth: 'admin', params: clientId } as const;
+const seconds = z.number().int().min(0).max(31_536_000);
+
+export const adminClientRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/clients',
+    auth: 'admin',
+    summary: 'List clients',
+    query: paging,
+    response: z
+      .object({ clients: z.array(client), next_cursor: z.string().nullable() })
+      .meta({ id: 'ClientList' }),
+    handler: async ({ services, query: { limit, cursor } }) => {
+      const found = await listClients(services.db, limit + 1, readCursor(cursor, z.string()));
+      const page = found.slice(0, limit);
+      return {
+        clients: page.map(describeClient),
+        next_cursor: found.length > limit ? packCursor(page.at(-1)?.client_id) : null,
+      };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/admin/clients',
+    auth: 'admin',
+    summary: 'Register a client; its secret is shown here and never again',
+    status: 201,
+    body: newClient.meta({ id: 'NewClient' }),
+    response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
+    errors: ['client_exists', 'invalid_client_metadata'],
+    handler: async ({ registry, body, by, origin }) => {
+      const noted = notesCreation({ ...by, origin });
+      const { client: created, client_secret } = await registry.register(body, noted);
+      return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
+    },
+  }),
+  route({
+    ...shared,
+    method: 'get',
+    path: '/admin/clients/:client_id',
+    summary: 'Read a client',
+    response: client,
+    errors: ['client_not_found'],
+    handler: async ({ services, params }) =>
+      describeClient(required(await findClient(services.db, params.client_id))),
+  }),
+  route({
+    ...shared,
+    method: 'patch',
+    path: '/admin/clients/:client_id',
+    summary: 'Change a client: what is absent stays, what is null goes back to its default',
+    body: clientChange.meta({ id: 'ClientChange' }),
+    response: client,
+    errors: ['client_not_found', 'invalid_client_metadata'],
+    handler: async ({ registry, params, body, by, origin }) => {
+      const noted = notesChange({ ...by, origin }, body);
+      const updated = await registry.change(params.client_id, body, noted);
+      return describeClient(required(updated));
+    },
+  }),
+  route({
+    ...shared,
+    method: 'delete',
+    path: '/admin/clients/:client_id',
+    summary: 'Remove a client with its sessions; its tokens are inactive at once',
+    status: 204,
+    errors: ['client_not_found'],
+    handler: async ({ services, params, by, origin }) =>
+      await removeClient(services.db, { ...by, origin }, params.client_id),
+  }),
+  route({
+    ...shared,
+    method: 'post',
+    path: '/admin/clients/:client_id/secrets',
+    summary: 'Add a second secret beside the live one; it is shown here and never again',
+    status: 201,
+    body: z
+      .strictObject({
+        expires_in: seconds.optional().describe('seconds after which the new secret ends; never when absent'),
+        previous_expires_in: seconds
+          .optional()
+          .describe('seconds after which the one before ends; never when absent'),
+      })
+      .meta({ id: 'NewClientSecret' }),
+    response: z
+      .object({ id: z.uuid(), client_secret: z.string(), expires_at: moment.nullable() })
+      .meta({ id: 'ClientSecret' }),
+    errors: ['client_not_found', 'too_many_secrets'],
+    handler: async ({ services: { db, clock }, params, body, by, origin }) => {
+      const expires = after(clock, body.expires_in);
+      const previous_expires = after(clock, body.previous_expires_in);
+      const added = await addSecret(db, { ...by, origin }, params.client_id, { expires, previous_expires });
+      return { ...added, expires_at: expires ?? null };
+    },
+  }),
+  route({
+    ...shared,
+    params: { ...clientId, id },
+    method: 'delete',
+    path: '/admin/clients/:client_id/secrets/:id',
+    summary: 'Remove a secret at once',
+    status: 204,
+    errors: ['client_secret_not_found', 'client_not_found', 'last_secret'],
+    handler: async ({ services, params, by, origin }) =>
+      await removeSecret(services.db, { ...by, origin }, params.client_id, params.id),
+  }),
+];
+
+function required(found: Client | null): Client {
+  if (!found) throw new AppError('client_not_found');
+  return found;
+}
+
+function after(clock: Clock, seconds: number | undefined): Date | undefined {
+  return seconds === undefined ? undefined : new Date(clock.now() + seconds * 1000);
+}

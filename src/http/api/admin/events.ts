@@ -1,0 +1,57 @@
+// The audit trail, for administrators.
+import { z } from 'zod';
+import { listEvents } from '../../../core/audit/audit.ts';
+import { clientIdLength } from '../../../core/clients/client_metadata.ts';
+import { packCursor, readCursor } from '../cursor.ts';
+import { id, moment, paging, route } from '../routes.ts';
+
+const event = z
+  .object({
+    id: z.uuid(),
+    created_at: moment,
+    type: z.string(),
+    user_id: z.uuid().nullable(),
+    session_id: z.uuid().nullable(),
+    client_id: z.string().nullable(),
+    actor: z.enum(['user', 'admin', 'client', 'system']).nullable(),
+    actor_id: z.string().nullable(),
+    reason: z.string().nullable(),
+    ip: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    request_id: z.string().nullable(),
+    detail: z.record(z.string(), z.unknown()).nullable(),
+  })
+  .meta({ id: 'Event' });
+
+export const adminEventRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/events',
+    auth: 'admin',
+    summary: 'Read the audit trail, newest first',
+    query: {
+      ...paging,
+      user_id: id.optional(),
+      session_id: id.optional(),
+      client_id: z.string().max(clientIdLength).optional(),
+      type: z.string().max(50).optional(),
+      from: z.iso.datetime().optional().describe('at or after this time'),
+      to: z.iso.datetime().optional().describe('before this time'),
+    },
+    response: z
+      .object({ events: z.array(event), next_cursor: z.string().nullable() })
+      .meta({ id: 'EventList' }),
+    handler: async ({ services, query: { limit, cursor, from, to, ...equal } }) => {
+      await services.audit.flush();
+      const found = await listEvents(services.db, {
+        ...equal,
+        from: from === undefined ? undefined : new Date(from),
+        to: to === undefined ? undefined : new Date(to),
+        before: readCursor(cursor, z.uuid()),
+        limit: limit + 1,
+      });
+      const events = found.slice(0, limit);
+      return { events, next_cursor: found.length > limit ? packCursor(events.at(-1)?.id) : null };
+    },
+  }),
+];

@@ -1,0 +1,59 @@
+// Administration of signing keys: which there are, and their rotation.
+import { z } from 'zod';
+import { rotateKeys } from '../../../core/actions/key_rotation.ts';
+import { listSigningKeys } from '../../../core/keys/signing_keys.ts';
+import { AppError } from '../../../lib/errors.ts';
+import { moment, route } from '../routes.ts';
+
+const key = z
+  .object({
+    kid: z.string(),
+    alg: z.string(),
+    status: z.enum(['upcoming', 'current', 'retiring']),
+    created_at: moment.describe('published since'),
+    current_at: moment.nullable().describe('signs since'),
+    retiring_at: moment.nullable().describe('signs no more since'),
+    expires_at: moment.nullable().describe('is published until'),
+  })
+  .meta({ id: 'SigningKey' });
+
+export const adminKeyRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/keys',
+    auth: 'admin',
+    summary: 'List signing keys, the current one first',
+    response: z.object({ keys: z.array(key) }).meta({ id: 'SigningKeyList' }),
+    handler: async ({ services }) => ({ keys: await listSigningKeys(services.db) }),
+  }),
+  route({
+    method: 'post',
+    path: '/admin/keys/rotate',
+    auth: 'admin',
+    summary: 'Let the upcoming key sign; the current one stays published until its last token has expired',
+    body: z
+      .strictObject({
+        force: z
+          .boolean()
+          .optional()
+          .describe(
+            'rotate although verifiers may not have seen the upcoming key yet; for a key that leaked',
+          ),
+      })
+      .meta({ id: 'KeyRotation' }),
+    response: z
+      .object({ kid: z.string().describe('the key that signs now') })
+      .meta({ id: 'KeyRotationResult' }),
+    errors: ['key_too_young'],
+    handler: async ({ services, body: { force = false }, by, origin }) => {
+      const done = await rotateKeys(services, { ...by, origin }, { force });
+      if (done.outcome === 'too_young') {
+        throw new AppError(
+          'key_too_young',
+          `the upcoming key may sign from ${done.ready_at?.toISOString()} on`,
+        );
+      }
+      return { kid: done.kid };
+    },
+  }),
+];

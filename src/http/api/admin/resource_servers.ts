@@ -1,0 +1,103 @@
+// Administration of resource servers: register, read, change, remove.
+import { z } from 'zod';
+import {
+  addResourceServer,
+  changeResourceServer,
+  removeResourceServer,
+} from '../../../core/actions/administration.ts';
+import {
+  findResourceServer,
+  listResourceServers,
+  newResourceServer,
+  type ResourceServer,
+  resourceServerChange,
+} from '../../../core/clients/resource_servers.ts';
+import { AppError } from '../../../lib/errors.ts';
+import { packCursor, readCursor } from '../cursor.ts';
+import { moment, paging, route } from '../routes.ts';
+
+const server = z
+  .object({
+    identifier: z.string(),
+    name: z.string().nullable(),
+    scope: z.string(),
+    access_token_format: z.enum(['jwt', 'opaque']),
+    access_token_ttl: z.number().int().nullable(),
+    created_at: moment,
+    updated_at: moment,
+  })
+  .meta({ id: 'ResourceServer' });
+
+const shared = {
+  auth: 'admin',
+  params: { identifier: z.string().min(1).max(2048).describe('percent-encoded') },
+} as const;
+
+export const adminResourceServerRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/resource-servers',
+    auth: 'admin',
+    summary: 'List resource servers',
+    query: paging,
+    response: z
+      .object({ resource_servers: z.array(server), next_cursor: z.string().nullable() })
+      .meta({ id: 'ResourceServerList' }),
+    handler: async ({ services, query: { limit, cursor } }) => {
+      const found = await listResourceServers(services.db, limit + 1, readCursor(cursor, z.string()));
+      const page = found.slice(0, limit);
+      return {
+        resource_servers: page,
+        next_cursor: found.length > limit ? packCursor(page.at(-1)?.identifier) : null,
+      };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/admin/resource-servers',
+    auth: 'admin',
+    summary: 'Register a resource server',
+    status: 201,
+    body: newResourceServer.meta({ id: 'NewResourceServer' }),
+    response: server,
+    errors: ['resource_server_exists'],
+    handler: async ({ services, body, by, origin }) =>
+      await addResourceServer(services.db, { ...by, origin }, body),
+  }),
+  route({
+    ...shared,
+    method: 'get',
+    path: '/admin/resource-servers/:identifier',
+    summary: 'Read a resource server',
+    response: server,
+    errors: ['resource_server_not_found'],
+    handler: async ({ services, params }) =>
+      required(await findResourceServer(services.db, params.identifier)),
+  }),
+  route({
+    ...shared,
+    method: 'patch',
+    path: '/admin/resource-servers/:identifier',
+    summary: 'Change a resource server; tokens that exist stay as they are',
+    body: resourceServerChange.meta({ id: 'ResourceServerChange' }),
+    response: server,
+    errors: ['resource_server_not_found'],
+    handler: async ({ services, params, body, by, origin }) =>
+      await changeResourceServer(services.db, { ...by, origin }, params.identifier, body),
+  }),
+  route({
+    ...shared,
+    method: 'delete',
+    path: '/admin/resource-servers/:identifier',
+    summary: 'Remove a resource server: no new tokens for it; those that exist live until they expire',
+    status: 204,
+    errors: ['resource_server_not_found'],
+    handler: async ({ services, params, by, origin }) =>
+      await removeResourceServer(services.db, { ...by, origin }, params.identifier),
+  }),
+];
+
+function required(found: ResourceServer | null): ResourceServer {
+  if (!found) throw new AppError('resource_server_not_found');
+  return found;
+}

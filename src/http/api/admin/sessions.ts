@@ -1,0 +1,51 @@
+// Administration of sessions: a user's list, one session's story, its end.
+import { z } from 'zod';
+import { endSession } from '../../../core/sessions/end_sessions.ts';
+import { findAnySession } from '../../../core/sessions/session_list.ts';
+import { findUser } from '../../../core/users/users.ts';
+import { AppError } from '../../../lib/errors.ts';
+import { id, paging, route } from '../routes.ts';
+import { listPage, sessionList, sessionStory, tellStory } from '../sessions.ts';
+
+const shared = { auth: 'admin', params: { id } } as const;
+
+export const adminSessionRoutes = [
+  route({
+    ...shared,
+    method: 'get',
+    path: '/admin/users/:id/sessions',
+    summary: "List a user's live sessions, last used first",
+    query: paging,
+    response: sessionList,
+    errors: ['user_not_found'],
+    handler: async ({ services, params, query }) => {
+      if (!(await findUser(services.db, params.id))) throw new AppError('user_not_found');
+      return await listPage(services, params.id, query, null);
+    },
+  }),
+  route({
+    ...shared,
+    method: 'get',
+    path: '/admin/sessions/:id',
+    summary: 'Read any session, ended ones too: why and when it ended, and its last rotations',
+    response: sessionStory.extend({ user_id: z.uuid() }).meta({ id: 'AdminSessionStory' }),
+    errors: ['session_not_found'],
+    handler: async ({ services, params }) => {
+      const found = await findAnySession(services.db, params.id);
+      if (!found) throw new AppError('session_not_found');
+      return { ...(await tellStory(services, found, null)), user_id: found.user_id };
+    },
+  }),
+  route({
+    ...shared,
+    method: 'delete',
+    path: '/admin/sessions/:id',
+    summary: 'End any session; ending an ended one again is fine',
+    status: 204,
+    errors: ['session_not_found'],
+    handler: async ({ services: { db }, params, by, origin }) => {
+      if (!(await findAnySession(db, params.id))) throw new AppError('session_not_found');
+      await endSession(db, params.id, { ...by, reason: 'ended_by_admin', origin });
+    },
+  }),
+];

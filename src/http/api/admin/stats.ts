@@ -1,0 +1,43 @@
+// The figures of the server, for administrators.
+import { z } from 'zod';
+import { readStats } from '../../../core/operations/stats.ts';
+import { moment, route } from '../routes.ts';
+
+const count = z.number().int();
+
+const stats = z
+  .object({
+    at: moment,
+    live_sessions: z.object({
+      total: count,
+      by_client: z.array(z.object({ client_id: z.string(), sessions: count })),
+      by_user: z.array(z.object({ user_id: z.uuid(), username: z.string(), sessions: count })),
+    }),
+    last_day: z
+      .object({
+        logins: count,
+        failed_logins: z.record(z.string(), count).describe('by reason'),
+        refreshes_per_hour: z.array(z.object({ hour: moment, refreshes: count })),
+        refresh_tokens: z.object({ rotated: count, retried: count, reused: count, observed: count }),
+      })
+      .describe('the running hour and the 23 before it'),
+  })
+  .meta({ id: 'Stats' });
+
+export const adminStatsRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/stats',
+    auth: 'admin',
+    summary: 'Read the figures: live sessions, refreshes per hour, what they came to, failed logins',
+    query: {
+      top: z.coerce.number().int().min(1).max(100).default(10).describe('so many clients and users'),
+    },
+    response: stats,
+    errors: ['unavailable'],
+    handler: async ({ services, query: { top } }) => {
+      await services.audit.flush();
+      return await readStats(services.db, { top });
+    },
+  }),
+];

@@ -1,0 +1,243 @@
+// Administration of users: find, create, change, ban and its like, end what they hold.
+import { z } from 'zod';
+import { addUser } from '../../../core/actions/administration.ts';
+import { changeUserStatus, logOutUser, type StatusChange } from '../../../core/actions/user_status.ts';
+import { recordEvents } from '../../../core/audit/audit.ts';
+import { hashNewPassword } from '../../../core/passwords/password_policy.ts';
+import { email, username } from '../../../core/users/names.ts';
+import { permissions, roles, tenantId } from '../../../core/users/rights.ts';
+import {
+  findUser,
+  listUsers,
+  lockUser,
+  raiseTokenVersion,
+  requireAnotherAdmin,
+  type User,
+  type UserStatus,
+  updateUser,
+} from '../../../core/users/users.ts';
+import { AppError } from '../../../lib/errors.ts';
+import { packCursor, readCursor } from '../cursor.ts';
+import { type Call, id, moment, paging, route } from '../routes.ts';
+
+const status = z.enum(['active', 'banned', 'disabled', 'deleted']);
+const reason = z.string().min(1).max(500);
+
+const user = z
+  .object({
+    id: z.uuid(),
+    username: z.string(),
+    email: z.string().nullable(),
+    status,
+    status_reason: z.string().nullable(),
+    status_message: z.string().nullable(),
+    ban_expires_at: moment.nullable(),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()),
+    tenant_id: z.string().nullable(),
+    token_version: z.number().int(),
+    last_login_at: moment.nullable(),
+    created_at: moment,
+    updated_at: moment,
+  })
+  .meta({ id: 'User' });
+
+const rights = {
+  roles: roles.optional(),
+  permissions: permissions.optional(),
+  tenant_id: tenantId.nullable().optional(),
+};
+
+const shared = { auth: 'admin', params: { id } } as const;
+
+export const adminUserRoutes = [
+  route({
+    method: 'get',
+    path: '/admin/users',
+    auth: 'admin',
+    summary: 'List users, or search them by the beginning of username or e-mail address',
+    query: { ...paging, search: z.string().min(1).max(254).optional(), status: status.optional() },
+    response: z.object({ users: z.array(user), next_cursor: z.string().nullable() }).meta({ id: 'UserList' }),
+    handler: list,
+  }),
+  route({
+    method: 'post',
+    path: '/admin/users',
+    auth: 'admin',
+    summary: 'Create a user',
+    status: 201,
+    body: z
+      .strictObject({
+        username,
+        email: email.optional(),
+        password: z.string().optional(),
+        ...rights,
+      })
+      .meta({ id: 'NewUser' }),
+    response: user,
+    errors: ['weak_password', 'username_taken', 'email_taken'],
+    handler: async ({ services: { db }, body: { password, ...given }, by, origin }) => {
+      const password_hash = password === undefined ? null : await hashNewPassword(password, given);
+      const input = { ...withoutUndefined(given), username: given.username, password_hash };
+      return await addUser(db, { ...by, origin }, input);
+    },
+  }),
+  route({
+    ...shared,
+    method: 'get',
+    path: '/admin/users/:id',
+    summary: 'Read a user',
+    response: user,
+    errors: ['user_not_found'],
+    handler: async ({ services, params }) => (await findUser(services.db, params.id)) ?? notFound(),
+  }),
+  route({
+    ...shared,
+    method: 'patch',
+    path: '/admin/users/:id',
+    summary: 'Change a user; outstanding access tokens that say otherwise become inactive',
+    body: z
+      .strictObject({ username: username.optional(), email: email.nullable().optional(), ...rights })
+      .meta({ id: 'UserChange' }),
+    response: user,
+    errors: ['user_not_found', 'username_taken', 'email_taken', 'last_admin'],
+    handler: change,
+  }),
+  // Not a disabled one: they would be active again when the ban ends.
+  statusRoute(
+    'ban',
+    'banned',
+    ['active', 'banned'],
+    'Ban a user, for ever or until a time; ends their sessions',
+    {
+      expires_at: z.iso.datetime().optional().describe('when the ban ends by itself'),
+      message: reason.optional().describe('what the user is told once they have proved who they are'),
+    },
+  ),
+  statusRoute('unban', 'active', ['active', 'banned'], 'Lift a ban'),
+  statusRoute(
+    'disable',
+    'disabled',
+    ['active', 'banned', 'disabled'],
+    'Disable a user; ends their sessions',
+    { message: reason.optional() },
+  ),
+  statusRoute('enable', 'active', ['active', 'disabled'], 'Enable a user again'),
+  statusRoute(
+    'delete',
+    'deleted',
+    ['active', 'banned', 'disabled'],
+    'Delete a user: ends their sessions, forgets what is personal, frees the names',
+  ),
+  route({
+    ...shared,
+    method: 'post',
+    path: '/admin/users/:id/force-logout',
+    summary: 'End all sessions of a user',
+    body: z.strictObject({ reason }).meta({ id: 'ForceLogout' }),
+    response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'ForceLogoutResult' }),
+    errors: ['user_not_found'],
+    handler: async ({ services, params, body, by, origin }) => ({
+      sessions_ended: await logOutUser(services.db, params.id, { ...by, reason: body.reason, origin }),
+    }),
+  }),
+];
+
+function statusRoute(
+  verb: string,
+  to: UserStatus,
+  from: UserStatus[],
+  summary: string,
+  extra: z.ZodRawShape = {},
+) {
+  const name = verb.charAt(0).toUpperCase() + verb.slice(1);
+  const body = z.strictObject({ reason: to === 'active' ? reason.optional() : reason, ...extra });
+  return route({
+    ...shared,
+    method: 'post',
+    path: `/admin/users/:id/${verb}`,
+    summary,
+    body: body.meta({ id: `${name}User` }),
+    response: z.object({ user, sessions_ended: z.number().int() }).meta({ id: `${name}Result` }),
+    errors: [
+      'user_not_found',
+      'wrong_status',
+      ...(to === 'active' ? [] : (['not_yourself', 'last_admin'] as const)),
+    ],
+    handler: async ({ services, params, body: given, by, origin }) => {
+      const {
+        reason: why,
+        message,
+        expires_at,
+      } = given as { reason?: string; message?: string; expires_at?: string };
+      if (expires_at && Date.parse(expires_at) <= services.clock.now()) {
+        throw new AppError('invalid_request', 'expires_at: must be in the future');
+      }
+      const asked: StatusChange = {
+        status: to,
+        from,
+        reason: why ?? null,
+        message: message ?? null,
+        ban_expires_at: expires_at ? new Date(expires_at) : null,
+        ...by,
+        origin,
+      };
+      const { user: changed, ended } = await changeUserStatus(services.db, params.id, asked);
+      return { user: changed, sessions_ended: ended };
+    },
+  });
+}
+
+type ListCall = Call<
+  unknown,
+  { limit: number; cursor?: string | undefined; search?: string | undefined; status?: UserStatus | undefined }
+>;
+
+async function list({ services, query }: ListCall) {
+  const { limit, search, status } = query;
+  const after = readCursor(query.cursor, z.uuid());
+  const found = await listUsers(services.db, { prefix: search, status, after, limit: limit + 1 });
+  const users = found.slice(0, limit);
+  return { users, next_cursor: found.length > limit ? packCursor(users.at(-1)?.id) : null };
+}
+
+interface UserChange {
+  username?: string | undefined;
+  email?: string | null | undefined;
+  roles?: string[] | undefined;
+  permissions?: string[] | undefined;
+  tenant_id?: string | null | undefined;
+}
+
+async function change({
+  services,
+  params,
+  body,
+  by,
+  origin,
+}: Call<{ id: string }, unknown, UserChange>): Promise<User> {
+  return await services.db.transaction(async (tx) => {
+    if (body.roles && !body.roles.includes('admin')) await requireAnotherAdmin(tx, params.id);
+    const before = await lockUser(tx, params.id);
+    if (!before || before.status === 'deleted') notFound();
+    await updateUser(tx, params.id, withoutUndefined(body));
+    // Access tokens carry these; what they say must not outlive the change.
+    if (body.roles || body.permissions || body.tenant_id !== undefined)
+      await raiseTokenVersion(tx, params.id);
+    const detail = { changed: Object.keys(body), ...(body.roles ? { roles: body.roles } : {}) };
+    await recordEvents(tx, [{ type: 'user_updated', user_id: params.id, ...by, detail, ...origin }]);
+    return (await findUser(tx, params.id)) ?? notFound();
+  });
+}
+
+function notFound(): never {
+  throw new AppError('user_not_found');
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+function withoutUndefined<T extends object>(value: T): Partial<Defined<T>> {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as Partial<
+    Defined<T>
+  >;
+}

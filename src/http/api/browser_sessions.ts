@@ -1,0 +1,43 @@
+// The caller's logins at our own pages: list and end.
+import { z } from 'zod';
+import { endBrowserSession, listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
+import { AppError } from '../../lib/errors.ts';
+import { moment, route } from './routes.ts';
+
+const browserSession = z
+  .object({
+    id: z.string(),
+    ip: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    created_at: moment,
+    expires_at: moment,
+  })
+  .meta({ id: 'BrowserSession' });
+
+export const browserSessionRoutes = [
+  route({
+    method: 'get',
+    path: '/browser-sessions',
+    auth: 'user',
+    summary: 'List the browsers in which I am logged in at the login pages, newest first',
+    response: z.object({ browser_sessions: z.array(browserSession) }).meta({ id: 'BrowserSessionList' }),
+    handler: async ({ services, caller }) => {
+      const found = await listBrowserSessions(services.db, caller.sub);
+      return { browser_sessions: found.map(({ second_id: id, ...rest }) => ({ id, ...rest })) };
+    },
+  }),
+  route({
+    method: 'delete',
+    path: '/browser-sessions/:id',
+    auth: 'user',
+    summary: 'Log out in one browser; ends the sessions that were opened in it',
+    params: { id: z.string().regex(/^[A-Za-z0-9_-]{43}$/) },
+    status: 204,
+    errors: ['session_not_found'],
+    handler: async ({ services, caller, params, by, origin }) => {
+      const ending = { ...by, reason: 'ended_by_user', origin } as const;
+      if (!(await endBrowserSession(services.db, caller.sub, params.id, ending)))
+        throw new AppError('session_not_found');
+    },
+  }),
+];

@@ -1,0 +1,94 @@
+// The caller's devices: list, read, rename, forget.
+import { z } from 'zod';
+import { removeDevice } from '../../core/actions/remove_device.ts';
+import { type Device, deviceName, findDevice, listDevices, renameDevice } from '../../core/users/devices.ts';
+import { AppError } from '../../lib/errors.ts';
+import { packCursor, readCursor } from './cursor.ts';
+import { type Call, id, moment, paging, route } from './routes.ts';
+
+const device = z
+  .object({
+    id: z.uuid(),
+    device_id: z.string(),
+    name: z.string().nullable(),
+    platform: z.string().nullable(),
+    app_version: z.string().nullable(),
+    last_seen_at: moment,
+    created_at: moment,
+  })
+  .meta({ id: 'Device' });
+
+const shared = { auth: 'user', params: { id }, errors: ['device_not_found'] } as const;
+
+export const deviceRoutes = [
+  route({
+    method: 'get',
+    path: '/devices',
+    auth: 'user',
+    summary: 'List my devices, last seen first',
+    query: { ...paging, limit: z.coerce.number().int().min(1).max(200).default(200) },
+    response: z
+      .object({ devices: z.array(device), next_cursor: z.string().nullable() })
+      .meta({ id: 'DeviceList' }),
+    handler: listMyDevices,
+  }),
+  route({
+    ...shared,
+    errors: [...shared.errors],
+    method: 'get',
+    path: '/devices/:id',
+    summary: 'Read one of my devices',
+    response: device,
+    handler: async ({ services, caller, params }) =>
+      await requireDevice(findDevice(services.db, caller.sub, params.id)),
+  }),
+  route({
+    ...shared,
+    errors: [...shared.errors],
+    method: 'patch',
+    path: '/devices/:id',
+    summary: 'Rename one of my devices',
+    body: z.strictObject({ name: deviceName }).meta({ id: 'DeviceChange' }),
+    response: device,
+    handler: async ({ services, caller, params, body }) =>
+      await requireDevice(renameDevice(services.db, caller.sub, params.id, body.name)),
+  }),
+  route({
+    ...shared,
+    errors: [...shared.errors],
+    method: 'delete',
+    path: '/devices/:id',
+    status: 204,
+    summary: 'Forget one of my devices and end its sessions',
+    handler: forgetMyDevice,
+  }),
+];
+
+const position = z.tuple([z.iso.datetime(), z.uuid()]);
+
+async function listMyDevices({
+  services,
+  caller,
+  query: { limit, cursor },
+}: Call<unknown, { limit: number; cursor?: string | undefined }>) {
+  const at = readCursor(cursor, position);
+  const after = at && { last_seen_at: new Date(at[0]), id: at[1] };
+  const found = await listDevices(services.db, caller.sub, { limit: limit + 1, after });
+  const devices = found.slice(0, limit);
+  const last = devices.at(-1);
+  return {
+    devices,
+    next_cursor: found.length > limit && last ? packCursor([last.last_seen_at, last.id]) : null,
+  };
+}
+
+async function forgetMyDevice({ services, caller, params, origin }: Call<{ id: string }>): Promise<void> {
+  const by = { actor: 'user', actor_id: caller.sub, origin } as const;
+  if (!(await removeDevice(services.db, caller.sub, params.id, by))) throw new AppError('device_not_found');
+}
+
+async function requireDevice(found: Promise<Device | null>): Promise<Device> {
+  const one = await found;
+  if (!one) throw new AppError('device_not_found');
+  return one;
+}

@@ -1,0 +1,112 @@
+// The caller's own profile.
+import { z } from 'zod';
+import { changePassword } from '../../core/actions/password_change.ts';
+import { type Origin, recordEvents } from '../../core/audit/audit.ts';
+import { counted } from '../../core/limits/rate_limits.ts';
+import type { Db } from '../../core/store/db.ts';
+import { username } from '../../core/users/names.ts';
+import { findUser, type User, updateUser } from '../../core/users/users.ts';
+import { AppError } from '../../lib/errors.ts';
+import { type Call, moment, route } from './routes.ts';
+
+const profile = z
+  .object({
+    id: z.uuid(),
+    username: z.string(),
+    email: z.string().nullable(),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()),
+    tenant_id: z.string().nullable(),
+    last_login_at: moment.nullable(),
+    created_at: moment,
+  })
+  .meta({ id: 'Profile' });
+
+// An address that nobody has proved would log in, and be taken for the user's own by whoever reads the claim.
+const onlyByAdministrators = 'only an administrator can change an e-mail address';
+
+const change = z
+  .strictObject({
+    username: username.optional(),
+    email: z.never({ error: onlyByAdministrators }).optional().meta({ description: onlyByAdministrators }),
+  })
+  .meta({ id: 'ProfileChange' });
+
+type Change = z.output<typeof change>;
+
+const passwordChange = z
+  .strictObject({ current_password: z.string(), new_password: z.string() })
+  .meta({ id: 'PasswordChange' });
+
+export const meRoutes = [
+  route({
+    method: 'get',
+    path: '/me',
+    auth: 'user',
+    summary: 'Read my profile',
+    response: profile,
+    handler: async ({ services, caller }) => await requireUser(findUser(services.db, caller.sub)),
+  }),
+  route({
+    method: 'patch',
+    path: '/me',
+    auth: 'user',
+    summary: 'Change my username; 10 attempts an hour',
+    body: change,
+    response: profile,
+    errors: ['username_taken', 'rate_limited'],
+    handler: changeMyProfile,
+  }),
+  route({
+    method: 'post',
+    path: '/me/password',
+    auth: 'user',
+    summary: 'Change my password; ends every other session, and my access token: refresh to go on',
+    body: passwordChange,
+    response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'PasswordChangeResult' }),
+    errors: ['weak_password', 'invalid_credentials', 'password_not_set', 'rate_limited'],
+    handler: async ({ services, caller, body, origin }) => ({
+      sessions_ended: await changePassword(services, {
+        user_id: caller.sub,
+        asker: { session_id: caller.sid },
+        ...body,
+        origin,
+      }),
+    }),
+  }),
+];
+
+// Each attempt tells whether a name is taken, so there are few of them.
+async function changeMyProfile({
+  services,
+  caller,
+  body,
+  origin,
+}: Call<unknown, unknown, Change>): Promise<User> {
+  const { username } = body;
+  const work = () => services.db.transaction((tx) => changeProfile(tx, caller.sub, body, origin));
+  if (username === undefined) return await work();
+  return await counted(services.limits.usernameChange, [caller.sub], work);
+}
+
+async function changeProfile(tx: Db, user_id: string, { username }: Change, origin: Origin): Promise<User> {
+  const user = await requireUser(updateUser(tx, user_id, username === undefined ? {} : { username }));
+  await recordEvents(tx, [
+    {
+      type: 'user_updated',
+      user_id,
+      actor: 'user',
+      actor_id: user_id,
+      detail: { changed: username === undefined ? [] : ['username'] },
+      ...origin,
+    },
+  ]);
+  return user;
+}
+
+// The guard has just seen the user; only a deletion in between gets here.
+async function requireUser(found: Promise<User | null>): Promise<User> {
+  const user = await found;
+  if (!user) throw new AppError('invalid_token');
+  return user;
+}

@@ -1,0 +1,220 @@
+// The OpenAPI 3.1 document: our own API, made from the same rows that are served, and the endpoints of the protocol.
+import { z } from 'zod';
+import about from '../../../package.json' with { type: 'json' };
+import { AppError, type ErrorName } from '../../lib/errors.ts';
+import { examples } from './openapi_examples.ts';
+import { protocolPaths } from './openapi_protocol.ts';
+import { collectSchemas, type Json, type SchemaCollector } from './openapi_schemas.ts';
+import { type Route, route } from './routes.ts';
+
+/** The routes that serve the document, which is made when it is first asked for. */
+export function openApiRoutes(issuer: string, routes: Route[]): Route[] {
+  let document: Json | null = null;
+  return [
+    route({
+      method: 'get',
+      path: '/openapi.json',
+      auth: 'public',
+      summary: 'This document',
+      response: z.unknown(),
+      handler: async () => {
+        document ??= openApiDocument(issuer, routes);
+        return document;
+      },
+    }),
+  ];
+}
+
+const description = `Two things in one document.
+
+**The endpoints of OAuth 2.0 and OpenID Connect**: tokens, introspection, revocation, the code and device flows. They take forms and answer JSON. Most programs reach them by a library and \`/.well-known/openid-configuration\`.
+
+**The API below \`/api\`**: a user's profile, sessions, devices and consents, with an access token of the scope \`account\`; and administration of users, sessions, clients, resource servers and signing keys, the audit trail and figures, with an access token of the scope \`admin\`. It takes and answers JSON.
+
+Every error has the members \`error\`, \`error_description\` and \`request_id\`, and \`reason\` where the caller may know it. Lists are paged: pass \`next_cursor\` as \`cursor\` for the next page; it is null on the last one.`;
+
+/** Describes `routes`, and the endpoints of the protocol beside them, as OpenAPI 3.1. */
+export function openApiDocument(issuer: string, routes: Route[]): Json {
+  const schemas = collectSchemas();
+  const paths: Record<string, Json> = {};
+  for (const row of routes) {
+    const path = `/api${row.path.replaceAll(/:(\w+)/g, '{$1}')}`;
+    paths[path] = { ...paths[path], [row.method]: operation(schemas, row) };
+  }
+  const protocol = protocolPaths();
+  const named = Object.entries(schemas.collected()).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Kindred',
+      version: about.version,
+      description,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: issuer }],
+    tags: [...protocol.tags, ...tags.map(([, name, what]) => ({ name, description: what }))],
+    security: [{ bearer: [] }],
+    paths: { ...protocol.paths, ...paths },
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'An access token of this server whose audience is this API.',
+        },
+        ...protocol.securitySchemes,
+      },
+      schemas: {
+        Error: errorSchema,
+        ...protocol.schemas,
+        ...Object.fromEntries(named.map(([name, schema]) => [name, withExample(name, schema)])),
+      },
+    },
+  };
+}
+
+function withExample(name: string, schema: Json): Json {
+  return Object.hasOwn(examples, name) ? { ...schema, examples: [examples[name]] } : schema;
+}
+
+const errorSchema = {
+  type: 'object',
+  required: ['error', 'error_description', 'request_id'],
+  properties: {
+    error: { type: 'string', description: 'a machine word, of OAuth where it has one' },
+    error_description: { type: 'string', description: 'what is wrong, in words for developers' },
+    reason: { type: 'string', description: 'a stable machine word, for whoever may know' },
+    request_id: { type: 'string', description: 'the one of the X-Request-Id header, and of the log' },
+  },
+};
+
+/** What a row belongs to, by the beginning of its path; the first that fits. */
+const tags: [prefix: string, name: string, description: string][] = [
+  ['/me', 'Profile', 'The profile and the password of the user who calls.'],
+  ['/sessions', 'Sessions', 'The sessions of the user who calls: one for each login.'],
+  ['/devices', 'Devices', 'The devices on which the user who calls has logged in.'],
+  ['/consents', 'Consents', 'The third-party apps that the user who calls has given access.'],
+  ['/browser-sessions', 'Browser sessions', 'The browsers that are signed in at the pages of this server.'],
+  ['/admin/users', 'Administration: users', 'Find, create, change, ban, disable and delete users.'],
+  ['/admin/sessions', 'Administration: sessions', "Any user's sessions."],
+  ['/admin/clients', 'Administration: clients', 'Register and change OAuth clients and their secrets.'],
+  ['/admin/resource-servers', 'Administration: resource servers', 'The APIs that accept access tokens.'],
+  ['/admin/keys', 'Administration: signing keys', 'List and rotate the signing keys.'],
+  ['/admin/events', 'Administration: audit trail', 'What happened to whom.'],
+  ['/admin/stats', 'Administration: figures', 'Live sessions, logins and refreshes.'],
+];
+
+function operation(schemas: SchemaCollector, row: Route): Json {
+  const tag = tagOf(row);
+  return {
+    operationId: operationId(row),
+    ...(tag ? { tags: [tag] } : {}),
+    summary: row.summary,
+    description: callers[row.auth],
+    ...(row.auth === 'public' ? { security: [] } : {}),
+    parameters: [...parameters(schemas, 'path', row.params), ...parameters(schemas, 'query', row.query)],
+    ...(row.body ? { requestBody: requestBody(schemas, row.body) } : {}),
+    responses: responses(schemas, row),
+  };
+}
+
+function tagOf({ path }: Route): string | undefined {
+  if (path === '/logout') return 'Sessions';
+  return tags.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`))?.[1];
+}
+
+const callers: Record<Route['auth'], string> = {
+  public: 'Anybody may call it.',
+  user: 'The caller is a user, by an access token with the scope `account`.',
+  admin:
+    'The caller is an administrator, by an access token with the scope `admin`: a user with the role `admin`, or a confidential client.',
+};
+
+function operationId(row: Route): string {
+  const words = row.path.split(/[/:_-]+/).filter(Boolean);
+  return [row.method, ...words]
+    .map((word, at) => (at === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1)))
+    .join('');
+}
+
+function requestBody(schemas: SchemaCollector, body: z.ZodType): Json {
+  const isOptional = body.safeParse({}).success;
+  const content = { 'application/json': { schema: schemas.describe(body, 'input') } };
+  return { required: !isOptional, content };
+}
+
+function parameters(schemas: SchemaCollector, place: 'path' | 'query', schema: z.ZodType): Json[] {
+  const { properties = {}, required = [] } = schemas.describe(schema, 'input') as {
+    properties?: Record<string, Json>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, { description: what, ...inner }]) => ({
+    name,
+    in: place,
+    required: place === 'path' || required.includes(name),
+    description: what ?? said[name] ?? name,
+    schema: inner,
+  }));
+}
+
+// Parameters whose schema says nothing of them.
+const said: Record<string, string> = {
+  limit: 'at most so many items',
+  id: 'the id',
+  client_id: 'the id of the client',
+  user_id: 'only those of this user',
+  session_id: 'only those of this session',
+  type: 'only those of this type',
+  search: 'the beginning of a username or an e-mail address',
+  status: 'only users with this status',
+};
+
+const successes: Record<number, string> = {
+  200: 'What was asked for',
+  201: 'Created',
+  204: 'Done; the answer has no body',
+};
+
+function responses(schemas: SchemaCollector, row: Route): Json {
+  const what = successes[row.status] ?? 'Done';
+  const success = row.response
+    ? {
+        description: what,
+        content: { 'application/json': { schema: schemas.describe(row.response, 'output') } },
+      }
+    : { description: what };
+  return { [row.status]: success, ...errorResponses(refusals(row)) };
+}
+
+/** Refusals by their status, each with the answer as it looks. */
+function errorResponses(names: ErrorName[]): Json {
+  const all: Record<string, Json> = {};
+  const known = [...new Set(names)].map((name) => ({ name, refusal: new AppError(name) }));
+  for (const [status, some = []] of Object.entries(Object.groupBy(known, (one) => one.refusal.status))) {
+    const shown = some.map(({ name, refusal: { error, message } }) => [
+      name,
+      { summary: message, value: { error, error_description: message, request_id } },
+    ]);
+    all[status] = {
+      description: some.map(({ refusal }) => refusal.message).join('; '),
+      content: {
+        'application/json': {
+          schema: { $ref: '#/components/schemas/Error' },
+          examples: Object.fromEntries(shown),
+        },
+      },
+    };
+  }
+  return all;
+}
+
+const request_id = '6f0a1c1e-63c5-4a0c-9c0e-2d6d5f6f7a10';
+
+function refusals(row: Route): ErrorName[] {
+  const checked: ErrorName[] = row.body
+    ? ['invalid_request', 'invalid_json', 'body_too_large', 'unsupported_media_type']
+    : ['invalid_request'];
+  const guarded: ErrorName[] = row.auth === 'public' ? [] : ['invalid_token', 'insufficient_scope'];
+  return [...checked, ...guarded, ...row.errors, 'server_error', 'unavailable'];
+}

@@ -1,0 +1,94 @@
+// Turns the rows of the route tables into a router: body, validation, guard, handler, answer.
+import { METHODS } from 'node:http';
+import Router from '@koa/router';
+import type { Context, Middleware } from 'koa';
+import { koaBody } from 'koa-body';
+import type { z } from 'zod';
+import type { ClientRegistry } from '../../core/clients/clients.ts';
+import type { Services } from '../../core/deps.ts';
+import { AppError } from '../../lib/errors.ts';
+import { isImmoderate } from '../../lib/json_bounds.ts';
+import { originOf } from '../middleware/request.ts';
+import { guard } from './guard.ts';
+import type { Call, Route } from './routes.ts';
+
+/** The router for `routes`, below `/api`. */
+export function createRouter(services: Services, registry: ClientRegistry, routes: Route[]): Router {
+  // All methods that Node knows, or those beyond the usual ones would be answered with 501 instead of 405.
+  const router = new Router({ prefix: '/api', methods: METHODS, strict: true, sensitive: true });
+  for (const row of routes) {
+    const body = row.body ? [readJson(services.config.bodyLimit)] : [];
+    const steps = [guard(services, row), ...body, run(services, registry, row)];
+    router.register(row.path, [row.method], steps as never);
+  }
+  return router;
+}
+
+function run(services: Services, registry: ClientRegistry, row: Route): Middleware {
+  return async (ctx) => {
+    const { caller } = ctx.state;
+    const call = {
+      services,
+      registry,
+      caller,
+      by: { actor: row.auth === 'admin' ? 'admin' : 'user', actor_id: caller?.sub },
+      origin: originOf(ctx),
+      params: checkPath(row, ctx),
+      query: check(row.query, ctx.query),
+      body: row.body ? check(row.body, ctx.request.body ?? {}) : undefined,
+    } as Call;
+    const answer = await row.handler(call);
+    ctx.status = row.status;
+    if (row.response) ctx.body = row.response.parse(answer);
+  };
+}
+
+function check(schema: z.ZodType, value: unknown): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success && holdsNul(value)) throw new AppError('invalid_request', 'no text may contain NUL');
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ` : '') + issue.message,
+  );
+  throw new AppError('invalid_request', problems.join('; '));
+}
+
+// What is no id of ours names nothing that exists, so it is answered like any other unknown thing.
+function checkPath(row: Route, ctx: Context): unknown {
+  const parsed = row.params.safeParse(ctx.params);
+  if (parsed.success && !holdsNul(ctx.params)) return parsed.data;
+  throw new AppError(row.errors.find((name) => name.endsWith('_not_found')) ?? 'not_found');
+}
+
+// No column of Postgres can hold it.
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsNul);
+}
+
+function readJson(limit: number): Middleware {
+  const parse = koaBody({
+    jsonLimit: limit,
+    urlencoded: false,
+    text: false,
+    multipart: false,
+    includeUnparsed: true,
+    onError: refuseBody,
+  });
+  return async (ctx, next) => {
+    const hasBody =
+      ctx.request.length !== 0 && (ctx.request.length !== undefined || ctx.get('transfer-encoding') !== '');
+    if (hasBody && !ctx.is('application/json')) throw new AppError('unsupported_media_type');
+    return await parse(ctx, async () => {
+      // The parser replaces what is no UTF-8; what it replaced must not be stored as if it had been sent.
+      if (ctx.request.rawBody?.includes('\uFFFD')) throw new AppError('invalid_json');
+      if (isImmoderate(ctx.request.body)) throw new AppError('invalid_json');
+      await next();
+    });
+  };
+}
+
+function refuseBody(error: Error): never {
+  const { status } = error as { status?: number };
+  throw new AppError(status === 413 ? 'body_too_large' : 'invalid_json', undefined, { cause: error });
+}

@@ -1,0 +1,99 @@
+// Back-channel logout (OpenID Connect Back-Channel Logout 1.0): tells clients which of their sessions ended, whatever
+// ended them, one token a session, with our `sid`.
+import type { Provider } from 'oidc-provider';
+import type { Services } from '../../core/deps.ts';
+import {
+  claimLogoutNotices,
+  type LogoutNotice,
+  postponeLogoutNotice,
+  settleLogoutNotice,
+} from '../../core/sessions/backchannel_queue.ts';
+
+/** How often due notices are looked for, milliseconds, beside the moments in which a client has taken some. */
+const interval = 1_000;
+
+/** Deliveries at once, and of one client: an endpoint that does not answer holds its own places alone. */
+const places = 100;
+const placesOfClient = 4;
+
+interface Notifiable {
+  backchannelLogoutUri?: string;
+  backchannelLogout: (sub: string, sid: string) => Promise<void>;
+}
+
+/**
+ * Delivers notices until it is stopped. The engine's own delivery at its logout page would name its own session ids
+ * and tries once; it is switched off, and the queue that every ending writes to does all of it.
+ */
+export function deliverLogoutNotices(
+  services: Services,
+  provider: () => Provider,
+): { stop: () => Promise<void> } {
+  const underWay = new Map<string, Promise<void>>();
+  let taken = 0;
+  let looking = Promise.resolve();
+  let stopped = false;
+  const round = async () => {
+    if (stopped || taken >= places) return;
+    try {
+      const limit = { all: places - taken, of_client: placesOfClient, except: [...underWay.keys()] };
+      const due = await claimLogoutNotices(services.db, limit);
+      for (const [client_id, notices = []] of Object.entries(Object.groupBy(due, (one) => one.client_id)))
+        begin(client_id, notices);
+    } catch (err) {
+      services.log.warn({ err }, 'logout notices could not be read');
+    }
+  };
+  const look = () => {
+    looking = looking.then(round);
+  };
+  const begin = (client_id: string, notices: LogoutNotice[]) => {
+    taken += notices.length;
+    const delivered = Promise.all(notices.map((notice) => deliver(services, provider(), notice)))
+      .then(() => {})
+      .finally(() => {
+        taken -= notices.length;
+        underWay.delete(client_id);
+        look();
+      });
+    underWay.set(client_id, delivered);
+  };
+  const timer = setInterval(look, interval).unref();
+  return {
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      await looking;
+      await Promise.all(underWay.values());
+    },
+  };
+}
+
+async function deliver({ db, log }: Services, provider: Provider, notice: LogoutNotice): Promise<void> {
+  try {
+    const client = (await provider.Client.find(notice.client_id)) as unknown as Notifiable | undefined;
+    if (client?.backchannelLogoutUri) await sendNotice(client, notice);
+    await settleLogoutNotice(db, notice.id);
+  } catch (err) {
+    const isGivenUp = await postponeLogoutNotice(db, notice).catch(() => false);
+    log.warn(
+      { err, client_id: notice.client_id, session_id: notice.session_id, isGivenUp },
+      'a logout notice was not taken',
+    );
+  }
+}
+
+const send = Symbol('the engine’s own delivery');
+
+// With the `sid` always: without it, a client would have to log its user out everywhere.
+async function sendNotice(client: Notifiable, notice: LogoutNotice): Promise<void> {
+  const asking: Notifiable = Object.create(client, { backchannelLogoutSessionRequired: { value: true } });
+  const deliverOne = (client as unknown as Record<symbol, Notifiable['backchannelLogout']>)[send];
+  await deliverOne?.call(asking, notice.user_id, notice.session_id);
+}
+
+/** Keeps the engine's delivery for us and takes it from the engine. */
+export function takeOverDelivery(prototype: Notifiable): void {
+  Object.defineProperty(prototype, send, { value: prototype.backchannelLogout });
+  prototype.backchannelLogout = async () => {};
+}

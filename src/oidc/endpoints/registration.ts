@@ -1,0 +1,104 @@
+// Dynamic registration (RFC 7591, RFC 7592) with hashed secrets: the engine compares and shows what it believes to be
+// the secret, so both are set right on the way in and out.
+import type { Context, Middleware } from 'koa';
+import { koaBody } from 'koa-body';
+import { isVouchedGrant } from '../../core/clients/client_metadata.ts';
+import { verifyClientSecret } from '../../core/clients/client_secrets.ts';
+import { type Client, findClient } from '../../core/clients/clients.ts';
+import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
+import type { Services } from '../../core/deps.ts';
+import { AppError } from '../../lib/errors.ts';
+import { isImmoderate } from '../../lib/json_bounds.ts';
+import { networkOf } from '../../lib/network.ts';
+import { giveBody } from '../../token/form_body.ts';
+import { secretPlaceholder } from '../adapter.ts';
+import { offerOf } from './engine_metadata.ts';
+
+/** The middleware around the engine's registration endpoint. */
+export function guardRegistration(services: Services): Middleware {
+  const parse = koaBody({
+    json: true,
+    urlencoded: false,
+    text: false,
+    multipart: false,
+    jsonLimit: services.config.bodyLimit,
+    onError: refuseBody,
+  });
+  return async (ctx, next) => {
+    if (!/^\/register(\/|$)/.test(ctx.path) || services.config.registration === 'off') return await next();
+    if (ctx.method === 'POST' || ctx.method === 'PUT') {
+      await countRegistration(services, ctx);
+      await parse(ctx, async () => {});
+      if (ctx.method === 'PUT') await presentSecret(services, ctx);
+      makeSuitable(services, ctx);
+      giveBack(ctx);
+    }
+    await next();
+    hideRow(ctx);
+  };
+}
+
+// Whoever has the initial access token may register as many as there are, and change them.
+async function countRegistration({ config, limits }: Services, ctx: Context): Promise<void> {
+  if (config.registration === 'open') await limits.registration.consume(networkOf(ctx.ip));
+}
+
+// Not of the metadata: what names the registration, and what must not be sent (RFC 7592, 2.2).
+const naming =
+  `client_id client_secret registration_access_token registration_client_uri client_secret_expires_at
+  client_id_issued_at`.split(/\s+/);
+
+// The engine judges what is left, and answers with it. What the client said of itself is stored without the engine's defaults.
+function makeSuitable(services: Services, ctx: Context): void {
+  const body = ctx.request.body as Record<string, unknown> | undefined;
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
+  const said = suitableMetadata(body, offerOf(services));
+  const kept = Object.entries(body).filter(([name]) => naming.includes(name));
+  ctx.state.said = { ...said, scope: body.scope };
+  Object.assign(ctx.request, { body: { ...said, ...Object.fromEntries(kept) } });
+}
+
+/** The largest body that the engine reads, bytes; it has no setting for it. */
+const engineLimit = 57_344;
+
+// The engine reads the body once more, and warns on the console, beside the log, where it cannot. A body that is
+// larger or nested too deeply it takes as it was parsed.
+function giveBack({ req, request }: Context): void {
+  if (request.body === undefined || isImmoderate(request.body)) return;
+  const body = Buffer.from(JSON.stringify(request.body));
+  if (body.length > engineLimit) return;
+  req.headers['content-length'] = String(body.length);
+  giveBody(req, body);
+}
+
+// RFC 7592, 2.2: an update names the secret that the client has. The engine is told that it does. Ids that the engine
+// gives need no decoding.
+async function presentSecret({ db, clock }: Services, ctx: Context): Promise<void> {
+  const body = ctx.request.body as { client_secret?: unknown } | undefined;
+  const presented = body?.client_secret;
+  if (typeof presented !== 'string') return;
+  const client = await findClient(db, ctx.path.split('/')[2] ?? '');
+  if (client && verifyClientSecret(client.secrets, presented, new Date(clock.now())))
+    Object.assign(body ?? {}, { client_secret: secretPlaceholder });
+  else Object.assign(body ?? {}, { client_secret: '' });
+}
+
+// What was registered, and nothing else, is said (RFC 7591, 3.2.1).
+function hideRow(ctx: Context): void {
+  const body = ctx.body as Record<string, unknown> | undefined;
+  if (typeof body !== 'object' || body === null || !('client_id' in body)) return;
+  const { kindred, client_secret, ...rest } = body;
+  const { scope } = (ctx.state.registered ?? kindred ?? {}) as Partial<Client>;
+  const { grant_types } = rest as { grant_types?: string[] };
+  ctx.body = {
+    ...rest,
+    ...(grant_types ? { grant_types: grant_types.filter((one) => !isVouchedGrant(one)) } : {}),
+    ...(scope ? { scope } : {}),
+    ...(client_secret === undefined || client_secret === secretPlaceholder ? {} : { client_secret }),
+  };
+}
+
+function refuseBody(error: Error): never {
+  const { status } = error as { status?: number };
+  throw new AppError(status === 413 ? 'body_too_large' : 'invalid_json', undefined, { cause: error });
+}

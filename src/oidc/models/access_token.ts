@@ -1,0 +1,110 @@
+// The engine's access tokens, made ours: bound to a session by `sid`, dead when it is, and JWTs good at userinfo.
+import type {
+  AccessToken as EngineAccessToken,
+  ReplayDetection as EngineReplayDetection,
+} from 'oidc-provider';
+import { isJwt, isLive } from '../../core/access_tokens/access_tokens.ts';
+import type { Services } from '../../core/deps.ts';
+import { useOnce } from '../../core/engine_records/engine_records.ts';
+import { engineTolerance, fromEngine, nowInSeconds, toEngine } from '../request/clocks.ts';
+import { currentRequest } from '../request/context.ts';
+import { oidcScopes } from '../request/resources.ts';
+
+type Base = typeof EngineAccessToken;
+
+interface EngineModel {
+  jti: string;
+  iat: number;
+  aud?: string;
+  clientId: string;
+  grantId: string;
+  sid?: string;
+  scope?: string;
+  extra?: { token_version?: number; client_version?: number };
+  save(): Promise<string>;
+}
+type EngineModelClass = {
+  new (payload: object): EngineModel;
+  find: (value: string, options?: object) => Promise<EngineModel | undefined>;
+};
+
+/** The subclass that the provider answers with for `AccessToken`. */
+export function accessTokenModel(services: Services, base: Base): Base {
+  const Base = base as unknown as EngineModelClass;
+  class AccessToken extends Base {
+    /** Finds opaque tokens, and for userinfo our own JWTs; neither when its session, user or version is over. */
+    static override async find(value: string, options?: object): Promise<EngineModel | undefined> {
+      if (isJwt(value)) return await findJwt(services, AccessToken, value);
+      const token = await Base.find.call(AccessToken, value, options);
+      return token && (await isLive(services.db, liveClaims(services, token))) ? token : undefined;
+    }
+
+    /** Nothing to do: revoking one access token must not touch the others of its session. */
+    static async revokeByGrantId(): Promise<void> {}
+
+    override async save(): Promise<string> {
+      this.sid = this.grantId;
+      if (this.aud === services.config.resource) this.scope = withOidcScopes(this.scope);
+      return await super.save();
+    }
+  }
+  return AccessToken as unknown as Base;
+}
+
+// At userinfo the engine wants a token without audience; ours for the default resource carries `openid` as well.
+async function findJwt(
+  services: Services,
+  Model: EngineModelClass,
+  value: string,
+): Promise<EngineModel | undefined> {
+  const claims = await services.verifier.verify(value);
+  if (!claims?.sid || claims.aud !== services.config.resource) return undefined;
+  const { sub, client_id, sid, jti, exp, iat, scope, cnf } = claims;
+  const { clock } = services;
+  const times = { exp: toEngine(clock, exp), iat: toEngine(clock, iat) };
+  return new Model({ jti, ...times, scope, accountId: sub, clientId: client_id, grantId: sid, sid, ...cnf });
+}
+
+function liveClaims(services: Services, token: EngineModel) {
+  return {
+    ...{
+      iss: services.config.issuer,
+      sub: '',
+      exp: 0,
+      iat: fromEngine(services.clock, token.iat),
+      jti: token.jti,
+      client_id: token.clientId,
+      sid: token.grantId,
+    },
+    ...token.extra,
+  };
+}
+
+// The engine leaves `openid` and its like to tokens for userinfo alone; the token of the default resource serves both.
+function withOidcScopes(scope: string | undefined): string {
+  const { oidc } = currentRequest();
+  const asked = oidc.params?.scope
+    ? oidc.requestParamScopes
+    : (oidc.refreshToken ?? oidc.authorizationCode)?.scopes;
+  const wanted = oidcScopes.filter((one) => !asked || asked.has(one));
+  const granted = oidc.grant?.getOIDCScopeFiltered(wanted).split(' ') ?? [];
+  return [...granted, ...(scope?.split(' ') ?? [])].filter(Boolean).join(' ');
+}
+
+/** The subclass for `ReplayDetection`: of ten proofs or assertions with one `jti`, one is the first. */
+export function replayDetectionModel(
+  services: Services,
+  base: typeof EngineReplayDetection,
+): typeof EngineReplayDetection {
+  const Base = base as unknown as new (payload: object) => object;
+  class ReplayDetection extends Base {
+    static async unique(iss: string, jti: string, exp: number): Promise<boolean> {
+      const now = nowInSeconds(services.clock);
+      const left = exp - Math.min(now, toEngine(services.clock, now));
+      // The engine says of a DPoP proof that it is good for 300 s; one dated 300 s ahead is good for twice as long.
+      const ttl = Math.max(1, left) + engineTolerance + 1;
+      return await useOnce(services.db, 'ReplayDetection', JSON.stringify([iss, jti]), ttl);
+    }
+  }
+  return ReplayDetection as unknown as typeof EngineReplayDetection;
+}

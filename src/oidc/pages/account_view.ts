@@ -1,0 +1,109 @@
+// What the account page shows, gathered from the rows.
+import type { Context } from 'koa';
+import { type ListedConsent, listConsents } from '../../core/actions/consents.ts';
+import type { Services } from '../../core/deps.ts';
+import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
+import {
+  listEndedSessions,
+  listLiveSessions,
+  listLoginUserAgents,
+} from '../../core/sessions/session_list.ts';
+import { renderAccount } from '../../pages/account.ts';
+import type { PasswordProblem } from '../../pages/account_texts.ts';
+import type { ScopeView } from '../../pages/scopes.ts';
+import { devicesOf } from './account_devices.ts';
+import type { Visitor } from './browser_login.ts';
+import { saysRefresh, scopeViewsOf } from './consent_scopes.ts';
+import { takeFlash } from './flash.ts';
+import { brandOf, csrfToken, path, showPage } from './html.ts';
+
+/** How many live sessions are shown. */
+export const sessionsShown = 200;
+
+/** How many ended sessions are shown. */
+const endedShown = 10;
+
+/** Shows the page of this visitor. */
+export async function showAccount(
+  services: Services,
+  ctx: Context,
+  visitor: Visitor,
+  { passwordProblem }: { passwordProblem?: PasswordProblem } = {},
+): Promise<void> {
+  const { db, clock } = services;
+  const { user } = visitor;
+  const [live, ended, browsers, consents] = await Promise.all([
+    listLiveSessions(db, user.id, { limit: sessionsShown }).then((found) => asLoggedIn(services, found)),
+    listEndedSessions(db, user.id, endedShown).then((found) => asLoggedIn(services, found)),
+    listBrowserSessions(db, user.id),
+    listConsents(db, user.id),
+  ]);
+  const scopes = await scopeViewsOf(
+    db,
+    consents.map((one) => one.granted),
+  );
+  const to = (local: string) => path(services, `/account${local}`);
+  const devices = devicesOf(live, browsers, visitor, to);
+  const flash = takeFlash(services, ctx, visitor.id);
+  const html = renderAccount(brandOf(services), {
+    now: new Date(clock.now()),
+    csrf: csrfToken(services, visitor.id),
+    user: { username: user.username, email: user.email },
+    ...(flash ? { flash } : {}),
+    devices,
+    ended: ended.map((one) => ({
+      name: one.device_name,
+      platform: one.device_platform,
+      client: { name: one.client_name ?? one.client_id },
+      userAgent: one.user_agent,
+      endedAt: one.ended_at ?? one.last_used_at,
+      reason: one.ended_reason,
+    })),
+    consents: consents.map((one, index) => consentOf(one, scopes[index] ?? [], to)),
+    ...(devices.length > 1 ? { endOthersAction: to('/sessions/end-others') } : {}),
+    signOutAction: to('/logout'),
+    accountUrl: to(''),
+    deviceUrl: path(services, '/device'),
+    password: user.password_hash
+      ? { action: to('/password'), ...(passwordProblem ? { problem: passwordProblem } : {}) }
+      : null,
+  });
+  showPage(services, ctx, html, {
+    imageUrls: consents.flatMap((one) => one.metadata.logo_uri ?? []),
+    status: passwordProblem ? 400 : 200,
+  });
+}
+
+// A server-side app refreshes from its own machine, whose user agent is then the session's. The login's says where it is.
+async function asLoggedIn<Session extends Nameless>(
+  { db }: Services,
+  sessions: Session[],
+): Promise<Session[]> {
+  const unknown = sessions.filter((one) => !one.device_name);
+  const before = await listLoginUserAgents(
+    db,
+    unknown.map((one) => one.id),
+  );
+  return sessions.map((one) => ({ ...one, user_agent: before.get(one.id) ?? one.user_agent }));
+}
+
+type Nameless = { id: string; device_name: string | null; user_agent: string | null };
+
+function consentOf(
+  { client_id, metadata, created_at }: ListedConsent,
+  scopes: ScopeView[],
+  to: (local: string) => string,
+) {
+  // As on the consent page: a refresh token keeps the access, whether or not the client asked for the scope.
+  const keepsAccess = metadata.grant_types?.includes('refresh_token') && !saysRefresh(scopes);
+  return {
+    client: {
+      name: metadata.client_name ?? client_id,
+      logoUrl: metadata.logo_uri ?? null,
+      url: metadata.client_uri ?? null,
+    },
+    scopes: keepsAccess ? [...scopes, { name: 'offline_access' }] : scopes,
+    since: created_at,
+    withdrawAction: to(`/consents/${encodeURIComponent(client_id)}/withdraw`),
+  };
+}

@@ -1,0 +1,87 @@
+// The browser session outside of an authorization request: who is logged in at our own pages, logging in and out.
+import type { Context } from 'koa';
+import type { Provider } from 'oidc-provider';
+import { makeOrigin } from '../../core/audit/audit.ts';
+import type { Services } from '../../core/deps.ts';
+import { deleteBrowserSessions, noteBrowserSession } from '../../core/engine_records/engine_records.ts';
+import { isProved } from '../../core/passwords/credentials.ts';
+import { findUser, isActive, type User } from '../../core/users/users.ts';
+import { digest } from '../../lib/crypto.ts';
+import { browserSessionTtl, passwordAcr } from '../configuration.ts';
+
+type Cookies = Pick<Context, 'cookies' | 'secure'>;
+type EngineSession = Awaited<ReturnType<Provider['Session']['get']>>;
+
+/** Somebody who is logged in at our pages. */
+export interface Visitor {
+  user: User;
+  session: EngineSession;
+  /** What rows remember of this browser session. */
+  id: string;
+}
+
+/** Who is logged in, or null: nobody, or a user who may not be. */
+export async function findVisitor(
+  { db }: Services,
+  provider: Provider,
+  ctx: Context,
+): Promise<Visitor | null> {
+  const session = await provider.Session.get(ctx as never);
+  const user = session.accountId ? await findUser(db, session.accountId) : null;
+  if (!user || !(await isActive(db, user)) || !session.uid) return null;
+  return { user, session, id: digest(session.uid) };
+}
+
+/**
+ * Logs a user in, under a fresh id: one that was planted in the browser before is worth nothing. False when the password
+ * was changed, or all sessions of the user were ended, on the way.
+ */
+export async function logInVisitor(
+  services: Services,
+  provider: Provider,
+  ctx: Context,
+  { user_id, proof, epoch }: { user_id: string; proof: string; epoch: number },
+): Promise<boolean> {
+  const { db } = services;
+  const session = await provider.Session.get(ctx as never);
+  if (session.accountId && session.accountId !== user_id) session.authorizations = {};
+  session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
+  session.resetIdentifier();
+  Object.assign(session, { sessionEpoch: epoch });
+  const ttl = browserSessionTtl(services, (session as { loginTs?: number }).loginTs);
+  setSessionCookie(provider, ctx, session.jti, new Date(services.clock.now() + ttl * 1000));
+  await session.save(ttl);
+  if (!(await isProved(db, user_id, proof))) {
+    await deleteBrowserSessions(db, user_id, { only: digest(session.uid ?? '') });
+    return false;
+  }
+  await noteBrowserSession(
+    db,
+    digest(session.uid ?? ''),
+    makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId),
+  );
+  return true;
+}
+
+/** Takes the cookie away; the session itself is ended where rows are. */
+export function forgetVisitor(provider: Provider, ctx: Context): void {
+  setSessionCookie(provider, ctx, null);
+}
+
+/** Sets the cookie of a browser session; null takes it away. */
+export function setSessionCookie(
+  provider: Provider,
+  ctx: Cookies,
+  value: string | null,
+  expires?: Date,
+): void {
+  const options = {
+    httpOnly: true,
+    path: new URL(provider.issuer).pathname,
+    sameSite: 'lax' as const,
+    secure: ctx.secure,
+    ...(expires ? { expires } : {}),
+  };
+  ctx.cookies.secure = ctx.secure;
+  ctx.cookies.set(provider.cookieName('session'), value, options);
+}

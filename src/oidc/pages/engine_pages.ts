@@ -1,0 +1,184 @@
+// The pages that the engine shows by itself: errors, the device flow, signing out.
+
+import type { Context } from 'koa';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Services } from '../../core/deps.ts';
+import { isUnavailable } from '../../core/store/database_errors.ts';
+import {
+  type DeviceCodeProblem,
+  renderDeviceCode,
+  renderDeviceConfirm,
+  renderDeviceResult,
+} from '../../pages/device.ts';
+import { renderLoggedOut, renderLogout } from '../../pages/logout.ts';
+import type { EnginePages } from '../configuration.ts';
+import { brandOf, path, redirect, showError, showPage, showUnavailable } from './html.ts';
+import { type FormAnswer, findFormAnswer } from './repeated_forms.ts';
+
+type Ctx = KoaContextWithOIDC;
+
+/** The pages in the look of this deployment. */
+export function enginePages(services: Services): EnginePages {
+  return {
+    async renderError(ctx, out, error) {
+      if (isUnavailable(error)) return showUnavailable(services, ctx as unknown as Context);
+      const answer = await findFormAnswer(services, ctx, error);
+      if (answer) return await repeat(services, ctx, answer);
+      const isExpired =
+        error.name === 'SessionNotFound' ||
+        /interaction|session|xsrf|could not find/.test(out.error_description ?? '');
+      const code = isExpired && out.error === 'invalid_request' ? 'page_expired' : out.error;
+      showError(services, ctx as unknown as Context, code, ctx.status, reasonOf(ctx, out));
+    },
+    ...devicePages(services),
+    ...logoutPages(services),
+  };
+}
+
+type DevicePages = Pick<EnginePages, 'userCodeInputSource' | 'userCodeConfirmSource' | 'successSource'>;
+
+function devicePages(services: Services): DevicePages {
+  return {
+    async userCodeInputSource(ctx, _form, out, err) {
+      if (err && isUnavailable(err)) return showUnavailable(services, ctx as unknown as Context);
+      // The code may well be right; to say that nobody has it would be wrong.
+      if (out?.error === 'server_error')
+        return showError(services, ctx as unknown as Context, 'server_error', 500);
+      const answer = err ? await findFormAnswer(services, ctx, err) : null;
+      if (answer) return await repeat(services, ctx, answer);
+      const isLimited = err?.message === 'rate_limited';
+      ctx.status = isLimited ? 429 : 200;
+      const outcome = err ? await outcomeOf(ctx, err) : null;
+      if (outcome) return await showOutcome(services, ctx, outcome);
+      const problem = err ? { problem: isLimited ? tooMany(ctx) : problemOf(err.name) } : {};
+      const code = (err as { userCode?: string } | undefined)?.userCode ?? ctx.state.linkedUserCode;
+      const page = { form: deviceForm(ctx), ...problem, ...(code === undefined ? {} : { code }) };
+      show(services, ctx, renderDeviceCode(brandOf(services), page));
+    },
+    async userCodeConfirmSource(ctx, _form, client, info, code) {
+      const { ip = null, ua = null } = (info ?? {}) as { ip?: string; ua?: string };
+      const page = {
+        form: { ...deviceForm(ctx), hidden: { user_code: code } },
+        code,
+        client: { name: client.clientName ?? client.clientId },
+        origin: { ip, userAgent: ua },
+        now: new Date(services.clock.now()),
+      };
+      show(services, ctx, renderDeviceConfirm(brandOf(services), page));
+    },
+    successSource: async (ctx) => await showOutcome(services, ctx, 'connected'),
+  };
+}
+
+function logoutPages(services: Services): Pick<EnginePages, 'logoutSource' | 'postLogoutSuccessSource'> {
+  const withClient = (ctx: Ctx) => {
+    const client = nameOf(ctx);
+    return client ? { client } : {};
+  };
+  return {
+    async logoutSource(ctx) {
+      const form = { action: ctx.oidc.urlFor('end_session_confirm'), csrf: secretOf(ctx) };
+      const target = (ctx.oidc.params as { post_logout_redirect_uri?: string }).post_logout_redirect_uri;
+      const html = renderLogout(brandOf(services), { form, ...withClient(ctx) });
+      show(services, ctx, html, target ? [target] : []);
+    },
+    async postLogoutSuccessSource(ctx) {
+      const page = { signInUrl: path(services, '/account'), ...withClient(ctx) };
+      show(services, ctx, renderLoggedOut(brandOf(services), page));
+    },
+  };
+}
+
+function show(services: Services, ctx: Ctx, html: string, formTargets: string[] = []): void {
+  const status = ctx.status === 404 ? 200 : ctx.status;
+  showPage(services, ctx as unknown as Context, html, { formTargets, status });
+}
+
+// The last page of a device, which also the same form sent again leads to.
+async function showOutcome(
+  services: Services,
+  ctx: Ctx,
+  outcome: 'connected' | 'denied',
+  known?: string,
+): Promise<void> {
+  const name = known ?? (await findClientName(ctx));
+  ctx.state.deviceOutcome = { outcome, ...(name === undefined ? {} : { client: name }) };
+  ctx.status = 200;
+  const page = {
+    outcome,
+    ...(outcome === 'connected'
+      ? { accountUrl: path(services, '/account') }
+      : { retryUrl: path(services, '/device') }),
+    ...(name === undefined ? {} : { client: { name } }),
+  };
+  show(services, ctx, renderDeviceResult(brandOf(services), page));
+}
+
+async function repeat(services: Services, ctx: Ctx, answer: FormAnswer): Promise<void> {
+  if ('location' in answer) redirect(ctx as unknown as Context, answer.location);
+  else await showOutcome(services, ctx, answer.outcome, answer.client);
+}
+
+// What the person may read to the app's developers: which parameter, which address, which app.
+function reasonOf(ctx: Ctx, out: { error: string; error_description?: string | undefined }) {
+  const { client_id, redirect_uri } = (ctx.oidc?.params ?? {}) as {
+    client_id?: string;
+    redirect_uri?: string;
+  };
+  const name = nameOf(ctx)?.name ?? client_id;
+  return {
+    ...(out.error_description === undefined ? {} : { description: out.error_description }),
+    ...(out.error === 'invalid_redirect_uri' && redirect_uri ? { redirectUri: redirect_uri } : {}),
+    // Without its address: where the request is wrong, no one has said that the app is who it claims to be.
+    ...(name === undefined ? {} : { client: { name } }),
+  };
+}
+
+function tooMany(ctx: Ctx): DeviceCodeProblem {
+  return { kind: 'too_many_attempts', retryAfter: Number(ctx.response.get('Retry-After')) || 60 };
+}
+
+function problemOf(name: string): DeviceCodeProblem {
+  const kinds: Record<string, 'missing' | 'not_found' | 'expired' | 'used'> = {
+    NoCodeError: 'missing',
+    ExpiredError: 'expired',
+    AlreadyUsedError: 'used',
+  };
+  return { kind: kinds[name] ?? 'not_found' };
+}
+
+function deviceForm(ctx: Ctx): { action: string; csrf: string } {
+  return { action: ctx.oidc.urlFor('code_verification'), csrf: secretOf(ctx) };
+}
+
+// What became of a device when the engine stops: the user said no, or the same form was sent again after it had led to
+// its end.
+async function outcomeOf(ctx: Ctx, error: Error): Promise<'connected' | 'denied' | null> {
+  if (error.name === 'AbortedError') return 'denied';
+  const id = (ctx.oidc.entities.Interaction as { deviceCode?: string } | undefined)?.deviceCode;
+  if (error.name !== 'AlreadyUsedError' || ctx.oidc.route !== 'device_resume' || !id) return null;
+  const options = { ignoreExpiration: true, ignoreSessionBinding: true };
+  const code = await ctx.oidc.provider.DeviceCode.find(id, options as never);
+  if (code?.error) return 'denied';
+  return code?.accountId !== undefined && code.accountId === ctx.oidc.session?.accountId ? 'connected' : null;
+}
+
+// Where the engine stops early it has not looked the client up yet.
+async function findClientName({ oidc }: KoaContextWithOIDC): Promise<string | undefined> {
+  const { Interaction: interaction, DeviceCode: code } = oidc.entities;
+  const id =
+    code?.clientId ?? (interaction as { params?: { client_id?: string } } | undefined)?.params?.client_id;
+  const client = oidc.client ?? (id === undefined ? undefined : await oidc.provider.Client.find(id));
+  return client && (client.clientName ?? client.clientId);
+}
+
+// The engine's own proof that its forms were sent from its pages; it lives in the browser session.
+function secretOf(ctx: Ctx): string {
+  return (ctx.oidc.session as unknown as { state?: { secret?: string } } | undefined)?.state?.secret ?? '';
+}
+
+function nameOf({ oidc }: KoaContextWithOIDC): { name: string; url?: string } | null {
+  if (!oidc.client) return null;
+  const { clientName, clientId, clientUri } = oidc.client;
+  return { name: clientName ?? clientId, ...(clientUri ? { url: clientUri } : {}) };
+}

@@ -1,0 +1,120 @@
+// Showing a page, and trusting a form: what all of our HTML has in common.
+import type { Context, Middleware } from 'koa';
+import { koaBody } from 'koa-body';
+import type { Services } from '../../core/deps.ts';
+import { isUnavailable, unavailable } from '../../core/store/database_errors.ts';
+import { equalBytes, mac } from '../../lib/crypto.ts';
+import { AppError } from '../../lib/errors.ts';
+import type { Brand } from '../../pages/brand.ts';
+import { contentSecurityPolicy } from '../../pages/csp.ts';
+import { type ErrorPage, renderError } from '../../pages/error.ts';
+
+/** The look of this deployment. */
+export function brandOf({ config }: Services): Brand {
+  return { ...config.brand, basePath: config.issuerPath };
+}
+
+interface Shown {
+  /** URLs that a form of the page may end at, beside our own. */
+  formTargets?: string[];
+  imageUrls?: string[];
+  status?: number;
+}
+
+/** Answers with a page: its own Content-Security-Policy, never stored, never framed. */
+export function showPage(
+  services: Services,
+  ctx: Context,
+  html: string,
+  { formTargets, imageUrls, status }: Shown = {},
+): void {
+  ctx.status = status ?? 200;
+  ctx.type = 'html';
+  ctx.set('Cache-Control', 'no-store');
+  ctx.set('Content-Security-Policy', contentSecurityPolicy(brandOf(services), formTargets, imageUrls));
+  ctx.body = html;
+}
+
+/** Answers with the error page. */
+export function showError(
+  services: Services,
+  ctx: Context,
+  code: string,
+  status: number,
+  more: Omit<ErrorPage, 'code' | 'requestId' | 'homeUrl'> = {},
+): void {
+  const page = { code, requestId: ctx.state.requestId, homeUrl: path(services, '/account'), ...more };
+  showPage(services, ctx, renderError(brandOf(services), page), { status });
+}
+
+/** Answers with the error page that says to come again: the database is away. */
+export function showUnavailable(services: Services, ctx: Context): void {
+  const { error, status, retryAfter = 1 } = unavailable(null);
+  ctx.set('Retry-After', String(retryAfter));
+  showError(services, ctx, error, status, { retryAfter });
+}
+
+/** Around our own pages: people read a page, also while the database is away or too many log in. */
+export function explainUnavailable(services: Services): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (err) {
+      if (err instanceof AppError && err.code === 'overloaded') return showUnavailable(services, ctx);
+      if (!isUnavailable(err)) throw err;
+      services.log.warn({ err, request_id: ctx.state.requestId }, 'the database is not available');
+      showUnavailable(services, ctx);
+    }
+  };
+}
+
+/** Sends the browser on with a GET (RFC 9110, 303). */
+export function redirect(ctx: Context, url: string): void {
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+  ctx.redirect(url);
+  ctx.status = 303;
+}
+
+/** A path of ours as a browser sees it. */
+export function path({ config }: Pick<Services, 'config'>, local: string): string {
+  return `${config.issuerPath}${local}`;
+}
+
+/** Proves that a form came from the page that we showed to this `subject`: a browser session, an interaction. */
+export function csrfToken({ keyring }: Services, subject: string): string {
+  return mac(keyring.current.keyFor('csrf'), Buffer.from(subject)).toString('base64url');
+}
+
+/** Whether `token` is that proof, under any of our secrets. */
+export function isCsrfToken({ keyring }: Services, subject: string, token: unknown): boolean {
+  if (typeof token !== 'string') return false;
+  const presented = Buffer.from(token, 'base64url');
+  return keyring.all.some((key) => equalBytes(mac(key.keyFor('csrf'), Buffer.from(subject)), presented));
+}
+
+/** Reads a form of ours into `ctx.request.body`. */
+export function readForm({ config }: Services): Middleware {
+  return koaBody({
+    urlencoded: true,
+    json: false,
+    text: false,
+    multipart: false,
+    formLimit: config.bodyLimit,
+    // No form of ours has a field in brackets, nor half as many of them.
+    queryString: { depth: 0, parseArrays: false, parameterLimit: 50 },
+    onError: refuseForm,
+  });
+}
+
+// Packed in a way that it is not, in letters that nobody knows, too long: no browser sends that.
+function refuseForm(error: Error): never {
+  const { status } = error as { status?: number };
+  throw new AppError(status === 413 ? 'body_too_large' : 'invalid_request', undefined, { cause: error });
+}
+
+/** A field of the form, as text; what was sent twice or not at all is empty. */
+export function field(ctx: Context, name: string): string {
+  const value = (ctx.request.body as Record<string, unknown> | undefined)?.[name];
+  return typeof value === 'string' ? value : '';
+}

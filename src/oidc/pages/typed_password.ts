@@ -1,0 +1,46 @@
+// A password that was typed into one of our pages, and what the page then says.
+import type { Context } from 'koa';
+import { makeOrigin } from '../../core/audit/audit.ts';
+import type { Services } from '../../core/deps.ts';
+import { proofOf } from '../../core/passwords/credentials.ts';
+import { attemptLogin } from '../../core/passwords/login_attempts.ts';
+import { AppError } from '../../lib/errors.ts';
+import type { LoginProblem } from '../../pages/login.ts';
+import { keepDeviceCookie, readDeviceCookie } from './device_cookie.ts';
+
+interface Typed {
+  login: string;
+  password: string;
+  client_id: string | null;
+}
+
+/** Verifies a password that was typed into one of our pages, under the same limits as everywhere. */
+export async function tryPassword(
+  services: Services,
+  ctx: Context,
+  typed: Typed,
+): Promise<{ user_id: string; proof: string; epoch: number } | { problem: LoginProblem }> {
+  const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+  try {
+    const device = { browser: readDeviceCookie(services, ctx) };
+    const result = await attemptLogin(services, { ...typed, device, origin });
+    if (result.outcome === 'authenticated') {
+      const { user, known } = result;
+      await keepDeviceCookie(services, ctx, user, known);
+      return { user_id: user.id, proof: proofOf(user), epoch: user.session_epoch };
+    }
+    if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };
+    const { status, status_message, ban_expires_at } = result.user;
+    const kind = status === 'banned' ? 'banned' : 'disabled';
+    return { problem: { kind, message: status_message, until: ban_expires_at } };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'rate_limited') throw error;
+    return { problem: { kind: 'too_many_attempts', retryAfter: error.retryAfter ?? 60 } };
+  }
+}
+
+/** The status of a login page that says what went wrong. */
+export function statusOf(problem: LoginProblem | undefined): number {
+  if (!problem) return 200;
+  return problem.kind === 'too_many_attempts' ? 429 : 403;
+}

@@ -1,0 +1,84 @@
+// The engine's accounts: our users, with the claims that tokens carry (OpenID Connect Core 5.4, RFC 9068).
+import type { Account, KoaContextWithOIDC } from 'oidc-provider';
+import type { Services } from '../../core/deps.ts';
+import type { SessionWithUser } from '../../core/sessions/sessions.ts';
+import { findUser, isActive } from '../../core/users/users.ts';
+import { parseId } from '../../lib/ids.ts';
+import { clientRow, giveReason, knownSession, sessionOf } from './context.ts';
+
+/** Which claims belong to which scope. */
+export const claimsOfScopes = {
+  openid: ['sub'],
+  auth_time: null,
+  amr: null,
+  sid: null,
+  iss: null,
+  profile: ['preferred_username'],
+  email: ['email', 'email_verified'],
+};
+
+/** The account behind a token, or undefined when its user may not use it any more. */
+export async function findAccount(
+  services: Services,
+  ctx: KoaContextWithOIDC,
+  sub: string,
+  token?: object,
+): Promise<Account | undefined> {
+  const { grantId } = (token ?? {}) as { grantId?: string };
+  if (grantId === undefined) return await findVisitor(services, sub);
+  const session = await sessionOf(ctx, services, grantId);
+  if (!session || session.user_id !== sub) return undefined;
+  if (!session.user_is_active) {
+    giveReason(ctx, `account_${session.user_status}`);
+    return undefined;
+  }
+  return accountOf(session);
+}
+
+// At the login pages there is no session yet, only the user that the browser session names.
+async function findVisitor({ db }: Services, sub: string): Promise<Account | undefined> {
+  const id = parseId(sub);
+  const user = id ? await findUser(db, id) : null;
+  return user && (await isActive(db, user))
+    ? accountOf({ user_id: user.id, username: user.username, email: user.email })
+    : undefined;
+}
+
+/** The account of a session's user. */
+export function accountOf(session: Pick<SessionWithUser, 'user_id' | 'username' | 'email'>): Account {
+  return {
+    accountId: session.user_id,
+    claims: async () => ({
+      sub: session.user_id,
+      preferred_username: session.username,
+      // Nobody has proved to own an address: who keys on it must not take it for one that the user owns.
+      ...(session.email ? { email: session.email, email_verified: false } : {}),
+    }),
+  };
+}
+
+/** What an access token says of its client and, except with `client_credentials`, of its user beside the standard claims. */
+export function extraClaims(ctx: KoaContextWithOIDC, token: object): Record<string, unknown> | undefined {
+  const { client } = ctx.oidc;
+  const ofClient = client ? { client_version: clientRow(client).token_version } : {};
+  const session = knownSession(ctx);
+  if ((token as { kind: string }).kind !== 'AccessToken' || !session) return ofClient;
+  return { ...claimsOfUser(session), ...ofClient };
+}
+
+/** The claims of a session's user and login that its access tokens carry. */
+export function claimsOfUser(
+  session: Pick<
+    SessionWithUser,
+    'token_payload' | 'created_at' | 'roles' | 'permissions' | 'tenant_id' | 'token_version'
+  >,
+): Record<string, unknown> {
+  const { authTime } = session.token_payload as { authTime?: number };
+  return {
+    auth_time: authTime ?? Math.floor(session.created_at.getTime() / 1000),
+    roles: session.roles,
+    permissions: session.permissions,
+    ...(session.tenant_id === null ? {} : { tid: session.tenant_id }),
+    token_version: session.token_version,
+  };
+}

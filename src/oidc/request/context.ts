@@ -1,0 +1,75 @@
+// What one request to the engine remembers: the session that it is about, and why it was refused.
+import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
+import { makeOrigin, type Origin } from '../../core/audit/audit.ts';
+import type { Client } from '../../core/clients/clients.ts';
+import type { Services } from '../../core/deps.ts';
+import { findSession, type SessionWithUser } from '../../core/sessions/sessions.ts';
+import { parseId } from '../../lib/ids.ts';
+
+type Context = KoaContextWithOIDC;
+
+interface Memory {
+  session?: SessionWithUser;
+  generation?: number;
+}
+
+const memories = new WeakMap<object, Memory>();
+
+/** The request that is being answered; models and adapter are called without it. */
+export function currentRequest(): Context {
+  const ctx = Provider.ctx;
+  if (!ctx) throw new Error('the engine called a model outside a request');
+  return ctx as Context;
+}
+
+/** Keeps a session for the rest of the request, so that grant and account cost no further SELECT. */
+export function rememberSession(ctx: Context, session: SessionWithUser): void {
+  memories.set(ctx, { ...memories.get(ctx), session });
+}
+
+/** The session of this id: the one that the request has already read, or from the database. */
+export async function sessionOf(
+  ctx: Context,
+  services: Services,
+  id: unknown,
+): Promise<SessionWithUser | null> {
+  const known = memories.get(ctx)?.session;
+  if (known && known.id === id) return known;
+  const session = parseId(id) ? await findSession(services.db, id as string) : null;
+  if (session) rememberSession(ctx, session);
+  return session;
+}
+
+/** The session that the request has read, without asking the database. */
+export function knownSession(ctx: Context): SessionWithUser | null {
+  return memories.get(ctx)?.session ?? null;
+}
+
+/** Notes the generation whose token this request hands out. */
+export function rememberGeneration(ctx: Context, generation: number): void {
+  memories.set(ctx, { ...memories.get(ctx), generation });
+}
+
+/** The generation whose token this request hands out; 0 at login. */
+export function knownGeneration(ctx: Context): number {
+  return memories.get(ctx)?.generation ?? 0;
+}
+
+/**
+ * Why the request is refused, as a machine word, and perhaps in words for the user; both go into the answer beside the
+ * OAuth error. Only for callers who proved to hold the token or the password.
+ */
+export function giveReason(ctx: Context, reason: string, message?: string | null): void {
+  ctx.state.reason = reason;
+  if (message) ctx.state.description = message;
+}
+
+/** Where the request comes from, as sessions and the audit trail keep it. */
+export function originOf(ctx: Pick<Context, 'ip' | 'get' | 'state'>): Origin {
+  return makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+}
+
+/** Our row of the client that the engine has authenticated. */
+export function clientRow(client: unknown): Client {
+  return (client as { kindred: Client }).kindred;
+}

@@ -1,0 +1,69 @@
+// What the engine's refusals say in words. Its own text is the same for every invalid_grant; the truth is in the detail
+// of its error, of which a client hears what it may know.
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { describeReason, wrongCredentials } from '../../core/sessions/refusals.ts';
+
+// To a stranger a token that does not exist and one of another client are the same.
+const unknown: Record<string, string> = {
+  refresh_token: 'The refresh token is unknown, or belongs to another client.',
+  authorization_code: 'The code is unknown, has expired, was used before, or belongs to another client.',
+  'urn:ietf:params:oauth:grant-type:device_code':
+    'The device code is unknown, was used before, or belongs to another client.',
+  password: wrongCredentials,
+};
+
+const saysUnknown =
+  /^((refresh token|authorization code|device code) not found|client mismatch|authorization code is expired|wrong username or password)$/;
+
+const used = 'The code was used before; the session that it opened has ended.';
+const over = 'The session has ended.';
+
+// What the engine (and we, in its words) say of a grant that is known: its holder hears it.
+const details: Record<string, string> = {
+  'mutual TLS client certificate not provided':
+    'A client certificate is needed here, and the request has none.',
+  'failed x5t#S256 verification': 'The refresh token is bound to another client certificate.',
+  'DPoP proof JWT not provided': 'A DPoP proof is needed here, and the request has none.',
+  'missing DPoP proof JWT': 'A DPoP proof is needed here, and the request has none.',
+  'DPoP proof JWT Replay detected': 'The DPoP proof was used before; make a new one for each request.',
+  'failed jkt verification': 'The refresh token is bound to another key than that of the DPoP proof.',
+  'DPoP proof key thumbprint does not match dpop_jkt':
+    'The code is bound to another key than that of the DPoP proof.',
+  'authorization code redirect_uri mismatch':
+    'The redirect_uri is not the one that the authorization request named.',
+  'code_verifier must be provided': 'The code was asked for with PKCE, and code_verifier is missing.',
+  'code_verifier does not match code_challenge':
+    'The code_verifier does not match the code_challenge of the authorization request.',
+  'the code has been used before': used,
+  'authorization code already consumed': used,
+  'device code already consumed': used,
+  'the session has ended': over,
+  'grant not found': over,
+};
+
+/** What to answer in words instead of the engine's own; undefined leaves that. */
+export function describeRefusal(ctx: KoaContextWithOIDC, err: Error): string | undefined {
+  if (err instanceof errors.InvalidTarget) return describeTarget(ctx, err);
+  if (!(err instanceof errors.InvalidGrant)) return undefined;
+  const detail = String((err as { error_detail?: unknown }).error_detail);
+  const reason = describeReason(ctx.state.reason);
+  if (reason) return reason;
+  if (Object.hasOwn(details, detail)) return details[detail];
+  return saysUnknown.test(detail) ? unknown[String(ctx.oidc?.params?.grant_type)] : undefined;
+}
+
+const bareTarget = 'resource indicator is missing, or unknown';
+
+function describeTarget(ctx: KoaContextWithOIDC, err: Error): string | undefined {
+  const { error_description: said } = err as { error_description?: string };
+  const asked = [ctx.oidc?.params?.resource ?? []].flat();
+  if (said !== bareTarget || asked.length === 0) return undefined;
+  return `The resource ${asked.map(quote).join(' or ')} was not granted to this session.`;
+}
+
+/** A value that a client sent, as it may stand in an error_description (RFC 6749, 5.2), cut where it is long. */
+export function quote(value: unknown): string {
+  const text = String(value);
+  const short = text.length > 200 ? `${text.slice(0, 200)}...` : text;
+  return short.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?');
+}

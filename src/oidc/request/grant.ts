@@ -1,0 +1,67 @@
+// What an authorization request is granted: everything it asks for when the client is ours, what the user has allowed
+// when it is not.
+import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { findConsent, type Granted } from '../../core/actions/consents.ts';
+import type { Services } from '../../core/deps.ts';
+import { newId } from '../../lib/ids.ts';
+import { clientRow } from './context.ts';
+
+const ids = new WeakMap<object, string>();
+
+/**
+ * The grant of this request, not yet saved: `AuthorizationCode.save` and `DeviceCode.save` store it with the session
+ * that has its id. The engine asks on every pass, also for a `prompt=none` that will fail, which must leave no trace.
+ */
+export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+  const { client, account, provider } = ctx.oidc;
+  if (!client || !account) return undefined;
+  const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+  const id = ids.get(ctx) ?? newId();
+  ids.set(ctx, id);
+  grant.jti = id;
+  const row = clientRow(client);
+  const allowed = row.first_party
+    ? null
+    : (await findConsent(services.db, account.accountId, row.client_id))?.granted;
+  grantScopes(ctx, grant, allowed ?? (row.first_party ? null : nothing));
+  return grant;
+}
+
+const nothing: Granted = { openid: [], claims: [], resources: {} };
+
+// Null allows whatever is asked for; what was allowed once but is not asked for now is not granted either.
+function grantScopes(ctx: KoaContextWithOIDC, grant: Grant, allowed: Granted | null): void {
+  const { oidc } = ctx;
+  const take = (asked: Iterable<string>, known: string[] | undefined) =>
+    [...asked].filter((one) => allowed === null || known?.includes(one));
+  const openid = take(oidc.requestParamOIDCScopes, allowed?.openid);
+  if (openid.length > 0) grant.addOIDCScope(openid);
+  const claims = take(oidc.requestParamClaims, allowed?.claims);
+  if (claims.length > 0) grant.addOIDCClaims(claims);
+  for (const [identifier, server] of Object.entries(oidc.resourceServers ?? {})) {
+    const asked = [...oidc.requestParamScopes].filter((scope) => server.scopes.has(scope));
+    const scopes = take(asked, allowed?.resources[identifier]);
+    if (scopes.length > 0) grant.addResourceScope(identifier, scopes);
+  }
+}
+
+/** What a user has allowed a client before of what this request asks for. */
+export async function findConsentedScopes(
+  { db }: Services,
+  user_id: string,
+  client_id: string,
+  params: object,
+): Promise<Granted> {
+  const known = (await findConsent(db, user_id, client_id))?.granted ?? nothing;
+  const { scope = '' } = params as { scope?: string };
+  const asked = new Set(scope.split(' '));
+  const among = (scopes: string[]) => scopes.filter((one) => asked.has(one));
+  const resources = Object.entries(known.resources).map(
+    ([identifier, scopes]) => [identifier, among(scopes)] as const,
+  );
+  return {
+    openid: among(known.openid),
+    claims: [],
+    resources: Object.fromEntries(resources.filter(([, scopes]) => scopes.length > 0)),
+  };
+}

@@ -1,0 +1,154 @@
+// Which scopes a client may be granted where. A client's registered scope bounds everything (RFC 8707, RFC 6749 3.3).
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Client } from '../../core/clients/clients.ts';
+import {
+  findResourceServer,
+  listResourceServers,
+  type ResourceServer,
+} from '../../core/clients/resource_servers.ts';
+import type { Services } from '../../core/deps.ts';
+import type { Db } from '../../core/store/db.ts';
+import { clientRow, knownSession } from './context.ts';
+import { quote } from './error_descriptions.ts';
+
+/** The scopes that belong to the server itself; every other one belongs to a resource server. */
+export const oidcScopes = ['openid', 'profile', 'email', 'offline_access'];
+
+// Of our own API: `account` is for people's own sessions, `admin` for administrators.
+const ownScopes = ['account', 'admin'];
+
+/** How the engine is told about resource servers. */
+export function resourceIndicators(services: Services) {
+  const { config, db } = services;
+  return {
+    enabled: true,
+    /** The audience when the request names none: the client's own choice; of several granted ones, the first. */
+    async defaultResource(ctx: KoaContextWithOIDC, client: unknown, oneOf?: readonly string[] | string) {
+      const { default_resource, first_party } = clientRow(client);
+      const granted = typeof oneOf === 'string' ? [oneOf] : oneOf;
+      if (granted) return granted.find((one) => one === default_resource) ?? granted[0];
+      if (default_resource !== null) return default_resource;
+      if (first_party || isAlone(ctx)) return config.resource;
+      // Without any resource the engine would drop the scopes of resource servers in silence.
+      requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
+      return undefined;
+    },
+    /** A session's tokens stay with the resource that was granted at login. */
+    useGrantedResource: async () => true,
+    async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: unknown) {
+      const known = await knownResourceServer(db, ctx, indicator);
+      if (!known && indicator !== config.resource) throw await unknownResource(services, indicator);
+      const row = clientRow(client);
+      return {
+        audience: indicator,
+        scope: grantableOf(services, row, indicator, known, rolesOf(ctx), isAlone(ctx)).join(' '),
+        accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
+        accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
+      };
+    },
+  };
+}
+
+// The usual mistake is a slash at the end; in development it shows at once.
+async function unknownResource({ config, db }: Services, indicator: string): Promise<Error> {
+  const said = `No resource server is registered as ${quote(indicator)}`;
+  if (config.env !== 'development') return new errors.InvalidTarget(`${said}.`);
+  const registered = (await listResourceServers(db, 20)).map((one) => quote(one.identifier));
+  const all = [...new Set([config.resource, ...registered])].join(', ');
+  return new errors.InvalidTarget(`${said}. Registered: ${all}.`);
+}
+
+// Whether the client acts for itself: no user decides, so that only what was written down may be granted.
+function isAlone(ctx: KoaContextWithOIDC): boolean {
+  return ctx.oidc.params?.grant_type === 'client_credentials';
+}
+
+/** The scopes of one resource server that this client may be granted; `roles` are the user's, null while there is none. */
+export function grantableOf(
+  { config }: Pick<Services, 'config'>,
+  client: Bound,
+  identifier: string,
+  known: Pick<ResourceServer, 'scope'> | null,
+  roles: string[] | null,
+  alone = false,
+): string[] {
+  const offered = [...(identifier === config.resource ? ownScopes : []), ...words(known?.scope)];
+  return alone && client.scope === null ? [] : grantable(client, offered, roles);
+}
+
+const looked = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
+
+// The engine asks more than once in a request; once is enough for the database.
+function knownResourceServer(
+  db: Db,
+  ctx: KoaContextWithOIDC,
+  identifier: string,
+): Promise<ResourceServer | null> {
+  const found = looked.get(ctx) ?? new Map();
+  looked.set(ctx, found);
+  if (!found.has(identifier)) found.set(identifier, findResourceServer(db, identifier));
+  return found.get(identifier);
+}
+
+/**
+ * Refuses a request for a scope that does not exist or that the client may not have, with `invalid_scope`; the engine
+ * itself drops unknown scopes of resource servers in silence.
+ */
+export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
+  const row = clientRow(ctx.oidc.client);
+  // `openid` and its like are about a user; a client on its own has none.
+  const offered = new Set(isAlone(ctx) ? [] : grantable(row, oidcScopes, null));
+  for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
+    for (const scope of server.scopes) offered.add(scope);
+  }
+  for (const scope of requested) {
+    if (!offered.has(scope)) throw new errors.InvalidScope(describeUnknown(scope), scope);
+  }
+}
+
+// The usual mistake is to ask for a scope of an API without naming the API.
+function describeUnknown(scope: string): string {
+  const said = `The scope ${quote(scope)} is unknown or not allowed here.`;
+  if ([...oidcScopes, ...ownScopes].includes(scope)) return said;
+  return `${said} A scope of an API needs that API in the parameter resource.`;
+}
+
+/** The server's own scopes that a client may be granted. */
+export function grantableOidc(client: Bound): string[] {
+  return grantable(client, oidcScopes, null);
+}
+
+/** What a client gets that asks for nothing: all it may have of the servers named, but never `admin`, unasked. */
+export function defaultScope(ctx: KoaContextWithOIDC): string[] {
+  const offered = Object.values(ctx.oidc.resourceServers ?? {}).flatMap((server) => [...server.scopes]);
+  return unasked(clientRow(ctx.oidc.client), offered);
+}
+
+/** The same, of the scopes that the servers in question offer. */
+export function unasked(client: Bound, offered: string[]): string[] {
+  // What an upgrade wrote down is a bound, and not yet the wish of an administrator.
+  const isWritten = client.scope !== null && !words(client.review).includes('scope');
+  const registered = isWritten ? grantableOidc(client) : [];
+  return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
+}
+
+type Bound = Pick<Client, 'scope' | 'first_party' | 'review'>;
+
+function grantable(client: Bound, offered: string[], roles: string[] | null): string[] {
+  const bound = client.scope === null ? null : new Set(words(client.scope));
+  return offered.filter((scope) => {
+    if (ownScopes.includes(scope) && !client.first_party) return false;
+    if (scope === 'admin') return bound?.has('admin') === true && roles?.includes('admin') !== false;
+    return bound === null || bound.has(scope);
+  });
+}
+
+// Null while nobody has logged in yet: then only the client bounds.
+function rolesOf(ctx: KoaContextWithOIDC): string[] | null {
+  return knownSession(ctx)?.roles ?? null;
+}
+
+/** The single scopes of a space-delimited string. */
+export function words(scope: string | null | undefined): string[] {
+  return scope ? scope.split(' ') : [];
+}

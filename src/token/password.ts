@@ -1,0 +1,139 @@
+// The lean path of a login by password: a first-party client with a name or a secret, tokens for our own API that are
+// bound to nothing, no ID token. What the password comes to is said here, since trying it twice would count twice.
+import type { Context } from 'koa';
+import type { Registered } from '../core/clients/client_cache.ts';
+import type { Services } from '../core/deps.ts';
+import { attemptLogin, type LoginAttempt } from '../core/passwords/login_attempts.ts';
+import { describeReason, wrongCredentials } from '../core/sessions/refusals.ts';
+import { openSession } from '../core/sessions/sessions.ts';
+import { type DeviceParameters, deviceParameters } from '../core/users/devices.ts';
+import { registerKnownDevice } from '../core/users/known_devices.ts';
+import { findUser, findUserAtVersion, isActive, type User } from '../core/users/users.ts';
+import { AppError } from '../lib/errors.ts';
+import { newId } from '../lib/ids.ts';
+import { idTokenClaims, passwordParameters } from '../oidc/endpoints/password_grant.ts';
+import { originOf } from '../oidc/request/context.ts';
+import { grantableOf, grantableOidc, unasked } from '../oidc/request/resources.ts';
+import { authenticateClient, type Credentials, mayUse } from './client_auth.ts';
+import { type Given, type LeanPath, openToPages } from './endpoint.ts';
+import { tokensOf } from './token_response.ts';
+
+/** Answers logins that need nothing special. */
+export function leanLogin(services: Services): LeanPath {
+  return {
+    parameters: ['grant_type', ...passwordParameters.filter((name) => name !== 'resource')],
+    async answer(ctx, form, credentials) {
+      const { username, password } = form;
+      const plan = username && password ? await planLogin(services, ctx, form, credentials) : null;
+      if (!username || !password || !plan) return null;
+      const { user, is_known } = await findUserAtVersion(services.db, username, plan.known.version);
+      if (is_known) return await logIn(services, ctx, plan, { login: username, user, password });
+      services.registry.forget(plan.known.version);
+      return null;
+    },
+  };
+}
+
+interface Plan {
+  known: Registered;
+  scopes: string[];
+  /** Those of them that belong to our own API. */
+  granted: string[];
+  device: DeviceParameters;
+}
+
+// All that needs no password; null when the engine is to answer, before anything was tried. What it decides holds as long as
+// the registry is as it knows it.
+async function planLogin(
+  services: Services,
+  ctx: Context,
+  form: Given,
+  credentials: Credentials,
+): Promise<Plan | null> {
+  const { config } = services;
+  const known = await authenticateClient(services, ctx, credentials);
+  if (!known?.client.first_party || !mayUse(known.client, 'password')) return null;
+  const { client } = known;
+  if (client.default_resource !== null && client.default_resource !== config.resource) return null;
+  const server = known.servers.get(config.resource);
+  if (server?.access_token_format === 'opaque') return null;
+  const offered = grantableOf({ config }, client, config.resource, server ?? null, null);
+  const scopes = form.scope ? [...new Set(form.scope.split(' '))] : unasked(client, offered);
+  const possible = new Set([...grantableOidc(client), ...offered]);
+  // An ID token goes along with `openid`; `admin` depends on the user.
+  const isPlain = scopes.every((one) => possible.has(one) && one !== 'openid' && one !== 'admin');
+  const device = deviceParameters.safeParse(form);
+  if (!isPlain || scopes.length === 0 || !device.success) return null;
+  return { known, scopes, granted: scopes.filter((one) => offered.includes(one)), device: device.data };
+}
+
+async function logIn(
+  services: Services,
+  ctx: Context,
+  plan: Plan,
+  given: Pick<LoginAttempt, 'login' | 'user' | 'password'>,
+): Promise<object> {
+  // From here on every answer is ours, refusals too.
+  openToPages(ctx);
+  ctx.state.route = '/token';
+  const { client_id } = plan.known.client;
+  const attempt = { ...given, device: plan.device, client_id, origin: originOf(ctx) };
+  const result = await attemptLogin(services, attempt);
+  if (result.outcome === 'refused') throw new AppError('invalid_grant', wrongCredentials);
+  if (result.outcome === 'inactive') throw overtakenBy(result.user);
+  return await openPlainSession(services, ctx, plan, result);
+}
+
+async function openPlainSession(
+  services: Services,
+  ctx: Context,
+  { known, scopes, granted, device }: Plan,
+  { user, known: known_device }: { user: User; known: string | null },
+): Promise<object> {
+  const { db, config, clock } = services;
+  const registered = await registerKnownDevice(db, user, device, known_device);
+  const { client } = known;
+  const id = newId();
+  const scope = scopes.join(' ');
+  const session = await openSession(db, {
+    id,
+    user_id: user.id,
+    proved_hash: user.password_hash,
+    proved_epoch: user.session_epoch,
+    client_id: client.client_id,
+    device_id: registered?.id ?? null,
+    grant_payload: {
+      openid: { scope },
+      ...(granted.length > 0 ? { resources: { [config.resource]: granted.join(' ') } } : {}),
+    },
+    token_payload: {
+      gty: 'password',
+      scope,
+      resource: config.resource,
+      authTime: Math.floor(clock.now() / 1000),
+      amr: ['pwd'],
+      claims: idTokenClaims,
+      sid: id,
+    },
+    idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
+    absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
+    origin: originOf(ctx),
+  });
+  if (!session) throw await overtaken(services, user.id);
+  const more = registered ? { device_secret: registered.secret } : {};
+  return tokensOf(services, known, { ...user, ...session }, more);
+}
+
+// Something happened to the user while the password was being verified: a ban, a change of the password, a logout
+// everywhere.
+async function overtaken({ db }: Services, user_id: string): Promise<AppError> {
+  const user = await findUser(db, user_id);
+  return !user || (await isActive(db, user))
+    ? new AppError('invalid_grant', wrongCredentials)
+    : overtakenBy(user);
+}
+
+function overtakenBy({ status, status_message }: User): AppError {
+  const reason = `account_${status}`;
+  return new AppError('invalid_grant', status_message ?? describeReason(reason), { reason });
+}

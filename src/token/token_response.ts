@@ -1,0 +1,78 @@
+// What the lean paths answer: the tokens of a plain session.
+import { signAccessToken } from '../core/access_tokens/access_token_signer.ts';
+import type { Registered } from '../core/clients/client_cache.ts';
+import type { Services } from '../core/deps.ts';
+import type { Refreshed } from '../core/sessions/plain_refresh.ts';
+import { mintRefreshToken } from '../core/sessions/refresh_token.ts';
+import { expiresAt } from '../core/sessions/sessions.ts';
+import { claimsOfUser } from '../oidc/request/accounts.ts';
+import { grantableOf, oidcScopes, words } from '../oidc/request/resources.ts';
+
+/** A session as its tokens are made of it. */
+export type PlainSession = Refreshed & { id: string; generation: number };
+
+/**
+ * The token response of a plain session (RFC 6749, 5.1), with a refresh token when the client may refresh, and with what is
+ * `more` to say of the login.
+ */
+export function tokensOf(
+  services: Services,
+  known: Registered,
+  session: PlainSession,
+  more: object = {},
+): object {
+  const { config, keys, keyring, clock } = services;
+  const { client } = known;
+  const { resource } = session.token_payload as { resource: string };
+  const scope = scopeOf(services, known, session, resource);
+  const now = clock.now();
+  const ttl =
+    known.servers.get(resource)?.access_token_ttl ?? client.access_token_ttl ?? config.accessTokenTtl;
+  const claims = {
+    ...claimsOfUser(session),
+    iss: config.issuer,
+    sub: session.user_id,
+    aud: resource,
+    client_id: client.client_id,
+    client_version: client.token_version,
+    ...(scope ? { scope } : {}),
+    sid: session.id,
+  };
+  const refreshes = client.metadata.grant_types?.includes('refresh_token') === true;
+  const ends = expiresAt({ ...session, last_used_at: new Date(now) }).getTime();
+  return {
+    access_token: signAccessToken(keys, claims, { now: Math.floor(now / 1000), ttl }),
+    expires_in: ttl,
+    ...(refreshes ? { refresh_token: mintRefreshToken(keyring, session, session.generation) } : {}),
+    scope,
+    token_type: 'Bearer',
+    ...more,
+    ...(refreshes
+      ? {
+          refresh_token_expires_in: Math.max(0, Math.floor((ends - now) / 1000)),
+          session_id: session.id,
+        }
+      : {}),
+  };
+}
+
+// What was granted at login, as far as client and user may still have it. Tokens for our own API serve userinfo, too.
+function scopeOf(
+  services: Services,
+  { client, servers }: Registered,
+  session: PlainSession,
+  resource: string,
+): string {
+  const { scope } = session.token_payload as { scope?: string };
+  const { openid, resources } = session.grant_payload as {
+    openid?: { scope?: string };
+    resources?: Record<string, string>;
+  };
+  const asked = new Set(words(scope));
+  const server = servers.get(resource) ?? null;
+  const possible = new Set(grantableOf(services, client, resource, server, session.roles));
+  const granted = words(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
+  if (resource !== services.config.resource) return granted.join(' ');
+  const own = words(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one));
+  return [...own, ...granted].join(' ');
+}

@@ -1,0 +1,87 @@
+import { recordEvents } from '../../../src/core/audit/audit.ts';
+import { sweep } from '../../../src/core/operations/sweep.ts';
+import { openDatabase } from '../../../src/core/store/db.ts';
+import { after } from '../../helpers/builders.ts';
+import { testOnStores } from '../../helpers/stores.ts';
+
+const auditRetention = 86_400;
+
+testOnStores(
+  'nobody changes or removes what stands in the trail, and the sweep removes only what is old',
+  async (t, { name, db }) => {
+    const now = new Date();
+    await recordEvents(db, [{ type: 'login_failed', reason: 'old' }], after(now, -2 * auditRetention));
+    await recordEvents(db, [{ type: 'login_failed', reason: 'young' }], now);
+    const refused = { message: /append-only/ };
+    await t.throwsAsync(db('audit_events').update({ reason: 'other' }), refused);
+    if (name === 'postgres') {
+      await t.throwsAsync(db('audit_events').delete(), refused);
+      await t.throwsAsync(db.raw('truncate audit_events'), refused);
+      // What the sweep says of itself opens removing for its own transaction, and nothing else.
+      await db.transaction(async (tx) => {
+        await tx.raw("set local kindred.sweep = 'on'");
+        await t.throwsAsync(
+          tx.transaction((inner) => inner('audit_events').update({ reason: 'other' })),
+          refused,
+        );
+        await t.throwsAsync(
+          tx.transaction((inner) => inner.raw('truncate audit_events')),
+          refused,
+        );
+      });
+    }
+    t.is((await sweep(db, { auditRetention })).audit_events, 1);
+    t.deepEqual(
+      (await db('audit_events')).map((event) => event.reason),
+      ['young'],
+    );
+    if (name === 'postgres')
+      await t.throwsAsync(db('audit_events').delete(), refused, 'nor does the sweep leave it open behind it');
+  },
+);
+
+// As docs/operations.md says to do it.
+testOnStores(
+  'with the trail in another hand the server goes on, and cannot open it',
+  async (t, { db, url }) => {
+    const database = new URL(url).pathname.slice(1);
+    const [owner, server] = [`owner_${database}`, `server_${database}`];
+    await db.raw(`create role ${owner} nologin`);
+    await db.raw(`create role ${server} login password 'of-this-test'`);
+    await db.raw(`grant all on all tables in schema public to ${server}`);
+    await db.raw(`revoke all on audit_events from ${server}`);
+    await db.raw(`alter table audit_events owner to ${owner}`);
+    await db.raw(`grant select, insert, delete on audit_events to ${server}`);
+    const own = openDatabase(
+      Object.assign(new URL(url), { username: server, password: 'of-this-test' }).href,
+    );
+    try {
+      await recordEvents(
+        own,
+        [{ type: 'login_failed', reason: 'old' }],
+        after(new Date(), -2 * auditRetention),
+      );
+      for (const attempt of [
+        'delete from audit_events',
+        "update audit_events set reason = 'other'",
+        'truncate audit_events',
+        'alter table audit_events disable trigger all',
+        'drop trigger audit_events_append_only on audit_events',
+        'drop table audit_events',
+        'create or replace function audit_events_refuse() returns trigger language plpgsql as $$ begin return old; end $$',
+      ]) {
+        await t.throwsAsync(
+          own.raw(attempt),
+          { message: /append-only|permission denied|must be owner/ },
+          attempt,
+        );
+      }
+      t.is((await sweep(own, { auditRetention })).audit_events, 1);
+    } finally {
+      await own.destroy();
+      await db.raw(`drop owned by ${owner}, ${server} cascade`);
+      await db.raw(`drop role ${owner}, ${server}`);
+    }
+  },
+  ['postgres'],
+);

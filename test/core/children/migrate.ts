@@ -1,5 +1,0 @@
-// Migrates and prints the names of what it ran.
-import { migrate } from '../../../src/core/migrate.ts';
-
-const [url = ''] = process.argv.slice(2);
-console.log(JSON.stringify(await migrate(url)));

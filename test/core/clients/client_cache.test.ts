@@ -1,0 +1,139 @@
+// The memory of clients: how much it asks, and whose changes empty it.
+
+import { openRegistry } from '../../../src/core/clients/client_cache.ts';
+import { updateClient } from '../../../src/core/clients/clients.ts';
+import { saveRegisteredClient } from '../../../src/core/clients/registered_clients.ts';
+import { createResourceServer, deleteResourceServer } from '../../../src/core/clients/resource_servers.ts';
+import { type Db, present, rows } from '../../../src/core/store/db.ts';
+import { makeClient } from '../../helpers/builders.ts';
+import { type Store, testOnStores } from '../../helpers/stores.ts';
+
+const own_resource = 'https://id.example.test/api';
+
+/** The statements that `work` makes. */
+async function statementsOf({ db }: Store, work: () => Promise<unknown>): Promise<string[]> {
+  const seen: string[] = [];
+  const see = ({ sql }: { sql: string }) => seen.push(sql);
+  db.on('query', see);
+  try {
+    await work();
+  } finally {
+    db.off('query', see);
+  }
+  return seen;
+}
+
+async function versionOf(db: Db): Promise<number> {
+  const [row] = await rows<{ version: number }>(db, 'select version from registry');
+  return Number(row?.version);
+}
+
+/** By how much the version rises with what `work` does. */
+async function rise({ db }: Store, work: () => Promise<unknown>): Promise<number> {
+  const before = await versionOf(db);
+  await work();
+  return (await versionOf(db)) - before;
+}
+
+testOnStores('fifty that ask at once for a client make two statements', async (t, store) => {
+  const { client_id } = await makeClient(store.db);
+  const registry = openRegistry(store.db, own_resource);
+  const askAll = () => Promise.all(Array.from({ length: 50 }, () => registry.look(client_id)));
+  t.is((await statementsOf(store, askAll)).length, 2);
+  t.is((await statementsOf(store, askAll)).length, 0);
+  registry.forget(await versionOf(store.db));
+  const found = await askAll();
+  t.is(found.filter((one) => one?.client.client_id === client_id).length, 50);
+});
+
+testOnStores(
+  'a version that was outdated long ago does not take the place of a newer one',
+  async (t, store) => {
+    const { client_id } = await makeClient(store.db);
+    const registry = openRegistry(store.db, own_resource);
+    const old = await registry.look(client_id);
+    const begun = registry.look(client_id);
+    await store.db.transaction((tx) => updateClient(tx, client_id, { client_name: 'Renamed' }));
+    registry.forget(old?.version ?? 0);
+    await begun;
+    const now = await registry.look(client_id);
+    t.deepEqual([now?.client.metadata.client_name, now?.version], ['Renamed', await versionOf(store.db)]);
+    // Somebody else found out late that the old one is over.
+    registry.forget(old?.version ?? 0);
+    t.is((await statementsOf(store, () => registry.look(client_id))).length, 0);
+  },
+);
+
+testOnStores('the memory outlives a read that failed', async (t, { db }) => {
+  const { client_id } = await makeClient(db);
+  let fails = true;
+  const broken = new Proxy(db, {
+    get(target, name, receiver) {
+      if (fails && (name === 'client' || name === 'raw')) throw new Error('the database is away');
+      return Reflect.get(target, name, receiver);
+    },
+  });
+  const registry = openRegistry(broken, own_resource);
+  await t.throwsAsync(registry.look(client_id), { message: 'the database is away' });
+  fails = false;
+  t.is((await registry.look(client_id))?.client.client_id, client_id);
+});
+
+const said = (name: string) => ({
+  client_name: name,
+  redirect_uris: ['https://app.example/cb'],
+  token_endpoint_auth_method: 'none',
+});
+
+for (const by of ['itself', 'document'] as const) {
+  testOnStores(
+    `a client registered by ${by} empties nobody’s memory, and is read afresh`,
+    async (t, store) => {
+      const { db } = store;
+      const save = (name: string) => saveRegisteredClient(db, 'stranger', said(name), by);
+      const registry = openRegistry(db, own_resource);
+      const ours = await makeClient(db);
+      await registry.look(ours.client_id);
+      t.is(await rise(store, () => save('First')), 0);
+      t.is((await registry.look('stranger'))?.client.metadata.client_name, 'First');
+      t.is(await rise(store, () => save('Second')), 0);
+      const both = () => Promise.all([registry.look('stranger'), registry.look('stranger')]);
+      for (const one of await both()) t.is(one?.client.metadata.client_name, 'Second');
+      t.is((await statementsOf(store, () => registry.look(ours.client_id))).length, 0);
+      t.is(await rise(store, async () => await db('clients').where({ client_id: 'stranger' }).delete()), 0);
+      t.is(await registry.look('stranger'), null);
+    },
+  );
+}
+
+testOnStores('what changes for clients that are remembered raises the version', async (t, store) => {
+  const { db } = store;
+  let client_id = '';
+  t.is(await rise(store, async () => ({ client_id } = await makeClient(db))), 1);
+  const scope = (value: string) =>
+    db.raw('update clients set scope = ? where client_id = ?', [value, client_id]);
+  t.is(await rise(store, async () => await scope('openid')), 1);
+  if (store.name === 'postgres') t.is(await rise(store, async () => await scope('openid')), 0, 'the same');
+  t.is(
+    await rise(store, async () => await db('clients').where({ client_id: 'nobody' }).update({ scope: 'x' })),
+    0,
+  );
+  const api = 'https://orders.example.test/';
+  t.is(await rise(store, () => createResourceServer(db, { identifier: api })), 1);
+  t.is(await rise(store, () => deleteResourceServer(db, api)), 1);
+  await saveRegisteredClient(db, 'stranger', said('Stranger'), 'itself');
+  const adopt = db('clients').where({ client_id: 'stranger' }).update({ registered_by: 'admin' });
+  t.is(await rise(store, async () => await adopt), 1, 'an administrator vouches for it');
+  t.is(await rise(store, async () => await db('clients').where({ client_id }).delete()), 1);
+});
+
+testOnStores('a blocked client is unknown at once', async (t, { db }) => {
+  const registry = openRegistry(db, own_resource);
+  const { client_id } = await makeClient(db);
+  const known = await registry.look(client_id);
+  await db('clients')
+    .where({ client_id })
+    .update({ blocked_at: present(db) } as never);
+  registry.forget(known?.version ?? 0);
+  t.is(await registry.look(client_id), null);
+});

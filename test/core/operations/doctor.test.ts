@@ -1,0 +1,203 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { loadConfig } from '../../../config/index.ts';
+import { saveModel } from '../../../src/core/engine_records/engine_records.ts';
+import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
+import { examine, type Finding } from '../../../src/core/operations/doctor.ts';
+import { createKeyring } from '../../../src/lib/crypto.ts';
+import { after, keyring, makeUser, openTestSession, otherSecret, secret } from '../../helpers/builders.ts';
+import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../../helpers/kindred.ts';
+import { isActive, refresh, signIn } from '../../helpers/oauth.ts';
+import { environment, startTestServer } from '../../helpers/server.ts';
+import { type Store, testOnEmptyStores, testOnStores } from '../../helpers/stores.ts';
+
+async function findings({ db, url }: Store, ring = keyring): Promise<Finding[]> {
+  return await examine(db, loadConfig(environment(url)), ring);
+}
+
+function states(found: Finding[]): Record<string, string> {
+  return Object.fromEntries(found.map(({ check, state }) => [check, state]));
+}
+
+testOnStores('a deployment in order has nothing wrong, in words and as JSON', async (t, store) => {
+  const server = await startTestServer(t, store);
+  await signIn(server);
+  const { code, stdout, stderr } = await kindred(server, ['doctor']);
+  t.is(code, 0, stdout);
+  t.is(stderr, '');
+  for (const line of [
+    /^ok +database: (SQLite|Postgres) \d+\.\d+/m,
+    /^ok +migrations: all there/m,
+    /^ok +clock: /m,
+    /^ok +signing keys: the current one has signed for 0 h/m,
+    /1 sessions live$/m,
+    /^note +restore: .*\n +-> .*--end-all-sessions/m,
+  ]) {
+    t.regex(stdout, line);
+  }
+  if (store.name === 'postgres') {
+    t.regex(
+      stdout,
+      /^ok +heap-only updates: (no session has been updated yet|[\d.]+ % of \d+ updates of sessions)$/m,
+    );
+  }
+  t.false(stdout.includes(secret));
+  const { is_well, findings: found } = await kindredJson<{ is_well: boolean; findings: Finding[] }>(server, [
+    'doctor',
+  ]);
+  t.true(is_well);
+  const pooler = store.name === 'postgres' ? ['pooler'] : [];
+  const checks = ['settings', 'database', ...pooler, 'migrations', 'clock', 'signing keys', 'sweep'];
+  const upkeep = store.name === 'postgres' ? ['heap-only updates', 'autovacuum'] : [];
+  t.deepEqual(
+    found.filter((one) => one.state !== 'note' || one.check === 'restore').map((one) => one.check),
+    [...checks, ...upkeep, 'size', 'a month from now', 'restore'],
+  );
+  t.true(found.every((one) => one.state === 'good' || one.advice));
+});
+
+testOnEmptyStores('a database without our tables is what is wrong, and stays as it is', async (t, store) => {
+  const { code, stdout } = await kindred({ databaseUrl: store.url }, ['doctor']);
+  t.is(code, 1);
+  t.regex(stdout, /^WRONG +(migrations: \d+ missing|database: there is no file .+)\n +-> kindred migrate/m);
+  t.false(await store.db.schema.hasTable('knex_migrations'));
+});
+
+test('a database that is not there is what is wrong, and is not made', async (t) => {
+  const cwd = await mkdtemp(join(tmpdir(), 'kindred-doctor-'));
+  t.teardown(() => rm(cwd, { recursive: true }));
+  const none = await runCommand(['doctor'], { cwd, env: environment('sqlite:./here/kindred.sqlite') });
+  t.is(none.code, 1);
+  t.regex(none.stdout, /^WRONG +database: there is no file \.\/here\/kindred\.sqlite$/m);
+  t.deepEqual(await readdir(cwd), []);
+
+  const away = await runCommand(['doctor'], {
+    cwd,
+    env: environment('postgres://ada:hunter-seven@127.0.0.1:1/kindred'),
+  });
+  t.is(away.code, 1);
+  t.regex(away.stdout, /^WRONG +database: the database does not answer \(ECONNREFUSED\)$/m);
+  t.false(`${away.stdout}${away.stderr}`.includes('hunter-seven'));
+});
+
+test('settings that are not usable are each a finding', async (t) => {
+  const { code, stdout } = await runCommand(['doctor', '--json'], {
+    env: environment('mysql://x', { PORT: 'http' }),
+  });
+  t.is(code, 1);
+  const { is_well, findings: found } = JSON.parse(stdout);
+  t.false(is_well);
+  t.deepEqual(
+    found.map((one: Finding) => [one.check, one.state, one.text.split(':')[0]]),
+    [
+      ['settings', 'wrong', 'PORT'],
+      ['settings', 'wrong', 'DATABASE_URL'],
+    ],
+  );
+});
+
+testOnStores('signing keys: none, too old, under an older secret, under a lost one', async (t, store) => {
+  t.is(states(await findings(store))['signing keys'], 'wrong', 'none');
+  await loadSigningKeys(store.db, keyring, 'ES256');
+  t.is(states(await findings(store))['signing keys'], 'good');
+  const older = states(await findings(store, createKeyring([otherSecret, secret])));
+  t.deepEqual([older['signing keys'], older.secrets], ['good', 'note']);
+  t.is(states(await findings(store, createKeyring([otherSecret]))).secrets, 'wrong');
+  await store
+    .db('signing_keys')
+    .where({ status: 'current' })
+    .update({ current_at: after(new Date(), -100 * 86_400) });
+  const [old] = (await findings(store)).filter((one) => one.check === 'signing keys');
+  t.deepEqual(
+    [old?.state, old?.text],
+    ['wrong', 'the current one has signed for 100 days, the next is not ready yet'],
+  );
+  await store.db('signing_keys').where({ status: 'upcoming' }).delete();
+  t.is(states(await findings(store))['signing keys'], 'note');
+});
+
+testOnStores('a sweep that does not come by is noticed', async (t, store) => {
+  await loadSigningKeys(store.db, keyring, 'ES256');
+  await openTestSession(store.db, { absolute_ttl: 60 }, after(new Date(), -8 * 86_400));
+  t.is(states(await findings(store)).sweep, 'good');
+  await store.db('sessions').update({ absolute_expires_at: after(new Date(), -10 * 86_400) });
+  t.is(states(await findings(store)).sweep, 'wrong');
+});
+
+testOnStores('a newer database and a clock that is off are told', async (t, store) => {
+  await loadSigningKeys(store.db, keyring, 'ES256');
+  await store
+    .db('knex_migrations')
+    .insert({ name: '999_of_tomorrow.ts', batch: 9, migration_time: new Date() });
+  t.is(states(await findings(store)).migrations, 'note');
+  if (store.name === 'sqlite') return;
+  // A schema that is searched first can hold a now() of its own.
+  await store.db.raw(
+    "create schema skewed; create function skewed.now() returns timestamptz language sql as $$ select pg_catalog.now() + interval '1 hour' $$",
+  );
+  await store.db.raw(
+    `alter database ${new URL(store.url).pathname.slice(1)} set search_path = skewed, pg_catalog, public`,
+  );
+  const { stdout, code } = await kindred({ databaseUrl: store.url }, ['doctor']);
+  t.is(code, 1);
+  t.regex(stdout, /^WRONG +clock: differs from this machine's by (3600|3599\.\d|3600\.\d) s$/m);
+});
+
+testOnStores('the growth of a month follows from the last day', async (t, store) => {
+  await loadSigningKeys(store.db, keyring, 'ES256');
+  const user = await makeUser(store.db);
+  for (let i = 0; i < 5; i += 1) await openTestSession(store.db, { user });
+  await openTestSession(store.db, { user }, after(new Date(), -2 * 86_400));
+  const found = (await findings(store)).find((one) => one.check === 'a month from now');
+  t.like(found?.data, { sessions: 150, events: 150, events_kept: 2_000 });
+});
+
+testOnStores(
+  'after a restore every session can be ended: only with --yes, and those who log in then stay',
+  async (t, store) => {
+    const server = await startTestServer(t, store);
+    const before = await Promise.all([signIn(server), signIn(server), signIn(server)]);
+    await saveModel(store.db, keyring, {
+      model: 'Session',
+      id: 'a browser',
+      payload: { uid: 'u' },
+      ttl: 3_600,
+    });
+    assertRefusedCommand(
+      t,
+      await kindred(server, ['doctor', '--end-all-sessions']),
+      /would end 3 live sessions.*--yes/,
+    );
+    t.is((await store.db('sessions').whereNotNull('ended_at')).length, 0);
+    t.deepEqual(await kindredJson(server, ['doctor', '--end-all-sessions', '--yes']), { sessions_ended: 3 });
+    for (const { client, tokens } of before) {
+      t.false(await isActive(server, tokens.access_token));
+      t.like((await refresh(server, client, tokens.refresh_token)).body, {
+        error: 'invalid_grant',
+        reason: 'session_ended',
+      });
+    }
+    t.deepEqual(await store.db('oidc_models'), [], 'nobody gets in again by a cookie');
+    const events = await store.db('audit_events').where({ type: 'session_ended' });
+    t.deepEqual(
+      events.map(({ reason, actor }) => [reason, actor]),
+      Array(3).fill(['ended_by_admin', 'admin']),
+    );
+    const later = await signIn(server);
+    t.true(await isActive(server, later.tokens.access_token));
+  },
+);
+
+test('what is unusual about the settings is a note of the doctor', async (t) => {
+  const env = {
+    ...environment('sqlite:./none.sqlite'),
+    NODE_ENV: 'production',
+    RATE_LIMITS: 'memory',
+    ISSUER: 'https://id.example.test',
+    TRUST_PROXY: 'off',
+  };
+  const { stdout } = await runCommand(['doctor'], { env });
+  t.regex(stdout, /^note +settings: TRUST_PROXY: is off behind an https issuer/m);
+});

@@ -1,0 +1,22 @@
+// In a file of its own: what runs beside it in this process would be counted.
+import { authenticate } from '../../../src/core/passwords/credentials.ts';
+import { findUserByLogin } from '../../../src/core/users/users.ts';
+import { makeUser } from '../../helpers/builders.ts';
+import { likeness, ratiosToTheFirst } from '../../helpers/costs.ts';
+import { testOnStores } from '../../helpers/stores.ts';
+
+testOnStores('time does not tell who exists', async (t, { db }) => {
+  await makeUser(db, { username: 'alice', email: 'alice@example.com' });
+  await makeUser(db, { username: 'no-password', password_hash: null });
+  const logins = ['alice', 'alice@example.com', 'nobody', 'nobody@example.com', 'no-password'];
+  const works = logins.map((login) => async () => {
+    await authenticate(db, await findUserByLogin(db, login), 'a wrong password');
+  });
+  const ratios = await ratiosToTheFirst(works, 10);
+  for (const [i, ratio] of ratios.entries()) {
+    t.true(
+      ratio > likeness.from && ratio < likeness.to,
+      `${logins[i + 1]}: ${ratio.toFixed(2)} times as long`,
+    );
+  }
+});

@@ -1,0 +1,249 @@
+// Users, clients and devices with very many sessions: every ending holds at once, in statements of a bounded size.
+import type { Knex } from 'knex';
+import { loadConfig } from '../../../config/index.ts';
+import { addConsent, withdrawConsent } from '../../../src/core/actions/consents.ts';
+import { deleteClient } from '../../../src/core/actions/delete_client.ts';
+import { changePassword } from '../../../src/core/actions/password_change.ts';
+import { removeDevice } from '../../../src/core/actions/remove_device.ts';
+import { changeUserStatus, logOutUser } from '../../../src/core/actions/user_status.ts';
+import { openServices } from '../../../src/core/deps.ts';
+import { beginEndingAll, endAllSessions, endLeftBehind } from '../../../src/core/sessions/end_many.ts';
+import { rotate } from '../../../src/core/sessions/rotation.ts';
+import { findUserSession, listLiveSessions } from '../../../src/core/sessions/session_list.ts';
+import { findSession, isOver, openSession, type Session } from '../../../src/core/sessions/sessions.ts';
+import { findDevice, registerDevice } from '../../../src/core/users/devices.ts';
+import { findUser, lockUser, type User } from '../../../src/core/users/users.ts';
+import {
+  makeClient,
+  makeUser,
+  newSession,
+  openTestSession,
+  password,
+  present,
+} from '../../helpers/builders.ts';
+import { multiplyBrowser, multiplySession } from '../../helpers/many.ts';
+import { environment } from '../../helpers/server.ts';
+import { testOnStores } from '../../helpers/stores.ts';
+
+const byAdmin = { actor: 'admin' } as const;
+const byUser = { actor: 'user' } as const;
+const granted = { openid: ['openid'], claims: [], resources: {} };
+
+/** A user with `count` live sessions on one device, one of which is given. */
+async function makeBusyUser(db: Knex, count: number): Promise<Session> {
+  const user = await makeUser(db);
+  const device = await registerDevice(db, user.id, { device_id: 'phone', push_token: 'push' });
+  const client = await makeClient(db, { backchannel_logout_uri: 'https://app.example/logout' });
+  const session = await openTestSession(db, { user, client, device_id: device?.id ?? null });
+  await multiplySession(db, session.id, count);
+  return session;
+}
+
+async function requireUser(db: Knex, id: string): Promise<User> {
+  const user = await findUser(db, id);
+  if (!user) throw new Error('there is no such user');
+  return user;
+}
+
+async function count(db: Knex, table: string, where: object): Promise<number> {
+  const row = await db(table).where(where).count({ n: '*' }).first();
+  return Number(row?.n);
+}
+
+/** What every ending leaves, whatever ended so many sessions. */
+async function readEnded(db: Knex, { user_id, client_id }: Session) {
+  const [user, live] = [{ user_id }, { user_id, ended_at: null }];
+  return {
+    live: await count(db, 'sessions', live),
+    events: await count(db, 'audit_events', { ...user, type: 'session_ended' }),
+    notices: await count(db, 'logout_notices', { client_id }),
+    pushed: await count(db, 'devices', { ...user, push_token: 'push' }),
+    pending: await count(db, 'pending_endings', {}),
+  };
+}
+
+const allEnded = (sessions: number) => ({
+  live: 0,
+  events: sessions,
+  notices: sessions,
+  pushed: 0,
+  pending: 0,
+});
+
+for (const sessions of [500, 501, 5_042, 20_000]) {
+  testOnStores(`a user with ${sessions} sessions can be banned`, async (t, { db }) => {
+    t.timeout(600_000);
+    const session = await makeBusyUser(db, sessions);
+    const { ended } = await changeUserStatus(db, session.user_id, { status: 'banned', ...byAdmin });
+    t.is(ended, sessions);
+    t.deepEqual(await readEnded(db, session), allEnded(sessions));
+  });
+}
+
+testOnStores('a user with 5,042 sessions and browsers can be logged out', async (t, { db }) => {
+  t.timeout(600_000);
+  const session = await makeBusyUser(db, 5_042);
+  await db('oidc_models').insert({
+    model: 'Session',
+    id: 'a',
+    second_id: 'a',
+    payload: '{}',
+    user_id: session.user_id,
+    session_epoch: 0,
+    created_at: session.created_at,
+    expires_at: session.absolute_expires_at,
+  });
+  await multiplyBrowser(db, 'a', 1_201);
+  t.is(await logOutUser(db, session.user_id, byAdmin), 5_042);
+  t.deepEqual(await readEnded(db, session), allEnded(5_042));
+  t.is(await count(db, 'oidc_models', { model: 'Session' }), 0);
+  const event = await db('audit_events').where({ type: 'user_logged_out' }).first();
+  t.deepEqual(event.detail, { sessions_ended_at_least: 500 });
+});
+
+testOnStores('a user with 5,042 sessions can be deleted, and nothing personal is left', async (t, { db }) => {
+  t.timeout(600_000);
+  const session = await makeBusyUser(db, 5_042);
+  await changeUserStatus(db, session.user_id, { status: 'deleted', ...byAdmin });
+  t.deepEqual(await readEnded(db, session), allEnded(5_042));
+  t.is(await count(db, 'devices', { user_id: session.user_id }), 0);
+  const known = await db('sessions')
+    .where({ user_id: session.user_id })
+    .where((one) => one.whereNotNull('ip').orWhereNotNull('user_agent').orWhereNotNull('device_id'));
+  t.deepEqual(known, []);
+});
+
+testOnStores('a user with 5,042 sessions can change the password, and keeps the one', async (t, store) => {
+  t.timeout(600_000);
+  const { db } = store;
+  const session = await makeBusyUser(db, 5_042);
+  const services = await openServices(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
+  t.teardown(services.close);
+  const ended = await changePassword(services, {
+    user_id: session.user_id,
+    asker: { session_id: session.id },
+    current_password: password,
+    new_password: 'another horse, another staple',
+    origin: { ip: '192.0.2.7', user_agent: null, request_id: null },
+  });
+  t.is(ended, 5_041);
+  t.deepEqual(await readEnded(db, session), { ...allEnded(5_041), live: 1, pushed: 1 });
+  t.is((await rotate(db, present(session, 0))).outcome, 'rotated');
+});
+
+testOnStores('a device with 1,201 sessions can be removed', async (t, { db }) => {
+  t.timeout(600_000);
+  const session = await makeBusyUser(db, 1_201);
+  t.true(await removeDevice(db, session.user_id, session.device_id ?? '', byUser));
+  t.deepEqual(await readEnded(db, session), allEnded(1_201));
+  t.is(await findDevice(db, session.user_id, session.device_id ?? ''), null);
+});
+
+testOnStores('a client with 5,042 sessions can be removed, each of them with an event', async (t, { db }) => {
+  t.timeout(600_000);
+  const session = await makeBusyUser(db, 5_042);
+  const other = await openTestSession(db, { user: await requireUser(db, session.user_id) });
+  t.is(await deleteClient(db, session.client_id, byAdmin), 5_042);
+  t.deepEqual(await readEnded(db, session), { ...allEnded(5_042), notices: 0, live: 1 });
+  t.is((await findSession(db, other.id))?.ended_at, null);
+  t.is(await count(db, 'clients', { client_id: session.client_id }), 0);
+  t.is(await deleteClient(db, session.client_id, byAdmin), null);
+});
+
+testOnStores(
+  'what a crash leaves of a removed client ends nothing of the next one of its id',
+  async (t, { db }) => {
+    const { client_id } = await openTestSession(db);
+    await deleteClient(db, client_id, byAdmin);
+    const next = await dieBeforeTheLastWord(db, client_id);
+    t.is(await endLeftBehind(db), 0);
+    t.is((await rotate(db, present(next, 0))).outcome, 'rotated');
+    t.is(await count(db, 'clients', { client_id }), 1);
+    t.is(await count(db, 'pending_endings', {}), 0);
+  },
+);
+
+// As after a process that removed the client, died before it could say so, and was followed by an administrator.
+async function dieBeforeTheLastWord(db: Knex, client_id: string): Promise<Session> {
+  await db('pending_endings').insert({
+    id: crypto.randomUUID(),
+    which: JSON.stringify({ kind: 'client', client_id }),
+    ending: JSON.stringify({ reason: 'client_deleted', ...byAdmin }),
+    created_at: new Date(Date.now() - 61_000),
+  });
+  return await openTestSession(db, { client: await makeClient(db, { client_id }) });
+}
+
+testOnStores('a consent with 1,201 sessions can be withdrawn', async (t, { db }) => {
+  t.timeout(600_000);
+  const session = await makeBusyUser(db, 1_201);
+  const { user_id, client_id } = session;
+  await addConsent(db, user_id, client_id, granted);
+  t.is(await withdrawConsent(db, user_id, client_id, byUser), 1_201);
+  t.deepEqual(await readEnded(db, session), allEnded(1_201));
+});
+
+testOnStores('a consent to a client that has just been removed is none, and no error', async (t, { db }) => {
+  const [user, client] = [await makeUser(db), await makeClient(db)];
+  await deleteClient(db, client.client_id, byAdmin);
+  t.is(await addConsent(db, user.id, client.client_id, granted), null);
+  t.is(await count(db, 'consents', {}), 0);
+  t.is(await count(db, 'audit_events', { type: 'consent_given' }), 0);
+});
+
+testOnStores('all sessions are over with the decision, before a row says so', async (t, { db }) => {
+  const session = await makeBusyUser(db, 1_201);
+  const { user_id, client_id } = session;
+  const user = await requireUser(db, user_id);
+  await db.transaction(async (tx) => {
+    await lockUser(tx, user_id);
+    await beginEndingAll(tx, user_id, { reason: 'logout_all', ...byUser });
+  });
+  const left = await db('sessions').where({ user_id, ended_at: null }).first();
+  t.is(await count(db, 'sessions', { user_id, ended_at: null }), 701, 'the process died after the commit');
+  const found = await findSession(db, left.id);
+  t.true(found && isOver(found));
+  t.is((await rotate(db, present(left, 0))).outcome, 'ended');
+  t.is((await rotate(db, present(left, 9))).outcome, 'ended', 'of a database that lost its last seconds too');
+  t.deepEqual(await listLiveSessions(db, user_id), []);
+  const story = await findUserSession(db, user_id, left.id);
+  t.like(story, { ended_reason: 'logout_all', ended_by: 'user' });
+  t.truthy(story?.ended_at);
+  const held = { ...newSession({ id: user_id }, { client_id }), proved_epoch: user.session_epoch };
+  t.is(await openSession(db, held), null, 'a login that was proved before opens nothing');
+
+  t.is(await endLeftBehind(db), 0, 'a process that lives has a minute');
+  await db('pending_endings').update({ created_at: new Date(Date.now() - 61_000) });
+  const later = await openTestSession(db, { user });
+  t.is(await endLeftBehind(db), 701);
+  t.deepEqual(await readEnded(db, session), { ...allEnded(1_201), live: 1 });
+  t.is((await rotate(db, present(later, 0))).outcome, 'rotated', 'a later login goes on');
+});
+
+testOnStores('sessions that had expired are nobody’s end', async (t, { db }) => {
+  const at = new Date(Date.now() - 86_400_000);
+  const user = await makeUser(db);
+  const expired = await openTestSession(db, { user, idle_ttl: 60 }, at);
+  await multiplySession(db, expired.id, 600);
+  t.is(await endAllSessions(db, user.id, { reason: 'logout_all', ...byUser }), 0);
+  t.is(await count(db, 'audit_events', { type: 'session_ended' }), 0);
+  const session = await findSession(db, expired.id);
+  t.like(session, { ended_reason: 'expired', ended_by: 'system' });
+  t.deepEqual(session?.ended_at, new Date(at.getTime() + 60_000));
+});
+
+testOnStores('what a node of the version before opens lives by the number of its user', async (t, { db }) => {
+  const session = await openTestSession(db);
+  await endAllSessions(db, session.user_id, { reason: 'logout_all', ...byUser });
+  const { session_epoch: _new, ...columns } = session;
+  const old = {
+    ...columns,
+    id: crypto.randomUUID(),
+    grant_payload: JSON.stringify(columns.grant_payload),
+    token_payload: JSON.stringify(columns.token_payload),
+  };
+  await db('sessions').insert(old);
+  t.is((await rotate(db, present(old as never, 0))).outcome, 'rotated');
+  await endAllSessions(db, session.user_id, { reason: 'logout_all', ...byUser });
+  t.is((await rotate(db, present(old as never, 1))).outcome, 'ended');
+});

@@ -1,0 +1,75 @@
+// What a migration waits for is told, with who holds it.
+import test from 'ava';
+import { openDatabase } from '../../../src/core/store/db.ts';
+import { migrate } from '../../../src/core/store/migrate.ts';
+import { createPostgresClient } from '../../../src/core/store/postgres_client.ts';
+import { makeEmptyStore, makeStore } from '../../helpers/stores.ts';
+import { giveTime } from '../../helpers/until.ts';
+
+interface Told {
+  text: string;
+  data: { file?: string; held_by: { pid: number; application_name?: string }[] };
+}
+
+function listen() {
+  const { promise: told, resolve } = Promise.withResolvers<Told>();
+  return { told, tell: (text: string, data: object) => resolve({ text, data } as Told) };
+}
+
+const forOthers = 'waiting for another process that migrates the database';
+
+test('a wait for the process that migrates Postgres is told with who that is', async (t) => {
+  giveTime(t);
+  const store = await makeEmptyStore('postgres');
+  t.teardown(store.drop);
+  const other = createPostgresClient(store.url, 'somebody else');
+  await other.connect();
+  t.teardown(() => other.end());
+  const { rows } = await other.query('select pg_advisory_lock(7162534418), pg_backend_pid() as pid');
+  const { told, tell } = listen();
+  const migrating = migrate(store.url, tell);
+  const { text, data } = await told;
+  t.is(text, forOthers);
+  t.deepEqual(
+    data.held_by.map(({ pid, application_name }) => ({ pid, application_name })),
+    [{ pid: rows[0].pid, application_name: 'somebody else' }],
+  );
+  await other.query('select pg_advisory_unlock(7162534418)');
+  t.true((await migrating).length > 0);
+});
+
+test('a migration that a transaction keeps waiting tells whose it is', async (t) => {
+  giveTime(t);
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  const other = createPostgresClient(store.url, 'a forgotten transaction');
+  await other.connect();
+  t.teardown(() => other.end());
+  await other.query('begin; lock table knex_migrations in access exclusive mode');
+  const { told, tell } = listen();
+  const migrating = migrate(store.url, tell);
+  const { text, data } = await told;
+  t.is(text, 'the migration waits for a lock in the database');
+  t.deepEqual(
+    data.held_by.map(({ application_name }) => application_name),
+    ['a forgotten transaction'],
+  );
+  await other.query('commit');
+  t.deepEqual(await migrating, []);
+});
+
+test('a wait for the process that migrates a SQLite file is told with the lock file', async (t) => {
+  giveTime(t);
+  const store = await makeEmptyStore('sqlite');
+  t.teardown(store.drop);
+  const lock = openDatabase(`${store.url}.lock`);
+  t.teardown(() => lock.destroy());
+  await lock.raw('begin immediate');
+  const { told, tell } = listen();
+  const migrating = migrate(store.url, tell);
+  const { text, data } = await told;
+  t.is(text, forOthers);
+  t.is(`sqlite:${data.file}`, `${store.url}.lock`);
+  await lock.raw('commit');
+  t.true((await migrating).length > 0);
+});

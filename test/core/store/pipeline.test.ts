@@ -1,0 +1,161 @@
+// Statements that are asked for at once and share a connection: each gets its own answer, and fails by itself alone.
+import test, { type ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
+import { isUnavailable } from '../../../src/core/store/database_errors.ts';
+import { openDatabase } from '../../../src/core/store/db.ts';
+import { longStatement, statement } from '../../../src/core/store/statements.ts';
+import { makeClient } from '../../helpers/builders.ts';
+import { makeStore } from '../../helpers/stores.ts';
+import { until } from '../../helpers/until.ts';
+
+async function openStore(t: ExecutionContext): Promise<Knex> {
+  const { url, drop } = await makeStore('postgres');
+  const db = openDatabase(url, { pool: 6 });
+  t.teardown(async () => {
+    await db.destroy();
+    await drop();
+  });
+  return db;
+}
+
+interface Answer {
+  number: number;
+  pid: number;
+}
+
+const whoAmI = 'select cast(:number as int) as number, pg_backend_pid() as pid';
+const ask = statement<Answer>('test_ask', () => whoAmI);
+const askOtherwise = statement<Answer>('test_ask_otherwise', () => `${whoAmI}, 'otherwise' as how`);
+const askLong = longStatement<Answer>('test_ask_long', () => whoAmI);
+const divide = statement<Answer>('test_divide_by', () => 'select 12 / cast(:number as int) as number');
+const nameNothing = statement('test_name_nothing', () => 'select :number as number from no_such_table');
+const rename = statement<{ name: string }>(
+  'test_rename',
+  () =>
+    'update clients set resource_server = :name where client_id = :client_id returning resource_server as name',
+);
+const doze = statement('test_doze', () => 'select pg_sleep(cast(:seconds as float))');
+
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+async function askAll(db: Knex, count: number): Promise<Answer[]> {
+  return (await Promise.all(upTo(count).map((number) => ask(db, { number })))).flat();
+}
+
+const pidsOf = (answers: Answer[]) => new Set(answers.map(({ pid }) => pid));
+
+test('what is asked for at once shares a connection, eight at a time, and answers do not mix', async (t) => {
+  const db = await openStore(t);
+  t.is(pidsOf(await askAll(db, 8)).size, 1, 'not yet prepared');
+  t.is(pidsOf(await askAll(db, 8)).size, 1, 'prepared');
+  for (const round of [1, 2, 3]) {
+    const answers = await askAll(db, 40);
+    t.deepEqual(
+      answers.map(({ number }) => number),
+      upTo(40),
+      `round ${round}`,
+    );
+    for (const from of [0, 8, 16, 24, 32]) t.is(pidsOf(answers.slice(from, from + 8)).size, 1);
+  }
+  const [[one], [other], [long]] = await Promise.all([
+    ask(db, { number: 1 }),
+    askOtherwise(db, { number: 2 }),
+    askLong(db, { number: 3 }),
+  ]);
+  t.deepEqual([one?.number, other?.number, long?.number], [1, 2, 3]);
+  t.is(one?.pid, other?.pid);
+  t.not(one?.pid, long?.pid, 'nobody waits for a long one');
+});
+
+test('each fails by itself: in its preparation, in its execution, in its values', async (t) => {
+  const db = await openStore(t);
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  // The second time, what can be prepared is.
+  for (const _ of ['first', 'second']) {
+    const outcomes = await Promise.allSettled([
+      nameNothing(db, { number: 1 }),
+      divide(db, { number: 0 }),
+      divide(db, { number: 3 }),
+      ask(db, { number: circular as never }),
+      nameNothing(db, { number: 2 }),
+      ask(db, { number: 5 }),
+      ask(db, { number: 'no number' }),
+      divide(db, { number: 4 }),
+    ]);
+    t.deepEqual(
+      outcomes.map((one) =>
+        one.status === 'rejected'
+          ? (one.reason.code ?? one.reason.name)
+          : (one.value[0] as Answer | undefined)?.number,
+      ),
+      ['42P01', '22012', 4, 'TypeError', '42P01', 5, '22P02', 3],
+    );
+  }
+});
+
+test('each is a transaction of its own: what came before one that fails stands', async (t) => {
+  const db = await openStore(t);
+  const { client_id } = await makeClient(db);
+  await Promise.allSettled([
+    rename(db, { client_id, name: 'before' }),
+    divide(db, { number: 0 }),
+    divide(db, { number: 0 }),
+  ]);
+  t.is((await db('clients').where({ client_id }).first()).resource_server, 'before');
+});
+
+test('one that waits for a lock holds up the seven that came with it, and nobody else', async (t) => {
+  const db = await openStore(t);
+  const { client_id } = await makeClient(db);
+  const holder = await db.transaction();
+  t.teardown(() => holder.rollback());
+  await holder('clients').where({ client_id }).update({ resource_server: 'held' });
+  let isOver = false;
+  const renaming = rename(db, { client_id, name: 'later' });
+  const seven = askAll(db, 7);
+  const together = Promise.all([renaming, seven]).finally(() => {
+    isOver = true;
+  });
+  const [ninth] = await ask(db, { number: 9 });
+  t.is(ninth?.number, 9);
+  t.is((await askAll(db, 16)).length, 16);
+  t.false(isOver);
+  await holder.commit();
+  const [[renamed], answers] = await together;
+  t.is(renamed?.name, 'later');
+  t.is(pidsOf(answers).size, 1);
+});
+
+test('a connection that breaks fails those on it, and the next have another', async (t) => {
+  const db = await openStore(t);
+  await doze(db, { seconds: 0 });
+  const [first] = await ask(db, { number: 1 });
+  const onIt = Promise.allSettled([
+    doze(db, { seconds: 60 }),
+    ask(db, { number: 2 }),
+    ask(db, { number: 3 }),
+  ]);
+  const isDozing = () =>
+    db('pg_stat_activity')
+      .where({ pid: first?.pid ?? 0, state: 'active' })
+      .first();
+  await until(isDozing, 'it dozes');
+  await db.raw('select pg_terminate_backend(?)', [first?.pid ?? 0]);
+  for (const outcome of await onIt) {
+    t.is(outcome.status, 'rejected');
+    t.true(outcome.status === 'rejected' && isUnavailable(outcome.reason));
+  }
+  t.is((await askAll(db, 20)).length, 20);
+});
+
+test('without a free connection all are told so, and those who come later find one again', async (t) => {
+  const db = await openStore(t);
+  const holders = await Promise.all(upTo(6).map(() => db.transaction()));
+  const outcomes = await Promise.allSettled([ask(db, { number: 1 }), ask(db, { number: 2 })]);
+  for (const outcome of outcomes) {
+    t.true(outcome.status === 'rejected' && isUnavailable(outcome.reason));
+  }
+  await Promise.all(holders.map((one) => one.rollback()));
+  t.is((await askAll(db, 3)).length, 3);
+});

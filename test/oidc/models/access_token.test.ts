@@ -1,0 +1,138 @@
+// What an access token is: header and claims of DESIGN section 5, whole; opaque where a resource server asks for it.
+import { jwtVerify } from 'jose';
+import { makeClient, makeUser } from '../../helpers/builders.ts';
+import { assertRefused, send } from '../../helpers/client.ts';
+import {
+  introspect,
+  keySetOf,
+  login,
+  readJwt,
+  refresh,
+  signIn,
+  token,
+  tokensOf,
+} from '../../helpers/oauth.ts';
+import { makeConfidentialClient, makeResourceServer } from '../../helpers/resources.ts';
+import { testOnOwnServers, testOnServers } from '../../helpers/server.ts';
+
+const person = { roles: ['customer', 'editor'], permissions: ['orders:read'], tenant_id: 'acme' };
+
+testOnServers('a JWT has exactly the header and the claims of the contract', async (t, server) => {
+  const user = await makeUser(server.db, person);
+  const { client, tokens } = await signIn(server, { user, form: { scope: 'account' } });
+  const keys = keySetOf(server);
+  const before = Date.now() / 1000;
+  for (const { access_token } of [tokens, tokensOf(await refresh(server, client, tokens.refresh_token))]) {
+    const { payload, protectedHeader } = await jwtVerify(access_token, keys, { typ: 'at+jwt' });
+    const { kid, ...header } = protectedHeader;
+    t.deepEqual(header, { alg: 'ES256', typ: 'at+jwt' });
+    t.regex(String(kid), /^[0-9a-f-]{36}$/);
+    const { iat = 0, exp, jti, auth_time, client_version, ...claims } = payload;
+    t.is(typeof client_version, 'number');
+    t.deepEqual(claims, {
+      iss: server.issuer,
+      sub: user.id,
+      aud: `${server.issuer}/api`,
+      client_id: client.client_id,
+      scope: 'account',
+      sid: tokens.session_id,
+      roles: person.roles,
+      permissions: person.permissions,
+      tid: 'acme',
+      token_version: 0,
+    });
+    t.is(exp, iat + 900);
+    t.true(Math.abs(iat - before) < 600 && iat >= Number(auth_time) && before - Number(auth_time) < 600);
+    t.regex(String(jti), /^[\w-]{20,}$/);
+  }
+});
+
+testOnServers('a user without tenant has no tid', async (t, server) => {
+  const { tokens } = await signIn(server);
+  const { claims } = readJwt(tokens.access_token);
+  t.deepEqual(
+    [claims.roles, claims.permissions, 'tid' in claims, claims.scope],
+    [[], [], false, 'account'],
+    'and one that asks for nothing gets the default scope',
+  );
+});
+
+testOnServers('a refresh sees what has become of the user', async (t, server) => {
+  const { client, user, tokens } = await signIn(server);
+  await server.db('users').where({ id: user.id }).update({ roles: '["editor"]', token_version: 3 });
+  const { access_token } = tokensOf(await refresh(server, client, tokens.refresh_token));
+  const { roles, token_version } = readJwt(access_token).claims;
+  t.deepEqual({ roles, token_version }, { roles: ['editor'], token_version: 3 });
+});
+
+testOnServers('a resource server gets its format, its audience and its scopes alone', async (t, server) => {
+  const opaque = await makeResourceServer(server, 'opaque');
+  const jwt = await makeResourceServer(server, 'jwt');
+  const both = { resource: [opaque.identifier, jwt.identifier], scope: 'openid orders:read' };
+  const { client, tokens } = await signIn(server, { form: both });
+  t.regex(tokens.access_token, /^[\w-]{20,}$/);
+  t.is((await introspect(server, tokens.access_token)).aud, opaque.identifier);
+  const form = { resource: jwt.identifier };
+  const other = tokensOf(await refresh(server, client, tokens.refresh_token, form));
+  const { aud, scope } = readJwt(other.access_token).claims;
+  t.deepEqual({ aud, scope }, { aud: jwt.identifier, scope: 'orders:read' });
+});
+
+testOnServers(
+  'client_credentials: a token of the client, without session and refresh token',
+  async (t, server) => {
+    const { identifier, form } = await makeResourceServer(server);
+    const client = await makeConfidentialClient(server, {
+      first_party: false,
+      grant_types: ['client_credentials'],
+      scope: 'orders:read',
+    });
+    const ask = (given: object) => token(server, { grant_type: 'client_credentials', ...client, ...given });
+    const { access_token, ...rest } = tokensOf(await ask(form));
+    t.deepEqual(rest as object, { token_type: 'Bearer', expires_in: 900, scope: 'orders:read' });
+    const { iat, exp, jti, client_version, ...claims } = readJwt(access_token).claims;
+    t.is(typeof client_version, 'number');
+    t.deepEqual(claims, {
+      iss: server.issuer,
+      sub: client.client_id,
+      aud: identifier,
+      client_id: client.client_id,
+      scope: 'orders:read',
+    });
+    const mine = await send(`${server.url}/api/me`, { token: access_token });
+    assertRefused(t, mine, { status: 401, error: 'invalid_token' }, 'it is nobody at our own API');
+    for (const scope of ['account', 'admin', 'openid', 'all:things']) {
+      assertRefused(t, await ask({ ...form, scope }), { status: 400, error: 'invalid_scope' }, scope);
+    }
+    const nowhere = await ask({ resource: 'https://nobody.test/' });
+    assertRefused(t, nowhere, { status: 400, error: 'invalid_target' });
+    const person = await makeClient(server.db);
+    const refused = await token(server, { grant_type: 'client_credentials', client_id: person.client_id });
+    assertRefused(t, refused, { status: 400, error: 'unauthorized_client' });
+  },
+);
+
+for (const alg of ['EdDSA', 'RS256']) {
+  testOnOwnServers(
+    `tokens are signed with ${alg} where the setting says so`,
+    { SIGNING_ALG: alg },
+    async (t, server) => {
+      const form = { scope: 'openid account' };
+      const user = await makeUser(server.db);
+      const { access_token, id_token = '' } = tokensOf(
+        await login(server, user, await makeClient(server.db), form),
+      );
+      const keys = keySetOf(server);
+      t.is((await jwtVerify(access_token, keys)).protectedHeader.alg, alg);
+      t.is((await jwtVerify(id_token, keys)).protectedHeader.alg, alg);
+      t.is((await introspect(server, access_token)).active, true);
+    },
+  );
+}
+
+testOnServers('the published keys are public', async (t, server) => {
+  const { body } = await send(`${server.url}/jwks`);
+  for (const key of body.keys as object[]) {
+    t.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+  }
+});

@@ -1,0 +1,61 @@
+// Errors as people see them: what was wrong, which app and which address, and the reference to give to support.
+import { send } from '../../helpers/client.ts';
+import { begin, setScene } from '../../helpers/code_flow.ts';
+import { testOnServers } from '../../helpers/server.ts';
+import { openUserAgent, textOf } from '../../helpers/user_agent.ts';
+
+const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+
+testOnServers('an error page says what was wrong, about which app and which address', async (t, server) => {
+  const ua = openUserAgent(server.url, html);
+  const scene = await setScene(server, { ua });
+  const { parameters } = await begin(scene);
+  const ask = async (change: Record<string, string>) => {
+    const query = new URLSearchParams({
+      client_id: scene.client_id,
+      response_type: 'code',
+      ...parameters,
+      ...change,
+    });
+    for (const [name, value] of Object.entries(change)) if (value === '') query.delete(name);
+    return await ua.send(`${server.url}/authorize?${query}`);
+  };
+  const cases: [Record<string, string>, RegExp][] = [
+    [
+      { redirect_uri: 'https://evil.example/<b>' },
+      /This address is not registered.*Reason: The address below is not one of those that the app has registered\. Address: https:\/\/evil\.example\/<b>.*App Web app/,
+    ],
+    [{ client_id: '' }, /Reason: The request lacks client_id\./],
+    [
+      { client_id: 'no-such-app' },
+      /Unknown app.*Reason: No app is registered under the name that it gave\..*App no-such-app/,
+    ],
+  ];
+  for (const [change, expected] of cases) {
+    const page = await ask(change);
+    const said = textOf(page);
+    t.is(page.status, 400, JSON.stringify(change));
+    t.regex(said, expected, JSON.stringify(change));
+    t.true(said.includes(`Reference ${page.headers.get('x-request-id')}`), said);
+    t.false(page.text.includes('<b>'), said);
+  }
+});
+
+testOnServers(
+  'an address that does not exist is a page for people and JSON for programs',
+  async (t, server) => {
+    for (const path of ['/', '/nothing', '/account/nothing', '/.well-known/nothing']) {
+      const page = await openUserAgent(server.url, html).send(server.url + path);
+      t.is(page.status, 404, path);
+      t.regex(textOf(page), /Page not found.*Go to your account/, path);
+      t.is(page.headers.get('cache-control'), 'no-store', path);
+      for (const accept of ['*/*', 'application/json']) {
+        const answer = await send(server.url + path, { headers: { accept } });
+        t.is(answer.status, 404, path);
+        t.is(answer.body.error, 'not_found', path);
+      }
+    }
+    const api = await send(`${server.url}/api/nothing`, { headers: html });
+    t.is(api.body.error, 'not_found');
+  },
+);

@@ -1,0 +1,190 @@
+// Double clicks: the same form sent twice in one browser, wherever a page of ours has one.
+import * as oidc from 'openid-client';
+import { password } from '../../helpers/builders.ts';
+import {
+  begin,
+  logIn,
+  publicClient,
+  type Scene,
+  sentTo,
+  setScene,
+  typePassword,
+} from '../../helpers/code_flow.ts';
+import { type TestServer, testOnOwnServers, testOnServers } from '../../helpers/server.ts';
+import {
+  type Fields,
+  formOf,
+  openUserAgent,
+  type Page,
+  textOf,
+  type UserAgent,
+} from '../../helpers/user_agent.ts';
+
+type Started = Awaited<ReturnType<typeof begin>>;
+
+/** Sends the same form twice and follows both answers to their end. */
+async function submitTwice(ua: UserAgent, page: Page, action: string, fields: Fields): Promise<Page[]> {
+  return [await ua.submit(page, action, fields), await ua.submit(page, action, fields)];
+}
+
+/** Whether both pages are at the client, with codes that are good. */
+async function exchange({ config }: Scene, pages: Page[], { checks }: Started): Promise<boolean> {
+  for (const page of pages) {
+    const tokens = await oidc.authorizationCodeGrant(config, sentTo(page), checks);
+    await oidc.refreshTokenGrant(config, tokens.refresh_token ?? '');
+  }
+  return true;
+}
+
+testOnServers('a login that is sent twice leads to the client twice', async (t, server) => {
+  const scene = await setScene(server, { client: { first_party: true } });
+  const started = await begin(scene);
+  const login = await scene.ua.open(started.url.href);
+  const { username } = scene.user;
+  const wrong = await submitTwice(scene.ua, login, '/login', { username, password: `not ${password}` });
+  t.deepEqual(
+    wrong.map(({ status }) => status),
+    [403, 403],
+  );
+  const pages = [
+    await typePassword(scene.ua, login, scene.user),
+    await typePassword(scene.ua, login, scene.user),
+  ];
+  t.true(await exchange(scene, pages, started));
+});
+
+testOnServers(
+  'a login that has led on signs in no other browser, even with the same cookies',
+  async (t, server) => {
+    const scene = await setScene(server, { client: { first_party: true } });
+    const login = await scene.ua.open((await begin(scene)).url.href);
+    const other = openUserAgent(server.url);
+    for (const [key, cookie] of scene.ua.cookies) other.cookies.set(key, cookie);
+    sentTo(await typePassword(scene.ua, login, scene.user));
+    const uid = new URL(login.url).pathname.split('/').at(-1);
+    const page = await other.open(`${server.url}/authorize/${uid}`);
+    t.is(page.location, null);
+    t.truthy(formOf(page, '/login'));
+  },
+);
+
+testOnServers(
+  'a consent that is sent twice leads to the client twice, and so does a denial',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const started = await begin(scene);
+    const consent = await typePassword(scene.ua, await scene.ua.open(started.url.href), scene.user);
+    const denied = await submitTwice(scene.ua, consent, '/consent', { decision: 'deny' });
+    t.deepEqual(
+      denied.map((page) => sentTo(page).searchParams.get('error')),
+      ['access_denied', 'access_denied'],
+    );
+    const next = await begin(scene);
+    const asked = await scene.ua.open(next.url.href);
+    const allowed = await submitTwice(scene.ua, asked, '/consent', { decision: 'allow' });
+    t.true(await exchange(scene, allowed, next));
+    t.is((await server.db('consents').where({ client_id: scene.client_id })).length, 1);
+  },
+);
+
+testOnServers(
+  'a pushed request survives a double click, and is still good for one browser',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const started = await begin(scene);
+    const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, started.parameters);
+    const other = openUserAgent(server.url);
+    const theirs = await typePassword(other, await other.open(url.href), scene.user);
+    const consent = await typePassword(scene.ua, await scene.ua.open(url.href), scene.user);
+    const allowed = await submitTwice(scene.ua, consent, '/consent', { decision: 'allow' });
+    t.true(await exchange(scene, allowed, started));
+    const late = await other.submit(theirs, '/consent', { decision: 'allow' });
+    t.is(sentTo(late).searchParams.get('code'), null);
+  },
+);
+
+testOnOwnServers('a minute later the page of an interaction has expired', {}, async (t, server) => {
+  const scene = await setScene(server, { client: { first_party: true } });
+  const login = await scene.ua.open((await begin(scene)).url.href);
+  sentTo(await typePassword(scene.ua, login, scene.user));
+  const soon = Date.now() + 61_000;
+  const kept = await server
+    .db('oidc_models')
+    .where({ model: 'Interaction' })
+    .where('expires_at', '<', new Date(soon) as never);
+  t.true(kept.length >= 1);
+  for (const { id } of kept) {
+    await server
+      .db('oidc_models')
+      .where({ model: 'Interaction', id })
+      .update({ expires_at: new Date(Date.now() - 1) as never });
+  }
+  const late = await typePassword(scene.ua, login, scene.user);
+  t.is(late.status, 400);
+  t.regex(textOf(late), /This page has expired/);
+});
+
+const television = {
+  ...publicClient,
+  client_name: 'Television',
+  redirect_uris: [],
+  response_types: [],
+  grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+};
+
+async function typeCode(server: TestServer, scene: Scene) {
+  const shown = await oidc.initiateDeviceAuthorization(scene.config, { scope: 'openid' });
+  const page = await scene.ua.open(`${server.url}/device`);
+  return { shown, confirm: await scene.ua.submit(page, '/device', { user_code: shown.user_code }) };
+}
+
+testOnServers('a device is confirmed, allowed and refused by a double click as by one', async (t, server) => {
+  const scene = await setScene(server, { client: television });
+  const { ua } = scene;
+  const { shown, confirm } = await typeCode(server, scene);
+  const [, login] = await submitTwice(ua, confirm, '/device', { confirm: 'yes' });
+  if (!login) return t.fail();
+  const consent = await typePassword(ua, login, scene.user);
+  const ends = await submitTwice(ua, consent, '/consent', { decision: 'allow' });
+  for (const end of ends) t.regex(textOf(end), /Your device is connected Television/);
+  const tokens = await oidc.initiateDeviceAuthorization(scene.config, {}).then(() =>
+    oidc.genericGrantRequest(scene.config, television.grant_types[0] ?? '', {
+      device_code: shown.device_code,
+    }),
+  );
+  t.truthy(tokens.access_token);
+  t.is((await server.db('sessions').where({ client_id: scene.client_id })).length, 1);
+
+  const second = await typeCode(server, scene);
+  for (const end of await submitTwice(ua, second.confirm, '/device', { abort: 'yes' }))
+    t.regex(textOf(end), /Nothing was connected You cancelled, so Television got no access/);
+  const third = await typeCode(server, scene);
+  for (const end of await submitTwice(ua, third.confirm, '/device', { confirm: 'yes' }))
+    t.regex(textOf(end), /Your device is connected/);
+});
+
+testOnServers('a logout that is sent twice leads to where the client wants the user', async (t, server) => {
+  const home = 'https://app.example/bye';
+  const ua = openUserAgent(server.url, { accept: 'text/html' });
+  const scene = await setScene(server, { client: { post_logout_redirect_uris: [home] }, ua });
+  await logIn(scene);
+  const url = `${server.url}/logout?client_id=${scene.client_id}&post_logout_redirect_uri=${encodeURIComponent(home)}&state=s`;
+  const page = await scene.ua.open(url);
+  const ends = await submitTwice(scene.ua, page, '/logout/confirm', { logout: 'yes' });
+  t.deepEqual(
+    ends.map((end) => sentTo(end).href),
+    [`${home}?state=s`, `${home}?state=s`],
+  );
+  await logIn(scene);
+  const late = await scene.ua.submit(page, '/logout/confirm', { logout: 'yes' });
+  t.regex(textOf(late), /This page has expired/, 'signed in again, the old form signs nobody out');
+});
+
+testOnServers('signing out of the account page twice says twice that it is done', async (t, server) => {
+  const scene = await setScene(server);
+  await logIn(scene);
+  const account = await scene.ua.open(`${server.url}/account`);
+  for (const end of await submitTwice(scene.ua, account, '/account/logout', {}))
+    t.regex(textOf(end), /You are signed out/);
+  t.truthy(formOf(await scene.ua.open(`${server.url}/account`), '/account/login'));
+});

@@ -1,0 +1,203 @@
+// The lean path of a refresh when many come at once, alone and beside the engine's; and its limit of rotations.
+import type { ExecutionContext } from 'ava';
+import { changeUserStatus } from '../../src/core/actions/user_status.ts';
+import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
+import type { EndedReason, Session } from '../../src/core/sessions/sessions.ts';
+import { keyring, makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
+import { type Answer, send } from '../helpers/client.ts';
+import { testOnStores } from '../helpers/stores.ts';
+import { likeness } from '../helpers/twin_answers.ts';
+import { type App, openPair, ownApi, type Pair, type Twin } from '../helpers/twins.ts';
+
+async function openFamily({ services: { db } }: Pair, refresh_token_retry_window: number): Promise<Twin> {
+  const user = await makeUser(db);
+  const client = await makeClient(db, { refresh_token_retry_window });
+  const session = await openTestSession(db, {
+    user,
+    client,
+    grant_payload: { openid: { scope: 'account' }, resources: { [ownApi]: 'account' } },
+    token_payload: { gty: 'password', scope: 'account', resource: ownApi, authTime: 1_700_000_000 },
+  });
+  return { user, session };
+}
+
+async function use(app: App, { client_id }: Session, refresh_token: string): Promise<Answer> {
+  return await send(`${app.url}/token`, {
+    form: { grant_type: 'refresh_token', client_id, refresh_token },
+  });
+}
+
+async function useAtOnce(apps: App[], session: Session, times = 20): Promise<Answer[]> {
+  const token = mintRefreshToken(keyring, session, 0);
+  const uses = Array.from({ length: times }, (_, i) => apps[i % apps.length]);
+  return await Promise.all(uses.map((app) => use(app as App, session, token)));
+}
+
+/** How often each answer was given. */
+function tally(answers: Answer[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status, body } of answers) {
+    const name = [status, body.reason ?? body.refresh_token].join(' ');
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+const groups: [string, (pair: Pair) => App[]][] = [
+  ['through the lean path', ({ lean }) => [lean]],
+  ['through both paths', ({ lean, plain }) => [lean, plain]],
+];
+
+for (const [where, choose] of groups) {
+  testOnStores(
+    `of 20 uses at once ${where} without a window one wins, and the family is dead`,
+    async (t, store) => {
+      const pair = await openPair(t, store);
+      const { session } = await openFamily(pair, 0);
+      const answers = await useAtOnce(choose(pair), session);
+      const successor = mintRefreshToken(keyring, session, 1);
+      t.deepEqual(tally(answers), {
+        [`200 ${successor}`]: 1,
+        '400 token_reused': 1,
+        '400 session_ended': 18,
+      });
+      await assertDead(t, pair, session, 'reuse_detected');
+    },
+  );
+
+  testOnStores(`of 20 uses at once ${where} inside the window all get one successor`, async (t, store) => {
+    const pair = await openPair(t, store);
+    const { session } = await openFamily(pair, 60);
+    const answers = await useAtOnce(choose(pair), session);
+    t.deepEqual(tally(answers), { [`200 ${mintRefreshToken(keyring, session, 1)}`]: 20 });
+    const row: Session = await pair.services.db('sessions').where({ id: session.id }).first();
+    t.deepEqual([row.generation, row.ended_at], [1, null]);
+    await pair.services.audit.flush();
+    t.deepEqual(await eventsOf(pair, session), {
+      session_opened: 1,
+      refresh_token_rotated: 1,
+      refresh_token_retried: 19,
+    });
+  });
+
+  testOnStores(
+    `a ban in the midst of refreshes ${where} ends them, and nothing lives on`,
+    async (t, store) => {
+      const pair = await openPair(t, store);
+      const families = await Promise.all(Array.from({ length: 6 }, () => openFamily(pair, 60)));
+      const { db } = pair.services;
+      const rounds = families.map(async ({ user, session }, i) => {
+        const early = useAtOnce(choose(pair), session, i);
+        await changeUserStatus(db, user.id, { status: 'banned', actor: 'system' });
+        const late = await useAtOnce(choose(pair), session, 4);
+        return { early: await early, late, session };
+      });
+      for (const { early, late, session } of await Promise.all(rounds)) {
+        t.deepEqual(tally(late), { '400 account_banned': 4 });
+        for (const { status } of early) t.true(status === 200 || status === 400, String(status));
+        for (const generation of [0, 1, 2]) {
+          const token = mintRefreshToken(keyring, session, generation);
+          t.is((await use(pair.lean, session, token)).status, 400);
+        }
+        await assertDead(t, pair, session, 'user_banned');
+      }
+    },
+  );
+}
+
+async function assertDead(
+  t: ExecutionContext,
+  { services, lean }: Pair,
+  session: Session,
+  reason: EndedReason,
+) {
+  const row: Session = await services.db('sessions').where({ id: session.id }).first();
+  t.true(row.ended_at instanceof Date);
+  t.is(row.ended_reason, reason);
+  t.is((await use(lean, session, mintRefreshToken(keyring, session, row.generation))).status, 400);
+}
+
+async function eventsOf({ services: { db } }: Pair, { id }: Session): Promise<Record<string, number>> {
+  const events: { type: string }[] = await db('audit_events').where({ session_id: id }).select('type');
+  const counts: Record<string, number> = {};
+  for (const { type } of events) counts[type] = (counts[type] ?? 0) + 1;
+  return counts;
+}
+
+testOnStores(
+  'both paths count rotations, refuse one too many in the same words, and count no retry',
+  async (t, store) => {
+    const pair = await openPair(t, store, {
+      RATE_LIMITS: store.name === 'sqlite' ? 'memory' : 'database',
+      RATE_LIMIT_REFRESH: '3/600',
+    });
+    const [one, other] = [await openFamily(pair, 600), await openFamily(pair, 600)];
+    // Of each step the generation that is presented: three rotations, with retries, and a fourth that is refused.
+    const steps = [0, 0, 1, 1, 2, 2, 2, 3, 3, 2];
+    const answer = async (app: App, twin: Twin) => {
+      const answers: Answer[] = [];
+      for (const generation of steps) {
+        answers.push(await use(app, twin.session, mintRefreshToken(keyring, twin.session, generation)));
+      }
+      return answers;
+    };
+    const [said, expected] = [await answer(pair.lean, one), await answer(pair.plain, other)];
+    t.deepEqual(
+      said.map(({ status }) => status),
+      [200, 200, 200, 200, 200, 200, 200, 429, 429, 200],
+    );
+    // The clients of the two differ, and are named in their tokens.
+    const like = async (answers: Answer[], twin: Twin) => {
+      const all = await Promise.all(answers.map((given) => likeness(pair.services, given, twin)));
+      return JSON.parse(JSON.stringify(all).replaceAll(twin.session.client_id, 'own client'));
+    };
+    t.deepEqual(await like(said, one), await like(expected, other));
+    const waits = [said, expected].map((answers) =>
+      answers.map(({ headers }) => Number(headers['retry-after'] ?? 0)),
+    );
+    for (const [i, wait] of (waits[0] ?? []).entries()) t.true(Math.abs(wait - (waits[1]?.[i] ?? 0)) <= 120);
+  },
+);
+
+// What happens at times of its own: the trail is written, in transactions, and the clock read.
+const aside = /audit_events|^begin|^commit|now_at/i;
+
+/** How many statements `work` makes. */
+async function count({ services: { db } }: Pair, work: () => Promise<unknown>): Promise<number> {
+  let statements = 0;
+  const see = ({ sql }: { sql: string }) => {
+    if (!aside.test(sql)) statements += 1;
+  };
+  db.on('query', see);
+  try {
+    await work();
+  } finally {
+    db.off('query', see);
+  }
+  return statements;
+}
+
+testOnStores('a refresh that needs the engine makes no other one dearer', async (t, store) => {
+  const pair = await openPair(t, store);
+  const plain = await openFamily(pair, 0);
+  const { user } = plain;
+  const client = await makeClient(pair.services.db, { refresh_token_retry_window: 0 });
+  const openid = await openTestSession(pair.services.db, { user, client });
+  const ended = await openFamily(pair, 0);
+  await changeUserStatus(pair.services.db, ended.user.id, { status: 'banned', actor: 'system' });
+  const generations = new Map<string, number>();
+  const refresh = async (app: App, session: Session, status = 200) => {
+    const generation = generations.get(session.id) ?? 0;
+    const answer = await use(app, session, mintRefreshToken(keyring, session, generation));
+    t.is(answer.status, status);
+    if (status === 200) generations.set(session.id, generation + 1);
+  };
+  await refresh(pair.lean, plain.session);
+  const usual = await count(pair, () => refresh(pair.lean, plain.session));
+  await refresh(pair.lean, openid);
+  t.is(await count(pair, () => refresh(pair.lean, plain.session)), usual, 'after an ID token');
+  const engines = await count(pair, () => refresh(pair.plain, openid));
+  t.is(await count(pair, () => refresh(pair.lean, openid)), engines, 'straight to the engine');
+  for (let i = 0; i < 3; i += 1) await refresh(pair.lean, ended.session, 400);
+  t.is(await count(pair, () => refresh(pair.lean, plain.session)), usual, 'after dead tokens');
+});
