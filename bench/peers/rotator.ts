@@ -10,7 +10,7 @@ const found = await db.raw('select id, generation from sessions order by id');
 const own = (found.rows as { id: string; generation: number }[]).filter(
   (_, n) => n % Number(PARTS) === Number(PART),
 );
-const origin = {
+const source = {
   ip: '127.0.0.1',
   user_agent: 'ExampleApp/4.12.1 (iPhone; iOS 18.5; Scale/3.00)',
   request_id: null,
@@ -29,7 +29,7 @@ async function work(worker: number, count: number, end: number): Promise<number>
       retry_window: 0,
       observe: false,
       raise_token_version: true,
-      origin,
+      source,
     });
     if (rotation.outcome !== 'rotated') throw new Error(`a rotation came to ${rotation.outcome}`);
     session.generation = rotation.generation;

@@ -16,13 +16,14 @@ import {
   saveModel,
   sealedModels,
 } from '../core/engine_records/engine_records.ts';
+import { requestSourceOf } from '../core/request_source.ts';
 import { looksLikeRefreshToken } from '../core/sessions/refresh_token.ts';
 import { isOver, type SessionWithUser } from '../core/sessions/sessions.ts';
 import { AppError } from '../lib/errors.ts';
 import { signingAlgs } from './endpoints/engine_metadata.ts';
 import { endSessionOfToken } from './models/refresh_token.ts';
 import { engineRecord, storedRecord } from './request/clocks.ts';
-import { currentRequest, originOf, sessionOf } from './request/context.ts';
+import { currentRequest, sessionOf } from './request/context.ts';
 import { countStrangersRecord } from './request/strangers.ts';
 
 // Every record of the engine has a lifetime; this bounds one that would come without. But the token by which a client manages
@@ -58,14 +59,18 @@ function clientAdapter(services: Services): Adapter {
       const { scope } = ctx.state.said ?? {};
       try {
         const said = { ...ctx.state.said, ...structureOf(complete) };
-        const extra = { scope, secret, origin: originOf(ctx) };
+        const extra = { scope, secret, source: requestSourceOf(ctx) };
         ctx.state.registered = await saveRegisteredClient(db, id, said, 'itself', extra);
       } catch (error) {
         throw refusingMetadata(error);
       }
     },
     async destroy(id) {
-      await deleteClient(db, id, { actor: 'client', actor_id: id, origin: originOf(currentRequest()) });
+      await deleteClient(db, id, {
+        actor: 'client',
+        actor_id: id,
+        source: requestSourceOf(currentRequest()),
+      });
     },
   };
 }
@@ -159,9 +164,9 @@ function recordAdapter(services: Services, model: string): Adapter {
   return {
     async upsert(id, { storedAs, sessionEpoch, ...payload }, expiresIn) {
       await countStrangersRecord(services, model, { ...payload, storedAs });
-      // Our own pages save a browser session outside of the engine, and note its origin themselves.
+      // Our own pages save a browser session outside of the engine, and note its source themselves.
       const ctx = model === 'Session' ? Provider.ctx : undefined;
-      const origin = ctx ? originOf(ctx as KoaContextWithOIDC) : null;
+      const source = ctx ? requestSourceOf(ctx as KoaContextWithOIDC) : null;
       await saveModel(db, keyring, {
         model,
         id,
@@ -169,7 +174,7 @@ function recordAdapter(services: Services, model: string): Adapter {
         ttl: model === 'RegistrationAccessToken' ? null : (expiresIn ?? maxAge),
         ...(typeof storedAs === 'string' ? { storedAs } : {}),
         ...(typeof sessionEpoch === 'number' ? { session_epoch: sessionEpoch } : {}),
-        ...(origin ? { ip: origin.ip, user_agent: origin.user_agent } : {}),
+        ...(source ? { ip: source.ip, user_agent: source.user_agent } : {}),
       });
     },
     async find(handle) {

@@ -6,6 +6,7 @@ import { isVouchedGrant } from '../core/clients/client_metadata.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import type { Client as ClientRow } from '../core/clients/clients.ts';
 import type { Services } from '../core/deps.ts';
+import { requestSourceOf } from '../core/request_source.ts';
 import { expiresAt } from '../core/sessions/sessions.ts';
 import { engineConfiguration } from './configuration.ts';
 import { takeOverDelivery } from './endpoints/backchannel_logout.ts';
@@ -22,7 +23,7 @@ import { enginePages } from './pages/engine_pages.ts';
 import { rememberForms, repeatableInteraction } from './pages/repeated_forms.ts';
 import { noteClientFailure, requireClientBudget } from './request/client_failures.ts';
 import { idTokenModel } from './request/clocks.ts';
-import { currentRequest, knownSession, originOf } from './request/context.ts';
+import { currentRequest, knownSession } from './request/context.ts';
 import { limited, noteFailure, noteRefusal } from './request/errors.ts';
 import { requireModest } from './request/parameters.ts';
 import { defaultScope, requireKnownScopes } from './request/resources.ts';
@@ -117,7 +118,7 @@ function recordClientToken({ audit }: Services, ctx: KoaContextWithOIDC): void {
     client_id,
     actor: 'client',
     actor_id: client_id,
-    ...originOf(ctx),
+    ...requestSourceOf(ctx),
   });
 }
 

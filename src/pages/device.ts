@@ -44,13 +44,13 @@ export interface DeviceConfirmPage {
   code: string;
   client: { name: string };
   /** Whence the device asked for the code. */
-  origin: { ip: string | null; userAgent: string | null; at?: Date };
+  source: { ip: string | null; userAgent: string | null; at?: Date };
   now: Date;
 }
 
 /** Shows what would be connected. Whoever was sent a link with a code in it must notice that they did not start this. */
 export function renderDeviceConfirm(brand: Brand, page: DeviceConfirmPage): string {
-  const { client, origin, code, now } = page;
+  const { client, source, code, now } = page;
   return renderPage(
     brand,
     'device_confirm',
@@ -59,10 +59,10 @@ export function renderDeviceConfirm(brand: Brand, page: DeviceConfirmPage): stri
       form: formOf(page.form, 'xsrf'),
       code,
       clientName: clientName(client.name),
-      device: describeUserAgent(origin.userAgent),
-      kind: deviceKind(null, origin.userAgent),
-      ip: origin.ip,
-      asked: origin.at ? ago(origin.at, now) : null,
+      device: describeUserAgent(source.userAgent),
+      kind: deviceKind(null, source.userAgent),
+      ip: source.ip,
+      asked: source.at ? ago(source.at, now) : null,
     },
   );
 }

@@ -4,6 +4,7 @@ import type { Context } from 'koa';
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Services } from '../core/deps.ts';
 import { attemptLogin, type LoginAttempt } from '../core/passwords/login_attempts.ts';
+import { requestSourceOf } from '../core/request_source.ts';
 import { describeReason, wrongCredentials } from '../core/sessions/refusals.ts';
 import { openSession } from '../core/sessions/sessions.ts';
 import { type DeviceParameters, deviceParameters } from '../core/users/devices.ts';
@@ -12,7 +13,6 @@ import { findUser, findUserAtVersion, isActive, type User } from '../core/users/
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { idTokenClaims, passwordParameters } from '../oidc/endpoints/password_grant.ts';
-import { originOf } from '../oidc/request/context.ts';
 import { grantableOf, grantableOidc, unasked } from '../oidc/request/resources.ts';
 import { authenticateClient, type Credentials, mayUse } from './client_auth.ts';
 import { type Given, type LeanPath, openToPages } from './endpoint.ts';
@@ -77,7 +77,7 @@ async function logIn(
   openToPages(ctx);
   ctx.state.route = '/token';
   const { client_id } = plan.known.client;
-  const attempt = { ...given, device: plan.device, client_id, origin: originOf(ctx) };
+  const attempt = { ...given, device: plan.device, client_id, source: requestSourceOf(ctx) };
   const result = await attemptLogin(services, attempt);
   if (result.outcome === 'refused') throw new AppError('invalid_grant', wrongCredentials);
   if (result.outcome === 'inactive') throw overtakenBy(result.user);
@@ -117,7 +117,7 @@ async function openPlainSession(
     },
     idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
-    origin: originOf(ctx),
+    source: requestSourceOf(ctx),
   });
   if (!session) throw await overtaken(services, user.id);
   const more = registered ? { device_secret: registered.secret } : {};

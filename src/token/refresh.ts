@@ -1,13 +1,13 @@
 // The lean path of a refresh: a client with a name or a secret, and a plain session.
-import type { Origin } from '../core/audit/audit.ts';
+
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Services } from '../core/deps.ts';
 import { givingBack } from '../core/limits/rate_limits.ts';
+import { type RequestSource, requestSourceOf } from '../core/request_source.ts';
 import { explainMiss, refreshPlainSession } from '../core/sessions/plain_refresh.ts';
 import { type DecodedRefreshToken, decodeRefreshToken, isMinted } from '../core/sessions/refresh_token.ts';
 import { AppError } from '../lib/errors.ts';
 import { createLru, type Lru } from '../lib/lru.ts';
-import { originOf } from '../oidc/request/context.ts';
 import { authenticateClient, mayUse } from './client_auth.ts';
 import type { LeanPath } from './endpoint.ts';
 import { tokensOf } from './token_response.ts';
@@ -29,7 +29,7 @@ export function leanRefresh(services: Services): LeanPath {
       if (!(await isWithinLimit(services, token.session_id))) return null;
       const answer = await givingBack(
         () => services.limits.refresh.forgive(token.session_id),
-        () => refresh(services, originOf(ctx), known, token),
+        () => refresh(services, requestSourceOf(ctx), known, token),
       );
       if (!answer) await leave(services, others, known, token.session_id);
       return answer;
@@ -39,12 +39,12 @@ export function leanRefresh(services: Services): LeanPath {
 
 async function refresh(
   services: Services,
-  origin: Origin,
+  source: RequestSource,
   known: Registered,
   token: DecodedRefreshToken,
 ): Promise<object | null> {
   const { db, config, audit } = services;
-  const session = await refreshPlainSession(db, { token, known, own_resource: config.resource, origin });
+  const session = await refreshPlainSession(db, { token, known, own_resource: config.resource, source });
   if (!session) return null;
   audit.add({
     type: 'refresh_token_rotated',
@@ -52,7 +52,7 @@ async function refresh(
     session_id: token.session_id,
     client_id: known.client.client_id,
     detail: { generation: token.generation + 1 },
-    ...origin,
+    ...source,
   });
   return tokensOf(services, known, { ...session, id: token.session_id, generation: token.generation + 1 });
 }

@@ -18,7 +18,7 @@ export const secret = 'dGhlIGZpcnN0IHNlY3JldCBvZiB0aGVzZSB0ZXN0cyE';
 export const otherSecret = 'YW5vdGhlciBzZWNyZXQsIG9mIGFub3RoZXIgcGxhY2U';
 export const keyring = createKeyring([secret]);
 
-export const origin = { ip: '192.0.2.7', user_agent: 'tests/1.0', request_id: 'req-1' };
+export const source = { ip: '192.0.2.7', user_agent: 'tests/1.0', request_id: 'req-1' };
 
 let made = 0;
 let hash: Promise<string> | undefined;
@@ -50,7 +50,7 @@ export function newSession(user: Pick<User, 'id'>, client: Pick<Client, 'client_
     token_payload: { scope: 'openid', gty: 'password' },
     idle_ttl: 604_800,
     absolute_ttl: 2_592_000,
-    origin,
+    source,
   };
 }
 
@@ -79,7 +79,7 @@ export function present(
     retry_window: 0,
     observe: false,
     raise_token_version: true,
-    origin,
+    source,
     ...given,
   };
 }

@@ -7,7 +7,7 @@ import { openRateLimits } from '../../src/core/limits/rate_limits.ts';
 import { attemptLogin, type Guarded, type LoginAttempt } from '../../src/core/passwords/login_attempts.ts';
 import { AppError } from '../../src/lib/errors.ts';
 import { createLog } from '../../src/lib/log.ts';
-import { origin } from './builders.ts';
+import { source } from './builders.ts';
 import type { Store } from './stores.ts';
 
 const log = createLog({ level: 'silent' });
@@ -62,7 +62,7 @@ export async function tryOnce(
   more: Partial<LoginAttempt> = {},
 ): Promise<[outcome: string, wait: number]> {
   try {
-    const all = { login, password: given, client_id: 'app', origin, ...more };
+    const all = { login, password: given, client_id: 'app', source, ...more };
     return [(await attemptLogin(services, all)).outcome, 0];
   } catch (error) {
     if (error instanceof AppError && error.code === 'rate_limited') return ['limited', error.retryAfter ?? 0];

@@ -117,7 +117,7 @@ export const samples: Record<string, (brand: Brand) => string> = {
       form: { ...form, hidden: { user_code: 'BCDF-GHJK' } },
       code: 'BCDF-GHJK',
       client: { name: 'Living Room TV' },
-      origin: { ip: '203.0.113.9', userAgent: 'LivingRoomTV/2.1 (Linux)', at: before(70) },
+      source: { ip: '203.0.113.9', userAgent: 'LivingRoomTV/2.1 (Linux)', at: before(70) },
       now,
     }),
   device_confirm_nasty: (b) =>
@@ -125,7 +125,7 @@ export const samples: Record<string, (brand: Brand) => string> = {
       form: worstForm,
       code: nasty,
       client: { name: nasty },
-      origin: { ip: nasty, userAgent: nasty },
+      source: { ip: nasty, userAgent: nasty },
       now,
     }),
   device_connected: (b) =>

@@ -4,7 +4,7 @@ import { decodeJwt } from 'jose';
 import { revokeAccessToken } from '../../src/core/access_tokens/access_tokens.ts';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
-import { after, keyring, origin } from '../helpers/builders.ts';
+import { after, keyring, source } from '../helpers/builders.ts';
 import { type Answer, granted, type Question, send } from '../helpers/client.ts';
 import { fc, fuzzing } from '../helpers/fuzzing.ts';
 import {
@@ -36,7 +36,7 @@ async function tokenOf(pair: Pair, given: IntrospectionCase): Promise<{ twin: Tw
         token_payload: { gty: 'password', scope, resource, authTime: 1_700_000_000, sid: true },
         idle_ttl: 604_800,
         absolute_ttl: 2_592_000,
-        origin,
+        source,
       },
     },
     new Date(),

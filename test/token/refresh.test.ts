@@ -4,7 +4,7 @@ import type { Services } from '../../src/core/deps.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
-import { after, keyring, origin, otherSecret } from '../helpers/builders.ts';
+import { after, keyring, otherSecret, source } from '../helpers/builders.ts';
 import { type Answer, type Question, send } from '../helpers/client.ts';
 import { fc, fuzzing } from '../helpers/fuzzing.ts';
 import {
@@ -128,7 +128,7 @@ async function twinsOf({ services }: Pair, given: RefreshCase): Promise<[Twin, T
         token_payload,
         idle_ttl: idle,
         absolute_ttl: absolute,
-        origin,
+        source,
       },
       userRow,
       sessionRow: {

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import type { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
-import { type Actor, type EventType, type NewEvent, type Origin, recordEvents } from '../audit/audit.ts';
+import { type Actor, type EventType, type NewEvent, recordEvents } from '../audit/audit.ts';
 import type { ClientChange } from '../clients/client_metadata.ts';
 import { addClientSecret, removeClientSecret } from '../clients/client_secrets.ts';
 import type { Client } from '../clients/clients.ts';
@@ -14,6 +14,7 @@ import {
   type resourceServerChange,
   updateResourceServer,
 } from '../clients/resource_servers.ts';
+import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { createUser, type NewUser, type User } from '../users/users.ts';
 import { deleteClient } from './delete_client.ts';
@@ -22,7 +23,7 @@ import { deleteClient } from './delete_client.ts';
 export interface Doer {
   actor: Actor;
   actor_id?: string;
-  origin?: Origin;
+  source?: RequestSource;
 }
 
 /** Creates a user; refuses with `username_taken` and `email_taken`. */
@@ -116,6 +117,6 @@ function ofResourceServer(type: EventType, identifier: string, more: object = {}
   return { type, detail: { identifier, ...more } };
 }
 
-async function record(tx: Knex.Transaction, { origin, ...by }: Doer, event: NewEvent): Promise<void> {
-  await recordEvents(tx, [{ ...event, ...by, ...origin }]);
+async function record(tx: Knex.Transaction, { source, ...by }: Doer, event: NewEvent): Promise<void> {
+  await recordEvents(tx, [{ ...event, ...by, ...source }]);
 }

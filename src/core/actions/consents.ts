@@ -93,8 +93,8 @@ export async function withdrawConsent(
     await lockUser(tx, user_id);
     const removed = await tx('consents').where({ user_id, client_id }).delete();
     if (removed === 0) return null;
-    const { actor, actor_id = null, origin } = ending;
-    await recordEvents(tx, [{ type: 'consent_withdrawn', user_id, client_id, actor, actor_id, ...origin }]);
+    const { actor, actor_id = null, source } = ending;
+    await recordEvents(tx, [{ type: 'consent_withdrawn', user_id, client_id, actor, actor_id, ...source }]);
     // What opens from now on has another consent: the lock keeps the two apart.
     const opened_until = await readMoment(tx);
     const scope = { kind: 'consent', user_id, client_id, opened_until } as const;

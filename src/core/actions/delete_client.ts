@@ -1,7 +1,8 @@
 // Removing a client: from the commit of the decision on there is no such client; its sessions end and go in chunks.
 import type { Knex } from 'knex';
-import { type Actor, type Origin, recordEvents } from '../audit/audit.ts';
+import { type Actor, recordEvents } from '../audit/audit.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
+import type { RequestSource } from '../request_source.ts';
 import { beginEnding, endRest } from '../sessions/end_many.ts';
 import { isLiveSql } from '../sessions/sessions.ts';
 import { type Db, present, rows } from '../store/db.ts';
@@ -13,7 +14,7 @@ import { type Db, present, rows } from '../store/db.ts';
 export async function deleteClient(
   db: Knex,
   client_id: string,
-  by: { actor: Actor; actor_id?: string | null; origin?: Origin },
+  by: { actor: Actor; actor_id?: string | null; source?: RequestSource },
 ): Promise<number | null> {
   const begun = await db.transaction(async (tx) => {
     const found = await tx('clients')
@@ -22,8 +23,8 @@ export async function deleteClient(
       .update({ deleted_at: present(tx) });
     if (found === 0) return null;
     await deleteRegistrationTokens(tx, [client_id]);
-    const { origin, ...who } = by;
-    await recordEvents(tx, [{ type: 'client_deleted', client_id, ...who, ...origin }]);
+    const { source, ...who } = by;
+    await recordEvents(tx, [{ type: 'client_deleted', client_id, ...who, ...source }]);
     return await beginEnding(tx, { kind: 'client', client_id }, { ...by, reason: 'client_deleted' });
   });
   return begun && (await endRest(db, begun));

@@ -1,8 +1,10 @@
 // How signing keys are rotated here: what the settings and the registered lifetimes say.
+
 import type { Config } from '../../../config/index.ts';
-import { type Actor, type Origin, recordEvents } from '../audit/audit.ts';
+import { type Actor, recordEvents } from '../audit/audit.ts';
 import type { Services } from '../deps.ts';
 import { currentKeyAge, dropExpiredKeys, type KeyRotation } from '../keys/signing_keys.ts';
+import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 
 // A node may have signed with the old key while it was being retired.
@@ -35,13 +37,13 @@ type Opened = Pick<Services, 'db' | 'config' | 'keys'>;
 export interface Rotator {
   actor: Actor;
   actor_id?: string;
-  origin?: Origin;
+  source?: RequestSource;
 }
 
 /** Rotates the signing key, tells the trail who did it, and removes the keys that nobody needs any more. */
 export async function rotateKeys(
   { db, config, keys }: Opened,
-  { origin, ...by }: Rotator,
+  { source, ...by }: Rotator,
   { force = false } = {},
 ): Promise<KeyUpkeep> {
   const dropped = await dropExpiredKeys(db);
@@ -51,7 +53,7 @@ export async function rotateKeys(
     return { ...result, kid: keys.current().kid, dropped };
   }
   await recordEvents(db, [
-    { type: 'signing_key_rotated', ...by, detail: { kid: result.kid, force }, ...origin },
+    { type: 'signing_key_rotated', ...by, detail: { kid: result.kid, force }, ...source },
   ]);
   return { ...result, dropped };
 }

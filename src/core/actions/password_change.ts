@@ -1,12 +1,13 @@
 // A user changes the password: the old one is needed, and every other session ends.
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
-import { type Origin, recordEvents } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
 import { isBrowserSession } from '../engine_records/engine_records.ts';
 import { counted } from '../limits/rate_limits.ts';
 import { attemptPassword, type Guarded, onKnownDevice } from '../passwords/login_attempts.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
 import { findUserSession } from '../sessions/session_list.ts';
 import { type Db, present } from '../store/db.ts';
@@ -24,7 +25,7 @@ export interface PasswordChange {
   asker: Asker;
   current_password: string;
   new_password: string;
-  origin: Origin;
+  source: RequestSource;
 }
 
 /**
@@ -59,7 +60,7 @@ async function proveAndReplace(services: Guarded, change: PasswordChange): Promi
 // Gives the hash that the current password was right for.
 async function proveCurrentPassword(
   services: Guarded,
-  { user_id, asker, current_password, origin }: PasswordChange,
+  { user_id, asker, current_password, source }: PasswordChange,
 ): Promise<string | null> {
   const user = await requireUser(services.db, user_id);
   const { place, client_id, session_id } = await requireAsker(services.db, user_id, asker);
@@ -70,7 +71,7 @@ async function proveCurrentPassword(
     event: 'password_change_failed',
     client_id,
     ...(session_id === null ? {} : { session_id }),
-    origin,
+    source,
   });
   if (result.outcome === 'refused') throw new AppError('invalid_credentials');
   if (result.outcome === 'inactive') throw new AppError('invalid_token');
@@ -80,7 +81,7 @@ async function proveCurrentPassword(
 // Null when the hash that was proved is no longer the user's: of two changes with one old password, one wins.
 async function replacePassword(
   tx: Knex.Transaction,
-  { user_id, asker, origin }: PasswordChange,
+  { user_id, asker, source }: PasswordChange,
   proved: string | null,
   password_hash: string,
 ): Promise<Begun | null> {
@@ -93,9 +94,9 @@ async function replacePassword(
     .where({ id: user_id })
     .update({ password_hash, updated_at: present(tx) } as never)
     .increment('token_version', 1);
-  const by = { actor: 'user', actor_id: user_id, origin } as const;
+  const by = { actor: 'user', actor_id: user_id, source } as const;
   await recordEvents(tx, [
-    { type: 'password_changed', user_id, session_id, client_id, actor: 'user', actor_id: user_id, ...origin },
+    { type: 'password_changed', user_id, session_id, client_id, actor: 'user', actor_id: user_id, ...source },
   ]);
   const ending = { ...by, reason: 'password_changed' } as const;
   const begun = await beginEndingAll(tx, user_id, ending, { kept: { session_id, browser_session } });

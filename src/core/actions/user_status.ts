@@ -1,7 +1,8 @@
 // Ban, disable, delete and their undoing: each decided in one transaction that also begins to end what the user holds.
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
-import { type Actor, type Origin, recordEvents } from '../audit/audit.ts';
+import { type Actor, recordEvents } from '../audit/audit.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
 import type { EndedReason } from '../sessions/sessions.ts';
 import { json, present } from '../store/db.ts';
@@ -19,7 +20,7 @@ export interface StatusChange {
   ban_expires_at?: Date | null;
   actor: Actor;
   actor_id?: string | null;
-  origin?: Origin;
+  source?: RequestSource;
 }
 
 const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
@@ -56,12 +57,12 @@ async function decideStatus(
     .where({ id })
     .update(newStatus(tx, change) as never)
     .returning('*');
-  const { status, reason = null, actor, actor_id = null, origin } = change;
+  const { status, reason = null, actor, actor_id = null, source } = change;
   await recordEvents(tx, [
-    { type: 'user_status_changed', user_id: id, actor, actor_id, reason, detail: { status }, ...origin },
+    { type: 'user_status_changed', user_id: id, actor, actor_id, reason, detail: { status }, ...source },
   ]);
   if (status === 'active') return { user: user as User, begun: null };
-  const ending = { reason: endedReasons[status], actor, actor_id, ...(origin ? { origin } : {}) };
+  const ending = { reason: endedReasons[status], actor, actor_id, ...(source ? { source } : {}) };
   const begun = await beginEndingAll(tx, id, ending, { forgets: status === 'deleted' });
   // As it is stored: the ending has raised a number in it.
   return { user: (await lockUser(tx, id)) ?? (user as User), begun };
@@ -74,16 +75,16 @@ async function decideStatus(
 export async function logOutUser(
   db: Knex,
   id: string,
-  { reason, ...who }: { reason?: string; actor: Actor; actor_id?: string | null; origin?: Origin },
+  { reason, ...who }: { reason?: string; actor: Actor; actor_id?: string | null; source?: RequestSource },
 ): Promise<number> {
-  const { origin, ...by } = who;
+  const { source, ...by } = who;
   const begun = await db.transaction(async (tx) => {
     if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
     const begun = await beginEndingAll(tx, id, { ...who, reason: 'ended_by_admin' });
     // Of more than one chunk the number is not known yet; each of them has its own event.
     const detail = { [begun.pending ? 'sessions_ended_at_least' : 'sessions_ended']: begun.ended };
     await recordEvents(tx, [
-      { type: 'user_logged_out', user_id: id, ...by, reason: reason ?? null, detail, ...origin },
+      { type: 'user_logged_out', user_id: id, ...by, reason: reason ?? null, detail, ...source },
     ]);
     return begun;
   });

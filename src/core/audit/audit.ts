@@ -68,18 +68,6 @@ export interface AuditEvent {
   detail: Record<string, unknown> | null;
 }
 
-/** Where a request came from; travels from the socket to the rows that remember it. */
-export interface Origin {
-  ip: string | null;
-  user_agent: string | null;
-  request_id: string | null;
-}
-
-/** The origin of a request: what an attacker can make long is cut, what is absent is null. */
-export function makeOrigin(ip: string, userAgent: string, requestId?: string): Origin {
-  return { ip: ip || null, user_agent: userAgent.slice(0, 512) || null, request_id: requestId ?? null };
-}
-
 type Listener = (event: NewEvent) => void;
 
 /** What belongs to the trail of one server beside its rows. */

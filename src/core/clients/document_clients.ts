@@ -1,5 +1,5 @@
 // Clients whose metadata is a document at their id: what is written of them, and when. See registered_clients.ts.
-import type { Origin } from '../audit/audit.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Db, present } from '../store/db.ts';
 import type { ClientMetadata } from './client_metadata.ts';
 import type { Client } from './clients.ts';
@@ -43,7 +43,7 @@ export async function readDocumentClient(
 }
 
 /** Gives the client of a document its row, which sessions and consents point to, before either is written. */
-export async function keepDocumentClient(db: Db, client: Client, origin?: Origin): Promise<void> {
+export async function keepDocumentClient(db: Db, client: Client, source?: RequestSource): Promise<void> {
   if (client.registered_by !== 'document') return;
   await db.transaction(async (tx) => {
     const { client_id, metadata, scope } = client;
@@ -54,7 +54,7 @@ export async function keepDocumentClient(db: Db, client: Client, origin?: Origin
       .ignore()
       .returning('client_id');
     if (made.length === 0) return;
-    await note(tx, 'client_registered', client_id, origin, { detail: { registered_by: 'document' } });
+    await note(tx, 'client_registered', client_id, source, { detail: { registered_by: 'document' } });
   });
 }
 

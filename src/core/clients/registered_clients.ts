@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
-import { type NewEvent, type Origin, recordEvents } from '../audit/audit.ts';
+import { type NewEvent, recordEvents } from '../audit/audit.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Db, json, present, rows } from '../store/db.ts';
 import { type ClientMetadata, hasSecret, isVouchedGrant, metadataShape } from './client_metadata.ts';
 import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
@@ -22,7 +23,7 @@ export interface Extra {
   scope?: unknown;
   /** The new secret in the clear; absent, those that the client has stay. */
   secret?: string | undefined;
-  origin?: Origin;
+  source?: RequestSource;
 }
 
 /**
@@ -35,7 +36,7 @@ export async function saveRegisteredClient(
   client_id: string,
   said: Record<string, unknown>,
   registered_by: Author,
-  { scope, secret, origin }: Extra = {},
+  { scope, secret, source }: Extra = {},
 ): Promise<Client> {
   const metadata = readMetadata(said);
   const bound = await boundOf(db, metadata, scope);
@@ -54,7 +55,7 @@ export async function saveRegisteredClient(
     };
     const saved = found ? await update(tx, client_id, row) : await insert(tx, client_id, registered_by, row);
     const detail = found ? {} : { detail: { registered_by } };
-    await note(tx, found ? 'client_updated' : 'client_registered', client_id, origin, detail);
+    await note(tx, found ? 'client_updated' : 'client_registered', client_id, source, detail);
     return saved;
   });
 }
@@ -64,10 +65,10 @@ export async function note(
   tx: Db,
   type: NewEvent['type'],
   client_id: string,
-  origin: Origin | undefined,
+  source: RequestSource | undefined,
   more: Partial<NewEvent>,
 ): Promise<void> {
-  await recordEvents(tx, [{ type, client_id, actor: 'client', actor_id: client_id, ...more, ...origin }]);
+  await recordEvents(tx, [{ type, client_id, actor: 'client', actor_id: client_id, ...more, ...source }]);
 }
 
 /**

@@ -1,8 +1,9 @@
 // The engine's short-lived records: codes, interactions, browser sessions, opaque access tokens. Stored under the
 // digest of their handle; records that hold the handle of something else are sealed as a whole.
+
 import { digest, type Keyring, mac, seal, unseal } from '../../lib/crypto.ts';
 import { parseId } from '../../lib/ids.ts';
-import type { Origin } from '../audit/audit.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Db, json, later, present, rows } from '../store/db.ts';
 
 export interface StoredModel {
@@ -204,8 +205,8 @@ export async function isBrowserSession(db: Db, user_id: string, second_id: strin
 }
 
 /** Notes from where a browser session was used. */
-export async function noteBrowserSession(db: Db, second_id: string, origin: Origin): Promise<void> {
-  const { ip, user_agent } = origin;
+export async function noteBrowserSession(db: Db, second_id: string, source: RequestSource): Promise<void> {
+  const { ip, user_agent } = source;
   await db('oidc_models').where({ model: 'Session', second_id }).update({ ip, user_agent });
 }
 

@@ -1,9 +1,11 @@
 // Trying a password, wherever that is: the limits first, then the hash. Nothing else in the server verifies passwords.
+
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
 import { networkOf } from '../../lib/network.ts';
-import type { AuditBatch, EventType, Origin } from '../audit/audit.ts';
+import type { AuditBatch, EventType } from '../audit/audit.ts';
 import { givingBack, type RateLimits } from '../limits/rate_limits.ts';
+import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { type DeviceProof, findKnownDevice } from '../users/known_devices.ts';
 import { nameKey } from '../users/names.ts';
@@ -27,7 +29,7 @@ export interface LoginAttempt {
   /** What shows that the user has logged in there before. */
   device?: DeviceProof;
   client_id: string | null;
-  origin: Origin;
+  source: RequestSource;
 }
 
 /** What an attempt came to, and the known device or browser that it was made on, if any. */
@@ -40,7 +42,7 @@ export type LoginResult = Authentication & { known: string | null };
  */
 export async function attemptLogin(services: Guarded, attempt: LoginAttempt): Promise<LoginResult> {
   const { db } = services;
-  const { login, password, device = {}, client_id, origin } = attempt;
+  const { login, password, device = {}, client_id, source } = attempt;
   const user = attempt.user === undefined ? await findUserByLogin(db, login) : attempt.user;
   // For nobody the same question is asked, so that time does not tell.
   const known = await findKnownDevice(db, user ?? { id: newId(), password_hash: null }, device);
@@ -51,7 +53,7 @@ export async function attemptLogin(services: Guarded, attempt: LoginAttempt): Pr
     password,
     event: 'login_failed',
     client_id,
-    origin,
+    source,
   });
   return { ...result, known };
 }
@@ -72,7 +74,7 @@ export interface PasswordAttempt {
   event: EventType;
   client_id: string | null;
   session_id?: string;
-  origin: Origin;
+  source: RequestSource;
 }
 
 /**
@@ -84,7 +86,7 @@ export async function attemptPassword(
   services: Guarded,
   { event, ...attempt }: PasswordAttempt,
 ): Promise<Authentication> {
-  const { user, client_id, session_id, origin } = attempt;
+  const { user, client_id, session_id, source } = attempt;
   const record = (reason: string, detail: Record<string, unknown> | null = null) =>
     services.audit.add({
       type: event,
@@ -93,7 +95,7 @@ export async function attemptPassword(
       client_id,
       reason,
       detail,
-      ...origin,
+      ...source,
     });
   const noteRefusal: NoteRefusal = async (key, limit) => {
     try {
@@ -121,12 +123,12 @@ async function isNews(limits: RateLimits, key: readonly string[], error: unknown
 
 async function verifyWithinLimits(
   { db, limits }: Guarded,
-  { who, user, password, origin }: Pick<PasswordAttempt, 'who' | 'user' | 'password' | 'origin'>,
+  { who, user, password, source }: Pick<PasswordAttempt, 'who' | 'user' | 'password' | 'source'>,
   noteRefusal: NoteRefusal,
 ): Promise<{ result: Authentication; hasLocked: boolean }> {
   // First, so that an attempt which is not looked at does not count.
   requireRoomToHash();
-  const network = networkOf(origin.ip);
+  const network = networkOf(source.ip);
   const isKnown = who[0] === 'known';
   if (!isKnown) await noteRefusal(['network', network], limits.loginAddress.check(network));
   await noteRefusal(who, limits.lockout.check(...who));

@@ -2,7 +2,8 @@
 // browser, consent or client in core/sessions/end_many.ts, which calls this a chunk at a time.
 import type { Knex } from 'knex';
 import { parseId } from '../../lib/ids.ts';
-import { type Actor, type NewEvent, type Origin, recordEvents } from '../audit/audit.ts';
+import { type Actor, type NewEvent, recordEvents } from '../audit/audit.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Db, present } from '../store/db.ts';
 import { clearIdlePushTokens } from '../users/devices.ts';
 import { queueLogoutNotices } from './backchannel_queue.ts';
@@ -13,7 +14,7 @@ export interface Ending {
   reason: EndedReason;
   actor: Actor;
   actor_id?: string | null;
-  origin?: Origin;
+  source?: RequestSource;
   /** What to note beside the reason in the audit trail. */
   detail?: Record<string, unknown>;
 }
@@ -75,6 +76,6 @@ function endedEvent(session: Session, ending: Ending): NewEvent {
     actor_id: ending.actor_id ?? null,
     reason: ending.reason,
     detail: ending.detail ?? null,
-    ...ending.origin,
+    ...ending.source,
   };
 }

@@ -1,7 +1,7 @@
 // A refresh of a plain session in one statement: what decides it, the rotation, and what the answer is made of.
 import type { Knex } from 'knex';
-import type { Origin } from '../audit/audit.ts';
 import { isKnownSql, type Registered } from '../clients/client_cache.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Db, isPostgres, json } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql, type User } from '../users/users.ts';
@@ -24,7 +24,7 @@ export interface PlainRefresh {
   known: Registered;
   /** The identifier of our own API. */
   own_resource: string;
-  origin: Origin;
+  source: RequestSource;
 }
 
 const columns = `s.user_id, s.salt, s.grant_payload, s.token_payload, s.idle_ttl, s.created_at, s.absolute_expires_at,
@@ -55,7 +55,7 @@ const look = statement<Refreshed>(
  * path finds out and says so.
  */
 export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promise<Refreshed | null> {
-  const { token, known, origin } = refresh;
+  const { token, known, source } = refresh;
   const values = {
     id: token.session_id,
     presented: token.generation,
@@ -64,7 +64,7 @@ export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promis
   };
   const resources = plainResources(refresh);
   if (!isPostgres(db)) return await refreshInSteps(db, refresh, { ...values, resources: json(resources) });
-  const { ip, user_agent } = origin;
+  const { ip, user_agent } = source;
   const [session] = await rotateAtOnce(db, { ...values, resources, proof: token.proof, ip, user_agent });
   return session ?? null;
 }
@@ -97,11 +97,11 @@ function plainResources({ known, own_resource }: PlainRefresh): string[] {
 // SQLite knows no SHA-256, and RETURNING there knows one table; but asking it twice costs no journey.
 async function refreshInSteps(
   db: Db,
-  { token, origin }: PlainRefresh,
+  { token, source }: PlainRefresh,
   values: Record<string, Knex.RawBinding>,
 ): Promise<Refreshed | null> {
   const [session] = await look(db, values);
   if (!session || !verifyProof(token, session.salt)) return null;
   const { session_id, generation } = token;
-  return (await advance(db, { session_id, generation, origin })) === null ? null : session;
+  return (await advance(db, { session_id, generation, source })) === null ? null : session;
 }

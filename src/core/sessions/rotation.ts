@@ -1,6 +1,7 @@
 // The rotation of refresh tokens: the one statement that decides, and what follows when it decides against.
 import type { Knex } from 'knex';
-import { type NewEvent, type Origin, recordEvents } from '../audit/audit.ts';
+import { type NewEvent, recordEvents } from '../audit/audit.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Db, isPostgres, later, present, rows } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { lockUser, raiseTokenVersion } from '../users/users.ts';
@@ -25,7 +26,7 @@ export interface Presented {
   observe: boolean;
   /** Whether reuse also makes the user's outstanding access tokens inactive. */
   raise_token_version: boolean;
-  origin: Origin;
+  source: RequestSource;
 }
 
 /**
@@ -64,10 +65,10 @@ const advanceNow = statement<{ generation: number }>('advance', advanceSql);
  */
 export async function advance(
   db: Db,
-  { session_id, generation, origin }: Pick<Presented, 'session_id' | 'generation' | 'origin'>,
+  { session_id, generation, source }: Pick<Presented, 'session_id' | 'generation' | 'source'>,
   at?: Date,
 ): Promise<number | null> {
-  const values = { id: session_id, presented: generation, ip: origin.ip, user_agent: origin.user_agent };
+  const values = { id: session_id, presented: generation, ip: source.ip, user_agent: source.user_agent };
   const [row] = at
     ? await rows<{ generation: number }>(db, advanceSql(db), { ...values, now: present(db, at) })
     : await advanceNow(db, values);
@@ -118,7 +119,7 @@ async function punish(tx: Knex.Transaction, presented: Presented, at?: Date): Pr
   if (judged === 'observed' || !row) return { outcome: 'unknown' };
   if (judged !== 'reused') return judged;
   await recordEvents(tx, [reuseEvent('refresh_token_reused', presented, row)], at);
-  await endSession(tx, row.id, { reason: 'reuse_detected', actor: 'system', origin: presented.origin }, at);
+  await endSession(tx, row.id, { reason: 'reuse_detected', actor: 'system', source: presented.source }, at);
   if (presented.raise_token_version) await raiseTokenVersion(tx, row.user_id);
   return { outcome: 'reused' };
 }
@@ -139,6 +140,6 @@ function reuseEvent(type: NewEvent['type'], presented: Presented, row: Row): New
     actor: 'client',
     actor_id: row.client_id,
     detail: { presented_generation: presented.generation, current_generation: row.generation },
-    ...presented.origin,
+    ...presented.source,
   };
 }

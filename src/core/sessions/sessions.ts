@@ -1,7 +1,8 @@
 // Sessions: one login of one user through one client on one device. Opening and finding them; see session_list and session_end.
 import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
-import { type Actor, announce, eventTime, type Origin } from '../audit/audit.ts';
+import { type Actor, announce, eventTime } from '../audit/audit.ts';
+import type { RequestSource } from '../request_source.ts';
 import { type Db, isForeignKeyViolation, isPostgres, json, later, present, rows } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { forgetTracesOfDeleted } from '../users/personal_data.ts';
@@ -89,7 +90,7 @@ export interface NewSession {
   idle_ttl: number;
   absolute_ttl: number;
   browser_session?: string | null;
-  origin: Origin;
+  source: RequestSource;
 }
 
 /**
@@ -113,7 +114,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     absolute_ttl: input.absolute_ttl,
     browser_session: input.browser_session ?? null,
     event_id: newId((at ?? eventTime(db)).getTime()),
-    ...input.origin,
+    ...input.source,
   };
   const [created] = await insertOpened(db, values, at);
   if (!created) {
@@ -121,7 +122,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     await forgetTracesOfDeleted(db, input.user_id);
     return null;
   }
-  const { user_id, client_id, origin } = input;
+  const { user_id, client_id, source } = input;
   announce(db, [
     {
       type: 'session_opened',
@@ -130,7 +131,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
       session_id: created.id,
       actor: 'user',
       actor_id: user_id,
-      ...origin,
+      ...source,
     },
   ]);
   return created;

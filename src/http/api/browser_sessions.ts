@@ -34,8 +34,8 @@ export const browserSessionRoutes = [
     params: { id: z.string().regex(/^[A-Za-z0-9_-]{43}$/) },
     status: 204,
     errors: ['session_not_found'],
-    handler: async ({ services, caller, params, by, origin }) => {
-      const ending = { ...by, reason: 'ended_by_user', origin } as const;
+    handler: async ({ services, caller, params, by, source }) => {
+      const ending = { ...by, reason: 'ended_by_user', source } as const;
       if (!(await endBrowserSession(services.db, caller.sub, params.id, ending)))
         throw new AppError('session_not_found');
     },

@@ -43,8 +43,8 @@ export const consentRoutes = [
     params: { client_id: z.string().min(1).max(clientIdLength).describe('percent-encoded') },
     status: 204,
     errors: ['consent_not_found'],
-    handler: async ({ services, caller, params, by, origin }) => {
-      const ended = await withdrawConsent(services.db, caller.sub, params.client_id, { ...by, origin });
+    handler: async ({ services, caller, params, by, source }) => {
+      const ended = await withdrawConsent(services.db, caller.sub, params.client_id, { ...by, source });
       if (ended === null) throw new AppError('consent_not_found');
     },
   }),

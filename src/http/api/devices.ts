@@ -82,8 +82,8 @@ async function listMyDevices({
   };
 }
 
-async function forgetMyDevice({ services, caller, params, origin }: Call<{ id: string }>): Promise<void> {
-  const by = { actor: 'user', actor_id: caller.sub, origin } as const;
+async function forgetMyDevice({ services, caller, params, source }: Call<{ id: string }>): Promise<void> {
+  const by = { actor: 'user', actor_id: caller.sub, source } as const;
   if (!(await removeDevice(services.db, caller.sub, params.id, by))) throw new AppError('device_not_found');
 }
 

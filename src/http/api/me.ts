@@ -1,8 +1,9 @@
 // The caller's own profile.
 import { z } from 'zod';
 import { changePassword } from '../../core/actions/password_change.ts';
-import { type Origin, recordEvents } from '../../core/audit/audit.ts';
+import { recordEvents } from '../../core/audit/audit.ts';
 import { counted } from '../../core/limits/rate_limits.ts';
+import type { RequestSource } from '../../core/request_source.ts';
 import type { Db } from '../../core/store/db.ts';
 import { username } from '../../core/users/names.ts';
 import { findUser, type User, updateUser } from '../../core/users/users.ts';
@@ -65,12 +66,12 @@ export const meRoutes = [
     body: passwordChange,
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'PasswordChangeResult' }),
     errors: ['weak_password', 'invalid_credentials', 'password_not_set', 'rate_limited'],
-    handler: async ({ services, caller, body, origin }) => ({
+    handler: async ({ services, caller, body, source }) => ({
       sessions_ended: await changePassword(services, {
         user_id: caller.sub,
         asker: { session_id: caller.sid },
         ...body,
-        origin,
+        source,
       }),
     }),
   }),
@@ -81,15 +82,20 @@ async function changeMyProfile({
   services,
   caller,
   body,
-  origin,
+  source,
 }: Call<unknown, unknown, Change>): Promise<User> {
   const { username } = body;
-  const work = () => services.db.transaction((tx) => changeProfile(tx, caller.sub, body, origin));
+  const work = () => services.db.transaction((tx) => changeProfile(tx, caller.sub, body, source));
   if (username === undefined) return await work();
   return await counted(services.limits.usernameChange, [caller.sub], work);
 }
 
-async function changeProfile(tx: Db, user_id: string, { username }: Change, origin: Origin): Promise<User> {
+async function changeProfile(
+  tx: Db,
+  user_id: string,
+  { username }: Change,
+  source: RequestSource,
+): Promise<User> {
   const user = await requireUser(updateUser(tx, user_id, username === undefined ? {} : { username }));
   await recordEvents(tx, [
     {
@@ -98,7 +104,7 @@ async function changeProfile(tx: Db, user_id: string, { username }: Change, orig
       actor: 'user',
       actor_id: user_id,
       detail: { changed: username === undefined ? [] : ['username'] },
-      ...origin,
+      ...source,
     },
   ]);
   return user;

@@ -6,9 +6,9 @@ import { koaBody } from 'koa-body';
 import type { z } from 'zod';
 import type { ClientRegistry } from '../../core/clients/clients.ts';
 import type { Services } from '../../core/deps.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
 import { isImmoderate } from '../../lib/json_bounds.ts';
-import { originOf } from '../middleware/request.ts';
 import { guard } from './guard.ts';
 import type { Call, Route } from './routes.ts';
 
@@ -32,7 +32,7 @@ function run(services: Services, registry: ClientRegistry, row: Route): Middlewa
       registry,
       caller,
       by: { actor: row.auth === 'admin' ? 'admin' : 'user', actor_id: caller?.sub },
-      origin: originOf(ctx),
+      source: requestSourceOf(ctx),
       params: checkPath(row, ctx),
       query: check(row.query, ctx.query),
       body: row.body ? check(row.body, ctx.request.body ?? {}) : undefined,

@@ -1,9 +1,10 @@
 // What a route is: one row, from which binding, validation, authorization and the OpenAPI document all follow.
 import { z } from 'zod';
 import type { AccessTokenClaims } from '../../core/access_tokens/access_tokens.ts';
-import type { Actor, Origin } from '../../core/audit/audit.ts';
+import type { Actor } from '../../core/audit/audit.ts';
 import type { ClientRegistry } from '../../core/clients/clients.ts';
 import type { Services } from '../../core/deps.ts';
+import type { RequestSource } from '../../core/request_source.ts';
 import type { ErrorName } from '../../lib/errors.ts';
 
 /**
@@ -23,7 +24,7 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   caller: AccessTokenClaims & { sid: string };
   /** Who does this, for the rows and events that remember it. */
   by: { actor: Actor; actor_id: string };
-  origin: Origin;
+  source: RequestSource;
 }
 
 export interface Route {

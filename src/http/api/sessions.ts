@@ -172,20 +172,20 @@ export async function tellStory(services: Services, found: ListedSession, curren
 }
 
 async function logOut(call: Call, body: z.output<typeof logout>): Promise<number> {
-  const { services, caller, origin } = call;
+  const { services, caller, source } = call;
   if (!body.logout_all) return await endOne(call, body.session_id ?? caller.sid);
   return await endAllSessions(services.db, caller.sub, {
     ...byUser(caller.sub),
     reason: 'logout_all',
-    origin,
+    source,
   });
 }
 
-async function endOne({ services, caller, origin }: Call, session_id: string): Promise<number> {
+async function endOne({ services, caller, source }: Call, session_id: string): Promise<number> {
   const { db } = services;
   await requireSession(db, caller.sub, session_id);
   const reason = session_id === caller.sid ? 'logout' : 'ended_by_user';
-  return (await endSession(db, session_id, { ...byUser(caller.sub), reason, origin })) ? 1 : 0;
+  return (await endSession(db, session_id, { ...byUser(caller.sub), reason, source })) ? 1 : 0;
 }
 
 async function requireSession(

@@ -5,7 +5,6 @@ import { Socket } from 'node:net';
 import helmet from 'helmet';
 import type { Context, Middleware } from 'koa';
 import type { Config } from '../../../config/index.ts';
-import { makeOrigin, type Origin } from '../../core/audit/audit.ts';
 import { onBehalfOf } from '../../core/passwords/password_hash.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
@@ -29,11 +28,6 @@ export function queueHashes({ passwordQueue }: Config): Middleware {
     const asker = { place: networkOf(ctx.ip), isGone: () => !ctx.writable, capacity: passwordQueue };
     await onBehalfOf(asker, next);
   };
-}
-
-/** Where a request comes from, as sessions and the audit trail keep it. */
-export function originOf(ctx: Context): Origin {
-  return makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
 }
 
 /**

@@ -5,8 +5,8 @@ import { findClient } from '../../core/clients/clients.ts';
 import { readDocumentClient } from '../../core/clients/document_clients.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Services } from '../../core/deps.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { engineMetadata, isOurRow, refusingMetadata } from '../adapter.ts';
-import { originOf } from '../request/context.ts';
 import { offerOf, signingAlgs } from './engine_metadata.ts';
 
 type Metadata = Record<string, unknown>;
@@ -54,7 +54,7 @@ export async function adoptDocumentClient(
   const said = withoutDefaults(services, client.metadata());
   try {
     const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
-    const extra = { scope, fetched_at, ...(ctx ? { origin: originOf(ctx) } : {}) };
+    const extra = { scope, fetched_at, ...(ctx ? { source: requestSourceOf(ctx) } : {}) };
     const kindred = await readDocumentClient(services.db, client.clientId, said, extra);
     Object.defineProperty(client, 'kindred', { value: kindred });
     return kindred !== null;

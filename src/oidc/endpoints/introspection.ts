@@ -6,8 +6,9 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type AccessTokenClaims, isLive, revokeAccessToken } from '../../core/access_tokens/access_tokens.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import type { Services } from '../../core/deps.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { fromEngine } from '../request/clocks.ts';
-import { clientRow, originOf } from '../request/context.ts';
+import { clientRow } from '../request/context.ts';
 
 interface Token {
   kind?: string;
@@ -144,7 +145,7 @@ function recordRevocation(
     client_id,
     actor: 'client',
     actor_id: client_id,
-    ...originOf(ctx),
+    ...requestSourceOf(ctx),
   });
 }
 

@@ -4,6 +4,7 @@ import { errors, type Grant, type TokenEndpointGrantContext } from 'oidc-provide
 import * as grants from 'oidc-provider/lib/helpers/grants.js';
 import type { Services } from '../../core/deps.ts';
 import { attemptLogin } from '../../core/passwords/login_attempts.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { openSession, type SessionWithUser } from '../../core/sessions/sessions.ts';
 import type { Db } from '../../core/store/db.ts';
 import { type DeviceParameters, deviceParameters } from '../../core/users/devices.ts';
@@ -13,7 +14,7 @@ import { certificateThumbprint } from '../../lib/certificate.ts';
 import { newId } from '../../lib/ids.ts';
 import { accountOf } from '../request/accounts.ts';
 import { nowInSeconds } from '../request/clocks.ts';
-import { clientRow, originOf, rememberSession } from '../request/context.ts';
+import { clientRow, rememberSession } from '../request/context.ts';
 import { invalidGrant, limited } from '../request/errors.ts';
 import { defaultScope, requireKnownScopes } from '../request/resources.ts';
 
@@ -96,7 +97,7 @@ async function verifyCredentials(
   given: { login: string; password: string; device: DeviceParameters },
 ): Promise<{ user: User; known: string | null }> {
   const { clientId: client_id } = ctx.oidc.client;
-  const result = await limited(attemptLogin(services, { ...given, client_id, origin: originOf(ctx) }));
+  const result = await limited(attemptLogin(services, { ...given, client_id, source: requestSourceOf(ctx) }));
   if (result.outcome === 'authenticated') return result;
   const user = result.outcome === 'inactive' ? result.user : null;
   throw invalidGrant(
@@ -138,7 +139,7 @@ async function login(
     token_payload: tokenPayload(services, ctx, id, { scopes, binding }),
     idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
-    origin: originOf(ctx),
+    source: requestSourceOf(ctx),
   });
   if (!opened) throw await overtaken(db, user.id);
   const session = {

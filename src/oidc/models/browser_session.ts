@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { type Session as EngineSession, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Services } from '../../core/deps.ts';
 import { deleteModel } from '../../core/engine_records/engine_records.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession, endOpenedIn } from '../../core/sessions/browser_sessions.ts';
 import { digest } from '../../lib/crypto.ts';
 import { browserSessionTtl } from '../configuration.ts';
 import { setSessionCookie } from '../pages/browser_login.ts';
 import { fromEngine } from '../request/clocks.ts';
-import { currentRequest, originOf } from '../request/context.ts';
+import { currentRequest } from '../request/context.ts';
 import { epochOfLogin, isLoginProved } from './interaction.ts';
 
 interface EngineModel {
@@ -73,7 +74,7 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
       const { accountId } = this;
       if (accountId) {
         const by = { reason: 'logout', actor: 'user', actor_id: accountId } as const;
-        const ending = { ...by, origin: originOf(currentRequest()) };
+        const ending = { ...by, source: requestSourceOf(currentRequest()) };
         const id = digest(this.uid);
         const { db } = services;
         // One that is not stored any more may have left sessions behind all the same.

@@ -6,12 +6,12 @@ import {
 } from 'oidc-provider';
 import { AlreadyUsedError } from 'oidc-provider/lib/helpers/re_render_errors.js';
 import { isConsented } from '../../core/actions/consents.ts';
-import type { Origin } from '../../core/audit/audit.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
 import type { Services } from '../../core/deps.ts';
 import { consumeModel, isBrowserSession, useOnce } from '../../core/engine_records/engine_records.ts';
 import { counted } from '../../core/limits/rate_limits.ts';
+import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import {
   completeSession,
@@ -22,7 +22,7 @@ import {
 import type { Db } from '../../core/store/db.ts';
 import { digest } from '../../lib/crypto.ts';
 import { networkOf } from '../../lib/network.ts';
-import { clientRow, currentRequest, originOf } from '../request/context.ts';
+import { clientRow, currentRequest } from '../request/context.ts';
 import { limited } from '../request/errors.ts';
 import { isLoginProved } from './interaction.ts';
 
@@ -64,7 +64,7 @@ export function authorizationCodeModel(
     static async revokeByGrantId(): Promise<void> {}
 
     override async save(): Promise<string> {
-      await openLogin(services, this, originOf(currentRequest()));
+      await openLogin(services, this, requestSourceOf(currentRequest()));
       return await super.save();
     }
 
@@ -87,7 +87,7 @@ export function deviceCodeModel(services: Services, base: typeof EngineDeviceCod
       options?: object,
     ): Promise<EngineCode | undefined> {
       const { userCode: limit } = services.limits;
-      const network = networkOf(originOf(currentRequest()).ip);
+      const network = networkOf(requestSourceOf(currentRequest()).ip);
       const found = await limited(
         counted(limit, [network], () => Base.findByUserCode.call(DeviceCode, userCode, options)),
       );
@@ -123,21 +123,21 @@ export function deviceCodeModel(services: Services, base: typeof EngineDeviceCod
 }
 
 // A session of the device flow lives on the device that asked for it, not where it was allowed.
-function deviceOrigin({ deviceInfo }: EngineCode): Origin {
-  const { request_id } = originOf(currentRequest());
+function deviceOrigin({ deviceInfo }: EngineCode): RequestSource {
+  const { request_id } = requestSourceOf(currentRequest());
   return { ip: deviceInfo?.ip ?? null, user_agent: deviceInfo?.ua ?? null, request_id };
 }
 
 // Opened with the code and not with its exchange, so that a code which is used twice has something to end; until the
 // exchange it lives no longer than the code.
-async function openLogin(services: Services, code: EngineCode, origin: Origin): Promise<void> {
+async function openLogin(services: Services, code: EngineCode, source: RequestSource): Promise<void> {
   const { db, config } = services;
   const { grant, client, session: browser } = currentRequest().oidc;
   const row = clientRow(client);
   if (!grant || !code.accountId) throw new Error('a code is issued without a login');
   code.sid = code.grantId;
   code.claims = { ...code.claims, id_token: { ...loginClaims, ...code.claims?.id_token } };
-  await keepDocumentClient(db, row, origin);
+  await keepDocumentClient(db, row, source);
   const opened = await openSession(db, {
     id: code.grantId,
     user_id: code.accountId,
@@ -148,11 +148,11 @@ async function openLogin(services: Services, code: EngineCode, origin: Origin): 
     idle_ttl: code.remainingTTL + slack,
     absolute_ttl: row.session_absolute_ttl ?? config.sessionAbsoluteTtl,
     browser_session: browser?.uid ? digest(browser.uid) : null,
-    origin,
+    source,
   });
   const reason = opened && (await overtakenBy(services, opened, browser, row));
   if (opened && !reason) return;
-  if (opened && reason) await endSession(db, opened.id, { reason, actor: 'system', actor_id: null, origin });
+  if (opened && reason) await endSession(db, opened.id, { reason, actor: 'system', actor_id: null, source });
   throw new errors.AccessDenied('the user may not log in any more');
 }
 
@@ -192,7 +192,7 @@ async function exchange(services: Services, model: string, code: EngineCode): Pr
       reason: 'code_reused',
       actor: 'client',
       actor_id: row.client_id,
-      origin: originOf(ctx),
+      source: requestSourceOf(ctx),
     } as const;
     await endSession(db, code.grantId, ending);
     throw new errors.InvalidGrant('the code has been used before');

@@ -4,6 +4,7 @@ import { resolveAndApplyResource } from 'oidc-provider/lib/helpers/grants.js';
 import { retryWindowOf } from '../../core/clients/clients.ts';
 import type { Services } from '../../core/deps.ts';
 import { counted } from '../../core/limits/rate_limits.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import {
   decodeRefreshToken,
@@ -23,7 +24,6 @@ import {
   giveReason,
   knownGeneration,
   knownSession,
-  originOf,
   rememberGeneration,
   rememberSession,
 } from '../request/context.ts';
@@ -150,8 +150,8 @@ export async function endSessionOfToken(
   client_id: string,
   reason: 'token_revoked' | 'code_reused' = 'token_revoked',
 ): Promise<void> {
-  const origin = originOf(currentRequest());
-  await endSession(services.db, id, { reason, actor: 'client', actor_id: client_id, origin });
+  const source = requestSourceOf(currentRequest());
+  await endSession(services.db, id, { reason, actor: 'client', actor_id: client_id, source });
 }
 
 // A ban outlives the sessions that it ended, and is what the app has to tell its user.
@@ -210,7 +210,7 @@ async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, toke
   const { db, config, limits, audit } = services;
   const client = clientRow(ctx.oidc.client);
   const session = knownSession(ctx);
-  const origin = originOf(ctx);
+  const source = requestSourceOf(ctx);
   const work = () =>
     rotate(db, {
       session_id: token.grantId,
@@ -219,7 +219,7 @@ async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, toke
       observe: client.rotation_profile === 'observe',
       // A client that nobody vouches for could make its users' tokens at other clients inactive as often as it likes.
       raise_token_version: config.reuseRaisesTokenVersion && client.registered_by === 'admin',
-      origin,
+      source,
     });
   const isRetry = token.presented !== session?.generation;
   const rotation = await (isRetry ? work() : limited(counted(limits.refresh, [token.grantId], work)));
@@ -231,7 +231,7 @@ async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, toke
     session_id: token.grantId,
     client_id: client.client_id,
     detail: { generation: rotation.generation },
-    ...origin,
+    ...source,
   });
 }
 

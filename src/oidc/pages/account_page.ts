@@ -4,8 +4,8 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { withdrawConsent } from '../../core/actions/consents.ts';
 import { changePassword } from '../../core/actions/password_change.ts';
-import { makeOrigin, type Origin } from '../../core/audit/audit.ts';
 import type { Services } from '../../core/deps.ts';
+import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession } from '../../core/sessions/browser_sessions.ts';
 import { endAllSessions } from '../../core/sessions/end_many.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
@@ -40,13 +40,13 @@ interface Visit {
   provider: Provider;
   ctx: Context;
   visitor: Visitor;
-  origin: Origin;
+  source: RequestSource;
 }
 type Action = (visit: Visit) => Promise<void>;
 
 /** What the actions of the page need to say in every ending. */
-const byUser = ({ visitor, origin }: Visit) =>
-  ({ actor: 'user', actor_id: visitor.user.id, origin }) as const;
+const byUser = ({ visitor, source }: Visit) =>
+  ({ actor: 'user', actor_id: visitor.user.id, source }) as const;
 
 /** The routes of the page. `provider` is the engine of the moment. */
 export function accountRoutes(services: Services, provider: () => Provider): Router {
@@ -77,8 +77,8 @@ function whenSignedIn(
     const engine = provider();
     const visitor = await findVisitor(services, engine, ctx);
     if (!visitor) return otherwise(services, ctx);
-    const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
-    await action({ services, provider: engine, ctx, visitor, origin });
+    const source = requestSourceOf(ctx);
+    await action({ services, provider: engine, ctx, visitor, source });
   };
 }
 
@@ -127,8 +127,8 @@ function logIn(services: Services, provider: () => Provider) {
   };
 }
 
-async function signOut({ services, provider, ctx, visitor, origin }: Visit): Promise<void> {
-  const ending = { reason: 'logout', actor: 'user', actor_id: visitor.user.id, origin } as const;
+async function signOut({ services, provider, ctx, visitor, source }: Visit): Promise<void> {
+  const ending = { reason: 'logout', actor: 'user', actor_id: visitor.user.id, source } as const;
   await endBrowserSession(services.db, visitor.user.id, visitor.id, ending);
   forgetVisitor(provider, ctx);
   showSignedOut(services, ctx);
@@ -196,14 +196,14 @@ async function withdraw(visit: Visit): Promise<void> {
 }
 
 async function setPassword(visit: Visit): Promise<void> {
-  const { services, ctx, visitor, origin } = visit;
+  const { services, ctx, visitor, source } = visit;
   try {
     await changePassword(services, {
       user_id: visitor.user.id,
       asker: { browser_session: visitor.id, browser: readDeviceCookie(services, ctx) },
       current_password: field(ctx, 'current_password'),
       new_password: field(ctx, 'new_password'),
-      origin,
+      source,
     });
     back(visit, 'password_changed');
   } catch (error) {

@@ -1,10 +1,10 @@
 // The browser session outside of an authorization request: who is logged in at our own pages, logging in and out.
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
-import { makeOrigin } from '../../core/audit/audit.ts';
 import type { Services } from '../../core/deps.ts';
 import { deleteBrowserSessions, noteBrowserSession } from '../../core/engine_records/engine_records.ts';
 import { isProved } from '../../core/passwords/credentials.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { findUser, isActive, type User } from '../../core/users/users.ts';
 import { digest } from '../../lib/crypto.ts';
 import { browserSessionTtl, passwordAcr } from '../configuration.ts';
@@ -55,11 +55,7 @@ export async function logInVisitor(
     await deleteBrowserSessions(db, user_id, { only: digest(session.uid ?? '') });
     return false;
   }
-  await noteBrowserSession(
-    db,
-    digest(session.uid ?? ''),
-    makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId),
-  );
+  await noteBrowserSession(db, digest(session.uid ?? ''), requestSourceOf(ctx));
   return true;
 }
 

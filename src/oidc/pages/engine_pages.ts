@@ -61,7 +61,7 @@ function devicePages(services: Services): DevicePages {
         form: { ...deviceForm(ctx), hidden: { user_code: code } },
         code,
         client: { name: client.clientName ?? client.clientId },
-        origin: { ip, userAgent: ua },
+        source: { ip, userAgent: ua },
         now: new Date(services.clock.now()),
       };
       show(services, ctx, renderDeviceConfirm(brandOf(services), page));

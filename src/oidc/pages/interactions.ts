@@ -4,9 +4,9 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { errors, type Interaction, type Provider } from 'oidc-provider';
 import { addConsent, type Granted } from '../../core/actions/consents.ts';
-import { makeOrigin } from '../../core/audit/audit.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
 import type { Services } from '../../core/deps.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession } from '../../core/sessions/browser_sessions.ts';
 import { findUser } from '../../core/users/users.ts';
 import { digest } from '../../lib/crypto.ts';
@@ -185,8 +185,8 @@ async function decide(visited: Visit): Promise<void> {
   if (field(ctx, 'decision') !== 'allow') return await cancel(visited);
   const user_id = interaction.session?.accountId;
   if (!user_id || interaction.prompt.name !== 'consent') return showError(services, ctx, 'page_expired', 400);
-  const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
-  await keepDocumentClient(services.db, clientRow(client), origin);
+  const source = requestSourceOf(ctx);
+  await keepDocumentClient(services.db, clientRow(client), source);
   const granted = await addConsent(services.db, user_id, client.clientId, missingOf(interaction));
   if (!granted) return showError(services, ctx, 'page_expired', 400);
   await goOn(visited, { consent: {} }, true);
@@ -201,7 +201,7 @@ async function switchUser({ services, ctx, interaction }: Visit): Promise<void> 
       reason: 'logout',
       actor: 'user',
       actor_id: accountId,
-      origin: makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId),
+      source: requestSourceOf(ctx),
     } as const;
     await endBrowserSession(services.db, accountId, digest(uid), ending);
   }

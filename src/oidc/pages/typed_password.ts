@@ -1,9 +1,9 @@
 // A password that was typed into one of our pages, and what the page then says.
 import type { Context } from 'koa';
-import { makeOrigin } from '../../core/audit/audit.ts';
 import type { Services } from '../../core/deps.ts';
 import { proofOf } from '../../core/passwords/credentials.ts';
 import { attemptLogin } from '../../core/passwords/login_attempts.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { LoginProblem } from '../../pages/login.ts';
 import { keepDeviceCookie, readDeviceCookie } from './device_cookie.ts';
@@ -20,10 +20,10 @@ export async function tryPassword(
   ctx: Context,
   typed: Typed,
 ): Promise<{ user_id: string; proof: string; epoch: number } | { problem: LoginProblem }> {
-  const origin = makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
+  const source = requestSourceOf(ctx);
   try {
     const device = { browser: readDeviceCookie(services, ctx) };
-    const result = await attemptLogin(services, { ...typed, device, origin });
+    const result = await attemptLogin(services, { ...typed, device, source });
     if (result.outcome === 'authenticated') {
       const { user, known } = result;
       await keepDeviceCookie(services, ctx, user, known);

@@ -3,9 +3,9 @@
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Services } from '../../core/deps.ts';
 import { failedClients } from '../../core/limits/rate_limits.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
 import { networkOf } from '../../lib/network.ts';
-import { originOf } from './context.ts';
 
 /** Refuses with `rate_limited` when this client has failed too often from where the request comes from. */
 export async function requireClientBudget(
@@ -38,5 +38,5 @@ export async function noteClientFailure(
   const failures = await limits.clientAuth.count(networkOf(ctx.ip), client_id ?? '');
   const reason = failures === failedClients.points ? 'rate_limited' : 'wrong_credentials';
   if (failures !== 1 && reason !== 'rate_limited') return;
-  audit.add({ type: 'client_authentication_failed', client_id, reason, ...originOf(ctx) });
+  audit.add({ type: 'client_authentication_failed', client_id, reason, ...requestSourceOf(ctx) });
 }

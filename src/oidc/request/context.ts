@@ -1,6 +1,5 @@
 // What one request to the engine remembers: the session that it is about, and why it was refused.
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
-import { makeOrigin, type Origin } from '../../core/audit/audit.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import type { Services } from '../../core/deps.ts';
 import { findSession, type SessionWithUser } from '../../core/sessions/sessions.ts';
@@ -62,11 +61,6 @@ export function knownGeneration(ctx: Context): number {
 export function giveReason(ctx: Context, reason: string, message?: string | null): void {
   ctx.state.reason = reason;
   if (message) ctx.state.description = message;
-}
-
-/** Where the request comes from, as sessions and the audit trail keep it. */
-export function originOf(ctx: Pick<Context, 'ip' | 'get' | 'state'>): Origin {
-  return makeOrigin(ctx.ip, ctx.get('user-agent'), ctx.state.requestId);
 }
 
 /** Our row of the client that the engine has authenticated. */

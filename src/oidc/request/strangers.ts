@@ -2,8 +2,9 @@
 // some in a minute.
 import { Provider } from 'oidc-provider';
 import type { Services } from '../../core/deps.ts';
+import { requestSourceOf } from '../../core/request_source.ts';
 import { networkOf } from '../../lib/network.ts';
-import { currentRequest, originOf } from './context.ts';
+import { currentRequest } from './context.ts';
 import { limited } from './errors.ts';
 
 /** Seconds that a browser session of nobody goes on unused: as long as a form of it may be looked at before it is sent. */
@@ -29,7 +30,7 @@ export async function countStrangersRecord(
   // Outside of the engine our own pages only change what is there already, as “Not you?” does.
   if (!Provider.ctx || !isOfStranger(model, record)) return;
   try {
-    await limited(limits.strangers.consume(networkOf(originOf(currentRequest()).ip)));
+    await limited(limits.strangers.consume(networkOf(requestSourceOf(currentRequest()).ip)));
   } catch (error) {
     // A person is at the browser, whose client would not know what to make of it.
     throw Object.assign(error as Error, { allow_redirect: false });

@@ -100,7 +100,7 @@ test('a change of the password holds no device while it waits for a session', as
     asker: { session_id: session.id },
     current_password: password,
     new_password: 'another horse, another staple',
-    origin: { ip: '192.0.2.7', user_agent: null, request_id: null },
+    source: { ip: '192.0.2.7', user_agent: null, request_id: null },
   });
   await untilOneWaits(store.db);
   // As a logout of this session does, which locks no user.

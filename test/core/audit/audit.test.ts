@@ -10,7 +10,7 @@ import {
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { firstIdOf, newId } from '../../../src/lib/ids.ts';
 import { createLog, type Log } from '../../../src/lib/log.ts';
-import { after, origin } from '../../helpers/builders.ts';
+import { after, source } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -29,7 +29,7 @@ testOnStores(
       actor: 'admin',
       actor_id: newId(),
       reason: 'spam',
-      ...origin,
+      ...source,
       detail: { status: 'banned', list: [1, { a: null }] },
     } satisfies NewEvent;
     await recordEvents(db, [full, rotation], at);

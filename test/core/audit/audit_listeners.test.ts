@@ -65,7 +65,7 @@ testOnStores('what a command or another process did is no line of this one', asy
     retry_window: 0,
     observe: false,
     raise_token_version: true,
-    origin: { ip: null, user_agent: null, request_id: null },
+    source: { ip: null, user_agent: null, request_id: null },
   });
   child.kill('SIGTERM');
   await exited;

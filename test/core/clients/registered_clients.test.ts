@@ -5,7 +5,7 @@ import { keepDocumentClient, readDocumentClient } from '../../../src/core/client
 import { saveRegisteredClient } from '../../../src/core/clients/registered_clients.ts';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
 import type { Db } from '../../../src/core/store/db.ts';
-import { origin } from '../../helpers/builders.ts';
+import { source } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { readTables } from '../../helpers/tables.ts';
 
@@ -22,7 +22,7 @@ const document = {
 const justNow = () => new Date(Date.now() + 60_000);
 
 const read = (db: Db, change: object = {}, scope?: string, fetched_at = justNow()) =>
-  readDocumentClient(db, id, { ...document, ...change }, { scope, origin, fetched_at });
+  readDocumentClient(db, id, { ...document, ...change }, { scope, source, fetched_at });
 
 /** What `work` has written: the tables whose rows are others than before. */
 async function written(db: Db, work: () => Promise<unknown>): Promise<string[]> {
@@ -48,10 +48,10 @@ testOnStores('reading a document writes nothing before its client is used', asyn
   const client = await read(db);
   t.like(client, { client_id: id, registered_by: 'document', first_party: false, scope: null });
   if (!client) throw new Error('the document was refused');
-  t.deepEqual(await written(db, () => keepDocumentClient(db, client, origin)), ['audit_events', 'clients']);
-  t.deepEqual(await written(db, () => keepDocumentClient(db, client, origin)), [], 'it is there');
+  t.deepEqual(await written(db, () => keepDocumentClient(db, client, source)), ['audit_events', 'clients']);
+  t.deepEqual(await written(db, () => keepDocumentClient(db, client, source)), [], 'it is there');
   t.deepEqual(await written(db, () => read(db)), [], 'nor while the document stays as it is');
-  t.deepEqual(await eventsOf(db), [['client_registered', 'client', origin.ip]]);
+  t.deepEqual(await eventsOf(db), [['client_registered', 'client', source.ip]]);
 });
 
 testOnStores('a node that keeps an older document undoes nothing of a newer one', async (t, { db }) => {
@@ -69,7 +69,7 @@ testOnStores('a node that keeps an older document undoes nothing of a newer one'
 async function kept(t: ExecutionContext, db: Db, scope?: string) {
   const client = await read(db, {}, scope);
   if (!client) throw new Error('the document was refused');
-  await keepDocumentClient(db, client, origin);
+  await keepDocumentClient(db, client, source);
   t.is((await findClient(db, id))?.scope, client.scope);
 }
 
@@ -80,8 +80,8 @@ testOnStores('a document that changed is written once, with an event', async (t,
   t.deepEqual(await written(db, () => read(db, changed)), []);
   t.like((await findClient(db, id))?.metadata, changed);
   t.deepEqual(await eventsOf(db), [
-    ['client_registered', 'client', origin.ip],
-    ['client_updated', 'client', origin.ip],
+    ['client_registered', 'client', source.ip],
+    ['client_updated', 'client', source.ip],
   ]);
 });
 

@@ -1,8 +1,9 @@
 import { addConsent } from '../../../src/core/actions/consents.ts';
-import { type Origin, recordEvents } from '../../../src/core/audit/audit.ts';
+import { recordEvents } from '../../../src/core/audit/audit.ts';
 import { type Client, findClient } from '../../../src/core/clients/clients.ts';
 import { saveRegisteredClient } from '../../../src/core/clients/registered_clients.ts';
 import { sweep } from '../../../src/core/operations/sweep.ts';
+import type { RequestSource } from '../../../src/core/request_source.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { rotate } from '../../../src/core/sessions/rotation.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
@@ -38,14 +39,14 @@ async function left(db: Db): Promise<string[]> {
   return sessions.map((session) => session.ip ?? '').toSorted();
 }
 
-function named(ip: string): Origin {
+function named(ip: string): RequestSource {
   return { ip, user_agent: null, request_id: null };
 }
 
 type Ttl = { idle_ttl?: number; absolute_ttl?: number };
 
 async function openNamed(db: Db, name: string, opened: Date, ttl: Ttl = {}) {
-  return await openTestSession(db, { ...(await owners(db)), origin: named(name), ...ttl }, opened);
+  return await openTestSession(db, { ...(await owners(db)), source: named(name), ...ttl }, opened);
 }
 
 // One of each a database: who they are does not matter here.
@@ -74,9 +75,9 @@ testOnStores(
     await endAt(db, await openNamed(db, 'ended for 30 days', ago(50), forever), ago(30));
     await endAt(db, await openNamed(db, 'ended for almost 30 days', ago(50), forever), ago(30, 1));
     const used = await openNamed(db, 'used', ago(28), { idle_ttl: 7 * day });
-    await rotate(db, present(used, 0, { origin: named('used') }), ago(22));
-    await rotate(db, present(used, 1, { origin: named('used') }), ago(16));
-    await rotate(db, present(used, 2, { origin: named('used') }), ago(10));
+    await rotate(db, present(used, 0, { source: named('used') }), ago(22));
+    await rotate(db, present(used, 1, { source: named('used') }), ago(16));
+    await rotate(db, present(used, 2, { source: named('used') }), ago(10));
 
     t.deepEqual(await sweep(db, options, now), { ...nothing, sessions: 3 });
     t.deepEqual(await left(db), [

@@ -7,7 +7,7 @@ import {
 } from '../../../src/core/users/known_devices.ts';
 import { findUser, type User } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
-import { makeUser, origin, password } from '../../helpers/builders.ts';
+import { makeUser, password, source } from '../../helpers/builders.ts';
 import { attempt, failTimes, guarded, lockout } from '../../helpers/guarded.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
@@ -58,7 +58,7 @@ testOnStores(
       password: wrong,
       event: 'password_change_failed',
       client_id: 'app',
-      origin,
+      source,
     } as const;
     await failTimes(services, 'alice', 4);
     for (let i = 0; i < 3; i += 1) t.is((await attemptPassword(services, change)).outcome, 'refused');
@@ -150,7 +150,7 @@ testOnStores('one password is not tried on everybody from one network', async (t
   const services = await guarded(t, store, { loginAddress: { points: 20, seconds: 3_600 } });
   const user = await makeUser(store.db, { username: 'alice' });
   const phone = await knownDevice(store, user, 'phone');
-  const from = (ip: string) => ({ origin: { ...origin, ip } });
+  const from = (ip: string) => ({ source: { ...source, ip } });
   const spray = async (name: string, i: number) => attempt(services, name, wrong, from(`2001:db8::${i + 1}`));
   for (let i = 0; i < 20; i += 1) t.is(await spray(`name-${i}`, i), 'refused');
   t.is(await spray('alice', 20), 'limited');
@@ -180,7 +180,7 @@ testOnStores('an attempt that fails by our own fault is no failure of the user',
 testOnStores('failures count per address too, and one address does not use up another', async (t, store) => {
   const services = await guarded(t, store, { password: { points: 2, seconds: 3_600 } });
   await makeUser(store.db, { username: 'alice' });
-  const elsewhere = { origin: { ...origin, ip: '192.0.2.99' } };
+  const elsewhere = { source: { ...source, ip: '192.0.2.99' } };
   t.deepEqual(await failTimes(services, 'alice', 2), ['refused', 'refused']);
   t.is(await attempt(services, 'alice', password), 'limited');
   t.is(await attempt(services, 'alice', wrong, elsewhere), 'refused');
@@ -204,9 +204,9 @@ testOnStores('what failed stands in the trail, with the user and the reason', as
         user_id,
         'app',
         reason,
-        origin.ip,
+        source.ip,
       ]),
-      ['login_failed', null, 'app', 'wrong_credentials', origin.ip],
+      ['login_failed', null, 'app', 'wrong_credentials', source.ip],
     ],
   );
 });
@@ -218,7 +218,7 @@ testOnStores(
     await makeUser(store.db, { username: 'alice' });
     await failTimes(services, 'alice', 3);
     for (let i = 0; i < 5; i += 1) {
-      const elsewhere = { origin: { ...origin, ip: `192.0.2.${i}` } };
+      const elsewhere = { source: { ...source, ip: `192.0.2.${i}` } };
       t.is(await attempt(services, 'alice', wrong, elsewhere), 'limited');
     }
     for (let i = 0; i < 17; i += 1) t.is(await attempt(services, `name-${i}`, wrong), 'refused');
@@ -227,7 +227,7 @@ testOnStores(
     const refusals = await store.db('audit_events').where({ reason: 'rate_limited' }).orderBy('id');
     t.deepEqual(
       refusals.map(({ ip }) => ip),
-      ['192.0.2.0', origin.ip],
+      ['192.0.2.0', source.ip],
     );
   },
 );

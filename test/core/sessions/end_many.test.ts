@@ -124,7 +124,7 @@ testOnStores('a user with 5,042 sessions can change the password, and keeps the 
     asker: { session_id: session.id },
     current_password: password,
     new_password: 'another horse, another staple',
-    origin: { ip: '192.0.2.7', user_agent: null, request_id: null },
+    source: { ip: '192.0.2.7', user_agent: null, request_id: null },
   });
   t.is(ended, 5_041);
   t.deepEqual(await readEnded(db, session), { ...allEnded(5_041), live: 1, pushed: 1 });

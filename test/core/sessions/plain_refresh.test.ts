@@ -17,7 +17,7 @@ import { listLiveSessions } from '../../../src/core/sessions/session_list.ts';
 import { findSession, type NewSession, type Session } from '../../../src/core/sessions/sessions.ts';
 import type { Db } from '../../../src/core/store/db.ts';
 import type { User } from '../../../src/core/users/users.ts';
-import { keyring, makeClient, makeUser, openTestSession, origin } from '../../helpers/builders.ts';
+import { keyring, makeClient, makeUser, openTestSession, source } from '../../helpers/builders.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const own_resource = 'https://id.example.test/api';
@@ -54,7 +54,7 @@ async function setScene({ db }: Store, given: Partial<NewSession> = {}): Promise
   const { client_id } = await makeClient(db);
   const known = await lookAt(db, client_id);
   const session = await openTestSession(db, { user, client: known.client, token_payload: plain, ...given });
-  return { db, user, session, refresh: { token: tokenOf(session), known, own_resource, origin } };
+  return { db, user, session, refresh: { token: tokenOf(session), known, own_resource, source } };
 }
 
 async function assertRotated(t: ExecutionContext, { db, user, session, refresh }: Scene): Promise<void> {
@@ -69,7 +69,7 @@ async function assertRotated(t: ExecutionContext, { db, user, session, refresh }
   const row = await findSession(db, session.id);
   t.is(row?.generation, refresh.token.generation + 1);
   t.deepEqual(row?.rotated_at, row?.last_used_at);
-  t.deepEqual([row?.ip, row?.user_agent], [origin.ip, origin.user_agent]);
+  t.deepEqual([row?.ip, row?.user_agent], [source.ip, source.user_agent]);
 }
 
 testOnStores('the current token of a plain session rotates it', async (t, store) => {

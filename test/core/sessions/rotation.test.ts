@@ -4,7 +4,7 @@ import { type Presented, type Rotation, rotate } from '../../../src/core/session
 import { findSession, type Session } from '../../../src/core/sessions/sessions.ts';
 import { findUser } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
-import { after, makeUser, openTestSession, origin, present } from '../../helpers/builders.ts';
+import { after, makeUser, openTestSession, present, source } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { readTables } from '../../helpers/tables.ts';
 
@@ -30,7 +30,7 @@ testOnStores('each use of the current token makes the next one', async (t, { db 
   const session = await openTestSession(db, {}, login);
   t.deepEqual(await useAt(db, session, 0, 10), rotated(1));
   const from = { ip: '2001:db8::9', user_agent: 'elsewhere', request_id: 'r' };
-  t.deepEqual(await useAt(db, session, 1, 20.5, { origin: from }), rotated(2));
+  t.deepEqual(await useAt(db, session, 1, 20.5, { source: from }), rotated(2));
   const now = after(login, 20.5);
   t.deepEqual(await db('sessions').where({ id: session.id }).first(), {
     ...session,
@@ -71,7 +71,7 @@ for (const { title, presented } of [
       .where({ session_id: session.id })
       .whereNot({ type: 'session_opened' });
     const { user_id, client_id } = session;
-    const shared = { created_at: now, user_id, session_id: session.id, client_id, ...origin };
+    const shared = { created_at: now, user_id, session_id: session.id, client_id, ...source };
     t.deepEqual(
       events.map(({ id: _, ...event }) => event).sort((a, b) => a.type.localeCompare(b.type)),
       [

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { type Presented, type Rotation, rotate } from '../../../src/core/sessions/rotation.ts';
 import { findSession, type Session } from '../../../src/core/sessions/sessions.ts';
 import { findUser } from '../../../src/core/users/users.ts';
-import { openTestSession, origin, present } from '../../helpers/builders.ts';
+import { openTestSession, present, source } from '../../helpers/builders.ts';
 import { runChildren } from '../../helpers/child.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { countRows, openNodes } from '../../helpers/tables.ts';
@@ -157,7 +157,7 @@ testOnStores('observers at once all get the current token, each is recorded', as
   t.deepEqual(
     events.map(({ ip, session_id, detail }) => ({ ip, session_id, detail })),
     events.map(() => ({
-      ip: origin.ip,
+      ip: source.ip,
       session_id: session.id,
       detail: { presented_generation: 0, current_generation: 3 },
     })),

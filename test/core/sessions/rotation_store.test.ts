@@ -14,7 +14,7 @@ testOnStores('a rotation changes five columns of one row', async (t, { db }) => 
   await openTestSession(db);
   const before = await readTables(db);
   const from = { ip: '2001:db8::9', user_agent: 'elsewhere', request_id: 'r' };
-  await rotate(db, present(session, 0, { origin: from }));
+  await rotate(db, present(session, 0, { source: from }));
   const { sessions: all = [], ...others } = await readTables(db);
   const { sessions: olds = [], ...unchanged } = before;
   t.deepEqual(others, unchanged);

@@ -7,7 +7,7 @@ import { expiresAt, findSession, openSession } from '../../../src/core/sessions/
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { findUser } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
-import { after, makeClient, makeUser, newSession, openTestSession, origin } from '../../helpers/builders.ts';
+import { after, makeClient, makeUser, newSession, openTestSession, source } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { readTables } from '../../helpers/tables.ts';
 
@@ -30,8 +30,8 @@ testOnStores('a login writes its session, its event and the time of the login', 
     salt: salt ?? Buffer.alloc(0),
     generation: 0,
     rotated_at: null,
-    ip: origin.ip,
-    user_agent: origin.user_agent,
+    ip: source.ip,
+    user_agent: source.user_agent,
     idle_ttl: 60,
     created_at: login,
     last_used_at: login,
@@ -57,7 +57,7 @@ testOnStores('a login writes its session, its event and the time of the login', 
     actor: 'user',
     actor_id: user.id,
     reason: null,
-    ...origin,
+    ...source,
     detail: null,
   });
   t.deepEqual(await findUser(db, user.id), { ...user, last_login_at: login });
@@ -103,7 +103,7 @@ testOnStores(
       reason: 'ended_by_admin',
       actor: 'admin',
       actor_id: newId(),
-      origin,
+      source,
       detail: { n: 1 },
     } as const;
     const ended = {
@@ -132,7 +132,7 @@ testOnStores(
       actor: 'admin',
       actor_id: ending.actor_id,
       reason: 'ended_by_admin',
-      ...origin,
+      ...source,
       detail: { n: 1 },
     });
   },

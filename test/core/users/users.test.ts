@@ -13,7 +13,7 @@ import {
 } from '../../../src/core/users/users.ts';
 import { AppError } from '../../../src/lib/errors.ts';
 import { newId } from '../../../src/lib/ids.ts';
-import { after, makeUser, openTestSession, origin } from '../../helpers/builders.ts';
+import { after, makeUser, openTestSession, source } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { openNodes, readTables } from '../../helpers/tables.ts';
 
@@ -146,7 +146,7 @@ testOnStores('a ban ends the sessions, tells why and by whom, and can be undone'
   const user = await makeUser(db);
   const [session] = [await openTestSession(db, { user }), await openTestSession(db, { user })];
   const stranger = await openTestSession(db);
-  const by = { actor: 'admin', actor_id: newId(), origin } as const;
+  const by = { actor: 'admin', actor_id: newId(), source } as const;
   const until = after(at, 60);
   const change = { status: 'banned', reason: 'spam', ban_expires_at: until, ...by } as const;
   const { user: banned, ended } = await changeUserStatus(db, user.id, change);
@@ -171,14 +171,14 @@ testOnStores('a ban ends the sessions, tells why and by whom, and can be undone'
           type: 'session_ended',
           session_id: id,
           reason: 'user_banned',
-          ip: origin.ip,
+          ip: source.ip,
           detail: null,
         })),
       {
         type: 'user_status_changed',
         session_id: null,
         reason: 'spam',
-        ip: origin.ip,
+        ip: source.ip,
         detail: { status: 'banned' },
       },
     ],

@@ -57,8 +57,8 @@ export const adminClientRoutes = [
     body: newClient.meta({ id: 'NewClient' }),
     response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
     errors: ['client_exists', 'invalid_client_metadata'],
-    handler: async ({ registry, body, by, origin }) => {
-      const noted = notesCreation({ ...by, origin });
+    handler: async ({ registry, body, by, source }) => {
+      const noted = notesCreation({ ...by, source });
       const { client: created, client_secret } = await registry.register(body, noted);
       return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
     },
@@ -81,8 +81,8 @@ export const adminClientRoutes = [
     body: clientChange.meta({ id: 'ClientChange' }),
     response: client,
     errors: ['client_not_found', 'invalid_client_metadata'],
-    handler: async ({ registry, params, body, by, origin }) => {
-      const noted = notesChange({ ...by, origin }, body);
+    handler: async ({ registry, params, body, by, source }) => {
+      const noted = notesChange({ ...by, source }, body);
       const updated = await registry.change(params.client_id, body, noted);
       return describeClient(required(updated));
     },
@@ -94,8 +94,8 @@ export const adminClientRoutes = [
     summary: 'Remove a client with its sessions; its tokens are inactive at once',
     status: 204,
     errors: ['client_not_found'],
-    handler: async ({ services, params, by, origin }) =>
-      await removeClient(services.db, { ...by, origin }, params.client_id),
+    handler: async ({ services, params, by, source }) =>
+      await removeClient(services.db, { ...by, source }, params.client_id),
   }),
   route({
     ...shared,
@@ -115,10 +115,10 @@ export const adminClientRoutes = [
       .object({ id: z.uuid(), client_secret: z.string(), expires_at: moment.nullable() })
       .meta({ id: 'ClientSecret' }),
     errors: ['client_not_found', 'too_many_secrets'],
-    handler: async ({ services: { db, clock }, params, body, by, origin }) => {
+    handler: async ({ services: { db, clock }, params, body, by, source }) => {
       const expires = after(clock, body.expires_in);
       const previous_expires = after(clock, body.previous_expires_in);
-      const added = await addSecret(db, { ...by, origin }, params.client_id, { expires, previous_expires });
+      const added = await addSecret(db, { ...by, source }, params.client_id, { expires, previous_expires });
       return { ...added, expires_at: expires ?? null };
     },
   }),
@@ -130,8 +130,8 @@ export const adminClientRoutes = [
     summary: 'Remove a secret at once',
     status: 204,
     errors: ['client_secret_not_found', 'client_not_found', 'last_secret'],
-    handler: async ({ services, params, by, origin }) =>
-      await removeSecret(services.db, { ...by, origin }, params.client_id, params.id),
+    handler: async ({ services, params, by, source }) =>
+      await removeSecret(services.db, { ...by, source }, params.client_id, params.id),
   }),
 ];
 

@@ -45,8 +45,8 @@ export const adminKeyRoutes = [
       .object({ kid: z.string().describe('the key that signs now') })
       .meta({ id: 'KeyRotationResult' }),
     errors: ['key_too_young'],
-    handler: async ({ services, body: { force = false }, by, origin }) => {
-      const done = await rotateKeys(services, { ...by, origin }, { force });
+    handler: async ({ services, body: { force = false }, by, source }) => {
+      const done = await rotateKeys(services, { ...by, source }, { force });
       if (done.outcome === 'too_young') {
         throw new AppError(
           'key_too_young',

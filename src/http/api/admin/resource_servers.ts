@@ -61,8 +61,8 @@ export const adminResourceServerRoutes = [
     body: newResourceServer.meta({ id: 'NewResourceServer' }),
     response: server,
     errors: ['resource_server_exists'],
-    handler: async ({ services, body, by, origin }) =>
-      await addResourceServer(services.db, { ...by, origin }, body),
+    handler: async ({ services, body, by, source }) =>
+      await addResourceServer(services.db, { ...by, source }, body),
   }),
   route({
     ...shared,
@@ -82,8 +82,8 @@ export const adminResourceServerRoutes = [
     body: resourceServerChange.meta({ id: 'ResourceServerChange' }),
     response: server,
     errors: ['resource_server_not_found'],
-    handler: async ({ services, params, body, by, origin }) =>
-      await changeResourceServer(services.db, { ...by, origin }, params.identifier, body),
+    handler: async ({ services, params, body, by, source }) =>
+      await changeResourceServer(services.db, { ...by, source }, params.identifier, body),
   }),
   route({
     ...shared,
@@ -92,8 +92,8 @@ export const adminResourceServerRoutes = [
     summary: 'Remove a resource server: no new tokens for it; those that exist live until they expire',
     status: 204,
     errors: ['resource_server_not_found'],
-    handler: async ({ services, params, by, origin }) =>
-      await removeResourceServer(services.db, { ...by, origin }, params.identifier),
+    handler: async ({ services, params, by, source }) =>
+      await removeResourceServer(services.db, { ...by, source }, params.identifier),
   }),
 ];
 

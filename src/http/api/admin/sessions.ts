@@ -43,9 +43,9 @@ export const adminSessionRoutes = [
     summary: 'End any session; ending an ended one again is fine',
     status: 204,
     errors: ['session_not_found'],
-    handler: async ({ services: { db }, params, by, origin }) => {
+    handler: async ({ services: { db }, params, by, source }) => {
       if (!(await findAnySession(db, params.id))) throw new AppError('session_not_found');
-      await endSession(db, params.id, { ...by, reason: 'ended_by_admin', origin });
+      await endSession(db, params.id, { ...by, reason: 'ended_by_admin', source });
     },
   }),
 ];

@@ -76,10 +76,10 @@ export const adminUserRoutes = [
       .meta({ id: 'NewUser' }),
     response: user,
     errors: ['weak_password', 'username_taken', 'email_taken'],
-    handler: async ({ services: { db }, body: { password, ...given }, by, origin }) => {
+    handler: async ({ services: { db }, body: { password, ...given }, by, source }) => {
       const password_hash = password === undefined ? null : await hashNewPassword(password, given);
       const input = { ...withoutUndefined(given), username: given.username, password_hash };
-      return await addUser(db, { ...by, origin }, input);
+      return await addUser(db, { ...by, source }, input);
     },
   }),
   route({
@@ -137,8 +137,8 @@ export const adminUserRoutes = [
     body: z.strictObject({ reason }).meta({ id: 'ForceLogout' }),
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'ForceLogoutResult' }),
     errors: ['user_not_found'],
-    handler: async ({ services, params, body, by, origin }) => ({
-      sessions_ended: await logOutUser(services.db, params.id, { ...by, reason: body.reason, origin }),
+    handler: async ({ services, params, body, by, source }) => ({
+      sessions_ended: await logOutUser(services.db, params.id, { ...by, reason: body.reason, source }),
     }),
   }),
 ];
@@ -164,7 +164,7 @@ function statusRoute(
       'wrong_status',
       ...(to === 'active' ? [] : (['not_yourself', 'last_admin'] as const)),
     ],
-    handler: async ({ services, params, body: given, by, origin }) => {
+    handler: async ({ services, params, body: given, by, source }) => {
       const {
         reason: why,
         message,
@@ -180,7 +180,7 @@ function statusRoute(
         message: message ?? null,
         ban_expires_at: expires_at ? new Date(expires_at) : null,
         ...by,
-        origin,
+        source,
       };
       const { user: changed, ended } = await changeUserStatus(services.db, params.id, asked);
       return { user: changed, sessions_ended: ended };
@@ -214,7 +214,7 @@ async function change({
   params,
   body,
   by,
-  origin,
+  source,
 }: Call<{ id: string }, unknown, UserChange>): Promise<User> {
   return await services.db.transaction(async (tx) => {
     if (body.roles && !body.roles.includes('admin')) await requireAnotherAdmin(tx, params.id);
@@ -225,7 +225,7 @@ async function change({
     if (body.roles || body.permissions || body.tenant_id !== undefined)
       await raiseTokenVersion(tx, params.id);
     const detail = { changed: Object.keys(body), ...(body.roles ? { roles: body.roles } : {}) };
-    await recordEvents(tx, [{ type: 'user_updated', user_id: params.id, ...by, detail, ...origin }]);
+    await recordEvents(tx, [{ type: 'user_updated', user_id: params.id, ...by, detail, ...source }]);
     return (await findUser(tx, params.id)) ?? notFound();
   });
 }
