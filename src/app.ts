@@ -1,6 +1,6 @@
 // The composition root: what a request passes through, in order, on one screen.
 import Koa from 'koa';
-import type { Services } from './core/deps.ts';
+import type { Deps } from './core/deps.ts';
 import { adminClientRoutes } from './http/api/admin/clients.ts';
 import { adminEventRoutes } from './http/api/admin/events.ts';
 import { adminKeyRoutes } from './http/api/admin/keys.ts';
@@ -35,7 +35,7 @@ import {
 import { measureRequests } from './http/middleware/request_metrics.ts';
 import { traceRequests } from './http/middleware/request_traces.ts';
 import type { Tracing } from './lib/tracing.ts';
-import { createClientRegistry } from './oidc/endpoints/client_validation.ts';
+import { createClientRegistrar } from './oidc/endpoints/client_validation.ts';
 import { guardRegistration } from './oidc/endpoints/registration.ts';
 import { accountRoutes } from './oidc/pages/account_page.ts';
 import { cookieSigner, takeOverSessionCookie, useSchemeOfIssuer } from './oidc/pages/cookies.ts';
@@ -44,10 +44,10 @@ import { refuseForeignForms } from './oidc/pages/foreign_forms.ts';
 import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { showUnknownPages } from './oidc/pages/unknown_pages.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
-import { leanEndpoint } from './token/endpoint.ts';
-import { leanIntrospection } from './token/introspection.ts';
-import { leanLogin } from './token/password.ts';
-import { leanRefresh } from './token/refresh.ts';
+import { fastEntrance } from './token/endpoint.ts';
+import { introspectionEntrance } from './token/introspection.ts';
+import { passwordEntrance } from './token/password.ts';
+import { refreshEntrance } from './token/refresh.ts';
 
 /** Every route of our own API. */
 export const routes: Route[] = [
@@ -74,19 +74,19 @@ export interface Surroundings {
 }
 
 /** The whole server as a Koa app; `callback()` is what an HTTP server wants. */
-export function createApp(services: Services, engine: Engine, around: Surroundings = {}): Koa {
-  const { config, log, metrics } = services;
+export function createApp(deps: Deps, engine: Engine, around: Surroundings = {}): Koa {
+  const { config, log, metrics } = deps;
   const { isDraining = () => false, tracing = null, lean = true } = around;
   const app = new Koa({
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
   });
-  app.keys = cookieSigner(services.keyring);
+  app.keys = cookieSigner(deps.keyring);
   useSchemeOfIssuer(app, config);
   const provider = () => engine().provider;
-  const registry = createClientRegistry(services, provider);
-  const router = createRouter(services, registry, [...routes, ...openApiRoutes(config.issuer, routes)]);
+  const registrar = createClientRegistrar(deps, provider);
+  const router = createRouter(deps, registrar, [...routes, ...openApiRoutes(config.issuer, routes)]);
   app.use(closeWhenDraining(isDraining));
-  app.use(answerHealth(services, isDraining));
+  app.use(answerHealth(deps, isDraining));
   if (tracing) app.use(traceRequests(tracing));
   app.use(measureRequests(metrics));
   app.use(identify(config));
@@ -96,20 +96,20 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   app.use(queueHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
-  if (lean) app.use(leanToken(services)).use(leanIntrospect(services));
+  if (lean) app.use(leanToken(deps)).use(leanIntrospect(deps));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
   app.use(serveAssets(config.brand));
   app.use(serveResourceMetadata(config));
-  app.use(guardRegistration(services));
-  app.use(refuseForeignForms(services));
-  app.use(takeOverSessionCookie(services, provider));
-  app.use(interactionRoutes(services, provider).routes());
-  app.use(accountRoutes(services, provider).routes());
+  app.use(guardRegistration(deps));
+  app.use(refuseForeignForms(deps));
+  app.use(takeOverSessionCookie(deps, provider));
+  app.use(interactionRoutes(deps, provider).routes());
+  app.use(accountRoutes(deps, provider).routes());
   app.use(takeDeviceCode);
-  app.use(mountEngine(services, () => engine().run));
-  app.use(showUnknownPages(services));
+  app.use(mountEngine(deps, () => engine().run));
+  app.use(showUnknownPages(deps));
   app.on('error', (err) => {
     if (isClientsDoing(err)) log.debug({ err }, 'a client is gone');
     else log.error({ err }, 'the app failed');
@@ -117,17 +117,17 @@ export function createApp(services: Services, engine: Engine, around: Surroundin
   return app;
 }
 
-function leanToken(services: Services): Koa.Middleware {
+function leanToken(deps: Deps): Koa.Middleware {
   const grants = new Map([
-    ['refresh_token', leanRefresh(services)],
-    ['password', leanLogin(services)],
+    ['refresh_token', refreshEntrance(deps)],
+    ['password', passwordEntrance(deps)],
   ]);
-  return leanEndpoint(services, '/token', ({ grant_type }) => grants.get(String(grant_type)));
+  return fastEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type)));
 }
 
-function leanIntrospect(services: Services): Koa.Middleware {
-  const introspection = leanIntrospection(services);
-  return leanEndpoint(services, '/introspect', () => introspection);
+function leanIntrospect(deps: Deps): Koa.Middleware {
+  const introspection = introspectionEntrance(deps);
+  return fastEntrance(deps, '/introspect', () => introspection);
 }
 
 /** The engine of the moment: the provider, and the middleware that runs it. */
@@ -137,13 +137,13 @@ export type Engine = () => { provider: Provider; run: Koa.Middleware };
  * Makes the engine and keeps it in step with the signing keys. They cannot change inside a running one: a change makes
  * a new one, swapped behind one middleware.
  */
-export function createEngine(services: Services): Engine {
+export function createEngine(deps: Deps): Engine {
   const start = () => {
-    const provider = createProvider(services);
+    const provider = createProvider(deps);
     return { provider, run: composeEngine(provider) };
   };
   let engine = start();
-  services.keys.onChange(() => {
+  deps.keys.onChange(() => {
     engine = start();
   });
   return () => engine;

@@ -1,7 +1,7 @@
 // The periodic jobs: what runs when, on one node at a time. Each is a command of the CLI too.
 import { Cron } from 'croner';
 import { keepKeys } from './core/actions/key_rotation.ts';
-import type { Services } from './core/deps.ts';
+import type { Deps } from './core/deps.ts';
 import { sweep } from './core/operations/sweep.ts';
 import { endLeftBehind } from './core/sessions/end_many.ts';
 import { withJobLock } from './core/store/advisory_lock.ts';
@@ -20,7 +20,7 @@ export interface Job {
   /** Minute, hour, day of the month, month, day of the week; in UTC. */
   schedule: string;
   summary: string;
-  run: (services: Services, run: JobRun) => Promise<object>;
+  run: (deps: Deps, run: JobRun) => Promise<object>;
 }
 
 export const jobs: Job[] = [
@@ -39,7 +39,7 @@ export const jobs: Job[] = [
     schedule: '*/10 * * * *',
     summary:
       'let the next signing key sign when the current one has grown old, and remove those nobody needs',
-    run: async (services, { dryRun }) => await keepKeys(services, dryRun ? { dryRun } : {}),
+    run: async (deps, { dryRun }) => await keepKeys(deps, dryRun ? { dryRun } : {}),
   },
   {
     name: 'finish-endings',
@@ -50,20 +50,20 @@ export const jobs: Job[] = [
 ];
 
 /** Runs a job under its lock; null when another node is at it. */
-export async function runJob(services: Services, job: Job, run: JobRun = {}): Promise<object | null> {
-  return await withJobLock(services.config.databaseDirectUrl, job.name, async (lost) => {
+export async function runJob(deps: Deps, job: Job, run: JobRun = {}): Promise<object | null> {
+  return await withJobLock(deps.config.databaseDirectUrl, job.name, async (lost) => {
     const signal = run.signal ? AbortSignal.any([run.signal, lost]) : lost;
-    return await job.run(services, { ...run, signal });
+    return await job.run(deps, { ...run, signal });
   });
 }
 
 /** Starts the schedule. `stop` ends it and waits for a job that is running, which stops after its batch. */
-export function startJobs(services: Services, table: Job[] = jobs): { stop: () => Promise<void> } {
+export function startJobs(deps: Deps, table: Job[] = jobs): { stop: () => Promise<void> } {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   const crons = table.map((job) => {
     const start = async () => {
-      const run = runAndTell(services, job, stopping.signal);
+      const run = runAndTell(deps, job, stopping.signal);
       running.add(run);
       await run.finally(() => running.delete(run));
     };
@@ -79,11 +79,11 @@ export function startJobs(services: Services, table: Job[] = jobs): { stop: () =
   };
 }
 
-async function runAndTell(services: Services, job: Job, signal: AbortSignal): Promise<void> {
-  const { log, metrics } = services;
+async function runAndTell(deps: Deps, job: Job, signal: AbortSignal): Promise<void> {
+  const { log, metrics } = deps;
   const start = performance.now();
   try {
-    const result = await runJob(services, job, { signal });
+    const result = await runJob(deps, job, { signal });
     const ms = Math.round(performance.now() - start);
     metrics.countJob(job.name, result ? 'done' : 'left');
     if (result) log.info({ job: job.name, ms, result }, 'job done');

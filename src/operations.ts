@@ -1,7 +1,7 @@
 // What runs beside the requests: the log of events, metrics, traces and jobs.
 import about from '../package.json' with { type: 'json' };
 import { countEvents, logEvents } from './core/audit/audit_listeners.ts';
-import type { Services } from './core/deps.ts';
+import type { Deps } from './core/deps.ts';
 import { watchDatabase, watchProcess } from './core/operations/gauges.ts';
 import { isPostgres } from './core/store/db.ts';
 import { watchQueries } from './core/store/query_watch.ts';
@@ -18,17 +18,17 @@ export interface Operations {
 }
 
 /** Starts all of it, as the settings say. */
-export async function startOperations(services: Services): Promise<Operations> {
-  const { config, db, log, metrics } = services;
-  const metricsServer = await serveMetrics(services);
+export async function startOperations(deps: Deps): Promise<Operations> {
+  const { config, db, log, metrics } = deps;
+  const metricsServer = await serveMetrics(deps);
   if (metricsServer) {
     metrics.tellVersion(about.version);
-    watchDatabase(services);
-    watchProcess(services);
+    watchDatabase(deps);
+    watchProcess(deps);
   }
   const unlisten = [logEvents(db, log), countEvents(db, metrics)];
-  const tracing = config.tracesEndpoint ? await startTracing(services, config.tracesEndpoint) : null;
-  const jobs = config.jobs ? startJobs(services) : null;
+  const tracing = config.tracesEndpoint ? await startTracing(deps, config.tracesEndpoint) : null;
+  const jobs = config.jobs ? startJobs(deps) : null;
   return {
     tracing,
     stopJobs: async () => await jobs?.stop(),
@@ -41,12 +41,12 @@ export async function startOperations(services: Services): Promise<Operations> {
 }
 
 /** Says what is unusual about the settings; once for all processes of a node. */
-export function warnOfSettings({ config, log }: Pick<Services, 'config' | 'log'>): void {
+export function warnOfSettings({ config, log }: Pick<Deps, 'config' | 'log'>): void {
   for (const warning of config.warnings) log.warn({ setting: warning.split(':')[0] }, warning);
 }
 
 // The SDK is large and reads the environment by itself: nothing of it is loaded unless somebody wants traces.
-async function startTracing({ db, log }: Services, endpoint: string): Promise<Tracing> {
+async function startTracing({ db, log }: Deps, endpoint: string): Promise<Tracing> {
   const { openTracing } = await import('./lib/tracing.ts');
   const tracing = openTracing(endpoint, log);
   const system = isPostgres(db) ? 'postgresql' : 'sqlite';

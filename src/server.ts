@@ -4,15 +4,15 @@ import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Config, loadConfig, withPort } from '../config/index.ts';
 import { createApp, createEngine } from './app.ts';
-import { openServices, type Services } from './core/deps.ts';
+import { type Deps, openDeps } from './core/deps.ts';
 import { seedDemo } from './demo/demo_data.ts';
 import { type ConnectionLimits, connectionLimits, createBoundedServer } from './http/listener/connections.ts';
 import { createDrain, type Drain, type Patience } from './http/listener/drain.ts';
-import { deliverLogoutNotices } from './oidc/endpoints/backchannel_logout.ts';
+import { deliverBackchannelLogouts } from './oidc/endpoints/backchannel_logout.ts';
 import { startOperations, warnOfSettings } from './operations.ts';
 import { greet, tellingOfStop } from './process/banner.ts';
 import { makeDatabaseReady } from './process/ready_database.ts';
-import { fail, obeySignals, plainly } from './process/shutdown.ts';
+import { asStartProblem, fail, installSignalHandlers } from './process/shutdown.ts';
 
 /**
  * At the end, requests in flight get ten seconds. Idle connections close when nothing has come in for a while: in
@@ -25,7 +25,7 @@ function patienceOf({ env }: Config): Patience {
 export interface RunningServer {
   config: Config;
   /** What it works with, for benches that look inside. */
-  services: Services;
+  deps: Deps;
   /** Stops accepting, lets what is in flight finish, writes what waits, closes. */
   stop: () => Promise<void>;
 }
@@ -40,16 +40,16 @@ export async function startServer(settings: Config, limits = connectionLimits): 
   const drain = createDrain(server, patienceOf(settings));
   // The issuer names the port, so one that the system picks is taken first. Nobody can know it yet.
   const config = settings.port === 0 ? withPort(settings, await listen(server, settings)) : settings;
-  const services = await openServices(config).catch((error) => {
+  const deps = await openDeps(config).catch((error) => {
     server.close();
     throw error;
   });
-  warnOfSettings(services);
-  if (config.env === 'development') await seedDemo(services.db);
-  const { answer, stop } = await beginWork(services, drain);
+  warnOfSettings(deps);
+  if (config.env === 'development') await seedDemo(deps.db);
+  const { answer, stop } = await beginWork(deps, drain);
   answerWith(answer);
   if (settings.port !== 0) await listenOrStop(server, config, stop);
-  return { config, services, stop };
+  return { config, deps, stop };
 }
 
 /**
@@ -59,13 +59,13 @@ export async function startServer(settings: Config, limits = connectionLimits): 
 export async function startWorker(
   config: Config,
 ): Promise<RunningServer & { stopListening: () => Promise<void> }> {
-  const services = await openServices(config);
+  const deps = await openDeps(config);
   const { server, answerWith } = createWaitingServer(connectionLimits);
   const drain = createDrain(server, patienceOf(config));
-  const { answer, stop } = await beginWork(services, drain);
+  const { answer, stop } = await beginWork(deps, drain);
   answerWith(answer);
   await listenOrStop(server, config, stop, sharesPort);
-  return { config, services, stop, stopListening: drain.stopListening };
+  return { config, deps, stop, stopListening: drain.stopListening };
 }
 
 // A server is there once it can answer: a proxy sends a request elsewhere when the connection is refused, and hands a 503
@@ -84,18 +84,18 @@ function createWaitingServer(limits: ConnectionLimits) {
 }
 
 /** Starts what answers, and what goes on beside it. */
-async function beginWork(services: Services, { isDraining, run: drain }: Drain) {
-  const { tracing, stopJobs, close } = await startOperations(services);
-  const engine = createEngine(services);
-  const notices = deliverLogoutNotices(services, () => engine().provider);
+async function beginWork(deps: Deps, { isDraining, run: drain }: Drain) {
+  const { tracing, stopJobs, close } = await startOperations(deps);
+  const engine = createEngine(deps);
+  const notices = deliverBackchannelLogouts(deps, () => engine().provider);
   return {
-    answer: createApp(services, engine, { isDraining, tracing }).callback(),
+    answer: createApp(deps, engine, { isDraining, tracing }).callback(),
     async stop() {
       await Promise.all([drain(), stopJobs()]);
       await notices.stop();
-      await services.audit.flush();
+      await deps.audit.flush();
       await close();
-      await services.close();
+      await deps.close();
     },
   };
 }
@@ -122,15 +122,15 @@ function listen(server: Server, { host, port }: Config, reusePort = false): Prom
 }
 
 async function main(): Promise<void> {
-  const ending = obeySignals();
+  const shutdown = installSignalHandlers();
   const config = loadConfig();
   try {
-    const server = config.workers > 1 ? await lead(config, ending.end) : await startServer(config);
-    const { log } = server.services;
-    ending.ready(tellingOfStop(log, server.config, server.stop));
+    const server = config.workers > 1 ? await lead(config, shutdown.end) : await startServer(config);
+    const { log } = server.deps;
+    shutdown.ready(tellingOfStop(log, server.config, server.stop));
     greet(log, server.config);
   } catch (error) {
-    throw plainly(error, config);
+    throw asStartProblem(error, config);
   }
 }
 

@@ -74,8 +74,8 @@ test('compose.yaml and the proxy name files, nodes and paths that exist', async 
   t.notRegex(compose, /DATABASE_URL: .*POSTGRES_PASSWORD/, 'Kindred is no superuser');
   for (const path of mounted) t.true(existsSync(join(root, path)), path);
   t.notRegex(compose, /\t/, 'YAML knows no tabs');
-  const services = [...compose.matchAll(/^ {2}([\w-]+):/gm)].map(([, name = '']) => name);
-  t.deepEqual(services, ['kindred-1', 'kindred-2', 'postgres', 'proxy', 'postgres', 'caddy']);
+  const deps = [...compose.matchAll(/^ {2}([\w-]+):/gm)].map(([, name = '']) => name);
+  t.deepEqual(deps, ['kindred-1', 'kindred-2', 'postgres', 'proxy', 'postgres', 'caddy']);
   const caddy = await read('deploy/Caddyfile');
   const [, kilobytes] = /max_size (\d+)KB/.exec(caddy) ?? [];
   t.true(Number(kilobytes) * 1000 >= schema.shape.BODY_LIMIT.parse(undefined));

@@ -4,17 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { loadConfig } from '../config/index.ts';
-import { openServices, type Services } from '../src/core/deps.ts';
+import { type Deps, openDeps } from '../src/core/deps.ts';
 import { withJobLock } from '../src/core/store/advisory_lock.ts';
 import { type Job, jobs, runJob, startJobs } from '../src/jobs.ts';
 import { environment } from './helpers/server.ts';
 import { type Store, testOnStores } from './helpers/stores.ts';
 import { until } from './helpers/until.ts';
 
-async function open(t: ExecutionContext, store: Store): Promise<Services> {
-  const services = await openServices(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
-  t.teardown(services.close);
-  return services;
+async function open(t: ExecutionContext, store: Store): Promise<Deps> {
+  const deps = await openDeps(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
+  t.teardown(deps.close);
+  return deps;
 }
 
 function named(name: string): Job {
@@ -103,9 +103,9 @@ testOnStores(
 );
 
 testOnStores('a stop tells a running job, waits for it and starts no other', async (t, store) => {
-  const services = await open(t, store);
+  const deps = await open(t, store);
   const { job, seen } = slowJob();
-  const { stop } = startJobs(services, [job]);
+  const { stop } = startJobs(deps, [job]);
   await until(() => seen.started > 0, 'the job runs');
   await stop();
   t.deepEqual(seen, { started: 1, aborted: 1 });
@@ -114,7 +114,7 @@ testOnStores('a stop tells a running job, waits for it and starts no other', asy
 });
 
 testOnStores('the sweep counts what it removed', async (t, store) => {
-  const services = await open(t, store);
+  const deps = await open(t, store);
   await store.db('revoked_tokens').insert({ jti: 'dead', expires_at: new Date(0 + 1) });
   const expected = {
     sessions: 0,
@@ -126,30 +126,30 @@ testOnStores('the sweep counts what it removed', async (t, store) => {
     known_browsers: 0,
     clients: 0,
   };
-  t.deepEqual(await runJob(services, named('sweep'), { dryRun: true }), expected);
-  t.deepEqual(await runJob(services, named('sweep')), expected);
-  t.regex((await services.metrics.render()).text, /^kindred_swept_rows_total\{table="revoked_tokens"\} 1$/m);
+  t.deepEqual(await runJob(deps, named('sweep'), { dryRun: true }), expected);
+  t.deepEqual(await runJob(deps, named('sweep')), expected);
+  t.regex((await deps.metrics.render()).text, /^kindred_swept_rows_total\{table="revoked_tokens"\} 1$/m);
 });
 
 testOnStores('the signing key is rotated when it has grown old and not before', async (t, store) => {
-  const services = await open(t, store);
-  const { kid } = services.keys.current();
+  const deps = await open(t, store);
+  const { kid } = deps.keys.current();
   const job = named('rotate-keys');
-  t.deepEqual(await runJob(services, job), { outcome: 'not_due', kid, dropped: 0 });
+  t.deepEqual(await runJob(deps, job), { outcome: 'not_due', kid, dropped: 0 });
 
-  const long = new Date(Date.now() - (services.config.signingKeyTtl + 1) * 1000);
+  const long = new Date(Date.now() - (deps.config.signingKeyTtl + 1) * 1000);
   await store.db('signing_keys').where({ status: 'current' }).update({ current_at: long });
   t.like(
-    await runJob(services, job),
+    await runJob(deps, job),
     { outcome: 'too_young', kid, dropped: 0 },
     'verifiers may not know the next one yet',
   );
   await store.db('signing_keys').where({ status: 'upcoming' }).update({ created_at: long });
-  t.deepEqual(await runJob(services, job, { dryRun: true }), { outcome: 'rotated', kid, dropped: 0 });
-  t.is(services.keys.current().kid, kid);
+  t.deepEqual(await runJob(deps, job, { dryRun: true }), { outcome: 'rotated', kid, dropped: 0 });
+  t.is(deps.keys.current().kid, kid);
 
-  const rotated = await runJob(services, job);
-  const next = services.keys.current().kid;
+  const rotated = await runJob(deps, job);
+  const next = deps.keys.current().kid;
   t.not(next, kid);
   t.deepEqual(rotated, { outcome: 'rotated', kid: next, dropped: 0 });
   const events = await store.db('audit_events').where({ type: 'signing_key_rotated' });
@@ -162,9 +162,9 @@ testOnStores('the signing key is rotated when it has grown old and not before', 
     .db('signing_keys')
     .where({ kid })
     .update({ expires_at: new Date(Date.now() - 1_000) });
-  t.deepEqual(await runJob(services, job), { outcome: 'not_due', kid: next, dropped: 1 });
+  t.deepEqual(await runJob(deps, job), { outcome: 'not_due', kid: next, dropped: 1 });
   t.false(
-    services.keys.list().some((key) => key.kid === kid),
+    deps.keys.list().some((key) => key.kid === kid),
     'and is no longer published here',
   );
 });

@@ -66,7 +66,7 @@ const refused: [path: string, text: string, problem: string][] = [
   ['src/http/x.ts', "const all = await db('users');", 'SQL belongs in core'],
   ['src/http/x.ts', "await tx('users').update(change);", 'SQL belongs in core'],
   ['src/http/x.ts', "const one = await db<User>('users').where({ id }).first();", 'SQL belongs in core'],
-  ['src/cli/x.ts', "await services.db<Pick<User, 'id'>>('users').first();", 'SQL belongs in core'],
+  ['src/cli/x.ts', "await deps.db<Pick<User, 'id'>>('users').first();", 'SQL belongs in core'],
   ['src/oidc/x.ts', "await scratch('users');", 'SQL belongs in core'],
   ['src/oidc/x.ts', 'await db.raw(text);', 'SQL belongs in core'],
   ['src/server.ts', 'const q = `\n  select id\n    from users`;', 'SQL belongs in core'],

@@ -7,7 +7,7 @@ const server = await startServer(loadConfig(process.env));
 const job = jobs.find((one) => one.name === 'sweep');
 process.on('message', async () => {
   const start = performance.now();
-  const counts = job ? await runJob(server.services, job) : null;
+  const counts = job ? await runJob(server.deps, job) : null;
   process.send?.({ counts, ms: performance.now() - start });
 });
 process.once('disconnect', () => void server.stop().finally(() => process.exit()));

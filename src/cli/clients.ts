@@ -5,7 +5,7 @@ import { addResourceServer, notesCreation } from '../core/actions/administration
 import { newClient } from '../core/clients/client_metadata.ts';
 import { describeClient } from '../core/clients/clients.ts';
 import { newResourceServer } from '../core/clients/resource_servers.ts';
-import { openServices, type Services } from '../core/deps.ts';
+import { type Deps, openDeps } from '../core/deps.ts';
 import { registerClient } from '../oidc/endpoints/client_validation.ts';
 import { createProvider, type Provider } from '../oidc/provider.ts';
 import { byCommand, withDatabase } from './database.ts';
@@ -21,9 +21,9 @@ const clientOptions = z.object({ metadata: z.string() });
 export async function createClient(options: unknown): Promise<Answer> {
   const { metadata } = clientOptions.parse(options);
   const given = newClient.parse(await readJson(metadata));
-  return await withProvider(async (services, provider) => {
+  return await withProvider(async (deps, provider) => {
     const noted = notesCreation(byCommand);
-    const { client, client_secret } = await registerClient(services, provider, given, noted);
+    const { client, client_secret } = await registerClient(deps, provider, given, noted);
     warnAboutSecret(given.client_secret, client_secret);
     const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
     return { data, text: JSON.stringify(data, null, 2) };
@@ -32,14 +32,14 @@ export async function createClient(options: unknown): Promise<Answer> {
 
 /** Runs a command that has to ask the engine whether it would accept a client. */
 export async function withProvider(
-  work: (services: Services, provider: Provider) => Promise<Answer>,
+  work: (deps: Deps, provider: Provider) => Promise<Answer>,
 ): Promise<Answer> {
   return await withDatabase(async (_db, config) => {
-    const services = await openServices(forOneCommand(config));
+    const deps = await openDeps(forOneCommand(config));
     try {
-      return await work(services, createProvider(services));
+      return await work(deps, createProvider(deps));
     } finally {
-      await services.close();
+      await deps.close();
     }
   });
 }

@@ -1,7 +1,7 @@
 // The commands of operation: jobs by hand, signing keys, figures.
 import { loadConfig } from '../../config/index.ts';
 import { type KeyUpkeep, rotateKeys as rotateAll } from '../core/actions/key_rotation.ts';
-import { openServices, type Services } from '../core/deps.ts';
+import { type Deps, openDeps } from '../core/deps.ts';
 import { reencryptSigningKeys } from '../core/keys/reencrypt.ts';
 import { listSigningKeys, type SigningKeyRow } from '../core/keys/signing_keys.ts';
 import { readStats, type Stats } from '../core/operations/stats.ts';
@@ -48,8 +48,8 @@ function total(counts: Partial<SweepCounts>): number {
 /** `rotate-keys [--dry-run] [--force]` */
 export async function rotateKeys({ dryRun = false, force = false }: Rotating): Promise<Answer> {
   if (dryRun) return await foretellRotation();
-  return await withServices(async (services) => {
-    const done = await rotateAll(services, byCommand, { force });
+  return await withServices(async (deps) => {
+    const done = await rotateAll(deps, byCommand, { force });
     if (done.outcome === 'too_young') {
       throw new CommandError(
         `the upcoming key may sign from ${done.ready_at?.toISOString()} on; --force, if the current one has leaked`,
@@ -162,12 +162,12 @@ function minute(moment: Date | null | undefined): string {
 }
 
 // What needs the keys open; refuses a database that is not migrated before it opens anything on it.
-async function withServices(run: (services: Services) => Promise<Answer>): Promise<Answer> {
+async function withServices(run: (deps: Deps) => Promise<Answer>): Promise<Answer> {
   await withDatabase(async () => {});
-  const services = await openServices({ ...loadConfig(), logLevel: 'silent' });
+  const deps = await openDeps({ ...loadConfig(), logLevel: 'silent' });
   try {
-    return await run(services);
+    return await run(deps);
   } finally {
-    await services.close();
+    await deps.close();
   }
 }

@@ -50,8 +50,8 @@ export async function showClient(id: string): Promise<Answer> {
 /** `update-client <id> --metadata <file>`: what is absent stays, what is null goes back to its default. */
 export async function updateClient(id: string, { metadata }: { metadata: string }): Promise<Answer> {
   const change = clientChange.parse(await readJson(metadata));
-  return await withProvider(async (services, provider) => {
-    const updated = await changeClient(services, provider, id, change, notesChange(byCommand, change));
+  return await withProvider(async (deps, provider) => {
+    const updated = await changeClient(deps, provider, id, change, notesChange(byCommand, change));
     return asJson(describeClient(required(updated, 'client_not_found')));
   });
 }

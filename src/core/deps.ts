@@ -6,14 +6,14 @@ import { createLog, type Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens/access_tokens.ts';
 import { type AuditBatch, createAuditBatch, dateEventsBy } from './audit/audit.ts';
-import { openRegistry, type Registry } from './clients/client_cache.ts';
+import { type ClientCache, openClientCache } from './clients/client_cache.ts';
 import { type KeyStore, openKeyStore } from './keys/key_store.ts';
 import { openRateLimits, type RateLimits } from './limits/rate_limits.ts';
 import { type Clock, openClock } from './store/clock.ts';
 import { openDatabase } from './store/db.ts';
-import { openNotices } from './store/node_notices.ts';
+import { openNodeNotices } from './store/node_notices.ts';
 
-export interface Services {
+export interface Deps {
   config: Config;
   db: Knex;
   /** What time it is wherever that decides or goes into a token. */
@@ -21,7 +21,7 @@ export interface Services {
   keyring: Keyring;
   keys: KeyStore;
   verifier: AccessTokenVerifier;
-  registry: Registry;
+  clientCache: ClientCache;
   limits: RateLimits;
   audit: AuditBatch;
   log: Log;
@@ -43,10 +43,10 @@ export function openLog(config: Config): Log {
 }
 
 /** Opens everything on a database that has been migrated; makes the first signing key when there is none. */
-export async function openServices(config: Config): Promise<Services> {
+export async function openDeps(config: Config): Promise<Deps> {
   const log = openLog(config);
   const db = openDatabase(config.databaseUrl, { pool: config.databasePool, silence });
-  const notices = openNotices(config.databaseDirectUrl, log);
+  const notices = openNodeNotices(config.databaseDirectUrl, log);
   try {
     const clock = await openClock(db, log);
     dateEventsBy(db, clock.now);
@@ -62,7 +62,7 @@ export async function openServices(config: Config): Promise<Services> {
       keyring,
       keys,
       verifier: createAccessTokenVerifier(db, config.issuer, keys.list, clock.now),
-      registry: openRegistry(db, config.resource),
+      clientCache: openClientCache(db, config.resource),
       limits,
       audit,
       log,

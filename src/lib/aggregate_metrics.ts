@@ -10,7 +10,7 @@ export interface Part {
 }
 
 /** All parts in Prometheus' text format. `ended` is what {@link keepCounts} kept of processes that are no more. */
-export async function renderTogether(
+export async function renderAggregate(
   parts: Part[],
   ended: Figures = [],
 ): Promise<{ type: string; text: string }> {

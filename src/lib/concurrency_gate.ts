@@ -13,7 +13,7 @@ export interface Asker {
   capacity: number;
 }
 
-export interface Gate {
+export interface ConcurrencyGate {
   /** Does `work` when its turn comes; refuses with `overloaded` when too many wait, or the asker is gone by then. */
   <T>(work: () => Promise<T>, asker?: Asker): Promise<T>;
   /** Refuses with `overloaded` what would be refused now. */
@@ -33,7 +33,7 @@ const pause = 2;
  * A gate for `width` at once. While others wait, those who are done go on in groups of up to `group`, never more than wait:
  * what is done after each costly thing finds the processor's caches washed out, and a group pays for that once.
  */
-export function createGate(width: number, group = 1): Gate {
+export function createConcurrencyGate(width: number, group = 1): ConcurrencyGate {
   let free = width;
   const waiting = createLines<Waiting>();
   const done: (() => void)[] = [];

@@ -5,7 +5,7 @@
  * never takes more than a twentieth of the time. Of several who ask at once one reads. A failure is not remembered. `now`
  * is the clock, in milliseconds.
  */
-export function remember<Value>(
+export function memoize<Value>(
   read: () => Promise<Value>,
   ms: number,
   rest = 20,

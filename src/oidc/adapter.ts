@@ -5,7 +5,7 @@ import { hasSecret } from '../core/clients/client_metadata.ts';
 import { type Client, findClient } from '../core/clients/clients.ts';
 import { inferredType } from '../core/clients/redirect_uris.ts';
 import { saveRegisteredClient } from '../core/clients/registered_clients.ts';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import {
   consumeModel,
   deleteModel,
@@ -31,26 +31,26 @@ import { countStrangersRecord } from './request/strangers.ts';
 const maxAge = 86_400;
 
 /** The adapter factory that the engine is configured with. */
-export function createAdapter(services: Services): (model: string) => Adapter {
+export function createAdapter(deps: Deps): (model: string) => Adapter {
   return (model) => {
-    if (model === 'Client') return clientAdapter(services);
-    if (model === 'Grant') return grantAdapter(services);
-    return recordAdapter(services, model);
+    if (model === 'Client') return clientAdapter(deps);
+    if (model === 'Grant') return grantAdapter(deps);
+    return recordAdapter(deps, model);
   };
 }
 
 /** What the engine believes to be a client's secret; the real ones are compared by their digests. */
 export const secretPlaceholder = 'compared elsewhere';
 
-function clientAdapter(services: Services): Adapter {
-  const { db } = services;
+function clientAdapter(deps: Deps): Adapter {
+  const { db } = deps;
   return {
     ...unsupported('Client'),
     // A client that is described by its own document is fetched by the engine, which knows when to fetch it again.
     async find(id) {
       const client = await findClient(db, id);
       if (!client || client.blocked_at || client.registered_by === 'document') return undefined;
-      return engineMetadata(client, signingAlgs(services));
+      return engineMetadata(client, signingAlgs(deps));
     },
     async upsert(id, metadata) {
       const ctx = currentRequest();
@@ -119,18 +119,18 @@ export function engineMetadata(client: Client, algs?: readonly string[]): Adapte
 }
 
 // The engine's Grant is a column of the session, so that one id serves as session, grant, family and `sid`.
-function grantAdapter(services: Services): Adapter {
+function grantAdapter(deps: Deps): Adapter {
   return {
     ...unsupported('Grant'),
     async find(id) {
-      const session = await sessionOf(currentRequest(), services, id);
+      const session = await sessionOf(currentRequest(), deps, id);
       return session && !isOver(session) ? grantPayload(session) : undefined;
     },
     // The engine ends a grant for two reasons: its refresh token was revoked, or its code came a second time.
     async destroy(id) {
       const { route, client } = currentRequest().oidc;
       await endSessionOfToken(
-        services,
+        deps,
         id,
         client?.clientId ?? '',
         route === 'token' ? 'code_reused' : 'token_revoked',
@@ -151,8 +151,8 @@ function grantPayload(session: SessionWithUser): AdapterPayload {
 }
 
 // Stored are times of the database's clock, by which all nodes agree; the engine gets them as its machine's clock would tell.
-function recordAdapter(services: Services, model: string): Adapter {
-  const { db, clock, keyring } = services;
+function recordAdapter(deps: Deps, model: string): Adapter {
+  const { db, clock, keyring } = deps;
   const asRecord = (stored: StoredModel | null) => {
     if (!stored || stored.is_expired) return undefined;
     const record = engineRecord(clock, stored.payload as AdapterPayload);
@@ -163,7 +163,7 @@ function recordAdapter(services: Services, model: string): Adapter {
     asRecord(await findBySecondHandle(db, keyring, model, handle));
   return {
     async upsert(id, { storedAs, sessionEpoch, ...payload }, expiresIn) {
-      await countStrangersRecord(services, model, { ...payload, storedAs });
+      await countStrangersRecord(deps, model, { ...payload, storedAs });
       // Our own pages save a browser session outside of the engine, and note its source themselves.
       const ctx = model === 'Session' ? Provider.ctx : undefined;
       const source = ctx ? requestSourceOf(ctx as KoaContextWithOIDC) : null;

@@ -1,7 +1,7 @@
 // The engine's configuration: which features are on, and where it asks us.
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { isRegisteredOrigin } from '../core/clients/clients.ts';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import { readCertificate } from '../lib/certificate.ts';
 import { createAdapter } from './adapter.ts';
 import { adoptDocumentClient, suitDocument } from './endpoints/document_clients.ts';
@@ -35,12 +35,12 @@ export interface EnginePages {
 }
 
 /** The configuration for these services and pages. */
-export function engineConfiguration(services: Services, pages: EnginePages): Configuration {
-  const { config, clock, keyring, keys } = services;
+export function engineConfiguration(deps: Deps, pages: EnginePages): Configuration {
+  const { config, clock, keyring, keys } = deps;
   const { alg } = keys.current();
-  const outgoing = createOutgoing(services);
+  const outgoing = createOutgoing(deps);
   return {
-    adapter: createAdapter(services),
+    adapter: createAdapter(deps),
     jwks: { keys: keys.list().map((key) => key.private_jwk) as never },
     clockTolerance: engineTolerance,
     assertJwtClientAuthClaimsAndHeader: (_ctx, claims) => {
@@ -50,7 +50,7 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     claims: claimsOfScopes,
     acrValues: [passwordAcr],
     responseTypes: ['code'],
-    clientAuthMethods: authMethods(services),
+    clientAuthMethods: authMethods(deps),
     clientDefaults: { id_token_signed_response_alg: alg, introspection_signed_response_alg: alg },
     enabledJWA: {
       clientAuthSigningAlgValues: [...clientAlgs],
@@ -60,7 +60,7 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     },
     extraClientMetadata: {
       properties: ['kindred'],
-      validator: (_ctx, _key, _value, metadata) => suitDocument(services, metadata as never),
+      validator: (_ctx, _key, _value, metadata) => suitDocument(deps, metadata as never),
     },
     clientBasedCORS: (_ctx, origin, client) => isRegisteredOrigin(clientRow(client), origin),
     cookies: {
@@ -74,8 +74,8 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
       long: { path: config.issuerPath || '/' },
     },
     pkce: { required: (_ctx, client) => config.pkce === 'all' || client.clientAuthMethod === 'none' },
-    findAccount: (ctx, sub, token) => findAccount(services, ctx, sub, token),
-    loadExistingGrant: (ctx) => loadGrant(services, ctx),
+    findAccount: (ctx, sub, token) => findAccount(deps, ctx, sub, token),
+    loadExistingGrant: (ctx) => loadGrant(deps, ctx),
     extraTokenClaims: async (ctx, token) => extraClaims(ctx, token) as never,
     rotateRefreshToken: true,
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -91,7 +91,7 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
     fetch: outgoing.fetch as never,
     interactions: {
       policy: policy(),
-      url: (_ctx, interaction) => path(services, `/interaction/${interaction.uid}`),
+      url: (_ctx, interaction) => path(deps, `/interaction/${interaction.uid}`),
     },
     renderError: pages.renderError,
     routes: {
@@ -105,13 +105,13 @@ export function engineConfiguration(services: Services, pages: EnginePages): Con
       revocation: '/revoke',
       userinfo: '/userinfo',
     },
-    ttl: lifetimes(services),
-    features: features(services, pages, outgoing),
+    ttl: lifetimes(deps),
+    features: features(deps, pages, outgoing),
   };
 }
 
-function lifetimes(services: Services): NonNullable<Configuration['ttl']> {
-  const { config } = services;
+function lifetimes(deps: Deps): NonNullable<Configuration['ttl']> {
+  const { config } = deps;
   const accessToken = (
     _ctx: unknown,
     token: { resourceServer?: { accessTokenTTL?: number } },
@@ -126,30 +126,30 @@ function lifetimes(services: Services): NonNullable<Configuration['ttl']> {
     Interaction: 1800,
     RefreshToken: config.sessionIdleTtl,
     Grant: config.sessionAbsoluteTtl,
-    Session: (_ctx, session) => browserSessionTtl(services, (session as { loginTs?: number }).loginTs),
+    Session: (_ctx, session) => browserSessionTtl(deps, (session as { loginTs?: number }).loginTs),
   };
 }
 
 /** Seconds that a browser session goes on unused: like any other session, never beyond its absolute end. Of nobody, minutes. */
-export function browserSessionTtl({ config }: Services, loggedInAt?: number): number {
+export function browserSessionTtl({ config }: Deps, loggedInAt?: number): number {
   if (loggedInAt === undefined) return Math.min(config.sessionIdleTtl, strangerSessionTtl);
   const left = loggedInAt + config.sessionAbsoluteTtl - Math.floor(Date.now() / 1000);
   return Math.max(1, Math.min(config.sessionIdleTtl, left));
 }
 
-function features(services: Services, pages: EnginePages, outgoing: Outgoing): Features {
-  const { config, clock } = services;
+function features(deps: Deps, pages: EnginePages, outgoing: Outgoing): Features {
+  const { config, clock } = deps;
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     dPoP: { enabled: true },
     introspection: {
       enabled: true,
-      allowedPolicy: async (_ctx, client, token) => await mayIntrospect(services, client, token),
+      allowedPolicy: async (_ctx, client, token) => await mayIntrospect(deps, client, token),
     },
     jwtIntrospection: { enabled: true },
     revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayRevoke(client, token) },
-    resourceIndicators: resourceIndicators(services),
+    resourceIndicators: resourceIndicators(deps),
     pushedAuthorizationRequests: { enabled: true },
     requestObjects: {
       enabled: true,
@@ -186,7 +186,7 @@ function features(services: Services, pages: EnginePages, outgoing: Outgoing): F
       allowFetch: outgoing.allowDocument,
       cacheDuration: { min: 30, max: longestBelief },
       allowClient: async (_ctx, client) =>
-        await adoptDocumentClient(services, client as never, outgoing.fetchedAt(client.clientId)),
+        await adoptDocumentClient(deps, client as never, outgoing.fetchedAt(client.clientId)),
     },
   };
 }

@@ -5,7 +5,7 @@ import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
 import { isVouchedGrant } from '../core/clients/client_metadata.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import type { Client as ClientRow } from '../core/clients/clients.ts';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import { requestSourceOf } from '../core/request_source.ts';
 import { expiresAt } from '../core/sessions/sessions.ts';
 import { engineConfiguration } from './configuration.ts';
@@ -36,11 +36,11 @@ type Handler<Params extends object> = (ctx: TokenEndpointGrantContext<Params>) =
 
 /** The engine registers its own grants by the same method, so this is where all of them get their checks and extras. */
 class KindredProvider extends Provider {
-  readonly services: Services;
+  readonly deps: Deps;
 
-  constructor(services: Services) {
-    super(services.config.issuer, engineConfiguration(services, enginePages(services)));
-    this.services = services;
+  constructor(deps: Deps) {
+    super(deps.config.issuer, engineConfiguration(deps, enginePages(deps)));
+    this.deps = deps;
   }
 
   override registerGrantType<Params extends object>(
@@ -50,38 +50,36 @@ class KindredProvider extends Provider {
     duplicates?: Names,
   ): void {
     // Read when the grant runs: the engine registers its own while it is being made.
-    const run: Handler<Params> = (ctx) => runGrant(this.services, name, ctx, async () => await handler(ctx));
+    const run: Handler<Params> = (ctx) => runGrant(this.deps, name, ctx, async () => await handler(ctx));
     super.registerGrantType(name, run, params, duplicates);
   }
 }
 
 /** Makes the engine for these services. Signing keys are fixed for its life: when they change, make a new one. */
-export function createProvider(services: Services): Provider {
-  const provider = new KindredProvider(services);
-  useSchemeOfIssuer(provider as unknown as Koa, services.config);
+export function createProvider(deps: Deps): Provider {
+  const provider = new KindredProvider(deps);
+  useSchemeOfIssuer(provider as unknown as Koa, deps.config);
   replaceModels(provider, {
-    RefreshToken: refreshTokenModel(services, provider.RefreshToken),
-    AccessToken: accessTokenModel(services, provider.AccessToken),
-    ReplayDetection: replayDetectionModel(services, provider.ReplayDetection),
-    AuthorizationCode: authorizationCodeModel(services, provider.AuthorizationCode),
-    DeviceCode: deviceCodeModel(services, provider.DeviceCode),
-    Session: browserSessionModel(services, provider.Session),
-    IdToken: idTokenModel(services.clock, provider.IdToken),
-    Interaction: interactionModel(services, repeatableInteraction(provider.Interaction)),
-    Client: withOurClientRules(services, provider.Client),
+    RefreshToken: refreshTokenModel(deps, provider.RefreshToken),
+    AccessToken: accessTokenModel(deps, provider.AccessToken),
+    ReplayDetection: replayDetectionModel(deps, provider.ReplayDetection),
+    AuthorizationCode: authorizationCodeModel(deps, provider.AuthorizationCode),
+    DeviceCode: deviceCodeModel(deps, provider.DeviceCode),
+    Session: browserSessionModel(deps, provider.Session),
+    IdToken: idTokenModel(deps.clock, provider.IdToken),
+    Interaction: interactionModel(deps, repeatableInteraction(provider.Interaction)),
+    Client: withOurClientRules(deps, provider.Client),
     OIDCContext: withOurRules(provider.OIDCContext, provider),
   });
-  provider.registerGrantType('password', (ctx) => passwordGrant(services, ctx), passwordParameters, [
-    'resource',
-  ]);
-  provider.on('server_error', (ctx, err) => noteFailure(services, ctx, err));
+  provider.registerGrantType('password', (ctx) => passwordGrant(deps, ctx), passwordParameters, ['resource']);
+  provider.on('server_error', (ctx, err) => noteFailure(deps, ctx, err));
   for (const name of refusals) {
     provider.on(`${name}.error` as 'grant.error', noteRefusal);
-    provider.on(`${name}.error` as 'grant.error', (ctx, err) => void noteClientFailure(services, ctx, err));
+    provider.on(`${name}.error` as 'grant.error', (ctx, err) => void noteClientFailure(deps, ctx, err));
   }
-  provider.on('grant.success', (ctx) => recordClientToken(services, ctx));
-  provider.use(answerForJwts(services) as never);
-  provider.use(rememberForms(services, provider) as never);
+  provider.on('grant.success', (ctx) => recordClientToken(deps, ctx));
+  provider.use(answerForJwts(deps) as never);
+  provider.use(rememberForms(deps, provider) as never);
   return provider;
 }
 
@@ -110,7 +108,7 @@ function replaceModels(provider: Provider, models: Partial<Provider>): void {
 }
 
 // Logins and rotations leave their own traces; a token of client_credentials leaves this one.
-function recordClientToken({ audit }: Services, ctx: KoaContextWithOIDC): void {
+function recordClientToken({ audit }: Deps, ctx: KoaContextWithOIDC): void {
   if (ctx.oidc.params?.grant_type !== 'client_credentials') return;
   const client_id = ctx.oidc.client?.clientId ?? null;
   audit.add({
@@ -123,14 +121,14 @@ function recordClientToken({ audit }: Services, ctx: KoaContextWithOIDC): void {
 }
 
 async function runGrant(
-  services: Services,
+  deps: Deps,
   name: string,
   ctx: TokenEndpointGrantContext,
   handler: () => Promise<void>,
 ): Promise<void> {
   if (name === 'client_credentials') await checkClientScopes(ctx);
   await handler();
-  describeSession(services, ctx);
+  describeSession(deps, ctx);
 }
 
 async function checkClientScopes(ctx: TokenEndpointGrantContext): Promise<void> {
@@ -140,7 +138,7 @@ async function checkClientScopes(ctx: TokenEndpointGrantContext): Promise<void> 
 }
 
 // Beside the members of RFC 6749: which session this is, and when it expires if it is not used again.
-function describeSession({ clock }: Services, ctx: TokenEndpointGrantContext): void {
+function describeSession({ clock }: Deps, ctx: TokenEndpointGrantContext): void {
   const session = knownSession(ctx);
   const body = ctx.body as { refresh_token?: string };
   if (!session || !body.refresh_token) return;
@@ -151,22 +149,22 @@ function describeSession({ clock }: Services, ctx: TokenEndpointGrantContext): v
 }
 
 // Sessions of a client that is described by a document go on while that cannot be fetched.
-function withStaleDocuments(services: Services, Client: Provider['Client']): void {
+function withStaleDocuments(deps: Deps, Client: Provider['Client']): void {
   const { find } = Client;
   Client.find = async (id) => {
     try {
       return await find.call(Client, id);
     } catch (error) {
-      const metadata = error instanceof errors.InvalidClient && (await findDespiteDocument(services, id));
+      const metadata = error instanceof errors.InvalidClient && (await findDespiteDocument(deps, id));
       if (!metadata) throw error;
       return new (Client as unknown as new (metadata: object) => EngineClient)(metadata);
     }
   };
 }
 
-function withOurClientRules(services: Services, Client: Provider['Client']): Provider['Client'] {
-  const { limits } = services;
-  withStaleDocuments(services, Client);
+function withOurClientRules(deps: Deps, Client: Provider['Client']): Provider['Client'] {
+  const { limits } = deps;
+  withStaleDocuments(deps, Client);
   const prototype = Client.prototype as unknown as {
     grantTypeAllowed: (this: { kindred?: ClientRow }, type: string) => boolean;
     backchannelLogout: (sub: string, sid: string) => Promise<void>;
@@ -182,7 +180,7 @@ function withOurClientRules(services: Services, Client: Provider['Client']): Pro
   });
   prototype.compareClientSecret = async function (presented) {
     await limited(requireClientBudget({ limits }, currentRequest(), this.kindred.client_id));
-    return acceptsSecret(services, this.kindred, presented);
+    return acceptsSecret(deps, this.kindred, presented);
   };
   // The engine would say invalid_request; RFC 6749 has a word for it (section 5.2).
   prototype.grantTypeAllowed = function (type) {

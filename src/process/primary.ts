@@ -3,17 +3,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type Config, withPort } from '../../config/index.ts';
-import { openServices, type Services } from '../core/deps.ts';
+import { type Deps, openDeps } from '../core/deps.ts';
 import { seedDemo } from '../demo/demo_data.ts';
-import { renderTogether } from '../lib/aggregate_metrics.ts';
+import { renderAggregate } from '../lib/aggregate_metrics.ts';
 import { startOperations, warnOfSettings } from '../operations.ts';
 import { makeDatabaseReady } from './ready_database.ts';
-import { PlainError } from './shutdown.ts';
-import { keepWorkers, type Workers } from './worker_pool.ts';
+import { StartProblem } from './shutdown.ts';
+import { startWorkerPool, type WorkerPool } from './worker_pool.ts';
 
 export interface RunningPrimary {
   config: Config;
-  services: Services;
+  deps: Deps;
   /** Lets the workers finish what they have accepted, then closes what is its own. */
   stop: () => Promise<void>;
 }
@@ -25,41 +25,38 @@ export async function startPrimary(
 ): Promise<RunningPrimary> {
   await makeDatabaseReady(settings);
   const config = withPort(settings, await findPort(settings));
-  const services = await openServices(config);
-  warnOfSettings(services);
+  const deps = await openDeps(config);
+  warnOfSettings(deps);
   if (config.rateLimits.store === 'memory') {
-    services.log.warn({ workers: config.workers }, 'RATE_LIMITS=memory: every worker counts by itself');
+    deps.log.warn({ workers: config.workers }, 'RATE_LIMITS=memory: every worker counts by itself');
   }
-  if (config.env === 'development') await seedDemo(services.db);
-  const workers = keepWorkers(config, services.log, giveUp);
-  const { stopJobs, close } = await startOperations(ofThePrimary(services, workers));
+  if (config.env === 'development') await seedDemo(deps.db);
+  const workers = startWorkerPool(config, deps.log, giveUp);
+  const { stopJobs, close } = await startOperations(ofThePrimary(deps, workers));
   await workers.start();
   return {
     config,
-    services,
+    deps,
     async stop() {
       const [isInOrder] = await Promise.all([workers.stop(), stopJobs()]);
-      await services.audit.flush();
+      await deps.audit.flush();
       await close();
-      await services.close();
-      if (!isInOrder) throw new PlainError('a worker did not end in order');
+      await deps.close();
+      if (!isInOrder) throw new StartProblem('a worker did not end in order');
     },
   };
 }
 
 // Its metrics are everybody's. Traces are of requests, and it has none.
-function ofThePrimary(services: Services, workers: Workers): Services {
+function ofThePrimary(deps: Deps, workers: WorkerPool): Deps {
   const render = async () => {
     const { parts, ended } = await workers.readMetrics();
-    return await renderTogether(
-      [{ name: 'primary', figures: await services.metrics.read() }, ...parts],
-      ended,
-    );
+    return await renderAggregate([{ name: 'primary', figures: await deps.metrics.read() }, ...parts], ended);
   };
   return {
-    ...services,
-    config: { ...services.config, tracesEndpoint: null },
-    metrics: { ...services.metrics, render },
+    ...deps,
+    config: { ...deps.config, tracesEndpoint: null },
+    metrics: { ...deps.metrics, render },
   };
 }
 

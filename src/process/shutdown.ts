@@ -6,9 +6,9 @@ import { describeStartProblem } from '../core/operations/problems.ts';
 const longestStop = 15_000;
 
 /** An error whose message says all that there is to say. */
-export class PlainError extends Error {}
+export class StartProblem extends Error {}
 
-export interface Ending {
+export interface Shutdown {
   /**
    * From now on an end means this, told why (a signal, an order, an error); before, nothing has been accepted yet and the
    * process just goes.
@@ -23,7 +23,7 @@ export interface Ending {
  * The first takes effect after `pause` milliseconds, in which somebody else may begin the end.
  * To be called first of all: the first process of a container is not ended by a signal that it does not listen to.
  */
-export function obeySignals(pause = 0): Ending {
+export function installSignalHandlers(pause = 0): Shutdown {
   let stop: ((why: string) => Promise<void>) | null = null;
   let isEnding = false;
   let signals = 0;
@@ -53,9 +53,9 @@ export function obeySignals(pause = 0): Ending {
 }
 
 /** An error as its sentence for the operator, where there is one; else as it is. */
-export function plainly(error: unknown, config: Config): unknown {
+export function asStartProblem(error: unknown, config: Config): unknown {
   const sentence = describeStartProblem(error, config);
-  return sentence === null ? error : new PlainError(sentence, { cause: error });
+  return sentence === null ? error : new StartProblem(sentence, { cause: error });
 }
 
 /** Tells what went wrong and ends the process with 1. */
@@ -65,5 +65,5 @@ export function fail(error: unknown): never {
 }
 
 function tell(error: unknown): void {
-  console.error(error instanceof ConfigError || error instanceof PlainError ? error.message : error);
+  console.error(error instanceof ConfigError || error instanceof StartProblem ? error.message : error);
 }

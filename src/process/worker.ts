@@ -5,36 +5,36 @@ import type { Config } from '../../config/index.ts';
 import { watchProcess } from '../core/operations/gauges.ts';
 import type { Figures } from '../lib/metrics.ts';
 import { startWorker } from '../server.ts';
-import { obeySignals, PlainError, plainly } from './shutdown.ts';
+import { asStartProblem, installSignalHandlers, StartProblem } from './shutdown.ts';
 import type { Order, Report } from './worker_handle.ts';
 
 // A terminal and systemd signal all processes at once. Then the primary has its say, which ends all in one order.
 const pause = 500;
 
 function main(): void {
-  const ending = obeySignals(pause);
+  const shutdown = installSignalHandlers(pause);
   let server: Awaited<ReturnType<typeof startWorker>> | null = null;
   const serve = async (config: Config, hasMetrics: boolean) => {
     // The primary has both of these.
     server = await startWorker({ ...config, jobs: false, metrics: { ...config.metrics, port: 0 } });
-    if (hasMetrics) watchProcess(server.services);
-    ending.ready(server.stop);
+    if (hasMetrics) watchProcess(server.deps);
+    shutdown.ready(server.stop);
     report({ is: 'listening' });
   };
   process.on('message', (order: Order) => {
     if (order.do === 'serve') serve(order.config, order.hasMetrics).catch(failToServe(order.config));
-    if (order.do === 'read_metrics') void server?.services.metrics.read().then(reportFigures, () => {});
+    if (order.do === 'read_metrics') void server?.deps.metrics.read().then(reportFigures, () => {});
     if (order.do === 'stop_listening') {
-      void Promise.resolve(server?.stopListening()).then(() => report({ is: 'deaf' }));
+      void Promise.resolve(server?.stopListening()).then(() => report({ is: 'closed' }));
     }
-    if (order.do === 'stop') ending.end();
+    if (order.do === 'stop') shutdown.end();
   });
   cluster.worker?.on('disconnect', () => {
     // Node would leave here at once; but what has been accepted is answered although the primary is gone.
     if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
-    ending.end();
+    shutdown.end();
   });
-  report({ is: 'born' });
+  report({ is: 'started' });
 }
 
 function report(what: Report, sent: () => void = () => {}): void {
@@ -47,8 +47,8 @@ function reportFigures(figures: Figures): void {
 
 function failToServe(config: Config): (error: unknown) => void {
   return (error) => {
-    const plain = plainly(error, config);
-    const why = plain instanceof PlainError ? plain.message : inspect(error);
+    const plain = asStartProblem(error, config);
+    const why = plain instanceof StartProblem ? plain.message : inspect(error);
     report({ is: 'failed', why }, () => process.exit(1));
   };
 }

@@ -3,7 +3,7 @@ import cluster from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/index.ts';
 import type { Figures } from '../lib/metrics.ts';
-import { PlainError } from './shutdown.ts';
+import { StartProblem } from './shutdown.ts';
 
 /** What a worker is told. */
 export type Order =
@@ -14,9 +14,9 @@ export type Order =
 
 /** What a worker tells: that it has been born, that it listens, no more or not at all, what it has counted. */
 export type Report =
-  | { is: 'born' }
+  | { is: 'started' }
   | { is: 'listening' }
-  | { is: 'deaf' }
+  | { is: 'closed' }
   | { is: 'failed'; why: string }
   | { is: 'metrics'; figures: Figures };
 
@@ -28,7 +28,7 @@ export interface Exit {
   why: string;
 }
 
-export interface LivingWorker {
+export interface WorkerHandle {
   /** From 1; whoever takes the place of a dead one takes its number. */
   number: number;
   pid: number | undefined;
@@ -49,7 +49,7 @@ export interface LivingWorker {
 const patience = 3_000;
 
 /** Forks a worker and has it serve. */
-export function forkWorker(config: Config, number: number): LivingWorker {
+export function forkWorker(config: Config, number: number): WorkerHandle {
   const worker = cluster.fork();
   const listening = Promise.withResolvers<void>();
   let since = Number.POSITIVE_INFINITY;
@@ -63,9 +63,9 @@ export function forkWorker(config: Config, number: number): LivingWorker {
   };
   worker.on('error', () => {});
   worker.on('message', (report: Report) => {
-    if (report.is === 'born') tell({ do: 'serve', config, hasMetrics: config.metrics.port !== 0 });
+    if (report.is === 'started') tell({ do: 'serve', config, hasMetrics: config.metrics.port !== 0 });
     if (report.is === 'failed') failure = report.why;
-    if (report.is === 'deaf') deaf.resolve();
+    if (report.is === 'closed') deaf.resolve();
     if (report.is === 'listening') {
       since = performance.now();
       listening.resolve();
@@ -79,7 +79,7 @@ export function forkWorker(config: Config, number: number): LivingWorker {
   const exited = new Promise<Exit>((resolve) => {
     worker.once('exit', (code: number | null, signal: string | null) => {
       const why = failure ?? `a worker ended with ${signal ?? code}`;
-      listening.reject(new PlainError(why));
+      listening.reject(new StartProblem(why));
       resolve({ exit_code: code, signal, why });
     });
   });

@@ -5,10 +5,10 @@ import type { Config } from '../../config/index.ts';
 import { keepCounts, type Part } from '../lib/aggregate_metrics.ts';
 import type { Log } from '../lib/log.ts';
 import type { Figures } from '../lib/metrics.ts';
-import { PlainError } from './shutdown.ts';
-import { type Exit, forkWorker, type LivingWorker } from './worker_handle.ts';
+import { StartProblem } from './shutdown.ts';
+import { type Exit, forkWorker, type WorkerHandle } from './worker_handle.ts';
 
-export interface Workers {
+export interface WorkerPool {
   /** Returns when all listen; throws what the first died of that does not come so far. */
   start: () => Promise<void>;
   readMetrics: () => Promise<{ parts: Part[]; ended: Figures }>;
@@ -23,9 +23,9 @@ const shortLife = 2_000;
 const pauses = [0, 0, 250, 500, 1_000, 2_000];
 
 /** Keeps as many workers as `config` says; `giveUp` is told when they die as soon as they are forked. */
-export function keepWorkers(config: Config, log: Log, giveUp: (error: Error) => void): Workers {
+export function startWorkerPool(config: Config, log: Log, giveUp: (error: Error) => void): WorkerPool {
   setUp();
-  const living = new Map<number, LivingWorker>();
+  const living = new Map<number, WorkerHandle>();
   let ended = Promise.resolve<Figures>([]);
   let isKept = false;
   let shortLived = 0;
@@ -39,11 +39,11 @@ export function keepWorkers(config: Config, log: Log, giveUp: (error: Error) => 
     });
     await worker.listening;
   };
-  const replace = (worker: LivingWorker, exit: Exit) => {
+  const replace = (worker: WorkerHandle, exit: Exit) => {
     shortLived = worker.listenedFor() > shortLife ? 0 : shortLived + 1;
     const pause = pauses[shortLived];
     const { number, pid } = worker;
-    if (pause === undefined) return giveUp(new PlainError(`workers die at once: ${exit.why}`));
+    if (pause === undefined) return giveUp(new StartProblem(`workers die at once: ${exit.why}`));
     log.error({ worker: number, worker_pid: pid, ...exit, pause }, 'a worker ended; another takes its place');
     // What this one may die of, its own end tells.
     setTimeout(() => isKept && begin(number).catch(() => {}), pause);
@@ -71,7 +71,7 @@ export function keepWorkers(config: Config, log: Log, giveUp: (error: Error) => 
   };
 }
 
-function partOf({ number, lastFigures }: LivingWorker): Part {
+function partOf({ number, lastFigures }: WorkerHandle): Part {
   return { name: `worker ${number}`, figures: lastFigures() };
 }
 

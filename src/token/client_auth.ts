@@ -5,7 +5,7 @@ import type { Registered } from '../core/clients/client_cache.ts';
 import { isVouchedGrant } from '../core/clients/client_metadata.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients/clients.ts';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import { hasClientBudget } from '../oidc/request/client_failures.ts';
 
 /** How a client says who it is. */
@@ -18,7 +18,7 @@ export interface Credentials {
 const constraints = ['dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
 
 /** Whether a request carries something that only the engine understands. */
-export function isConstrained({ config }: Services, { headers }: Context): boolean {
+export function isConstrained({ config }: Deps, { headers }: Context): boolean {
   if (constraints.some((name) => headers[name] !== undefined)) return true;
   if (headers.accept?.includes('introspection+jwt')) return true;
   return config.certificateHeader !== null && headers[config.certificateHeader] !== undefined;
@@ -58,26 +58,26 @@ function decode(value: string | undefined): string | null {
  * the statement that decides knows whether it still is so; what is not, the engine finds out and says.
  */
 export async function authenticateClient(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   credentials: Credentials,
 ): Promise<Registered | null> {
   const { client_id, client_secret } = credentials;
-  const known = await services.registry.look(client_id);
-  if (known && client_secret !== null && !(await hasClientBudget(services, ctx, client_id))) return null;
-  if (!known || !isAuthentic(services, known.client, credentials)) return null;
+  const known = await deps.clientCache.find(client_id);
+  if (known && client_secret !== null && !(await hasClientBudget(deps, ctx, client_id))) return null;
+  if (!known || !isAuthentic(deps, known.client, credentials)) return null;
   ctx.state.clientId = known.client.client_id;
   const origin = ctx.get('origin');
   return !origin || isRegisteredOrigin(known.client, origin) ? known : null;
 }
 
 // By the method that it has registered and a secret that is live now.
-function isAuthentic(services: Services, client: Client, { client_secret }: Credentials): boolean {
+function isAuthentic(deps: Deps, client: Client, { client_secret }: Credentials): boolean {
   const method = client.metadata.token_endpoint_auth_method;
   if (client_secret === null) return method === 'none';
   // Either way of sending it will do, as it does for the engine.
   const hasSecret = method === 'client_secret_basic' || method === 'client_secret_post';
-  return hasSecret && acceptsSecret(services, client, client_secret);
+  return hasSecret && acceptsSecret(deps, client, client_secret);
 }
 
 /**

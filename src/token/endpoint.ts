@@ -4,14 +4,14 @@
 // ID tokens and the rest. What is decided is decided by the same functions on both; test/token/*.test.ts hold them
 // against each other.
 import type { Context, Middleware } from 'koa';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import { type Credentials, isConstrained, readCredentials } from './client_auth.ts';
 import { type Form, readForm } from './form_body.ts';
 
 /** Parameters that were each sent once; those by which a client says who it is are among them. */
 export type Given = Readonly<Record<string, string | undefined>>;
 
-export interface LeanPath {
+export interface FastEntrance {
   /** The parameters that it understands; with any other the request is the engine's. */
   parameters: readonly string[];
   /** The body of a 200, or null when the engine is to answer. Nothing may have changed then. */
@@ -19,13 +19,13 @@ export interface LeanPath {
 }
 
 /** The middleware of the lean paths of one endpoint; `choose` picks by what the form says. */
-export function leanEndpoint(
-  services: Services,
+export function fastEntrance(
+  deps: Deps,
   endpoint: string,
-  choose: (form: Form) => LeanPath | undefined,
+  choose: (form: Form) => FastEntrance | undefined,
 ): Middleware {
   return async (ctx, next) => {
-    if (ctx.path !== endpoint || ctx.method !== 'POST' || isConstrained(services, ctx)) return await next();
+    if (ctx.path !== endpoint || ctx.method !== 'POST' || isConstrained(deps, ctx)) return await next();
     const read = await readForm(ctx);
     if (!read) return await next();
     const path = choose(read.form);

@@ -1,35 +1,35 @@
 // The lean path of an introspection: a JWT of a session, asked about by a client with a secret.
 import type { Context } from 'koa';
 import { findIntrospection } from '../core/access_tokens/introspection.ts';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import { describeClaims, isMeantFor } from '../oidc/endpoints/introspection.ts';
 import { authenticateClient, type Credentials } from './client_auth.ts';
-import type { LeanPath } from './endpoint.ts';
+import type { FastEntrance } from './endpoint.ts';
 
 /** Answers introspections that need nothing special. */
-export function leanIntrospection(services: Services): LeanPath {
+export function introspectionEntrance(deps: Deps): FastEntrance {
   return {
     parameters: ['token', 'token_type_hint'],
     async answer(ctx, { token }, credentials) {
       // Public clients may not ask at all.
       if (!token || credentials.client_secret === null) return null;
-      return await introspect(services, ctx, credentials, token);
+      return await introspect(deps, ctx, credentials, token);
     },
   };
 }
 
 async function introspect(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   credentials: Credentials,
   token: string,
 ): Promise<object | null> {
-  const { db, verifier, registry } = services;
-  const known = await authenticateClient(services, ctx, credentials);
+  const { db, verifier, clientCache } = deps;
+  const known = await authenticateClient(deps, ctx, credentials);
   if (!known) return null;
   const claims = await verifier.read(token);
   const found = claims && (await findIntrospection(db, known.version, claims));
-  if (found && !found.is_known) registry.forget(known.version);
-  if (!claims || !found?.is_known) return null;
+  if (found && !found.is_current_version) clientCache.forget(known.version);
+  if (!claims || !found?.is_current_version) return null;
   return found.is_live && isMeantFor(known.client, claims) ? describeClaims(claims) : { active: false };
 }

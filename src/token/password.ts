@@ -2,7 +2,7 @@
 // bound to nothing, no ID token. What the password comes to is said here, since trying it twice would count twice.
 import type { Context } from 'koa';
 import type { Registered } from '../core/clients/client_cache.ts';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import { attemptLogin, type LoginAttempt } from '../core/passwords/login_attempts.ts';
 import { requestSourceOf } from '../core/request_source.ts';
 import { describeReason, wrongCredentials } from '../core/sessions/refusals.ts';
@@ -15,20 +15,20 @@ import { newId } from '../lib/ids.ts';
 import { idTokenClaims, passwordParameters } from '../oidc/endpoints/password_grant.ts';
 import { grantableOf, grantableOidc, unasked } from '../oidc/request/resources.ts';
 import { authenticateClient, type Credentials, mayUse } from './client_auth.ts';
-import { type Given, type LeanPath, openToPages } from './endpoint.ts';
+import { type FastEntrance, type Given, openToPages } from './endpoint.ts';
 import { tokensOf } from './token_response.ts';
 
 /** Answers logins that need nothing special. */
-export function leanLogin(services: Services): LeanPath {
+export function passwordEntrance(deps: Deps): FastEntrance {
   return {
     parameters: ['grant_type', ...passwordParameters.filter((name) => name !== 'resource')],
     async answer(ctx, form, credentials) {
       const { username, password } = form;
-      const plan = username && password ? await planLogin(services, ctx, form, credentials) : null;
+      const plan = username && password ? await planLogin(deps, ctx, form, credentials) : null;
       if (!username || !password || !plan) return null;
-      const { user, is_known } = await findUserAtVersion(services.db, username, plan.known.version);
-      if (is_known) return await logIn(services, ctx, plan, { login: username, user, password });
-      services.registry.forget(plan.known.version);
+      const { user, is_current_version } = await findUserAtVersion(deps.db, username, plan.known.version);
+      if (is_current_version) return await logIn(deps, ctx, plan, { login: username, user, password });
+      deps.clientCache.forget(plan.known.version);
       return null;
     },
   };
@@ -43,15 +43,15 @@ interface Plan {
 }
 
 // All that needs no password; null when the engine is to answer, before anything was tried. What it decides holds as long as
-// the registry is as it knows it.
+// the client cache is as it knows it.
 async function planLogin(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   form: Given,
   credentials: Credentials,
 ): Promise<Plan | null> {
-  const { config } = services;
-  const known = await authenticateClient(services, ctx, credentials);
+  const { config } = deps;
+  const known = await authenticateClient(deps, ctx, credentials);
   if (!known?.client.first_party || !mayUse(known.client, 'password')) return null;
   const { client } = known;
   if (client.default_resource !== null && client.default_resource !== config.resource) return null;
@@ -68,7 +68,7 @@ async function planLogin(
 }
 
 async function logIn(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   plan: Plan,
   given: Pick<LoginAttempt, 'login' | 'user' | 'password'>,
@@ -78,19 +78,19 @@ async function logIn(
   ctx.state.route = '/token';
   const { client_id } = plan.known.client;
   const attempt = { ...given, device: plan.device, client_id, source: requestSourceOf(ctx) };
-  const result = await attemptLogin(services, attempt);
+  const result = await attemptLogin(deps, attempt);
   if (result.outcome === 'refused') throw new AppError('invalid_grant', wrongCredentials);
   if (result.outcome === 'inactive') throw overtakenBy(result.user);
-  return await openPlainSession(services, ctx, plan, result);
+  return await openPlainSession(deps, ctx, plan, result);
 }
 
 async function openPlainSession(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   { known, scopes, granted, device }: Plan,
   { user, known: known_device }: { user: User; known: string | null },
 ): Promise<object> {
-  const { db, config, clock } = services;
+  const { db, config, clock } = deps;
   const registered = await registerKnownDevice(db, user, device, known_device);
   const { client } = known;
   const id = newId();
@@ -119,14 +119,14 @@ async function openPlainSession(
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
     source: requestSourceOf(ctx),
   });
-  if (!session) throw await overtaken(services, user.id);
+  if (!session) throw await overtaken(deps, user.id);
   const more = registered ? { device_secret: registered.secret } : {};
-  return tokensOf(services, known, { ...user, ...session }, more);
+  return tokensOf(deps, known, { ...user, ...session }, more);
 }
 
 // Something happened to the user while the password was being verified: a ban, a change of the password, a logout
 // everywhere.
-async function overtaken({ db }: Services, user_id: string): Promise<AppError> {
+async function overtaken({ db }: Deps, user_id: string): Promise<AppError> {
   const user = await findUser(db, user_id);
   return !user || (await isActive(db, user))
     ? new AppError('invalid_grant', wrongCredentials)

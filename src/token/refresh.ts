@@ -1,7 +1,7 @@
 // The lean path of a refresh: a client with a name or a secret, and a plain session.
 
 import type { Registered } from '../core/clients/client_cache.ts';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import { givingBack } from '../core/limits/rate_limits.ts';
 import { type RequestSource, requestSourceOf } from '../core/request_source.ts';
 import { explainMiss, refreshPlainSession } from '../core/sessions/plain_refresh.ts';
@@ -9,41 +9,41 @@ import { type DecodedRefreshToken, decodeRefreshToken, isMinted } from '../core/
 import { AppError } from '../lib/errors.ts';
 import { createLru, type Lru } from '../lib/lru.ts';
 import { authenticateClient, mayUse } from './client_auth.ts';
-import type { LeanPath } from './endpoint.ts';
+import type { FastEntrance } from './endpoint.ts';
 import { tokensOf } from './token_response.ts';
 
 /** Sessions known to need the engine. A hundred bytes each; one that is forgotten costs a statement too many. */
 const maxOthers = 10_000;
 
 /** Answers refreshes that need nothing special. */
-export function leanRefresh(services: Services): LeanPath {
+export function refreshEntrance(deps: Deps): FastEntrance {
   const others = createLru<true>(maxOthers);
   return {
     parameters: ['grant_type', 'refresh_token'],
     async answer(ctx, { refresh_token }, credentials) {
       const token = refresh_token ? decodeRefreshToken(refresh_token) : null;
-      if (!token || others.get(token.session_id) || !isMinted(services.keyring, token)) return null;
-      const known = await authenticateClient(services, ctx, credentials);
+      if (!token || others.get(token.session_id) || !isMinted(deps.keyring, token)) return null;
+      const known = await authenticateClient(deps, ctx, credentials);
       // If the client has disconnected, do not rotate: it would never receive the new token.
       if (!known || !mayUse(known.client, 'refresh_token') || !ctx.writable) return null;
-      if (!(await isWithinLimit(services, token.session_id))) return null;
+      if (!(await isWithinLimit(deps, token.session_id))) return null;
       const answer = await givingBack(
-        () => services.limits.refresh.forgive(token.session_id),
-        () => refresh(services, requestSourceOf(ctx), known, token),
+        () => deps.limits.refresh.forgive(token.session_id),
+        () => refresh(deps, requestSourceOf(ctx), known, token),
       );
-      if (!answer) await leave(services, others, known, token.session_id);
+      if (!answer) await leave(deps, others, known, token.session_id);
       return answer;
     },
   };
 }
 
 async function refresh(
-  services: Services,
+  deps: Deps,
   source: RequestSource,
   known: Registered,
   token: DecodedRefreshToken,
 ): Promise<object | null> {
-  const { db, config, audit } = services;
+  const { db, config, audit } = deps;
   const session = await refreshPlainSession(db, { token, known, own_resource: config.resource, source });
   if (!session) return null;
   audit.add({
@@ -54,11 +54,11 @@ async function refresh(
     detail: { generation: token.generation + 1 },
     ...source,
   });
-  return tokensOf(services, known, { ...session, id: token.session_id, generation: token.generation + 1 });
+  return tokensOf(deps, known, { ...session, id: token.session_id, generation: token.generation + 1 });
 }
 
 // The engine's path counts again, and refuses what is too much; here the attempt is taken back, since a retry is free.
-async function isWithinLimit({ limits }: Services, session_id: string): Promise<boolean> {
+async function isWithinLimit({ limits }: Deps, session_id: string): Promise<boolean> {
   try {
     await limits.refresh.consume(session_id);
     return true;
@@ -72,13 +72,13 @@ async function isWithinLimit({ limits }: Services, session_id: string): Promise<
 // The engine takes over. The next refresh of a session that is not plain goes to the engine at once; what is remembered of
 // clients is given up only when it is no longer right.
 async function leave(
-  { db, limits, registry }: Services,
+  { db, limits, clientCache }: Deps,
   others: Lru<true>,
   { version }: Registered,
   session_id: string,
 ): Promise<void> {
   await limits.refresh.forgive(session_id);
   const missed = await explainMiss(db, session_id, version);
-  if (!missed.is_known) registry.forget(version);
+  if (!missed.is_current_version) clientCache.forget(version);
   if (missed.is_plain === false) others.set(session_id, true);
 }

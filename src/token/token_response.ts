@@ -1,7 +1,7 @@
 // What the lean paths answer: the tokens of a plain session.
 import { signAccessToken } from '../core/access_tokens/access_token_signer.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
-import type { Services } from '../core/deps.ts';
+import type { Deps } from '../core/deps.ts';
 import type { Refreshed } from '../core/sessions/plain_refresh.ts';
 import { mintRefreshToken } from '../core/sessions/refresh_token.ts';
 import { expiresAt } from '../core/sessions/sessions.ts';
@@ -15,16 +15,11 @@ export type PlainSession = Refreshed & { id: string; generation: number };
  * The token response of a plain session (RFC 6749, 5.1), with a refresh token when the client may refresh, and with what is
  * `more` to say of the login.
  */
-export function tokensOf(
-  services: Services,
-  known: Registered,
-  session: PlainSession,
-  more: object = {},
-): object {
-  const { config, keys, keyring, clock } = services;
+export function tokensOf(deps: Deps, known: Registered, session: PlainSession, more: object = {}): object {
+  const { config, keys, keyring, clock } = deps;
   const { client } = known;
   const { resource } = session.token_payload as { resource: string };
-  const scope = scopeOf(services, known, session, resource);
+  const scope = scopeOf(deps, known, session, resource);
   const now = clock.now();
   const ttl =
     known.servers.get(resource)?.access_token_ttl ?? client.access_token_ttl ?? config.accessTokenTtl;
@@ -58,7 +53,7 @@ export function tokensOf(
 
 // What was granted at login, as far as client and user may still have it. Tokens for our own API serve userinfo, too.
 function scopeOf(
-  services: Services,
+  deps: Deps,
   { client, servers }: Registered,
   session: PlainSession,
   resource: string,
@@ -70,9 +65,9 @@ function scopeOf(
   };
   const asked = new Set(words(scope));
   const server = servers.get(resource) ?? null;
-  const possible = new Set(grantableOf(services, client, resource, server, session.roles));
+  const possible = new Set(grantableOf(deps, client, resource, server, session.roles));
   const granted = words(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
-  if (resource !== services.config.resource) return granted.join(' ');
+  if (resource !== deps.config.resource) return granted.join(' ');
   const own = words(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one));
   return [...own, ...granted].join(' ');
 }

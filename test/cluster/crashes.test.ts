@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { Session } from '../../src/core/sessions/sessions.ts';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { contradictions, type Endings, summary } from '../helpers/app_history.ts';
 import { type App, type Apps, makeApps, startApps } from '../helpers/apps.ts';
 import { makeClient } from '../helpers/builders.ts';
@@ -73,7 +73,7 @@ test.serial('nodes that are killed cost nobody a session, and what was ended sta
   t.deepEqual(await contradictions(fleet.db, apps.history, ended), []);
   t.is(ended.size, kills * 6);
   // What everybody holds in the end is good, or dead, at every node.
-  const gate = createGate(8);
+  const gate = createConcurrencyGate(8);
   const check = async (app: App, i: number) => {
     const server = fleet.at(fleet.nodes[i % 3] as FleetNode);
     const answer = await refresh(server, client, app.refresh_token);

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import pg from 'pg';
 import type { Session } from '../../src/core/sessions/sessions.ts';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { contradictions, summary } from '../helpers/app_history.ts';
 import { type App, makeApps, startApps } from '../helpers/apps.ts';
 import { makeClient } from '../helpers/builders.ts';
@@ -103,7 +103,7 @@ test.serial(
     t.true(nodes.every((node) => node.isAlive() && node.starts === 1));
 
     // Everybody's token is good; the one of before the failover, which is older by now, is reuse, and ends its session.
-    const gate = createGate(8);
+    const gate = createConcurrencyGate(8);
     const check = async (app: App, i: number) => {
       const server = fleet.at(nodes[i % nodes.length] as FleetNode);
       let { refresh_token } = app;

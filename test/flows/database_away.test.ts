@@ -245,10 +245,10 @@ test('on SQLite a file that another process holds, and a full disk, are answered
   const next = tokensOf(await refresh(server, client, tokens.refresh_token));
 
   // SQLite's own limit of the file's size stands in for the disk's: the code is the same, SQLITE_FULL.
-  await running.services.db.raw('pragma max_page_count = 1');
+  await running.deps.db.raw('pragma max_page_count = 1');
   const full = await failToLogIn(server, client);
   assertAway(t, full);
-  await running.services.db.raw('pragma max_page_count = 1000000');
+  await running.deps.db.raw('pragma max_page_count = 1000000');
   tokensOf(await refresh(server, client, next.refresh_token));
 });
 

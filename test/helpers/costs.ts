@@ -1,6 +1,6 @@
 // What two kinds of work cost against each other. Processor time by default, which a busy machine does not stretch; with
 // SOAK the time on the clock, which is what an attacker sees.
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 
 const { SOAK } = process.env;
 
@@ -15,7 +15,7 @@ function now(): number {
 export const likeness = SOAK ? { from: 0.7, to: 1.4 } : { from: 0.5, to: 2 };
 
 // What is measured at once would be counted together.
-const alone = createGate(1);
+const alone = createConcurrencyGate(1);
 
 /** The median cost of each kind, taken in turns, after one turn that does not count. */
 export async function compareCosts(works: (() => Promise<unknown>)[], rounds: number): Promise<number[]> {

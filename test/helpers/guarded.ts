@@ -56,14 +56,14 @@ export function guarded(
 
 /** What an attempt comes to, and of a refusal by a limit the seconds to wait. */
 export async function tryOnce(
-  services: Guarded,
+  deps: Guarded,
   login: string,
   given: string,
   more: Partial<LoginAttempt> = {},
 ): Promise<[outcome: string, wait: number]> {
   try {
     const all = { login, password: given, client_id: 'app', source, ...more };
-    return [(await attemptLogin(services, all)).outcome, 0];
+    return [(await attemptLogin(deps, all)).outcome, 0];
   } catch (error) {
     if (error instanceof AppError && error.code === 'rate_limited') return ['limited', error.retryAfter ?? 0];
     throw error;
@@ -76,8 +76,8 @@ export async function attempt(...given: Parameters<typeof tryOnce>): Promise<str
 }
 
 /** So many wrong passwords, one after the other. */
-export async function failTimes(services: Guarded, login: string, times: number): Promise<string[]> {
+export async function failTimes(deps: Guarded, login: string, times: number): Promise<string[]> {
   const outcomes: string[] = [];
-  for (let i = 0; i < times; i += 1) outcomes.push(await attempt(services, login, wrong));
+  for (let i = 0; i < times; i += 1) outcomes.push(await attempt(deps, login, wrong));
   return outcomes;
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import type { Outcome } from './child.ts';
 import { environment, type Settings } from './server.ts';
 
@@ -21,7 +21,7 @@ export interface Surroundings {
 }
 
 // Half a second of work each; all tests of a file at once would only time each other out.
-const gate = createGate(2);
+const gate = createConcurrencyGate(2);
 
 /** One command to its end. */
 export async function runCommand(args: string[], surroundings: Surroundings): Promise<Outcome> {

@@ -1,6 +1,6 @@
 // Several nodes of one deployment: processes of their own on one database, with one issuer.
 import test, { type ExecutionContext } from 'ava';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { furnish, type Running, serveElsewhere, type TestServer } from './server.ts';
 import { makeEmptyStore, type OwnStore, type StoreName, storeNames } from './stores.ts';
 import { giveTime } from './until.ts';
@@ -22,7 +22,7 @@ export function testOnNodes(title: string, body: (t: ExecutionContext, nodes: No
   }
 }
 
-const turns = { sqlite: createGate(1), postgres: createGate(1) };
+const turns = { sqlite: createConcurrencyGate(1), postgres: createConcurrencyGate(1) };
 
 interface Started {
   store: OwnStore;

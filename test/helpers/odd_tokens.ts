@@ -2,7 +2,7 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { type CryptoKey, importJWK, type JWTHeaderParameters, SignJWT } from 'jose';
 import { signAccessToken } from '../../src/core/access_tokens/access_token_signer.ts';
-import type { Services } from '../../src/core/deps.ts';
+import type { Deps } from '../../src/core/deps.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { keyring } from './builders.ts';
@@ -30,17 +30,17 @@ export function claimsOf({ user, session }: Twin, aud: string): Json {
 
 /** A token of the kinds that no server has to be asked for. */
 export async function makeToken(
-  services: Services,
+  deps: Deps,
   kind: Kind,
   twin: Twin,
   aud: string,
 ): Promise<string | string[] | undefined> {
   const claims = claimsOf(twin, aud);
   const now = Math.floor(Date.now() / 1000);
-  const good = () => signAccessToken(services.keys, claims, { now, ttl: 900 });
+  const good = () => signAccessToken(deps.keys, claims, { now, ttl: 900 });
   const { sid: _sid, ...alone } = claims;
   const sign = (changed: Json, header?: Partial<JWTHeaderParameters>, key?: CryptoKey) =>
-    signBy(services, { ...claims, jti: newId(), iat: now, exp: now + 900, ...changed }, header, key);
+    signBy(deps, { ...claims, jti: newId(), iat: now, exp: now + 900, ...changed }, header, key);
   switch (kind) {
     case 'refresh':
       return mintRefreshToken(keyring, twin.session, twin.session.generation);
@@ -51,7 +51,7 @@ export async function makeToken(
     case 'unsigned':
       return `${encode({ alg: 'none', typ: 'at+jwt' })}.${good().split('.')[1]}.`;
     case 'hmac':
-      return forgeByHmac(services, good());
+      return forgeByHmac(deps, good());
     case 'resigned':
       return withPayload(good(), {
         ...claims,
@@ -73,7 +73,7 @@ export async function makeToken(
     case 'no jti':
       return await sign({ jti: undefined });
     case 'no session':
-      return await signBy(services, { ...alone, jti: newId(), iat: now, exp: now + 900 });
+      return await signBy(deps, { ...alone, jti: newId(), iat: now, exp: now + 900 });
     case 'no uuid':
       return await sign({ sid: "' or 1=1" });
     case 'other session':
@@ -106,7 +106,7 @@ export async function makeToken(
 }
 
 async function signBy(
-  { keys }: Services,
+  { keys }: Deps,
   claims: Json,
   header: Partial<JWTHeaderParameters> = {},
   key?: CryptoKey,
@@ -127,7 +127,7 @@ function withPayload(token: string, claims: Json): string {
 }
 
 // The oldest trick: the public key, which everybody has, as the secret of an HMAC.
-function forgeByHmac({ keys }: Services, token: string): string {
+function forgeByHmac({ keys }: Deps, token: string): string {
   const { kid, public_jwk } = keys.current();
   const signed = `${encode({ alg: 'HS256', typ: 'at+jwt', kid })}.${token.split('.')[1]}`;
   return `${signed}.${createHmac('sha256', JSON.stringify(public_jwk)).update(signed).digest('base64url')}`;

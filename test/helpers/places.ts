@@ -1,12 +1,12 @@
 // AVA starts all tests of a file at once. Tests that need something costly take a place and keep it until all of their
 // teardowns have run.
 import type { ExecutionContext } from 'ava';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { giveTime } from './until.ts';
 
 /** Waits for one of `width` places and takes it for the rest of the test, whose time begins then. One is all it needs. */
 export function createPlaces(width: number): (t: ExecutionContext) => Promise<void> {
-  const gate = createGate(width);
+  const gate = createConcurrencyGate(width);
   const holders = new WeakSet<ExecutionContext>();
   return async (t) => {
     if (holders.has(t)) return;

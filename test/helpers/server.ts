@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { loadConfig } from '../../config/index.ts';
 import { createClient, findClient } from '../../src/core/clients/clients.ts';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { startServer } from '../../src/server.ts';
 import { secret } from './builders.ts';
 import { makeStore, type OwnStore, type Store, type StoreName, storeNames } from './stores.ts';
@@ -113,7 +113,7 @@ export function testOnOwnServers(
 }
 
 // Every test of a file begins at once; more than this would only wait for each other's password hashes.
-const places = createGate(6);
+const places = createConcurrencyGate(6);
 
 const shared = new Map<StoreName, Promise<{ store: OwnStore; running: Running; server: TestServer }>>();
 

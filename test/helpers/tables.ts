@@ -2,7 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { isPostgres, openDatabase, rows } from '../../src/core/store/db.ts';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { patience, type Store } from './stores.ts';
 
 type Row = Record<string, unknown>;
@@ -31,7 +31,7 @@ export async function dumpText(db: Knex): Promise<string> {
 
 // A connection to SQLite that waits for another one's lock keeps a thread of libuv's four; a dozen of them in one
 // process keep the holder itself from going on. One test at a time leaves some.
-const oneAtATime = createGate(1);
+const oneAtATime = createConcurrencyGate(1);
 
 /** Further nodes on the same database, each with connections of its own; closed with the test. */
 export async function openNodes(t: ExecutionContext, store: Store, count: number): Promise<Knex[]> {

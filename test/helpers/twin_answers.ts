@@ -1,7 +1,7 @@
 // What two apps said and wrote, with everything taken out that may differ: ids, times to the second, random values.
 import assert from 'node:assert/strict';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
-import type { Services } from '../../src/core/deps.ts';
+import type { Deps } from '../../src/core/deps.ts';
 import { decodeRefreshToken, verifyRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Answer, Json } from './client.ts';
 import type { Twin } from './twins.ts';
@@ -25,21 +25,21 @@ const isNow = (seconds: number) => Math.abs(seconds - Date.now() / 1000) < slack
 const unlike = new Set(['date', 'connection', 'keep-alive', 'content-length', 'retry-after', 'x-request-id']);
 
 /** An answer as it can be compared with the other twin's. */
-export async function likeness(services: Services, answer: Answer, twin: Twin | null): Promise<object> {
+export async function likeness(deps: Deps, answer: Answer, twin: Twin | null): Promise<object> {
   const { status, headers, text } = answer;
   assert.match(String(headers['x-request-id']), /^[0-9a-f-]{36}$/);
   if (headers['content-length'] !== undefined) {
     assert.equal(headers['content-length'], String(Buffer.byteLength(text)));
   }
   const rest = Object.entries(headers).filter(([name]) => !unlike.has(name));
-  const body = text.startsWith('{') ? JSON.parse(text) : await signedLikeness(services, text);
+  const body = text.startsWith('{') ? JSON.parse(text) : await signedLikeness(deps, text);
   return {
     status,
     headers: Object.fromEntries(rest.sort(([a], [b]) => (a < b ? -1 : 1))),
     wait: waitOf(headers['retry-after']),
     length: headers['content-length'] !== undefined,
     order: typeof body === 'object' ? Object.keys(body) : null,
-    body: typeof body === 'object' ? await bodyLikeness(services, answer, body, twin) : body,
+    body: typeof body === 'object' ? await bodyLikeness(deps, answer, body, twin) : body,
   };
 }
 
@@ -48,23 +48,18 @@ function waitOf(value: string | undefined): unknown {
 }
 
 // RFC 9701: an answer of introspection that is signed.
-async function signedLikeness(services: Services, text: string): Promise<unknown> {
+async function signedLikeness(deps: Deps, text: string): Promise<unknown> {
   if (!text.startsWith('eyJ')) return text;
-  const { payload, protectedHeader } = await jwtVerify(text, keySetOf(services));
+  const { payload, protectedHeader } = await jwtVerify(text, keySetOf(deps));
   assert.ok(isNow(payload.iat ?? 0), `signed at ${payload.iat}`);
   return { ...payload, iat: 'now', order: Object.keys(payload), protectedHeader };
 }
 
-function keySetOf({ keys }: Services) {
+function keySetOf({ keys }: Deps) {
   return createLocalJWKSet({ keys: keys.list().map((key) => key.public_jwk) });
 }
 
-async function bodyLikeness(
-  services: Services,
-  { headers }: Answer,
-  body: Json,
-  twin: Twin | null,
-): Promise<Json> {
+async function bodyLikeness(deps: Deps, { headers }: Answer, body: Json, twin: Twin | null): Promise<Json> {
   const like: Json = { ...body };
   if ('request_id' in body) {
     assert.equal(body.request_id, headers['x-request-id']);
@@ -72,10 +67,10 @@ async function bodyLikeness(
   }
   if (!twin) return like;
   for (const name of ['access_token', 'id_token']) {
-    if (typeof body[name] === 'string') like[name] = await tokenLikeness(services, body[name], body, twin);
+    if (typeof body[name] === 'string') like[name] = await tokenLikeness(deps, body[name], body, twin);
   }
   if (typeof body.refresh_token === 'string') {
-    like.refresh_token = refreshLikeness(services, body.refresh_token, twin);
+    like.refresh_token = refreshLikeness(deps, body.refresh_token, twin);
   }
   if (body.session_id === twin.session.id) like.session_id = 'own session';
   like.refresh_token_expires_in = roughly(body.refresh_token_expires_in, twin);
@@ -92,13 +87,13 @@ function roughly(value: unknown, { session }: Twin): unknown {
   return 'what is left';
 }
 
-async function tokenLikeness(services: Services, token: string, body: Json, twin: Twin): Promise<unknown> {
+async function tokenLikeness(deps: Deps, token: string, body: Json, twin: Twin): Promise<unknown> {
   if (token.split('.').length !== 3) return `opaque, ${shape(token)}`;
   const header = decodeProtectedHeader(token);
   const claims = decodeJwt(token);
   const { iat = 0, exp = 0 } = claims;
   assert.ok(isNow(iat), `issued at ${iat}`);
-  await jwtVerify(token, keySetOf(services), { currentDate: new Date(iat * 1000) });
+  await jwtVerify(token, keySetOf(deps), { currentDate: new Date(iat * 1000) });
   const names = namesOf(twin);
   const like = Object.entries(claims).map(([name, value]) => [name, names.get(value) ?? value]);
   return {
@@ -124,7 +119,7 @@ function shape(value: string): string {
   return `${value.length} of base64url: ${/^[\w-]+$/.test(value)}`;
 }
 
-function refreshLikeness({ keyring }: Services, value: string, { session }: Twin): unknown {
+function refreshLikeness({ keyring }: Deps, value: string, { session }: Twin): unknown {
   const token = decodeRefreshToken(value);
   return token && token.session_id === session.id
     ? { generation: token.generation, good: verifyRefreshToken(keyring, token, session), key: token.key_id }
@@ -132,8 +127,8 @@ function refreshLikeness({ keyring }: Services, value: string, { session }: Twin
 }
 
 /** What a request has left in the rows of its twin: session, user and trail. */
-export async function traces(services: Services, twin: Twin, answers: Answer[]): Promise<object> {
-  const { db, audit } = services;
+export async function traces(deps: Deps, twin: Twin, answers: Answer[]): Promise<object> {
+  const { db, audit } = deps;
   await audit.flush();
   const { user, session } = twin;
   const events = await db('audit_events').where({ user_id: user.id });

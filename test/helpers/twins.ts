@@ -7,7 +7,7 @@ import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { loadConfig } from '../../config/index.ts';
 import { createApp, createEngine, type Engine } from '../../src/app.ts';
-import { openServices, type Services } from '../../src/core/deps.ts';
+import { type Deps, openDeps } from '../../src/core/deps.ts';
 import { type NewSession, openSession, type Session } from '../../src/core/sessions/sessions.ts';
 import { createUser, type NewUser, type User } from '../../src/core/users/users.ts';
 import { newId } from '../../src/lib/ids.ts';
@@ -25,7 +25,7 @@ export interface App {
 }
 
 export interface Pair {
-  services: Services;
+  deps: Deps;
   lean: App;
   plain: App;
 }
@@ -33,17 +33,17 @@ export interface Pair {
 /** Opens both apps on a store; closed with the test. Every answer names one issuer, wherever an app listens. */
 export async function openPair(t: ExecutionContext, store: Store, settings: Settings = {}): Promise<Pair> {
   const config = loadConfig(environment(store.url, { ISSUER: issuer, ...settings }));
-  const services = await openServices(config);
-  t.teardown(services.close);
-  const engine = createEngine(services);
+  const deps = await openDeps(config);
+  t.teardown(deps.close);
+  const engine = createEngine(deps);
   return {
-    services,
-    lean: await listen(t, services, engine, true),
-    plain: await listen(t, services, engine, false),
+    deps,
+    lean: await listen(t, deps, engine, true),
+    plain: await listen(t, deps, engine, false),
   };
 }
 
-async function listen(t: ExecutionContext, services: Services, engine: Engine, lean: boolean): Promise<App> {
+async function listen(t: ExecutionContext, deps: Deps, engine: Engine, lean: boolean): Promise<App> {
   let reached = 0;
   const counted: Engine = () => {
     const { provider, run } = engine();
@@ -55,7 +55,7 @@ async function listen(t: ExecutionContext, services: Services, engine: Engine, l
       },
     };
   };
-  const server = createServer(createApp(services, counted, { lean }).callback()).listen(0, '127.0.0.1');
+  const server = createServer(createApp(deps, counted, { lean }).callback()).listen(0, '127.0.0.1');
   t.teardown(() => close(server));
   await once(server, 'listening');
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, reached: () => reached };
@@ -84,7 +84,7 @@ export interface Likeness {
 let made = 0;
 
 /** Two users, each with a session; equal but for ids, names and salts. */
-export async function makeTwins({ db }: Services, like: Likeness, at: Date): Promise<[Twin, Twin]> {
+export async function makeTwins({ db }: Deps, like: Likeness, at: Date): Promise<[Twin, Twin]> {
   return await db.transaction(async (tx) => {
     const make = async (): Promise<Twin> => {
       made += 1;

@@ -7,7 +7,7 @@ import * as oidc from 'openid-client';
 import { loadConfig } from '../../config/index.ts';
 import { migrate } from '../../src/core/store/migrate.ts';
 import type { User } from '../../src/core/users/users.ts';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { startServer } from '../../src/server.ts';
 import { adminScope } from './admin.ts';
 import { password } from './builders.ts';
@@ -72,7 +72,7 @@ export function testOnUpgrade(
   }
 }
 
-const turns = { sqlite: createGate(1), postgres: createGate(1) };
+const turns = { sqlite: createConcurrencyGate(1), postgres: createConcurrencyGate(1) };
 const stages = new Map<StoreName, Promise<Stage & { close: () => Promise<void> }>>();
 
 function sharedStage(name: StoreName) {

@@ -1,9 +1,9 @@
 import test from 'ava';
-import { createGate } from '../../src/lib/concurrency_gate.ts';
+import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { fc } from '../helpers/fuzzing.ts';
 
 /** Works that are asked for at once and end when told to. */
-function askFor(count: number, gate: ReturnType<typeof createGate>) {
+function askFor(count: number, gate: ReturnType<typeof createConcurrencyGate>) {
   const started: number[] = [];
   const gone: number[] = [];
   const ends: ((error?: Error) => void)[] = [];
@@ -28,7 +28,7 @@ function askFor(count: number, gate: ReturnType<typeof createGate>) {
 }
 
 test('while others wait, those who are done go on in groups, and at once where nobody waits', async (t) => {
-  const works = askFor(10, createGate(1, 4));
+  const works = askFor(10, createConcurrencyGate(1, 4));
   const seen: number[] = [];
   for (let index = 0; index < 10; index += 1) {
     await works.end(index);
@@ -40,13 +40,13 @@ test('while others wait, those who are done go on in groups, and at once where n
 });
 
 test('where nobody waits, nobody is held, however large the group', async (t) => {
-  const works = askFor(3, createGate(3, 100));
+  const works = askFor(3, createConcurrencyGate(3, 100));
   for (const index of [2, 0, 1]) await works.end(index);
   t.deepEqual(works.gone, [2, 0, 1]);
 });
 
 test('a work that fails frees its place, and fails those who asked for it alone', async (t) => {
-  const works = askFor(4, createGate(1, 4));
+  const works = askFor(4, createConcurrencyGate(1, 4));
   const outcomes = Promise.allSettled(works.outcomes);
   for (const index of [0, 1, 2, 3]) await works.end(index, index % 2 ? undefined : new Error(`of ${index}`));
   const told = (await outcomes).map((one) => (one.status === 'fulfilled' ? one.value : one.reason.message));
@@ -61,7 +61,7 @@ function placesOf(capacity: number) {
 }
 
 /** Works whose outcome is noted under their names, and which end when told to. */
-function nameWorks(gate: ReturnType<typeof createGate>) {
+function nameWorks(gate: ReturnType<typeof createConcurrencyGate>) {
   const started: string[] = [];
   const refused: string[] = [];
   const ends = new Map<string, () => void>();
@@ -86,7 +86,7 @@ function nameWorks(gate: ReturnType<typeof createGate>) {
 }
 
 test('places take turns, and those of one place go in their order', async (t) => {
-  const works = nameWorks(createGate(1));
+  const works = nameWorks(createConcurrencyGate(1));
   const { asker } = placesOf(100);
   for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'b2']) works.ask(name, asker(name[0] ?? ''));
   for (const name of ['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4']) await works.end(name);
@@ -94,7 +94,7 @@ test('places take turns, and those of one place go in their order', async (t) =>
 });
 
 test('no more wait than may, and a place that fills the line gives way to others', async (t) => {
-  const gate = createGate(1);
+  const gate = createConcurrencyGate(1);
   const works = nameWorks(gate);
   const { asker } = placesOf(4);
   for (const name of ['a1', 'a2', 'a3', 'a4', 'a5', 'a6']) works.ask(name, asker('a'));
@@ -114,7 +114,7 @@ test('no more wait than may, and a place that fills the line gives way to others
 });
 
 test('nothing is done for those who have gone, and they take no place from others', async (t) => {
-  const works = nameWorks(createGate(1));
+  const works = nameWorks(createConcurrencyGate(1));
   const { gone, asker } = placesOf(3);
   works.ask('running', asker('a', 'running'));
   for (const name of ['a1', 'a2', 'a3']) works.ask(name, asker('a', name));
@@ -140,7 +140,7 @@ test('in whatever order works end: never more than fit, in the order of asking, 
         fc.integer({ min: 1, max: 4 }),
         fc.integer({ min: 1, max: 9 }),
         async (scheduler, list, width, group) => {
-          const gate = createGate(width, group);
+          const gate = createConcurrencyGate(width, group);
           const started: number[] = [];
           const asked: number[] = [];
           let running = 0;

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { remember } from '../../src/lib/memoize.ts';
+import { memoize } from '../../src/lib/memoize.ts';
 
 /** A clock that the test turns, and a reading that counts how often it was done and takes so long on that clock. */
 function onClock(ms: number) {
@@ -20,7 +20,7 @@ function onClock(ms: number) {
 
 test('a value is good for its time, and then read again', async (t) => {
   const { read: count, now, pass } = onClock(0);
-  const read = remember(count, 80, 0, now);
+  const read = memoize(count, 80, 0, now);
   t.deepEqual([await read(), await read()], [1, 1]);
   pass(79);
   t.is(await read(), 1);
@@ -30,13 +30,13 @@ test('a value is good for its time, and then read again', async (t) => {
 
 test('of many who ask at once one reads', async (t) => {
   const { read: count, now } = onClock(20);
-  const read = remember(count, 0, 20, now);
+  const read = memoize(count, 0, 20, now);
   t.deepEqual(await Promise.all([read(), read(), read()]), [1, 1, 1]);
 });
 
 test('what takes long to read is good for twenty times as long', async (t) => {
   const { read: count, now, pass } = onClock(20);
-  const read = remember(count, 0, undefined, now);
+  const read = memoize(count, 0, undefined, now);
   await read();
   pass(399);
   t.is(await read(), 1);
@@ -46,7 +46,7 @@ test('what takes long to read is good for twenty times as long', async (t) => {
 
 test('or for no longer than it is told to be', async (t) => {
   const { read: count, now, pass } = onClock(100);
-  const read = remember(count, 20, 0, now);
+  const read = memoize(count, 20, 0, now);
   await read();
   pass(20);
   t.is(await read(), 2);
@@ -54,7 +54,7 @@ test('or for no longer than it is told to be', async (t) => {
 
 test('a failure is told to those who wait for it, and tried again', async (t) => {
   let fails = true;
-  const read = remember(async () => {
+  const read = memoize(async () => {
     if (fails) throw new Error('away');
     return 'here';
   }, 60_000);

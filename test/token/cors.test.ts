@@ -8,10 +8,10 @@ import { openPair, ownApi } from '../helpers/twins.ts';
 testOnStores(
   'a page whose origin has just been withdrawn is refused, whatever is remembered',
   async (t, store) => {
-    const { services, lean } = await openPair(t, store);
+    const { deps, lean } = await openPair(t, store);
     const page = 'https://app.example.test';
-    const client = await makeClient(services.db, { allowed_origins: [page] });
-    const session = await openTestSession(services.db, {
+    const client = await makeClient(deps.db, { allowed_origins: [page] });
+    const session = await openTestSession(deps.db, {
       client,
       grant_payload: { openid: { scope: 'account' }, resources: { [ownApi]: 'account' } },
       token_payload: { gty: 'password', scope: 'account', resource: ownApi },
@@ -35,6 +35,6 @@ testOnStores(
       [refused.status, refused.body.error, refused.headers['access-control-allow-origin']],
       [400, 'invalid_request', undefined],
     );
-    t.is((await services.db('sessions').where({ id: session.id }).first()).generation, 1);
+    t.is((await deps.db('sessions').where({ id: session.id }).first()).generation, 1);
   },
 );

@@ -22,11 +22,11 @@ type Token = string | string[] | undefined;
 
 /** A session and a token of it; both apps are asked about the same one, for asking changes nothing. */
 async function tokenOf(pair: Pair, given: IntrospectionCase): Promise<{ twin: Twin; token: Token }> {
-  const { services } = pair;
+  const { deps } = pair;
   const resource = given.kind === 'opaque' ? opaque : given.aud;
   const scope = 'account orders:read quick:read opaque:read';
   const [twin] = await makeTwins(
-    services,
+    deps,
     {
       user: {},
       session: {
@@ -46,7 +46,7 @@ async function tokenOf(pair: Pair, given: IntrospectionCase): Promise<{ twin: Tw
     return { twin, token: await refreshed(pair.plain, given, twin) };
   }
   if (given.kind === 'client') return { twin, token: await clientToken(pair.plain) };
-  const signed = await makeToken(services, given.kind, twin, given.aud);
+  const signed = await makeToken(deps, given.kind, twin, given.aud);
   return { twin, token: signed };
 }
 
@@ -71,7 +71,7 @@ async function clientToken(app: App): Promise<string> {
 }
 
 async function befall(
-  { db }: Pair['services'],
+  { db }: Pair['deps'],
   { fate }: IntrospectionCase,
   { user, session }: Twin,
   token: Token,
@@ -132,18 +132,18 @@ interface Tally {
 }
 
 async function compare(pair: Pair, given: IntrospectionCase, tally: Tally): Promise<void> {
-  const { services, lean, plain } = pair;
+  const { deps, lean, plain } = pair;
   const { twin, token } = await tokenOf(pair, given);
   const ask = async (app: App): Promise<Answer> => await send(app.url, await questionOf(given, token));
   // What was active a moment ago is what a path might remember.
   if (given.times > 1) await ask(lean);
-  await befall(services, given, twin, token);
-  const read = () => services.db('sessions').where({ id: twin.session.id }).first();
+  await befall(deps, given, twin, token);
+  const read = () => deps.db('sessions').where({ id: twin.session.id }).first();
   const before = await read();
   const reached = lean.reached();
   const answer = await ask(lean);
   tally.lean += lean.reached() === reached ? 1 : 0;
-  assert.deepEqual(await likeness(services, answer, null), await likeness(services, await ask(plain), null));
+  assert.deepEqual(await likeness(deps, answer, null), await likeness(deps, await ask(plain), null));
   assert.deepEqual(await read(), before, 'asking has changed the session');
   tally.requests += 1;
   tally.active += answer.body.active === true ? 1 : 0;
@@ -151,7 +151,7 @@ async function compare(pair: Pair, given: IntrospectionCase, tally: Tally): Prom
 
 testOnStores('an introspection is answered alike on the lean path and by the engine', async (t, store) => {
   const pair = await openPair(t, store);
-  await furnishTwins(pair.services.db);
+  await furnishTwins(pair.deps.db);
   const tally: Tally = { requests: 0, active: 0, lean: 0 };
   await fc.assert(
     fc.asyncProperty(introspectionCase, (given) => compare(pair, given, tally)),

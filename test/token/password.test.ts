@@ -107,14 +107,14 @@ for (const way of new Set(ways)) {
 let made = 0;
 let hash: Promise<string> | undefined;
 
-async function makeUser({ services }: Pair, { user, row }: Case): Promise<User> {
+async function makeUser({ deps }: Pair, { user, row }: Case): Promise<User> {
   made += 1;
   hash ??= hashPassword(password);
   const email = user?.email ? { email: `twin-${made}@example.test` } : {};
   const given = { password_hash: await hash, ...user, ...email };
-  const created = await createUser(services.db, { username: `login-${made}`, ...given });
-  if (row) await services.db('users').where({ id: created.id }).update(row);
-  return (await services.db<User>('users').where({ id: created.id }).first()) ?? created;
+  const created = await createUser(deps.db, { username: `login-${made}`, ...given });
+  if (row) await deps.db('users').where({ id: created.id }).update(row);
+  return (await deps.db<User>('users').where({ id: created.id }).first()) ?? created;
 }
 
 async function ask(app: App, given: Case, { username }: User): Promise<Answer> {
@@ -125,14 +125,14 @@ async function ask(app: App, given: Case, { username }: User): Promise<Answer> {
 }
 
 /** What was said and written, with the ids of the session that was opened taken out. */
-async function told({ services }: Pair, user: User, answer: Answer): Promise<object> {
-  const opened = await services.db<Session>('sessions').where({ user_id: user.id });
+async function told({ deps }: Pair, user: User, answer: Answer): Promise<object> {
+  const opened = await deps.db<Session>('sessions').where({ user_id: user.id });
   // A refusal opens none; then there are no ids of one to take out.
   const session = opened[0] ?? ({ id: 'none' } as Session);
-  const devices = await services.db('devices').where({ user_id: user.id });
+  const devices = await deps.db('devices').where({ user_id: user.id });
   assert.ok(opened.length <= 1);
   const twin = { user, session };
-  const trail = await traces(services, { user, session: opened[0] ?? session }, [answer]).catch((error) => {
+  const trail = await traces(deps, { user, session: opened[0] ?? session }, [answer]).catch((error) => {
     if (opened.length > 0) throw error;
     return null;
   });
@@ -140,7 +140,7 @@ async function told({ services }: Pair, user: User, answer: Answer): Promise<obj
     one;
   const { device_id: _device, ...row } = (opened[0] ?? {}) as Partial<Session>;
   return {
-    said: await likeness(services, answer, opened.length > 0 ? twin : null),
+    said: await likeness(deps, answer, opened.length > 0 ? twin : null),
     trail,
     hasDevice: opened[0]?.device_id != null,
     devices: devices.map(plain),
@@ -150,11 +150,11 @@ async function told({ services }: Pair, user: User, answer: Answer): Promise<obj
         'own',
       ),
     ),
-    failures: await failuresOf(services, user),
+    failures: await failuresOf(deps, user),
   };
 }
 
-async function failuresOf({ db, audit }: Pair['services'], user: User) {
+async function failuresOf({ db, audit }: Pair['deps'], user: User) {
   await audit.flush();
   const events = await db('audit_events').where({ type: 'login_failed', user_id: user.id });
   return events.map(({ reason, client_id, ip, user_agent }) => ({ reason, client_id, ip, user_agent }));
@@ -192,7 +192,7 @@ function withoutUnlike(what: object): unknown {
 
 testOnStores('a login is answered alike on the lean path and by the engine', async (t, store) => {
   const pair = await openPair(t, store);
-  await furnishTwins(pair.services.db);
+  await furnishTwins(pair.deps.db);
   let lean = 0;
   for (const [title, given] of Object.entries(cases)) if (await compare(t, pair, title, given)) lean += 1;
   t.log(`${lean} of ${Object.keys(cases).length} on the lean path`);
@@ -200,7 +200,7 @@ testOnStores('a login is answered alike on the lean path and by the engine', asy
 
 testOnStores('both paths count wrong passwords alike, and refuse one too many alike', async (t, store) => {
   const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/3600' });
-  await furnishTwins(pair.services.db);
+  await furnishTwins(pair.deps.db);
   const [one, other] = [await makeUser(pair, {}), await makeUser(pair, {})];
   for (const guess of ['wrong', 'wrong as well', 'one too many', password]) {
     const given: Case = { form: { password: guess } };
@@ -213,7 +213,7 @@ testOnStores('both paths count wrong passwords alike, and refuse one too many al
 
 testOnStores('both paths know a device by the secret that either gave it', async (t, store) => {
   const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/60' });
-  await furnishTwins(pair.services.db);
+  await furnishTwins(pair.deps.db);
   const known = async (from: App, to: App) => {
     const user = await makeUser(pair, {});
     const first = await ask(from, { form: device }, user);
@@ -237,7 +237,7 @@ testOnStores(
   'a secret that was removed opens nothing more, whatever is remembered of it',
   async (t, store) => {
     const pair = await openPair(t, store);
-    await furnishTwins(pair.services.db);
+    await furnishTwins(pair.deps.db);
     const user = await makeUser(pair, {});
     t.is((await ask(pair.lean, { client: 'basic' }, user)).status, 200);
     // By another node, or by hand.
@@ -248,7 +248,7 @@ testOnStores(
 
 testOnStores('a ban while the password is verified is told by the lean path, too', async (t, store) => {
   const pair = await openPair(t, store);
-  await furnishTwins(pair.services.db);
+  await furnishTwins(pair.deps.db);
   for (let round = 0; round < 5; round += 1) {
     const user = await makeUser(pair, {});
     const logins = Array.from({ length: 6 }, () => ask(pair.lean, {}, user));

@@ -1,6 +1,6 @@
 // Refreshes on the lean path against the same ones through the engine alone: answers and rows must not differ.
 import assert from 'node:assert/strict';
-import type { Services } from '../../src/core/deps.ts';
+import type { Deps } from '../../src/core/deps.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
@@ -90,7 +90,7 @@ function grantOf({ grant, scope, resource }: RefreshCase): Record<string, unknow
 const absolute = 2_592_000;
 const idle = 604_800;
 
-async function twinsOf({ services }: Pair, given: RefreshCase): Promise<[Twin, Twin]> {
+async function twinsOf({ deps }: Pair, given: RefreshCase): Promise<[Twin, Twin]> {
   const now = new Date(Math.floor(Date.now() / 1000) * 1000);
   const made = {
     fresh: 60,
@@ -118,7 +118,7 @@ async function twinsOf({ services }: Pair, given: RefreshCase): Promise<[Twin, T
     ...given.extra,
   };
   return await makeTwins(
-    services,
+    deps,
     {
       user: { roles: given.roles, permissions: given.permissions, tenant_id: given.tenant_id },
       session: {
@@ -160,15 +160,15 @@ async function questionOf(given: RefreshCase, token: string | string[] | undefin
   };
 }
 
-async function readSession({ db }: Services, { session }: Twin): Promise<Session> {
+async function readSession({ db }: Deps, { session }: Twin): Promise<Session> {
   return await db('sessions').where({ id: session.id }).first();
 }
 
 /** Presents what the case says to one app, one after the other. */
-async function tell({ services }: Pair, app: App, twin: Twin, given: RefreshCase): Promise<Answer[]> {
+async function tell({ deps }: Pair, app: App, twin: Twin, given: RefreshCase): Promise<Answer[]> {
   const answers: Answer[] = [];
   for (const presentation of given.presented) {
-    const row = answers.length === 0 ? twin.session : await readSession(services, twin);
+    const row = answers.length === 0 ? twin.session : await readSession(deps, twin);
     const token = tokenOf(presentation, twin, given.generation, row.generation);
     answers.push(await send(app.url, await questionOf(given, token)));
   }
@@ -186,7 +186,7 @@ interface Tally {
 }
 
 async function compare(pair: Pair, given: RefreshCase, tally: Tally): Promise<void> {
-  const { services, lean, plain } = pair;
+  const { deps, lean, plain } = pair;
   const [one, other] = await twinsOf(pair, given);
   const before = lean.reached();
   const leanAnswers = await tell(pair, lean, one, given);
@@ -196,9 +196,9 @@ async function compare(pair: Pair, given: RefreshCase, tally: Tally): Promise<vo
   if (given === plainCase) assert.equal(toEngine, 0, 'a plain refresh went to the engine');
   const plainAnswers = await tell(pair, plain, other, given);
   const describe = (answers: Answer[], twin: Twin) =>
-    Promise.all(answers.map((answer) => likeness(services, answer, twin)));
+    Promise.all(answers.map((answer) => likeness(deps, answer, twin)));
   assert.deepEqual(await describe(leanAnswers, one), await describe(plainAnswers, other));
-  assert.deepEqual(await traces(services, one, leanAnswers), await traces(services, other, plainAnswers));
+  assert.deepEqual(await traces(deps, one, leanAnswers), await traces(deps, other, plainAnswers));
   tally.cases += 1;
   tally.requests += leanAnswers.length;
   tally.granted += leanAnswers.filter(({ status }) => status === 200).length;
@@ -207,7 +207,7 @@ async function compare(pair: Pair, given: RefreshCase, tally: Tally): Promise<vo
 
 testOnStores('a refresh is answered alike on the lean path and by the engine', async (t, store) => {
   const pair = await openPair(t, store, behindProxy);
-  await furnishTwins(pair.services.db);
+  await furnishTwins(pair.deps.db);
   const tally: Tally = { cases: 0, requests: 0, granted: 0, lean: 0 };
   await fc.assert(
     fc.asyncProperty(refreshCase, (given) => compare(pair, given, tally)),

@@ -9,7 +9,7 @@ import { testOnStores } from '../helpers/stores.ts';
 import { likeness } from '../helpers/twin_answers.ts';
 import { type App, openPair, ownApi, type Pair, type Twin } from '../helpers/twins.ts';
 
-async function openFamily({ services: { db } }: Pair, refresh_token_retry_window: number): Promise<Twin> {
+async function openFamily({ deps: { db } }: Pair, refresh_token_retry_window: number): Promise<Twin> {
   const user = await makeUser(db);
   const client = await makeClient(db, { refresh_token_retry_window });
   const session = await openTestSession(db, {
@@ -70,9 +70,9 @@ for (const [where, choose] of groups) {
     const { session } = await openFamily(pair, 60);
     const answers = await useAtOnce(choose(pair), session);
     t.deepEqual(tally(answers), { [`200 ${mintRefreshToken(keyring, session, 1)}`]: 20 });
-    const row: Session = await pair.services.db('sessions').where({ id: session.id }).first();
+    const row: Session = await pair.deps.db('sessions').where({ id: session.id }).first();
     t.deepEqual([row.generation, row.ended_at], [1, null]);
-    await pair.services.audit.flush();
+    await pair.deps.audit.flush();
     t.deepEqual(await eventsOf(pair, session), {
       session_opened: 1,
       refresh_token_rotated: 1,
@@ -85,7 +85,7 @@ for (const [where, choose] of groups) {
     async (t, store) => {
       const pair = await openPair(t, store);
       const families = await Promise.all(Array.from({ length: 6 }, () => openFamily(pair, 60)));
-      const { db } = pair.services;
+      const { db } = pair.deps;
       const rounds = families.map(async ({ user, session }, i) => {
         const early = useAtOnce(choose(pair), session, i);
         await changeUserStatus(db, user.id, { status: 'banned', actor: 'system' });
@@ -105,19 +105,14 @@ for (const [where, choose] of groups) {
   );
 }
 
-async function assertDead(
-  t: ExecutionContext,
-  { services, lean }: Pair,
-  session: Session,
-  reason: EndedReason,
-) {
-  const row: Session = await services.db('sessions').where({ id: session.id }).first();
+async function assertDead(t: ExecutionContext, { deps, lean }: Pair, session: Session, reason: EndedReason) {
+  const row: Session = await deps.db('sessions').where({ id: session.id }).first();
   t.true(row.ended_at instanceof Date);
   t.is(row.ended_reason, reason);
   t.is((await use(lean, session, mintRefreshToken(keyring, session, row.generation))).status, 400);
 }
 
-async function eventsOf({ services: { db } }: Pair, { id }: Session): Promise<Record<string, number>> {
+async function eventsOf({ deps: { db } }: Pair, { id }: Session): Promise<Record<string, number>> {
   const events: { type: string }[] = await db('audit_events').where({ session_id: id }).select('type');
   const counts: Record<string, number> = {};
   for (const { type } of events) counts[type] = (counts[type] ?? 0) + 1;
@@ -148,7 +143,7 @@ testOnStores(
     );
     // The clients of the two differ, and are named in their tokens.
     const like = async (answers: Answer[], twin: Twin) => {
-      const all = await Promise.all(answers.map((given) => likeness(pair.services, given, twin)));
+      const all = await Promise.all(answers.map((given) => likeness(pair.deps, given, twin)));
       return JSON.parse(JSON.stringify(all).replaceAll(twin.session.client_id, 'own client'));
     };
     t.deepEqual(await like(said, one), await like(expected, other));
@@ -163,7 +158,7 @@ testOnStores(
 const aside = /audit_events|^begin|^commit|now_at/i;
 
 /** How many statements `work` makes. */
-async function count({ services: { db } }: Pair, work: () => Promise<unknown>): Promise<number> {
+async function count({ deps: { db } }: Pair, work: () => Promise<unknown>): Promise<number> {
   let statements = 0;
   const see = ({ sql }: { sql: string }) => {
     if (!aside.test(sql)) statements += 1;
@@ -181,10 +176,10 @@ testOnStores('a refresh that needs the engine makes no other one dearer', async 
   const pair = await openPair(t, store);
   const plain = await openFamily(pair, 0);
   const { user } = plain;
-  const client = await makeClient(pair.services.db, { refresh_token_retry_window: 0 });
-  const openid = await openTestSession(pair.services.db, { user, client });
+  const client = await makeClient(pair.deps.db, { refresh_token_retry_window: 0 });
+  const openid = await openTestSession(pair.deps.db, { user, client });
   const ended = await openFamily(pair, 0);
-  await changeUserStatus(pair.services.db, ended.user.id, { status: 'banned', actor: 'system' });
+  await changeUserStatus(pair.deps.db, ended.user.id, { status: 'banned', actor: 'system' });
   const generations = new Map<string, number>();
   const refresh = async (app: App, session: Session, status = 200) => {
     const generation = generations.get(session.id) ?? 0;

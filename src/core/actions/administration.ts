@@ -35,12 +35,12 @@ export async function addUser(db: Db, doer: Doer, input: NewUser): Promise<User>
   });
 }
 
-/** What the registry writes beside a client that it registers. */
+/** What the registrar writes beside a client that it registers. */
 export function notesCreation(doer: Doer): (tx: Knex.Transaction, client: Client) => Promise<void> {
   return async (tx, { client_id }) => await record(tx, doer, { type: 'client_created', client_id });
 }
 
-/** What the registry writes beside a client that it changes. */
+/** What the registrar writes beside a client that it changes. */
 export function notesChange(
   doer: Doer,
   change: ClientChange,

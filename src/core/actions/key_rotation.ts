@@ -2,7 +2,7 @@
 
 import type { Config } from '../../../config/index.ts';
 import { type Actor, recordEvents } from '../audit/audit.ts';
-import type { Services } from '../deps.ts';
+import type { Deps } from '../deps.ts';
 import { currentKeyAge, dropExpiredKeys, type KeyRotation } from '../keys/signing_keys.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
@@ -31,7 +31,7 @@ export interface KeyUpkeep {
   dropped: number;
 }
 
-type Opened = Pick<Services, 'db' | 'config' | 'keys'>;
+type Opened = Pick<Deps, 'db' | 'config' | 'keys'>;
 
 /** Who rotates, and where the request came from. */
 export interface Rotator {

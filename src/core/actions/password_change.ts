@@ -35,22 +35,22 @@ export interface PasswordChange {
  * `rate_limited`, `invalid_credentials` when the current password is wrong, and `invalid_token` when the session or
  * its user is gone.
  */
-export async function changePassword(services: Guarded, change: PasswordChange): Promise<number> {
-  const { db, limits } = services;
+export async function changePassword(deps: Guarded, change: PasswordChange): Promise<number> {
+  const { db, limits } = deps;
   const user = await requireUser(db, change.user_id);
   if (user.password_hash === null) throw new AppError('password_not_set');
   // First, because it costs nothing: nobody uses up the attempts of an hour on passwords that are too short.
   await requireStrongPassword(change.new_password, user);
   requireRoomToHash();
-  return await counted(limits.passwordChange, [user.id], () => proveAndReplace(services, change));
+  return await counted(limits.passwordChange, [user.id], () => proveAndReplace(deps, change));
 }
 
-async function proveAndReplace(services: Guarded, change: PasswordChange): Promise<number> {
+async function proveAndReplace(deps: Guarded, change: PasswordChange): Promise<number> {
   for (let round = 0; round < 2; round += 1) {
-    const proved = await proveCurrentPassword(services, change);
+    const proved = await proveCurrentPassword(deps, change);
     const password_hash = await hashPassword(change.new_password);
-    const begun = await services.db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
-    if (begun) return await endRest(services.db, begun);
+    const begun = await deps.db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
+    if (begun) return await endRest(deps.db, begun);
     // Another change was quicker, and the second round refuses; or a login has replaced an outdated hash of the same
     // password, and the second round finds it right.
   }
@@ -59,12 +59,12 @@ async function proveAndReplace(services: Guarded, change: PasswordChange): Promi
 
 // Gives the hash that the current password was right for.
 async function proveCurrentPassword(
-  services: Guarded,
+  deps: Guarded,
   { user_id, asker, current_password, source }: PasswordChange,
 ): Promise<string | null> {
-  const user = await requireUser(services.db, user_id);
-  const { place, client_id, session_id } = await requireAsker(services.db, user_id, asker);
-  const result = await attemptPassword(services, {
+  const user = await requireUser(deps.db, user_id);
+  const { place, client_id, session_id } = await requireAsker(deps.db, user_id, asker);
+  const result = await attemptPassword(deps, {
     who: onKnownDevice(place),
     user,
     password: current_password,

@@ -1,5 +1,5 @@
 // Clients and resource servers in memory: there are few, they hardly ever change, and every request begins with one.
-// Nothing is decided on what is remembered alone: whoever decides gives the version of the registry to the statement that
+// Nothing is decided on what is remembered alone: whoever decides gives the version of the client cache to the statement that
 // decides, which finds nothing when anything was changed since. So a removed secret is dead at once, on every node. Clients
 // that nobody vouches for are not remembered, and do not count in the version (migrations/006).
 import { createLru, type Lru } from '../../lib/lru.ts';
@@ -8,7 +8,7 @@ import { statement } from '../store/statements.ts';
 import type { Client } from './clients.ts';
 import type { ResourceServer } from './resource_servers.ts';
 
-/** A client and the APIs that its tokens may be for, as they were at one version of the registry. */
+/** A client and the APIs that its tokens may be for, as they were at one version of the client cache. */
 export interface Registered {
   client: Client;
   /** By identifier; of very many, the first. */
@@ -16,15 +16,15 @@ export interface Registered {
   version: number;
 }
 
-export interface Registry {
+export interface ClientCache {
   /** What is known of this client, or null when there is no such client. */
-  look: (client_id: string) => Promise<Registered | null>;
+  find: (client_id: string) => Promise<Registered | null>;
   /** To be called when a statement found that this version is not the current one. */
   forget: (version: number) => void;
 }
 
 /** SQL that is true while nothing was changed since `:version`. */
-export const isKnownSql = '(select version from registry) = :version';
+export const isCurrentVersionSql = '(select version from registry) = :version';
 
 // Columns by name: a `*` that was prepared breaks when a newer node adds a column.
 const columnsOfClient =
@@ -66,7 +66,7 @@ interface Known {
  * Only clients that an administrator vouches for are remembered: what others do is not worth emptying the memory of every
  * node, so these are read each time.
  */
-export function openRegistry(db: Db, own_resource: string): Registry {
+export function openClientCache(db: Db, own_resource: string): ClientCache {
   let known: Promise<Known> | null = null;
   let outdated: number | null = null;
 
@@ -86,7 +86,7 @@ export function openRegistry(db: Db, own_resource: string): Registry {
   }
 
   return {
-    async look(client_id) {
+    async find(client_id) {
       const all = await current();
       const client = await clientOf(db, all, client_id);
       if (client === 'changed') outdated = all.version;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { digest, equalBytes } from '../../lib/crypto.ts';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
-import type { Services } from '../deps.ts';
+import type { Deps } from '../deps.ts';
 import { type Db, json, present, readClock, rows } from '../store/db.ts';
 import { hasSecret, minSecretLength } from './client_metadata.ts';
 import { raisedTokenVersion } from './client_rights.ts';
@@ -53,7 +53,7 @@ const noted = new WeakMap<object, Set<string>>();
  * one that is shorter than a new one may be is noted at the client, once, for the doctor.
  */
 export function acceptsSecret(
-  { db, clock }: Pick<Services, 'db' | 'clock'>,
+  { db, clock }: Pick<Deps, 'db' | 'clock'>,
   client: Pick<Client, 'client_id' | 'secrets' | 'review'>,
   presented: string,
 ): boolean {
@@ -65,7 +65,7 @@ export function acceptsSecret(
 const word = 'client_secret';
 
 function noteShortSecret(
-  db: Services['db'],
+  db: Deps['db'],
   { client_id, secrets, review }: Pick<Client, 'client_id' | 'secrets' | 'review'>,
 ): void {
   const known = noted.get(db) ?? new Set();

@@ -57,7 +57,7 @@ export interface Client {
  * Registration as the engine accepts it; what `noted` writes stands or falls with the change. An interface, because the
  * routes that need it must not know the engine.
  */
-export interface ClientRegistry {
+export interface ClientRegistrar {
   register: (
     input: NewClient,
     noted?: (tx: Knex.Transaction, client: Client) => Promise<void>,

@@ -1,7 +1,7 @@
 // The signing keys in memory: read once, read again when some node rotated them, and told on to whoever signs.
 import type { Keyring } from '../../lib/crypto.ts';
 import type { Db } from '../store/db.ts';
-import { giveNotice, type Notices } from '../store/node_notices.ts';
+import { type NodeNotices, notifyNodes } from '../store/node_notices.ts';
 import {
   type KeyRotation,
   type KeyRotationOutcome,
@@ -30,7 +30,7 @@ export async function openKeyStore(
   db: Db,
   keyring: Keyring,
   alg: SigningAlg,
-  notices: Notices,
+  notices: NodeNotices,
 ): Promise<KeyStore> {
   let keys = await loadSigningKeys(db, keyring, alg);
   const listeners: (() => void)[] = [];
@@ -57,7 +57,7 @@ export async function openKeyStore(
     onChange: (listener) => listeners.push(listener),
     async rotate(rotation) {
       const result = await rotateSigningKeys(db, keyring, rotation);
-      if (result.outcome === 'rotated') await giveNotice(db, 'signing_keys');
+      if (result.outcome === 'rotated') await notifyNodes(db, 'signing_keys');
       await refresh();
       return result;
     },

@@ -1,6 +1,6 @@
 // The figures of the metrics that are read when somebody asks: of the database and of our connections to it.
-import { remember } from '../../lib/memoize.ts';
-import type { Services } from '../deps.ts';
+import { memoize } from '../../lib/memoize.ts';
+import type { Deps } from '../deps.ts';
 import { currentKeyAge } from '../keys/signing_keys.ts';
 import { countLiveSessions } from './stats.ts';
 
@@ -14,21 +14,21 @@ interface Pool {
 }
 
 /** Adds the figures of the database to the metrics. Every node reports the same one: take the maximum of them. */
-export function watchDatabase({ db, metrics }: Services): void {
+export function watchDatabase({ db, metrics }: Deps): void {
   metrics.watch(
     'sessions_live',
     'Live sessions, in the whole database',
-    remember(() => countLiveSessions(db), goodFor),
+    memoize(() => countLiveSessions(db), goodFor),
   );
   metrics.watch(
     'signing_key_age_seconds',
     'How long the current signing key has signed',
-    remember(async () => (await currentKeyAge(db)) ?? Number.NaN, goodFor),
+    memoize(async () => (await currentKeyAge(db)) ?? Number.NaN, goodFor),
   );
 }
 
 /** Adds what is of this process alone: its connections, its memory and the like. */
-export function watchProcess({ db, metrics }: Services): void {
+export function watchProcess({ db, metrics }: Deps): void {
   const pool: Pool = db.client.pool;
   metrics.watchProcess();
   metrics.watch('db_connections_used', 'Connections to the database in use', () => pool.numUsed());

@@ -40,14 +40,14 @@ export type LoginResult = Authentication & { known: string | null };
  * typed, whether anybody has it or not: by no order of attempts does a refusal tell who exists, or that two names are
  * one user's. A device that is known counts for itself, so that strangers cannot lock it out.
  */
-export async function attemptLogin(services: Guarded, attempt: LoginAttempt): Promise<LoginResult> {
-  const { db } = services;
+export async function attemptLogin(deps: Guarded, attempt: LoginAttempt): Promise<LoginResult> {
+  const { db } = deps;
   const { login, password, device = {}, client_id, source } = attempt;
   const user = attempt.user === undefined ? await findUserByLogin(db, login) : attempt.user;
   // For nobody the same question is asked, so that time does not tell.
   const known = await findKnownDevice(db, user ?? { id: newId(), password_hash: null }, device);
   const who = known === null ? (['name', nameKey(login)] as const) : onKnownDevice(known);
-  const result = await attemptPassword(services, {
+  const result = await attemptPassword(deps, {
     who,
     user,
     password,
@@ -83,12 +83,12 @@ export interface PasswordAttempt {
  * was typed, by network alone, so that one password is not tried on everybody.
  */
 export async function attemptPassword(
-  services: Guarded,
+  deps: Guarded,
   { event, ...attempt }: PasswordAttempt,
 ): Promise<Authentication> {
   const { user, client_id, session_id, source } = attempt;
   const record = (reason: string, detail: Record<string, unknown> | null = null) =>
-    services.audit.add({
+    deps.audit.add({
       type: event,
       user_id: user?.id ?? null,
       session_id: session_id ?? null,
@@ -101,11 +101,11 @@ export async function attemptPassword(
     try {
       return await limit;
     } catch (error) {
-      if (await isNews(services.limits, [event, ...key], error)) record('rate_limited');
+      if (await isNews(deps.limits, [event, ...key], error)) record('rate_limited');
       throw error;
     }
   };
-  const { result, hasLocked } = await verifyWithinLimits(services, attempt, noteRefusal);
+  const { result, hasLocked } = await verifyWithinLimits(deps, attempt, noteRefusal);
   if (result.outcome === 'refused') record('wrong_credentials', hasLocked ? { lockout: true } : null);
   else if (result.outcome === 'inactive') record(`account_${result.user.status}`);
   return result;

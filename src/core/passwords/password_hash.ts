@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash } from '@node-rs/argon2';
-import { type Asker, createGate } from '../../lib/concurrency_gate.ts';
+import { type Asker, createConcurrencyGate } from '../../lib/concurrency_gate.ts';
 import { readArgon2 } from './formats/argon2.ts';
 import { readBcrypt } from './formats/bcrypt.ts';
 import type { HashProblem, HashVerifier } from './formats/format.ts';
@@ -20,7 +20,7 @@ const readers = [readArgon2, readBcrypt, readPbkdf2, readScrypt];
 const width = Math.max(1, Math.min(availableParallelism(), 3));
 // What a login does after its hash finds cold caches and costs twice as much; eight together pay for that once.
 const group = 8;
-const gate = createGate(width, group);
+const gate = createConcurrencyGate(width, group);
 
 // Not a parameter: whatever hashes below a request waits in line for it, and no door can forget to say for whom.
 const askers = new AsyncLocalStorage<Asker>();

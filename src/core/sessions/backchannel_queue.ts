@@ -3,7 +3,7 @@
 import { newId } from '../../lib/ids.ts';
 import { type Db, isPostgres, json, later, present, rows } from '../store/db.ts';
 
-export interface LogoutNotice {
+export interface BackchannelLogout {
   id: string;
   session_id: string;
   user_id: string;
@@ -24,7 +24,7 @@ interface EndedSession {
 }
 
 /** Queues a notice for each ended session whose client has a `backchannel_logout_uri`. Part of the transaction that ends. */
-export async function queueLogoutNotices(db: Db, ended: EndedSession[]): Promise<void> {
+export async function enqueueBackchannelLogouts(db: Db, ended: EndedSession[]): Promise<void> {
   if (ended.length === 0) return;
   const wanting: { client_id: string }[] = await db('clients')
     .whereIn('client_id', [...new Set(ended.map((session) => session.client_id))])
@@ -72,11 +72,11 @@ const dueSql = (db: Db) => `
   order by n.next_attempt_at limit :all ${isPostgres(db) ? 'for update of n skip locked' : ''}`;
 
 /** Takes due notices for delivery: they are this node's for a minute, and due again when it dies. */
-export async function claimLogoutNotices(
+export async function claimBackchannelLogouts(
   db: Db,
   { all, of_client, except }: ClaimLimit,
-): Promise<LogoutNotice[]> {
-  return await rows<LogoutNotice>(
+): Promise<BackchannelLogout[]> {
+  return await rows<BackchannelLogout>(
     db,
     `update logout_notices set attempts = attempts + 1, next_attempt_at = ${later(db, ':now', ':claim')}
      where id in (${dueSql(db)})
@@ -86,14 +86,14 @@ export async function claimLogoutNotices(
 }
 
 /** Removes a notice that was taken. */
-export async function settleLogoutNotice(db: Db, id: string): Promise<void> {
+export async function settleBackchannelLogout(db: Db, id: string): Promise<void> {
   await db('logout_notices').where({ id }).delete();
 }
 
 /** Puts a notice that was not taken back for later; true when it was given up instead. */
-export async function postponeLogoutNotice(db: Db, notice: LogoutNotice): Promise<boolean> {
+export async function postponeBackchannelLogout(db: Db, notice: BackchannelLogout): Promise<boolean> {
   if (notice.attempts >= maxAttempts) {
-    await settleLogoutNotice(db, notice.id);
+    await settleBackchannelLogout(db, notice.id);
     return true;
   }
   const wait = firstWait * 2 ** (notice.attempts - 1);

@@ -5,7 +5,7 @@ import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
 import { deleteBrowserSessionsBelow } from '../engine_records/engine_records.ts';
 import { isPostgres, json, later, present, rows } from '../store/db.ts';
-import { forgetSome } from '../users/personal_data.ts';
+import { forgetSomePersonalData } from '../users/personal_data.ts';
 import { lockUser, raiseSessionEpoch } from '../users/users.ts';
 import { type Ending, endLive } from './end_sessions.ts';
 
@@ -221,7 +221,7 @@ async function closeExpired(tx: Knex.Transaction, ids: string[]): Promise<void> 
 async function endBeside(tx: Knex.Transaction, scope: Scope): Promise<boolean> {
   if (scope.kind === 'user') {
     const browsers = await deleteBrowserSessionsBelow(tx, scope, chunk);
-    const isForgotten = scope.forgets ? await forgetSome(tx, scope.user_id) : true;
+    const isForgotten = scope.forgets ? await forgetSomePersonalData(tx, scope.user_id) : true;
     return browsers < chunk && isForgotten;
   }
   if (scope.kind === 'device') return await removeEmptyDevice(tx, scope.device_id);

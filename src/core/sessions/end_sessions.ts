@@ -6,7 +6,7 @@ import { type Actor, type NewEvent, recordEvents } from '../audit/audit.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Db, present } from '../store/db.ts';
 import { clearIdlePushTokens } from '../users/devices.ts';
-import { queueLogoutNotices } from './backchannel_queue.ts';
+import { enqueueBackchannelLogouts } from './backchannel_queue.ts';
 import { type EndedReason, isExpiredSql, type Session } from './sessions.ts';
 
 /** Why a session ends, by whom, and where the request came from. */
@@ -62,7 +62,7 @@ export async function endLive(
     ended.map((session) => endedEvent(session, ending)),
     at,
   );
-  await queueLogoutNotices(tx, ended);
+  await enqueueBackchannelLogouts(tx, ended);
   return ended.length;
 }
 

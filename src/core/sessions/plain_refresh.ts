@@ -1,6 +1,6 @@
 // A refresh of a plain session in one statement: what decides it, the rotation, and what the answer is made of.
 import type { Knex } from 'knex';
-import { isKnownSql, type Registered } from '../clients/client_cache.ts';
+import { isCurrentVersionSql, type Registered } from '../clients/client_cache.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Db, isPostgres, json } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
@@ -32,7 +32,7 @@ const columns = `s.user_id, s.salt, s.grant_payload, s.token_payload, s.idle_ttl
 
 const conditions = (db: Db) => `s.id = :id and s.generation <= :presented and ${isLiveSql(db, 's.', 'u.')}
     and s.is_plain and s.client_id = :client_id and s.token_payload->>'resource' ${isPostgres(db) ? '= any(:resources)' : 'in (select value from json_each(:resources))'}
-    and u.id = s.user_id and ${isActiveSql('u.')} and ${isKnownSql}`;
+    and u.id = s.user_id and ${isActiveSql('u.')} and ${isCurrentVersionSql}`;
 
 // The proof is checked by the database, which alone knows the salt: no SELECT has to come first.
 const rotateAtOnce = statement<Refreshed>(
@@ -69,22 +69,23 @@ export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promis
   return session ?? null;
 }
 
-const explain = statement<{ is_known: boolean; is_plain: boolean | null }>(
+const explain = statement<{ is_current_version: boolean; is_plain: boolean | null }>(
   'plain_refresh_missed',
-  () => `select ${isKnownSql} as is_known, (select is_plain from sessions where id = :id) as is_plain`,
+  () =>
+    `select ${isCurrentVersionSql} as is_current_version, (select is_plain from sessions where id = :id) as is_plain`,
 );
 
 /**
- * Why a session could not be refreshed in one statement: `is_known` is false when the registry has another version than this
+ * Why a session could not be refreshed in one statement: `is_current_version` is false when the client cache has another version than this
  * by now; `is_plain` never changes once the session has tokens, and is null when there is no such session.
  */
 export async function explainMiss(
   db: Db,
   session_id: string,
   version: number,
-): Promise<{ is_known: boolean; is_plain: boolean | null }> {
+): Promise<{ is_current_version: boolean; is_plain: boolean | null }> {
   const [found] = await explain(db, { id: session_id, version });
-  return found ?? { is_known: false, is_plain: null };
+  return found ?? { is_current_version: false, is_plain: null };
 }
 
 // Those whose tokens are JWTs. Our own API need not be registered.

@@ -5,7 +5,7 @@ import { type Actor, announce, eventTime } from '../audit/audit.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Db, isForeignKeyViolation, isPostgres, json, later, present, rows } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
-import { forgetTracesOfDeleted } from '../users/personal_data.ts';
+import { forgetPersonalData } from '../users/personal_data.ts';
 import { isActiveSql, type UserStatus } from '../users/users.ts';
 import { newSalt } from './refresh_token.ts';
 
@@ -119,7 +119,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
   const [created] = await insertOpened(db, values, at);
   if (!created) {
     // A login in flight may have noted its device, or a consent, when the user had just been deleted.
-    await forgetTracesOfDeleted(db, input.user_id);
+    await forgetPersonalData(db, input.user_id);
     return null;
   }
   const { user_id, client_id, source } = input;

@@ -231,7 +231,7 @@ const booleanColumns = new Set([
   'is_current',
   'is_live',
   'is_plain',
-  'is_known',
+  'is_current_version',
   'is_ready',
   'is_revoked',
   'user_is_active',

@@ -8,19 +8,19 @@ export type Topic = 'signing_keys';
 
 const channel = 'kindred';
 
-export interface Notices {
+export interface NodeNotices {
   /** Calls `look` when another node says so, and every few seconds anyway; it must be cheap when nothing changed. */
   watch: (topic: Topic, look: () => Promise<void>) => void;
   close: () => Promise<void>;
 }
 
 /** Tells all nodes; within a transaction on Postgres they hear of it with the commit. */
-export async function giveNotice(db: Db, topic: Topic): Promise<void> {
+export async function notifyNodes(db: Db, topic: Topic): Promise<void> {
   if (isPostgres(db)) await db.raw('select pg_notify(?, ?)', [channel, topic]);
 }
 
 /** Opens the notices of this process on a connection of their own. `interval` in milliseconds. */
-export function openNotices(url: string, log: Log, interval = 5_000): Notices {
+export function openNodeNotices(url: string, log: Log, interval = 5_000): NodeNotices {
   const looks = new Map<Topic, () => Promise<void>>();
   const lookAt = (topic: Topic) => {
     looks

@@ -8,7 +8,7 @@ const most = 500;
  * Forgets devices, consents, logins at the pages, and from where ended sessions were used: a few hundred of each at once,
  * true when nothing is left. What happened stays in the trail.
  */
-export async function forgetSome(db: Db, user_id: string): Promise<boolean> {
+export async function forgetSomePersonalData(db: Db, user_id: string): Promise<boolean> {
   // First the sessions: a device that goes while some still name it would change all of those in one statement.
   const used = db('sessions')
     .where({ user_id })
@@ -34,7 +34,7 @@ export async function forgetSome(db: Db, user_id: string): Promise<boolean> {
 }
 
 /** The same for a user who has been deleted, and for nobody else: what a login in flight may have left behind. */
-export async function forgetTracesOfDeleted(db: Db, user_id: string): Promise<void> {
+export async function forgetPersonalData(db: Db, user_id: string): Promise<void> {
   const deleted = await db('users').where({ id: user_id, status: 'deleted' }).first('id');
-  if (deleted) await forgetSome(db, user_id);
+  if (deleted) await forgetSomePersonalData(db, user_id);
 }

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
-import { isKnownSql } from '../clients/client_cache.ts';
+import { isCurrentVersionSql } from '../clients/client_cache.ts';
 import {
   type Db,
   isPostgres,
@@ -106,9 +106,9 @@ const find = {
 };
 
 function findBy(name: string, column: string) {
-  return statement<{ is_known: boolean } & (User | { id: null })>(
+  return statement<{ is_current_version: boolean } & (User | { id: null })>(
     name,
-    () => `select ${isKnownSql} as is_known, ${columns} from (select 1 as one) as one
+    () => `select ${isCurrentVersionSql} as is_current_version, ${columns} from (select 1 as one) as one
       left join users u on u.${column} = :key and u.status <> 'deleted'`,
   );
 }
@@ -118,19 +118,19 @@ export async function findUserByLogin(db: Db, login: string): Promise<User | nul
   return (await findUserAtVersion(db, login, 0)).user;
 }
 
-/** The same for who decides by what it remembers of the registry: `is_known` when that is still at `version`. */
+/** The same for who decides by what it remembers of the client cache: `is_current_version` when that is still at `version`. */
 export async function findUserAtVersion(
   db: Db,
   login: string,
   version: number,
-): Promise<{ user: User | null; is_known: boolean }> {
+): Promise<{ user: User | null; is_current_version: boolean }> {
   const name = login.length <= maxNameLength ? nameKey(login) : '';
   // Nobody is called nothing.
   const key = isText(name) ? name : '';
   const [found] = await find[key.includes('@') ? 'email_key' : 'username_key'](db, { key, version });
   if (!found) throw new Error('a left join gives a row');
-  const { is_known, ...user } = found;
-  return { user: user.id === null ? null : user, is_known };
+  const { is_current_version, ...user } = found;
+  return { user: user.id === null ? null : user, is_current_version };
 }
 
 /** Changes what a user may change; refuses like {@link createUser}. */

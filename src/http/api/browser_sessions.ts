@@ -21,8 +21,8 @@ export const browserSessionRoutes = [
     auth: 'user',
     summary: 'List the browsers in which I am logged in at the login pages, newest first',
     response: z.object({ browser_sessions: z.array(browserSession) }).meta({ id: 'BrowserSessionList' }),
-    handler: async ({ services, caller }) => {
-      const found = await listBrowserSessions(services.db, caller.sub);
+    handler: async ({ deps, caller }) => {
+      const found = await listBrowserSessions(deps.db, caller.sub);
       return { browser_sessions: found.map(({ second_id: id, ...rest }) => ({ id, ...rest })) };
     },
   }),
@@ -34,9 +34,9 @@ export const browserSessionRoutes = [
     params: { id: z.string().regex(/^[A-Za-z0-9_-]{43}$/) },
     status: 204,
     errors: ['session_not_found'],
-    handler: async ({ services, caller, params, by, source }) => {
+    handler: async ({ deps, caller, params, by, source }) => {
       const ending = { ...by, reason: 'ended_by_user', source } as const;
-      if (!(await endBrowserSession(services.db, caller.sub, params.id, ending)))
+      if (!(await endBrowserSession(deps.db, caller.sub, params.id, ending)))
         throw new AppError('session_not_found');
     },
   }),

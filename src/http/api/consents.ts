@@ -22,8 +22,8 @@ export const consentRoutes = [
     auth: 'user',
     summary: 'List the apps that I have given access, newest first',
     response: z.object({ consents: z.array(consent) }).meta({ id: 'ConsentList' }),
-    handler: async ({ services, caller }) => {
-      const found = await listConsents(services.db, caller.sub);
+    handler: async ({ deps, caller }) => {
+      const found = await listConsents(deps.db, caller.sub);
       return {
         consents: found.map(({ client_id, metadata, granted, created_at, updated_at }) => ({
           client: { client_id, client_name: metadata.client_name ?? null },
@@ -43,8 +43,8 @@ export const consentRoutes = [
     params: { client_id: z.string().min(1).max(clientIdLength).describe('percent-encoded') },
     status: 204,
     errors: ['consent_not_found'],
-    handler: async ({ services, caller, params, by, source }) => {
-      const ended = await withdrawConsent(services.db, caller.sub, params.client_id, { ...by, source });
+    handler: async ({ deps, caller, params, by, source }) => {
+      const ended = await withdrawConsent(deps.db, caller.sub, params.client_id, { ...by, source });
       if (ended === null) throw new AppError('consent_not_found');
     },
   }),

@@ -39,8 +39,8 @@ export const deviceRoutes = [
     path: '/devices/:id',
     summary: 'Read one of my devices',
     response: device,
-    handler: async ({ services, caller, params }) =>
-      await requireDevice(findDevice(services.db, caller.sub, params.id)),
+    handler: async ({ deps, caller, params }) =>
+      await requireDevice(findDevice(deps.db, caller.sub, params.id)),
   }),
   route({
     ...shared,
@@ -50,8 +50,8 @@ export const deviceRoutes = [
     summary: 'Rename one of my devices',
     body: z.strictObject({ name: deviceName }).meta({ id: 'DeviceChange' }),
     response: device,
-    handler: async ({ services, caller, params, body }) =>
-      await requireDevice(renameDevice(services.db, caller.sub, params.id, body.name)),
+    handler: async ({ deps, caller, params, body }) =>
+      await requireDevice(renameDevice(deps.db, caller.sub, params.id, body.name)),
   }),
   route({
     ...shared,
@@ -67,13 +67,13 @@ export const deviceRoutes = [
 const position = z.tuple([z.iso.datetime(), z.uuid()]);
 
 async function listMyDevices({
-  services,
+  deps,
   caller,
   query: { limit, cursor },
 }: Call<unknown, { limit: number; cursor?: string | undefined }>) {
   const at = readCursor(cursor, position);
   const after = at && { last_seen_at: new Date(at[0]), id: at[1] };
-  const found = await listDevices(services.db, caller.sub, { limit: limit + 1, after });
+  const found = await listDevices(deps.db, caller.sub, { limit: limit + 1, after });
   const devices = found.slice(0, limit);
   const last = devices.at(-1);
   return {
@@ -82,9 +82,9 @@ async function listMyDevices({
   };
 }
 
-async function forgetMyDevice({ services, caller, params, source }: Call<{ id: string }>): Promise<void> {
+async function forgetMyDevice({ deps, caller, params, source }: Call<{ id: string }>): Promise<void> {
   const by = { actor: 'user', actor_id: caller.sub, source } as const;
-  if (!(await removeDevice(services.db, caller.sub, params.id, by))) throw new AppError('device_not_found');
+  if (!(await removeDevice(deps.db, caller.sub, params.id, by))) throw new AppError('device_not_found');
 }
 
 async function requireDevice(found: Promise<Device | null>): Promise<Device> {

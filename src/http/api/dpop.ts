@@ -1,7 +1,7 @@
 // Proof of possession at our own API (RFC 9449, section 7): a bound token is good only with its key.
 import { createHash } from 'node:crypto';
 import { calculateJwkThumbprint, EmbeddedJWK, jwtVerify } from 'jose';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { useOnce } from '../../core/engine_records/engine_records.ts';
 
 /** Seconds that a proof's `iat` may differ from now. */
@@ -20,16 +20,16 @@ interface Expected {
 }
 
 /** Whether `proof` shows, here and now and for the first time, that the sender holds the token's key. */
-export async function verifyProof(services: Services, proof: string, expected: Expected): Promise<boolean> {
-  const now = services.clock.now();
+export async function verifyProof(deps: Deps, proof: string, expected: Expected): Promise<boolean> {
+  const now = deps.clock.now();
   const verified = await verifySignature(proof, new Date(now));
   if (!verified || verified.thumbprint !== expected.jkt) return false;
   const { htm, htu, iat, jti, ath } = verified.payload;
-  if (htm !== expected.method || !isSameUrl(htu, services.config.issuer, expected.path)) return false;
+  if (htm !== expected.method || !isSameUrl(htu, deps.config.issuer, expected.path)) return false;
   if (typeof iat !== 'number' || Math.abs(now / 1000 - iat) > window) return false;
   if (ath !== createHash('sha256').update(expected.accessToken).digest('base64url')) return false;
   if (typeof jti !== 'string' || jti === '') return false;
-  return await useOnce(services.db, 'ReplayDetection', JSON.stringify([expected.jkt, jti]), memory);
+  return await useOnce(deps.db, 'ReplayDetection', JSON.stringify([expected.jkt, jti]), memory);
 }
 
 // All that can go wrong here is in the proof, whatever the library and the system's cryptography throw over it.

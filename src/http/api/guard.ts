@@ -2,7 +2,7 @@
 import type { Context, Middleware } from 'koa';
 import { type AccessTokenClaims, isJwt, isLive } from '../../core/access_tokens/access_tokens.ts';
 import { findClient } from '../../core/clients/clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { findUser } from '../../core/users/users.ts';
 import { certificateThumbprint, readCertificate } from '../../lib/certificate.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -18,19 +18,19 @@ const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account', admin
  * all: a caller without a good token learns nothing about what its request would have had to look like. Refuses with
  * `invalid_token` (401) or `insufficient_scope` (403), each with its `WWW-Authenticate`.
  */
-export function guard(services: Services, { auth, provesCaller }: Route): Middleware {
+export function guard(deps: Deps, { auth, provesCaller }: Route): Middleware {
   if (auth === 'public') return async (_ctx, next) => await next();
   return async (ctx, next) => {
     ctx.set('Cache-Control', 'no-store');
-    const caller = await authorize(services, ctx, auth, provesCaller);
+    const caller = await authorize(deps, ctx, auth, provesCaller);
     ctx.state.caller = caller;
-    await allowClientOrigin(services, ctx, caller.client_id);
+    await allowClientOrigin(deps, ctx, caller.client_id);
     try {
       await next();
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      const isDead = error.code === 'invalid_token' || (provesCaller && !(await isLive(services.db, caller)));
-      throw isDead ? refuseToken(services, ctx) : error;
+      const isDead = error.code === 'invalid_token' || (provesCaller && !(await isLive(deps.db, caller)));
+      throw isDead ? refuseToken(deps, ctx) : error;
     }
   };
 }
@@ -38,40 +38,39 @@ export function guard(services: Services, { auth, provesCaller }: Route): Middle
 // The claims of the caller's token, which must be meant for this API and carry the scope of `auth`. Unless somebody else is
 // going to find that out, it lives.
 async function authorize(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   auth: Exclude<Auth, 'public'>,
   provedLater: boolean,
 ): Promise<Call['caller']> {
   const presented = readToken(ctx.get('authorization'));
-  if (!presented)
-    throw challenge(services, ctx, new AppError('invalid_token', 'an access token is required'));
-  const { verifier, config, db } = services;
+  if (!presented) throw challenge(deps, ctx, new AppError('invalid_token', 'an access token is required'));
+  const { verifier, config, db } = deps;
   const isProvedLater = provedLater && isJwt(presented.token);
   const claims = await (isProvedLater ? verifier.read(presented.token) : verifier.verify(presented.token));
   const isOurs = claims !== null && claims.aud === config.resource;
-  if (!isOurs || !(await isPossessed(services, ctx, claims, presented))) {
-    await allowOriginOfToken(services, ctx, presented.token);
-    throw refuseToken(services, ctx);
+  if (!isOurs || !(await isPossessed(deps, ctx, claims, presented))) {
+    await allowOriginOfToken(deps, ctx, presented.token);
+    throw refuseToken(deps, ctx);
   }
-  if (await mayCall(services, claims, auth)) return claims as Call['caller'];
-  if (isProvedLater && !(await isLive(db, claims))) throw refuseToken(services, ctx);
+  if (await mayCall(deps, claims, auth)) return claims as Call['caller'];
+  if (isProvedLater && !(await isLive(db, claims))) throw refuseToken(deps, ctx);
   throw challenge(
-    services,
+    deps,
     ctx,
     new AppError('insufficient_scope'),
     `insufficient_scope", scope="${scopes[auth]}`,
   );
 }
 
-function refuseToken(services: Services, ctx: Context): AppError {
-  return challenge(services, ctx, new AppError('invalid_token'), 'invalid_token');
+function refuseToken(deps: Deps, ctx: Context): AppError {
+  return challenge(deps, ctx, new AppError('invalid_token'), 'invalid_token');
 }
 
 // The scope is what the token was given; the role and the client's registration are what still holds. A public client is
 // whoever knows its name, so that no token of its own makes an administrator.
 async function mayCall(
-  { db }: Services,
+  { db }: Deps,
   claims: AccessTokenClaims,
   auth: Exclude<Auth, 'public'>,
 ): Promise<boolean> {
@@ -95,16 +94,16 @@ function readToken(header: string): PresentedToken | null {
 
 // A bound token presented as a bearer token is a stolen one until the proof says otherwise.
 async function isPossessed(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   claims: AccessTokenClaims,
   { scheme, token }: PresentedToken,
 ): Promise<boolean> {
   if (!claims.cnf) return scheme === 'bearer';
   const { jkt, 'x5t#S256': x5t } = claims.cnf;
-  if (x5t) return scheme === 'bearer' && x5t === presentedThumbprint(services, ctx);
+  if (x5t) return scheme === 'bearer' && x5t === presentedThumbprint(deps, ctx);
   if (!jkt || scheme !== 'dpop') return false;
-  return await verifyProof(services, ctx.get('dpop'), {
+  return await verifyProof(deps, ctx.get('dpop'), {
     jkt,
     method: ctx.method,
     path: ctx.path,
@@ -112,16 +111,16 @@ async function isPossessed(
   });
 }
 
-function presentedThumbprint({ config }: Services, ctx: Context): string | null {
+function presentedThumbprint({ config }: Deps, ctx: Context): string | null {
   const certificate = config.certificateHeader ? readCertificate(ctx.get(config.certificateHeader)) : null;
   return certificate && certificateThumbprint(certificate);
 }
 
-function challenge(services: Services, ctx: Context, error: AppError, code?: string): AppError {
+function challenge(deps: Deps, ctx: Context, error: AppError, code?: string): AppError {
   const scheme = /^dpop /i.test(ctx.get('authorization')) ? 'DPoP' : 'Bearer';
   const parts = {
-    realm: services.config.issuer,
-    resource_metadata: resourceMetadataUrl(services.config),
+    realm: deps.config.issuer,
+    resource_metadata: resourceMetadataUrl(deps.config),
     error: code,
   };
   const said = Object.entries(parts).flatMap(([name, value]) => (value ? [`${name}="${value}"`] : []));

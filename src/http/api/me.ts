@@ -46,7 +46,7 @@ export const meRoutes = [
     auth: 'user',
     summary: 'Read my profile',
     response: profile,
-    handler: async ({ services, caller }) => await requireUser(findUser(services.db, caller.sub)),
+    handler: async ({ deps, caller }) => await requireUser(findUser(deps.db, caller.sub)),
   }),
   route({
     method: 'patch',
@@ -66,8 +66,8 @@ export const meRoutes = [
     body: passwordChange,
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'PasswordChangeResult' }),
     errors: ['weak_password', 'invalid_credentials', 'password_not_set', 'rate_limited'],
-    handler: async ({ services, caller, body, source }) => ({
-      sessions_ended: await changePassword(services, {
+    handler: async ({ deps, caller, body, source }) => ({
+      sessions_ended: await changePassword(deps, {
         user_id: caller.sub,
         asker: { session_id: caller.sid },
         ...body,
@@ -79,15 +79,15 @@ export const meRoutes = [
 
 // Each attempt tells whether a name is taken, so there are few of them.
 async function changeMyProfile({
-  services,
+  deps,
   caller,
   body,
   source,
 }: Call<unknown, unknown, Change>): Promise<User> {
   const { username } = body;
-  const work = () => services.db.transaction((tx) => changeProfile(tx, caller.sub, body, source));
+  const work = () => deps.db.transaction((tx) => changeProfile(tx, caller.sub, body, source));
   if (username === undefined) return await work();
-  return await counted(services.limits.usernameChange, [caller.sub], work);
+  return await counted(deps.limits.usernameChange, [caller.sub], work);
 }
 
 async function changeProfile(

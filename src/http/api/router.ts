@@ -4,8 +4,8 @@ import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
 import type { z } from 'zod';
-import type { ClientRegistry } from '../../core/clients/clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { ClientRegistrar } from '../../core/clients/clients.ts';
+import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
 import { isImmoderate } from '../../lib/json_bounds.ts';
@@ -13,23 +13,23 @@ import { guard } from './guard.ts';
 import type { Call, Route } from './routes.ts';
 
 /** The router for `routes`, below `/api`. */
-export function createRouter(services: Services, registry: ClientRegistry, routes: Route[]): Router {
+export function createRouter(deps: Deps, registrar: ClientRegistrar, routes: Route[]): Router {
   // All methods that Node knows, or those beyond the usual ones would be answered with 501 instead of 405.
   const router = new Router({ prefix: '/api', methods: METHODS, strict: true, sensitive: true });
   for (const row of routes) {
-    const body = row.body ? [readJson(services.config.bodyLimit)] : [];
-    const steps = [guard(services, row), ...body, run(services, registry, row)];
+    const body = row.body ? [readJson(deps.config.bodyLimit)] : [];
+    const steps = [guard(deps, row), ...body, run(deps, registrar, row)];
     router.register(row.path, [row.method], steps as never);
   }
   return router;
 }
 
-function run(services: Services, registry: ClientRegistry, row: Route): Middleware {
+function run(deps: Deps, registrar: ClientRegistrar, row: Route): Middleware {
   return async (ctx) => {
     const { caller } = ctx.state;
     const call = {
-      services,
-      registry,
+      deps,
+      registrar,
       caller,
       by: { actor: row.auth === 'admin' ? 'admin' : 'user', actor_id: caller?.sub },
       source: requestSourceOf(ctx),

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import type { AccessTokenClaims } from '../../core/access_tokens/access_tokens.ts';
 import type { Actor } from '../../core/audit/audit.ts';
-import type { ClientRegistry } from '../../core/clients/clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { ClientRegistrar } from '../../core/clients/clients.ts';
+import type { Deps } from '../../core/deps.ts';
 import type { RequestSource } from '../../core/request_source.ts';
 import type { ErrorName } from '../../lib/errors.ts';
 
@@ -15,8 +15,8 @@ export type Auth = 'public' | 'user' | 'admin';
 
 /** What a handler gets: everything checked, nothing raw. */
 export interface Call<Params = unknown, Query = unknown, Body = unknown> {
-  services: Services;
-  registry: ClientRegistry;
+  deps: Deps;
+  registrar: ClientRegistrar;
   params: Params;
   query: Query;
   body: Body;

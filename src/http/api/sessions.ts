@@ -1,7 +1,7 @@
 // The caller's sessions: list, read, end, log out.
 import { z } from 'zod';
 import { isLive } from '../../core/access_tokens/access_tokens.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { endAllSessions } from '../../core/sessions/end_many.ts';
 import { type Ending, endSession } from '../../core/sessions/end_sessions.ts';
 import {
@@ -113,12 +113,12 @@ export const sessionRoutes = [
 
 const position = z.tuple([z.iso.datetime(), z.uuid()]);
 
-async function listMySessions({ services, caller, query }: Call<unknown, Page>) {
+async function listMySessions({ deps, caller, query }: Call<unknown, Page>) {
   if (query.cursor !== undefined) {
-    if (!(await isLive(services.db, caller))) throw new AppError('invalid_token');
-    return await listPage(services, caller.sub, query, caller.sid);
+    if (!(await isLive(deps.db, caller))) throw new AppError('invalid_token');
+    return await listPage(deps, caller.sub, query, caller.sid);
   }
-  const found = await listForToken(services.db, caller, query.limit + 1);
+  const found = await listForToken(deps.db, caller, query.limit + 1);
   if (found.length === 0) throw new AppError('invalid_token');
   return pageOf(found, query.limit, caller.sid);
 }
@@ -129,15 +129,10 @@ interface Page {
 }
 
 /** One page of a user's live sessions; `current` is the session that the caller's token belongs to. */
-export async function listPage(
-  services: Services,
-  user_id: string,
-  { limit, cursor }: Page,
-  current: string | null,
-) {
+export async function listPage(deps: Deps, user_id: string, { limit, cursor }: Page, current: string | null) {
   const at = readCursor(cursor, position);
   const after = at && { last_used_at: new Date(at[0]), id: at[1] };
-  const found = await listLiveSessions(services.db, user_id, { limit: limit + 1, after });
+  const found = await listLiveSessions(deps.db, user_id, { limit: limit + 1, after });
   return pageOf(found, limit, current);
 }
 
@@ -154,15 +149,15 @@ function pageOf(found: Shown[], limit: number, current: string | null) {
   };
 }
 
-async function readMySession({ services, caller, params }: Call<{ id: string }>) {
-  const found = await requireSession(services.db, caller.sub, params.id);
-  return await tellStory(services, found, caller.sid);
+async function readMySession({ deps, caller, params }: Call<{ id: string }>) {
+  const found = await requireSession(deps.db, caller.sub, params.id);
+  return await tellStory(deps, found, caller.sid);
 }
 
 /** A session with what happened to it. Rotations that still wait to be written are written first. */
-export async function tellStory(services: Services, found: ListedSession, current: string | null) {
-  await services.audit.flush();
-  const rotations = await listRotations(services.db, found.id);
+export async function tellStory(deps: Deps, found: ListedSession, current: string | null) {
+  await deps.audit.flush();
+  const rotations = await listRotations(deps.db, found.id);
   return {
     ...describe({ ...found, expires_at: expiresAt(found) }, current),
     generation: found.generation,
@@ -172,24 +167,24 @@ export async function tellStory(services: Services, found: ListedSession, curren
 }
 
 async function logOut(call: Call, body: z.output<typeof logout>): Promise<number> {
-  const { services, caller, source } = call;
+  const { deps, caller, source } = call;
   if (!body.logout_all) return await endOne(call, body.session_id ?? caller.sid);
-  return await endAllSessions(services.db, caller.sub, {
+  return await endAllSessions(deps.db, caller.sub, {
     ...byUser(caller.sub),
     reason: 'logout_all',
     source,
   });
 }
 
-async function endOne({ services, caller, source }: Call, session_id: string): Promise<number> {
-  const { db } = services;
+async function endOne({ deps, caller, source }: Call, session_id: string): Promise<number> {
+  const { db } = deps;
   await requireSession(db, caller.sub, session_id);
   const reason = session_id === caller.sid ? 'logout' : 'ended_by_user';
   return (await endSession(db, session_id, { ...byUser(caller.sub), reason, source })) ? 1 : 0;
 }
 
 async function requireSession(
-  db: Call['services']['db'],
+  db: Call['deps']['db'],
   user_id: string,
   session_id: string,
 ): Promise<ListedSession> {

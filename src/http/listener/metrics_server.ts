@@ -1,7 +1,7 @@
 // The metrics, on a port of their own: what is meant for the operator is not to be found on the public one.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { describeStartProblem } from '../../core/operations/problems.ts';
 
 export interface MetricsServer {
@@ -12,8 +12,8 @@ export interface MetricsServer {
  * Serves `/metrics`; null when `METRICS_PORT` is 0. A port that is taken stops a server in production, where metrics
  * that are missing in silence would be found out too late, and is a warning elsewhere.
  */
-export async function serveMetrics(services: Services): Promise<MetricsServer | null> {
-  const { config, log, metrics } = services;
+export async function serveMetrics(deps: Deps): Promise<MetricsServer | null> {
+  const { config, log, metrics } = deps;
   const { host, port } = config.metrics;
   if (port === 0) return null;
   const server = createServer((request, response) => {

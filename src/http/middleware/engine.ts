@@ -1,7 +1,7 @@
 // The engine inside our app: which paths are its own, and what it is told and corrected in on the way.
 import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { allowOriginOfToken } from './cors.ts';
 
 /** The engine's paths for machines, with their methods. What is in none of these tables does not exist. */
@@ -44,9 +44,9 @@ export function composeEngine(engine: { middleware: unknown[] }): Middleware {
  * Passes requests for the engine's paths to the engine of the moment, and everything else on. A request that is under
  * way stays with the engine that it began with.
  */
-export function mountEngine(services: Services, engine: () => Middleware): Middleware {
-  const dynamic = services.config.registration === 'off' ? [] : registration;
-  const atRoot = documentsAtRoot(services.config.issuerPath);
+export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
+  const dynamic = deps.config.registration === 'off' ? [] : registration;
+  const atRoot = documentsAtRoot(deps.config.issuerPath);
   return async (ctx, next) => {
     ctx.path = atRoot.get(ctx.path) ?? ctx.path;
     const forMachines = Object.hasOwn(machine, ctx.path) ? machine[ctx.path] : methodsFor(dynamic, ctx.path);
@@ -62,9 +62,9 @@ export function mountEngine(services: Services, engine: () => Middleware): Middl
     // Client libraries stop at this header, so it is for those alone who tried the header (RFC 6749, 5.2).
     const hasTried = ctx.headers.authorization !== undefined;
     if (ctx.status === 401 && hasTried && !ctx.response.get('WWW-Authenticate')) {
-      ctx.set('WWW-Authenticate', `Basic realm="${services.config.issuer}"`);
+      ctx.set('WWW-Authenticate', `Basic realm="${deps.config.issuer}"`);
     }
-    await withholdOrigin(services, ctx);
+    await withholdOrigin(deps, ctx);
   };
 }
 
@@ -100,11 +100,11 @@ function routeOf(path: string): string {
 
 // The engine lets every origin read until it knows the client and finds the origin wrong; for a client that does not
 // exist, or a token that is no good any more, it never gets so far.
-async function withholdOrigin(services: Services, ctx: Context): Promise<void> {
+async function withholdOrigin(deps: Deps, ctx: Context): Promise<void> {
   const { oidc } = ctx as Context & { oidc?: { client?: object } };
   const isOpen = ctx.path === '/jwks' || ctx.path.startsWith('/.well-known/');
   if (isOpen || ctx.method === 'OPTIONS' || oidc?.client) return;
   ctx.remove('Access-Control-Allow-Origin');
   const [, token] = /^(?:bearer|dpop) ([\x21-\x7e]+)$/i.exec(ctx.get('authorization')) ?? [];
-  if (ctx.path === '/userinfo' && token) await allowOriginOfToken(services, ctx, token);
+  if (ctx.path === '/userinfo' && token) await allowOriginOfToken(deps, ctx, token);
 }

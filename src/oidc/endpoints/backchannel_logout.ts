@@ -1,12 +1,12 @@
 // Back-channel logout (OpenID Connect Back-Channel Logout 1.0): tells clients which of their sessions ended, whatever
 // ended them, one token a session, with our `sid`.
 import type { Provider } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import {
-  claimLogoutNotices,
-  type LogoutNotice,
-  postponeLogoutNotice,
-  settleLogoutNotice,
+  type BackchannelLogout,
+  claimBackchannelLogouts,
+  postponeBackchannelLogout,
+  settleBackchannelLogout,
 } from '../../core/sessions/backchannel_queue.ts';
 
 /** How often due notices are looked for, milliseconds, beside the moments in which a client has taken some. */
@@ -25,8 +25,8 @@ interface Notifiable {
  * Delivers notices until it is stopped. The engine's own delivery at its logout page would name its own session ids
  * and tries once; it is switched off, and the queue that every ending writes to does all of it.
  */
-export function deliverLogoutNotices(
-  services: Services,
+export function deliverBackchannelLogouts(
+  deps: Deps,
   provider: () => Provider,
 ): { stop: () => Promise<void> } {
   const underWay = new Map<string, Promise<void>>();
@@ -37,19 +37,19 @@ export function deliverLogoutNotices(
     if (stopped || taken >= places) return;
     try {
       const limit = { all: places - taken, of_client: placesOfClient, except: [...underWay.keys()] };
-      const due = await claimLogoutNotices(services.db, limit);
+      const due = await claimBackchannelLogouts(deps.db, limit);
       for (const [client_id, notices = []] of Object.entries(Object.groupBy(due, (one) => one.client_id)))
         begin(client_id, notices);
     } catch (err) {
-      services.log.warn({ err }, 'logout notices could not be read');
+      deps.log.warn({ err }, 'logout notices could not be read');
     }
   };
   const look = () => {
     looking = looking.then(round);
   };
-  const begin = (client_id: string, notices: LogoutNotice[]) => {
+  const begin = (client_id: string, notices: BackchannelLogout[]) => {
     taken += notices.length;
-    const delivered = Promise.all(notices.map((notice) => deliver(services, provider(), notice)))
+    const delivered = Promise.all(notices.map((notice) => deliver(deps, provider(), notice)))
       .then(() => {})
       .finally(() => {
         taken -= notices.length;
@@ -69,13 +69,13 @@ export function deliverLogoutNotices(
   };
 }
 
-async function deliver({ db, log }: Services, provider: Provider, notice: LogoutNotice): Promise<void> {
+async function deliver({ db, log }: Deps, provider: Provider, notice: BackchannelLogout): Promise<void> {
   try {
     const client = (await provider.Client.find(notice.client_id)) as unknown as Notifiable | undefined;
     if (client?.backchannelLogoutUri) await sendNotice(client, notice);
-    await settleLogoutNotice(db, notice.id);
+    await settleBackchannelLogout(db, notice.id);
   } catch (err) {
-    const isGivenUp = await postponeLogoutNotice(db, notice).catch(() => false);
+    const isGivenUp = await postponeBackchannelLogout(db, notice).catch(() => false);
     log.warn(
       { err, client_id: notice.client_id, session_id: notice.session_id, isGivenUp },
       'a logout notice was not taken',
@@ -86,7 +86,7 @@ async function deliver({ db, log }: Services, provider: Provider, notice: Logout
 const send = Symbol('the engine’s own delivery');
 
 // With the `sid` always: without it, a client would have to log its user out everywhere.
-async function sendNotice(client: Notifiable, notice: LogoutNotice): Promise<void> {
+async function sendNotice(client: Notifiable, notice: BackchannelLogout): Promise<void> {
   const asking: Notifiable = Object.create(client, { backchannelLogoutSessionRequired: { value: true } });
   const deliverOne = (client as unknown as Record<symbol, Notifiable['backchannelLogout']>)[send];
   await deliverOne?.call(asking, notice.user_id, notice.session_id);

@@ -1,24 +1,24 @@
 // Registration of clients: what the engine would refuse at the first request is refused at once.
 import { errors, type Provider } from 'oidc-provider';
 import type { ClientChange, NewClient } from '../../core/clients/client_metadata.ts';
-import { type Client, type ClientRegistry, createClient, updateClient } from '../../core/clients/clients.ts';
+import { type Client, type ClientRegistrar, createClient, updateClient } from '../../core/clients/clients.ts';
 import { requireRegistered } from '../../core/clients/resource_servers.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import type { Db } from '../../core/store/db.ts';
 import { AppError } from '../../lib/errors.ts';
 import { engineMetadata } from '../adapter.ts';
 
 /** The database, and what our own API is called. */
-type Registering = Pick<Services, 'db' | 'config'>;
+type Registering = Pick<Deps, 'db' | 'config'>;
 
-type Noted = Parameters<ClientRegistry['register']>[1];
+type Noted = Parameters<ClientRegistrar['register']>[1];
 
-/** The registry of clients that the engine of the moment accepts. */
-export function createClientRegistry(services: Registering, provider: () => Provider): ClientRegistry {
+/** The registrar of clients that the engine of the moment accepts. */
+export function createClientRegistrar(deps: Registering, provider: () => Provider): ClientRegistrar {
   return {
-    register: async (input, noted) => await registerClient(services, provider(), input, noted),
+    register: async (input, noted) => await registerClient(deps, provider(), input, noted),
     change: async (client_id, change, noted) =>
-      await changeClient(services, provider(), client_id, change, noted),
+      await changeClient(deps, provider(), client_id, change, noted),
   };
 }
 
@@ -62,7 +62,7 @@ export async function changeClient(
 // Only what is said now: a client that names an API which has gone can be changed otherwise.
 async function requireServers(
   tx: Db,
-  config: Services['config'],
+  config: Deps['config'],
   { resource_server, default_resource }: ClientChange,
 ): Promise<void> {
   if (resource_server && resource_server !== '*')

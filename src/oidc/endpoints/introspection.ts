@@ -5,7 +5,7 @@ import type { Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type AccessTokenClaims, isLive, revokeAccessToken } from '../../core/access_tokens/access_tokens.ts';
 import type { Client } from '../../core/clients/clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { fromEngine } from '../request/clocks.ts';
 import { clientRow } from '../request/context.ts';
@@ -21,15 +21,15 @@ interface Token {
 }
 
 /** Whether `client` may learn about an opaque access token or a refresh token; the engine asks for active ones. */
-export async function mayIntrospect(services: Services, client: unknown, token: object): Promise<boolean> {
+export async function mayIntrospect(deps: Deps, client: unknown, token: object): Promise<boolean> {
   const { kind, clientId = '', aud, jti, iat: engineIat = 0, extra } = token as Token;
-  const iat = fromEngine(services.clock, engineIat);
+  const iat = fromEngine(deps.clock, engineIat);
   if (kind === 'RefreshToken') return clientId === clientRow(client).client_id;
   if (!isMeantFor(clientRow(client), { client_id: clientId, ...(typeof aud === 'string' ? { aud } : {}) }))
     return false;
   // Tokens of a session were checked when they were found; one of client_credentials lives as long as its client.
   if (kind !== 'ClientCredentials') return true;
-  return await isLive(services.db, {
+  return await isLive(deps.db, {
     ...extra,
     iss: '',
     sub: clientId,
@@ -55,31 +55,31 @@ export function isMeantFor(
 }
 
 /** The post-middleware that gives introspection and revocation their last word. */
-export function answerForJwts(services: Services): Middleware {
+export function answerForJwts(deps: Deps): Middleware {
   return async (ctx, next) => {
     await next();
     const route = (ctx as KoaContextWithOIDC).oidc?.route;
-    if (route === 'introspection') await introspect(services, ctx as KoaContextWithOIDC);
-    if (route === 'revocation') await revoke(services, ctx as KoaContextWithOIDC);
+    if (route === 'introspection') await introspect(deps, ctx as KoaContextWithOIDC);
+    if (route === 'revocation') await revoke(deps, ctx as KoaContextWithOIDC);
   };
 }
 
-async function introspect(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
+async function introspect(deps: Deps, ctx: KoaContextWithOIDC): Promise<void> {
   const { client, entities } = ctx.oidc;
   if (client?.clientAuthMethod === 'none') return refusePublicClient(ctx);
   if (isDeclined(ctx)) {
     ctx.status = 200;
-    ctx.body = await describeJwt(services, ctx);
+    ctx.body = await describeJwt(deps, ctx);
     await signAnswer(ctx);
   } else if (entities.RefreshToken && isActive(ctx)) {
     ctx.body = { ...(ctx.body as object), token_type: 'refresh_token' };
   } else if (isActive(ctx)) {
-    correctAnswer(services, ctx);
+    correctAnswer(deps, ctx);
   }
 }
 
 // The engine describes its opaque tokens by its own clock.
-function correctAnswer({ clock }: Services, ctx: KoaContextWithOIDC): void {
+function correctAnswer({ clock }: Deps, ctx: KoaContextWithOIDC): void {
   const { client_version: _ours, ...said } = ctx.body as {
     client_version?: number;
     iat: number;
@@ -100,9 +100,9 @@ async function signAnswer(ctx: KoaContextWithOIDC): Promise<void> {
   ctx.type = `${signedType}; charset=utf-8`;
 }
 
-async function describeJwt(services: Services, ctx: KoaContextWithOIDC): Promise<object> {
-  const claims = await services.verifier.read(String(ctx.oidc.params?.token));
-  if (!claims || !isMeantFor(clientRow(ctx.oidc.client), claims) || !(await isLive(services.db, claims)))
+async function describeJwt(deps: Deps, ctx: KoaContextWithOIDC): Promise<object> {
+  const claims = await deps.verifier.read(String(ctx.oidc.params?.token));
+  if (!claims || !isMeantFor(clientRow(ctx.oidc.client), claims) || !(await isLive(deps.db, claims)))
     return { active: false };
   return describeClaims(claims);
 }
@@ -112,19 +112,19 @@ export function describeClaims({ client_version: _ours, ...claims }: AccessToken
   return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
 }
 
-async function revoke(services: Services, ctx: KoaContextWithOIDC): Promise<void> {
+async function revoke(deps: Deps, ctx: KoaContextWithOIDC): Promise<void> {
   if (isDeclined(ctx)) {
-    const claims = await services.verifier.read(String(ctx.oidc.params?.token));
+    const claims = await deps.verifier.read(String(ctx.oidc.params?.token));
     if (claims && mayRevoke(ctx.oidc.client, { clientId: claims.client_id })) {
-      await revokeAccessToken(services.db, claims);
-      recordRevocation(services, ctx, claims.sid === undefined ? {} : { sub: claims.sub, sid: claims.sid });
+      await revokeAccessToken(deps.db, claims);
+      recordRevocation(deps, ctx, claims.sid === undefined ? {} : { sub: claims.sub, sid: claims.sid });
     }
     ctx.status = 200;
   } else {
     const { AccessToken, ClientCredentials } = ctx.oidc.entities;
     const token = AccessToken ?? ClientCredentials;
     if (token && mayRevoke(ctx.oidc.client, token)) {
-      recordRevocation(services, ctx, { sub: AccessToken?.accountId, sid: AccessToken?.grantId });
+      recordRevocation(deps, ctx, { sub: AccessToken?.accountId, sid: AccessToken?.grantId });
     }
   }
   // Client libraries parse the body as JSON.
@@ -133,7 +133,7 @@ async function revoke(services: Services, ctx: KoaContextWithOIDC): Promise<void
 
 // A revoked refresh token is no event of its own: its session has ended.
 function recordRevocation(
-  { audit }: Services,
+  { audit }: Deps,
   ctx: KoaContextWithOIDC,
   { sub, sid }: { sub?: string | undefined; sid?: string | undefined },
 ): void {

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { errors, type Grant, type TokenEndpointGrantContext } from 'oidc-provider';
 import * as grants from 'oidc-provider/lib/helpers/grants.js';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { attemptLogin } from '../../core/passwords/login_attempts.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { openSession, type SessionWithUser } from '../../core/sessions/sessions.ts';
@@ -33,7 +33,7 @@ export const passwordParameters = [
 ];
 
 /** Answers one password request. Everything that needs no password is checked before it is hashed. */
-export async function passwordGrant(services: Services, ctx: Context): Promise<void> {
+export async function passwordGrant(deps: Deps, ctx: Context): Promise<void> {
   requireFirstParty(ctx);
   const { username, password } = requireCredentials(ctx);
   const device = readDevice(ctx);
@@ -43,12 +43,12 @@ export async function passwordGrant(services: Services, ctx: Context): Promise<v
   const certificate = grants.checkMtlsCert(provider, ctx);
   await grants.resolveRequestedResources(provider, ctx);
   const scopes = requestedScopes(ctx);
-  const { user, known } = await verifyCredentials(services, ctx, { login: username, password, device });
+  const { user, known } = await verifyCredentials(deps, ctx, { login: username, password, device });
   requireRole(user, scopes);
   await grants.checkDpopReplay(provider, ctx, dPoP, ctx.oidc.client.clientId);
   const binding = bindingOf(dPoP, certificate);
-  const registered = await registerKnownDevice(services.db, user, device, known);
-  const session = await login(services, ctx, user, { scopes, device_id: registered?.id ?? null, binding });
+  const registered = await registerKnownDevice(deps.db, user, device, known);
+  const session = await login(deps, ctx, user, { scopes, device_id: registered?.id ?? null, binding });
   await answer(ctx, session, binding);
   if (registered) ctx.body = { ...(ctx.body as object), device_secret: registered.secret };
 }
@@ -92,12 +92,12 @@ function requestedScopes(ctx: Context): string[] {
 }
 
 async function verifyCredentials(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   given: { login: string; password: string; device: DeviceParameters },
 ): Promise<{ user: User; known: string | null }> {
   const { clientId: client_id } = ctx.oidc.client;
-  const result = await limited(attemptLogin(services, { ...given, client_id, source: requestSourceOf(ctx) }));
+  const result = await limited(attemptLogin(deps, { ...given, client_id, source: requestSourceOf(ctx) }));
   if (result.outcome === 'authenticated') return result;
   const user = result.outcome === 'inactive' ? result.user : null;
   throw invalidGrant(
@@ -119,12 +119,12 @@ interface Login {
 }
 
 async function login(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   user: User,
   { scopes, device_id, binding }: Login,
 ): Promise<SessionWithUser> {
-  const { db, config } = services;
+  const { db, config } = deps;
   const client = clientRow(ctx.oidc.client);
   const id = newId();
   const grant = buildGrant(ctx, id, user, scopes);
@@ -136,7 +136,7 @@ async function login(
     client_id: client.client_id,
     device_id,
     grant_payload: { openid: grant.openid, resources: grant.resources },
-    token_payload: tokenPayload(services, ctx, id, { scopes, binding }),
+    token_payload: tokenPayload(deps, ctx, id, { scopes, binding }),
     idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
     source: requestSourceOf(ctx),
@@ -180,7 +180,7 @@ function buildGrant(ctx: Context, id: string, user: User, scopes: string[]): Gra
 // The engine binds the refresh tokens of public clients to the DPoP key (RFC 9449, 5); those of a confidential client
 // are bound by its authentication, and remember only that proofs were used.
 function tokenPayload(
-  { clock }: Services,
+  { clock }: Deps,
   ctx: Context,
   id: string,
   { scopes, binding }: Pick<Login, 'scopes' | 'binding'>,

@@ -6,7 +6,7 @@ import { isVouchedGrant } from '../../core/clients/client_metadata.ts';
 import { verifyClientSecret } from '../../core/clients/client_secrets.ts';
 import { type Client, findClient } from '../../core/clients/clients.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
 import { isImmoderate } from '../../lib/json_bounds.ts';
 import { networkOf } from '../../lib/network.ts';
@@ -15,22 +15,22 @@ import { secretPlaceholder } from '../adapter.ts';
 import { offerOf } from './engine_metadata.ts';
 
 /** The middleware around the engine's registration endpoint. */
-export function guardRegistration(services: Services): Middleware {
+export function guardRegistration(deps: Deps): Middleware {
   const parse = koaBody({
     json: true,
     urlencoded: false,
     text: false,
     multipart: false,
-    jsonLimit: services.config.bodyLimit,
+    jsonLimit: deps.config.bodyLimit,
     onError: refuseBody,
   });
   return async (ctx, next) => {
-    if (!/^\/register(\/|$)/.test(ctx.path) || services.config.registration === 'off') return await next();
+    if (!/^\/register(\/|$)/.test(ctx.path) || deps.config.registration === 'off') return await next();
     if (ctx.method === 'POST' || ctx.method === 'PUT') {
-      await countRegistration(services, ctx);
+      await countRegistration(deps, ctx);
       await parse(ctx, async () => {});
-      if (ctx.method === 'PUT') await presentSecret(services, ctx);
-      makeSuitable(services, ctx);
+      if (ctx.method === 'PUT') await presentSecret(deps, ctx);
+      makeSuitable(deps, ctx);
       giveBack(ctx);
     }
     await next();
@@ -39,7 +39,7 @@ export function guardRegistration(services: Services): Middleware {
 }
 
 // Whoever has the initial access token may register as many as there are, and change them.
-async function countRegistration({ config, limits }: Services, ctx: Context): Promise<void> {
+async function countRegistration({ config, limits }: Deps, ctx: Context): Promise<void> {
   if (config.registration === 'open') await limits.registration.consume(networkOf(ctx.ip));
 }
 
@@ -49,10 +49,10 @@ const naming =
   client_id_issued_at`.split(/\s+/);
 
 // The engine judges what is left, and answers with it. What the client said of itself is stored without the engine's defaults.
-function makeSuitable(services: Services, ctx: Context): void {
+function makeSuitable(deps: Deps, ctx: Context): void {
   const body = ctx.request.body as Record<string, unknown> | undefined;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
-  const said = suitableMetadata(body, offerOf(services));
+  const said = suitableMetadata(body, offerOf(deps));
   const kept = Object.entries(body).filter(([name]) => naming.includes(name));
   ctx.state.said = { ...said, scope: body.scope };
   Object.assign(ctx.request, { body: { ...said, ...Object.fromEntries(kept) } });
@@ -73,7 +73,7 @@ function giveBack({ req, request }: Context): void {
 
 // RFC 7592, 2.2: an update names the secret that the client has. The engine is told that it does. Ids that the engine
 // gives need no decoding.
-async function presentSecret({ db, clock }: Services, ctx: Context): Promise<void> {
+async function presentSecret({ db, clock }: Deps, ctx: Context): Promise<void> {
   const body = ctx.request.body as { client_secret?: unknown } | undefined;
   const presented = body?.client_secret;
   if (typeof presented !== 'string') return;

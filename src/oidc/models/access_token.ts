@@ -4,7 +4,7 @@ import type {
   ReplayDetection as EngineReplayDetection,
 } from 'oidc-provider';
 import { isJwt, isLive } from '../../core/access_tokens/access_tokens.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { useOnce } from '../../core/engine_records/engine_records.ts';
 import { engineTolerance, fromEngine, nowInSeconds, toEngine } from '../request/clocks.ts';
 import { currentRequest } from '../request/context.ts';
@@ -29,14 +29,14 @@ type EngineModelClass = {
 };
 
 /** The subclass that the provider answers with for `AccessToken`. */
-export function accessTokenModel(services: Services, base: Base): Base {
+export function accessTokenModel(deps: Deps, base: Base): Base {
   const Base = base as unknown as EngineModelClass;
   class AccessToken extends Base {
     /** Finds opaque tokens, and for userinfo our own JWTs; neither when its session, user or version is over. */
     static override async find(value: string, options?: object): Promise<EngineModel | undefined> {
-      if (isJwt(value)) return await findJwt(services, AccessToken, value);
+      if (isJwt(value)) return await findJwt(deps, AccessToken, value);
       const token = await Base.find.call(AccessToken, value, options);
-      return token && (await isLive(services.db, liveClaims(services, token))) ? token : undefined;
+      return token && (await isLive(deps.db, liveClaims(deps, token))) ? token : undefined;
     }
 
     /** Nothing to do: revoking one access token must not touch the others of its session. */
@@ -44,7 +44,7 @@ export function accessTokenModel(services: Services, base: Base): Base {
 
     override async save(): Promise<string> {
       this.sid = this.grantId;
-      if (this.aud === services.config.resource) this.scope = withOidcScopes(this.scope);
+      if (this.aud === deps.config.resource) this.scope = withOidcScopes(this.scope);
       return await super.save();
     }
   }
@@ -52,26 +52,22 @@ export function accessTokenModel(services: Services, base: Base): Base {
 }
 
 // At userinfo the engine wants a token without audience; ours for the default resource carries `openid` as well.
-async function findJwt(
-  services: Services,
-  Model: EngineModelClass,
-  value: string,
-): Promise<EngineModel | undefined> {
-  const claims = await services.verifier.verify(value);
-  if (!claims?.sid || claims.aud !== services.config.resource) return undefined;
+async function findJwt(deps: Deps, Model: EngineModelClass, value: string): Promise<EngineModel | undefined> {
+  const claims = await deps.verifier.verify(value);
+  if (!claims?.sid || claims.aud !== deps.config.resource) return undefined;
   const { sub, client_id, sid, jti, exp, iat, scope, cnf } = claims;
-  const { clock } = services;
+  const { clock } = deps;
   const times = { exp: toEngine(clock, exp), iat: toEngine(clock, iat) };
   return new Model({ jti, ...times, scope, accountId: sub, clientId: client_id, grantId: sid, sid, ...cnf });
 }
 
-function liveClaims(services: Services, token: EngineModel) {
+function liveClaims(deps: Deps, token: EngineModel) {
   return {
     ...{
-      iss: services.config.issuer,
+      iss: deps.config.issuer,
       sub: '',
       exp: 0,
-      iat: fromEngine(services.clock, token.iat),
+      iat: fromEngine(deps.clock, token.iat),
       jti: token.jti,
       client_id: token.clientId,
       sid: token.grantId,
@@ -93,17 +89,17 @@ function withOidcScopes(scope: string | undefined): string {
 
 /** The subclass for `ReplayDetection`: of ten proofs or assertions with one `jti`, one is the first. */
 export function replayDetectionModel(
-  services: Services,
+  deps: Deps,
   base: typeof EngineReplayDetection,
 ): typeof EngineReplayDetection {
   const Base = base as unknown as new (payload: object) => object;
   class ReplayDetection extends Base {
     static async unique(iss: string, jti: string, exp: number): Promise<boolean> {
-      const now = nowInSeconds(services.clock);
-      const left = exp - Math.min(now, toEngine(services.clock, now));
+      const now = nowInSeconds(deps.clock);
+      const left = exp - Math.min(now, toEngine(deps.clock, now));
       // The engine says of a DPoP proof that it is good for 300 s; one dated 300 s ahead is good for twice as long.
       const ttl = Math.max(1, left) + engineTolerance + 1;
-      return await useOnce(services.db, 'ReplayDetection', JSON.stringify([iss, jti]), ttl);
+      return await useOnce(deps.db, 'ReplayDetection', JSON.stringify([iss, jti]), ttl);
     }
   }
   return ReplayDetection as unknown as typeof EngineReplayDetection;

@@ -1,7 +1,7 @@
 // The engine's browser session, made ours: what ends with it, and what it is when the engine forgot to keep it.
 import { randomBytes } from 'node:crypto';
 import { type Session as EngineSession, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { deleteModel } from '../../core/engine_records/engine_records.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession, endOpenedIn } from '../../core/sessions/browser_sessions.ts';
@@ -32,7 +32,7 @@ type EngineModelClass = {
 };
 
 /** The subclass for the browser session: logging out there ends every session that was opened in it. */
-export function browserSessionModel(services: Services, base: typeof EngineSession): typeof EngineSession {
+export function browserSessionModel(deps: Deps, base: typeof EngineSession): typeof EngineSession {
   const Base = base as unknown as EngineModelClass;
   class Session extends Base {
     /** The handle under which it is stored; undefined as long as it is not. The adapter gives and takes it. */
@@ -59,7 +59,7 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
 
     /** Whether a stored one is still good; the engine asks wherever it finds one. Each use keeps it for at least a second. */
     static override async verify(stored: { loginTs?: number }, options?: object): Promise<object> {
-      const ends = (stored.loginTs ?? Infinity) + services.config.sessionAbsoluteTtl;
+      const ends = (stored.loginTs ?? Infinity) + deps.config.sessionAbsoluteTtl;
       if (ends <= Date.now() / 1000) throw new Error('the browser session has reached its absolute end');
       return await Base.verify.call(Session, stored, options);
     }
@@ -67,7 +67,7 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
     /** When the user logged in, as tokens say it; the engine compares `loginTs` with its own clock. */
     override authTime(): number | undefined {
       const seconds = super.authTime();
-      return seconds === undefined ? undefined : fromEngine(services.clock, seconds);
+      return seconds === undefined ? undefined : fromEngine(deps.clock, seconds);
     }
 
     override async destroy(): Promise<void> {
@@ -76,7 +76,7 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
         const by = { reason: 'logout', actor: 'user', actor_id: accountId } as const;
         const ending = { ...by, source: requestSourceOf(currentRequest()) };
         const id = digest(this.uid);
-        const { db } = services;
+        const { db } = deps;
         // One that is not stored any more may have left sessions behind all the same.
         if (!(await endBrowserSession(db, accountId, id, ending)))
           await endOpenedIn(db, accountId, id, ending);
@@ -94,7 +94,7 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
       this.storedAs = this.jti;
       this.sessionEpoch = undefined;
       const { result } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
-      if (!(await isLoginProved(services, result))) await deleteModel(services.db, 'Session', this.jti);
+      if (!(await isLoginProved(deps, result))) await deleteModel(deps.db, 'Session', this.jti);
       return saved;
     }
 
@@ -105,8 +105,8 @@ export function browserSessionModel(services: Services, base: typeof EngineSessi
       if (this.isRefused) return this.jti;
       if (typeof this.exp === 'number') return await super.persist();
       const ctx = currentRequest();
-      const ttl = browserSessionTtl(services, this.loginTs);
-      setSessionCookie(ctx.oidc.provider, ctx, this.jti, new Date(services.clock.now() + ttl * 1000));
+      const ttl = browserSessionTtl(deps, this.loginTs);
+      setSessionCookie(ctx.oidc.provider, ctx, this.jti, new Date(deps.clock.now() + ttl * 1000));
       return await this.save(ttl);
     }
   }

@@ -8,7 +8,7 @@ import { AlreadyUsedError } from 'oidc-provider/lib/helpers/re_render_errors.js'
 import { isConsented } from '../../core/actions/consents.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { consumeModel, isBrowserSession, useOnce } from '../../core/engine_records/engine_records.ts';
 import { counted } from '../../core/limits/rate_limits.ts';
 import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
@@ -56,7 +56,7 @@ type EngineDeviceCodeClass = EngineCodeClass & {
 
 /** The subclass for `AuthorizationCode`. */
 export function authorizationCodeModel(
-  services: Services,
+  deps: Deps,
   base: typeof EngineAuthorizationCode,
 ): typeof EngineAuthorizationCode {
   const Base = base as unknown as EngineCodeClass;
@@ -64,19 +64,19 @@ export function authorizationCodeModel(
     static async revokeByGrantId(): Promise<void> {}
 
     override async save(): Promise<string> {
-      await openLogin(services, this, requestSourceOf(currentRequest()));
+      await openLogin(deps, this, requestSourceOf(currentRequest()));
       return await super.save();
     }
 
     async consume(): Promise<void> {
-      await exchange(services, 'AuthorizationCode', this);
+      await exchange(deps, 'AuthorizationCode', this);
     }
   }
   return AuthorizationCode as unknown as typeof EngineAuthorizationCode;
 }
 
 /** The subclass for `DeviceCode`: the login is the moment in which the user allows it on another device. */
-export function deviceCodeModel(services: Services, base: typeof EngineDeviceCode): typeof EngineDeviceCode {
+export function deviceCodeModel(deps: Deps, base: typeof EngineDeviceCode): typeof EngineDeviceCode {
   const Base = base as unknown as EngineDeviceCodeClass;
   class DeviceCode extends Base {
     static async revokeByGrantId(): Promise<void> {}
@@ -86,7 +86,7 @@ export function deviceCodeModel(services: Services, base: typeof EngineDeviceCod
       userCode: string,
       options?: object,
     ): Promise<EngineCode | undefined> {
-      const { userCode: limit } = services.limits;
+      const { userCode: limit } = deps.limits;
       const network = networkOf(requestSourceOf(currentRequest()).ip);
       const found = await limited(
         counted(limit, [network], () => Base.findByUserCode.call(DeviceCode, userCode, options)),
@@ -100,7 +100,7 @@ export function deviceCodeModel(services: Services, base: typeof EngineDeviceCod
     override async save(): Promise<string> {
       await this.#claim();
       const isAllowed = this.accountId !== undefined && this.error === undefined && this.sid === undefined;
-      if (isAllowed) await openLogin(services, this, deviceOrigin(this));
+      if (isAllowed) await openLogin(deps, this, deviceOrigin(this));
       return await super.save();
     }
 
@@ -111,12 +111,12 @@ export function deviceCodeModel(services: Services, base: typeof EngineDeviceCod
       const isAnswered = this.accountId !== undefined || (this.error !== undefined && this.inFlight === true);
       const model = isAnswered ? 'DeviceCodeAnswered' : 'DeviceCodeTyped';
       const ttl = Math.max(1, this.remainingTTL) + slack;
-      if (!(await useOnce(services.db, model, this.jti, ttl))) throw new AlreadyUsedError();
+      if (!(await useOnce(deps.db, model, this.jti, ttl))) throw new AlreadyUsedError();
       this.#isClaimed = isAnswered;
     }
 
     async consume(): Promise<void> {
-      await exchange(services, 'DeviceCode', this);
+      await exchange(deps, 'DeviceCode', this);
     }
   }
   return DeviceCode as unknown as typeof EngineDeviceCode;
@@ -130,8 +130,8 @@ function deviceOrigin({ deviceInfo }: EngineCode): RequestSource {
 
 // Opened with the code and not with its exchange, so that a code which is used twice has something to end; until the
 // exchange it lives no longer than the code.
-async function openLogin(services: Services, code: EngineCode, source: RequestSource): Promise<void> {
-  const { db, config } = services;
+async function openLogin(deps: Deps, code: EngineCode, source: RequestSource): Promise<void> {
+  const { db, config } = deps;
   const { grant, client, session: browser } = currentRequest().oidc;
   const row = clientRow(client);
   if (!grant || !code.accountId) throw new Error('a code is issued without a login');
@@ -150,7 +150,7 @@ async function openLogin(services: Services, code: EngineCode, source: RequestSo
     browser_session: browser?.uid ? digest(browser.uid) : null,
     source,
   });
-  const reason = opened && (await overtakenBy(services, opened, browser, row));
+  const reason = opened && (await overtakenBy(deps, opened, browser, row));
   if (opened && !reason) return;
   if (opened && reason) await endSession(db, opened.id, { reason, actor: 'system', actor_id: null, source });
   throw new errors.AccessDenied('the user may not log in any more');
@@ -159,14 +159,14 @@ async function openLogin(services: Services, code: EngineCode, source: RequestSo
 // What has ended the login while its code was being made, or null. Asked after the session was opened: a change of the
 // password, the end of the browser session and the withdrawal of the consent either are seen here, or see the session.
 async function overtakenBy(
-  services: Services,
+  deps: Deps,
   opened: Session,
   browser: object | undefined,
   { client_id, first_party }: Client,
 ): Promise<EndedReason | null> {
-  const { db } = services;
+  const { db } = deps;
   const { user_id, grant_payload } = opened;
-  if (!(await isLoginProved(services, currentRequest().oidc.result))) return 'password_changed';
+  if (!(await isLoginProved(deps, currentRequest().oidc.result))) return 'password_changed';
   if (!(await isStillSignedIn(db, user_id, browser))) return 'logout';
   if (!first_party && !(await isConsented(db, user_id, client_id, grant_payload))) return 'consent_withdrawn';
   return null;
@@ -179,8 +179,8 @@ async function isStillSignedIn(db: Db, user_id: string, browser: object | undefi
 }
 
 // Of several that exchange one code at once, one wins; the others end what it gave (RFC 6749, 4.1.2).
-async function exchange(services: Services, model: string, code: EngineCode): Promise<void> {
-  const { db, config } = services;
+async function exchange(deps: Deps, model: string, code: EngineCode): Promise<void> {
+  const { db, config } = deps;
   const ctx = currentRequest();
   const row = clientRow(ctx.oidc.client);
   if (code.error !== undefined) {

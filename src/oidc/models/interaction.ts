@@ -1,7 +1,7 @@
 // Between the password that a user typed and the login that it completes lies a redirect, which the browser may follow
 // much later. If the password has changed meanwhile, or all sessions have ended, the login opens nothing any more.
 import type { Provider } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { isProved } from '../../core/passwords/credentials.ts';
 
 /** What an interaction's result says of a login beside the engine's own members. */
@@ -24,12 +24,12 @@ type EngineModelClass = {
 };
 
 /** The subclass for `Interaction`: one whose login is not worth anything any more asks for it again. */
-export function interactionModel(services: Services, base: Provider['Interaction']): Provider['Interaction'] {
+export function interactionModel(deps: Deps, base: Provider['Interaction']): Provider['Interaction'] {
   const Base = base as unknown as EngineModelClass;
   class Interaction extends Base {
     static override async find(id: string): Promise<EngineModel | undefined> {
       const found = await Base.find.call(Interaction, id);
-      if (found && !(await isLoginProved(services, found.result))) delete found.result;
+      if (found && !(await isLoginProved(deps, found.result))) delete found.result;
       return found;
     }
   }
@@ -45,7 +45,7 @@ export function epochOfLogin(result: unknown): number | undefined {
  * Whether the proof of a login is still good; true where there was none. Asked after something of the login was written:
  * a change of the password, or the end of all sessions, either is seen here or sees what was written.
  */
-export async function isLoginProved({ db }: Services, result: unknown): Promise<boolean> {
+export async function isLoginProved({ db }: Deps, result: unknown): Promise<boolean> {
   const { accountId, proof } = (result as Result)?.login ?? {};
   if (accountId === undefined || proof === undefined) return true;
   return await isProved(db, accountId, proof);

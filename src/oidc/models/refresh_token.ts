@@ -2,7 +2,7 @@
 import { type RefreshToken as EngineRefreshToken, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { resolveAndApplyResource } from 'oidc-provider/lib/helpers/grants.js';
 import { retryWindowOf } from '../../core/clients/clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { counted } from '../../core/limits/rate_limits.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
@@ -44,7 +44,7 @@ type EngineModelClass = new (payload: object) => EngineModel;
 type Model = EngineModel & { presented: number };
 
 /** The subclass that the provider answers with for `RefreshToken`; its name is what the engine stores as `kind`. */
-export function refreshTokenModel(services: Services, base: Base): Base {
+export function refreshTokenModel(deps: Deps, base: Base): Base {
   const Base = base as unknown as EngineModelClass;
   class RefreshToken extends Base {
     /** The generation of the token that was presented. */
@@ -52,7 +52,7 @@ export function refreshTokenModel(services: Services, base: Base): Base {
 
     /** Answers for old generations too, so that `consume` can see the reuse; never for a session that is over. */
     static async find(value: string): Promise<RefreshToken | undefined> {
-      const found = await findPresented(services, value);
+      const found = await findPresented(deps, value);
       if (!found) return undefined;
       const model = new RefreshToken(found.payload);
       model.presented = found.generation;
@@ -77,7 +77,7 @@ export function refreshTokenModel(services: Services, base: Base): Base {
       const ctx = currentRequest();
       await checkTargets(ctx, this);
       refuseIfGone(ctx);
-      await rotatePresented(services, ctx, this);
+      await rotatePresented(deps, ctx, this);
     }
 
     /** The value to hand out: that of the generation which the rotation gave, the same for every retry. */
@@ -85,14 +85,14 @@ export function refreshTokenModel(services: Services, base: Base): Base {
       const ctx = currentRequest();
       const session = knownSession(ctx);
       if (!session) throw new Error('a refresh token is saved without its session');
-      if (isCodeExchange(ctx)) await keepPayload(services, ctx, this);
-      this.jti = mintRefreshToken(services.keyring, session, knownGeneration(ctx));
+      if (isCodeExchange(ctx)) await keepPayload(deps, ctx, this);
+      this.jti = mintRefreshToken(deps.keyring, session, knownGeneration(ctx));
       return this.jti;
     }
 
     /** Revoking a refresh token ends its session. */
     async destroy(): Promise<void> {
-      await endSessionOfToken(services, this.grantId, this.clientId);
+      await endSessionOfToken(deps, this.grantId, this.clientId);
     }
   }
   return RefreshToken as unknown as Base;
@@ -111,27 +111,27 @@ const changing = new Set(
 );
 
 // What every later token of the family has in common; ids and times are the session's own.
-async function keepPayload(services: Services, ctx: KoaContextWithOIDC, token: EngineModel): Promise<void> {
+async function keepPayload(deps: Deps, ctx: KoaContextWithOIDC, token: EngineModel): Promise<void> {
   const session = knownSession(ctx);
   if (!session) throw new Error('a refresh token is saved without its session');
   const fields = Object.entries(token).filter(([name, value]) => !changing.has(name) && value !== undefined);
   const token_payload = { ...Object.fromEntries(fields), ...(ctx.get('DPoP') ? { dpop: true } : {}) };
-  const idle_ttl = clientRow(ctx.oidc.client).session_idle_ttl ?? services.config.sessionIdleTtl;
-  if (!(await completeSession(services.db, session, token_payload, idle_ttl))) {
+  const idle_ttl = clientRow(ctx.oidc.client).session_idle_ttl ?? deps.config.sessionIdleTtl;
+  if (!(await completeSession(deps.db, session, token_payload, idle_ttl))) {
     throw new errors.InvalidGrant('the session has ended');
   }
   rememberSession(ctx, { ...session, token_payload, idle_ttl });
 }
 
 async function findPresented(
-  services: Services,
+  deps: Deps,
   value: string,
 ): Promise<{ payload: object; generation: number } | null> {
   const ctx = currentRequest();
   const decoded = decodeRefreshToken(value);
   if (!decoded) return null;
-  const session = await findSession(services.db, decoded.session_id);
-  if (!session || !verifyRefreshToken(services.keyring, decoded, session)) return null;
+  const session = await findSession(deps.db, decoded.session_id);
+  if (!session || !verifyRefreshToken(deps.keyring, decoded, session)) return null;
   const over = reasonOver(session);
   if (over) {
     if (ctx.oidc.client?.clientId === session.client_id) {
@@ -145,13 +145,13 @@ async function findPresented(
 
 /** Ends the session behind a token or a code: its client revoked it (RFC 7009, 2.1), or it was used twice. */
 export async function endSessionOfToken(
-  services: Services,
+  deps: Deps,
   id: string,
   client_id: string,
   reason: 'token_revoked' | 'code_reused' = 'token_revoked',
 ): Promise<void> {
   const source = requestSourceOf(currentRequest());
-  await endSession(services.db, id, { reason, actor: 'client', actor_id: client_id, source });
+  await endSession(deps.db, id, { reason, actor: 'client', actor_id: client_id, source });
 }
 
 // A ban outlives the sessions that it ended, and is what the app has to tell its user.
@@ -206,8 +206,8 @@ function refuseIfGone(ctx: KoaContextWithOIDC): void {
   if (!ctx.writable) throw new errors.InvalidRequest('whoever asked has gone');
 }
 
-async function rotatePresented(services: Services, ctx: KoaContextWithOIDC, token: Model): Promise<void> {
-  const { db, config, limits, audit } = services;
+async function rotatePresented(deps: Deps, ctx: KoaContextWithOIDC, token: Model): Promise<void> {
+  const { db, config, limits, audit } = deps;
   const client = clientRow(ctx.oidc.client);
   const session = knownSession(ctx);
   const source = requestSourceOf(ctx);

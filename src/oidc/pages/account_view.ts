@@ -1,7 +1,7 @@
 // What the account page shows, gathered from the rows.
 import type { Context } from 'koa';
 import { type ListedConsent, listConsents } from '../../core/actions/consents.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import {
   listEndedSessions,
@@ -25,16 +25,16 @@ const endedShown = 10;
 
 /** Shows the page of this visitor. */
 export async function showAccount(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   visitor: Visitor,
   { passwordProblem }: { passwordProblem?: PasswordProblem } = {},
 ): Promise<void> {
-  const { db, clock } = services;
+  const { db, clock } = deps;
   const { user } = visitor;
   const [live, ended, browsers, consents] = await Promise.all([
-    listLiveSessions(db, user.id, { limit: sessionsShown }).then((found) => asLoggedIn(services, found)),
-    listEndedSessions(db, user.id, endedShown).then((found) => asLoggedIn(services, found)),
+    listLiveSessions(db, user.id, { limit: sessionsShown }).then((found) => asLoggedIn(deps, found)),
+    listEndedSessions(db, user.id, endedShown).then((found) => asLoggedIn(deps, found)),
     listBrowserSessions(db, user.id),
     listConsents(db, user.id),
   ]);
@@ -42,12 +42,12 @@ export async function showAccount(
     db,
     consents.map((one) => one.granted),
   );
-  const to = (local: string) => path(services, `/account${local}`);
+  const to = (local: string) => path(deps, `/account${local}`);
   const devices = devicesOf(live, browsers, visitor, to);
-  const flash = takeFlash(services, ctx, visitor.id);
-  const html = renderAccount(brandOf(services), {
+  const flash = takeFlash(deps, ctx, visitor.id);
+  const html = renderAccount(brandOf(deps), {
     now: new Date(clock.now()),
-    csrf: csrfToken(services, visitor.id),
+    csrf: csrfToken(deps, visitor.id),
     user: { username: user.username, email: user.email },
     ...(flash ? { flash } : {}),
     devices,
@@ -63,22 +63,19 @@ export async function showAccount(
     ...(devices.length > 1 ? { endOthersAction: to('/sessions/end-others') } : {}),
     signOutAction: to('/logout'),
     accountUrl: to(''),
-    deviceUrl: path(services, '/device'),
+    deviceUrl: path(deps, '/device'),
     password: user.password_hash
       ? { action: to('/password'), ...(passwordProblem ? { problem: passwordProblem } : {}) }
       : null,
   });
-  showPage(services, ctx, html, {
+  showPage(deps, ctx, html, {
     imageUrls: consents.flatMap((one) => one.metadata.logo_uri ?? []),
     status: passwordProblem ? 400 : 200,
   });
 }
 
 // A server-side app refreshes from its own machine, whose user agent is then the session's. The login's says where it is.
-async function asLoggedIn<Session extends Nameless>(
-  { db }: Services,
-  sessions: Session[],
-): Promise<Session[]> {
+async function asLoggedIn<Session extends Nameless>({ db }: Deps, sessions: Session[]): Promise<Session[]> {
   const unknown = sessions.filter((one) => !one.device_name);
   const before = await listLoginUserAgents(
     db,

@@ -1,7 +1,7 @@
 // The browser session outside of an authorization request: who is logged in at our own pages, logging in and out.
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { deleteBrowserSessions, noteBrowserSession } from '../../core/engine_records/engine_records.ts';
 import { isProved } from '../../core/passwords/credentials.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
@@ -21,11 +21,7 @@ export interface Visitor {
 }
 
 /** Who is logged in, or null: nobody, or a user who may not be. */
-export async function findVisitor(
-  { db }: Services,
-  provider: Provider,
-  ctx: Context,
-): Promise<Visitor | null> {
+export async function findVisitor({ db }: Deps, provider: Provider, ctx: Context): Promise<Visitor | null> {
   const session = await provider.Session.get(ctx as never);
   const user = session.accountId ? await findUser(db, session.accountId) : null;
   if (!user || !(await isActive(db, user)) || !session.uid) return null;
@@ -37,19 +33,19 @@ export async function findVisitor(
  * was changed, or all sessions of the user were ended, on the way.
  */
 export async function logInVisitor(
-  services: Services,
+  deps: Deps,
   provider: Provider,
   ctx: Context,
   { user_id, proof, epoch }: { user_id: string; proof: string; epoch: number },
 ): Promise<boolean> {
-  const { db } = services;
+  const { db } = deps;
   const session = await provider.Session.get(ctx as never);
   if (session.accountId && session.accountId !== user_id) session.authorizations = {};
   session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
   session.resetIdentifier();
   Object.assign(session, { sessionEpoch: epoch });
-  const ttl = browserSessionTtl(services, (session as { loginTs?: number }).loginTs);
-  setSessionCookie(provider, ctx, session.jti, new Date(services.clock.now() + ttl * 1000));
+  const ttl = browserSessionTtl(deps, (session as { loginTs?: number }).loginTs);
+  setSessionCookie(provider, ctx, session.jti, new Date(deps.clock.now() + ttl * 1000));
   await session.save(ttl);
   if (!(await isProved(db, user_id, proof))) {
     await deleteBrowserSessions(db, user_id, { only: digest(session.uid ?? '') });

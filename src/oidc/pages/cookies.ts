@@ -4,7 +4,7 @@ import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Config } from '../../../config/index.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import type { Keyring } from '../../lib/crypto.ts';
 import { takeRandom } from '../../lib/random.ts';
 
@@ -74,7 +74,7 @@ function isSame(one: string, other: string): boolean {
  * both are there the new one counts, unless its session is gone: then a node of the previous version has changed its id.
  */
 export function takeOverSessionCookie(
-  { config, keyring }: Pick<Services, 'config' | 'keyring'>,
+  { config, keyring }: Pick<Deps, 'config' | 'keyring'>,
   provider: () => Provider,
 ): Middleware {
   const name = sessionCookieName(config);
@@ -113,7 +113,7 @@ const formCookie = 'kindred_form';
  * What ties a form to the browser that it was shown in before anyone was signed in there: a random value in a cookie, made
  * when the first form is shown.
  */
-export function browserSecret({ config }: Pick<Services, 'config'>, ctx: Context): string {
+export function browserSecret({ config }: Pick<Deps, 'config'>, ctx: Context): string {
   const known = presentedSecret({ config }, ctx);
   if (known) return known;
   const secret = takeRandom(16).toString('base64url');
@@ -127,7 +127,7 @@ export function browserSecret({ config }: Pick<Services, 'config'>, ctx: Context
 }
 
 /** The value that the browser has kept, or null. */
-export function presentedSecret({ config }: Pick<Services, 'config'>, ctx: Context): string | null {
+export function presentedSecret({ config }: Pick<Deps, 'config'>, ctx: Context): string | null {
   const value = ctx.cookies.get(cookieName(config, formCookie), { signed: false });
   return value !== undefined && /^[\w-]{22}$/.test(value) ? value : null;
 }

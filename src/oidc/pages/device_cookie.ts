@@ -1,7 +1,7 @@
 // The cookie by which a browser that has logged in before is known (core/users/known_devices.ts). It logs nobody in: strangers
 // who guess passwords elsewhere cannot lock this browser out, and that is all.
 import type { Context } from 'koa';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import {
   browserMemory,
   isDeviceSecret,
@@ -14,14 +14,14 @@ import { cookieName } from './cookies.ts';
 const deviceCookie = 'kindred_device';
 
 /** The secrets that this browser was given, one for each user who logged in there. */
-export function readDeviceCookie({ config }: Pick<Services, 'config'>, ctx: Context): string[] {
+export function readDeviceCookie({ config }: Pick<Deps, 'config'>, ctx: Context): string[] {
   const value = ctx.cookies.get(cookieName(config, deviceCookie), { signed: false }) ?? '';
   return value.split('.', maxUsersOfBrowser).filter(isDeviceSecret);
 }
 
 /** Remembers the browser after a login, and has it remember that. `known` is what it was known by, if it was. */
 export async function keepDeviceCookie(
-  { db, config }: Pick<Services, 'db' | 'config'>,
+  { db, config }: Pick<Deps, 'db' | 'config'>,
   ctx: Context,
   user: Pick<User, 'id' | 'password_hash'>,
   known: string | null,

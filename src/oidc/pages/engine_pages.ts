@@ -2,7 +2,7 @@
 
 import type { Context } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { isUnavailable } from '../../core/store/database_errors.ts';
 import {
   type DeviceCodeProblem,
@@ -18,42 +18,42 @@ import { type FormAnswer, findFormAnswer } from './repeated_forms.ts';
 type Ctx = KoaContextWithOIDC;
 
 /** The pages in the look of this deployment. */
-export function enginePages(services: Services): EnginePages {
+export function enginePages(deps: Deps): EnginePages {
   return {
     async renderError(ctx, out, error) {
-      if (isUnavailable(error)) return showUnavailable(services, ctx as unknown as Context);
-      const answer = await findFormAnswer(services, ctx, error);
-      if (answer) return await repeat(services, ctx, answer);
+      if (isUnavailable(error)) return showUnavailable(deps, ctx as unknown as Context);
+      const answer = await findFormAnswer(deps, ctx, error);
+      if (answer) return await repeat(deps, ctx, answer);
       const isExpired =
         error.name === 'SessionNotFound' ||
         /interaction|session|xsrf|could not find/.test(out.error_description ?? '');
       const code = isExpired && out.error === 'invalid_request' ? 'page_expired' : out.error;
-      showError(services, ctx as unknown as Context, code, ctx.status, reasonOf(ctx, out));
+      showError(deps, ctx as unknown as Context, code, ctx.status, reasonOf(ctx, out));
     },
-    ...devicePages(services),
-    ...logoutPages(services),
+    ...devicePages(deps),
+    ...logoutPages(deps),
   };
 }
 
 type DevicePages = Pick<EnginePages, 'userCodeInputSource' | 'userCodeConfirmSource' | 'successSource'>;
 
-function devicePages(services: Services): DevicePages {
+function devicePages(deps: Deps): DevicePages {
   return {
     async userCodeInputSource(ctx, _form, out, err) {
-      if (err && isUnavailable(err)) return showUnavailable(services, ctx as unknown as Context);
+      if (err && isUnavailable(err)) return showUnavailable(deps, ctx as unknown as Context);
       // The code may well be right; to say that nobody has it would be wrong.
       if (out?.error === 'server_error')
-        return showError(services, ctx as unknown as Context, 'server_error', 500);
-      const answer = err ? await findFormAnswer(services, ctx, err) : null;
-      if (answer) return await repeat(services, ctx, answer);
+        return showError(deps, ctx as unknown as Context, 'server_error', 500);
+      const answer = err ? await findFormAnswer(deps, ctx, err) : null;
+      if (answer) return await repeat(deps, ctx, answer);
       const isLimited = err?.message === 'rate_limited';
       ctx.status = isLimited ? 429 : 200;
       const outcome = err ? await outcomeOf(ctx, err) : null;
-      if (outcome) return await showOutcome(services, ctx, outcome);
+      if (outcome) return await showOutcome(deps, ctx, outcome);
       const problem = err ? { problem: isLimited ? tooMany(ctx) : problemOf(err.name) } : {};
       const code = (err as { userCode?: string } | undefined)?.userCode ?? ctx.state.linkedUserCode;
       const page = { form: deviceForm(ctx), ...problem, ...(code === undefined ? {} : { code }) };
-      show(services, ctx, renderDeviceCode(brandOf(services), page));
+      show(deps, ctx, renderDeviceCode(brandOf(deps), page));
     },
     async userCodeConfirmSource(ctx, _form, client, info, code) {
       const { ip = null, ua = null } = (info ?? {}) as { ip?: string; ua?: string };
@@ -62,15 +62,15 @@ function devicePages(services: Services): DevicePages {
         code,
         client: { name: client.clientName ?? client.clientId },
         source: { ip, userAgent: ua },
-        now: new Date(services.clock.now()),
+        now: new Date(deps.clock.now()),
       };
-      show(services, ctx, renderDeviceConfirm(brandOf(services), page));
+      show(deps, ctx, renderDeviceConfirm(brandOf(deps), page));
     },
-    successSource: async (ctx) => await showOutcome(services, ctx, 'connected'),
+    successSource: async (ctx) => await showOutcome(deps, ctx, 'connected'),
   };
 }
 
-function logoutPages(services: Services): Pick<EnginePages, 'logoutSource' | 'postLogoutSuccessSource'> {
+function logoutPages(deps: Deps): Pick<EnginePages, 'logoutSource' | 'postLogoutSuccessSource'> {
   const withClient = (ctx: Ctx) => {
     const client = nameOf(ctx);
     return client ? { client } : {};
@@ -79,24 +79,24 @@ function logoutPages(services: Services): Pick<EnginePages, 'logoutSource' | 'po
     async logoutSource(ctx) {
       const form = { action: ctx.oidc.urlFor('end_session_confirm'), csrf: secretOf(ctx) };
       const target = (ctx.oidc.params as { post_logout_redirect_uri?: string }).post_logout_redirect_uri;
-      const html = renderLogout(brandOf(services), { form, ...withClient(ctx) });
-      show(services, ctx, html, target ? [target] : []);
+      const html = renderLogout(brandOf(deps), { form, ...withClient(ctx) });
+      show(deps, ctx, html, target ? [target] : []);
     },
     async postLogoutSuccessSource(ctx) {
-      const page = { signInUrl: path(services, '/account'), ...withClient(ctx) };
-      show(services, ctx, renderLoggedOut(brandOf(services), page));
+      const page = { signInUrl: path(deps, '/account'), ...withClient(ctx) };
+      show(deps, ctx, renderLoggedOut(brandOf(deps), page));
     },
   };
 }
 
-function show(services: Services, ctx: Ctx, html: string, formTargets: string[] = []): void {
+function show(deps: Deps, ctx: Ctx, html: string, formTargets: string[] = []): void {
   const status = ctx.status === 404 ? 200 : ctx.status;
-  showPage(services, ctx as unknown as Context, html, { formTargets, status });
+  showPage(deps, ctx as unknown as Context, html, { formTargets, status });
 }
 
 // The last page of a device, which also the same form sent again leads to.
 async function showOutcome(
-  services: Services,
+  deps: Deps,
   ctx: Ctx,
   outcome: 'connected' | 'denied',
   known?: string,
@@ -107,16 +107,16 @@ async function showOutcome(
   const page = {
     outcome,
     ...(outcome === 'connected'
-      ? { accountUrl: path(services, '/account') }
-      : { retryUrl: path(services, '/device') }),
+      ? { accountUrl: path(deps, '/account') }
+      : { retryUrl: path(deps, '/device') }),
     ...(name === undefined ? {} : { client: { name } }),
   };
-  show(services, ctx, renderDeviceResult(brandOf(services), page));
+  show(deps, ctx, renderDeviceResult(brandOf(deps), page));
 }
 
-async function repeat(services: Services, ctx: Ctx, answer: FormAnswer): Promise<void> {
+async function repeat(deps: Deps, ctx: Ctx, answer: FormAnswer): Promise<void> {
   if ('location' in answer) redirect(ctx as unknown as Context, answer.location);
-  else await showOutcome(services, ctx, answer.outcome, answer.client);
+  else await showOutcome(deps, ctx, answer.outcome, answer.client);
 }
 
 // What the person may read to the app's developers: which parameter, which address, which app.

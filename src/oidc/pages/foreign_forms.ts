@@ -1,18 +1,18 @@
 // Forms of our pages are taken from our pages alone. A form on another site could otherwise log a user in as someone else, or
 // click in the user's name; the cookies' SameSite keeps them from such a request, but does not keep it from setting one.
 import type { Context, Middleware } from 'koa';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { showError } from './html.ts';
 
 // Every path at which a page of ours sends a form. Routers take the letters of a path in either case.
 const forms = /^\/(account|interaction)\/|^\/device(\/[\w-]+)?$|^\/logout\/confirm$/i;
 
 /** Refuses forms that browsers say were sent from elsewhere, before anything of them is read. */
-export function refuseForeignForms(services: Services): Middleware {
-  const own = new URL(services.config.issuer).origin;
+export function refuseForeignForms(deps: Deps): Middleware {
+  const own = new URL(deps.config.issuer).origin;
   return async (ctx, next) => {
     const isForm = ctx.method === 'POST' && forms.test(ctx.path) && ctx.path !== '/device/authorize';
-    if (isForm && isForeign(ctx, own)) showError(services, ctx, 'foreign_form', 403);
+    if (isForm && isForeign(ctx, own)) showError(deps, ctx, 'foreign_form', 403);
     else await next();
   };
 }

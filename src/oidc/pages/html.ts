@@ -1,7 +1,7 @@
 // Showing a page, and trusting a form: what all of our HTML has in common.
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { isUnavailable, unavailable } from '../../core/store/database_errors.ts';
 import { equalBytes, mac } from '../../lib/crypto.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -10,7 +10,7 @@ import { contentSecurityPolicy } from '../../pages/csp.ts';
 import { type ErrorPage, renderError } from '../../pages/error.ts';
 
 /** The look of this deployment. */
-export function brandOf({ config }: Services): Brand {
+export function brandOf({ config }: Deps): Brand {
   return { ...config.brand, basePath: config.issuerPath };
 }
 
@@ -23,7 +23,7 @@ interface Shown {
 
 /** Answers with a page: its own Content-Security-Policy, never stored, never framed. */
 export function showPage(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   html: string,
   { formTargets, imageUrls, status }: Shown = {},
@@ -31,39 +31,39 @@ export function showPage(
   ctx.status = status ?? 200;
   ctx.type = 'html';
   ctx.set('Cache-Control', 'no-store');
-  ctx.set('Content-Security-Policy', contentSecurityPolicy(brandOf(services), formTargets, imageUrls));
+  ctx.set('Content-Security-Policy', contentSecurityPolicy(brandOf(deps), formTargets, imageUrls));
   ctx.body = html;
 }
 
 /** Answers with the error page. */
 export function showError(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   code: string,
   status: number,
   more: Omit<ErrorPage, 'code' | 'requestId' | 'homeUrl'> = {},
 ): void {
-  const page = { code, requestId: ctx.state.requestId, homeUrl: path(services, '/account'), ...more };
-  showPage(services, ctx, renderError(brandOf(services), page), { status });
+  const page = { code, requestId: ctx.state.requestId, homeUrl: path(deps, '/account'), ...more };
+  showPage(deps, ctx, renderError(brandOf(deps), page), { status });
 }
 
 /** Answers with the error page that says to come again: the database is away. */
-export function showUnavailable(services: Services, ctx: Context): void {
+export function showUnavailable(deps: Deps, ctx: Context): void {
   const { error, status, retryAfter = 1 } = unavailable(null);
   ctx.set('Retry-After', String(retryAfter));
-  showError(services, ctx, error, status, { retryAfter });
+  showError(deps, ctx, error, status, { retryAfter });
 }
 
 /** Around our own pages: people read a page, also while the database is away or too many log in. */
-export function explainUnavailable(services: Services): Middleware {
+export function explainUnavailable(deps: Deps): Middleware {
   return async (ctx, next) => {
     try {
       await next();
     } catch (err) {
-      if (err instanceof AppError && err.code === 'overloaded') return showUnavailable(services, ctx);
+      if (err instanceof AppError && err.code === 'overloaded') return showUnavailable(deps, ctx);
       if (!isUnavailable(err)) throw err;
-      services.log.warn({ err, request_id: ctx.state.requestId }, 'the database is not available');
-      showUnavailable(services, ctx);
+      deps.log.warn({ err, request_id: ctx.state.requestId }, 'the database is not available');
+      showUnavailable(deps, ctx);
     }
   };
 }
@@ -77,24 +77,24 @@ export function redirect(ctx: Context, url: string): void {
 }
 
 /** A path of ours as a browser sees it. */
-export function path({ config }: Pick<Services, 'config'>, local: string): string {
+export function path({ config }: Pick<Deps, 'config'>, local: string): string {
   return `${config.issuerPath}${local}`;
 }
 
 /** Proves that a form came from the page that we showed to this `subject`: a browser session, an interaction. */
-export function csrfToken({ keyring }: Services, subject: string): string {
+export function csrfToken({ keyring }: Deps, subject: string): string {
   return mac(keyring.current.keyFor('csrf'), Buffer.from(subject)).toString('base64url');
 }
 
 /** Whether `token` is that proof, under any of our secrets. */
-export function isCsrfToken({ keyring }: Services, subject: string, token: unknown): boolean {
+export function isCsrfToken({ keyring }: Deps, subject: string, token: unknown): boolean {
   if (typeof token !== 'string') return false;
   const presented = Buffer.from(token, 'base64url');
   return keyring.all.some((key) => equalBytes(mac(key.keyFor('csrf'), Buffer.from(subject)), presented));
 }
 
 /** Reads a form of ours into `ctx.request.body`. */
-export function readForm({ config }: Services): Middleware {
+export function readForm({ config }: Deps): Middleware {
   return koaBody({
     urlencoded: true,
     json: false,

@@ -5,7 +5,7 @@ import type { Context } from 'koa';
 import { errors, type Interaction, type Provider } from 'oidc-provider';
 import { addConsent, type Granted } from '../../core/actions/consents.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession } from '../../core/sessions/browser_sessions.ts';
 import { findUser } from '../../core/users/users.ts';
@@ -35,7 +35,7 @@ type EngineClient = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>
 
 /** One visit to a page of an interaction: what the engine asks, and on whose behalf. */
 interface Visit {
-  services: Services;
+  deps: Deps;
   provider: Provider;
   ctx: Context;
   interaction: Interaction;
@@ -43,15 +43,15 @@ interface Visit {
 }
 
 /** The routes of the pages. `provider` is the engine of the moment. */
-export function interactionRoutes(services: Services, provider: () => Provider): Router {
+export function interactionRoutes(deps: Deps, provider: () => Provider): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
-  const form = readForm(services);
-  router.use(explainUnavailable(services));
-  router.get('/', visit(services, provider, show));
-  router.post('/login', form, visit(services, provider, whenGenuine(logIn)));
-  router.post('/consent', form, visit(services, provider, whenGenuine(decide)));
-  router.post('/switch', form, visit(services, provider, whenGenuine(switchUser)));
-  router.post('/cancel', form, visit(services, provider, whenGenuine(cancel)));
+  const form = readForm(deps);
+  router.use(explainUnavailable(deps));
+  router.get('/', visit(deps, provider, show));
+  router.post('/login', form, visit(deps, provider, whenGenuine(logIn)));
+  router.post('/consent', form, visit(deps, provider, whenGenuine(decide)));
+  router.post('/switch', form, visit(deps, provider, whenGenuine(switchUser)));
+  router.post('/cancel', form, visit(deps, provider, whenGenuine(cancel)));
   return router;
 }
 
@@ -59,7 +59,7 @@ type Step = (visit: Visit) => Promise<void>;
 
 // The cookie names the interaction and the path must name the same one: with two requests open in one browser, a form
 // acts on the one that its page showed.
-function visit(services: Services, provider: () => Provider, step: Step) {
+function visit(deps: Deps, provider: () => Provider, step: Step) {
   return async (ctx: Context): Promise<void> => {
     const engine = provider();
     try {
@@ -67,36 +67,36 @@ function visit(services: Services, provider: () => Provider, step: Step) {
       const client = await engine.Client.find(String(interaction.params.client_id));
       if (interaction.uid !== ctx.params.uid || !client)
         throw new errors.SessionNotFound('another interaction');
-      await step({ services, provider: engine, ctx, interaction, client });
+      await step({ deps, provider: engine, ctx, interaction, client });
     } catch (error) {
       if (!(error instanceof errors.SessionNotFound)) throw error;
-      showError(services, ctx, 'page_expired', 400);
+      showError(deps, ctx, 'page_expired', 400);
     }
   };
 }
 
 function whenGenuine(step: Step): Step {
   return async (visited) => {
-    const { services, ctx, interaction } = visited;
-    if (isCsrfToken(services, interaction.uid, field(ctx, 'csrf'))) return await step(visited);
-    showError(services, ctx, 'form_expired', 403);
+    const { deps, ctx, interaction } = visited;
+    if (isCsrfToken(deps, interaction.uid, field(ctx, 'csrf'))) return await step(visited);
+    showError(deps, ctx, 'form_expired', 403);
   };
 }
 
 // A page that has led on can be sent again for a moment, but not opened again.
 async function show(visited: Visit): Promise<void> {
-  if (hasLedOn(visited.interaction)) return showError(visited.services, visited.ctx, 'page_expired', 400);
+  if (hasLedOn(visited.interaction)) return showError(visited.deps, visited.ctx, 'page_expired', 400);
   if (visited.interaction.prompt.name === 'login') await showLogin(visited);
   else if (visited.interaction.prompt.name === 'consent') await showConsent(visited);
   else throw new Error(`the engine asks for ${visited.interaction.prompt.name}, which we have no page for`);
 }
 
 async function showLogin(visited: Visit, problem?: LoginProblem, typed?: string): Promise<void> {
-  const { services, ctx, interaction, client } = visited;
+  const { deps, ctx, interaction, client } = visited;
   const signedIn = interaction.session?.accountId;
-  const known = signedIn ? (await findUser(services.db, signedIn))?.username : undefined;
+  const known = signedIn ? (await findUser(deps.db, signedIn))?.username : undefined;
   const hint = typed ?? interaction.params.login_hint ?? known;
-  const html = renderLogin(brandOf(services), {
+  const html = renderLogin(brandOf(deps), {
     form: target(visited, 'login'),
     cancel: target(visited, 'cancel'),
     client: {
@@ -108,13 +108,13 @@ async function showLogin(visited: Visit, problem?: LoginProblem, typed?: string)
     ...(typeof hint === 'string' ? { username: hint.slice(0, 254) } : {}),
     ...(problem ? { problem } : {}),
   });
-  showPage(services, ctx, html, { ...shown(visited), status: statusOf(problem) });
+  showPage(deps, ctx, html, { ...shown(visited), status: statusOf(problem) });
 }
 
 async function logIn(visited: Visit): Promise<void> {
-  const { services, ctx, client } = visited;
+  const { deps, ctx, client } = visited;
   const login = field(ctx, 'username');
-  const tried = await tryPassword(services, ctx, {
+  const tried = await tryPassword(deps, ctx, {
     login,
     password: field(ctx, 'password'),
     client_id: client.clientId,
@@ -127,11 +127,11 @@ async function logIn(visited: Visit): Promise<void> {
 }
 
 async function showConsent(visited: Visit): Promise<void> {
-  const { services, ctx, interaction, client } = visited;
-  const user = await findUser(services.db, interaction.session?.accountId ?? '');
-  if (!user) return showError(services, ctx, 'page_expired', 400);
+  const { deps, ctx, interaction, client } = visited;
+  const user = await findUser(deps.db, interaction.session?.accountId ?? '');
+  if (!user) return showError(deps, ctx, 'page_expired', 400);
   const row = clientRow(client);
-  const html = renderConsent(brandOf(services), {
+  const html = renderConsent(brandOf(deps), {
     form: target(visited, 'consent'),
     switchUser: target(visited, 'switch'),
     client: {
@@ -145,14 +145,14 @@ async function showConsent(visited: Visit): Promise<void> {
     user: { username: user.username, email: user.email },
     scopes: withRefresh(client, await scopesOf(visited, user.id)),
   });
-  showPage(services, ctx, html, { ...shown(visited), imageUrls: client.logoUri ? [client.logoUri] : [] });
+  showPage(deps, ctx, html, { ...shown(visited), imageUrls: client.logoUri ? [client.logoUri] : [] });
 }
 
 // What the page shows is what is missing; what was allowed before stands beside it.
-async function scopesOf({ services, interaction, client }: Visit, user_id: string) {
+async function scopesOf({ deps, interaction, client }: Visit, user_id: string) {
   const missing = missingOf(interaction);
-  const known = await findConsentedScopes(services, user_id, client.clientId, interaction.params);
-  const [fresh = [], before = []] = await scopeViewsOf(services.db, [missing, known]);
+  const known = await findConsentedScopes(deps, user_id, client.clientId, interaction.params);
+  const [fresh = [], before = []] = await scopeViewsOf(deps.db, [missing, known]);
   return [
     ...fresh.map((scope) => ({ ...scope, isNew: true })),
     ...before.map((scope) => ({ ...scope, isNew: false })),
@@ -181,20 +181,20 @@ function missingOf({ prompt }: Interaction): Granted {
 
 // Stored is what this interaction's page showed, whatever other page is open in the same browser.
 async function decide(visited: Visit): Promise<void> {
-  const { services, ctx, interaction, client } = visited;
+  const { deps, ctx, interaction, client } = visited;
   if (field(ctx, 'decision') !== 'allow') return await cancel(visited);
   const user_id = interaction.session?.accountId;
-  if (!user_id || interaction.prompt.name !== 'consent') return showError(services, ctx, 'page_expired', 400);
+  if (!user_id || interaction.prompt.name !== 'consent') return showError(deps, ctx, 'page_expired', 400);
   const source = requestSourceOf(ctx);
-  await keepDocumentClient(services.db, clientRow(client), source);
-  const granted = await addConsent(services.db, user_id, client.clientId, missingOf(interaction));
-  if (!granted) return showError(services, ctx, 'page_expired', 400);
+  await keepDocumentClient(deps.db, clientRow(client), source);
+  const granted = await addConsent(deps.db, user_id, client.clientId, missingOf(interaction));
+  if (!granted) return showError(deps, ctx, 'page_expired', 400);
   await goOn(visited, { consent: {} }, true);
 }
 
 // Somebody else's browser session ends here, with all that was opened in it, as when they sign out themselves; the
 // request, however it came, goes on with the login page.
-async function switchUser({ services, ctx, interaction }: Visit): Promise<void> {
+async function switchUser({ deps, ctx, interaction }: Visit): Promise<void> {
   const { accountId, uid } = interaction.session ?? {};
   if (accountId && uid) {
     const ending = {
@@ -203,13 +203,13 @@ async function switchUser({ services, ctx, interaction }: Visit): Promise<void> 
       actor_id: accountId,
       source: requestSourceOf(ctx),
     } as const;
-    await endBrowserSession(services.db, accountId, digest(uid), ending);
+    await endBrowserSession(deps.db, accountId, digest(uid), ending);
   }
   interaction.session = undefined;
   interaction.prompt = { name: 'login', reasons: ['login_prompt'], details: {} };
   // Both are times of the engine's.
   await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
-  redirect(ctx, path(services, `/interaction/${interaction.uid}`));
+  redirect(ctx, path(deps, `/interaction/${interaction.uid}`));
 }
 
 async function cancel(visited: Visit): Promise<void> {
@@ -228,10 +228,10 @@ async function goOn(
   redirect(ctx, returnTo);
 }
 
-function target({ services, interaction }: Visit, action: string): { action: string; csrf: string } {
+function target({ deps, interaction }: Visit, action: string): { action: string; csrf: string } {
   return {
-    action: path(services, `/interaction/${interaction.uid}/${action}`),
-    csrf: csrfToken(services, interaction.uid),
+    action: path(deps, `/interaction/${interaction.uid}/${action}`),
+    csrf: csrfToken(deps, interaction.uid),
   };
 }
 

@@ -7,7 +7,7 @@ import {
   type KoaContextWithOIDC,
   type Provider,
 } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { findSealedModel, saveModel } from '../../core/engine_records/engine_records.ts';
 
 /** Seconds for which the same form has the same effect again. */
@@ -71,7 +71,7 @@ export type FormAnswer = { location: string } | { outcome: 'connected' | 'denied
 const model = 'FormAnswer';
 
 /** Around the engine: remembers what its forms led to, each under the proof that it carried. */
-export function rememberForms(services: Services, provider: Provider): Middleware {
+export function rememberForms(deps: Deps, provider: Provider): Middleware {
   provider.on('authorization.success', (ctx) => {
     ctx.state.isAuthorized = true;
   });
@@ -79,23 +79,19 @@ export function rememberForms(services: Services, provider: Provider): Middlewar
     await next();
     const { oidc } = ctx as unknown as Partial<KoaContextWithOIDC>;
     if (!oidc) return;
-    if (ctx.method === 'POST') await rememberForm(services, ctx, oidc);
+    if (ctx.method === 'POST') await rememberForm(deps, ctx, oidc);
     else if (ctx.state.isAuthorized) await releasePushedRequest(oidc);
   };
 }
 
-async function rememberForm(
-  services: Services,
-  ctx: Context,
-  oidc: KoaContextWithOIDC['oidc'],
-): Promise<void> {
+async function rememberForm(deps: Deps, ctx: Context, oidc: KoaContextWithOIDC['oidc']): Promise<void> {
   const xsrf = proofOf(oidc);
   if (!['code_verification', 'end_session_confirm'].includes(oidc.route) || !xsrf || ctx.state.isRepeated)
     return;
   const outcome = ctx.state.deviceOutcome as FormAnswer | undefined;
   const answer = ctx.status === 303 ? { location: ctx.response.get('location') } : outcome;
   if (!answer) return;
-  const { db, keyring } = services;
+  const { db, keyring } = deps;
   await saveModel(db, keyring, { model, id: xsrf, payload: { ...answer }, ttl: again });
 }
 
@@ -109,7 +105,7 @@ async function releasePushedRequest({ entities }: KoaContextWithOIDC['oidc']): P
 
 /** What the form of this request led to a short while ago, if the engine refuses it because it was sent before. */
 export async function findFormAnswer(
-  { db, keyring }: Services,
+  { db, keyring }: Deps,
   ctx: KoaContextWithOIDC,
   error: unknown,
 ): Promise<FormAnswer | null> {

@@ -1,6 +1,6 @@
 // A password that was typed into one of our pages, and what the page then says.
 import type { Context } from 'koa';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { proofOf } from '../../core/passwords/credentials.ts';
 import { attemptLogin } from '../../core/passwords/login_attempts.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
@@ -16,17 +16,17 @@ interface Typed {
 
 /** Verifies a password that was typed into one of our pages, under the same limits as everywhere. */
 export async function tryPassword(
-  services: Services,
+  deps: Deps,
   ctx: Context,
   typed: Typed,
 ): Promise<{ user_id: string; proof: string; epoch: number } | { problem: LoginProblem }> {
   const source = requestSourceOf(ctx);
   try {
-    const device = { browser: readDeviceCookie(services, ctx) };
-    const result = await attemptLogin(services, { ...typed, device, source });
+    const device = { browser: readDeviceCookie(deps, ctx) };
+    const result = await attemptLogin(deps, { ...typed, device, source });
     if (result.outcome === 'authenticated') {
       const { user, known } = result;
-      await keepDeviceCookie(services, ctx, user, known);
+      await keepDeviceCookie(deps, ctx, user, known);
       return { user_id: user.id, proof: proofOf(user), epoch: user.session_epoch };
     }
     if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };

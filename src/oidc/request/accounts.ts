@@ -1,6 +1,6 @@
 // The engine's accounts: our users, with the claims that tokens carry (OpenID Connect Core 5.4, RFC 9068).
 import type { Account, KoaContextWithOIDC } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import type { SessionWithUser } from '../../core/sessions/sessions.ts';
 import { findUser, isActive } from '../../core/users/users.ts';
 import { parseId } from '../../lib/ids.ts';
@@ -19,14 +19,14 @@ export const claimsOfScopes = {
 
 /** The account behind a token, or undefined when its user may not use it any more. */
 export async function findAccount(
-  services: Services,
+  deps: Deps,
   ctx: KoaContextWithOIDC,
   sub: string,
   token?: object,
 ): Promise<Account | undefined> {
   const { grantId } = (token ?? {}) as { grantId?: string };
-  if (grantId === undefined) return await findVisitor(services, sub);
-  const session = await sessionOf(ctx, services, grantId);
+  if (grantId === undefined) return await findVisitor(deps, sub);
+  const session = await sessionOf(ctx, deps, grantId);
   if (!session || session.user_id !== sub) return undefined;
   if (!session.user_is_active) {
     giveReason(ctx, `account_${session.user_status}`);
@@ -36,7 +36,7 @@ export async function findAccount(
 }
 
 // At the login pages there is no session yet, only the user that the browser session names.
-async function findVisitor({ db }: Services, sub: string): Promise<Account | undefined> {
+async function findVisitor({ db }: Deps, sub: string): Promise<Account | undefined> {
   const id = parseId(sub);
   const user = id ? await findUser(db, id) : null;
   return user && (await isActive(db, user))

@@ -1,7 +1,7 @@
 // Failed authentications of clients: limited per client and network, so that nobody guesses a secret and nobody locks the
 // client out elsewhere, and told in the audit trail, once when they begin and once when they are too many.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { failedClients } from '../../core/limits/rate_limits.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -9,7 +9,7 @@ import { networkOf } from '../../lib/network.ts';
 
 /** Refuses with `rate_limited` when this client has failed too often from where the request comes from. */
 export async function requireClientBudget(
-  { limits }: Pick<Services, 'limits'>,
+  { limits }: Pick<Deps, 'limits'>,
   { ip }: { ip: string },
   client_id: string,
 ): Promise<void> {
@@ -29,7 +29,7 @@ export async function hasClientBudget(...given: Parameters<typeof requireClientB
 
 /** Counts a refusal of the engine, if that is what it is. Names that no client has are counted together. */
 export async function noteClientFailure(
-  { limits, audit }: Services,
+  { limits, audit }: Deps,
   ctx: KoaContextWithOIDC,
   error: Error,
 ): Promise<void> {

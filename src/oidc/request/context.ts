@@ -1,7 +1,7 @@
 // What one request to the engine remembers: the session that it is about, and why it was refused.
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
 import type { Client } from '../../core/clients/clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { findSession, type SessionWithUser } from '../../core/sessions/sessions.ts';
 import { parseId } from '../../lib/ids.ts';
 
@@ -27,14 +27,10 @@ export function rememberSession(ctx: Context, session: SessionWithUser): void {
 }
 
 /** The session of this id: the one that the request has already read, or from the database. */
-export async function sessionOf(
-  ctx: Context,
-  services: Services,
-  id: unknown,
-): Promise<SessionWithUser | null> {
+export async function sessionOf(ctx: Context, deps: Deps, id: unknown): Promise<SessionWithUser | null> {
   const known = memories.get(ctx)?.session;
   if (known && known.id === id) return known;
-  const session = parseId(id) ? await findSession(services.db, id as string) : null;
+  const session = parseId(id) ? await findSession(deps.db, id as string) : null;
   if (session) rememberSession(ctx, session);
   return session;
 }

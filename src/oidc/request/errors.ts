@@ -1,6 +1,6 @@
 // Our refusals in the engine's words, so that its error handling answers them.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { isUnavailable, unavailable } from '../../core/store/database_errors.ts';
 import { AppError } from '../../lib/errors.ts';
 import { currentRequest, giveReason } from './context.ts';
@@ -39,7 +39,7 @@ export function noteRefusal(ctx: KoaContextWithOIDC, err: Error): void {
  * What the engine could not answer. It says server_error to all of it; what the database is to blame for is noted, and so
  * is that too much waits for the processor: both become a 503 on the way out (http/middleware/errors.ts).
  */
-export function noteFailure({ log }: Services, ctx: KoaContextWithOIDC, err: Error): void {
+export function noteFailure({ log }: Deps, ctx: KoaContextWithOIDC, err: Error): void {
   const about = { err, request_id: ctx.state.requestId };
   if (err instanceof AppError && err.code === 'overloaded') ctx.state.unavailable = err;
   else if (isUnavailable(err)) {

@@ -2,7 +2,7 @@
 // when it is not.
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { findConsent, type Granted } from '../../core/actions/consents.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { newId } from '../../lib/ids.ts';
 import { clientRow } from './context.ts';
 
@@ -12,7 +12,7 @@ const ids = new WeakMap<object, string>();
  * The grant of this request, not yet saved: `AuthorizationCode.save` and `DeviceCode.save` store it with the session
  * that has its id. The engine asks on every pass, also for a `prompt=none` that will fail, which must leave no trace.
  */
-export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+export async function loadGrant(deps: Deps, ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
   const { client, account, provider } = ctx.oidc;
   if (!client || !account) return undefined;
   const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
@@ -22,7 +22,7 @@ export async function loadGrant(services: Services, ctx: KoaContextWithOIDC): Pr
   const row = clientRow(client);
   const allowed = row.first_party
     ? null
-    : (await findConsent(services.db, account.accountId, row.client_id))?.granted;
+    : (await findConsent(deps.db, account.accountId, row.client_id))?.granted;
   grantScopes(ctx, grant, allowed ?? (row.first_party ? null : nothing));
   return grant;
 }
@@ -47,7 +47,7 @@ function grantScopes(ctx: KoaContextWithOIDC, grant: Grant, allowed: Granted | n
 
 /** What a user has allowed a client before of what this request asks for. */
 export async function findConsentedScopes(
-  { db }: Services,
+  { db }: Deps,
   user_id: string,
   client_id: string,
   params: object,

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { clientIdLength } from '../../core/clients/client_metadata.ts';
 import { findClient } from '../../core/clients/clients.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { createLru } from '../../lib/lru.ts';
 import { networkOf } from '../../lib/network.ts';
 import { isReservedAddress, lookupPublic } from '../../lib/reserved_addresses.ts';
@@ -57,8 +57,8 @@ export interface Outgoing {
 }
 
 /** What the engine of these services asks others by. */
-export function createOutgoing(services: Services): Outgoing {
-  const { config, db, clock } = services;
+export function createOutgoing(deps: Deps): Outgoing {
+  const { config, db, clock } = deps;
   const isGuarded = !config.fetchPrivateAddresses;
   // Of more documents than the engine keeps.
   const fetched = createLru<number>(1_000);
@@ -84,7 +84,7 @@ export function createOutgoing(services: Services): Outgoing {
     const kept = keys.get(url);
     if (kept && kept.until > performance.now()) return keptResponse(kept);
     const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
-    if (ctx && !isVouched(ctx)) await countFetch(services, ctx);
+    if (ctx && !isVouched(ctx)) await countFetch(deps, ctx);
     const response = await fetchOrFail(url, options);
     const belief = Math.min(longestBelief, Math.max(shortestBelief, lifetimeOf(response)));
     const made = { text: await readAtMost(response, maxKeys), until: performance.now() + belief * 1000 };
@@ -106,7 +106,7 @@ export function createOutgoing(services: Services): Outgoing {
       const row = await findClient(db, client_id);
       if (row?.blocked_at) return false;
       // One that somebody has logged in with is not a stranger's invention, and must go on while strangers invent others.
-      if (!row && ctx) await countFetch(services, ctx);
+      if (!row && ctx) await countFetch(deps, ctx);
       return true;
     },
   };
@@ -118,7 +118,7 @@ function isForDocument({ redirect }: Options): boolean {
   return redirect === 'manual';
 }
 
-async function countFetch({ limits }: Services, { ip }: KoaContextWithOIDC): Promise<void> {
+async function countFetch({ limits }: Deps, { ip }: KoaContextWithOIDC): Promise<void> {
   await limited(limits.fetch.consume(networkOf(ip)));
   await limited(limits.fetchInAll.consume());
 }

@@ -6,7 +6,7 @@ import {
   listResourceServers,
   type ResourceServer,
 } from '../../core/clients/resource_servers.ts';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import type { Db } from '../../core/store/db.ts';
 import { clientRow, knownSession } from './context.ts';
 import { quote } from './error_descriptions.ts';
@@ -18,8 +18,8 @@ export const oidcScopes = ['openid', 'profile', 'email', 'offline_access'];
 const ownScopes = ['account', 'admin'];
 
 /** How the engine is told about resource servers. */
-export function resourceIndicators(services: Services) {
-  const { config, db } = services;
+export function resourceIndicators(deps: Deps) {
+  const { config, db } = deps;
   return {
     enabled: true,
     /** The audience when the request names none: the client's own choice; of several granted ones, the first. */
@@ -37,11 +37,11 @@ export function resourceIndicators(services: Services) {
     useGrantedResource: async () => true,
     async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: unknown) {
       const known = await knownResourceServer(db, ctx, indicator);
-      if (!known && indicator !== config.resource) throw await unknownResource(services, indicator);
+      if (!known && indicator !== config.resource) throw await unknownResource(deps, indicator);
       const row = clientRow(client);
       return {
         audience: indicator,
-        scope: grantableOf(services, row, indicator, known, rolesOf(ctx), isAlone(ctx)).join(' '),
+        scope: grantableOf(deps, row, indicator, known, rolesOf(ctx), isAlone(ctx)).join(' '),
         accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
         accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
       };
@@ -50,7 +50,7 @@ export function resourceIndicators(services: Services) {
 }
 
 // The usual mistake is a slash at the end; in development it shows at once.
-async function unknownResource({ config, db }: Services, indicator: string): Promise<Error> {
+async function unknownResource({ config, db }: Deps, indicator: string): Promise<Error> {
   const said = `No resource server is registered as ${quote(indicator)}`;
   if (config.env !== 'development') return new errors.InvalidTarget(`${said}.`);
   const registered = (await listResourceServers(db, 20)).map((one) => quote(one.identifier));
@@ -65,7 +65,7 @@ function isAlone(ctx: KoaContextWithOIDC): boolean {
 
 /** The scopes of one resource server that this client may be granted; `roles` are the user's, null while there is none. */
 export function grantableOf(
-  { config }: Pick<Services, 'config'>,
+  { config }: Pick<Deps, 'config'>,
   client: Bound,
   identifier: string,
   known: Pick<ResourceServer, 'scope'> | null,

@@ -1,7 +1,7 @@
 // Records that the server keeps for requests of nobody it knows yet: they live for minutes, and no network makes more than
 // some in a minute.
 import { Provider } from 'oidc-provider';
-import type { Services } from '../../core/deps.ts';
+import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { networkOf } from '../../lib/network.ts';
 import { currentRequest } from './context.ts';
@@ -23,7 +23,7 @@ interface EngineRecord {
 
 /** Counts a record that is about to be written, when anybody could have asked for it; too many are refused with 429. */
 export async function countStrangersRecord(
-  { limits }: Services,
+  { limits }: Deps,
   model: string,
   record: EngineRecord,
 ): Promise<void> {

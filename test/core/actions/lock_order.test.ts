@@ -7,7 +7,7 @@ import { deleteClient } from '../../../src/core/actions/delete_client.ts';
 import { changePassword } from '../../../src/core/actions/password_change.ts';
 import { removeDevice } from '../../../src/core/actions/remove_device.ts';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
-import { openServices } from '../../../src/core/deps.ts';
+import { openDeps } from '../../../src/core/deps.ts';
 import { endOpenedIn } from '../../../src/core/sessions/browser_sessions.ts';
 import { beginEndingAll, endAllSessions } from '../../../src/core/sessions/end_many.ts';
 import { rotate } from '../../../src/core/sessions/rotation.ts';
@@ -87,15 +87,15 @@ for (const [title, work] of Object.entries(works)) {
 test('a change of the password holds no device while it waits for a session', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
-  const services = await openServices(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
-  t.teardown(services.close);
+  const deps = await openDeps(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
+  t.teardown(deps.close);
   const user = await makeUser(store.db);
   const device = await registerDevice(store.db, user.id, { device_id: 'phone', push_token: 'push' });
   const session = await openTestSession(store.db, { user, device_id: device?.id ?? null });
   const holding = await store.db.transaction();
   t.teardown(() => holding.rollback());
   await holding('sessions').where({ id: session.id }).forUpdate();
-  const changing = changePassword(services, {
+  const changing = changePassword(deps, {
     user_id: user.id,
     asker: { session_id: session.id },
     current_password: password,

@@ -1,6 +1,6 @@
 // The memory of clients: how much it asks, and whose changes empty it.
 
-import { openRegistry } from '../../../src/core/clients/client_cache.ts';
+import { openClientCache } from '../../../src/core/clients/client_cache.ts';
 import { updateClient } from '../../../src/core/clients/clients.ts';
 import { saveRegisteredClient } from '../../../src/core/clients/registered_clients.ts';
 import { createResourceServer, deleteResourceServer } from '../../../src/core/clients/resource_servers.ts';
@@ -37,11 +37,11 @@ async function rise({ db }: Store, work: () => Promise<unknown>): Promise<number
 
 testOnStores('fifty that ask at once for a client make two statements', async (t, store) => {
   const { client_id } = await makeClient(store.db);
-  const registry = openRegistry(store.db, own_resource);
-  const askAll = () => Promise.all(Array.from({ length: 50 }, () => registry.look(client_id)));
+  const cache = openClientCache(store.db, own_resource);
+  const askAll = () => Promise.all(Array.from({ length: 50 }, () => cache.find(client_id)));
   t.is((await statementsOf(store, askAll)).length, 2);
   t.is((await statementsOf(store, askAll)).length, 0);
-  registry.forget(await versionOf(store.db));
+  cache.forget(await versionOf(store.db));
   const found = await askAll();
   t.is(found.filter((one) => one?.client.client_id === client_id).length, 50);
 });
@@ -50,17 +50,17 @@ testOnStores(
   'a version that was outdated long ago does not take the place of a newer one',
   async (t, store) => {
     const { client_id } = await makeClient(store.db);
-    const registry = openRegistry(store.db, own_resource);
-    const old = await registry.look(client_id);
-    const begun = registry.look(client_id);
+    const cache = openClientCache(store.db, own_resource);
+    const old = await cache.find(client_id);
+    const begun = cache.find(client_id);
     await store.db.transaction((tx) => updateClient(tx, client_id, { client_name: 'Renamed' }));
-    registry.forget(old?.version ?? 0);
+    cache.forget(old?.version ?? 0);
     await begun;
-    const now = await registry.look(client_id);
+    const now = await cache.find(client_id);
     t.deepEqual([now?.client.metadata.client_name, now?.version], ['Renamed', await versionOf(store.db)]);
     // Somebody else found out late that the old one is over.
-    registry.forget(old?.version ?? 0);
-    t.is((await statementsOf(store, () => registry.look(client_id))).length, 0);
+    cache.forget(old?.version ?? 0);
+    t.is((await statementsOf(store, () => cache.find(client_id))).length, 0);
   },
 );
 
@@ -73,10 +73,10 @@ testOnStores('the memory outlives a read that failed', async (t, { db }) => {
       return Reflect.get(target, name, receiver);
     },
   });
-  const registry = openRegistry(broken, own_resource);
-  await t.throwsAsync(registry.look(client_id), { message: 'the database is away' });
+  const cache = openClientCache(broken, own_resource);
+  await t.throwsAsync(cache.find(client_id), { message: 'the database is away' });
   fails = false;
-  t.is((await registry.look(client_id))?.client.client_id, client_id);
+  t.is((await cache.find(client_id))?.client.client_id, client_id);
 });
 
 const said = (name: string) => ({
@@ -91,17 +91,17 @@ for (const by of ['itself', 'document'] as const) {
     async (t, store) => {
       const { db } = store;
       const save = (name: string) => saveRegisteredClient(db, 'stranger', said(name), by);
-      const registry = openRegistry(db, own_resource);
+      const cache = openClientCache(db, own_resource);
       const ours = await makeClient(db);
-      await registry.look(ours.client_id);
+      await cache.find(ours.client_id);
       t.is(await rise(store, () => save('First')), 0);
-      t.is((await registry.look('stranger'))?.client.metadata.client_name, 'First');
+      t.is((await cache.find('stranger'))?.client.metadata.client_name, 'First');
       t.is(await rise(store, () => save('Second')), 0);
-      const both = () => Promise.all([registry.look('stranger'), registry.look('stranger')]);
+      const both = () => Promise.all([cache.find('stranger'), cache.find('stranger')]);
       for (const one of await both()) t.is(one?.client.metadata.client_name, 'Second');
-      t.is((await statementsOf(store, () => registry.look(ours.client_id))).length, 0);
+      t.is((await statementsOf(store, () => cache.find(ours.client_id))).length, 0);
       t.is(await rise(store, async () => await db('clients').where({ client_id: 'stranger' }).delete()), 0);
-      t.is(await registry.look('stranger'), null);
+      t.is(await cache.find('stranger'), null);
     },
   );
 }
@@ -128,12 +128,12 @@ testOnStores('what changes for clients that are remembered raises the version', 
 });
 
 testOnStores('a blocked client is unknown at once', async (t, { db }) => {
-  const registry = openRegistry(db, own_resource);
+  const cache = openClientCache(db, own_resource);
   const { client_id } = await makeClient(db);
-  const known = await registry.look(client_id);
+  const known = await cache.find(client_id);
   await db('clients')
     .where({ client_id })
     .update({ blocked_at: present(db) } as never);
-  registry.forget(known?.version ?? 0);
-  t.is(await registry.look(client_id), null);
+  cache.forget(known?.version ?? 0);
+  t.is(await cache.find(client_id), null);
 });

@@ -7,10 +7,10 @@ import { openNodes } from '../../helpers/tables.ts';
 const wrong = 'a wrong password';
 
 testOnStores('of many guesses at once no more are looked at than one after the other', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   await makeUser(store.db, { username: 'alice' });
   const outcomes = await Promise.all(
-    Array.from({ length: 30 }, (_, i) => attempt(services, 'alice', i === 29 ? password : wrong)),
+    Array.from({ length: 30 }, (_, i) => attempt(deps, 'alice', i === 29 ? password : wrong)),
   );
   t.deepEqual(
     outcomes.filter((one) => one === 'refused'),
@@ -21,34 +21,34 @@ testOnStores('of many guesses at once no more are looked at than one after the o
 
 // On a known device it does (login_attempts.test.ts): what a stranger cannot see there tells nothing.
 testOnStores('a right password is no failure, and forgets none of a name', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   await makeUser(store.db, { username: 'alice' });
-  t.deepEqual(await failTimes(services, 'alice', 2), ['refused', 'refused']);
+  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
   for (let i = 0; i < 3; i += 1)
-    t.is(await attempt(services, 'alice', password), 'authenticated', 'the third try is not yet locked');
-  t.deepEqual(await failTimes(services, 'alice', 2), ['refused', 'limited']);
+    t.is(await attempt(deps, 'alice', password), 'authenticated', 'the third try is not yet locked');
+  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'limited']);
 });
 
 test('in Postgres each further failure makes the next wait longer too', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
-  const services = await makeGuarded(t, store.db, { store: 'database', lockout });
+  const deps = await makeGuarded(t, store.db, { store: 'database', lockout });
   await makeUser(store.db, { username: 'alice' });
-  await failTimes(services, 'alice', 2);
+  await failTimes(deps, 'alice', 2);
   for (const expected of [600, 1_200, 2_400, 4_800, 9_000, 9_000]) {
-    t.is(await attempt(services, 'alice', wrong), 'refused');
-    const [outcome, wait] = await tryOnce(services, 'alice', wrong);
+    t.is(await attempt(deps, 'alice', wrong), 'refused');
+    const [outcome, wait] = await tryOnce(deps, 'alice', wrong);
     t.is(outcome, 'limited');
     // A busy machine takes some of it.
     t.true(wait <= expected && wait > expected - 300, `${wait} instead of ${expected} seconds`);
     // Being refused does not count, or waiting would be in vain.
-    t.is(await attempt(services, 'alice', password), 'limited');
+    t.is(await attempt(deps, 'alice', password), 'limited');
     await store.db('rate_limits').where('key', 'like', 'lock:%').update({ expire: Date.now() });
   }
-  t.is(await attempt(services, 'alice', password), 'authenticated');
-  const [, wait] = await tryOnce(services, 'alice', password);
+  t.is(await attempt(deps, 'alice', password), 'authenticated');
+  const [, wait] = await tryOnce(deps, 'alice', password);
   t.is(wait, 0, 'the lock that a right password set is taken away');
-  t.deepEqual(await failTimes(services, 'alice', 2), ['refused', 'limited']);
+  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'limited']);
 });
 
 test('nodes that count in Postgres share a lockout, and it outlives them', async (t) => {

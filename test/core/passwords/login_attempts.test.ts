@@ -18,39 +18,38 @@ const outdated = '$2b$04$tRfeBdhMJ2Gw1RUUncrYheVZsOvtAIBwBiz0HIkx2.SHh6MwreBiy';
 testOnStores(
   'after too many failures even the right password has to wait, and is not looked at',
   async (t, store) => {
-    const services = await guarded(t, store);
+    const deps = await guarded(t, store);
     const { id } = await makeUser(store.db, { username: 'alice', password_hash: outdated });
-    t.deepEqual(await failTimes(services, 'alice', 3), ['refused', 'refused', 'refused']);
-    t.is(await attempt(services, 'alice', password), 'limited');
-    t.is(await attempt(services, 'alice', password, { device: { device_id: 'new' } }), 'limited');
+    t.deepEqual(await failTimes(deps, 'alice', 3), ['refused', 'refused', 'refused']);
+    t.is(await attempt(deps, 'alice', password), 'limited');
+    t.is(await attempt(deps, 'alice', password, { device: { device_id: 'new' } }), 'limited');
     t.is((await findUser(store.db, id))?.password_hash, outdated, 'a right password would have replaced it');
   },
 );
 
 testOnStores('a name that nobody has is locked out like any other', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   await makeUser(store.db, { username: 'alice' });
   await makeUser(store.db, { username: 'no-password', password_hash: null });
   const expected = ['refused', 'refused', 'refused', 'limited', 'limited'];
   for (const login of ['alice', 'nobody', 'no-password', 'nobody@example.com', 'x'.repeat(300)]) {
-    t.deepEqual(await failTimes(services, login, 5), expected, login.slice(0, 30));
+    t.deepEqual(await failTimes(deps, login, 5), expected, login.slice(0, 30));
   }
 });
 
 testOnStores('each name is one counter, however it is spelled', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   await makeUser(store.db, { username: 'alice', email: 'alice@example.com' });
-  for (const login of ['alice', 'ALICE', 'ａｌｉｃｅ'])
-    t.is(await attempt(services, login, wrong), 'refused');
-  t.is(await attempt(services, 'alice', password), 'limited');
+  for (const login of ['alice', 'ALICE', 'ａｌｉｃｅ']) t.is(await attempt(deps, login, wrong), 'refused');
+  t.is(await attempt(deps, 'alice', password), 'limited');
   // What the attempts at one name would otherwise tell: that the address is hers.
-  t.is(await attempt(services, 'Alice@Example.com', password), 'authenticated');
+  t.is(await attempt(deps, 'Alice@Example.com', password), 'authenticated');
 });
 
 testOnStores(
   'a password change counts by the device that asks, and strangers cannot lock it out',
   async (t, store) => {
-    const services = await guarded(t, store);
+    const deps = await guarded(t, store);
     const user = await makeUser(store.db, { username: 'alice' });
     const change = {
       who: onKnownDevice(newId()),
@@ -60,20 +59,20 @@ testOnStores(
       client_id: 'app',
       source,
     } as const;
-    await failTimes(services, 'alice', 4);
-    for (let i = 0; i < 3; i += 1) t.is((await attemptPassword(services, change)).outcome, 'refused');
-    await t.throwsAsync(attemptPassword(services, { ...change, password }), { message: /too many/ });
+    await failTimes(deps, 'alice', 4);
+    for (let i = 0; i < 3; i += 1) t.is((await attemptPassword(deps, change)).outcome, 'refused');
+    await t.throwsAsync(attemptPassword(deps, { ...change, password }), { message: /too many/ });
   },
 );
 
 testOnStores('the owner who logs in changes nothing of what a stranger is answered', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   await makeUser(store.db, { username: 'alice' });
-  t.deepEqual(await failTimes(services, 'alice', 2), ['refused', 'refused']);
-  t.is(await attempt(services, 'alice', password), 'authenticated');
-  t.is(await attempt(services, 'alice', password), 'authenticated', 'right ones do not count');
-  t.deepEqual(await failTimes(services, 'alice', 2), ['refused', 'limited']);
-  t.deepEqual(await failTimes(services, 'nobody', 4), ['refused', 'refused', 'refused', 'limited']);
+  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
+  t.is(await attempt(deps, 'alice', password), 'authenticated');
+  t.is(await attempt(deps, 'alice', password), 'authenticated', 'right ones do not count');
+  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'limited']);
+  t.deepEqual(await failTimes(deps, 'nobody', 4), ['refused', 'refused', 'refused', 'limited']);
 });
 
 /** A device that has logged in before, as it shows itself. */
@@ -85,38 +84,38 @@ async function knownDevice({ db }: Store, user: User, device_id: string) {
 testOnStores(
   'a device that has logged in before is not locked out by a stranger, nor he by it',
   async (t, store) => {
-    const services = await guarded(t, store);
+    const deps = await guarded(t, store);
     const user = await makeUser(store.db, { username: 'alice' });
     const other = await makeUser(store.db, { username: 'other' });
     const phone = await knownDevice(store, user, 'phone');
     const tablet = await knownDevice(store, user, 'tablet');
     const laptop = await knownDevice(store, other, 'laptop');
-    await failTimes(services, 'alice', 3);
-    t.is(await attempt(services, 'alice', password, laptop), 'limited', "another user's device");
-    t.is(await attempt(services, 'alice', password, phone), 'authenticated');
-    t.is(await attempt(services, 'alice', password), 'limited', 'a login there does not help the stranger');
-    for (let i = 0; i < 3; i += 1) await attempt(services, 'alice', wrong, phone);
-    t.is(await attempt(services, 'alice', password, phone), 'limited', 'but it counts for itself');
-    t.is(await attempt(services, 'alice', password, tablet), 'authenticated');
+    await failTimes(deps, 'alice', 3);
+    t.is(await attempt(deps, 'alice', password, laptop), 'limited', "another user's device");
+    t.is(await attempt(deps, 'alice', password, phone), 'authenticated');
+    t.is(await attempt(deps, 'alice', password), 'limited', 'a login there does not help the stranger');
+    for (let i = 0; i < 3; i += 1) await attempt(deps, 'alice', wrong, phone);
+    t.is(await attempt(deps, 'alice', password, phone), 'limited', 'but it counts for itself');
+    t.is(await attempt(deps, 'alice', password, tablet), 'authenticated');
   },
 );
 
 testOnStores('a right password on a known device forgets what it failed before', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   const user = await makeUser(store.db, { username: 'alice' });
   const phone = await knownDevice(store, user, 'phone');
   for (let round = 0; round < 3; round += 1) {
-    for (let i = 0; i < 2; i += 1) t.is(await attempt(services, 'alice', wrong, phone), 'refused');
-    t.is(await attempt(services, 'alice', password, phone), 'authenticated');
+    for (let i = 0; i < 2; i += 1) t.is(await attempt(deps, 'alice', wrong, phone), 'refused');
+    t.is(await attempt(deps, 'alice', password, phone), 'authenticated');
   }
 });
 
 testOnStores('a device is known by its secret alone', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   const user = await makeUser(store.db, { username: 'alice' });
   const { device } = await knownDevice(store, user, 'phone');
   await registerDevice(store.db, user.id, { device_id: 'of a version before' });
-  await failTimes(services, 'alice', 3);
+  await failTimes(deps, 'alice', 3);
   const unknown = [
     { device_id: 'phone' },
     { device_id: 'phone', device_secret: newDeviceSecret() },
@@ -127,74 +126,74 @@ testOnStores('a device is known by its secret alone', async (t, store) => {
     { device_id: '\0', device_secret: device.device_secret },
     { browser: [device.device_secret ?? ''] },
   ];
-  for (const one of unknown) t.is(await attempt(services, 'alice', password, { device: one }), 'limited');
-  t.is(await attempt(services, 'alice', password, { device }), 'authenticated');
+  for (const one of unknown) t.is(await attempt(deps, 'alice', password, { device: one }), 'limited');
+  t.is(await attempt(deps, 'alice', password, { device }), 'authenticated');
 });
 
 testOnStores('a browser is known for each user who logged in there', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   const user = await makeUser(store.db, { username: 'alice' });
   const other = await makeUser(store.db, { username: 'other' });
   const secret = await rememberBrowser(store.db, user, [], null);
   const second = await rememberBrowser(store.db, other, [secret], null);
   t.not(second, secret, 'what a stranger may have put there is not taken over');
-  for (const login of ['alice', 'other']) await failTimes(services, login, 3);
+  for (const login of ['alice', 'other']) await failTimes(deps, login, 3);
   const browser = [second, secret];
-  t.is(await attempt(services, 'alice', password, { device: { browser } }), 'authenticated');
-  t.is(await attempt(services, 'other', password, { device: { browser } }), 'authenticated');
-  t.is(await attempt(services, 'other', password, { device: { browser: [secret] } }), 'limited');
-  t.is(await attempt(services, 'alice', password, { device: { browser: [] } }), 'limited');
+  t.is(await attempt(deps, 'alice', password, { device: { browser } }), 'authenticated');
+  t.is(await attempt(deps, 'other', password, { device: { browser } }), 'authenticated');
+  t.is(await attempt(deps, 'other', password, { device: { browser: [secret] } }), 'limited');
+  t.is(await attempt(deps, 'alice', password, { device: { browser: [] } }), 'limited');
 });
 
 testOnStores('one password is not tried on everybody from one network', async (t, store) => {
-  const services = await guarded(t, store, { loginAddress: { points: 20, seconds: 3_600 } });
+  const deps = await guarded(t, store, { loginAddress: { points: 20, seconds: 3_600 } });
   const user = await makeUser(store.db, { username: 'alice' });
   const phone = await knownDevice(store, user, 'phone');
   const from = (ip: string) => ({ source: { ...source, ip } });
-  const spray = async (name: string, i: number) => attempt(services, name, wrong, from(`2001:db8::${i + 1}`));
+  const spray = async (name: string, i: number) => attempt(deps, name, wrong, from(`2001:db8::${i + 1}`));
   for (let i = 0; i < 20; i += 1) t.is(await spray(`name-${i}`, i), 'refused');
   t.is(await spray('alice', 20), 'limited');
-  t.is(await attempt(services, 'alice', password, from('2001:db8:0:0:ffff::')), 'limited');
-  t.is(await attempt(services, 'alice', password, { ...from('2001:db8::1'), ...phone }), 'authenticated');
-  t.is(await attempt(services, 'alice', password, from('2001:db8:0:1::1')), 'authenticated');
+  t.is(await attempt(deps, 'alice', password, from('2001:db8:0:0:ffff::')), 'limited');
+  t.is(await attempt(deps, 'alice', password, { ...from('2001:db8::1'), ...phone }), 'authenticated');
+  t.is(await attempt(deps, 'alice', password, from('2001:db8:0:1::1')), 'authenticated');
 });
 
 testOnStores('right passwords use up nothing of the budget of their network', async (t, store) => {
-  const services = await guarded(t, store, { loginAddress: { points: 2, seconds: 3_600 } });
+  const deps = await guarded(t, store, { loginAddress: { points: 2, seconds: 3_600 } });
   await makeUser(store.db, { username: 'alice' });
-  for (let i = 0; i < 4; i += 1) t.is(await attempt(services, 'alice', password), 'authenticated');
-  t.is(await attempt(services, 'alice', wrong), 'refused');
-  t.is(await attempt(services, 'alice', password), 'authenticated');
+  for (let i = 0; i < 4; i += 1) t.is(await attempt(deps, 'alice', password), 'authenticated');
+  t.is(await attempt(deps, 'alice', wrong), 'refused');
+  t.is(await attempt(deps, 'alice', password), 'authenticated');
 });
 
 testOnStores('an attempt that fails by our own fault is no failure of the user', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   const user = await makeUser(store.db, { username: 'alice', password_hash: outdated });
   await store.db.schema.renameTable('users', 'away');
   for (let i = 0; i < 5; i += 1)
-    await t.throwsAsync(attempt(services, 'alice', password, { user }), { message: /users/ });
+    await t.throwsAsync(attempt(deps, 'alice', password, { user }), { message: /users/ });
   await store.db.schema.renameTable('away', 'users');
-  t.deepEqual(await failTimes(services, 'alice', 4), ['refused', 'refused', 'refused', 'limited']);
+  t.deepEqual(await failTimes(deps, 'alice', 4), ['refused', 'refused', 'refused', 'limited']);
 });
 
 testOnStores('failures count per address too, and one address does not use up another', async (t, store) => {
-  const services = await guarded(t, store, { password: { points: 2, seconds: 3_600 } });
+  const deps = await guarded(t, store, { password: { points: 2, seconds: 3_600 } });
   await makeUser(store.db, { username: 'alice' });
   const elsewhere = { source: { ...source, ip: '192.0.2.99' } };
-  t.deepEqual(await failTimes(services, 'alice', 2), ['refused', 'refused']);
-  t.is(await attempt(services, 'alice', password), 'limited');
-  t.is(await attempt(services, 'alice', wrong, elsewhere), 'refused');
-  t.is(await attempt(services, 'alice', password, elsewhere), 'authenticated');
-  t.is(await attempt(services, 'alice', password, elsewhere), 'authenticated', 'right ones do not count');
-  t.is(await attempt(services, 'nobody', wrong), 'refused');
+  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
+  t.is(await attempt(deps, 'alice', password), 'limited');
+  t.is(await attempt(deps, 'alice', wrong, elsewhere), 'refused');
+  t.is(await attempt(deps, 'alice', password, elsewhere), 'authenticated');
+  t.is(await attempt(deps, 'alice', password, elsewhere), 'authenticated', 'right ones do not count');
+  t.is(await attempt(deps, 'nobody', wrong), 'refused');
 });
 
 testOnStores('what failed stands in the trail, with the user and the reason', async (t, store) => {
-  const services = await guarded(t, store);
+  const deps = await guarded(t, store);
   const { id: user_id } = await makeUser(store.db, { username: 'alice' });
-  await failTimes(services, 'alice', 4);
-  await attempt(services, 'nobody', wrong);
-  await services.audit.flush();
+  await failTimes(deps, 'alice', 4);
+  await attempt(deps, 'nobody', wrong);
+  await deps.audit.flush();
   const events = await store.db('audit_events').orderBy('id');
   t.deepEqual(
     events.map((one) => [one.type, one.user_id, one.client_id, one.reason, one.ip]),
@@ -214,16 +213,16 @@ testOnStores('what failed stands in the trail, with the user and the reason', as
 testOnStores(
   'refusals are one event until it may be tried again, by name and by network',
   async (t, store) => {
-    const services = await guarded(t, store, { lockout, loginAddress: { points: 20, seconds: 3_600 } });
+    const deps = await guarded(t, store, { lockout, loginAddress: { points: 20, seconds: 3_600 } });
     await makeUser(store.db, { username: 'alice' });
-    await failTimes(services, 'alice', 3);
+    await failTimes(deps, 'alice', 3);
     for (let i = 0; i < 5; i += 1) {
       const elsewhere = { source: { ...source, ip: `192.0.2.${i}` } };
-      t.is(await attempt(services, 'alice', wrong, elsewhere), 'limited');
+      t.is(await attempt(deps, 'alice', wrong, elsewhere), 'limited');
     }
-    for (let i = 0; i < 17; i += 1) t.is(await attempt(services, `name-${i}`, wrong), 'refused');
-    for (let i = 0; i < 5; i += 1) t.is(await attempt(services, `other-${i}`, wrong), 'limited');
-    await services.audit.flush();
+    for (let i = 0; i < 17; i += 1) t.is(await attempt(deps, `name-${i}`, wrong), 'refused');
+    for (let i = 0; i < 5; i += 1) t.is(await attempt(deps, `other-${i}`, wrong), 'limited');
+    await deps.audit.flush();
     const refusals = await store.db('audit_events').where({ reason: 'rate_limited' }).orderBy('id');
     t.deepEqual(
       refusals.map(({ ip }) => ip),
@@ -233,8 +232,8 @@ testOnStores(
 );
 
 testOnStores('switched off, nothing is counted', async (t, store) => {
-  const services = await guarded(t, store, { store: 'off', lockout: { ...lockout, failures: 1 } });
+  const deps = await guarded(t, store, { store: 'off', lockout: { ...lockout, failures: 1 } });
   await makeUser(store.db, { username: 'alice' });
-  await failTimes(services, 'alice', 5);
-  t.is(await attempt(services, 'alice', password), 'authenticated');
+  await failTimes(deps, 'alice', 5);
+  t.is(await attempt(deps, 'alice', password), 'authenticated');
 });

@@ -1,6 +1,6 @@
 // The queue of logout notices: each client has its own share of the deliveries, however many notices wait for another.
 import type { Knex } from 'knex';
-import { claimLogoutNotices } from '../../../src/core/sessions/backchannel_queue.ts';
+import { claimBackchannelLogouts } from '../../../src/core/sessions/backchannel_queue.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeClient } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
@@ -21,8 +21,8 @@ async function queue(db: Knex, count: number, due: Date): Promise<string> {
   return client_id;
 }
 
-async function claim(db: Knex, limit: Partial<Parameters<typeof claimLogoutNotices>[1]> = {}) {
-  const claimed = await claimLogoutNotices(db, { all: 20, of_client: 4, except: [], ...limit });
+async function claim(db: Knex, limit: Partial<Parameters<typeof claimBackchannelLogouts>[1]> = {}) {
+  const claimed = await claimBackchannelLogouts(db, { all: 20, of_client: 4, except: [], ...limit });
   const counts = new Map<string, number>();
   for (const { client_id } of claimed) counts.set(client_id, (counts.get(client_id) ?? 0) + 1);
   return counts;
@@ -61,7 +61,7 @@ testOnStores('the longest due of a client go first', async (t, { db }) => {
   await db('logout_notices')
     .whereIn('id', oldest)
     .update({ next_attempt_at: after(now, -60) });
-  const claimed = await claimLogoutNotices(db, { all: 20, of_client: 4, except: [] });
+  const claimed = await claimBackchannelLogouts(db, { all: 20, of_client: 4, except: [] });
   t.deepEqual(claimed.map((notice) => notice.id).toSorted(), oldest);
   t.true(claimed.every((notice) => notice.client_id === client_id && notice.attempts === 1));
 });

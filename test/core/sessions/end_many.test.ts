@@ -6,7 +6,7 @@ import { deleteClient } from '../../../src/core/actions/delete_client.ts';
 import { changePassword } from '../../../src/core/actions/password_change.ts';
 import { removeDevice } from '../../../src/core/actions/remove_device.ts';
 import { changeUserStatus, logOutUser } from '../../../src/core/actions/user_status.ts';
-import { openServices } from '../../../src/core/deps.ts';
+import { openDeps } from '../../../src/core/deps.ts';
 import { beginEndingAll, endAllSessions, endLeftBehind } from '../../../src/core/sessions/end_many.ts';
 import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { findUserSession, listLiveSessions } from '../../../src/core/sessions/session_list.ts';
@@ -117,9 +117,9 @@ testOnStores('a user with 5,042 sessions can change the password, and keeps the 
   t.timeout(600_000);
   const { db } = store;
   const session = await makeBusyUser(db, 5_042);
-  const services = await openServices(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
-  t.teardown(services.close);
-  const ended = await changePassword(services, {
+  const deps = await openDeps(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
+  t.teardown(deps.close);
+  const ended = await changePassword(deps, {
     user_id: session.user_id,
     asker: { session_id: session.id },
     current_password: password,

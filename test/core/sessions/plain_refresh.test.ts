@@ -3,7 +3,7 @@ import type { ExecutionContext } from 'ava';
 import { isLive } from '../../../src/core/access_tokens/access_tokens.ts';
 import { findIntrospection } from '../../../src/core/access_tokens/introspection.ts';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
-import { openRegistry, type Registered } from '../../../src/core/clients/client_cache.ts';
+import { openClientCache, type Registered } from '../../../src/core/clients/client_cache.ts';
 import { updateClient } from '../../../src/core/clients/clients.ts';
 import { createResourceServer, updateResourceServer } from '../../../src/core/clients/resource_servers.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
@@ -44,7 +44,7 @@ function tokenOf(session: Session, generation = session.generation): DecodedRefr
 }
 
 async function lookAt(db: Db, client_id: string): Promise<Registered> {
-  const known = await openRegistry(db, own_resource).look(client_id);
+  const known = await openClientCache(db, own_resource).find(client_id);
   if (!known) throw new Error('there is no such client');
   return known;
 }
@@ -191,13 +191,13 @@ testOnStores(
     const { db } = store;
     const { session, refresh } = await setScene(store);
     const { client_id } = refresh.known.client;
-    const registry = openRegistry(db, own_resource);
-    t.deepEqual(await registry.look(client_id), refresh.known);
+    const cache = openClientCache(db, own_resource);
+    t.deepEqual(await cache.find(client_id), refresh.known);
     await db.transaction((tx) => updateClient(tx, client_id, { client_name: 'Renamed' }));
-    t.deepEqual(await registry.look(client_id), refresh.known, 'still remembered');
+    t.deepEqual(await cache.find(client_id), refresh.known, 'still remembered');
     t.is(await refreshPlainSession(db, refresh), null);
-    registry.forget(refresh.known.version);
-    const known = await registry.look(client_id);
+    cache.forget(refresh.known.version);
+    const known = await cache.find(client_id);
     t.is(known?.client.metadata.client_name, 'Renamed');
     if (!known) throw new Error('the client is gone');
     t.not(await refreshPlainSession(db, { ...refresh, known }), null);
@@ -211,21 +211,21 @@ testOnStores(
 );
 
 testOnStores('a registry that changes while it is read says nothing wrong', async (t, { db }) => {
-  const registry = openRegistry(db, own_resource);
+  const cache = openClientCache(db, own_resource);
   const { client_id } = await makeClient(db);
-  t.is(await registry.look('nobody'), null);
-  t.is(await registry.look('no\0body'), null);
+  t.is(await cache.find('nobody'), null);
+  t.is(await cache.find('no\0body'), null);
   // Another client was registered since the first look: the one that is asked for would be of another version.
   await makeClient(db);
-  t.is(await registry.look(client_id), null);
-  t.is((await registry.look(client_id))?.client.client_id, client_id, 'and the next look is whole again');
+  t.is(await cache.find(client_id), null);
+  t.is((await cache.find(client_id))?.client.client_id, client_id, 'and the next look is whole again');
 });
 
 testOnStores('columns that a newer node adds disturb no statement that is prepared', async (t, store) => {
   const { db } = store;
   const { user, session, refresh } = await setScene(store);
   const { client_id, token_version: client_version } = refresh.known.client;
-  const registry = openRegistry(db, own_resource);
+  const cache = openClientCache(db, own_resource);
   const claims = {
     iss: '',
     sub: user.id,
@@ -237,7 +237,7 @@ testOnStores('columns that a newer node adds disturb no statement that is prepar
     sid: session.id,
   };
   const askAll = async (generation: number) => {
-    const known = await registry.look(client_id);
+    const known = await cache.find(client_id);
     if (!known) return null;
     const refreshed = await refreshPlainSession(db, {
       ...refresh,
@@ -252,6 +252,6 @@ testOnStores('columns that a newer node adds disturb no statement that is prepar
   for (const table of ['sessions', 'users', 'clients', 'resource_servers', 'registry', 'audit_events']) {
     await db.schema.alterTable(table, (one) => one.text('of_a_newer_node'));
   }
-  registry.forget((await registry.look(client_id))?.version ?? 0);
+  cache.forget((await cache.find(client_id))?.version ?? 0);
   t.deepEqual(await askAll(1), [true, true, true, 1]);
 });

@@ -1,7 +1,7 @@
 // What is set for a database changes how it writes values, and nothing of what we read.
 import test from 'ava';
 import { openDatabase, rows } from '../../../src/core/store/db.ts';
-import { openNotices } from '../../../src/core/store/node_notices.ts';
+import { openNodeNotices } from '../../../src/core/store/node_notices.ts';
 import { createLog } from '../../../src/lib/log.ts';
 import { granted } from '../../helpers/client.ts';
 import { runCommand } from '../../helpers/kindred.ts';
@@ -65,7 +65,7 @@ test('a connection on which LISTEN is refused is not left open', async (t) => {
   log.warn = () => {
     refused += 1;
   };
-  const notices = openNotices(way.url, log, 10);
+  const notices = openNodeNotices(way.url, log, 10);
   t.teardown(notices.close);
   await until(() => refused >= 5, 'five tries');
   const count = async () => {

@@ -81,8 +81,8 @@ function membersOf(schema: z.ZodType): string[] {
 
 /** The pages' own routes, with the names of their parameters. */
 function pageRoutes(): { method: string; path: string }[] {
-  const services = { config: { bodyLimit: 1 } } as never;
-  const stacks = [accountRoutes, interactionRoutes].map((make) => make(services, () => ({}) as never).stack);
+  const deps = { config: { bodyLimit: 1 } } as never;
+  const stacks = [accountRoutes, interactionRoutes].map((make) => make(deps, () => ({}) as never).stack);
   return stacks
     .flat()
     .flatMap(({ path, methods }) => methods.map((method) => ({ method, path: String(path) })));

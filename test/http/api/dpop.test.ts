@@ -2,7 +2,7 @@
 import test from 'ava';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { loadConfig } from '../../../config/index.ts';
-import type { Services } from '../../../src/core/deps.ts';
+import type { Deps } from '../../../src/core/deps.ts';
 import { verifyProof } from '../../../src/http/api/dpop.ts';
 import { makeKey, proofFor } from '../../helpers/dpop.ts';
 import { environment } from '../../helpers/server.ts';
@@ -18,7 +18,7 @@ test('a fault of ours is not called a bad proof', async (t) => {
   };
   const proof = await proofFor(key, 'GET', `${config.issuer}/api/me`, { accessToken: 'token' });
   // Services without a database: what reads it runs into a TypeError.
-  const services = { config, clock: { now: () => Date.now() } } as unknown as Services;
-  await t.throwsAsync(verifyProof(services, proof, expected), { instanceOf: TypeError });
-  t.false(await verifyProof(services, 'a.b.c', expected));
+  const deps = { config, clock: { now: () => Date.now() } } as unknown as Deps;
+  await t.throwsAsync(verifyProof(deps, proof, expected), { instanceOf: TypeError });
+  t.false(await verifyProof(deps, 'a.b.c', expected));
 });

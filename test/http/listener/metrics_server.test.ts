@@ -71,11 +71,11 @@ testOnStores('what happens to refresh tokens is counted by what it came to', asy
 
 testOnStores('two servers in one process count each their own events', async (t, store) => {
   const start = async () => {
-    const { config, services, stop } = await startServer(loadConfig(environment(store.url)));
+    const { config, deps, stop } = await startServer(loadConfig(environment(store.url)));
     t.teardown(stop);
     const url = `http://127.0.0.1:${config.port}`;
     const count = async () =>
-      sample((await services.metrics.render()).text, 'kindred_audit_events_total{type="session_opened"}');
+      sample((await deps.metrics.render()).text, 'kindred_audit_events_total{type="session_opened"}');
     return { server: await furnish(store, { url, issuer: config.issuer, stop }), count };
   };
   const [first, second] = [await start(), await start()];

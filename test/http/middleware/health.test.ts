@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import test from 'ava';
 import { loadConfig } from '../../../config/index.ts';
-import { openServices } from '../../../src/core/deps.ts';
+import { openDeps } from '../../../src/core/deps.ts';
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { createReadinessCheck } from '../../../src/core/store/readiness.ts';
 import { serveMetrics } from '../../../src/http/listener/metrics_server.ts';
@@ -75,11 +75,11 @@ testOnStores('a taken metrics port is a warning, and in production the end', asy
   await once(taken, 'listening');
   t.teardown(() => taken.close());
   const { port } = taken.address() as { port: number };
-  const services = await openServices(
+  const deps = await openDeps(
     loadConfig(environment(store.url, { METRICS_PORT: String(port), LOG_LEVEL: 'silent' })),
   );
-  t.teardown(services.close);
-  t.is(await serveMetrics(services), null);
-  const strict = { ...services, config: { ...services.config, env: 'production' as const } };
+  t.teardown(deps.close);
+  t.is(await serveMetrics(deps), null);
+  const strict = { ...deps, config: { ...deps.config, env: 'production' as const } };
   await t.throwsAsync(serveMetrics(strict), { code: 'EADDRINUSE' });
 });

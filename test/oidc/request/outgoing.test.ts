@@ -29,8 +29,8 @@ const ageOf = (response: Response) =>
   Number(/^max-age=(\d+)$/.exec(response.headers.get('cache-control') ?? '')?.[1]);
 
 testOnStores('keys are believed for an hour at most, and asked for once', async (t, store) => {
-  const { services } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
-  const outgoing = createOutgoing(services);
+  const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
+  const outgoing = createOutgoing(deps);
   const { url, asked } = await serve(t, (request, response) => {
     response.setHeader('cache-control', request.url === '/long' ? 'public, max-age=31536000' : 'no-store');
     response.end('{"keys":[]}');
@@ -49,8 +49,8 @@ testOnStores('keys are believed for an hour at most, and asked for once', async 
 testOnStores(
   'keys are fetched as keys, also at an address that somebody has named as a client',
   async (t, store) => {
-    const { services } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
-    const outgoing = createOutgoing(services);
+    const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
+    const outgoing = createOutgoing(deps);
     const large = `{"keys":[${' '.repeat(10_000)}]}`;
     const { url, asked } = await serve(t, (_request, response) => response.end(large));
     t.true(await outgoing.allowDocument(undefined, url));
@@ -61,8 +61,8 @@ testOnStores(
 );
 
 testOnStores('no redirect is followed, and too many keys are none', async (t, store) => {
-  const { services } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
-  const outgoing = createOutgoing(services);
+  const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
+  const outgoing = createOutgoing(deps);
   const { url, asked } = await serve(t, (request, response) => {
     if (request.url === '/moved') response.writeHead(302, { location: '/keys' }).end();
     else response.end(`{"keys":[${' '.repeat(100_000)}]}`);
@@ -73,14 +73,14 @@ testOnStores('no redirect is followed, and too many keys are none', async (t, st
 });
 
 testOnStores('a message to a client is delivered as it is, and its answer seen', async (t, store) => {
-  const { services } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
+  const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
   const bodies: string[] = [];
   const { url } = await serve(t, async (request, response) => {
     for await (const chunk of request) bodies.push(String(chunk));
     response.statusCode = request.url === '/gone' ? 410 : 204;
     response.end();
   });
-  const outgoing = createOutgoing(services);
+  const outgoing = createOutgoing(deps);
   const send = (path: string) =>
     outgoing.fetch(`${url}${path}`, {
       method: 'POST',
@@ -91,8 +91,8 @@ testOnStores('a message to a client is delivered as it is, and its answer seen',
   t.is((await send('/gone')).status, 410);
   t.deepEqual(bodies, ['logout_token=%C3%A4', 'logout_token=%C3%A4']);
   const guarded = createOutgoing({
-    ...services,
-    config: { ...services.config, fetchPrivateAddresses: false },
+    ...deps,
+    config: { ...deps.config, fetchPrivateAddresses: false },
   });
   await t.throwsAsync(guarded.fetch(url, { method: 'POST' }), { message: /reserved/ });
 });

@@ -39,8 +39,8 @@ export const adminClientRoutes = [
     response: z
       .object({ clients: z.array(client), next_cursor: z.string().nullable() })
       .meta({ id: 'ClientList' }),
-    handler: async ({ services, query: { limit, cursor } }) => {
-      const found = await listClients(services.db, limit + 1, readCursor(cursor, z.string()));
+    handler: async ({ deps, query: { limit, cursor } }) => {
+      const found = await listClients(deps.db, limit + 1, readCursor(cursor, z.string()));
       const page = found.slice(0, limit);
       return {
         clients: page.map(describeClient),
@@ -57,9 +57,9 @@ export const adminClientRoutes = [
     body: newClient.meta({ id: 'NewClient' }),
     response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
     errors: ['client_exists', 'invalid_client_metadata'],
-    handler: async ({ registry, body, by, source }) => {
+    handler: async ({ registrar, body, by, source }) => {
       const noted = notesCreation({ ...by, source });
-      const { client: created, client_secret } = await registry.register(body, noted);
+      const { client: created, client_secret } = await registrar.register(body, noted);
       return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
     },
   }),
@@ -70,8 +70,8 @@ export const adminClientRoutes = [
     summary: 'Read a client',
     response: client,
     errors: ['client_not_found'],
-    handler: async ({ services, params }) =>
-      describeClient(required(await findClient(services.db, params.client_id))),
+    handler: async ({ deps, params }) =>
+      describeClient(required(await findClient(deps.db, params.client_id))),
   }),
   route({
     ...shared,
@@ -81,9 +81,9 @@ export const adminClientRoutes = [
     body: clientChange.meta({ id: 'ClientChange' }),
     response: client,
     errors: ['client_not_found', 'invalid_client_metadata'],
-    handler: async ({ registry, params, body, by, source }) => {
+    handler: async ({ registrar, params, body, by, source }) => {
       const noted = notesChange({ ...by, source }, body);
-      const updated = await registry.change(params.client_id, body, noted);
+      const updated = await registrar.change(params.client_id, body, noted);
       return describeClient(required(updated));
     },
   }),
@@ -94,8 +94,8 @@ export const adminClientRoutes = [
     summary: 'Remove a client with its sessions; its tokens are inactive at once',
     status: 204,
     errors: ['client_not_found'],
-    handler: async ({ services, params, by, source }) =>
-      await removeClient(services.db, { ...by, source }, params.client_id),
+    handler: async ({ deps, params, by, source }) =>
+      await removeClient(deps.db, { ...by, source }, params.client_id),
   }),
   route({
     ...shared,
@@ -115,7 +115,7 @@ export const adminClientRoutes = [
       .object({ id: z.uuid(), client_secret: z.string(), expires_at: moment.nullable() })
       .meta({ id: 'ClientSecret' }),
     errors: ['client_not_found', 'too_many_secrets'],
-    handler: async ({ services: { db, clock }, params, body, by, source }) => {
+    handler: async ({ deps: { db, clock }, params, body, by, source }) => {
       const expires = after(clock, body.expires_in);
       const previous_expires = after(clock, body.previous_expires_in);
       const added = await addSecret(db, { ...by, source }, params.client_id, { expires, previous_expires });
@@ -130,8 +130,8 @@ export const adminClientRoutes = [
     summary: 'Remove a secret at once',
     status: 204,
     errors: ['client_secret_not_found', 'client_not_found', 'last_secret'],
-    handler: async ({ services, params, by, source }) =>
-      await removeSecret(services.db, { ...by, source }, params.client_id, params.id),
+    handler: async ({ deps, params, by, source }) =>
+      await removeSecret(deps.db, { ...by, source }, params.client_id, params.id),
   }),
 ];
 

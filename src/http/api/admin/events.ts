@@ -41,9 +41,9 @@ export const adminEventRoutes = [
     response: z
       .object({ events: z.array(event), next_cursor: z.string().nullable() })
       .meta({ id: 'EventList' }),
-    handler: async ({ services, query: { limit, cursor, from, to, ...equal } }) => {
-      await services.audit.flush();
-      const found = await listEvents(services.db, {
+    handler: async ({ deps, query: { limit, cursor, from, to, ...equal } }) => {
+      await deps.audit.flush();
+      const found = await listEvents(deps.db, {
         ...equal,
         from: from === undefined ? undefined : new Date(from),
         to: to === undefined ? undefined : new Date(to),

@@ -24,7 +24,7 @@ export const adminKeyRoutes = [
     auth: 'admin',
     summary: 'List signing keys, the current one first',
     response: z.object({ keys: z.array(key) }).meta({ id: 'SigningKeyList' }),
-    handler: async ({ services }) => ({ keys: await listSigningKeys(services.db) }),
+    handler: async ({ deps }) => ({ keys: await listSigningKeys(deps.db) }),
   }),
   route({
     method: 'post',
@@ -45,8 +45,8 @@ export const adminKeyRoutes = [
       .object({ kid: z.string().describe('the key that signs now') })
       .meta({ id: 'KeyRotationResult' }),
     errors: ['key_too_young'],
-    handler: async ({ services, body: { force = false }, by, source }) => {
-      const done = await rotateKeys(services, { ...by, source }, { force });
+    handler: async ({ deps, body: { force = false }, by, source }) => {
+      const done = await rotateKeys(deps, { ...by, source }, { force });
       if (done.outcome === 'too_young') {
         throw new AppError(
           'key_too_young',

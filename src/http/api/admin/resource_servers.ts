@@ -43,8 +43,8 @@ export const adminResourceServerRoutes = [
     response: z
       .object({ resource_servers: z.array(server), next_cursor: z.string().nullable() })
       .meta({ id: 'ResourceServerList' }),
-    handler: async ({ services, query: { limit, cursor } }) => {
-      const found = await listResourceServers(services.db, limit + 1, readCursor(cursor, z.string()));
+    handler: async ({ deps, query: { limit, cursor } }) => {
+      const found = await listResourceServers(deps.db, limit + 1, readCursor(cursor, z.string()));
       const page = found.slice(0, limit);
       return {
         resource_servers: page,
@@ -61,8 +61,7 @@ export const adminResourceServerRoutes = [
     body: newResourceServer.meta({ id: 'NewResourceServer' }),
     response: server,
     errors: ['resource_server_exists'],
-    handler: async ({ services, body, by, source }) =>
-      await addResourceServer(services.db, { ...by, source }, body),
+    handler: async ({ deps, body, by, source }) => await addResourceServer(deps.db, { ...by, source }, body),
   }),
   route({
     ...shared,
@@ -71,8 +70,7 @@ export const adminResourceServerRoutes = [
     summary: 'Read a resource server',
     response: server,
     errors: ['resource_server_not_found'],
-    handler: async ({ services, params }) =>
-      required(await findResourceServer(services.db, params.identifier)),
+    handler: async ({ deps, params }) => required(await findResourceServer(deps.db, params.identifier)),
   }),
   route({
     ...shared,
@@ -82,8 +80,8 @@ export const adminResourceServerRoutes = [
     body: resourceServerChange.meta({ id: 'ResourceServerChange' }),
     response: server,
     errors: ['resource_server_not_found'],
-    handler: async ({ services, params, body, by, source }) =>
-      await changeResourceServer(services.db, { ...by, source }, params.identifier, body),
+    handler: async ({ deps, params, body, by, source }) =>
+      await changeResourceServer(deps.db, { ...by, source }, params.identifier, body),
   }),
   route({
     ...shared,
@@ -92,8 +90,8 @@ export const adminResourceServerRoutes = [
     summary: 'Remove a resource server: no new tokens for it; those that exist live until they expire',
     status: 204,
     errors: ['resource_server_not_found'],
-    handler: async ({ services, params, by, source }) =>
-      await removeResourceServer(services.db, { ...by, source }, params.identifier),
+    handler: async ({ deps, params, by, source }) =>
+      await removeResourceServer(deps.db, { ...by, source }, params.identifier),
   }),
 ];
 

@@ -18,9 +18,9 @@ export const adminSessionRoutes = [
     query: paging,
     response: sessionList,
     errors: ['user_not_found'],
-    handler: async ({ services, params, query }) => {
-      if (!(await findUser(services.db, params.id))) throw new AppError('user_not_found');
-      return await listPage(services, params.id, query, null);
+    handler: async ({ deps, params, query }) => {
+      if (!(await findUser(deps.db, params.id))) throw new AppError('user_not_found');
+      return await listPage(deps, params.id, query, null);
     },
   }),
   route({
@@ -30,10 +30,10 @@ export const adminSessionRoutes = [
     summary: 'Read any session, ended ones too: why and when it ended, and its last rotations',
     response: sessionStory.extend({ user_id: z.uuid() }).meta({ id: 'AdminSessionStory' }),
     errors: ['session_not_found'],
-    handler: async ({ services, params }) => {
-      const found = await findAnySession(services.db, params.id);
+    handler: async ({ deps, params }) => {
+      const found = await findAnySession(deps.db, params.id);
       if (!found) throw new AppError('session_not_found');
-      return { ...(await tellStory(services, found, null)), user_id: found.user_id };
+      return { ...(await tellStory(deps, found, null)), user_id: found.user_id };
     },
   }),
   route({
@@ -43,7 +43,7 @@ export const adminSessionRoutes = [
     summary: 'End any session; ending an ended one again is fine',
     status: 204,
     errors: ['session_not_found'],
-    handler: async ({ services: { db }, params, by, source }) => {
+    handler: async ({ deps: { db }, params, by, source }) => {
       if (!(await findAnySession(db, params.id))) throw new AppError('session_not_found');
       await endSession(db, params.id, { ...by, reason: 'ended_by_admin', source });
     },

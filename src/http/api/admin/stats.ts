@@ -35,9 +35,9 @@ export const adminStatsRoutes = [
     },
     response: stats,
     errors: ['unavailable'],
-    handler: async ({ services, query: { top } }) => {
-      await services.audit.flush();
-      return await readStats(services.db, { top });
+    handler: async ({ deps, query: { top } }) => {
+      await deps.audit.flush();
+      return await readStats(deps.db, { top });
     },
   }),
 ];

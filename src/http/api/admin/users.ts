@@ -76,7 +76,7 @@ export const adminUserRoutes = [
       .meta({ id: 'NewUser' }),
     response: user,
     errors: ['weak_password', 'username_taken', 'email_taken'],
-    handler: async ({ services: { db }, body: { password, ...given }, by, source }) => {
+    handler: async ({ deps: { db }, body: { password, ...given }, by, source }) => {
       const password_hash = password === undefined ? null : await hashNewPassword(password, given);
       const input = { ...withoutUndefined(given), username: given.username, password_hash };
       return await addUser(db, { ...by, source }, input);
@@ -89,7 +89,7 @@ export const adminUserRoutes = [
     summary: 'Read a user',
     response: user,
     errors: ['user_not_found'],
-    handler: async ({ services, params }) => (await findUser(services.db, params.id)) ?? notFound(),
+    handler: async ({ deps, params }) => (await findUser(deps.db, params.id)) ?? notFound(),
   }),
   route({
     ...shared,
@@ -137,8 +137,8 @@ export const adminUserRoutes = [
     body: z.strictObject({ reason }).meta({ id: 'ForceLogout' }),
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'ForceLogoutResult' }),
     errors: ['user_not_found'],
-    handler: async ({ services, params, body, by, source }) => ({
-      sessions_ended: await logOutUser(services.db, params.id, { ...by, reason: body.reason, source }),
+    handler: async ({ deps, params, body, by, source }) => ({
+      sessions_ended: await logOutUser(deps.db, params.id, { ...by, reason: body.reason, source }),
     }),
   }),
 ];
@@ -164,13 +164,13 @@ function statusRoute(
       'wrong_status',
       ...(to === 'active' ? [] : (['not_yourself', 'last_admin'] as const)),
     ],
-    handler: async ({ services, params, body: given, by, source }) => {
+    handler: async ({ deps, params, body: given, by, source }) => {
       const {
         reason: why,
         message,
         expires_at,
       } = given as { reason?: string; message?: string; expires_at?: string };
-      if (expires_at && Date.parse(expires_at) <= services.clock.now()) {
+      if (expires_at && Date.parse(expires_at) <= deps.clock.now()) {
         throw new AppError('invalid_request', 'expires_at: must be in the future');
       }
       const asked: StatusChange = {
@@ -182,7 +182,7 @@ function statusRoute(
         ...by,
         source,
       };
-      const { user: changed, ended } = await changeUserStatus(services.db, params.id, asked);
+      const { user: changed, ended } = await changeUserStatus(deps.db, params.id, asked);
       return { user: changed, sessions_ended: ended };
     },
   });
@@ -193,10 +193,10 @@ type ListCall = Call<
   { limit: number; cursor?: string | undefined; search?: string | undefined; status?: UserStatus | undefined }
 >;
 
-async function list({ services, query }: ListCall) {
+async function list({ deps, query }: ListCall) {
   const { limit, search, status } = query;
   const after = readCursor(query.cursor, z.uuid());
-  const found = await listUsers(services.db, { prefix: search, status, after, limit: limit + 1 });
+  const found = await listUsers(deps.db, { prefix: search, status, after, limit: limit + 1 });
   const users = found.slice(0, limit);
   return { users, next_cursor: found.length > limit ? packCursor(users.at(-1)?.id) : null };
 }
@@ -210,13 +210,13 @@ interface UserChange {
 }
 
 async function change({
-  services,
+  deps,
   params,
   body,
   by,
   source,
 }: Call<{ id: string }, unknown, UserChange>): Promise<User> {
-  return await services.db.transaction(async (tx) => {
+  return await deps.db.transaction(async (tx) => {
     if (body.roles && !body.roles.includes('admin')) await requireAnotherAdmin(tx, params.id);
     const before = await lockUser(tx, params.id);
     if (!before || before.status === 'deleted') notFound();
