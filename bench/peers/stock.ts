@@ -17,8 +17,14 @@ await db.schema.createTable('users', (table) => {
   table.text('username').notNullable().unique();
   table.text('password').notNullable();
 });
+interface Person {
+  id: string;
+  username: string;
+  password: string;
+}
+
 const stored = await hash(PASSWORD, strength);
-await db('users').insert(
+await db<Person>('users').insert(
   Array.from({ length: Number(USERS) }, (_, n) => ({
     id: randomUUID(),
     username: `user-${n}`,
@@ -70,7 +76,9 @@ const configuration: Configuration = {
 
 async function passwordGrant(ctx: KoaContextWithOIDC): Promise<void> {
   const { client, params, provider } = ctx.oidc;
-  const user = await db('users').where({ username: params?.username }).first();
+  const user = await db<Person>('users')
+    .where({ username: String(params?.username) })
+    .first();
   const isRight = user && (await verify(user.password, String(params?.password)));
   if (!client || !isRight) throw new errors.InvalidGrant('wrong username or password');
   const grant = new provider.Grant({ accountId: user.id, clientId: client.clientId });

@@ -1,6 +1,7 @@
 // The database of a command: the one of DATABASE_URL, which must have been migrated; and the command that does that.
 import { existsSync } from 'node:fs';
 import { type Config, loadConfig } from '../../config/index.ts';
+import '../core/tables.ts';
 import type { Doer } from '../core/actions/administration.ts';
 import { openDatabase } from '../core/store/db.ts';
 import { isMigrated, migrate } from '../core/store/migrate.ts';

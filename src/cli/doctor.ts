@@ -1,6 +1,7 @@
 // `doctor`: what is wrong with this deployment, and what to do about it.
 import { existsSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig } from '../../config/index.ts';
+import '../core/tables.ts';
 import { endEverySession } from '../core/actions/end_every_session.ts';
 import { examine, type Finding } from '../core/operations/doctor.ts';
 import { countLiveSessions } from '../core/operations/stats.ts';

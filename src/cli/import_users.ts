@@ -8,6 +8,7 @@ import {
   type ImportTarget,
   importUsers as importAll,
 } from '../core/actions/import_users.ts';
+import '../core/tables.ts';
 import { maxLineBytes, type RefusedLine } from '../core/actions/imported_user.ts';
 import { openDatabase } from '../core/store/db.ts';
 import { migrate } from '../core/store/migrate.ts';

@@ -11,6 +11,7 @@ import { type KeyStore, openKeyStore } from './keys/key_store.ts';
 import { openRateLimits, type RateLimits } from './limits/rate_limits.ts';
 import { type Clock, openClock } from './store/clock.ts';
 import { openDatabase } from './store/db.ts';
+import './tables.ts';
 import { openNodeNotices } from './store/node_notices.ts';
 
 export interface Deps {

@@ -1,11 +1,13 @@
 // Ban, disable, delete, force-logout and a password change, each in the midst of refreshes and logins on two nodes: once
 // it has answered, nothing that begins afterwards succeeds anywhere, and what was in flight is dead on arrival.
+
 import type { ExecutionContext } from 'ava';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { enterAsClient, post } from '../helpers/admin.ts';
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { api, introspect, refresh, type SignedIn, signIn } from '../helpers/oauth.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { startServerProcess, type TestServer } from '../helpers/server.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 import { type Attempt, startStorm } from '../helpers/storm.ts';
@@ -99,7 +101,7 @@ async function race(t: ExecutionContext, nodes: Nodes, { title, act, spares }: D
     [],
     `${title}, in the database`,
   );
-  if ((await server.db('users').where({ id: user.id }).first()).status === 'deleted') {
+  if ((await rowOf(server.db('users').where({ id: user.id }).first())).status === 'deleted') {
     t.deepEqual(await server.db('devices').where({ user_id: user.id }), [], 'no trace of a login in flight');
   }
   const refused = storm.attempts.filter((one) => !isSuccess(one) && !one.isLate).length;

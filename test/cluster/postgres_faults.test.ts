@@ -1,5 +1,6 @@
 // A Postgres that crashes, drops its connections, has none left, or has no room: apps are told to come again, nothing is
 // half done, and every node is whole within five seconds of the end of it, without a restart.
+
 import { existsSync } from 'node:fs';
 import { rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { makeClient } from '../helpers/builders.ts';
 import { assertRefused } from '../helpers/client.ts';
 import { type Fleet, type FleetNode, readiness, startFleet } from '../helpers/fleet.ts';
 import { login, refresh, type SignedIn, signIn, tokensOf } from '../helpers/oauth.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { giveTime, until } from '../helpers/until.ts';
 
 const isLong = process.env.SOAK !== undefined;
@@ -171,7 +173,7 @@ if (existsSync(full)) {
           // Reuse: the session, the event and the user's token_version change together or not at all.
           assertRefused(t, await refresh(server, strict, stolen.tokens.refresh_token), away);
           const row = await fleet.db('sessions').where({ id: stolen.tokens.session_id }).first();
-          const user = await fleet.db('users').where({ id: stolen.user.id }).first();
+          const user = await rowOf(fleet.db('users').where({ id: stolen.user.id }).first());
           t.deepEqual([row.ended_at, row.generation, user.token_version], [null, 1, 0]);
           await apps.reach(20);
         });

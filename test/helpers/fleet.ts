@@ -1,5 +1,6 @@
 // Nodes that die and come back, on one Postgres that a test may do anything to.
 import type { Knex } from 'knex';
+import '../../src/core/tables.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { migrate } from '../../src/core/store/migrate.ts';
 import { type Answer, send } from './client.ts';

@@ -4,6 +4,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext, registerCompletionHandler } from 'ava';
 import type { Knex } from 'knex';
+import '../../src/core/tables.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { createPlaces } from './places.ts';
 import {

@@ -1,6 +1,7 @@
 // The database as somebody with a copy of it sees it: every table, whatever its name.
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
+import '../../src/core/tables.ts';
 import { isPostgres, openDatabase, rows } from '../../src/core/store/db.ts';
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { patience, type Store } from './stores.ts';

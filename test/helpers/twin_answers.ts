@@ -1,9 +1,11 @@
 // What two apps said and wrote, with everything taken out that may differ: ids, times to the second, random values.
+
 import assert from 'node:assert/strict';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import type { Deps } from '../../src/core/deps.ts';
 import { decodeRefreshToken, verifyRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Answer, Json } from './client.ts';
+import { rowOf } from './rows.ts';
 import type { Twin } from './twins.ts';
 
 /** How a twin's own ids are called, so that what is said of one can be compared with what is said of the other. */
@@ -135,7 +137,7 @@ export async function traces(deps: Deps, twin: Twin, answers: Answer[]): Promise
   const requests = answers.map(({ headers }, i) => [headers['x-request-id'], `request ${i}`] as const);
   const names = new Map([...namesOf(twin), ...requests]);
   return {
-    user: rowLikeness(await db('users').where({ id: user.id }).first(), user, names),
+    user: rowLikeness({ ...(await rowOf(db('users').where({ id: user.id }).first())) }, user, names),
     session: rowLikeness(await db('sessions').where({ id: session.id }).first(), session, names),
     // Events of one millisecond have no order among themselves.
     events: events.map(({ id: _, ...event }) => rowLikeness(event, {}, names)).sort(byRequestAndType),

@@ -174,7 +174,7 @@ function toRow(db: Db, user: ImportedUser) {
     id: id ?? newId(),
     roles: json(user.roles),
     permissions: json(user.permissions),
-    status: 'active',
+    status: 'active' as const,
     token_version: 0,
     created_at: created_at ?? present(db),
     updated_at: present(db),

@@ -1,8 +1,9 @@
 // The database: two dialects behind one Knex, and the few words of SQL in which they differ.
 import type { Socket } from 'node:net';
 import knexModule, { type Knex } from 'knex';
-import SqliteClient from 'knex/lib/dialects/sqlite3/index.js';
+import SqliteClient, { type SqliteBuilder } from 'knex/lib/dialects/sqlite3/index.js';
 import pg from 'pg';
+import { type ColumnsOf, columnsOfTable, type Json, reviveRow } from './columns.ts';
 import { noteDatabaseError } from './database_errors.ts';
 import { PostgresClient } from './postgres_client.ts';
 import { makePrivately } from './sqlite_files.ts';
@@ -36,6 +37,13 @@ class ImmediateSqliteClient extends SqliteClient {
     const transaction = super.transaction(...args);
     transaction.begin = (connection: unknown) => transaction.query(connection, 'BEGIN IMMEDIATE;');
     return transaction;
+  }
+
+  // What is read comes with the table that it is read from, so that its columns get their types (columns.ts).
+  override queryCompiler(builder: SqliteBuilder, formatter: unknown): unknown {
+    const columns = columnsOfTable(builder._single.table);
+    if (columns && !builder.queryContext()) builder.queryContext({ columns });
+    return super.queryCompiler(builder, formatter);
   }
 }
 
@@ -172,13 +180,28 @@ export function later(db: Db, column: string, seconds: string): string {
     : `(${column} + ${seconds} * 1000)`;
 }
 
-/** The rows of a raw statement, on either database. */
+/** Values of a raw statement: in the order of its `?`, or by the names that stand behind colons in it. */
+export type Bindings = Knex.RawBinding[] | Record<string, Knex.RawBinding>;
+
+/** The rows of a raw statement, on either database; `columns` types what SQLite does not. */
 export async function rows<Row>(
   db: Db,
   sql: string,
-  bindings: Knex.RawBinding[] | Record<string, Knex.RawBinding> = [],
+  bindings: Bindings = [],
+  ...[columns]: ColumnsOf<Row> | []
 ): Promise<Row[]> {
-  const result = await db.raw(sql, bindings as Knex.RawBinding[]);
+  return await readRows(db, sql, bindings, columns);
+}
+
+/** The same where the caller answers for the columns. */
+export async function readRows<Row>(
+  db: Db,
+  sql: string,
+  bindings: Bindings,
+  columns: object | undefined,
+): Promise<Row[]> {
+  const raw = db.raw(sql, bindings as Knex.RawBinding[]);
+  const result = await (columns ? raw.queryContext({ columns }) : raw);
   return Array.isArray(result) ? result : result.rows;
 }
 
@@ -186,11 +209,11 @@ export async function rows<Row>(
  * What a JSON column is given on a write: SQLite would store an array as `[object Object]`. Postgres takes neither NUL
  * nor half a surrogate pair, and both may stand in what a stranger sends: they become U+FFFD.
  */
-export function json(value: unknown): string {
+export function json(value: unknown): Json {
   const text = JSON.stringify(value);
   // Hardly any text has an escape at all.
-  if (!text.includes('\\u')) return text;
-  return text.replace(/(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)/g, '$1\\ufffd');
+  if (!text.includes('\\u')) return text as Json;
+  return text.replace(/(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)/g, '$1\\ufffd') as Json;
 }
 
 /** False for a text that no column can hold, and that no row is found by: Postgres refuses NUL with an error. */
@@ -239,16 +262,23 @@ const booleanColumns = new Set([
   'client_exists',
 ]);
 
-// SQLite has neither dates nor booleans nor JSON: it gives numbers and text, told apart by the names of our columns.
-function reviveRows(result: unknown): unknown {
-  if (Array.isArray(result)) return result.map(reviveRows);
-  if (result === null || typeof result !== 'object' || Buffer.isBuffer(result)) return result;
-  const row = result as Record<string, unknown>;
+// SQLite has neither dates nor booleans nor JSON.
+function reviveRows(result: unknown, context: { columns?: object } | undefined): unknown {
+  const all = Array.isArray(result) ? result : [result];
+  for (const row of all) {
+    if (row === null || typeof row !== 'object' || Buffer.isBuffer(row)) continue;
+    if (context?.columns) reviveRow(row as Record<string, unknown>, context.columns);
+    else reviveByName(row as Record<string, unknown>);
+  }
+  return result;
+}
+
+// For tables and statements that have not declared their columns.
+function reviveByName(row: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(row)) {
     if (value === null) continue;
     if (name.endsWith('_at') && typeof value === 'number') row[name] = new Date(value);
     else if (booleanColumns.has(name)) row[name] = value === 1;
     else if (jsonColumns.has(name) && typeof value === 'string') row[name] = JSON.parse(value);
   }
-  return row;
 }

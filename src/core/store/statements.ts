@@ -2,8 +2,9 @@
 // some 50 to 100 µs to build, format and unwrap what a refresh asks; this needs about a tenth of that.
 import type { EventEmitter } from 'node:events';
 import type { Knex } from 'knex';
+import type { ColumnsOf } from './columns.ts';
 import { noteDatabaseError } from './database_errors.ts';
-import { type Db, isPostgres, present, presentOnPostgres, rows } from './db.ts';
+import { type Db, isPostgres, present, presentOnPostgres, readRows } from './db.ts';
 import { executeAlone, executeSoon } from './pipeline.ts';
 import type { Prepared } from './prepared_query.ts';
 
@@ -26,30 +27,48 @@ export type Written<Row> = { [Name in keyof Row]: Row[Name] extends Date ? strin
  * columns: one that was prepared with `*` fails once a newer node has added a column. It takes no time, since others may
  * share its connection, and whoever holds a lock must not wait for it (docs/decisions/007).
  */
-export function statement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
-  return makeStatement(name, write) as Statement<Row>;
+export function statement<Row>(
+  name: string,
+  write: (db: Db) => string,
+  ...[columns]: ColumnsOf<Row> | []
+): Statement<Row> {
+  return makeStatement(name, write, { columns }) as Statement<Row>;
 }
 
 /** The same for rows that are only shown: a date costs ten times what its text does, to make and to write down again. */
-export function writtenStatement<Row>(name: string, write: (db: Db) => string): Statement<Written<Row>> {
-  return makeStatement(name, write, { writesTimes: true }) as Statement<Written<Row>>;
+export function writtenStatement<Row>(
+  name: string,
+  write: (db: Db) => string,
+  ...[columns]: ColumnsOf<Row> | []
+): Statement<Written<Row>> {
+  return makeStatement(name, write, { columns, writesTimes: true }) as Statement<Written<Row>>;
 }
 
 /** A statement that takes long: it shares its connection with no other, which would have to wait for it. */
-export function longStatement<Row>(name: string, write: (db: Db) => string): Statement<Row> {
-  return makeStatement(name, write, { execute: executeAlone }) as Statement<Row>;
+export function longStatement<Row>(
+  name: string,
+  write: (db: Db) => string,
+  ...[columns]: ColumnsOf<Row> | []
+): Statement<Row> {
+  return makeStatement(name, write, { columns, execute: executeAlone }) as Statement<Row>;
+}
+
+interface Making {
+  columns: object | undefined;
+  writesTimes?: boolean;
+  execute?: typeof executeSoon;
 }
 
 function makeStatement(
   name: string,
   write: (db: Db) => string,
-  { writesTimes = false, execute = executeSoon } = {},
+  { columns, writesTimes = false, execute = executeSoon }: Making,
 ): Statement<object> {
   let prepared: Numbered | undefined;
   return async (db, values) => {
     if (db.isTransaction || !isPostgres(db)) {
       const bindings = { ...values, now: present(db) } as Record<string, Knex.RawBinding>;
-      const found = await rows<object>(db, write(db), bindings);
+      const found = await readRows<object>(db, write(db), bindings, columns);
       return writesTimes ? found.map(writeTimes) : found;
     }
     prepared ??= { ...number(name, write(db)), writesTimes };

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
 import { isCurrentVersionSql } from '../clients/client_cache.ts';
+import { declareColumns, type Table } from '../store/columns.ts';
 import {
   type Db,
   isPostgres,
@@ -44,6 +45,22 @@ export interface User {
   updated_at: Date;
 }
 
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    users: Table<User>;
+  }
+}
+
+const userColumns = {
+  ban_expires_at: 'time',
+  roles: 'json',
+  permissions: 'json',
+  last_login_at: 'time',
+  created_at: 'time',
+  updated_at: 'time',
+} as const;
+declareColumns('users', userColumns);
+
 export interface NewUser {
   username: string;
   email?: string | null;
@@ -62,7 +79,7 @@ export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User
     email: user.email ?? null,
     email_key: user.email ? nameKey(user.email) : null,
     password_hash: user.password_hash ?? null,
-    status: 'active',
+    status: 'active' as const,
     roles: json(user.roles ?? []),
     permissions: json(user.permissions ?? []),
     tenant_id: user.tenant_id ?? null,
@@ -71,9 +88,7 @@ export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User
     updated_at: present(db, at),
   };
   try {
-    const [created] = await db<User>('users')
-      .insert(row as never)
-      .returning('*');
+    const [created] = await db('users').insert(row).returning('*');
     return created as User;
   } catch (error) {
     throw asTaken(error);
@@ -92,7 +107,7 @@ export function asTaken(error: unknown): unknown {
 
 /** The user of this id, whatever its status, or null. */
 export async function findUser(db: Db, id: string): Promise<User | null> {
-  return (await db<User>('users').where({ id }).first()) ?? null;
+  return (await db('users').where({ id }).first()) ?? null;
 }
 
 // By name, because they stand in prepared statements.
@@ -155,10 +170,7 @@ export async function updateUser(
     updated_at: present(db),
   };
   try {
-    const [updated] = await db<User>('users')
-      .where({ id })
-      .update(row as never)
-      .returning('*');
+    const [updated] = await db('users').where({ id }).update(row).returning('*');
     return updated ?? null;
   } catch (error) {
     throw asTaken(error);
@@ -167,12 +179,12 @@ export async function updateUser(
 
 /** Replaces a password hash, but only the one that was read: a change in between wins, and the answer is false. */
 export async function replacePasswordHash(db: Db, id: string, from: string, to: string): Promise<boolean> {
-  return (await db<User>('users').where({ id, password_hash: from }).update({ password_hash: to })) > 0;
+  return (await db('users').where({ id, password_hash: from }).update({ password_hash: to })) > 0;
 }
 
 /** Makes every access token that this user holds inactive; devices refresh once and go on. */
 export async function raiseTokenVersion(db: Db, id: string): Promise<void> {
-  await db<User>('users').where({ id }).increment('token_version', 1);
+  await db('users').where({ id }).increment('token_version', 1);
 }
 
 /**
@@ -180,10 +192,7 @@ export async function raiseTokenVersion(db: Db, id: string): Promise<void> {
  * caller has locked the user's row.
  */
 export async function raiseSessionEpoch(tx: Knex.Transaction, id: string): Promise<number> {
-  const [user] = await tx<User>('users')
-    .where({ id })
-    .increment('session_epoch', 1)
-    .returning('session_epoch');
+  const [user] = await tx('users').where({ id }).increment('session_epoch', 1).returning('session_epoch');
   if (!user) throw new AppError('user_not_found');
   return user.session_epoch;
 }
@@ -225,7 +234,7 @@ export interface UserSearch {
 
 /** Users in the order of their ids, which is that of their creation. */
 export async function listUsers(db: Db, { prefix, status, limit, after }: UserSearch): Promise<User[]> {
-  const query = db<User>('users').orderBy('id').limit(limit);
+  const query = db('users').orderBy('id').limit(limit);
   if (status) query.where({ status });
   if (after) query.where('id', '>', after);
   if (prefix) {
@@ -237,7 +246,7 @@ export async function listUsers(db: Db, { prefix, status, limit, after }: UserSe
 
 /** Takes the lock on the user's row that every transaction over sessions takes first (DESIGN: lock order). */
 export async function lockUser(tx: Knex.Transaction, id: string): Promise<User | null> {
-  return (await tx<User>('users').where({ id }).forUpdate().first()) ?? null;
+  return (await tx('users').where({ id }).forUpdate().first()) ?? null;
 }
 
 /** SQL that is true for a user who may log in and use tokens; `prefix` is the table's name or alias with a dot. */

@@ -1,4 +1,5 @@
 // What the references of generated requests stand for: users, clients and tokens that live, made again when they die.
+
 import { randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
 import { clientToken, enterAsAdmin } from '../../helpers/admin.ts';
@@ -7,6 +8,7 @@ import { type Json, send } from '../../helpers/client.ts';
 import { makeKey, proofFor } from '../../helpers/dpop.ts';
 import { api, login, refresh, signIn, type Tokens, tokensOf } from '../../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../../helpers/resources.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import type { TestServer } from '../../helpers/server.ts';
 import { type BrowserAccount, openBrowserAccount } from './browser_account.ts';
 import { callback } from './grants.ts';
@@ -155,7 +157,7 @@ export async function makeBystander(
 ): Promise<{ secrets: string[]; stillWorks: () => Promise<boolean> }> {
   const { user, client, tokens } = await signIn(server, { form: { scope: 'openid account' } });
   const confidential = await makeConfidentialClient(server);
-  const row = await server.db('users').where({ id: user.id }).first();
+  const row = await rowOf(server.db('users').where({ id: user.id }).first());
   const stored = await server.db('clients').where({ client_id: confidential.client_id }).first();
   return {
     secrets: [

@@ -1,8 +1,10 @@
 // What is malformed on its way in: refused in the one shape, with the right status, and no session is the worse for it.
+
 import { gzipSync } from 'node:zlib';
 import { attack } from '../../helpers/attack.ts';
 import { assertRefused, type Question, type Refusal, send } from '../../helpers/client.ts';
 import { api, token } from '../../helpers/oauth.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { gateway, testOnServers } from '../../helpers/server.ts';
 
 const invalid: Refusal = { status: 400, error: 'invalid_request' };
@@ -124,7 +126,7 @@ testOnServers('JSON that is none, or not what is asked for, is refused', async (
     }
     const untyped = await api(server, 'PATCH /me', tokens.access_token, { body: '{}' });
     assertRefused(t, untyped, wrongType, 'no type at all');
-    const { username } = await server.db('users').where({ id: user.id }).first();
+    const { username } = await rowOf(server.db('users').where({ id: user.id }).first());
     t.is(username, user.username);
     t.is(({} as { admin?: boolean }).admin, undefined);
   });

@@ -1,7 +1,9 @@
 // The caller's own profile: what it shows, what it takes, and what it never takes.
+
 import { makeUser } from '../../helpers/builders.ts';
 import { assertRefused, granted } from '../../helpers/client.ts';
 import { api, introspect, login, signIn, tokensOf } from '../../helpers/oauth.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 
 const invalid = { status: 400, error: 'invalid_request' };
@@ -11,13 +13,13 @@ testOnServers('my profile is what the server knows of me, without secrets', asyn
   const email = `profile@${server.store}.example`;
   const user = await makeUser(server.db, { ...person, email });
   const { tokens } = await signIn(server, { user });
-  const { last_login_at } = await server.db('users').where({ id: user.id }).first();
+  const { last_login_at } = await rowOf(server.db('users').where({ id: user.id }).first());
   t.deepEqual(granted(await api(server, 'GET /me', tokens.access_token)), {
     id: user.id,
     username: user.username,
     email,
     ...person,
-    last_login_at: last_login_at.toISOString(),
+    last_login_at: last_login_at?.toISOString(),
     created_at: user.created_at.toISOString(),
   });
 });
@@ -102,7 +104,7 @@ testOnOwnServers(
 
 testOnServers('what decides about me is not mine to change', async (t, server) => {
   const { user, tokens } = await signIn(server);
-  const row = await server.db('users').where({ id: user.id }).first();
+  const row = await rowOf(server.db('users').where({ id: user.id }).first());
   const wishes = {
     roles: ['admin'],
     permissions: ['*'],

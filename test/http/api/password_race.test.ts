@@ -1,9 +1,11 @@
 // What meets a change of the password on its way: other changes, logins, and logins that replace an imported hash.
+
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { type Answer, assertRefused } from '../../helpers/client.ts';
 import { bcrypt } from '../../helpers/imports.ts';
 import { isActive, login, refresh, signIn, tokensOf } from '../../helpers/oauth.ts';
 import { change, fresh, signInThrice } from '../../helpers/password_change.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnServers } from '../../helpers/server.ts';
 
 testOnServers('of several changes at once with one old password exactly one wins', async (t, server) => {
@@ -76,6 +78,6 @@ testOnServers('logins at once with an imported password all succeed', async (t, 
     answers.map((answer) => answer.status),
     answers.map(() => 200),
   );
-  const { password_hash } = await server.db('users').where({ id: user.id }).first();
-  t.regex(password_hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+  const { password_hash } = await rowOf(server.db('users').where({ id: user.id }).first());
+  t.regex(String(password_hash), /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
 });

@@ -1,5 +1,7 @@
 // What an access token is: header and claims of DESIGN section 5, whole; opaque where a resource server asks for it.
+
 import { jwtVerify } from 'jose';
+import { json } from '../../../src/core/store/db.ts';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { assertRefused, send } from '../../helpers/client.ts';
 import {
@@ -59,7 +61,10 @@ testOnServers('a user without tenant has no tid', async (t, server) => {
 
 testOnServers('a refresh sees what has become of the user', async (t, server) => {
   const { client, user, tokens } = await signIn(server);
-  await server.db('users').where({ id: user.id }).update({ roles: '["editor"]', token_version: 3 });
+  await server
+    .db('users')
+    .where({ id: user.id })
+    .update({ roles: json(['editor']), token_version: 3 });
   const { access_token } = tokensOf(await refresh(server, client, tokens.refresh_token));
   const { roles, token_version } = readJwt(access_token).claims;
   t.deepEqual({ roles, token_version }, { roles: ['editor'], token_version: 3 });

@@ -36,7 +36,7 @@ testOnServers('a login says that name or password is wrong, and not which', asyn
 });
 
 testOnServers('whoever has the password hears that the account is banned or disabled', async (t, server) => {
-  for (const status of ['banned', 'disabled']) {
+  for (const status of ['banned', 'disabled'] as const) {
     const { user, client, tokens } = await signIn(server);
     await server.db('users').where({ id: user.id }).update({ status });
     const sentence = `The account is ${status}.`;

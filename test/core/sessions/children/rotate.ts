@@ -1,5 +1,6 @@
 // Presents one refresh token so many times at once, together with a second process that does the same.
 import { setTimeout as sleep } from 'node:timers/promises';
+import '../../../../src/core/tables.ts';
 import { rotate } from '../../../../src/core/sessions/rotation.ts';
 import { openDatabase } from '../../../../src/core/store/db.ts';
 

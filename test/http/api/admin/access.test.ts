@@ -1,5 +1,7 @@
 // Who may administrate: every admin route against everybody who is no administrator.
+
 import type { ExecutionContext } from 'ava';
+import { json } from '../../../../src/core/store/db.ts';
 import type { Route } from '../../../../src/http/api/routes.ts';
 import { newId } from '../../../../src/lib/ids.ts';
 import {
@@ -122,7 +124,10 @@ testOnServers('an admin whose role is taken away is none at once', async (t, ser
 
 testOnServers('the role counts even where it was taken away past the API', async (t, server) => {
   const { user, token: held } = await enterAsAdmin(server);
-  await server.db('users').where({ id: user.id }).update({ roles: '["admins"]' });
+  await server
+    .db('users')
+    .where({ id: user.id })
+    .update({ roles: json(['admins']) });
   assertRefused(t, await api(server, 'GET /admin/users', held), noScope);
 });
 

@@ -1,4 +1,5 @@
 // Rights through the admin API: a change of them is in force at once, and the last administrator stays one.
+import { json } from '../../../../src/core/store/db.ts';
 import { findUser, type User } from '../../../../src/core/users/users.ts';
 import { type Admin, enterAsAdmin, enterAsClient, post, trailOf } from '../../../helpers/admin.ts';
 import { makeUser } from '../../../helpers/builders.ts';
@@ -102,7 +103,7 @@ async function removeInRing(
 testOnOwnServers('of admins who remove each other at once one survives', {}, async (t, server) => {
   const seen: Json = {};
   for (let round = 0; round < 8; round += 1) {
-    await server.db('users').update({ roles: '[]' });
+    await server.db('users').update({ roles: json([]) });
     const how = [...verbs, 'demote' as const][round % 4] ?? 'ban';
     const ring = await Promise.all(Array.from({ length: round < 4 ? 2 : 3 }, () => enterAsAdmin(server)));
     const answers = await removeInRing(server, ring, how);

@@ -1,0 +1,8 @@
+// Rows that a test is about.
+
+/** The row that a query finds; a test whose row is missing fails here and says so. */
+export async function rowOf<Row>(query: PromiseLike<Row | undefined>): Promise<Row> {
+  const row = await query;
+  if (row === undefined) throw new Error('no such row');
+  return row;
+}
