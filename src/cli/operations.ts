@@ -1,4 +1,5 @@
 // The commands of operation: jobs by hand, signing keys, figures.
+
 import { loadConfig } from '../../config/index.ts';
 import { type KeyUpkeep, rotateKeys as rotateAll } from '../core/actions/key_rotation.ts';
 import { type Deps, openDeps } from '../core/deps.ts';
@@ -7,7 +8,7 @@ import { listSigningKeys, type SigningKeyRow } from '../core/keys/signing_keys.t
 import { readStats, type Stats } from '../core/operations/stats.ts';
 import { type SweepCounts, sweep as sweepAll } from '../core/operations/sweep.ts';
 import { withJobLock } from '../core/store/advisory_lock.ts';
-import { readClock } from '../core/store/db.ts';
+import { readClock } from '../core/store/sql_time.ts';
 import { createKeyring } from '../lib/crypto.ts';
 import { count } from '../lib/format.ts';
 import { byCommand, withDatabase } from './database.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../src/core/clients/clients.ts';
 import { mintRefreshToken, newSalt } from '../../src/core/sessions/refresh_token.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
-import { json } from '../../src/core/store/db.ts';
+import { json } from '../../src/core/store/columns.ts';
 import type { User } from '../../src/core/users/users.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { keyring, makeClient } from './builders.ts';

@@ -3,7 +3,10 @@ import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
 import { beginEnding, endRest } from '../sessions/end_many.ts';
 import type { Ending } from '../sessions/end_sessions.ts';
-import { type Db, isForeignKeyViolation, isPostgres, json, present, rows } from '../store/db.ts';
+import { json } from '../store/columns.ts';
+import { isForeignKeyViolation } from '../store/database_errors.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 import { lockUser } from '../users/users.ts';
 
 /** Allowed scopes: those of the server itself, and per resource server. */

@@ -5,7 +5,8 @@ import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
 import type { RequestSource } from '../request_source.ts';
 import { beginEnding, endRest } from '../sessions/end_many.ts';
 import { isLiveSql } from '../sessions/sessions.ts';
-import { type Db, present, rows } from '../store/db.ts';
+import { type Db, rows } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 
 /**
  * Removes a client and, with it, its sessions, each with an event; null when there is none, else how many sessions ended.

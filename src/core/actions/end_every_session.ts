@@ -3,7 +3,8 @@ import type { Knex } from 'knex';
 import { firstIdOf } from '../../lib/ids.ts';
 import { type Ending, endLive } from '../sessions/end_sessions.ts';
 import type { Session } from '../sessions/sessions.ts';
-import { isPostgres, readClock } from '../store/db.ts';
+import { isPostgres } from '../store/db.ts';
+import { readClock } from '../store/sql_time.ts';
 
 const batch = 500;
 

@@ -5,7 +5,9 @@ import { newId } from '../../lib/ids.ts';
 import type { Line } from '../../lib/split_lines.ts';
 import { recordEvents } from '../audit/audit.ts';
 import { isOutdated } from '../passwords/password_hash.ts';
-import { type Db, json, present } from '../store/db.ts';
+import { json } from '../store/columns.ts';
+import type { Db } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 import { type ImportedUser, type RefusedLine, readImportedUser } from './imported_user.ts';
 
 const batchSize = 500;

@@ -10,7 +10,8 @@ import { requireStrongPassword } from '../passwords/password_policy.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
 import { findUserSession } from '../sessions/session_list.ts';
-import { type Db, present } from '../store/db.ts';
+import type { Db } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 import { stayKnown } from '../users/known_devices.ts';
 import { findUser, isActive, lockUser, type User } from '../users/users.ts';
 

@@ -5,7 +5,8 @@ import { type Actor, recordEvents } from '../audit/audit.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
 import type { EndedReason } from '../sessions/sessions.ts';
-import { json, present } from '../store/db.ts';
+import { json } from '../store/columns.ts';
+import { present } from '../store/sql_time.ts';
 import { lockUser, requireAnotherAdmin, type User, type UserStatus } from '../users/users.ts';
 
 export interface StatusChange {

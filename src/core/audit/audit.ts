@@ -2,7 +2,8 @@
 import type { Knex } from 'knex';
 import { firstIdOf, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
-import { type Db, isPostgres, json } from '../store/db.ts';
+import { json } from '../store/columns.ts';
+import { type Db, isPostgres } from '../store/db.ts';
 import { longStatement } from '../store/statements.ts';
 
 export type EventType =

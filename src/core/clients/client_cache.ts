@@ -2,8 +2,10 @@
 // Nothing is decided on what is remembered alone: whoever decides gives the version of the client cache to the statement that
 // decides, which finds nothing when anything was changed since. So a removed secret is dead at once, on every node. Clients
 // that nobody vouches for are not remembered, and do not count in the version (migrations/006).
+
 import { createLru, type Lru } from '../../lib/lru.ts';
-import { type Db, isText } from '../store/db.ts';
+import { isText } from '../store/columns.ts';
+import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import type { Client } from './clients.ts';
 import type { ResourceServer } from './resource_servers.ts';

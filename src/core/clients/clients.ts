@@ -2,7 +2,10 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
-import { type Db, isText, isUniqueViolation, json, present } from '../store/db.ts';
+import { isText, json } from '../store/columns.ts';
+import { isUniqueViolation } from '../store/database_errors.ts';
+import type { Db } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 import {
   apart,
   type ClientChange,

@@ -1,7 +1,10 @@
 // Resource servers: the audiences of access tokens, and what may be asked for there.
 import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
-import { type Db, isText, isUniqueViolation, present } from '../store/db.ts';
+import { isText } from '../store/columns.ts';
+import { isUniqueViolation } from '../store/database_errors.ts';
+import type { Db } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 
 export interface ResourceServer {
   /** An absolute URI without fragment (RFC 8707); the `aud` of its tokens. */

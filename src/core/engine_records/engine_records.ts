@@ -4,7 +4,9 @@
 import { digest, type Keyring, mac, seal, unseal } from '../../lib/crypto.ts';
 import { parseId } from '../../lib/ids.ts';
 import type { RequestSource } from '../request_source.ts';
-import { type Db, json, later, present, rows } from '../store/db.ts';
+import { json } from '../store/columns.ts';
+import { type Db, rows } from '../store/db.ts';
+import { later, present } from '../store/sql_time.ts';
 
 export interface StoredModel {
   payload: Record<string, unknown>;

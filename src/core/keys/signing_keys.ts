@@ -3,7 +3,9 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Knex } from 'knex';
 import { type Keyring, seal, unseal } from '../../lib/crypto.ts';
 import { newId } from '../../lib/ids.ts';
-import { type Db, isPostgres, json, later, present, readClock, rows } from '../store/db.ts';
+import { json } from '../store/columns.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { later, present, readClock } from '../store/sql_time.ts';
 
 export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256';
 export type SigningKeyStatus = 'upcoming' | 'current' | 'retiring';

@@ -6,9 +6,10 @@ import { days } from '../../lib/format.ts';
 import { isSealedUnderFirst, opens } from '../keys/reencrypt.ts';
 import { listSigningKeys } from '../keys/signing_keys.ts';
 import { readVersion } from '../store/database_facts.ts';
-import { isPostgres, readClock } from '../store/db.ts';
+import { isPostgres } from '../store/db.ts';
 import { compareMigrations } from '../store/migrate.ts';
 import { findPoolerProblem } from '../store/pooler.ts';
+import { readClock } from '../store/sql_time.ts';
 import { lookAtClients } from './doctor_clients.ts';
 import { type Finding, lookAtGrowth, lookAtSweep, lookAtUpkeep } from './doctor_storage.ts';
 

@@ -10,7 +10,7 @@ import {
   readUpkeep,
   type TableFacts,
 } from '../store/database_facts.ts';
-import { readClock } from '../store/db.ts';
+import { readClock } from '../store/sql_time.ts';
 import { countLiveSessions } from './stats.ts';
 
 export interface Finding {

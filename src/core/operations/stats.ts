@@ -4,7 +4,8 @@ import { AppError } from '../../lib/errors.ts';
 import { firstIdOf } from '../../lib/ids.ts';
 import type { EventType } from '../audit/audit.ts';
 import { isExpiredSql } from '../sessions/sessions.ts';
-import { type Db, isPostgres, present, readClock, rows } from '../store/db.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { present, readClock } from '../store/sql_time.ts';
 
 export interface Stats {
   at: Date;

@@ -4,7 +4,8 @@ import type { Knex } from 'knex';
 import { firstIdOf } from '../../lib/ids.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
 import { endLeftBehind } from '../sessions/end_many.ts';
-import { type Db, isPostgres, later, readClock, rows } from '../store/db.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { later, readClock } from '../store/sql_time.ts';
 import { browserMemory } from '../users/known_devices.ts';
 
 export const sweptTables = [

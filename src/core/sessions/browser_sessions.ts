@@ -1,7 +1,8 @@
 // Browser sessions: logins at our own pages, kept by the engine, listed and ended like everything else a user has.
 import type { Knex } from 'knex';
 import { deleteBrowserSessions, isOfEpochSql } from '../engine_records/engine_records.ts';
-import { type Db, present, rows } from '../store/db.ts';
+import { type Db, rows } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 import { lockUser } from '../users/users.ts';
 import { beginEnding, endRest } from './end_many.ts';
 import type { Ending } from './end_sessions.ts';

@@ -4,7 +4,9 @@
 import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
 import { deleteBrowserSessionsBelow } from '../engine_records/engine_records.ts';
-import { isPostgres, json, later, present, rows } from '../store/db.ts';
+import { json } from '../store/columns.ts';
+import { isPostgres, rows } from '../store/db.ts';
+import { later, present } from '../store/sql_time.ts';
 import { forgetSomePersonalData } from '../users/personal_data.ts';
 import { lockUser, raiseSessionEpoch } from '../users/users.ts';
 import { type Ending, endLive } from './end_sessions.ts';

@@ -2,7 +2,8 @@
 import type { Knex } from 'knex';
 import { isCurrentVersionSql, type Registered } from '../clients/client_cache.ts';
 import type { RequestSource } from '../request_source.ts';
-import { type Db, isPostgres, json } from '../store/db.ts';
+import { json } from '../store/columns.ts';
+import { type Db, isPostgres } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql, type User } from '../users/users.ts';
 import { type DecodedRefreshToken, proofSql, verifyProof } from './refresh_token.ts';

@@ -2,7 +2,8 @@
 import type { Knex } from 'knex';
 import { type NewEvent, recordEvents } from '../audit/audit.ts';
 import type { RequestSource } from '../request_source.ts';
-import { type Db, isPostgres, later, present, rows } from '../store/db.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { later, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { lockUser, raiseTokenVersion } from '../users/users.ts';
 import { endSession } from './end_sessions.ts';

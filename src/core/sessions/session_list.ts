@@ -1,8 +1,10 @@
 // Sessions as their owners see them: the live ones, the ended ones, one with its story.
+
 import { parseId } from '../../lib/ids.ts';
 import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from '../access_tokens/access_tokens.ts';
 import { type AuditEvent, listSessionEvents } from '../audit/audit.ts';
-import { type Db, isPostgres, later, present, rows } from '../store/db.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { later, present } from '../store/sql_time.ts';
 import { statement, type Written, writtenStatement } from '../store/statements.ts';
 import { isExpiredSql, type Session } from './sessions.ts';
 

@@ -2,7 +2,8 @@
 // by the database's clock, however wrong a machine's own clock is. SQLite is one machine: there it is the machine's.
 import type { Knex } from 'knex';
 import type { Log } from '../../lib/log.ts';
-import { isPostgres, readClock } from './db.ts';
+import { isPostgres } from './db.ts';
+import { readClock } from './sql_time.ts';
 
 export interface Clock {
   /** What time it is, milliseconds since the epoch; costs no query. */

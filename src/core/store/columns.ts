@@ -23,8 +23,24 @@ export type ColumnsOf<Row> = keyof Columns<Row> extends never ? [] : [columns: C
 
 declare const isJson: unique symbol;
 
-/** A value as JSON text, the one form in which a JSON column may be written (`json` of db.ts makes it). */
+/** A value as JSON text, the one form in which a JSON column may be written. */
 export type Json = string & { readonly [isJson]: true };
+
+/**
+ * What a JSON column is given on a write: SQLite would store an array as `[object Object]`. Postgres takes neither NUL
+ * nor half a surrogate pair, and both may stand in what a stranger sends: they become U+FFFD.
+ */
+export function json(value: unknown): Json {
+  const text = JSON.stringify(value);
+  // Hardly any text has an escape at all.
+  if (!text.includes('\\u')) return text as Json;
+  return text.replace(/(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)/g, '$1\\ufffd') as Json;
+}
+
+/** False for a text that no column can hold, and that no row is found by: Postgres refuses NUL with an error. */
+export function isText(value: string): boolean {
+  return !value.includes('\0');
+}
 
 /** What may be written to the columns of a row: values, SQL, and JSON as text. */
 export type Written<Row> = {

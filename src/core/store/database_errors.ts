@@ -57,3 +57,15 @@ function isOneOf(error: Error & { code?: unknown }): boolean {
   if (networkCodes.has(code)) return ofDatabase.has(error);
   return sqlStates.test(code) || sqliteCodes.test(code);
 }
+
+/** True when `error` is a violated unique index, on either database. */
+export function isUniqueViolation(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === '23505' || (code === 'SQLITE_CONSTRAINT' && message?.includes('UNIQUE') === true);
+}
+
+/** True when `error` is a violated foreign key: what a row points to has just been removed. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === '23503' || (code === 'SQLITE_CONSTRAINT' && message?.includes('FOREIGN KEY') === true);
+}

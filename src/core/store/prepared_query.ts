@@ -1,8 +1,9 @@
 // Executions of prepared statements over one connection. The driver's own asks for the description of the rows each time and
 // works it out anew, which costs as much as the rows themselves; this one asks when a connection prepares the statement.
+
 import pg from 'pg';
 import { prepareValue } from 'pg/lib/utils.js';
-import { isoOf } from './db.ts';
+import { isoOf } from './postgres_types.ts';
 
 /** A statement that connections prepare under its name. */
 export interface Prepared {

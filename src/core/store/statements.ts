@@ -4,9 +4,10 @@ import type { EventEmitter } from 'node:events';
 import type { Knex } from 'knex';
 import type { ColumnsOf } from './columns.ts';
 import { noteDatabaseError } from './database_errors.ts';
-import { type Db, isPostgres, present, presentOnPostgres, readRows } from './db.ts';
+import { type Db, isPostgres, readRows } from './db.ts';
 import { executeAlone, executeSoon } from './pipeline.ts';
 import type { Prepared } from './prepared_query.ts';
+import { present, presentOnPostgres } from './sql_time.ts';
 
 type Values = Record<string, Knex.RawBinding | string[]>;
 

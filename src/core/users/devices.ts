@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { cutText } from '../../lib/cut_text.ts';
 import { newId } from '../../lib/ids.ts';
 import { isLiveSql } from '../sessions/sessions.ts';
-import { type Db, isText, present, rows } from '../store/db.ts';
+import { isText } from '../store/columns.ts';
+import { type Db, rows } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 
 export interface Device {

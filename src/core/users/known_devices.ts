@@ -2,9 +2,11 @@
 // login, and their failures count apart, so that strangers cannot lock them out. Stored are digests, each with one of the
 // password hash that the user had then: a change of the password makes every device unknown, in no time. Otherwise each secret
 // that a thief got by the old password would be a budget of guesses for itself.
+
 import { digest, equalBytes } from '../../lib/crypto.ts';
 import { takeRandom } from '../../lib/random.ts';
-import { type Db, present, rows } from '../store/db.ts';
+import { type Db, rows } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { type Device, type DeviceParameters, findNamedDevice, registerDevice } from './devices.ts';
 import type { User } from './users.ts';

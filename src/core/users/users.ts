@@ -3,17 +3,10 @@ import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
 import { isCurrentVersionSql } from '../clients/client_cache.ts';
-import { declareColumns, type Table } from '../store/columns.ts';
-import {
-  type Db,
-  isPostgres,
-  isText,
-  isUniqueViolation,
-  json,
-  present,
-  readClock,
-  rows,
-} from '../store/db.ts';
+import { declareColumns, isText, json, type Table } from '../store/columns.ts';
+import { isUniqueViolation } from '../store/database_errors.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { present, readClock } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { maxNameLength, nameKey } from './names.ts';
 

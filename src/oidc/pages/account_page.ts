@@ -10,7 +10,7 @@ import { endBrowserSession } from '../../core/sessions/browser_sessions.ts';
 import { endAllSessions } from '../../core/sessions/end_many.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import { findUserSession, listLiveSessions } from '../../core/sessions/session_list.ts';
-import { isText } from '../../core/store/db.ts';
+import { isText } from '../../core/store/columns.ts';
 import { deviceName, renameDevice } from '../../core/users/devices.ts';
 import { AppError } from '../../lib/errors.ts';
 import { parseId } from '../../lib/ids.ts';

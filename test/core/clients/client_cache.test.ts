@@ -4,7 +4,8 @@ import { openClientCache } from '../../../src/core/clients/client_cache.ts';
 import { updateClient } from '../../../src/core/clients/clients.ts';
 import { saveRegisteredClient } from '../../../src/core/clients/registered_clients.ts';
 import { createResourceServer, deleteResourceServer } from '../../../src/core/clients/resource_servers.ts';
-import { type Db, present, rows } from '../../../src/core/store/db.ts';
+import { type Db, rows } from '../../../src/core/store/db.ts';
+import { present } from '../../../src/core/store/sql_time.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 

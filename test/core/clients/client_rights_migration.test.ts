@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { findClient, updateClient } from '../../../src/core/clients/clients.ts';
 import { lookAtClients } from '../../../src/core/operations/doctor_clients.ts';
-import { json } from '../../../src/core/store/db.ts';
+import { json } from '../../../src/core/store/columns.ts';
 import { migrate } from '../../../src/core/store/migrate.ts';
 import { type Store, testOnEmptyStores } from '../../helpers/stores.ts';
 

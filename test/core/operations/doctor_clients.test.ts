@@ -1,10 +1,11 @@
 // What the doctor says of clients whose registration cannot work, or that an administrator should look at.
+
 import { newClientSecret } from '../../../src/core/clients/client_secrets.ts';
 import { findClient } from '../../../src/core/clients/clients.ts';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
 import type { Finding } from '../../../src/core/operations/doctor.ts';
 import { lookAtClients } from '../../../src/core/operations/doctor_clients.ts';
-import { json } from '../../../src/core/store/db.ts';
+import { json } from '../../../src/core/store/columns.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
 import { kindredJson } from '../../helpers/kindred.ts';

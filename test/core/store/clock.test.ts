@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { addSample, bestOf, openClock, type Sample } from '../../../src/core/store/clock.ts';
-import { readClock } from '../../../src/core/store/db.ts';
+import { readClock } from '../../../src/core/store/sql_time.ts';
 import { createLog } from '../../../src/lib/log.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 

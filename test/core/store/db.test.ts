@@ -1,5 +1,8 @@
 import type { Knex } from 'knex';
-import { isUniqueViolation, json, later, present, rows } from '../../../src/core/store/db.ts';
+import { json } from '../../../src/core/store/columns.ts';
+import { isUniqueViolation } from '../../../src/core/store/database_errors.ts';
+import { rows } from '../../../src/core/store/db.ts';
+import { later, present } from '../../../src/core/store/sql_time.ts';
 import { runChildren } from '../../helpers/child.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
-import { readClock } from '../../../src/core/store/db.ts';
+import { readClock } from '../../../src/core/store/sql_time.ts';
 import {
   createUser,
   findUser,

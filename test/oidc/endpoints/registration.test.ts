@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { generateKeyPair, SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
-import { json } from '../../../src/core/store/db.ts';
+import { json } from '../../../src/core/store/columns.ts';
 import { makeUser } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
 import { begin, callback, discover, logIn, sentTo, typePassword } from '../../helpers/code_flow.ts';

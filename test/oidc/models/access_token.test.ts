@@ -1,7 +1,7 @@
 // What an access token is: header and claims of DESIGN section 5, whole; opaque where a resource server asks for it.
 
 import { jwtVerify } from 'jose';
-import { json } from '../../../src/core/store/db.ts';
+import { json } from '../../../src/core/store/columns.ts';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { assertRefused, send } from '../../helpers/client.ts';
 import {

@@ -1,7 +1,7 @@
 // Who may administrate: every admin route against everybody who is no administrator.
 
 import type { ExecutionContext } from 'ava';
-import { json } from '../../../../src/core/store/db.ts';
+import { json } from '../../../../src/core/store/columns.ts';
 import type { Route } from '../../../../src/http/api/routes.ts';
 import { newId } from '../../../../src/lib/ids.ts';
 import {

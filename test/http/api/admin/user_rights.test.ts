@@ -1,5 +1,5 @@
 // Rights through the admin API: a change of them is in force at once, and the last administrator stays one.
-import { json } from '../../../../src/core/store/db.ts';
+import { json } from '../../../../src/core/store/columns.ts';
 import { findUser, type User } from '../../../../src/core/users/users.ts';
 import { type Admin, enterAsAdmin, enterAsClient, post, trailOf } from '../../../helpers/admin.ts';
 import { makeUser } from '../../../helpers/builders.ts';

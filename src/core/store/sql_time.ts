@@ -1,0 +1,30 @@
+// Time as SQL, by the clock that decides: the database's own on Postgres, the bound time of the machine on SQLite.
+import type { Knex } from 'knex';
+import { type Db, isPostgres, rows } from './db.ts';
+
+/**
+ * The present, as SQL. On Postgres the database's own clock decides, so that nodes whose clocks differ agree; SQLite
+ * is one machine, and its `now` is text, which never compares with a stored Date. Whole milliseconds, so that what is
+ * stored comes back through a Date unchanged (cursors compare it). `at` is for tests.
+ */
+export function present(db: Db, at?: Date): Knex.Raw {
+  if (!isPostgres(db)) return db.raw('?', [at ?? new Date()]);
+  return at ? db.raw('?::timestamptz', [at]) : db.raw(presentOnPostgres);
+}
+
+/** The same as text, for statements that are prepared once. */
+export const presentOnPostgres = "date_trunc('milliseconds', now())";
+
+/** What time it is by the clock that decides. */
+export async function readClock(db: Db): Promise<Date> {
+  const [row] = await rows<{ now_at: Date }>(db, 'select :now as now_at', { now: present(db) });
+  if (!row) throw new Error('the database does not tell the time');
+  return row.now_at;
+}
+
+/** SQL for `column + seconds`, where `seconds` is a column or a placeholder that holds whole seconds. */
+export function later(db: Db, column: string, seconds: string): string {
+  return isPostgres(db)
+    ? `(${column} + ${seconds} * interval '1 second')`
+    : `(${column} + ${seconds} * 1000)`;
+}
