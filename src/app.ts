@@ -12,7 +12,7 @@ import { browserSessionRoutes } from './http/api/browser_sessions.ts';
 import { consentRoutes } from './http/api/consents.ts';
 import { deviceRoutes } from './http/api/devices.ts';
 import { meRoutes } from './http/api/me.ts';
-import { openApiRoutes } from './http/api/openapi.ts';
+import { openApiRoutes } from './http/api/openapi/document.ts';
 import { serveResourceMetadata } from './http/api/resource_metadata.ts';
 import { createRouter } from './http/api/router.ts';
 import type { Route } from './http/api/routes.ts';

@@ -1,4 +1,4 @@
-// One good request for every row of the route tables. A row without one fails test/http/api/openapi.test.ts.
+// One good request for every row of the route tables. A row without one fails test/http/api/openapi/document.test.ts.
 import { randomBytes } from 'node:crypto';
 import { addConsent } from '../../src/core/actions/consents.ts';
 import { makeClient, makeUser, password } from './builders.ts';

@@ -2,14 +2,21 @@
 import { createRequire } from 'node:module';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import test, { type ExecutionContext } from 'ava';
-import about from '../../../package.json' with { type: 'json' };
-import { routes } from '../../../src/app.ts';
-import { examples } from '../../../src/http/api/openapi_examples.ts';
-import type { Route } from '../../../src/http/api/routes.ts';
-import { newId } from '../../../src/lib/ids.ts';
-import { callersOf, cases } from '../../helpers/api_cases.ts';
-import { type Answer, assertRefused, granted, type Json, type Question, send } from '../../helpers/client.ts';
-import { type TestServer, testOnServers } from '../../helpers/server.ts';
+import about from '../../../../package.json' with { type: 'json' };
+import { routes } from '../../../../src/app.ts';
+import { examples } from '../../../../src/http/api/openapi/examples.ts';
+import type { Route } from '../../../../src/http/api/routes.ts';
+import { newId } from '../../../../src/lib/ids.ts';
+import { callersOf, cases } from '../../../helpers/api_cases.ts';
+import {
+  type Answer,
+  assertRefused,
+  granted,
+  type Json,
+  type Question,
+  send,
+} from '../../../helpers/client.ts';
+import { type TestServer, testOnServers } from '../../../helpers/server.ts';
 
 interface Operation {
   operationId: string;

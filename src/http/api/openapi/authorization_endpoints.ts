@@ -1,0 +1,115 @@
+// The endpoints at which a client begins a login in a browser: pushed authorization requests and device authorization.
+import {
+  byClient,
+  client,
+  type EndpointGroup,
+  form,
+  json,
+  number,
+  operation,
+  refused,
+  text,
+} from './protocol_operation.ts';
+
+export const authorizationEndpoints: EndpointGroup = {
+  schemas: {
+    AuthorizationRequest: {
+      type: 'object',
+      required: ['client_id', 'response_type'],
+      properties: {
+        response_type: text('the code flow is the only one', { enum: ['code'] }),
+        redirect_uri: text('one of those registered'),
+        scope: text('space-delimited'),
+        resource: text('the API that the tokens are for (RFC 8707)'),
+        state: text('given back with the code'),
+        nonce: text('given back in the ID token'),
+        code_challenge: text('PKCE'),
+        code_challenge_method: text('PKCE', { enum: ['S256'] }),
+        prompt: text('`login`, `consent`, `none`'),
+        max_age: number('the oldest login that will do, seconds'),
+        login_hint: text('whom to ask for a password'),
+        ...client,
+      },
+      examples: [
+        {
+          client_id: 'web-app',
+          response_type: 'code',
+          redirect_uri: 'https://app.example.com/callback',
+          scope: 'openid profile',
+          code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+          code_challenge_method: 'S256',
+        },
+      ],
+    },
+    PushedRequest: {
+      type: 'object',
+      required: ['request_uri', 'expires_in'],
+      properties: {
+        request_uri: text('good once, at the authorization endpoint'),
+        expires_in: number('seconds'),
+      },
+      examples: [{ request_uri: 'urn:ietf:params:oauth:request_uri:EXAMPLE', expires_in: 60 }],
+    },
+    DeviceAuthorizationRequest: {
+      type: 'object',
+      properties: {
+        scope: text('space-delimited'),
+        resource: text('the API that the tokens are for (RFC 8707)'),
+        ...client,
+      },
+      examples: [{ client_id: 'tv', scope: 'openid' }],
+    },
+    DeviceAuthorization: {
+      type: 'object',
+      required: ['device_code', 'user_code', 'verification_uri', 'expires_in'],
+      properties: {
+        device_code: text('to be exchanged at the token endpoint'),
+        user_code: text('to be typed by the user'),
+        verification_uri: text('where the user types it'),
+        verification_uri_complete: text('the same with the code in it, for a QR code'),
+        expires_in: number('seconds'),
+        interval: number('seconds between two questions at the token endpoint'),
+      },
+      examples: [
+        {
+          device_code: 'EXAMPLE',
+          user_code: 'WDJB-MJHT',
+          verification_uri: 'https://id.example.com/device',
+          expires_in: 600,
+        },
+      ],
+    },
+  },
+  paths: {
+    '/par': {
+      post: operation(
+        'pushAuthorizationRequest',
+        'Send an authorization request ahead of the browser (RFC 9126)',
+        'The browser is then sent to the authorization endpoint with `client_id` and `request_uri` alone.',
+        {
+          security: byClient,
+          requestBody: form('AuthorizationRequest'),
+          responses: {
+            201: { description: 'Where it was put', ...json('PushedRequest') },
+            ...refused(400, 401),
+          },
+        },
+      ),
+    },
+    '/device/authorize': {
+      post: operation(
+        'authorizeDevice',
+        'Begin the login of a device without a keyboard (RFC 8628)',
+        'Show `user_code` and `verification_uri`, then ask the token endpoint every `interval` seconds.',
+        {
+          security: byClient,
+          requestBody: form('DeviceAuthorizationRequest'),
+          responses: {
+            200: { description: 'The codes', ...json('DeviceAuthorization') },
+            ...refused(400, 401),
+          },
+        },
+      ),
+    },
+  },
+};

@@ -1,0 +1,69 @@
+// The endpoints that are only read: userinfo, keys and metadata.
+import { type EndpointGroup, json, operation, refused, text } from './protocol_operation.ts';
+
+export const discoveryEndpoints: EndpointGroup = {
+  schemas: {
+    UserInfo: {
+      type: 'object',
+      required: ['sub'],
+      properties: {
+        sub: text('the user'),
+        preferred_username: text('with the scope `profile`'),
+        email: text('with the scope `email`'),
+        email_verified: { type: 'boolean', description: 'with an address; always false' },
+      },
+      examples: [{ sub: '019cad2e-7a10-7c3e-9f42-0a8f5d7c1b2e', preferred_username: 'ada' }],
+    },
+    JsonWebKeySet: {
+      type: 'object',
+      required: ['keys'],
+      properties: { keys: { type: 'array', items: { type: 'object' } } },
+    },
+    Metadata: { type: 'object', required: ['issuer'], properties: { issuer: text('this server') } },
+  },
+  paths: {
+    '/userinfo': {
+      get: operation(
+        'userinfo',
+        'Read the claims of the user',
+        'With an access token of the scope `openid`.',
+        {
+          responses: { 200: { description: 'The claims', ...json('UserInfo') }, ...refused(400, 401, 403) },
+        },
+      ),
+    },
+    '/jwks': {
+      get: operation(
+        'jwks',
+        'Read the keys that verify tokens',
+        'The next key is published before it signs, the one before until its last token has expired.',
+        {
+          security: [],
+          responses: { 200: { description: 'The keys', ...json('JsonWebKeySet') }, ...refused() },
+        },
+      ),
+    },
+    '/.well-known/openid-configuration': {
+      get: operation(
+        'openidConfiguration',
+        'Read what this server can do',
+        'Endpoints, scopes, algorithms and authentication methods (OpenID Connect Discovery).',
+        {
+          security: [],
+          responses: { 200: { description: 'The metadata', ...json('Metadata') }, ...refused() },
+        },
+      ),
+    },
+    '/.well-known/oauth-authorization-server': {
+      get: operation(
+        'oauthMetadata',
+        'Read the same by the name that OAuth has for it (RFC 8414)',
+        'For an issuer with a path the document is found at the root of its host.',
+        {
+          security: [],
+          responses: { 200: { description: 'The metadata', ...json('Metadata') }, ...refused() },
+        },
+      ),
+    },
+  },
+};

@@ -1,0 +1,90 @@
+// The OpenAPI 3.1 document: our own API, made from the same rows that are served, and the endpoints of the protocol.
+import { z } from 'zod';
+import about from '../../../../package.json' with { type: 'json' };
+import { type Route, route } from '../routes.ts';
+import { examples } from './examples.ts';
+import { protocolPaths } from './protocol.ts';
+import { operation, tags } from './route_operation.ts';
+import { collectSchemas, type Json } from './schemas.ts';
+
+/** The routes that serve the document, which is made when it is first asked for. */
+export function openApiRoutes(issuer: string, routes: Route[]): Route[] {
+  let document: Json | null = null;
+  return [
+    route({
+      method: 'get',
+      path: '/openapi.json',
+      auth: 'public',
+      summary: 'This document',
+      response: z.unknown(),
+      handler: async () => {
+        document ??= openApiDocument(issuer, routes);
+        return document;
+      },
+    }),
+  ];
+}
+
+const description = `Two things in one document.
+
+**The endpoints of OAuth 2.0 and OpenID Connect**: tokens, introspection, revocation, the code and device flows. They take forms and answer JSON. Most programs reach them by a library and \`/.well-known/openid-configuration\`.
+
+**The API below \`/api\`**: a user's profile, sessions, devices and consents, with an access token of the scope \`account\`; and administration of users, sessions, clients, resource servers and signing keys, the audit trail and figures, with an access token of the scope \`admin\`. It takes and answers JSON.
+
+Every error has the members \`error\`, \`error_description\` and \`request_id\`, and \`reason\` where the caller may know it. Lists are paged: pass \`next_cursor\` as \`cursor\` for the next page; it is null on the last one.`;
+
+/** Describes `routes`, and the endpoints of the protocol beside them, as OpenAPI 3.1. */
+export function openApiDocument(issuer: string, routes: Route[]): Json {
+  const schemas = collectSchemas();
+  const paths: Record<string, Json> = {};
+  for (const row of routes) {
+    const path = `/api${row.path.replaceAll(/:(\w+)/g, '{$1}')}`;
+    paths[path] = { ...paths[path], [row.method]: operation(schemas, row) };
+  }
+  const protocol = protocolPaths();
+  const named = Object.entries(schemas.collected()).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Kindred',
+      version: about.version,
+      description,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: issuer }],
+    tags: [...protocol.tags, ...tags.map(([, name, what]) => ({ name, description: what }))],
+    security: [{ bearer: [] }],
+    paths: { ...protocol.paths, ...paths },
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'An access token of this server whose audience is this API.',
+        },
+        ...protocol.securitySchemes,
+      },
+      schemas: {
+        Error: errorSchema,
+        ...protocol.schemas,
+        ...Object.fromEntries(named.map(([name, schema]) => [name, withExample(name, schema)])),
+      },
+    },
+  };
+}
+
+function withExample(name: string, schema: Json): Json {
+  return Object.hasOwn(examples, name) ? { ...schema, examples: [examples[name]] } : schema;
+}
+
+const errorSchema = {
+  type: 'object',
+  required: ['error', 'error_description', 'request_id'],
+  properties: {
+    error: { type: 'string', description: 'a machine word, of OAuth where it has one' },
+    error_description: { type: 'string', description: 'what is wrong, in words for developers' },
+    reason: { type: 'string', description: 'a stable machine word, for whoever may know' },
+    request_id: { type: 'string', description: 'the one of the X-Request-Id header, and of the log' },
+  },
+};
