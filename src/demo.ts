@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { loadConfig } from '../config/index.ts';
 import { createNarrator, StoryFailed } from './demo/narrator.ts';
 import { tellStory } from './demo/story.ts';
-import { startServer } from './server.ts';
+import { startServer } from './process/run_server.ts';
 
 /** Runs the demo to its end; true when every step came out as told. */
 async function runDemo(): Promise<boolean> {

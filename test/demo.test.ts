@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { demo } from '../src/demo/demo_data.ts';
+import { demo } from '../src/process/demo_data.ts';
 import { makeScratch } from './helpers/scratch.ts';
 
 const script = fileURLToPath(new URL('../src/demo.ts', import.meta.url));

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { demo } from '../../src/demo/demo_data.ts';
+import { demo } from '../../src/process/demo_data.ts';
 import { makeScratch } from '../../test/helpers/scratch.ts';
 import { WrongAnswer } from '../generator/index.ts';
 import { figure } from '../harness/figures.ts';

@@ -1,7 +1,7 @@
 // A server that sweeps when its parent says so, as its own job would: in its process, on its connections.
 import { loadConfig } from '../../config/index.ts';
 import { jobs, runJob } from '../../src/jobs.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/process/run_server.ts';
 
 const server = await startServer(loadConfig(process.env));
 const job = jobs.find((one) => one.name === 'sweep');

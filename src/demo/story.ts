@@ -1,5 +1,5 @@
 // What the demo does, step by step, as a first-party app and an API would: nothing here knows more than HTTP.
-import { demo } from './demo_data.ts';
+import { demo } from '../process/demo_data.ts';
 import { type Answer, type Json, type Narrator, type Request, StoryFailed, shorten } from './narrator.ts';
 
 interface Tokens {

@@ -1,9 +1,8 @@
 // What a process says of its life: where it listens and how it is set, that it stops and why. In development what to try.
-
 import type { Config } from '../../config/index.ts';
 import about from '../../package.json' with { type: 'json' };
-import { demo } from '../demo/demo_data.ts';
 import { type Log, sayAtOnce } from '../lib/log.ts';
+import { demo } from './demo_data.ts';
 
 /**
  * Says that it listens: in development in words, with what to try first; elsewhere as a line of the log, whatever

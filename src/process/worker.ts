@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import type { Config } from '../../config/index.ts';
 import { watchProcess } from '../core/operations/gauges.ts';
 import type { Figures } from '../lib/metrics.ts';
-import { startWorker } from '../server.ts';
+import { startWorker } from './run_server.ts';
 import { asStartProblem, installSignalHandlers, StartProblem } from './shutdown.ts';
 import type { Order, Report } from './worker_handle.ts';
 

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { findWay } from '../../src/core/store/pooler.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/process/run_server.ts';
 import { runCommand } from '../helpers/kindred.ts';
 import { readJwt, refresh, signIn } from '../helpers/oauth.ts';
 import {

@@ -6,7 +6,7 @@ import { createAuditBatch } from '../../src/core/audit/audit.ts';
 import { isUnavailable, noteDatabaseError } from '../../src/core/store/database_errors.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { createLog } from '../../src/lib/log.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/process/run_server.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, type Question, send } from '../helpers/client.ts';
 import { login, refresh, type SignedIn, signIn, tokensOf } from '../helpers/oauth.ts';

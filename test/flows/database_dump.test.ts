@@ -5,7 +5,7 @@ import { loadConfig } from '../../config/index.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { openSession } from '../../src/core/sessions/sessions.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/process/run_server.ts';
 import { makeClient, makeUser, newSession, otherSecret, password, secret } from '../helpers/builders.ts';
 import { assertRefused, send } from '../helpers/client.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';

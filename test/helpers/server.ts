@@ -7,7 +7,7 @@ import type { Knex } from 'knex';
 import { loadConfig } from '../../config/index.ts';
 import { createClient, findClient } from '../../src/core/clients/clients.ts';
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/process/run_server.ts';
 import { secret } from './builders.ts';
 import { makeStore, type OwnStore, type Store, type StoreName, storeNames } from './stores.ts';
 import { giveTime } from './until.ts';

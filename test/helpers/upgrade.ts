@@ -8,7 +8,7 @@ import { loadConfig } from '../../config/index.ts';
 import { migrate } from '../../src/core/store/migrate.ts';
 import type { User } from '../../src/core/users/users.ts';
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/process/run_server.ts';
 import { adminScope } from './admin.ts';
 import { password } from './builders.ts';
 import type { Json } from './client.ts';

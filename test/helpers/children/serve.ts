@@ -1,6 +1,6 @@
 // A server as a process of its own: tells its parent where it listens, and stops when the parent says so or dies.
 import { loadConfig } from '../../../config/index.ts';
-import { startServer } from '../../../src/server.ts';
+import { startServer } from '../../../src/process/run_server.ts';
 
 let ending: Promise<void> | null = null;
 const starting = startServer(loadConfig(process.env));

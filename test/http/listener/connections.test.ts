@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../../config/index.ts';
 import { connectionLimits } from '../../../src/http/listener/connections.ts';
-import { startServer } from '../../../src/server.ts';
+import { startServer } from '../../../src/process/run_server.ts';
 import { send } from '../../helpers/client.ts';
 import { isActive, refresh, signIn, tokensOf } from '../../helpers/oauth.ts';
 import { spawnServer } from '../../helpers/process.ts';

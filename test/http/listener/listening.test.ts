@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { loadConfig } from '../../../config/index.ts';
 import { openDatabase } from '../../../src/core/store/db.ts';
-import { startServer } from '../../../src/server.ts';
+import { startServer } from '../../../src/process/run_server.ts';
 import { freePort } from '../../helpers/process.ts';
 import { environment } from '../../helpers/server.ts';
 import { makeStore, testOnStores } from '../../helpers/stores.ts';

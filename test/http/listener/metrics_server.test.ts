@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { loadConfig } from '../../../config/index.ts';
 import about from '../../../package.json' with { type: 'json' };
-import { startServer } from '../../../src/server.ts';
+import { startServer } from '../../../src/process/run_server.ts';
 import { after, makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
 import { login, refresh, signIn, tokensOf } from '../../helpers/oauth.ts';

@@ -11,7 +11,7 @@ registerHooks({
 });
 
 const { loadConfig } = await import('../../../config/index.ts');
-const { startServer } = await import('../../../src/server.ts');
+const { startServer } = await import('../../../src/process/run_server.ts');
 const server = await startServer(loadConfig(process.env));
 const answer = await fetch(`http://127.0.0.1:${server.config.port}/jwks`);
 await answer.text();
