@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { digest, equalBytes } from '../../lib/crypto.ts';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
-import type { Deps } from '../deps.ts';
+import type { Clock } from '../store/clock.ts';
 import { json } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present, readClock } from '../store/sql_time.ts';
@@ -55,7 +55,7 @@ const noted = new WeakMap<object, Set<string>>();
  * one that is shorter than a new one may be is noted at the client, once, for the doctor.
  */
 export function acceptsSecret(
-  { db, clock }: Pick<Deps, 'db' | 'clock'>,
+  { db, clock }: { db: Db; clock: Pick<Clock, 'now'> },
   client: Pick<Client, 'client_id' | 'secrets' | 'review'>,
   presented: string,
 ): boolean {
@@ -67,7 +67,7 @@ export function acceptsSecret(
 const word = 'client_secret';
 
 function noteShortSecret(
-  db: Deps['db'],
+  db: Db,
   { client_id, secrets, review }: Pick<Client, 'client_id' | 'secrets' | 'review'>,
 ): void {
   const known = noted.get(db) ?? new Set();

@@ -6,8 +6,8 @@ import { type Actor, type NewEvent, recordEvents } from '../audit/audit.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { clearIdlePushTokens } from '../users/devices.ts';
 import { enqueueBackchannelLogouts } from './backchannel_queue.ts';
+import { clearIdlePushTokens } from './push_tokens.ts';
 import { type EndedReason, isExpiredSql, type Session } from './sessions.ts';
 
 /** Why a session ends, by whom, and where the request came from. */

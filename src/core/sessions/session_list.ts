@@ -1,11 +1,9 @@
 // Sessions as their owners see them: the live ones, the ended ones, one with its story.
 
-import { parseId } from '../../lib/ids.ts';
-import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from '../access_tokens/access_tokens.ts';
 import { type AuditEvent, listSessionEvents } from '../audit/audit.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { later, present } from '../store/sql_time.ts';
-import { statement, type Written, writtenStatement } from '../store/statements.ts';
+import { statement } from '../store/statements.ts';
 import { isExpiredSql, type Session } from './sessions.ts';
 
 /** A session as its owner's list shows it: without what its tokens are made of. */
@@ -63,8 +61,11 @@ export type LiveSession = Pick<
   expires_at: Date;
 };
 
-// Only what is shown: each column and each date of each row costs the server as much as the rest of a row.
-const liveSql = (db: Db, behind = '') => `
+/**
+ * SQL for a user's live sessions, last used first, narrowed by the condition `behind`. It selects only what lists show: each
+ * column and each date of a row costs the server as much as the rest of the row.
+ */
+export const liveSessionsSql = (db: Db, behind = '') => `
   select s.id, s.client_id, c.metadata->>'client_name' as client_name, s.device_id, d.device_id as device_device_id, d.name as device_name,
     d.platform as device_platform, d.app_version as device_app_version, s.ip, s.user_agent, s.generation, s.created_at,
     s.last_used_at, s.browser_session, ${isPostgres(db) ? 'least' : 'min'}(s.absolute_expires_at, ${later(db, 's.last_used_at', 's.idle_ttl')}) as expires_at
@@ -74,24 +75,7 @@ const liveSql = (db: Db, behind = '') => `
   order by s.last_used_at desc, s.id desc limit :limit`;
 
 // What apps and pages ask for nearly always.
-const findFirstPage = statement<LiveSession>('live_sessions', (db) => liveSql(db));
-
-const findForToken = writtenStatement<LiveSession>('live_sessions_for_token', (db) =>
-  liveSql(db, `and exists (${liveSessionTokenSql(db)})`),
-);
-
-/**
- * The same first page for whoever holds an access token of a session, whose signature has been checked: empty when the
- * token does not live any more, since else its own session is among them. One SELECT for what would be two.
- */
-export async function listForToken(
-  db: Db,
-  claims: AccessTokenClaims,
-  limit: number,
-): Promise<Written<LiveSession>[]> {
-  const sid = parseId(claims.sid);
-  return sid ? await findForToken(db, { ...valuesOf(claims), user_id: claims.sub, sid, limit }) : [];
-}
+const findFirstPage = statement<LiveSession>('live_sessions', (db) => liveSessionsSql(db));
 
 /** A user's live sessions, last used first, `limit` at a time. */
 export async function listLiveSessions(
@@ -102,7 +86,7 @@ export async function listLiveSessions(
 ): Promise<LiveSession[]> {
   if (!after && !at) return await findFirstPage(db, { user_id, limit });
   const behind = after ? 'and (s.last_used_at < :used or (s.last_used_at = :used and s.id < :after))' : '';
-  return await rows<LiveSession>(db, liveSql(db, behind), {
+  return await rows<LiveSession>(db, liveSessionsSql(db, behind), {
     user_id,
     limit,
     now: present(db, at),

@@ -1,9 +1,7 @@
 // Devices: where a user's sessions live. The client names a device by `device_id`; the row's own id is ours.
-import type { Knex } from 'knex';
 import { z } from 'zod';
 import { cutText } from '../../lib/cut_text.ts';
 import { newId } from '../../lib/ids.ts';
-import { isLiveSql } from '../sessions/sessions.ts';
 import { isText } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
@@ -156,36 +154,4 @@ export async function renameDevice(
 ): Promise<Device | null> {
   const [device] = await db<Device>('devices').where({ id, user_id }).update({ name }).returning('*');
   return device ?? null;
-}
-
-/**
- * Forgets where to push on those of these devices that have no live session left: a device that was logged out must not
- * show what arrives for the user. Part of the transaction that ends sessions on them.
- */
-export async function clearIdlePushTokens(
-  tx: Knex.Transaction,
-  ids: (string | null)[],
-  at?: Date,
-): Promise<void> {
-  const known = [...new Set(ids.filter((id) => id !== null))];
-  if (known.length === 0) return;
-  // The lock first, in one order: of two that end the last sessions of a device at once, the later one sees both ends.
-  const reached = await tx<Device>('devices')
-    .whereIn('id', known)
-    .whereNotNull('push_token')
-    .orderBy('id')
-    .forUpdate()
-    .select('id');
-  if (reached.length === 0) return;
-  const live = tx('sessions as s')
-    .join('users as u', 'u.id', 's.user_id')
-    .whereRaw(`s.device_id = devices.id and ${isLiveSql(tx, 's.', 'u.')}`, { now: present(tx, at) })
-    .select(tx.raw('1'));
-  await tx<Device>('devices')
-    .whereIn(
-      'id',
-      reached.map((device) => device.id),
-    )
-    .whereNotExists(live)
-    .update({ push_token: null });
 }

@@ -1,6 +1,7 @@
 // The caller's sessions: list, read, end, log out.
 import { z } from 'zod';
 import { isLive } from '../../core/access_tokens/access_tokens.ts';
+import { listForToken } from '../../core/access_tokens/token_sessions.ts';
 import type { Deps } from '../../core/deps.ts';
 import { endAllSessions } from '../../core/sessions/end_many.ts';
 import { type Ending, endSession } from '../../core/sessions/end_sessions.ts';
@@ -8,7 +9,6 @@ import {
   findUserSession,
   type ListedSession,
   type LiveSession,
-  listForToken,
   listLiveSessions,
   listRotations,
 } from '../../core/sessions/session_list.ts';

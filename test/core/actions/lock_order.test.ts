@@ -10,10 +10,11 @@ import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { openDeps } from '../../../src/core/deps.ts';
 import { endOpenedIn } from '../../../src/core/sessions/browser_sessions.ts';
 import { beginEndingAll, endAllSessions } from '../../../src/core/sessions/end_many.ts';
+import { clearIdlePushTokens } from '../../../src/core/sessions/push_tokens.ts';
 import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { completeSession, openSession, type Session } from '../../../src/core/sessions/sessions.ts';
 import { rows } from '../../../src/core/store/db.ts';
-import { clearIdlePushTokens, registerDevice } from '../../../src/core/users/devices.ts';
+import { registerDevice } from '../../../src/core/users/devices.ts';
 import { lockUser } from '../../../src/core/users/users.ts';
 import {
   makeClient,

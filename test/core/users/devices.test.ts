@@ -1,6 +1,5 @@
 import test from 'ava';
 import { removeDevice } from '../../../src/core/actions/remove_device.ts';
-import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { findSession } from '../../../src/core/sessions/sessions.ts';
 import {
   deviceName,
@@ -96,36 +95,6 @@ testOnStores('a forgotten device leaves its sessions behind without it', async (
   t.true(await removeDevice(db, user.id, device?.id ?? '', { actor: 'user' }));
   t.false(await removeDevice(db, user.id, device?.id ?? '', { actor: 'user' }));
   t.is((await findSession(db, session.id))?.device_id, null);
-});
-
-testOnStores('a device that was logged out is pushed to no more', async (t, { db }) => {
-  const user = await makeUser(db);
-  const [one, other] = [
-    await registerDevice(db, user.id, phone),
-    await registerDevice(db, user.id, { ...phone, device_id: 'tablet' }),
-  ];
-  const logIn = () => openTestSession(db, { user, device_id: one?.id ?? null });
-  const [first, again] = [await logIn(), await logIn()];
-  const pushTo = async (device: typeof one) => (await findDevice(db, user.id, device?.id ?? ''))?.push_token;
-  await endSession(db, first.id, { reason: 'logout', actor: 'user' });
-  t.is(await pushTo(one), 'push-1', 'it has another live session');
-  await endSession(db, again.id, { reason: 'token_revoked', actor: 'client' });
-  t.is(await pushTo(one), null, 'whatever ended the last one');
-  t.is(await pushTo(other), 'push-1');
-});
-
-testOnStores('of two ends of the last sessions of a device at once, one sees both', async (t, store) => {
-  const nodes = await openNodes(t, store, 2);
-  const user = await makeUser(store.db);
-  for (let round = 0; round < 20; round += 1) {
-    const device = await registerDevice(store.db, user.id, { ...phone, device_id: `phone-${round}` });
-    const sessions = [0, 1].map(() => openTestSession(store.db, { user, device_id: device?.id ?? null }));
-    const ids = (await Promise.all(sessions)).map((session) => session.id);
-    const end = (id: string, i: number) =>
-      endSession(nodes[i] ?? store.db, id, { reason: 'logout', actor: 'user' });
-    t.deepEqual(await Promise.all(ids.map(end)), [true, true]);
-    t.is((await findDevice(store.db, user.id, device?.id ?? ''))?.push_token, null);
-  }
 });
 
 test('what a login says of its device has bounds', (t) => {

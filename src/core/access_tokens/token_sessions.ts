@@ -1,0 +1,23 @@
+// The sessions of a user whose access token is presented: one SELECT checks the token and lists the sessions.
+import { parseId } from '../../lib/ids.ts';
+import { type LiveSession, liveSessionsSql } from '../sessions/session_list.ts';
+import type { Db } from '../store/db.ts';
+import { type Written, writtenStatement } from '../store/statements.ts';
+import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_tokens.ts';
+
+const findForToken = writtenStatement<LiveSession>('live_sessions_for_token', (db) =>
+  liveSessionsSql(db, `and exists (${liveSessionTokenSql(db)})`),
+);
+
+/**
+ * The first page of the live sessions of the user who holds this access token, whose signature has been checked. It is
+ * empty when the token is no longer good: the session of a good token would be among them.
+ */
+export async function listForToken(
+  db: Db,
+  claims: AccessTokenClaims,
+  limit: number,
+): Promise<Written<LiveSession>[]> {
+  const sid = parseId(claims.sid);
+  return sid ? await findForToken(db, { ...valuesOf(claims), user_id: claims.sub, sid, limit }) : [];
+}
