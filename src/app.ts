@@ -11,6 +11,7 @@ import { adminUserRoutes } from './http/api/admin/users.ts';
 import { browserSessionRoutes } from './http/api/browser_sessions.ts';
 import { consentRoutes } from './http/api/consents.ts';
 import { deviceRoutes } from './http/api/devices.ts';
+import { logoutRoutes } from './http/api/logout.ts';
 import { meRoutes } from './http/api/me.ts';
 import { openApiRoutes } from './http/api/openapi/document.ts';
 import { serveResourceMetadata } from './http/api/resource_metadata.ts';
@@ -53,6 +54,7 @@ import { refreshEntrance } from './token/refresh.ts';
 export const routes: Route[] = [
   ...meRoutes,
   ...sessionRoutes,
+  ...logoutRoutes,
   ...deviceRoutes,
   ...consentRoutes,
   ...browserSessionRoutes,

@@ -1,70 +1,10 @@
-// The caller's sessions: list, read, end, log out.
-import { z } from 'zod';
+// The caller's sessions: list, read, end.
 import { isLive } from '../../core/access_tokens/access_tokens.ts';
 import { listForToken } from '../../core/access_tokens/token_sessions.ts';
-import type { Deps } from '../../core/deps.ts';
-import { endAllSessions } from '../../core/sessions/end_many.ts';
-import { type Ending, endSession } from '../../core/sessions/end_sessions.ts';
-import {
-  findUserSession,
-  type ListedSession,
-  type LiveSession,
-  listLiveSessions,
-  listRotations,
-} from '../../core/sessions/session_list.ts';
-import { expiresAt } from '../../core/sessions/sessions.ts';
-import type { Written } from '../../core/store/statements.ts';
 import { AppError } from '../../lib/errors.ts';
-import { packCursor, readCursor } from './cursor.ts';
-import { type Call, id, moment, paging, route } from './routes.ts';
-
-const session = z
-  .object({
-    id: z.uuid(),
-    client: z.object({ client_id: z.string(), client_name: z.string().nullable() }),
-    device: z
-      .object({
-        id: z.uuid(),
-        device_id: z.string(),
-        name: z.string().nullable(),
-        platform: z.string().nullable(),
-        app_version: z.string().nullable(),
-      })
-      .nullable(),
-    ip: z.string().nullable(),
-    user_agent: z.string().nullable(),
-    created_at: moment,
-    last_used_at: moment,
-    expires_at: moment.describe('when it expires if it is not used again'),
-    is_current: z.boolean().describe('whether the calling token belongs to it'),
-  })
-  .meta({ id: 'Session' });
-
-/** A session with what happened to it. */
-export const sessionStory = session
-  .extend({
-    generation: z.number().int().describe('how often its refresh token was rotated'),
-    ended_at: moment.nullable(),
-    ended_reason: z.string().nullable(),
-    ended_by: z.enum(['user', 'admin', 'client', 'system']).nullable(),
-    rotations: z
-      .array(z.object({ at: moment, ip: z.string().nullable(), user_agent: z.string().nullable() }))
-      .describe('the last rotations, newest first'),
-  })
-  .meta({ id: 'SessionStory' });
-
-/** A page of sessions. */
-export const sessionList = z
-  .object({ sessions: z.array(session), next_cursor: z.string().nullable() })
-  .meta({ id: 'SessionList' });
-
-const logout = z
-  .strictObject({
-    session_id: id.optional().describe('which session to end; the current one when absent'),
-    logout_all: z.boolean().optional().describe('end all of my sessions'),
-  })
-  .refine((body) => !(body.session_id && body.logout_all), 'session_id and logout_all exclude each other')
-  .meta({ id: 'Logout' });
+import { endMySession, requireMySession } from './logout.ts';
+import { type Call, id, paging, route } from './routes.ts';
+import { listPage, type Page, pageOf, sessionList, sessionStory, tellStory } from './session_view.ts';
 
 export const sessionRoutes = [
   route({
@@ -96,22 +36,10 @@ export const sessionRoutes = [
     status: 204,
     errors: ['session_not_found'],
     handler: async (call) => {
-      await endOne(call, call.params.id);
+      await endMySession(call, call.params.id);
     },
   }),
-  route({
-    method: 'post',
-    path: '/logout',
-    auth: 'user',
-    summary: 'Log out: the current session, another one, or all',
-    body: logout,
-    response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'LogoutResult' }),
-    errors: ['session_not_found'],
-    handler: async (call) => ({ sessions_ended: await logOut(call, call.body) }),
-  }),
 ];
-
-const position = z.tuple([z.iso.datetime(), z.uuid()]);
 
 async function listMySessions({ deps, caller, query }: Call<unknown, Page>) {
   if (query.cursor !== undefined) {
@@ -123,106 +51,7 @@ async function listMySessions({ deps, caller, query }: Call<unknown, Page>) {
   return pageOf(found, query.limit, caller.sid);
 }
 
-interface Page {
-  limit: number;
-  cursor?: string | undefined;
-}
-
-/** One page of a user's live sessions; `current` is the session that the caller's token belongs to. */
-export async function listPage(deps: Deps, user_id: string, { limit, cursor }: Page, current: string | null) {
-  const at = readCursor(cursor, position);
-  const after = at && { last_used_at: new Date(at[0]), id: at[1] };
-  const found = await listLiveSessions(deps.db, user_id, { limit: limit + 1, after });
-  return pageOf(found, limit, current);
-}
-
-/** A session as a list shows it, its times as dates or written. */
-type Shown = LiveSession | Written<LiveSession>;
-
-// One more than the limit was looked for: it tells that there is another page.
-function pageOf(found: Shown[], limit: number, current: string | null) {
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    sessions: page.map((one) => describe(one, current)),
-    next_cursor: found.length > page.length && last ? packCursor([last.last_used_at, last.id]) : null,
-  };
-}
-
 async function readMySession({ deps, caller, params }: Call<{ id: string }>) {
-  const found = await requireSession(deps.db, caller.sub, params.id);
+  const found = await requireMySession(deps.db, caller.sub, params.id);
   return await tellStory(deps, found, caller.sid);
-}
-
-/** A session with what happened to it. Rotations that still wait to be written are written first. */
-export async function tellStory(deps: Deps, found: ListedSession, current: string | null) {
-  await deps.audit.flush();
-  const rotations = await listRotations(deps.db, found.id);
-  return {
-    ...describe({ ...found, expires_at: expiresAt(found) }, current),
-    generation: found.generation,
-    ...ending(found),
-    rotations: rotations.map(({ created_at, ip, user_agent }) => ({ at: created_at, ip, user_agent })),
-  };
-}
-
-async function logOut(call: Call, body: z.output<typeof logout>): Promise<number> {
-  const { deps, caller, source } = call;
-  if (!body.logout_all) return await endOne(call, body.session_id ?? caller.sid);
-  return await endAllSessions(deps.db, caller.sub, {
-    ...byUser(caller.sub),
-    reason: 'logout_all',
-    source,
-  });
-}
-
-async function endOne({ deps, caller, source }: Call, session_id: string): Promise<number> {
-  const { db } = deps;
-  await requireSession(db, caller.sub, session_id);
-  const reason = session_id === caller.sid ? 'logout' : 'ended_by_user';
-  return (await endSession(db, session_id, { ...byUser(caller.sub), reason, source })) ? 1 : 0;
-}
-
-async function requireSession(
-  db: Call['deps']['db'],
-  user_id: string,
-  session_id: string,
-): Promise<ListedSession> {
-  const found = await findUserSession(db, user_id, session_id);
-  if (!found) throw new AppError('session_not_found');
-  return found;
-}
-
-function byUser(user_id: string): Pick<Ending, 'actor' | 'actor_id'> {
-  return { actor: 'user', actor_id: user_id };
-}
-
-function describe(one: Shown, current: string | null) {
-  return {
-    id: one.id,
-    client: { client_id: one.client_id, client_name: one.client_name },
-    device: one.device_id
-      ? {
-          id: one.device_id,
-          device_id: one.device_device_id,
-          name: one.device_name,
-          platform: one.device_platform,
-          app_version: one.device_app_version,
-        }
-      : null,
-    ip: one.ip,
-    user_agent: one.user_agent,
-    created_at: one.created_at,
-    last_used_at: one.last_used_at,
-    expires_at: one.expires_at,
-    is_current: one.id === current,
-  };
-}
-
-// Nothing is written when a session expires; its story says so all the same.
-function ending(one: ListedSession) {
-  if (one.ended_at || !one.is_expired) {
-    return { ended_at: one.ended_at, ended_reason: one.ended_reason, ended_by: one.ended_by };
-  }
-  return { ended_at: expiresAt(one), ended_reason: 'expired', ended_by: 'system' };
 }

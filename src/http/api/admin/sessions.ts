@@ -5,7 +5,7 @@ import { findAnySession } from '../../../core/sessions/session_list.ts';
 import { findUser } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { id, paging, route } from '../routes.ts';
-import { listPage, sessionList, sessionStory, tellStory } from '../sessions.ts';
+import { listPage, sessionList, sessionStory, tellStory } from '../session_view.ts';
 
 const shared = { auth: 'admin', params: { id } } as const;
 
