@@ -7,6 +7,7 @@ import { adminKeyRoutes } from './http/api/admin/keys.ts';
 import { adminResourceServerRoutes } from './http/api/admin/resource_servers.ts';
 import { adminSessionRoutes } from './http/api/admin/sessions.ts';
 import { adminStatsRoutes } from './http/api/admin/stats.ts';
+import { adminUserStatusRoutes } from './http/api/admin/user_status.ts';
 import { adminUserRoutes } from './http/api/admin/users.ts';
 import { browserSessionRoutes } from './http/api/browser_sessions.ts';
 import { consentRoutes } from './http/api/consents.ts';
@@ -59,6 +60,7 @@ export const routes: Route[] = [
   ...consentRoutes,
   ...browserSessionRoutes,
   ...adminUserRoutes,
+  ...adminUserStatusRoutes,
   ...adminSessionRoutes,
   ...adminClientRoutes,
   ...adminResourceServerRoutes,
