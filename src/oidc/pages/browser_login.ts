@@ -22,7 +22,7 @@ export interface Visitor {
 
 /** Who is logged in, or null: nobody, or a user who may not be. */
 export async function findVisitor({ db }: Deps, provider: Provider, ctx: Context): Promise<Visitor | null> {
-  const session = await provider.Session.get(ctx as never);
+  const session = await provider.Session.get(ctx);
   const user = session.accountId ? await findUser(db, session.accountId) : null;
   if (!user || !(await isActive(db, user)) || !session.uid) return null;
   return { user, session, id: digest(session.uid) };
@@ -39,12 +39,12 @@ export async function logInVisitor(
   { user_id, proof, epoch }: { user_id: string; proof: string; epoch: number },
 ): Promise<boolean> {
   const { db } = deps;
-  const session = await provider.Session.get(ctx as never);
+  const session = await provider.Session.get(ctx);
   if (session.accountId && session.accountId !== user_id) session.authorizations = {};
   session.loginAccount({ accountId: user_id, acr: passwordAcr, amr: ['pwd'] });
   session.resetIdentifier();
   Object.assign(session, { sessionEpoch: epoch });
-  const ttl = browserSessionTtl(deps, (session as { loginTs?: number }).loginTs);
+  const ttl = browserSessionTtl(deps, session.loginTs);
   setSessionCookie(provider, ctx, session.jti, new Date(deps.clock.now() + ttl * 1000));
   await session.save(ttl);
   if (!(await isProved(db, user_id, proof))) {

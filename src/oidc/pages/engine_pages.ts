@@ -1,6 +1,4 @@
 // The pages that the engine shows by itself: errors, the device flow, signing out.
-
-import type { Context } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { isUnavailable } from '../../core/store/database_errors.ts';
@@ -21,14 +19,14 @@ type Ctx = KoaContextWithOIDC;
 export function enginePages(deps: Deps): EnginePages {
   return {
     async renderError(ctx, out, error) {
-      if (isUnavailable(error)) return showUnavailable(deps, ctx as unknown as Context);
+      if (isUnavailable(error)) return showUnavailable(deps, ctx);
       const answer = await findFormAnswer(deps, ctx, error);
       if (answer) return await repeat(deps, ctx, answer);
       const isExpired =
         error.name === 'SessionNotFound' ||
         /interaction|session|xsrf|could not find/.test(out.error_description ?? '');
       const code = isExpired && out.error === 'invalid_request' ? 'page_expired' : out.error;
-      showError(deps, ctx as unknown as Context, code, ctx.status, reasonOf(ctx, out));
+      showError(deps, ctx, code, ctx.status, reasonOf(ctx, out));
     },
     ...devicePages(deps),
     ...logoutPages(deps),
@@ -40,10 +38,9 @@ type DevicePages = Pick<EnginePages, 'userCodeInputSource' | 'userCodeConfirmSou
 function devicePages(deps: Deps): DevicePages {
   return {
     async userCodeInputSource(ctx, _form, out, err) {
-      if (err && isUnavailable(err)) return showUnavailable(deps, ctx as unknown as Context);
+      if (err && isUnavailable(err)) return showUnavailable(deps, ctx);
       // The code may well be right; to say that nobody has it would be wrong.
-      if (out?.error === 'server_error')
-        return showError(deps, ctx as unknown as Context, 'server_error', 500);
+      if (out?.error === 'server_error') return showError(deps, ctx, 'server_error', 500);
       const answer = err ? await findFormAnswer(deps, ctx, err) : null;
       if (answer) return await repeat(deps, ctx, answer);
       const isLimited = err?.message === 'rate_limited';
@@ -91,7 +88,7 @@ function logoutPages(deps: Deps): Pick<EnginePages, 'logoutSource' | 'postLogout
 
 function show(deps: Deps, ctx: Ctx, html: string, formTargets: string[] = []): void {
   const status = ctx.status === 404 ? 200 : ctx.status;
-  showPage(deps, ctx as unknown as Context, html, { formTargets, status });
+  showPage(deps, ctx, html, { formTargets, status });
 }
 
 // The last page of a device, which also the same form sent again leads to.
@@ -115,7 +112,7 @@ async function showOutcome(
 }
 
 async function repeat(deps: Deps, ctx: Ctx, answer: FormAnswer): Promise<void> {
-  if ('location' in answer) redirect(ctx as unknown as Context, answer.location);
+  if ('location' in answer) redirect(ctx, answer.location);
   else await showOutcome(deps, ctx, answer.outcome, answer.client);
 }
 
@@ -155,10 +152,10 @@ function deviceForm(ctx: Ctx): { action: string; csrf: string } {
 // its end.
 async function outcomeOf(ctx: Ctx, error: Error): Promise<'connected' | 'denied' | null> {
   if (error.name === 'AbortedError') return 'denied';
-  const id = (ctx.oidc.entities.Interaction as { deviceCode?: string } | undefined)?.deviceCode;
+  const id = ctx.oidc.entities.Interaction?.deviceCode;
   if (error.name !== 'AlreadyUsedError' || ctx.oidc.route !== 'device_resume' || !id) return null;
   const options = { ignoreExpiration: true, ignoreSessionBinding: true };
-  const code = await ctx.oidc.provider.DeviceCode.find(id, options as never);
+  const code = await ctx.oidc.provider.DeviceCode.find(id, options);
   if (code?.error) return 'denied';
   return code?.accountId !== undefined && code.accountId === ctx.oidc.session?.accountId ? 'connected' : null;
 }
@@ -166,15 +163,15 @@ async function outcomeOf(ctx: Ctx, error: Error): Promise<'connected' | 'denied'
 // Where the engine stops early it has not looked the client up yet.
 async function findClientName({ oidc }: KoaContextWithOIDC): Promise<string | undefined> {
   const { Interaction: interaction, DeviceCode: code } = oidc.entities;
-  const id =
-    code?.clientId ?? (interaction as { params?: { client_id?: string } } | undefined)?.params?.client_id;
+  const id = code?.clientId ?? (interaction?.params.client_id as string | undefined);
   const client = oidc.client ?? (id === undefined ? undefined : await oidc.provider.Client.find(id));
   return client && (client.clientName ?? client.clientId);
 }
 
 // The engine's own proof that its forms were sent from its pages; it lives in the browser session.
 function secretOf(ctx: Ctx): string {
-  return (ctx.oidc.session as unknown as { state?: { secret?: string } } | undefined)?.state?.secret ?? '';
+  const secret = ctx.oidc.session?.state?.secret;
+  return typeof secret === 'string' ? secret : '';
 }
 
 function nameOf({ oidc }: KoaContextWithOIDC): { name: string; url?: string } | null {

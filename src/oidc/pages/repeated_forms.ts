@@ -1,27 +1,20 @@
 // A form that is sent twice, by a double click or the back button, leads where it led before and not to "This page has
 // expired". Browsers drop the answer to the first click for the second, so the second one counts.
 import type { Context, Middleware } from 'koa';
-import {
-  type Interaction as EngineInteraction,
-  errors,
-  type KoaContextWithOIDC,
-  type Provider,
-} from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { findSealedModel, saveModel } from '../../core/engine_records/engine_records.ts';
 
 /** Seconds for which the same form has the same effect again. */
 const again = 60;
 
-interface EngineModel {
-  exp?: number;
-  result?: object | undefined;
-  parJti?: string | undefined;
+type EngineInteraction = InstanceType<Provider['Interaction']>;
+
+/** What this subclass and the engine keep in an interaction beside its declared members. */
+interface Repeatable extends EngineInteraction {
   isDone?: boolean;
-  save(ttl: number): Promise<string>;
-  destroy(): Promise<void>;
+  parJti?: string | undefined;
 }
-type EngineModelClass = { new (payload: object): EngineModel; IN_PAYLOAD: string[] };
 
 /**
  * The subclass for `Interaction`: after it has led on it can be answered once more for a minute, by the browser that it
@@ -29,12 +22,11 @@ type EngineModelClass = { new (payload: object): EngineModel; IN_PAYLOAD: string
  * then, and the same code once more would end the session that it opened (RFC 6749, 4.1.2).
  */
 export function repeatableInteraction(base: Provider['Interaction']): Provider['Interaction'] {
-  const Base = base as unknown as EngineModelClass;
-  class Interaction extends Base {
-    declare isDone: boolean;
+  return class Interaction extends base {
+    declare isDone?: boolean;
 
     static override get IN_PAYLOAD(): string[] {
-      return [...Base.IN_PAYLOAD, 'isDone'];
+      return [...base.IN_PAYLOAD, 'isDone'];
     }
 
     // Without what was answered: whoever has the cookie by which the engine goes on would otherwise be signed in by a password
@@ -45,13 +37,12 @@ export function repeatableInteraction(base: Provider['Interaction']): Provider['
       this.exp = Math.min(this.exp ?? Infinity, Math.floor(Date.now() / 1000) + again);
       await this.save(again);
     }
-  }
-  return Interaction as unknown as Provider['Interaction'];
+  };
 }
 
 /** Whether an interaction has been answered and has led on. */
 export function hasLedOn(interaction: EngineInteraction): boolean {
-  return (interaction as unknown as EngineModel).isDone === true;
+  return (interaction as Repeatable).isDone === true;
 }
 
 /** Gives the browser back what it needs to go on with an interaction that has led on before. */
@@ -77,7 +68,7 @@ export function rememberForms(deps: Deps, provider: Provider): Middleware {
   });
   return async (ctx, next) => {
     await next();
-    const { oidc } = ctx as unknown as Partial<KoaContextWithOIDC>;
+    const { oidc } = ctx as Partial<KoaContextWithOIDC>;
     if (!oidc) return;
     if (ctx.method === 'POST') await rememberForm(deps, ctx, oidc);
     else if (ctx.state.isAuthorized) await releasePushedRequest(oidc);
@@ -97,7 +88,7 @@ async function rememberForm(deps: Deps, ctx: Context, oidc: KoaContextWithOIDC['
 
 // The pushed request has been used, by this very interaction: to use it again is no second use.
 async function releasePushedRequest({ entities }: KoaContextWithOIDC['oidc']): Promise<void> {
-  const interaction = entities.Interaction as unknown as EngineModel | undefined;
+  const interaction = entities.Interaction as Repeatable | undefined;
   if (!interaction?.isDone || interaction.parJti === undefined) return;
   interaction.parJti = undefined;
   await interaction.save(again);
@@ -117,7 +108,7 @@ export async function findFormAnswer(
   const found = await findSealedModel(db, keyring, model, xsrf);
   if (!found || found.is_expired) return null;
   ctx.state.isRepeated = true;
-  return found.payload as unknown as FormAnswer;
+  return found.payload as FormAnswer;
 }
 
 // From the body: of the parameters only those of the authorization request are left by now.
