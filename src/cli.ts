@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { takenByNpm } from '../config/npm.ts';
 import about from '../package.json' with { type: 'json' };
 import { type Answer, describeProblem, print, warn } from './cli/output.ts';
-import { closest } from './lib/zod_messages.ts';
+import { findClosest } from './lib/zod_messages.ts';
 
 // Loaded when needed: the engine and both databases take half a second, which help and typing errors need not wait for.
 const databaseCommands = () => import('./cli/database.ts');
@@ -234,7 +234,7 @@ function withSuggestion(program: Command, said: string): string {
   const command = program.commands.find((one) => one.name() === process.argv[2]);
   const [, typed = ''] = /^unknown (?:command|option) '([^']+)'/.exec(said) ?? [];
   const known = typed.startsWith('-') ? longOptions(command) : program.commands.map((one) => one.name());
-  const meant = typed && closest(typed, known);
+  const meant = typed && findClosest(typed, known);
   const hint = command && npmHint(command);
   return `${said}${meant ? ` (Did you mean ${meant}?)` : ''}${hint ? `; ${hint}` : ''}`;
 }

@@ -22,7 +22,7 @@ export async function startOperations(deps: Deps): Promise<Operations> {
   const { config, db, log, metrics } = deps;
   const metricsServer = await serveMetrics(deps);
   if (metricsServer) {
-    metrics.tellVersion(about.version);
+    metrics.setVersion(about.version);
     watchDatabase(deps);
     watchProcess(deps);
   }

@@ -7,7 +7,7 @@ import { examine, type Finding } from '../core/operations/doctor.ts';
 import { countLiveSessions } from '../core/operations/stats.ts';
 import { openDatabase } from '../core/store/db.ts';
 import { createKeyring } from '../lib/crypto.ts';
-import { count } from '../lib/format.ts';
+import { formatCount } from '../lib/format.ts';
 import { withDatabase } from './database.ts';
 import { type Answer, CommandError } from './output.ts';
 import { startProgress } from './progress.ts';
@@ -105,7 +105,7 @@ async function endSessions(isSure: boolean): Promise<Answer> {
     const live = await countLiveSessions(db);
     if (!isSure) {
       throw new CommandError(
-        `this would end ${count(live)} live sessions, and everybody would have to log in again; add --yes`,
+        `this would end ${formatCount(live)} live sessions, and everybody would have to log in again; add --yes`,
       );
     }
     const progress = startProgress(live);
@@ -114,9 +114,9 @@ async function endSessions(isSure: boolean): Promise<Answer> {
       actor: 'admin',
       detail: { command: 'end-all-sessions' },
     } as const;
-    const ended = await endEverySession(db, ending, (n) => progress.update(n, `${count(n)} ended`)).finally(
-      progress.finish,
-    );
-    return { data: { sessions_ended: ended }, text: `ended ${count(ended)} sessions` };
+    const ended = await endEverySession(db, ending, (n) =>
+      progress.update(n, `${formatCount(n)} ended`),
+    ).finally(progress.finish);
+    return { data: { sessions_ended: ended }, text: `ended ${formatCount(ended)} sessions` };
   });
 }

@@ -10,7 +10,7 @@ import { type SweepCounts, sweep as sweepAll } from '../core/operations/sweep.ts
 import { withJobLock } from '../core/store/advisory_lock.ts';
 import { readClock } from '../core/store/sql_time.ts';
 import { createKeyring } from '../lib/crypto.ts';
-import { count } from '../lib/format.ts';
+import { formatCount } from '../lib/format.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { type Answer, CommandError, formatTable } from './output.ts';
 import { startProgress } from './progress.ts';
@@ -25,7 +25,7 @@ export async function sweep({ dryRun = false }: { dryRun?: boolean }): Promise<A
       const done: Partial<SweepCounts> = {};
       const tell = (table: string, n: number) => {
         Object.assign(done, { [table]: n });
-        progress.update(total(done), `${table}: ${count(n)}`);
+        progress.update(total(done), `${table}: ${formatCount(n)}`);
       };
       try {
         return await sweepAll(db, { auditRetention, signal, progress: tell });
@@ -35,7 +35,7 @@ export async function sweep({ dryRun = false }: { dryRun?: boolean }): Promise<A
     });
   });
   if (!counts) throw new CommandError('a sweep is running already, on this node or on another');
-  const lines = Object.entries(counts).map(([table, n]) => [table, count(n)]);
+  const lines = Object.entries(counts).map(([table, n]) => [table, formatCount(n)]);
   return {
     data: { dry_run: dryRun, rows: counts },
     text: formatTable(['TABLE', dryRun ? 'WOULD BE REMOVED' : 'REMOVED'], lines),
@@ -80,7 +80,7 @@ async function foretellRotation(): Promise<Answer> {
 }
 
 function describeRotation({ kid, dropped }: KeyUpkeep): string {
-  const gone = dropped > 0 ? `; removed ${count(dropped)} whose tokens have expired` : '';
+  const gone = dropped > 0 ? `; removed ${formatCount(dropped)} whose tokens have expired` : '';
   return `key ${kid} signs now; the one before stays published until its last token has expired${gone}`;
 }
 
@@ -116,7 +116,7 @@ function keyTable(keys: SigningKeyRow[]): string {
 export async function reencryptKeys(): Promise<Answer> {
   return await withDatabase(async (db, { secrets }) => {
     const done = await reencryptSigningKeys(db, createKeyring(secrets));
-    const text = `${count(done.reencrypted)} signing keys are now sealed under the first secret, ${count(done.unchanged)} were already`;
+    const text = `${formatCount(done.reencrypted)} signing keys are now sealed under the first secret, ${formatCount(done.unchanged)} were already`;
     return { data: done, text };
   });
 }
@@ -130,15 +130,15 @@ export async function stats({ top }: { top?: number }): Promise<Answer> {
 }
 
 function describeStats({ live_sessions: live, last_day: day }: Stats): string {
-  const failures = Object.entries(day.failed_logins).map(([reason, n]) => `${reason} ${count(n)}`);
+  const failures = Object.entries(day.failed_logins).map(([reason, n]) => `${reason} ${formatCount(n)}`);
   const busiest = day.refreshes_per_hour.toSorted((a, b) => b.refreshes - a.refreshes)[0];
-  const tokens = Object.entries(day.refresh_tokens).map(([outcome, n]) => `${outcome} ${count(n)}`);
+  const tokens = Object.entries(day.refresh_tokens).map(([outcome, n]) => `${outcome} ${formatCount(n)}`);
   return [
-    `live sessions: ${count(live.total)}`,
-    `last 24 hours: ${count(day.logins)} logins; failed: ${failures.join(', ') || 'none'}`,
+    `live sessions: ${formatCount(live.total)}`,
+    `last 24 hours: ${formatCount(day.logins)} logins; failed: ${failures.join(', ') || 'none'}`,
     `refresh tokens: ${tokens.join(', ')}`,
     ...(busiest?.refreshes
-      ? [`busiest hour: ${minute(busiest.hour)} UTC, ${count(busiest.refreshes)} refreshes`]
+      ? [`busiest hour: ${minute(busiest.hour)} UTC, ${formatCount(busiest.refreshes)} refreshes`]
       : []),
     ...(live.total > 0 ? ['', clientTable(live), '', userTable(live)] : []),
   ].join('\n');
@@ -147,14 +147,14 @@ function describeStats({ live_sessions: live, last_day: day }: Stats): string {
 function clientTable({ by_client }: Stats['live_sessions']): string {
   return formatTable(
     ['CLIENT', 'SESSIONS'],
-    by_client.map((row) => [row.client_id, count(row.sessions)]),
+    by_client.map((row) => [row.client_id, formatCount(row.sessions)]),
   );
 }
 
 function userTable({ by_user }: Stats['live_sessions']): string {
   return formatTable(
     ['USER', 'ID', 'SESSIONS'],
-    by_user.map((row) => [row.username, row.user_id, count(row.sessions)]),
+    by_user.map((row) => [row.username, row.user_id, formatCount(row.sessions)]),
   );
 }
 

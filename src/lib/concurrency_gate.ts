@@ -1,27 +1,27 @@
 // Lets only so many of a costly thing run at once. The others wait: those of one place in the order in which they came, the
 // places in turn, so that a place which asks without end makes nobody else wait for all that it asked.
 import { AppError } from './errors.ts';
-import { createLines } from './waiting_lines.ts';
+import { createFairQueue } from './fair_queue.ts';
 
 /** On whose behalf something costly is to be done. */
-export interface Asker {
+export interface Requester {
   /** Where it comes from. Places take turns. */
-  place: string;
+  key: string;
   /** Whether nobody would hear of the result any more. */
-  isGone: () => boolean;
+  isDisconnected: () => boolean;
   /** How many may wait. When as many do, one of the place with the most waiting is refused. */
   capacity: number;
 }
 
 export interface ConcurrencyGate {
   /** Does `work` when its turn comes; refuses with `overloaded` when too many wait, or the asker is gone by then. */
-  <T>(work: () => Promise<T>, asker?: Asker): Promise<T>;
+  <T>(work: () => Promise<T>, asker?: Requester): Promise<T>;
   /** Refuses with `overloaded` what would be refused now. */
-  requireRoom: (asker?: Asker) => void;
+  requireRoom: (asker?: Requester) => void;
 }
 
 interface Waiting {
-  asker: Asker | undefined;
+  asker: Requester | undefined;
   goOn: () => void;
   giveUp: (refusal: AppError) => void;
 }
@@ -35,30 +35,30 @@ const pause = 2;
  */
 export function createConcurrencyGate(width: number, group = 1): ConcurrencyGate {
   let free = width;
-  const waiting = createLines<Waiting>();
+  const waiting = createFairQueue<Waiting>();
   const done: (() => void)[] = [];
 
-  function requireRoom(asker?: Asker): void {
+  function requireRoom(asker?: Requester): void {
     if (!asker) return;
-    if (asker.isGone()) throw refusal();
+    if (asker.isDisconnected()) throw refusal();
     if (free > 0 || waiting.length < asker.capacity) return;
     dropGone();
-    if (waiting.length >= asker.capacity && !waiting.isCrowdedBeside(asker.place)) throw refusal();
+    if (waiting.length >= asker.capacity && !waiting.hasLongerLineThan(asker.key)) throw refusal();
   }
 
   function dropGone(): void {
-    for (const one of waiting.remove((it) => it.asker?.isGone() === true)) one.giveUp(refusal());
+    for (const one of waiting.remove((it) => it.asker?.isDisconnected() === true)) one.giveUp(refusal());
   }
 
-  function waitForTurn(asker?: Asker): Promise<void> {
+  function waitForTurn(asker?: Requester): Promise<void> {
     if (asker && waiting.length >= asker.capacity) waiting.dropFromLongest()?.giveUp(refusal());
-    return new Promise((goOn, giveUp) => waiting.push(asker?.place ?? '', { asker, goOn, giveUp }));
+    return new Promise((goOn, giveUp) => waiting.push(asker?.key ?? '', { asker, goOn, giveUp }));
   }
 
   // The next whose asker is still there; the places of those who are not are for others.
   function callNext(): void {
     let next = waiting.shift();
-    while (next?.asker?.isGone()) {
+    while (next?.asker?.isDisconnected()) {
       next.giveUp(refusal());
       next = waiting.shift();
     }
@@ -66,7 +66,7 @@ export function createConcurrencyGate(width: number, group = 1): ConcurrencyGate
     else free += 1;
   }
 
-  const gate = async <T>(work: () => Promise<T>, asker?: Asker): Promise<T> => {
+  const gate = async <T>(work: () => Promise<T>, asker?: Requester): Promise<T> => {
     requireRoom(asker);
     if (free > 0) free -= 1;
     else await waitForTurn(asker);

@@ -105,6 +105,6 @@ export function unseal(keyring: Keyring, purpose: string, box: string, context: 
 }
 
 /** The id of the key under which a box was sealed; it need not be one of ours. */
-export function sealedUnder(box: string): number {
+export function sealingKeyId(box: string): number {
   return Buffer.from(box.slice(0, 4), 'base64url').readUInt8(0);
 }

@@ -1,17 +1,17 @@
 // Quantities as people read them.
 
 /** Seconds as hours or days. */
-export function days(seconds: number): string {
+export function formatDuration(seconds: number): string {
   return seconds < 2 * 86_400 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }
 
 /** A number with its thousands apart. */
-export function count(n: number): string {
+export function formatCount(n: number): string {
   return Math.round(n).toLocaleString('en-US');
 }
 
 /** Bytes in the unit that fits. */
-export function bytes(n: number): string {
+export function formatBytes(n: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   const step = n > 0 ? Math.min(units.length - 1, Math.floor(Math.log2(n) / 10)) : 0;
   return `${(n / 1024 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step]}`;

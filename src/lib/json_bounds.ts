@@ -9,7 +9,7 @@ const maxDepth = 32;
 const maxValues = 2_000;
 
 /** Whether a parsed value is deeper or has more in it than any that we take. Looks no further than these bounds. */
-export function isImmoderate(value: unknown): boolean {
+export function exceedsJsonBounds(value: unknown): boolean {
   let seen = 0;
   const visit = (one: unknown, depth: number): boolean => {
     seen += 1;

@@ -29,14 +29,14 @@ export function createSigner(jwk: JsonWebKey, header: { alg: JwsAlg; kid: string
 function signBytes(alg: JwsAlg, key: KeyObject, data: Buffer): Buffer {
   if (alg === 'EdDSA') return sign(null, data, key);
   const signature = sign('sha256', data, key);
-  return alg === 'ES256' ? numbersOf(signature) : signature;
+  return alg === 'ES256' ? toRawSignature(signature) : signature;
 }
 
 /**
  * The two numbers of an ECDSA signature over P-256 side by side, 32 bytes each, as JWS wants them (RFC 7518, 3.4). OpenSSL
  * gives them as DER: a sequence of two integers, whose leading zeros are missing, and that have one more if the first bit is set.
  */
-export function numbersOf(der: Buffer): Buffer {
+export function toRawSignature(der: Buffer): Buffer {
   const numbers = Buffer.alloc(64);
   const first = der.readUInt8(3);
   placeNumber(der.subarray(4, 4 + first), numbers, 32);
@@ -92,11 +92,11 @@ function isOfType(given: unknown, typ: string): boolean {
 function verifyBytes(alg: JwsAlg, key: KeyObject, data: Buffer, signature: Buffer): boolean {
   if (alg === 'EdDSA') return verify(null, data, key, signature);
   if (alg === 'RS256') return verify('sha256', data, key, signature);
-  return signature.length === 64 && verify('sha256', data, key, derOf(signature));
+  return signature.length === 64 && verify('sha256', data, key, toDerSignature(signature));
 }
 
-/** The DER form of the two numbers of an ECDSA signature; the inverse of {@link numbersOf}. */
-export function derOf(numbers: Buffer): Buffer {
+/** The DER form of the two numbers of an ECDSA signature; the inverse of {@link toRawSignature}. */
+export function toDerSignature(numbers: Buffer): Buffer {
   const [r, s] = [integerOf(numbers.subarray(0, 32)), integerOf(numbers.subarray(32))];
   return Buffer.concat([Buffer.of(0x30, r.length + s.length), r, s]);
 }

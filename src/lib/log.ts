@@ -56,7 +56,7 @@ export function createLog(options: { level: string; pretty?: boolean; pid?: bool
 }
 
 /** Writes a line whatever the level of the log is, and at once: that a process starts, that it ends. */
-export function sayAtOnce(log: Log, line: object, message: string): void {
+export function logAtOnce(log: Log, line: object, message: string): void {
   log.child({}, { level: 'info' }).info(line, message);
   output?.flushSync();
 }

@@ -29,19 +29,19 @@ export interface Metrics {
   countSwept: (rows: Record<string, number>) => void;
   countJob: (job: string, outcome: 'done' | 'failed' | 'left') => void;
   /** Adds a figure that is read when somebody asks; one that cannot be read in time is left out. */
-  watch: (name: string, help: string, read: () => Promise<number> | number) => void;
+  addGauge: (name: string, help: string, read: () => Promise<number> | number) => void;
   /** Says which version this is, in a figure that is always 1. */
-  tellVersion: (version: string) => void;
+  setVersion: (version: string) => void;
   /** Adds the figures of the process: memory, processor, garbage collection, event-loop lag. */
-  watchProcess: () => void;
-  /** Everything as plain values, to be added to those of other processes (`metrics_together.ts`). */
-  read: () => Promise<Figures>;
+  collectProcessMetrics: () => void;
+  /** Everything as plain values, to be added to those of other processes (`aggregate_metrics.ts`). */
+  read: () => Promise<MetricsSnapshot>;
   /** Everything in Prometheus' text format. */
   render: () => Promise<{ type: string; text: string }>;
 }
 
 /** The metrics of one process as plain values. */
-export type Figures = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 /** How long a figure may take to be read, milliseconds; Prometheus itself gives up after ten seconds. */
 const patience = 3_000;
@@ -64,8 +64,8 @@ export function createMetrics(): Metrics {
       for (const [table, count] of Object.entries(rows)) counters.swept.inc({ table }, count);
     },
     countJob: (job, outcome) => counters.jobs.inc({ job, outcome }),
-    watch: (name, help, read) => void watchFigure(registers, name, help, read),
-    tellVersion: (version) => {
+    addGauge: (name, help, read) => void registerGauge(registers, name, help, read),
+    setVersion: (version) => {
       const labels = { version, node: process.version };
       new Gauge({
         name: 'kindred_build_info',
@@ -74,7 +74,7 @@ export function createMetrics(): Metrics {
         registers,
       }).set(labels, 1);
     },
-    watchProcess: () => collectDefaultMetrics({ register: registry }),
+    collectProcessMetrics: () => collectDefaultMetrics({ register: registry }),
     read: () => registry.getMetricsAsJSON(),
     render: async () => ({ type: registry.contentType, text: await registry.metrics() }),
   };
@@ -133,7 +133,7 @@ function createCounters(registers: Registry[]) {
   };
 }
 
-function watchFigure(
+function registerGauge(
   registers: Registry[],
   name: string,
   help: string,

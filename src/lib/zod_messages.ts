@@ -67,7 +67,7 @@ function describeUnknown({ keys, inst }: Issue): string {
   const shape = (inst as { shape?: object } | undefined)?.shape ?? {};
   const all = keys as string[];
   const named = all.slice(0, maxNamed).map((key) => {
-    const meant = closest(key, Object.keys(shape));
+    const meant = findClosest(key, Object.keys(shape));
     return `${JSON.stringify(key.slice(0, 60))}${meant ? ` (did you mean ${meant}?)` : ''}`;
   });
   const more = all.length > named.length ? ` and ${all.length - named.length} more` : '';
@@ -75,7 +75,7 @@ function describeUnknown({ keys, inst }: Issue): string {
 }
 
 /** The one of `known` that is meant by what was typed; undefined when none is close. */
-export function closest(typed: string, known: string[]): string | undefined {
+export function findClosest(typed: string, known: string[]): string | undefined {
   // What is too long for a name is no misspelling, and comparing it would cost.
   if (typed.length > 60) return undefined;
   const [best] = known

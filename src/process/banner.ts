@@ -1,7 +1,7 @@
 // What a process says of its life: where it listens and how it is set, that it stops and why. In development what to try.
 import type { Config } from '../../config/index.ts';
 import about from '../../package.json' with { type: 'json' };
-import { type Log, sayAtOnce } from '../lib/log.ts';
+import { type Log, logAtOnce } from '../lib/log.ts';
 import { demo } from './demo_data.ts';
 
 /**
@@ -10,7 +10,7 @@ import { demo } from './demo_data.ts';
  */
 export function greet(log: Log, config: Config): void {
   if (config.env !== 'development') {
-    sayAtOnce(log, { ...life(config), ...brief(config) }, 'Kindred listens');
+    logAtOnce(log, { ...life(config), ...brief(config) }, 'Kindred listens');
     return;
   }
   const { issuer } = config;
@@ -36,9 +36,9 @@ export function tellingOfStop(
   if (config.env === 'development') return stop;
   return async (why) => {
     const begin = performance.now();
-    sayAtOnce(log, { ...life(config), why }, 'Kindred stops');
+    logAtOnce(log, { ...life(config), why }, 'Kindred stops');
     await stop();
-    sayAtOnce(log, { ...life(config), ms: Math.round(performance.now() - begin) }, 'Kindred has stopped');
+    logAtOnce(log, { ...life(config), ms: Math.round(performance.now() - begin) }, 'Kindred has stopped');
   };
 }
 

@@ -3,7 +3,7 @@ import cluster from 'node:cluster';
 import { inspect } from 'node:util';
 import type { Config } from '../../config/index.ts';
 import { watchProcess } from '../core/operations/gauges.ts';
-import type { Figures } from '../lib/metrics.ts';
+import type { MetricsSnapshot } from '../lib/metrics.ts';
 import { startWorker } from './run_server.ts';
 import { asStartProblem, installSignalHandlers, StartProblem } from './shutdown.ts';
 import type { Order, Report } from './worker_handle.ts';
@@ -41,7 +41,7 @@ function report(what: Report, sent: () => void = () => {}): void {
   process.send?.(what, undefined, undefined, sent);
 }
 
-function reportFigures(figures: Figures): void {
+function reportFigures(figures: MetricsSnapshot): void {
   report({ is: 'metrics', figures });
 }
 

@@ -2,7 +2,7 @@
 import cluster from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/index.ts';
-import type { Figures } from '../lib/metrics.ts';
+import type { MetricsSnapshot } from '../lib/metrics.ts';
 import { StartProblem } from './shutdown.ts';
 
 /** What a worker is told. */
@@ -18,7 +18,7 @@ export type Report =
   | { is: 'listening' }
   | { is: 'closed' }
   | { is: 'failed'; why: string }
-  | { is: 'metrics'; figures: Figures };
+  | { is: 'metrics'; figures: MetricsSnapshot };
 
 /** How a worker ended. */
 export interface Exit {
@@ -39,7 +39,7 @@ export interface WorkerHandle {
   listenedFor: () => number;
   /** Returns when it has told its figures, or has had the time to. */
   askFigures: () => Promise<void>;
-  lastFigures: () => Figures;
+  lastFigures: () => MetricsSnapshot;
   /** Returns when it listens no more, or has had the time to. */
   stopListening: () => Promise<void>;
   stop: () => Promise<Exit>;
@@ -54,7 +54,7 @@ export function forkWorker(config: Config, number: number): WorkerHandle {
   const listening = Promise.withResolvers<void>();
   let since = Number.POSITIVE_INFINITY;
   let failure: string | null = null;
-  let figures: Figures = [];
+  let figures: MetricsSnapshot = [];
   const deaf = Promise.withResolvers<void>();
   let asked: PromiseWithResolvers<void> | null = null;
   const tell = (order: Order) => {

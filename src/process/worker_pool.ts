@@ -2,16 +2,16 @@
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config/index.ts';
-import { keepCounts, type Part } from '../lib/aggregate_metrics.ts';
+import { addCounters, type ProcessMetrics } from '../lib/aggregate_metrics.ts';
 import type { Log } from '../lib/log.ts';
-import type { Figures } from '../lib/metrics.ts';
+import type { MetricsSnapshot } from '../lib/metrics.ts';
 import { StartProblem } from './shutdown.ts';
 import { type Exit, forkWorker, type WorkerHandle } from './worker_handle.ts';
 
 export interface WorkerPool {
   /** Returns when all listen; throws what the first died of that does not come so far. */
   start: () => Promise<void>;
-  readMetrics: () => Promise<{ parts: Part[]; ended: Figures }>;
+  readMetrics: () => Promise<{ parts: ProcessMetrics[]; ended: MetricsSnapshot }>;
   /** Returns when all have ended, and whether each did so in order. */
   stop: () => Promise<boolean>;
 }
@@ -26,7 +26,7 @@ const pauses = [0, 0, 250, 500, 1_000, 2_000];
 export function startWorkerPool(config: Config, log: Log, giveUp: (error: Error) => void): WorkerPool {
   setUp();
   const living = new Map<number, WorkerHandle>();
-  let ended = Promise.resolve<Figures>([]);
+  let ended = Promise.resolve<MetricsSnapshot>([]);
   let isKept = false;
   let shortLived = 0;
   const begin = async (number: number): Promise<void> => {
@@ -34,7 +34,7 @@ export function startWorkerPool(config: Config, log: Log, giveUp: (error: Error)
     living.set(number, worker);
     void worker.exited.then((exit) => {
       living.delete(number);
-      ended = ended.then((before) => keepCounts(before, worker.lastFigures()));
+      ended = ended.then((before) => addCounters(before, worker.lastFigures()));
       if (isKept) replace(worker, exit);
     });
     await worker.listening;
@@ -71,7 +71,7 @@ export function startWorkerPool(config: Config, log: Log, giveUp: (error: Error)
   };
 }
 
-function partOf({ number, lastFigures }: WorkerHandle): Part {
+function partOf({ number, lastFigures }: WorkerHandle): ProcessMetrics {
   return { name: `worker ${number}`, figures: lastFigures() };
 }
 

@@ -2,7 +2,7 @@
 
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
-import { givingBack } from '../core/limits/rate_limits.ts';
+import { refundOnFault } from '../core/limits/rate_limits.ts';
 import { type RequestSource, requestSourceOf } from '../core/request_source.ts';
 import { explainMiss, refreshPlainSession } from '../core/sessions/plain_refresh.ts';
 import { type DecodedRefreshToken, decodeRefreshToken, isMinted } from '../core/sessions/refresh_token.ts';
@@ -27,8 +27,8 @@ export function refreshEntrance(deps: Deps): FastEntrance {
       // If the client has disconnected, do not rotate: it would never receive the new token.
       if (!known || !mayUse(known.client, 'refresh_token') || !ctx.writable) return null;
       if (!(await isWithinLimit(deps, token.session_id))) return null;
-      const answer = await givingBack(
-        () => deps.limits.refresh.forgive(token.session_id),
+      const answer = await refundOnFault(
+        () => deps.limits.refresh.refund(token.session_id),
         () => refresh(deps, requestSourceOf(ctx), known, token),
       );
       if (!answer) await leave(deps, others, known, token.session_id);
@@ -64,7 +64,7 @@ async function isWithinLimit({ limits }: Deps, session_id: string): Promise<bool
     return true;
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    await limits.refresh.forgive(session_id);
+    await limits.refresh.refund(session_id);
     return false;
   }
 }
@@ -77,7 +77,7 @@ async function leave(
   { version }: Registered,
   session_id: string,
 ): Promise<void> {
-  await limits.refresh.forgive(session_id);
+  await limits.refresh.refund(session_id);
   const missed = await explainMiss(db, session_id, version);
   if (!missed.is_current_version) clientCache.forget(version);
   if (missed.is_plain === false) others.set(session_id, true);

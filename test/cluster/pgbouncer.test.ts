@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
-import { findWay } from '../../src/core/store/pooler.ts';
+import { detectPoolerMode } from '../../src/core/store/pooler.ts';
 import { startServer } from '../../src/process/run_server.ts';
 import { runCommand } from '../helpers/kindred.ts';
 import { readJwt, refresh, signIn } from '../helpers/oauth.ts';
@@ -25,13 +25,13 @@ async function postgres(t: ExecutionContext, make = makeStore): Promise<OwnStore
 
 test('a way without a pooler keeps sessions', async (t) => {
   const store = await postgres(t);
-  t.is(await findWay(store.url), 'session');
+  t.is(await detectPoolerMode(store.url), 'session');
 });
 
 testWithPgBouncer('PgBouncer in session mode is as good as none', async (t) => {
   const store = await postgres(t, makeEmptyStore);
   const url = await startPgBouncer(t, store.url, { pool_mode: 'session' });
-  t.is(await findWay(url), 'session');
+  t.is(await detectPoolerMode(url), 'session');
   const server = await startTestServer(t, { ...store, url });
   const { client, tokens } = await signIn(server);
   t.is((await refresh(server, client, tokens.refresh_token)).status, 200);
@@ -42,7 +42,7 @@ testWithPgBouncer(
   async (t) => {
     const store = await postgres(t, makeEmptyStore);
     const url = await startPgBouncer(t, store.url, { pool_mode: 'transaction', ...losesStatements });
-    for (let i = 0; i < 3; i += 1) t.is(await findWay(url), 'unprepared');
+    for (let i = 0; i < 3; i += 1) t.is(await detectPoolerMode(url), 'unprepared');
     const said = /DATABASE_URL: leads through a pooler in transaction mode .* max_prepared_statements = 100/;
     for (const direct of [{}, { DATABASE_DIRECT_URL: store.url }] as Settings[]) {
       const config = loadConfig(environment(url, direct));
@@ -82,7 +82,7 @@ const keepsStatements = { pool_mode: 'transaction', max_prepared_statements: '10
 testWithNewPgBouncer('PgBouncer in transaction mode is refused without a way past it', async (t) => {
   const store = await postgres(t, makeEmptyStore);
   const url = await startPgBouncer(t, store.url, keepsStatements);
-  for (let i = 0; i < 3; i += 1) t.is(await findWay(url), 'transaction');
+  for (let i = 0; i < 3; i += 1) t.is(await detectPoolerMode(url), 'transaction');
   await t.throwsAsync(startServer(loadConfig(environment(url))), {
     message: /DATABASE_DIRECT_URL: is needed/,
   });

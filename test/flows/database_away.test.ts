@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
 import { createAuditBatch } from '../../src/core/audit/audit.ts';
-import { isUnavailable, noteDatabaseError } from '../../src/core/store/database_errors.ts';
+import { isUnavailable, markDatabaseError } from '../../src/core/store/database_errors.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { startServer } from '../../src/process/run_server.ts';
@@ -277,7 +277,7 @@ test('an outage is known by its code, also as a cause, and never by what a state
     t.false(isUnavailable(coded(code)), code);
   for (const error of [coded('ECONNREFUSED'), coded('ENOTFOUND'), new Error('timeout expired')]) {
     t.false(isUnavailable(error), 'of another connection, say to a client');
-    noteDatabaseError(error);
+    markDatabaseError(error);
     t.true(isUnavailable(error));
   }
   t.true(

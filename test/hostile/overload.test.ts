@@ -29,7 +29,7 @@ const settings = {
 async function whileFull<T>(place: string, body: () => Promise<T>): Promise<T> {
   let isOver = false;
   const keepAsking = async () => {
-    const asker = { place, isGone: () => isOver, capacity: 1_000 };
+    const asker = { key: place, isDisconnected: () => isOver, capacity: 1_000 };
     while (!isOver) await onBehalfOf(asker, () => hashPassword('x')).catch(() => {});
   };
   const asking = Array.from({ length: 20 }, keepAsking);

@@ -56,7 +56,7 @@ test('a work that fails frees its place, and fails those who asked for it alone'
 /** A place that asks; those who are `gone` have hung up. */
 function placesOf(capacity: number) {
   const gone = new Set<string>();
-  const asker = (place: string, id = place) => ({ place, capacity, isGone: () => gone.has(id) });
+  const asker = (key: string, id = key) => ({ key, capacity, isDisconnected: () => gone.has(id) });
   return { gone, asker };
 }
 

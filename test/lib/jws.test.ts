@@ -11,10 +11,10 @@ import { CompactSign, compactVerify, importJWK, jwtVerify } from 'jose';
 import {
   createSigner,
   createVerifier,
-  derOf,
   type JwsAlg,
-  numbersOf,
   type PublicKey,
+  toDerSignature,
+  toRawSignature,
 } from '../../src/lib/jws.ts';
 
 function makeKey(alg: JwsAlg) {
@@ -136,9 +136,9 @@ test('the numbers of an ECDSA signature are right, however many zeros they begin
     const data = Buffer.from(String(i));
     const der = sign('sha256', data, privateKey);
     lengths.add(der.length);
-    const numbers = numbersOf(der);
+    const numbers = toRawSignature(der);
     t.is(numbers.length, 64);
-    t.deepEqual(derOf(numbers), der);
+    t.deepEqual(toDerSignature(numbers), der);
     if (i % 10 === 0 || der.length < 70) {
       t.true(verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, numbers), der.toString('hex'));
     }

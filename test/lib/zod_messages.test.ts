@@ -1,6 +1,6 @@
 import test from 'ava';
 import { z } from 'zod';
-import { closest } from '../../src/lib/zod_messages.ts';
+import { findClosest } from '../../src/lib/zod_messages.ts';
 
 const schema = z.strictObject({
   name: z.string().min(1).max(5),
@@ -56,9 +56,9 @@ test('what a member was meant to be is said where one is close', (t) => {
 
 test('a misspelling has a meaning, and another word has none', (t) => {
   const commands = ['clients', 'create-user', 'logout', 'keys'];
-  t.is(closest('creat-user', commands), 'create-user');
-  t.is(closest('log-out', commands), 'logout');
-  t.is(closest('clinets', commands), 'clients');
+  t.is(findClosest('creat-user', commands), 'create-user');
+  t.is(findClosest('log-out', commands), 'logout');
+  t.is(findClosest('clinets', commands), 'clients');
   for (const other of ['events', 'users', '', 'x'.repeat(10_000)])
-    t.is(closest(other, commands), undefined, other);
+    t.is(findClosest(other, commands), undefined, other);
 });

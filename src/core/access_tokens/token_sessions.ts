@@ -2,10 +2,10 @@
 import { parseId } from '../../lib/ids.ts';
 import { type LiveSession, liveSessionsSql } from '../sessions/session_list.ts';
 import type { Db } from '../store/db.ts';
-import { type Written, writtenStatement } from '../store/statements.ts';
+import { statement, type WithIsoTimes } from '../store/statements.ts';
 import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_tokens.ts';
 
-const findForToken = writtenStatement<LiveSession>('live_sessions_for_token', (db) =>
+const findForToken = statement<LiveSession>({ name: 'live_sessions_for_token', isoTimes: true }, (db) =>
   liveSessionsSql(db, `and exists (${liveSessionTokenSql(db)})`),
 );
 
@@ -17,7 +17,7 @@ export async function listForToken(
   db: Db,
   claims: AccessTokenClaims,
   limit: number,
-): Promise<Written<LiveSession>[]> {
+): Promise<WithIsoTimes<LiveSession>[]> {
   const sid = parseId(claims.sid);
   return sid ? await findForToken(db, { ...valuesOf(claims), user_id: claims.sub, sid, limit }) : [];
 }

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
 import { isBrowserSession } from '../engine_records/engine_records.ts';
-import { counted } from '../limits/rate_limits.ts';
+import { withLimit } from '../limits/rate_limits.ts';
 import { attemptPassword, type Guarded, onKnownDevice } from '../passwords/login_attempts.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
@@ -43,7 +43,7 @@ export async function changePassword(deps: Guarded, change: PasswordChange): Pro
   // First, because it costs nothing: nobody uses up the attempts of an hour on passwords that are too short.
   await requireStrongPassword(change.new_password, user);
   requireRoomToHash();
-  return await counted(limits.passwordChange, [user.id], () => proveAndReplace(deps, change));
+  return await withLimit(limits.passwordChange, [user.id], () => proveAndReplace(deps, change));
 }
 
 async function proveAndReplace(deps: Guarded, change: PasswordChange): Promise<number> {

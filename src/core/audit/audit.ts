@@ -4,7 +4,7 @@ import { firstIdOf, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import { json } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
-import { longStatement } from '../store/statements.ts';
+import { statement } from '../store/statements.ts';
 
 export type EventType =
   | 'session_opened'
@@ -248,8 +248,8 @@ export function createAuditBatch(
 
 // What a connection that broke had written after all is not written twice, and does not block what comes after it.
 // On Postgres many rows travel as one value: a query builder's INSERT of 50 rows has 650 of them, and costs ten times that.
-const appendAll = longStatement(
-  'append_events',
+const appendAll = statement(
+  { name: 'append_events', alone: true },
   () => `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail)
   select id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail

@@ -1,7 +1,7 @@
 // What a client says of itself, made suitable (RFC 7591, 2 and 3.2.1): what we do not know or offer is left out or replaced, and
 // the answer says what was registered. Refused is only what is malformed, or would be dangerous.
 import { AppError } from '../../lib/errors.ts';
-import { isImmoderate } from '../../lib/json_bounds.ts';
+import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 import { isVouchedGrant, metadataShape } from './client_metadata.ts';
 import { isNativeUri } from './redirect_uris.ts';
 
@@ -24,7 +24,7 @@ const offeredGrants = ['authorization_code', 'refresh_token', 'urn:ietf:params:o
  * engine, those that begin with `redirect_uris` are `invalid_redirect_uri`. The scope is for {@link suitableScope}.
  */
 export function suitableMetadata(said: Said, offer: Offer): Suitable {
-  if (isImmoderate(said)) throw unsuitable('the metadata are too much, or nested too deeply');
+  if (exceedsJsonBounds(said)) throw unsuitable('the metadata are too much, or nested too deeply');
   const given: Suitable = {};
   for (const name of Object.keys(metadataShape)) {
     // A member that is null or empty counts as absent, as some libraries write all that they know.

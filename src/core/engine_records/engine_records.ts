@@ -6,7 +6,7 @@ import { parseId } from '../../lib/ids.ts';
 import type { RequestSource } from '../request_source.ts';
 import { json } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
-import { later, present } from '../store/sql_time.ts';
+import { plusSeconds, present } from '../store/sql_time.ts';
 
 export interface StoredModel {
   payload: Record<string, unknown>;
@@ -62,7 +62,7 @@ export async function saveModel(
     id: digest(id),
     payload: json(sealedModels.has(model) ? sealed(keyring, model, id, payload) : open),
     session_id: parseId(payload.grantId),
-    expires_at: ttl === null ? null : db.raw(later(db, '?', '?'), [present(db), ttl]),
+    expires_at: ttl === null ? null : db.raw(plusSeconds(db, '?', '?'), [present(db), ttl]),
     second_id: secondId(keyring, model, payload),
     user_id: parseId(payload.accountId),
     ...(ip === undefined ? {} : { ip }),
@@ -246,7 +246,7 @@ export async function deleteBrowserSessionsBelow(
 export async function useOnce(db: Db, model: string, id: string, ttl: number): Promise<boolean> {
   const inserted = await rows(
     db,
-    `insert into oidc_models (model, id, payload, expires_at) values (:model, :id, '{}', ${later(db, ':now', ':ttl')})
+    `insert into oidc_models (model, id, payload, expires_at) values (:model, :id, '{}', ${plusSeconds(db, ':now', ':ttl')})
      on conflict (model, id) do nothing returning id`,
     { model, id: digest(id), now: present(db), ttl },
   );

@@ -7,10 +7,10 @@ import {
   type KeyRotationOutcome,
   listSigningKeys,
   loadSigningKeys,
-  openSigningKeys,
   rotateSigningKeys,
   type SigningAlg,
   type SigningKey,
+  unsealSigningKeys,
 } from './signing_keys.ts';
 
 export interface KeyStore {
@@ -37,7 +37,7 @@ export async function openKeyStore(
   const look = async () => {
     const stored = await listSigningKeys(db);
     if (fingerprint(stored) === fingerprint(keys)) return;
-    keys = openSigningKeys(stored, keyring);
+    keys = unsealSigningKeys(stored, keyring);
     for (const listener of listeners) listener();
   };
   // One after the other, or a slow one would put back what a later one has already seen change.

@@ -1,6 +1,6 @@
 // The signing keys under another secret: a step on the way of KINDRED_SECRET from an old value to a new one.
 import type { Knex } from 'knex';
-import { type Keyring, seal, sealedUnder, unseal } from '../../lib/crypto.ts';
+import { type Keyring, seal, sealingKeyId, unseal } from '../../lib/crypto.ts';
 import { listSigningKeys, type SigningKeyRow, signingKeyPurpose } from './signing_keys.ts';
 
 export interface Reencryption {
@@ -33,11 +33,11 @@ export function isSealedUnderFirst(
   { private_jwk_sealed }: Pick<SigningKeyRow, 'private_jwk_sealed'>,
   keyring: Keyring,
 ): boolean {
-  return sealedUnder(private_jwk_sealed) === keyring.current.id;
+  return sealingKeyId(private_jwk_sealed) === keyring.current.id;
 }
 
 /** Whether any secret of the list opens a key. */
-export function opens({ kid, private_jwk_sealed }: SigningKeyRow, keyring: Keyring): boolean {
+export function canUnseal({ kid, private_jwk_sealed }: SigningKeyRow, keyring: Keyring): boolean {
   try {
     unseal(keyring, signingKeyPurpose, private_jwk_sealed, kid);
     return true;

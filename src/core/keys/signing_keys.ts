@@ -5,7 +5,7 @@ import { type Keyring, seal, unseal } from '../../lib/crypto.ts';
 import { newId } from '../../lib/ids.ts';
 import { json } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { later, present, readClock } from '../store/sql_time.ts';
+import { plusSeconds, present, readClock } from '../store/sql_time.ts';
 
 export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256';
 export type SigningKeyStatus = 'upcoming' | 'current' | 'retiring';
@@ -51,12 +51,12 @@ export async function loadSigningKeys(db: Db, keyring: Keyring, alg: SigningAlg)
   if (stale) await db('signing_keys').where({ kid: stale.kid, status: 'upcoming' }).delete();
   if (!has('upcoming') || stale) await insertKey(db, await makeKey(keyring, alg, 'upcoming'));
   stored = await listSigningKeys(db);
-  return openSigningKeys(stored, keyring);
+  return unsealSigningKeys(stored, keyring);
 }
 
 /** The keys of these rows, their private halves open. */
-export function openSigningKeys(stored: SigningKeyRow[], keyring: Keyring): SigningKey[] {
-  return stored.map((row) => open(row, keyring));
+export function unsealSigningKeys(stored: SigningKeyRow[], keyring: Keyring): SigningKey[] {
+  return stored.map((row) => unsealRow(row, keyring));
 }
 
 /** The rows of all keys, the current one first, then by age. */
@@ -92,7 +92,7 @@ export async function rotateSigningKeys(
     if (!upcoming) throw new Error('there is no upcoming signing key');
     if (!upcoming.is_ready && !rotation.force) return { outcome: 'too_young', ready_at: upcoming.ready_at };
     const now = present(tx);
-    const expires = tx.raw(later(tx, '?', '?'), [now, rotation.longest_token_ttl]);
+    const expires = tx.raw(plusSeconds(tx, '?', '?'), [now, rotation.longest_token_ttl]);
     await tx('signing_keys')
       .where({ status: 'current' })
       .update({ status: 'retiring', retiring_at: now, expires_at: expires } as never);
@@ -116,7 +116,7 @@ async function lockUpcoming(tx: Knex.Transaction, lead: number): Promise<LockedK
   if (isPostgres(tx)) await tx.raw('select kid from signing_keys order by kid for update');
   const [upcoming] = await rows<LockedKey>(
     tx,
-    `select kid, ${later(tx, 'created_at', ':lead')} as ready_at, ${later(tx, 'created_at', ':lead')} <= :now as is_ready
+    `select kid, ${plusSeconds(tx, 'created_at', ':lead')} as ready_at, ${plusSeconds(tx, 'created_at', ':lead')} <= :now as is_ready
      from signing_keys where status = 'upcoming'`,
     { lead, now: present(tx) },
   );
@@ -166,7 +166,7 @@ async function insertKey(db: Db, key: Awaited<ReturnType<typeof makeKey>>): Prom
     .ignore();
 }
 
-function open(row: SigningKeyRow, keyring: Keyring): SigningKey {
+function unsealRow(row: SigningKeyRow, keyring: Keyring): SigningKey {
   const { kid, alg, status, public_jwk } = row;
   const private_jwk = JSON.parse(unseal(keyring, signingKeyPurpose, row.private_jwk_sealed, kid));
   return { kid, alg, status, public_jwk, private_jwk };

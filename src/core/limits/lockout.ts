@@ -1,9 +1,9 @@
 // Lockouts: after so many wrong passwords in a row the next try has to wait, and after each further one twice as long.
 import type { RateLimitSettings } from '../../../config/rate_limits.ts';
-import { keyOf, type LimitStore, refusing } from './rate_limit_stores.ts';
+import { asRateLimited, keyOf, type LimitStore } from './rate_limit_stores.ts';
 
 /** Takes a try back that was counted. */
-export interface TakeBack {
+export interface Refund {
   (): Promise<void>;
   /** Whether the try, if it is not taken back, has begun a lockout. */
   hasLocked: boolean;
@@ -17,7 +17,7 @@ export interface Lockout {
    * one after the other. From the last allowed failure on it locks as well, and refuses whoever was not the first to.
    * The function that it gives takes the try back: it was no failure, and everything is as if it had not been.
    */
-  count: (...key: string[]) => Promise<TakeBack>;
+  count: (...key: string[]) => Promise<Refund>;
   /** What was before is forgotten. Only for keys that strangers do not count by: they would see that it happened. */
   clear: (...key: string[]) => Promise<void>;
 }
@@ -34,7 +34,7 @@ export function createLockout(store: LimitStore, settings: Settings): Lockout {
   return {
     async check(...key) {
       const held = await lock.get(keyOf(key));
-      if (held && held.msBeforeNext > 0) await refusing(Promise.reject(held));
+      if (held && held.msBeforeNext > 0) await asRateLimited(Promise.reject(held));
     },
     async count(...key) {
       const id = keyOf(key);
@@ -47,7 +47,7 @@ export function createLockout(store: LimitStore, settings: Settings): Lockout {
       if (consumedPoints < settings.failures) return Object.assign(forgive, { hasLocked: false });
       const customDuration = lockDelay(consumedPoints, settings);
       try {
-        await refusing(lock.consume(id, 1, { customDuration }));
+        await asRateLimited(lock.consume(id, 1, { customDuration }));
       } catch (error) {
         // A second one has not tried anything, so the delay must not grow by it.
         await forgive().catch(() => {});

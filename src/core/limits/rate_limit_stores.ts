@@ -102,7 +102,7 @@ export function keyOf(parts: string[]): string {
 }
 
 /** Awaits the library's answer; a refusal becomes `rate_limited` with the seconds to wait. */
-export async function refusing(answer: Promise<RateLimiterRes>): Promise<void> {
+export async function asRateLimited(answer: Promise<RateLimiterRes>): Promise<void> {
   try {
     await answer;
   } catch (refusal) {

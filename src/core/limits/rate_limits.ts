@@ -4,13 +4,13 @@ import type { Allowance, RateLimitSettings } from '../../../config/rate_limits.t
 import type { Log } from '../../lib/log.ts';
 import type { Db } from '../store/db.ts';
 import { createLockout, type Lockout } from './lockout.ts';
-import { keyOf, type LimitStore, memoryStore, openLimitStore, refusing } from './rate_limit_stores.ts';
+import { asRateLimited, keyOf, type LimitStore, memoryStore, openLimitStore } from './rate_limit_stores.ts';
 
 export interface Limit {
   /** Counts one attempt; refuses with `rate_limited` and the seconds to wait when there were too many. */
   consume: (...key: string[]) => Promise<void>;
   /** Takes one attempt back: it turned out not to be one that counts. */
-  forgive: (...key: string[]) => Promise<void>;
+  refund: (...key: string[]) => Promise<void>;
   /** How many attempts are left. */
   left: (...key: string[]) => Promise<number>;
 }
@@ -45,9 +45,9 @@ export interface RateLimits {
   /** Documents and keys that are fetched for clients nobody has logged in with yet, per address. */
   fetch: Limit;
   /** The same whoever asks for them. */
-  fetchInAll: Limit;
+  fetchTotal: Limit;
   /** Records kept for nobody known: begun logins, browser sessions without a user, pushed requests; per network. */
-  strangers: Limit;
+  anonymousRecords: Limit;
   /** Refusals that have been recorded. */
   refusals: Refusals;
   close: () => Promise<void>;
@@ -72,16 +72,16 @@ const registrations: Allowance = { points: 20, seconds: 3_600 };
 const fetches: Allowance = { points: 30, seconds: 60 };
 
 /** Each may hold a connection for 2.5 seconds, and be a request to somebody who has not asked for it. */
-const fetchesInAll: Allowance = { points: 600, seconds: 60 };
+const allFetches: Allowance = { points: 600, seconds: 60 };
 
 /** A hundred people behind one address may begin to log in within a minute, a few times each. */
-const strangers: Allowance = { points: 600, seconds: 60 };
+const anonymousAllowance: Allowance = { points: 600, seconds: 60 };
 
 /** Each attempt tells whether a name is taken. */
 const usernameChanges: Allowance = { points: 10, seconds: 3_600 };
 
 /** A client that was set up wrongly is heard again after minutes; secrets of 128 bits would bear any number. */
-export const failedClients: Allowance = { points: 20, seconds: 300 };
+export const clientAuthAllowance: Allowance = { points: 20, seconds: 300 };
 
 /** Opens the limits; `off` counts nothing. */
 export async function openRateLimits(db: Db, settings: RateLimitSettings, log: Log): Promise<RateLimits> {
@@ -92,22 +92,22 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     lockout: createLockout(store, settings.lockout),
     loginAddress: openBudget(store, 'login_address', settings.loginAddress),
     // Of this process alone: whether a client may go on is asked by every refresh and introspection.
-    clientAuth: openBudget(memoryStore, 'client_auth', failedClients),
+    clientAuth: openBudget(memoryStore, 'client_auth', clientAuthAllowance),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
     usernameChange: openLimit(store, 'username_change', usernameChanges),
     refresh: openLimit(store, 'refresh', settings.refresh),
     userCode: openLimit(store, 'user_code', wrongUserCodes),
     registration: openLimit(store, 'registration', registrations),
     fetch: openLimit(store, 'fetch', fetches),
-    fetchInAll: openLimit(store, 'fetch_in_all', fetchesInAll),
-    strangers: openLimit(store, 'strangers', strangers),
+    fetchTotal: openLimit(store, 'fetch_in_all', allFetches),
+    anonymousRecords: openLimit(store, 'strangers', anonymousAllowance),
     refusals: openRefusals(),
     close: store.close,
   };
 }
 
 const pass = async () => {};
-const noLimit: Limit = { consume: pass, forgive: pass, left: async () => Infinity };
+const noLimit: Limit = { consume: pass, refund: pass, left: async () => Infinity };
 const noBudget: Budget = { check: pass, count: async () => 1 };
 const unlimited: RateLimits = {
   password: noLimit,
@@ -124,8 +124,8 @@ const unlimited: RateLimits = {
   userCode: noLimit,
   registration: noLimit,
   fetch: noLimit,
-  fetchInAll: noLimit,
-  strangers: noLimit,
+  fetchTotal: noLimit,
+  anonymousRecords: noLimit,
   refusals: { isFirst: async () => true },
   close: pass,
 };
@@ -134,9 +134,9 @@ function openLimit(store: LimitStore, keyPrefix: string, { points, seconds }: Al
   const limiter: RateLimiterAbstract = store.open({ keyPrefix, points, duration: seconds });
   return {
     async consume(...key) {
-      await refusing(limiter.consume(keyOf(key)));
+      await asRateLimited(limiter.consume(keyOf(key)));
     },
-    async forgive(...key) {
+    async refund(...key) {
       await limiter.reward(keyOf(key));
     },
     async left(...key) {
@@ -162,7 +162,7 @@ function openBudget(store: LimitStore, keyPrefix: string, { points, seconds }: A
     async check(...key) {
       const spent = await limiter.get(keyOf(key));
       if (spent && spent.consumedPoints >= points && spent.msBeforeNext > 0)
-        await refusing(Promise.reject(spent));
+        await asRateLimited(Promise.reject(spent));
     },
     async count(...key) {
       return (await limiter.penalty(keyOf(key))).consumedPoints;
@@ -174,17 +174,17 @@ function openBudget(store: LimitStore, keyPrefix: string, { points, seconds }: A
  * Does `work` as one attempt that `limit` counts. An attempt that fails by no fault of the caller is given back: after
  * an outage, clients that came again as `Retry-After` told them must not be refused for it.
  */
-export async function counted<Result>(
+export async function withLimit<Result>(
   limit: Limit,
   key: string[],
   work: () => Promise<Result>,
 ): Promise<Result> {
   await limit.consume(...key);
-  return await givingBack(() => limit.forgive(...key), work);
+  return await refundOnFault(() => limit.refund(...key), work);
 }
 
 /** Does `work`, and undoes with `giveBack` what was counted for it when it fails by no fault of the caller. */
-export async function givingBack<Result>(
+export async function refundOnFault<Result>(
   giveBack: () => Promise<unknown>,
   work: () => Promise<Result>,
 ): Promise<Result> {

@@ -2,8 +2,8 @@
 import type { Knex } from 'knex';
 import type { Config } from '../../../config/index.ts';
 import type { Keyring } from '../../lib/crypto.ts';
-import { days } from '../../lib/format.ts';
-import { isSealedUnderFirst, opens } from '../keys/reencrypt.ts';
+import { formatDuration } from '../../lib/format.ts';
+import { canUnseal, isSealedUnderFirst } from '../keys/reencrypt.ts';
 import { listSigningKeys } from '../keys/signing_keys.ts';
 import { readVersion } from '../store/database_facts.ts';
 import { isPostgres } from '../store/db.ts';
@@ -133,14 +133,14 @@ async function lookAtKeys(db: Knex, config: Config, keyring: Keyring): Promise<F
     {
       check,
       state: isOld ? 'wrong' : 'good',
-      text: `the current one has signed for ${days(age)}, the next is ${isReady ? 'ready' : 'not ready yet'}`,
+      text: `the current one has signed for ${formatDuration(age)}, the next is ${isReady ? 'ready' : 'not ready yet'}`,
       ...(isOld
         ? { advice: 'it should have been rotated: does any server run with JOBS? kindred rotate-keys' }
         : {}),
       data: { kid: current.kid, age_seconds: Math.round(age), next_is_ready: isReady },
     },
   ];
-  const closed = keys.filter((key) => !opens(key, keyring)).length;
+  const closed = keys.filter((key) => !canUnseal(key, keyring)).length;
   const stale = keys.filter((key) => !isSealedUnderFirst(key, keyring)).length;
   if (closed > 0) {
     const text = `no secret in KINDRED_SECRET can decrypt ${closed} of ${keys.length} signing keys`;

@@ -1,13 +1,13 @@
 // What the doctor says of the storage: dead rows, upkeep, growth.
 import type { Knex } from 'knex';
 import type { Config } from '../../../config/index.ts';
-import { bytes, count } from '../../lib/format.ts';
+import { formatBytes, formatCount } from '../../lib/format.ts';
 import {
   countNew,
   isSweepOverdue,
   readSize,
   readTables,
-  readUpkeep,
+  readUpdateStats,
   type TableFacts,
 } from '../store/database_facts.ts';
 import { readClock } from '../store/sql_time.ts';
@@ -35,7 +35,7 @@ export async function lookAtSweep(db: Knex): Promise<Finding> {
 
 /** How Postgres copes with the updates. */
 export async function lookAtUpkeep(db: Knex): Promise<Finding[]> {
-  const found = await readUpkeep(db);
+  const found = await readUpdateStats(db);
   if (!found) return [];
   const ratio = found.updates > 0 ? found.hot_updates / found.updates : 1;
   const isCold = found.updates > 10_000 && ratio < 0.9;
@@ -48,7 +48,7 @@ export async function lookAtUpkeep(db: Knex): Promise<Finding[]> {
       state: isCold ? 'note' : 'good',
       text:
         found.updates > 0
-          ? `${(ratio * 100).toFixed(1)} % of ${count(found.updates)} updates of sessions`
+          ? `${(ratio * 100).toFixed(1)} % of ${formatCount(found.updates)} updates of sessions`
           : 'no session has been updated yet',
       ...(isCold
         ? { advice: 'is there an index on a column that rotation writes, or a fillfactor above 85?' }
@@ -58,7 +58,7 @@ export async function lookAtUpkeep(db: Knex): Promise<Finding[]> {
     {
       check: 'autovacuum',
       state: !found.is_autovacuum_on ? 'wrong' : isBloated || minutes >= 60 ? 'note' : 'good',
-      text: `${count(found.dead_rows)} dead rows among ${count(found.live_rows)} sessions, oldest transaction ${minutes} min`,
+      text: `${formatCount(found.dead_rows)} dead rows among ${formatCount(found.live_rows)} sessions, oldest transaction ${minutes} min`,
       ...vacuumAdvice(found.is_autovacuum_on, isBloated, minutes),
       data: found,
     },
@@ -93,16 +93,16 @@ export async function lookAtGrowth(db: Knex, config: Config): Promise<Finding[]>
     {
       check: 'size',
       state: 'good',
-      text: `${bytes(size)}; ${tables
+      text: `${formatBytes(size)}; ${tables
         .slice(0, 3)
-        .map((table) => `${table.name} ${count(table.rows)}`)
-        .join(', ')}; ${count(live)} sessions live`,
+        .map((table) => `${table.name} ${formatCount(table.rows)}`)
+        .join(', ')}; ${formatCount(live)} sessions live`,
       data: { bytes: size, live_sessions: live, tables },
     },
     {
       check: 'a month from now',
       state: 'good',
-      text: `at the rate of the last day ${count(month.sessions)} more logins, ${count(month.events)} more events, about ${bytes(month.bytes)} more; the retention keeps ${count(kept)} events`,
+      text: `at the rate of the last day ${formatCount(month.sessions)} more logins, ${formatCount(month.events)} more events, about ${formatBytes(month.bytes)} more; the retention keeps ${formatCount(kept)} events`,
       data: { ...month, events_kept: kept },
     },
   ];

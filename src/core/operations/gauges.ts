@@ -15,12 +15,12 @@ interface Pool {
 
 /** Adds the figures of the database to the metrics. Every node reports the same one: take the maximum of them. */
 export function watchDatabase({ db, metrics }: Deps): void {
-  metrics.watch(
+  metrics.addGauge(
     'sessions_live',
     'Live sessions, in the whole database',
     memoize(() => countLiveSessions(db), goodFor),
   );
-  metrics.watch(
+  metrics.addGauge(
     'signing_key_age_seconds',
     'How long the current signing key has signed',
     memoize(async () => (await currentKeyAge(db)) ?? Number.NaN, goodFor),
@@ -30,12 +30,12 @@ export function watchDatabase({ db, metrics }: Deps): void {
 /** Adds what is of this process alone: its connections, its memory and the like. */
 export function watchProcess({ db, metrics }: Deps): void {
   const pool: Pool = db.client.pool;
-  metrics.watchProcess();
-  metrics.watch('db_connections_used', 'Connections to the database in use', () => pool.numUsed());
-  metrics.watch('db_connections_free', 'Connections to the database that wait for work', () =>
+  metrics.collectProcessMetrics();
+  metrics.addGauge('db_connections_used', 'Connections to the database in use', () => pool.numUsed());
+  metrics.addGauge('db_connections_free', 'Connections to the database that wait for work', () =>
     pool.numFree(),
   );
-  metrics.watch('db_connections_pending', 'Requests that wait for a connection to the database', () =>
+  metrics.addGauge('db_connections_pending', 'Requests that wait for a connection to the database', () =>
     pool.numPendingAcquires(),
   );
 }

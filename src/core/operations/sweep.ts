@@ -5,7 +5,7 @@ import { firstIdOf } from '../../lib/ids.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
 import { endLeftBehind } from '../sessions/end_many.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { later, readClock } from '../store/sql_time.ts';
+import { plusSeconds, readClock } from '../store/sql_time.ts';
 import { browserMemory } from '../users/known_devices.ts';
 
 export const sweptTables = [
@@ -102,7 +102,7 @@ function targets(db: Db, now: Date, auditRetention: number): Target[] {
       key: 'id',
       from: firstIdOf(epoch),
       until: firstIdOf(expired),
-      isDead: `(ended_at <= :ended or absolute_expires_at <= :expired or ${later(db, 'last_used_at', 'idle_ttl')} <= :expired)`,
+      isDead: `(ended_at <= :ended or absolute_expires_at <= :expired or ${plusSeconds(db, 'last_used_at', 'idle_ttl')} <= :expired)`,
       bindings: { ended: ago(keepEnded), expired },
     },
     { table: 'oidc_models', key: 'expires_at', from: epoch, until: now },

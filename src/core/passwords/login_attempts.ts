@@ -4,7 +4,7 @@ import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
 import { networkOf } from '../../lib/network.ts';
 import type { AuditBatch, EventType } from '../audit/audit.ts';
-import { givingBack, type RateLimits } from '../limits/rate_limits.ts';
+import { type RateLimits, refundOnFault } from '../limits/rate_limits.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { type DeviceProof, findKnownDevice } from '../users/known_devices.ts';
@@ -136,7 +136,7 @@ async function verifyWithinLimits(
   const takeBack = async () => {
     await Promise.all([forgive(), unlock()]);
   };
-  const result = await givingBack(takeBack, () => authenticate(db, user, password));
+  const result = await refundOnFault(takeBack, () => authenticate(db, user, password));
   if (result.outcome !== 'refused') {
     // Earlier failures of a name stay: a stranger would see by their absence that the owner has logged in.
     await (isKnown ? Promise.all([forgive(), limits.lockout.clear(...who)]) : takeBack());
@@ -146,8 +146,8 @@ async function verifyWithinLimits(
 
 // Counts a try as a failure before anybody knows whether it is one; gives what takes it back.
 async function countTry(limits: RateLimits, who: Counted, network: string) {
-  const forgive = () => limits.password.forgive(...who, network);
+  const forgive = () => limits.password.refund(...who, network);
   await limits.password.consume(...who, network);
-  const unlock = await givingBack(forgive, () => limits.lockout.count(...who));
+  const unlock = await refundOnFault(forgive, () => limits.lockout.count(...who));
   return { forgive, unlock };
 }

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash } from '@node-rs/argon2';
-import { type Asker, createConcurrencyGate } from '../../lib/concurrency_gate.ts';
+import { createConcurrencyGate, type Requester } from '../../lib/concurrency_gate.ts';
 import { readArgon2 } from './formats/argon2.ts';
 import { readBcrypt } from './formats/bcrypt.ts';
 import type { HashProblem, HashVerifier } from './formats/format.ts';
@@ -23,10 +23,10 @@ const group = 8;
 const gate = createConcurrencyGate(width, group);
 
 // Not a parameter: whatever hashes below a request waits in line for it, and no door can forget to say for whom.
-const askers = new AsyncLocalStorage<Asker>();
+const askers = new AsyncLocalStorage<Requester>();
 
 /** Does something on behalf of a request: hashes in it wait in line, within limits. Without, as in commands, there are none. */
-export const onBehalfOf: <T>(asker: Asker, work: () => T) => T = (asker, work) => askers.run(asker, work);
+export const onBehalfOf: <T>(asker: Requester, work: () => T) => T = (asker, work) => askers.run(asker, work);
 
 /**
  * Refuses with `overloaded` when no further hash may wait for this request, or its client has hung up; for those who count

@@ -4,7 +4,7 @@
 import { newId } from '../../lib/ids.ts';
 import { json } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { later, present } from '../store/sql_time.ts';
+import { plusSeconds, present } from '../store/sql_time.ts';
 
 export interface BackchannelLogout {
   id: string;
@@ -81,7 +81,7 @@ export async function claimBackchannelLogouts(
 ): Promise<BackchannelLogout[]> {
   return await rows<BackchannelLogout>(
     db,
-    `update logout_notices set attempts = attempts + 1, next_attempt_at = ${later(db, ':now', ':claim')}
+    `update logout_notices set attempts = attempts + 1, next_attempt_at = ${plusSeconds(db, ':now', ':claim')}
      where id in (${dueSql(db)})
      returning id, session_id, user_id, client_id, attempts`,
     { now: present(db), claim, all, of_client, except: json(except) },
@@ -100,7 +100,7 @@ export async function postponeBackchannelLogout(db: Db, notice: BackchannelLogou
     return true;
   }
   const wait = firstWait * 2 ** (notice.attempts - 1);
-  const next = db.raw(later(db, '?', '?'), [present(db), wait]);
+  const next = db.raw(plusSeconds(db, '?', '?'), [present(db), wait]);
   await db('logout_notices')
     .where({ id: notice.id })
     .update({ next_attempt_at: next } as never);

@@ -6,7 +6,7 @@ import { newId } from '../../lib/ids.ts';
 import { deleteBrowserSessionsBelow } from '../engine_records/engine_records.ts';
 import { json } from '../store/columns.ts';
 import { isPostgres, rows } from '../store/db.ts';
-import { later, present } from '../store/sql_time.ts';
+import { plusSeconds, present } from '../store/sql_time.ts';
 import { forgetSomePersonalData } from '../users/personal_data.ts';
 import { lockUser, raiseSessionEpoch } from '../users/users.ts';
 import { type Ending, endLive } from './end_sessions.ts';
@@ -153,7 +153,7 @@ const patience = 60;
 export async function endLeftBehind(db: Knex): Promise<number> {
   const found = await rows<{ id: string; which: Scope; ending: Ending }>(
     db,
-    `select id, which, ending from pending_endings where ${later(db, 'created_at', ':patience')} <= :now order by id limit 100`,
+    `select id, which, ending from pending_endings where ${plusSeconds(db, 'created_at', ':patience')} <= :now order by id limit 100`,
     { patience, now: present(db) },
   );
   let ended = 0;
@@ -212,7 +212,7 @@ async function listLive(tx: Knex.Transaction, scope: Scope): Promise<{ id: strin
 // chunk does not meet them again.
 async function closeExpired(tx: Knex.Transaction, ids: string[]): Promise<void> {
   const first = isPostgres(tx) ? 'least' : 'min';
-  const expired = tx.raw(`${first}(absolute_expires_at, ${later(tx, 'last_used_at', 'idle_ttl')})`);
+  const expired = tx.raw(`${first}(absolute_expires_at, ${plusSeconds(tx, 'last_used_at', 'idle_ttl')})`);
   await tx('sessions')
     .whereIn('id', ids)
     .whereNull('ended_at')

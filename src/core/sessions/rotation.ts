@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { type NewEvent, recordEvents } from '../audit/audit.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { later, present } from '../store/sql_time.ts';
+import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { lockUser, raiseTokenVersion } from '../users/users.ts';
 import { endSession } from './end_sessions.ts';
@@ -88,7 +88,7 @@ async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | n
   const [row] = await rows<Row>(
     db,
     `select id, user_id, client_id, generation, ended_at, ${isExpiredSql(db)} as is_expired, ${isOfEpochSql} as is_current,
-       coalesce(${later(db, 'rotated_at', ':window')} > :now, false) as in_window
+       coalesce(${plusSeconds(db, 'rotated_at', ':window')} > :now, false) as in_window
      from sessions where id = :id ${lock}`,
     { id: presented.session_id, window: presented.retry_window, now: present(db, at) },
   );

@@ -2,7 +2,7 @@
 
 import { type AuditEvent, listSessionEvents } from '../audit/audit.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { later, present } from '../store/sql_time.ts';
+import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { isExpiredSql, type Session } from './sessions.ts';
 
@@ -68,7 +68,7 @@ export type LiveSession = Pick<
 export const liveSessionsSql = (db: Db, behind = '') => `
   select s.id, s.client_id, c.metadata->>'client_name' as client_name, s.device_id, d.device_id as device_device_id, d.name as device_name,
     d.platform as device_platform, d.app_version as device_app_version, s.ip, s.user_agent, s.generation, s.created_at,
-    s.last_used_at, s.browser_session, ${isPostgres(db) ? 'least' : 'min'}(s.absolute_expires_at, ${later(db, 's.last_used_at', 's.idle_ttl')}) as expires_at
+    s.last_used_at, s.browser_session, ${isPostgres(db) ? 'least' : 'min'}(s.absolute_expires_at, ${plusSeconds(db, 's.last_used_at', 's.idle_ttl')}) as expires_at
   from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id
   where s.user_id = :user_id and s.ended_at is null and not ${isExpiredSql(db, 's.')}
     and s.session_epoch = (select u.session_epoch from users u where u.id = :user_id) ${behind}

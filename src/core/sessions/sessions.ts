@@ -6,7 +6,7 @@ import type { RequestSource } from '../request_source.ts';
 import { json } from '../store/columns.ts';
 import { isForeignKeyViolation } from '../store/database_errors.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { later, present } from '../store/sql_time.ts';
+import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { forgetPersonalData } from '../users/personal_data.ts';
 import { isActiveSql, type UserStatus } from '../users/users.ts';
@@ -166,7 +166,7 @@ const insertSession = (db: Db) => `
   insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,
     idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session, is_plain, session_epoch)
   select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
-    :idle_ttl, :now, :now, ${later(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain, session_epoch from`;
+    :idle_ttl, :now, :now, ${plusSeconds(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain, session_epoch from`;
 
 const noteOpened = `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
@@ -254,7 +254,7 @@ export function isLiveSql(db: Db, session: string, user: string): string {
 
 /** SQL that is true for a session (table or alias `prefix`) that has outlived its idle or its absolute lifetime. */
 export function isExpiredSql(db: Db, prefix = ''): string {
-  return `(${prefix}absolute_expires_at <= :now or ${later(db, `${prefix}last_used_at`, `${prefix}idle_ttl`)} <= :now)`;
+  return `(${prefix}absolute_expires_at <= :now or ${plusSeconds(db, `${prefix}last_used_at`, `${prefix}idle_ttl`)} <= :now)`;
 }
 
 /** The session with its user, ended or not, or null. One SELECT. */

@@ -43,7 +43,7 @@ export async function openClock(db: Knex, log: Log): Promise<Clock> {
   let ahead = 0;
   const look = async () => {
     samples = addSample(samples, await sampleClock(db));
-    ahead = bestOf(samples);
+    ahead = bestOffset(samples);
   };
   for (let i = 0; i < firstLooks; i += 1) await look();
   const timer = setInterval(unlessBusy(look, log), interval).unref();
@@ -89,18 +89,18 @@ async function sampleClock(db: Knex): Promise<Sample> {
 export function addSample(samples: readonly Sample[], next: Sample): Sample[] {
   const agreeing = samples.filter((one) => {
     const tolerance = (one.roundTrip + next.roundTrip) / 2 + 1_000;
-    return Math.abs(aheadOf(one) - aheadOf(next)) <= tolerance;
+    return Math.abs(offsetOf(one) - offsetOf(next)) <= tolerance;
   });
   return [...agreeing, next].slice(-remembered);
 }
 
 /** How far the database's clock is ahead of the monotonic one: by the sample that can be wrong the least. */
-export function bestOf(samples: readonly Sample[]): number {
+export function bestOffset(samples: readonly Sample[]): number {
   const [best] = samples.toSorted((a, b) => a.roundTrip - b.roundTrip);
   if (!best) throw new Error('the clock was never read');
-  return aheadOf(best);
+  return offsetOf(best);
 }
 
-function aheadOf({ theirs, ours }: Sample): number {
+function offsetOf({ theirs, ours }: Sample): number {
   return theirs - ours;
 }

@@ -43,12 +43,12 @@ export function isText(value: string): boolean {
 }
 
 /** What may be written to the columns of a row: values, SQL, and JSON as text. */
-export type Written<Row> = {
+export type Writable<Row> = {
   [Name in keyof Row]?: Knex.Raw | ('json' extends KindOf<Row[Name]> ? Json | null : Row[Name]);
 };
 
 /** A table for `knex/types/tables`: what is read, inserted and updated. */
-export type Table<Row> = Knex.CompositeTableType<Row, Written<Row>, Written<Row>>;
+export type Table<Row> = Knex.CompositeTableType<Row, Writable<Row>, Writable<Row>>;
 
 type RowOf<Name extends keyof Tables> = Tables[Name] extends { base: infer Row } ? Row : never;
 

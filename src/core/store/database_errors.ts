@@ -29,7 +29,7 @@ const commonMessages = /(?:^|- )(?:timeout expired|aborted)$/;
 const ofDatabase = new WeakSet<object>();
 
 /** To be told of every error that comes from the connection to the database; db.ts and statements.ts do. */
-export function noteDatabaseError(error: unknown): void {
+export function markDatabaseError(error: unknown): void {
   if (error instanceof Error) ofDatabase.add(error);
 }
 

@@ -53,7 +53,7 @@ export async function readSize(db: Knex): Promise<number> {
   return row?.bytes ?? 0;
 }
 
-export interface Upkeep {
+export interface UpdateStats {
   updates: number;
   /** Updates that touched no index. */
   hot_updates: number;
@@ -65,9 +65,9 @@ export interface Upkeep {
 }
 
 /** How Postgres copes with the updates of `sessions`; null on SQLite, which has nothing of the kind. */
-export async function readUpkeep(db: Knex): Promise<Upkeep | null> {
+export async function readUpdateStats(db: Knex): Promise<UpdateStats | null> {
   if (!isPostgres(db)) return null;
-  const [row] = await rows<Upkeep>(
+  const [row] = await rows<UpdateStats>(
     db,
     `select n_tup_upd::float8 as updates, n_tup_hot_upd::float8 as hot_updates, n_live_tup::float8 as live_rows,
        n_dead_tup::float8 as dead_rows, current_setting('autovacuum') = 'on' as is_autovacuum_on,

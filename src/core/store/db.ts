@@ -2,7 +2,7 @@
 import knexModule, { type Knex } from 'knex';
 import pg from 'pg';
 import type { ColumnsOf } from './columns.ts';
-import { noteDatabaseError } from './database_errors.ts';
+import { markDatabaseError } from './database_errors.ts';
 import type { DatabaseOptions } from './knex_options.ts';
 import { postgresConfig } from './postgres.ts';
 import { PostgresClient } from './postgres_client.ts';
@@ -15,8 +15,8 @@ export type Db = Knex | Knex.Transaction;
 export function openDatabase(url: string, options: DatabaseOptions = {}): Knex {
   const db = knexModule(knexConfig(url, options));
   if (isPostgres(db)) db.client.driver = { ...pg, Client: PostgresClient };
-  db.on('query-error', noteDatabaseError);
-  db.client.pool?.on('acquireFail', (_event: unknown, error: unknown) => noteDatabaseError(error));
+  db.on('query-error', markDatabaseError);
+  db.client.pool?.on('acquireFail', (_event: unknown, error: unknown) => markDatabaseError(error));
   return db;
 }
 

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Knex } from 'knex';
 import { openDatabase } from './db.ts';
-import { migrationName, type Teller, withMigrationLock } from './migration_lock.ts';
+import { migrationName, type WaitReporter, withMigrationLock } from './migration_lock.ts';
 
 const directory = fileURLToPath(new URL('../../../migrations', import.meta.url));
 const migrations = { directory, loadExtensions: ['.ts'] };
@@ -12,7 +12,7 @@ const migrations = { directory, loadExtensions: ['.ts'] };
  * Runs the missing migrations and returns their names. Safe to call from many processes at once, on both databases: one
  * migrates, the others wait, and `tell` is told for whom.
  */
-export async function migrate(url: string, tell: Teller = () => {}): Promise<string[]> {
+export async function migrate(url: string, tell: WaitReporter = () => {}): Promise<string[]> {
   return await withMigrationLock(url, tell, () => runMissing(url));
 }
 

@@ -8,7 +8,7 @@ import { openPostgresClient, type PostgresClient } from './postgres_client.ts';
 export const migrationName = 'kindred migrate';
 
 /** Is told what a migration waits for. */
-export type Teller = (text: string, data: object) => void;
+export type WaitReporter = (text: string, data: object) => void;
 
 // Any number that nobody else on this Postgres takes as an advisory lock.
 const migrationLock = 7_162_534_418;
@@ -18,28 +18,32 @@ const untilTold = 1_000;
 const untilToldAgain = 30_000;
 
 /** Milliseconds after which the wait for another process on SQLite ends in an error. */
-const longestWait = 120_000;
+const maxWait = 120_000;
 
 /** Runs `work` under the lock of the database at `url`. */
 export async function withMigrationLock<Result>(
   url: string,
-  tell: Teller,
+  tell: WaitReporter,
   work: () => Promise<Result>,
 ): Promise<Result> {
   return url.startsWith('sqlite:') ? await lockFile(url, tell, work) : await lockAdvisory(url, tell, work);
 }
 
 // A connection of its own holds the lock for the whole run: on a pooled one it would be re-entrant.
-async function lockAdvisory<Result>(url: string, tell: Teller, work: () => Promise<Result>): Promise<Result> {
+async function lockAdvisory<Result>(
+  url: string,
+  tell: WaitReporter,
+  work: () => Promise<Result>,
+): Promise<Result> {
   const holder = await openPostgresClient(url, migrationName);
   try {
-    const waiting = startTelling(async () => {
+    const waiting = reportWhileWaiting(async () => {
       tell('waiting for another process that migrates the database', {
         held_by: await findLockHolders(holder),
       });
     });
     await takeLock(holder).finally(waiting.stop);
-    const blocked = startTelling(async () => {
+    const blocked = reportWhileWaiting(async () => {
       const held_by = await findBlockers(holder);
       if (held_by.length > 0) tell('the migration waits for a lock in the database', { held_by });
     });
@@ -59,12 +63,12 @@ async function takeLock(holder: PostgresClient): Promise<void> {
   }
 }
 
-const whoTheyAre =
+const holderColumns =
   'a.pid, a.application_name, host(a.client_addr) as address, a.state, a.query_start as since';
 
 async function findLockHolders(client: PostgresClient): Promise<object[]> {
   const { rows } = await client.query(
-    `select ${whoTheyAre} from pg_locks l join pg_stat_activity a using (pid)
+    `select ${holderColumns} from pg_locks l join pg_stat_activity a using (pid)
       where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
         and (l.classid::bigint << 32) + l.objid::bigint = $1`,
     [migrationLock],
@@ -75,7 +79,7 @@ async function findLockHolders(client: PostgresClient): Promise<object[]> {
 // What keeps the statements of a migration: often a transaction that somebody left open, or a backup.
 async function findBlockers(client: PostgresClient): Promise<object[]> {
   const { rows } = await client.query(
-    `select distinct ${whoTheyAre} from pg_stat_activity w
+    `select distinct ${holderColumns} from pg_stat_activity w
       cross join unnest(pg_blocking_pids(w.pid)) as blocking(pid) join pg_stat_activity a on a.pid = blocking.pid
       where w.application_name = $1 and w.datname = current_database()`,
     [migrationName],
@@ -85,14 +89,18 @@ async function findBlockers(client: PostgresClient): Promise<object[]> {
 
 // SQLite locks a file beside the database: the system releases such a lock when its process dies, however it dies. The
 // one connection of the pool holds it until it is closed.
-async function lockFile<Result>(url: string, tell: Teller, work: () => Promise<Result>): Promise<Result> {
+async function lockFile<Result>(
+  url: string,
+  tell: WaitReporter,
+  work: () => Promise<Result>,
+): Promise<Result> {
   const lock = openDatabase(`${url}.lock`);
   const file = `${url.slice('sqlite:'.length)}.lock`;
-  const waiting = startTelling(async () => {
+  const waiting = reportWhileWaiting(async () => {
     tell('waiting for another process that migrates the database', { file });
   });
   try {
-    await lock.raw(`pragma busy_timeout = ${longestWait}`);
+    await lock.raw(`pragma busy_timeout = ${maxWait}`);
     await begin(lock, file).finally(waiting.stop);
     return await work();
   } finally {
@@ -105,13 +113,13 @@ async function begin(lock: Knex, file: string): Promise<void> {
     await lock.raw('begin immediate');
   } catch (error) {
     if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
-    const message = `another process has held ${file} for ${longestWait / 1000} seconds`;
+    const message = `another process has held ${file} for ${maxWait / 1000} seconds`;
     throw new Error(message, { cause: error });
   }
 }
 
 /** Calls `look` after a second and then every half minute, until stopped; what it cannot find out it leaves. */
-function startTelling(look: () => Promise<void>): { stop: () => void } {
+function reportWhileWaiting(look: () => Promise<void>): { stop: () => void } {
   const quietly = () => void look().catch(() => {});
   let timer = setTimeout(() => {
     quietly();

@@ -18,7 +18,7 @@ const most = 8;
 const waiting = new WeakMap<Pool, Execution[]>();
 
 /** The rows of a statement that takes no time; it may share a connection with others of this moment. */
-export function executeSoon(pool: Pool, prepared: Prepared, values: unknown[]): Promise<Row[]> {
+export function executePipelined(pool: Pool, prepared: Prepared, values: unknown[]): Promise<Row[]> {
   const { promise, ...settle } = Promise.withResolvers<Row[]>();
   const execution = { prepared, values, ...settle };
   const group = waiting.get(pool);

@@ -6,7 +6,7 @@ import { openPostgresClient, type PostgresClient } from './postgres_client.ts';
  * `session`: a connection stays the same, be it direct or by a pooler. `transaction`: it may change, but prepared statements
  * are found (PgBouncer from 1.21 on, with `max_prepared_statements`). `unprepared`: it may change, and they are not.
  */
-export type Way = 'session' | 'transaction' | 'unprepared';
+export type PoolerMode = 'session' | 'transaction' | 'unprepared';
 
 const statement = { name: 'kindred_way', text: 'select pg_backend_pid() as pid' };
 
@@ -14,7 +14,7 @@ const statement = { name: 'kindred_way', text: 'select pg_backend_pid() as pid' 
 const lost = new Set(['42P05', '26000']);
 
 /** Finds out by running one prepared statement on two connections, in an order in which no pooler keeps them apart. */
-export async function findWay(url: string): Promise<Way> {
+export async function detectPoolerMode(url: string): Promise<PoolerMode> {
   if (url.startsWith('sqlite:')) return 'session';
   const first = await open(url);
   try {
@@ -33,7 +33,7 @@ async function open(url: string): Promise<PostgresClient> {
   return await openPostgresClient(url, 'kindred start', { connectionTimeoutMillis: 10_000 });
 }
 
-async function compare(first: PostgresClient, second: PostgresClient): Promise<Way> {
+async function compare(first: PostgresClient, second: PostgresClient): Promise<PoolerMode> {
   const seen = new Map<PostgresClient, Set<number>>([
     [first, new Set()],
     [second, new Set()],
@@ -57,7 +57,7 @@ export async function findPoolerProblem(urls: {
   databaseUrl: string;
   databaseDirectUrl: string;
 }): Promise<string | null> {
-  const way = await findWay(urls.databaseUrl);
+  const way = await detectPoolerMode(urls.databaseUrl);
   if (way === 'unprepared') {
     return 'DATABASE_URL: leads through a pooler in transaction mode that loses prepared statements; PgBouncer must be 1.21 or newer with max_prepared_statements = 100 or more, or have pool_mode = session';
   }
@@ -65,7 +65,7 @@ export async function findPoolerProblem(urls: {
   if (way === 'transaction' && !isGiven) {
     return 'DATABASE_DIRECT_URL: is needed, since DATABASE_URL leads through a pooler in transaction mode, which keeps no locks and no LISTEN; it names the same database past the pooler';
   }
-  if (isGiven && (await findWay(urls.databaseDirectUrl)) !== 'session') {
+  if (isGiven && (await detectPoolerMode(urls.databaseDirectUrl)) !== 'session') {
     return 'DATABASE_DIRECT_URL: leads through a pooler in transaction mode, which keeps no locks and no LISTEN; it must name the same database past the pooler';
   }
   return null;

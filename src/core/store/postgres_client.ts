@@ -1,7 +1,7 @@
 // Connections to Postgres on which a database, a role or a file of settings cannot change how values are written: `alter
 // database … set datestyle to 'German'` would otherwise turn every time that we read into null.
 import pg from 'pg';
-import { noteDatabaseError } from './database_errors.ts';
+import { markDatabaseError } from './database_errors.ts';
 
 /** Settings that every connection begins with. All of them are known to PgBouncer, which passes no other on. */
 const pinned = { datestyle: 'ISO', timezone: 'UTC', standard_conforming_strings: 'on' };
@@ -42,7 +42,7 @@ export async function openPostgresClient(
     await client.connect();
     return client;
   } catch (error) {
-    noteDatabaseError(error);
+    markDatabaseError(error);
     await client.end().catch(() => {});
     throw error;
   }

@@ -13,7 +13,7 @@ pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) =>
 );
 
 /** A time as Postgres writes it, as a Date writes itself (ISO 8601, milliseconds, UTC). */
-export function isoOf(text: string): string {
+export function toIsoTime(text: string): string {
   if (!utc.test(text)) return parseTime(text).toISOString();
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, -3).padEnd(3, '0')}Z`;
 }

@@ -3,14 +3,14 @@
 
 import pg from 'pg';
 import { prepareValue } from 'pg/lib/utils.js';
-import { isoOf } from './postgres_types.ts';
+import { toIsoTime } from './postgres_types.ts';
 
 /** A statement that connections prepare under its name. */
 export interface Prepared {
   name: string;
   text: string;
-  /** Times come as ISO 8601 instead of as dates. */
-  writesTimes: boolean;
+  /** Times come as ISO 8601 texts instead of Dates. */
+  isoTimes: boolean;
   /** How its rows are read; unknown until the first connection has prepared it. */
   shape?: Shape;
 }
@@ -129,8 +129,8 @@ class PreparedQuery extends Query {
       columns: fields.map(({ name, dataTypeID }) => ({
         name,
         read:
-          this.prepared.writesTimes && dataTypeID === pg.types.builtins.TIMESTAMPTZ
-            ? isoOf
+          this.prepared.isoTimes && dataTypeID === pg.types.builtins.TIMESTAMPTZ
+            ? toIsoTime
             : pg.types.getTypeParser(dataTypeID),
       })),
       empty: Object.fromEntries(fields.map(({ name }) => [name, null])),

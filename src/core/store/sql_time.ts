@@ -23,7 +23,7 @@ export async function readClock(db: Db): Promise<Date> {
 }
 
 /** SQL for `column + seconds`, where `seconds` is a column or a placeholder that holds whole seconds. */
-export function later(db: Db, column: string, seconds: string): string {
+export function plusSeconds(db: Db, column: string, seconds: string): string {
   return isPostgres(db)
     ? `(${column} + ${seconds} * interval '1 second')`
     : `(${column} + ${seconds} * 1000)`;

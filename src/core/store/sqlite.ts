@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import SqliteClient, { type SqliteBuilder } from 'knex/lib/dialects/sqlite3/index.js';
 import { columnsOfTable, reviveRow } from './columns.ts';
 import { type DatabaseOptions, type Done, log } from './knex_options.ts';
-import { makePrivately } from './sqlite_files.ts';
+import { createPrivateFile } from './sqlite_files.ts';
 
 /**
  * SQLite with BEGIN IMMEDIATE. A deferred transaction that reads and then writes fails with SQLITE_BUSY when another
@@ -26,7 +26,7 @@ class ImmediateSqliteClient extends SqliteClient {
 
 /** Settings of Knex for the database in `filename`. */
 export function sqliteConfig(filename: string, { wait = 30_000 }: DatabaseOptions): Knex.Config {
-  makePrivately(filename);
+  createPrivateFile(filename);
   return {
     client: ImmediateSqliteClient as unknown as typeof Knex.Client,
     connection: { filename },

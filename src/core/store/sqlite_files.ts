@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 const others = 0o077;
 
 /** Makes the file and the folders above it, if they are missing. SQLite gives its `-wal` and `-shm` the mode of the file. */
-export function makePrivately(file: string): void {
+export function createPrivateFile(file: string): void {
   if (file === ':memory:') return;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   closeSync(openSync(file, 'a', 0o600));

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { changePassword } from '../../core/actions/password_change.ts';
 import { recordEvents } from '../../core/audit/audit.ts';
-import { counted } from '../../core/limits/rate_limits.ts';
+import { withLimit } from '../../core/limits/rate_limits.ts';
 import type { RequestSource } from '../../core/request_source.ts';
 import type { Db } from '../../core/store/db.ts';
 import { username } from '../../core/users/names.ts';
@@ -87,7 +87,7 @@ async function changeMyProfile({
   const { username } = body;
   const work = () => deps.db.transaction((tx) => changeProfile(tx, caller.sub, body, source));
   if (username === undefined) return await work();
-  return await counted(deps.limits.usernameChange, [caller.sub], work);
+  return await withLimit(deps.limits.usernameChange, [caller.sub], work);
 }
 
 async function changeProfile(

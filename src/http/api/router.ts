@@ -8,7 +8,7 @@ import type { ClientRegistrar } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
-import { isImmoderate } from '../../lib/json_bounds.ts';
+import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 import { guard } from './guard.ts';
 import type { Call, Route } from './routes.ts';
 
@@ -82,7 +82,7 @@ function readJson(limit: number): Middleware {
     return await parse(ctx, async () => {
       // The parser replaces what is no UTF-8; what it replaced must not be stored as if it had been sent.
       if (ctx.request.rawBody?.includes('\uFFFD')) throw new AppError('invalid_json');
-      if (isImmoderate(ctx.request.body)) throw new AppError('invalid_json');
+      if (exceedsJsonBounds(ctx.request.body)) throw new AppError('invalid_json');
       await next();
     });
   };

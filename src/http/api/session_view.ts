@@ -8,7 +8,7 @@ import {
   listRotations,
 } from '../../core/sessions/session_list.ts';
 import { expiresAt } from '../../core/sessions/sessions.ts';
-import type { Written } from '../../core/store/statements.ts';
+import type { WithIsoTimes } from '../../core/store/statements.ts';
 import { packCursor, readCursor } from './cursor.ts';
 import { moment } from './routes.ts';
 
@@ -69,7 +69,7 @@ export async function listPage(deps: Deps, user_id: string, { limit, cursor }: P
 }
 
 /** A session as a list shows it, its times as dates or written. */
-type Shown = LiveSession | Written<LiveSession>;
+type Shown = LiveSession | WithIsoTimes<LiveSession>;
 
 // One more than the limit was looked for: it tells that there is another page.
 export function pageOf(found: Shown[], limit: number, current: string | null) {

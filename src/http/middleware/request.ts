@@ -25,7 +25,7 @@ export function identify(config: Config): Middleware {
 /** Has the hashes of a request wait in line for it: clients of one network take turns with those of others. */
 export function queueHashes({ passwordQueue }: Config): Middleware {
   return async (ctx, next) => {
-    const asker = { place: networkOf(ctx.ip), isGone: () => !ctx.writable, capacity: passwordQueue };
+    const asker = { key: networkOf(ctx.ip), isDisconnected: () => !ctx.writable, capacity: passwordQueue };
     await onBehalfOf(asker, next);
   };
 }

@@ -8,7 +8,7 @@ import { type Client, findClient } from '../../core/clients/clients.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
-import { isImmoderate } from '../../lib/json_bounds.ts';
+import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 import { networkOf } from '../../lib/network.ts';
 import { giveBody } from '../../token/form_body.ts';
 import { secretPlaceholder } from '../adapter.ts';
@@ -64,7 +64,7 @@ const engineLimit = 57_344;
 // The engine reads the body once more, and warns on the console, beside the log, where it cannot. A body that is
 // larger or nested too deeply it takes as it was parsed.
 function giveBack({ req, request }: Context): void {
-  if (request.body === undefined || isImmoderate(request.body)) return;
+  if (request.body === undefined || exceedsJsonBounds(request.body)) return;
   const body = Buffer.from(JSON.stringify(request.body));
   if (body.length > engineLimit) return;
   req.headers['content-length'] = String(body.length);

@@ -10,7 +10,7 @@ import type { Client } from '../../core/clients/clients.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
 import type { Deps } from '../../core/deps.ts';
 import { consumeModel, isBrowserSession, useOnce } from '../../core/engine_records/engine_records.ts';
-import { counted } from '../../core/limits/rate_limits.ts';
+import { withLimit } from '../../core/limits/rate_limits.ts';
 import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import {
@@ -89,9 +89,9 @@ export function deviceCodeModel(deps: Deps, base: typeof EngineDeviceCode): type
       const { userCode: limit } = deps.limits;
       const network = networkOf(requestSourceOf(currentRequest()).ip);
       const found = await limited(
-        counted(limit, [network], () => Base.findByUserCode.call(DeviceCode, userCode, options)),
+        withLimit(limit, [network], () => Base.findByUserCode.call(DeviceCode, userCode, options)),
       );
-      if (found) await limit.forgive(network);
+      if (found) await limit.refund(network);
       return found;
     }
 

@@ -3,7 +3,7 @@ import { type RefreshToken as EngineRefreshToken, errors, type KoaContextWithOID
 import { resolveAndApplyResource } from 'oidc-provider/lib/helpers/grants.js';
 import { retryWindowOf } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
-import { counted } from '../../core/limits/rate_limits.ts';
+import { withLimit } from '../../core/limits/rate_limits.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import {
@@ -222,7 +222,7 @@ async function rotatePresented(deps: Deps, ctx: KoaContextWithOIDC, token: Model
       source,
     });
   const isRetry = token.presented !== session?.generation;
-  const rotation = await (isRetry ? work() : limited(counted(limits.refresh, [token.grantId], work)));
+  const rotation = await (isRetry ? work() : limited(withLimit(limits.refresh, [token.grantId], work)));
   if (!('generation' in rotation)) throw refusal(ctx, rotation.outcome);
   rememberGeneration(ctx, rotation.generation);
   audit.add({

@@ -2,7 +2,7 @@
 // client out elsewhere, and told in the audit trail, once when they begin and once when they are too many.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { failedClients } from '../../core/limits/rate_limits.ts';
+import { clientAuthAllowance } from '../../core/limits/rate_limits.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
 import { networkOf } from '../../lib/network.ts';
@@ -36,7 +36,7 @@ export async function noteClientFailure(
   if (!(error instanceof errors.InvalidClientAuth)) return;
   const client_id = ctx.oidc.client?.clientId ?? null;
   const failures = await limits.clientAuth.count(networkOf(ctx.ip), client_id ?? '');
-  const reason = failures === failedClients.points ? 'rate_limited' : 'wrong_credentials';
+  const reason = failures === clientAuthAllowance.points ? 'rate_limited' : 'wrong_credentials';
   if (failures !== 1 && reason !== 'rate_limited') return;
   audit.add({ type: 'client_authentication_failed', client_id, reason, ...requestSourceOf(ctx) });
 }

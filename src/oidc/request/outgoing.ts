@@ -120,7 +120,7 @@ function isForDocument({ redirect }: Options): boolean {
 
 async function countFetch({ limits }: Deps, { ip }: KoaContextWithOIDC): Promise<void> {
   await limited(limits.fetch.consume(networkOf(ip)));
-  await limited(limits.fetchInAll.consume());
+  await limited(limits.fetchTotal.consume());
 }
 
 // The keys of a client that an administrator vouches for must be had while strangers have others fetched.

@@ -1,7 +1,7 @@
 // Bounds of what a request to the engine may ask for, judged where the engine has its parameters together and before it
 // works on any of them.
 import { errors } from 'oidc-provider';
-import { isImmoderate } from '../../lib/json_bounds.ts';
+import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 
 /** Resource servers that one request may name; each is looked up. */
 const maxResources = 20;
@@ -32,7 +32,7 @@ function requireModestJwt(jwt: string): void {
 
 function isTooMuch(part: string): boolean {
   try {
-    return isImmoderate(JSON.parse(Buffer.from(part, 'base64url').toString()));
+    return exceedsJsonBounds(JSON.parse(Buffer.from(part, 'base64url').toString()));
   } catch {
     // No JSON, which the engine says better.
     return false;

@@ -30,7 +30,7 @@ export async function countStrangersRecord(
   // Outside of the engine our own pages only change what is there already, as “Not you?” does.
   if (!Provider.ctx || !isOfStranger(model, record)) return;
   try {
-    await limited(limits.strangers.consume(networkOf(requestSourceOf(currentRequest()).ip)));
+    await limited(limits.anonymousRecords.consume(networkOf(requestSourceOf(currentRequest()).ip)));
   } catch (error) {
     // A person is at the browser, whose client would not know what to make of it.
     throw Object.assign(error as Error, { allow_redirect: false });

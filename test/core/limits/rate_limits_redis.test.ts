@@ -41,8 +41,8 @@ testWithRedis('nodes that count in Redis share limits and lockouts', async (t) =
   t.is(await outcome(one.refresh.consume('session')), 'passed');
   t.is(await outcome(other.refresh.consume('session')), 'passed');
   t.is(await outcome(other.refresh.consume('session')), 'limited');
-  await one.refresh.forgive('session');
-  await one.refresh.forgive('session');
+  await one.refresh.refund('session');
+  await one.refresh.refund('session');
   t.is(await outcome(other.refresh.consume('session')), 'passed');
   t.is(await outcome(other.refresh.consume('another')), 'passed');
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { addSample, bestOf, openClock, type Sample } from '../../../src/core/store/clock.ts';
+import { addSample, bestOffset, openClock, type Sample } from '../../../src/core/store/clock.ts';
 import { readClock } from '../../../src/core/store/sql_time.ts';
 import { createLog } from '../../../src/lib/log.ts';
 import { testOnStores } from '../../helpers/stores.ts';
@@ -48,23 +48,23 @@ test('the sample of the shortest round trip is the one to go by', (t) => {
   samples = addSample(samples, sample(5_000, 90_000, 2));
   samples = addSample(samples, sample(10_000, 90_000, 3_000, -1_500));
   t.is(samples.length, 3);
-  t.is(bestOf(samples), 90_000);
+  t.is(bestOffset(samples), 90_000);
 });
 
 test('a clock that was set is followed at once, whatever the older samples say', (t) => {
   const before = [sample(0, 90_000, 1), sample(5_000, 90_000, 1)];
   const samples = addSample(before, sample(10_000, -90_000, 300));
   t.deepEqual(samples, [sample(10_000, -90_000, 300)]);
-  t.is(bestOf(samples), -90_000);
+  t.is(bestOffset(samples), -90_000);
 });
 
 test('of old samples only a minute counts, so that a drift is followed', (t) => {
   let samples: Sample[] = [];
   for (let i = 0; i < 40; i += 1) samples = addSample(samples, sample(i * 5_000, i, 5));
   t.is(samples.length, 12);
-  t.is(bestOf(samples), 28);
+  t.is(bestOffset(samples), 28);
 });
 
 test('without a sample there is no clock', (t) => {
-  t.throws(() => bestOf([]), { message: 'the clock was never read' });
+  t.throws(() => bestOffset([]), { message: 'the clock was never read' });
 });

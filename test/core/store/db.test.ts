@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { json } from '../../../src/core/store/columns.ts';
 import { isUniqueViolation } from '../../../src/core/store/database_errors.ts';
 import { rows } from '../../../src/core/store/db.ts';
-import { later, present } from '../../../src/core/store/sql_time.ts';
+import { plusSeconds, present } from '../../../src/core/store/sql_time.ts';
 import { runChildren } from '../../helpers/child.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
@@ -100,14 +100,18 @@ testOnStores('stored dates compare with the present', async (t, { db }) => {
 testOnStores('a column plus seconds ends exactly that much later', async (t, { db }) => {
   await addClient(db, { access_token_ttl: 900 });
   const aliveAt = async (seconds: number) => {
-    const end = later(db, 'created_at', 'access_token_ttl');
+    const end = plusSeconds(db, 'created_at', 'access_token_ttl');
     const now = new Date(at.getTime() + seconds * 1000);
     return (await db('clients').whereRaw(`${end} > ?`, [present(db, now)])).length === 1;
   };
   t.deepEqual([await aliveAt(899), await aliveAt(900), await aliveAt(901)], [true, false, false]);
   t.is(
-    (await db('clients').whereRaw(`${later(db, 'created_at', '?')} = ?`, [1, new Date(at.getTime() + 1000)]))
-      .length,
+    (
+      await db('clients').whereRaw(`${plusSeconds(db, 'created_at', '?')} = ?`, [
+        1,
+        new Date(at.getTime() + 1000),
+      ])
+    ).length,
     1,
   );
 });

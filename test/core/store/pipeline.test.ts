@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { isUnavailable } from '../../../src/core/store/database_errors.ts';
 import { openDatabase } from '../../../src/core/store/db.ts';
-import { longStatement, statement } from '../../../src/core/store/statements.ts';
+import { statement } from '../../../src/core/store/statements.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { makeStore } from '../../helpers/stores.ts';
 import { until } from '../../helpers/until.ts';
@@ -26,7 +26,7 @@ interface Answer {
 const whoAmI = 'select cast(:number as int) as number, pg_backend_pid() as pid';
 const ask = statement<Answer>('test_ask', () => whoAmI);
 const askOtherwise = statement<Answer>('test_ask_otherwise', () => `${whoAmI}, 'otherwise' as how`);
-const askLong = longStatement<Answer>('test_ask_long', () => whoAmI);
+const askLong = statement<Answer>({ name: 'test_ask_long', alone: true }, () => whoAmI);
 const divide = statement<Answer>('test_divide_by', () => 'select 12 / cast(:number as int) as number');
 const nameNothing = statement('test_name_nothing', () => 'select :number as number from no_such_table');
 const rename = statement<{ name: string }>(

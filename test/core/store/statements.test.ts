@@ -2,7 +2,7 @@
 import test from 'ava';
 import pg from 'pg';
 import { openDatabase } from '../../../src/core/store/db.ts';
-import { statement, writtenStatement } from '../../../src/core/store/statements.ts';
+import { statement } from '../../../src/core/store/statements.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { makeStore, testOnStores } from '../../helpers/stores.ts';
 
@@ -15,7 +15,7 @@ interface Row {
 
 const sql = 'select client_id, created_at, first_party from clients where client_id = :client_id';
 const find = statement<Row>('test_find', () => sql);
-const findWritten = writtenStatement<Row>('test_find_written', () => sql);
+const findWritten = statement<Row>({ name: 'test_find_written', isoTimes: true }, () => sql);
 
 const times = [
   '2026-03-01T12:00:00.123Z',

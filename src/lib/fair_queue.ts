@@ -1,6 +1,6 @@
 // Waiting lines of several places that take turns.
 
-export interface Lines<T> {
+export interface FairQueue<T> {
   /** All who wait, in whatever line. */
   readonly length: number;
   push: (place: string, one: T) => void;
@@ -9,13 +9,13 @@ export interface Lines<T> {
   /** Takes out all that `isOut` is true for. */
   remove: (isOut: (one: T) => boolean) => T[];
   /** Whether the longest line would still be longer than that of `place` with one more. */
-  isCrowdedBeside: (place: string) => boolean;
+  hasLongerLineThan: (place: string) => boolean;
   /** Takes out who came last to the longest line. */
   dropFromLongest: () => T | undefined;
 }
 
 /** Lines without anybody. */
-export function createLines<T>(): Lines<T> {
+export function createFairQueue<T>(): FairQueue<T> {
   // In the order of their turns. No line is empty.
   const lines = new Map<string, T[]>();
   let length = 0;
@@ -51,7 +51,7 @@ export function createLines<T>(): Lines<T> {
       length -= out.length;
       return out;
     },
-    isCrowdedBeside: (place) => longest().length > (lines.get(place)?.length ?? 0) + 1,
+    hasLongerLineThan: (place) => longest().length > (lines.get(place)?.length ?? 0) + 1,
     dropFromLongest() {
       const line = longest();
       if (line.length <= 1) return undefined;
