@@ -1,5 +1,6 @@
 // The engine's configuration: which features are on, and where it asks us.
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { oidcScopes } from '../core/access_tokens/grantable_scopes.ts';
 import { isRegisteredOrigin } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
 import { readCertificate } from '../lib/certificate.ts';
@@ -14,7 +15,7 @@ import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';
 import { clientRow } from './request/context.ts';
 import { loadGrant } from './request/grant.ts';
 import { createOutgoing, longestBelief, type Outgoing } from './request/outgoing.ts';
-import { oidcScopes, requireKnownScopes, resourceIndicators } from './request/resources.ts';
+import { requireKnownScopes, resourceIndicators } from './request/resources.ts';
 import { strangerSessionTtl } from './request/strangers.ts';
 
 /** How a user proved who they are here; what `acr` says, and what a client may ask for. */

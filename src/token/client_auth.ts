@@ -6,7 +6,7 @@ import { isVouchedGrant } from '../core/clients/client_metadata.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
-import { hasClientBudget } from '../oidc/request/client_failures.ts';
+import { hasClientBudget } from './client_failures.ts';
 
 /** How a client says who it is. */
 export interface Credentials {

@@ -1,8 +1,7 @@
 // The lean path of an introspection: a JWT of a session, asked about by a client with a secret.
 import type { Context } from 'koa';
-import { findIntrospection } from '../core/access_tokens/introspection.ts';
+import { describeClaims, findIntrospection, isMeantFor } from '../core/access_tokens/introspection.ts';
 import type { Deps } from '../core/deps.ts';
-import { describeClaims, isMeantFor } from '../oidc/endpoints/introspection.ts';
 import { authenticateClient, type Credentials } from './client_auth.ts';
 import type { FastEntrance } from './endpoint.ts';
 

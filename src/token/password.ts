@@ -1,6 +1,7 @@
 // The lean path of a login by password: a first-party client with a name or a secret, tokens for our own API that are
 // bound to nothing, no ID token. What the password comes to is said here, since trying it twice would count twice.
 import type { Context } from 'koa';
+import { defaultScopes, grantableOf, grantableOidc } from '../core/access_tokens/grantable_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
 import { attemptLogin, type LoginAttempt } from '../core/passwords/login_attempts.ts';
@@ -12,10 +13,9 @@ import { registerKnownDevice } from '../core/users/known_devices.ts';
 import { findUser, findUserAtVersion, isActive, type User } from '../core/users/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { idTokenClaims, passwordParameters } from '../oidc/endpoints/password_grant.ts';
-import { grantableOf, grantableOidc, unasked } from '../oidc/request/resources.ts';
 import { authenticateClient, type Credentials, mayUse } from './client_auth.ts';
 import { type FastEntrance, type Given, openToPages } from './endpoint.ts';
+import { idTokenClaims, passwordParameters } from './password_request.ts';
 import { tokensOf } from './token_response.ts';
 
 /** Answers logins that need nothing special. */
@@ -57,8 +57,8 @@ async function planLogin(
   if (client.default_resource !== null && client.default_resource !== config.resource) return null;
   const server = known.servers.get(config.resource);
   if (server?.access_token_format === 'opaque') return null;
-  const offered = grantableOf({ config }, client, config.resource, server ?? null, null);
-  const scopes = form.scope ? [...new Set(form.scope.split(' '))] : unasked(client, offered);
+  const offered = grantableOf(client, { isOwn: true, registered: server ?? null }, null);
+  const scopes = form.scope ? [...new Set(form.scope.split(' '))] : defaultScopes(client, offered);
   const possible = new Set([...grantableOidc(client), ...offered]);
   // An ID token goes along with `openid`; `admin` depends on the user.
   const isPlain = scopes.every((one) => possible.has(one) && one !== 'openid' && one !== 'admin');

@@ -1,12 +1,12 @@
 // What the lean paths answer: the tokens of a plain session.
 import { signAccessToken } from '../core/access_tokens/access_token_signer.ts';
+import { grantableOf, oidcScopes, splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import { claimsOfUser } from '../core/access_tokens/user_claims.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
 import type { Refreshed } from '../core/sessions/plain_refresh.ts';
 import { mintRefreshToken } from '../core/sessions/refresh_token.ts';
 import { expiresAt } from '../core/sessions/sessions.ts';
-import { claimsOfUser } from '../oidc/request/accounts.ts';
-import { grantableOf, oidcScopes, words } from '../oidc/request/resources.ts';
 
 /** A session as its tokens are made of it. */
 export type PlainSession = Refreshed & { id: string; generation: number };
@@ -63,11 +63,11 @@ function scopeOf(
     openid?: { scope?: string };
     resources?: Record<string, string>;
   };
-  const asked = new Set(words(scope));
-  const server = servers.get(resource) ?? null;
-  const possible = new Set(grantableOf(deps, client, resource, server, session.roles));
-  const granted = words(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
-  if (resource !== deps.config.resource) return granted.join(' ');
-  const own = words(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one));
+  const asked = new Set(splitScope(scope));
+  const source = { isOwn: resource === deps.config.resource, registered: servers.get(resource) ?? null };
+  const possible = new Set(grantableOf(client, source, session.roles));
+  const granted = splitScope(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
+  if (!source.isOwn) return granted.join(' ');
+  const own = splitScope(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one));
   return [...own, ...granted].join(' ');
 }

@@ -1,6 +1,8 @@
-// What an introspection is decided on: who asks, and whether the token that they ask about still lives. One SELECT.
+// What an introspection (RFC 7662) is decided on: whether the caller may learn about the token, and whether the token's
+// session still lives, which is one SELECT.
 import { parseId } from '../../lib/ids.ts';
 import { isCurrentVersionSql } from '../clients/client_cache.ts';
+import type { Client } from '../clients/clients.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_tokens.ts';
@@ -23,4 +25,18 @@ export async function findIntrospection(
   const sid = parseId(claims.sid);
   const [found] = sid ? await read(db, { ...valuesOf(claims), sid, version }) : [];
   return found ?? null;
+}
+
+/** Whether a caller may learn about a token: one meant for the resource server that it stands for, or one of its own. */
+export function isMeantFor(
+  { client_id, resource_server }: Pick<Client, 'client_id' | 'resource_server'>,
+  claims: Pick<AccessTokenClaims, 'client_id' | 'aud'>,
+): boolean {
+  if (claims.client_id === client_id) return true;
+  return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
+}
+
+/** The answer for an active token (RFC 7662, 2.2). */
+export function describeClaims({ client_version: _ours, ...claims }: AccessTokenClaims): object {
+  return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
 }

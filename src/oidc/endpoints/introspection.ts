@@ -3,8 +3,8 @@
 
 import type { Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { type AccessTokenClaims, isLive, revokeAccessToken } from '../../core/access_tokens/access_tokens.ts';
-import type { Client } from '../../core/clients/clients.ts';
+import { isLive, revokeAccessToken } from '../../core/access_tokens/access_tokens.ts';
+import { describeClaims, isMeantFor } from '../../core/access_tokens/introspection.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { fromEngine } from '../request/clocks.ts';
@@ -43,15 +43,6 @@ export async function mayIntrospect(deps: Deps, client: unknown, token: object):
 /** Only the client that a token was issued to may revoke it; anyone else's request has no effect. */
 export function mayRevoke(client: unknown, token: object): boolean {
   return (token as Token).clientId === clientRow(client).client_id;
-}
-
-/** Whether a caller may learn about a token: one meant for the resource server that it stands for, or one of its own. */
-export function isMeantFor(
-  { client_id, resource_server }: Pick<Client, 'client_id' | 'resource_server'>,
-  claims: Pick<AccessTokenClaims, 'client_id' | 'aud'>,
-): boolean {
-  if (claims.client_id === client_id) return true;
-  return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
 }
 
 /** The post-middleware that gives introspection and revocation their last word. */
@@ -105,11 +96,6 @@ async function describeJwt(deps: Deps, ctx: KoaContextWithOIDC): Promise<object>
   if (!claims || !isMeantFor(clientRow(ctx.oidc.client), claims) || !(await isLive(deps.db, claims)))
     return { active: false };
   return describeClaims(claims);
-}
-
-/** The answer for an active token (RFC 7662, 2.2). */
-export function describeClaims({ client_version: _ours, ...claims }: AccessTokenClaims): object {
-  return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
 }
 
 async function revoke(deps: Deps, ctx: KoaContextWithOIDC): Promise<void> {

@@ -12,25 +12,14 @@ import { registerKnownDevice } from '../../core/users/known_devices.ts';
 import { findUser, isActive, type User } from '../../core/users/users.ts';
 import { certificateThumbprint } from '../../lib/certificate.ts';
 import { newId } from '../../lib/ids.ts';
+import { idTokenClaims } from '../../token/password_request.ts';
 import { accountOf } from '../request/accounts.ts';
 import { nowInSeconds } from '../request/clocks.ts';
 import { clientRow, rememberSession } from '../request/context.ts';
 import { invalidGrant, limited } from '../request/errors.ts';
 import { defaultScope, requireKnownScopes } from '../request/resources.ts';
 
-// When and how the user logged in belongs into every ID token of the session, those of refreshes too.
-export const idTokenClaims = { id_token: { auth_time: null, amr: null } };
-
 type Context = TokenEndpointGrantContext<{ username?: string; password?: string }>;
-
-/** What the grant reads of the request, beside `resource`, which may repeat. */
-export const passwordParameters = [
-  'username',
-  'password',
-  'scope',
-  'resource',
-  ...Object.keys(deviceParameters.shape),
-];
 
 /** Answers one password request. Everything that needs no password is checked before it is hashed. */
 export async function passwordGrant(deps: Deps, ctx: Context): Promise<void> {

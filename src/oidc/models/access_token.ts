@@ -4,11 +4,11 @@ import type {
   ReplayDetection as EngineReplayDetection,
 } from 'oidc-provider';
 import { isJwt, isLive } from '../../core/access_tokens/access_tokens.ts';
+import { oidcScopes } from '../../core/access_tokens/grantable_scopes.ts';
 import type { Deps } from '../../core/deps.ts';
 import { useOnce } from '../../core/engine_records/engine_records.ts';
 import { engineTolerance, fromEngine, nowInSeconds, toEngine } from '../request/clocks.ts';
 import { currentRequest } from '../request/context.ts';
-import { oidcScopes } from '../request/resources.ts';
 
 type Base = typeof EngineAccessToken;
 

@@ -18,10 +18,10 @@ import {
   findSession,
   type SessionWithUser,
 } from '../../core/sessions/sessions.ts';
+import { giveReason } from '../../token/reason.ts';
 import {
   clientRow,
   currentRequest,
-  giveReason,
   knownGeneration,
   knownSession,
   rememberGeneration,

@@ -1,10 +1,12 @@
 // The engine's accounts: our users, with the claims that tokens carry (OpenID Connect Core 5.4, RFC 9068).
 import type { Account, KoaContextWithOIDC } from 'oidc-provider';
+import { claimsOfUser } from '../../core/access_tokens/user_claims.ts';
 import type { Deps } from '../../core/deps.ts';
 import type { SessionWithUser } from '../../core/sessions/sessions.ts';
 import { findUser, isActive } from '../../core/users/users.ts';
 import { parseId } from '../../lib/ids.ts';
-import { clientRow, giveReason, knownSession, sessionOf } from './context.ts';
+import { giveReason } from '../../token/reason.ts';
+import { clientRow, knownSession, sessionOf } from './context.ts';
 
 /** Which claims belong to which scope. */
 export const claimsOfScopes = {
@@ -64,21 +66,4 @@ export function extraClaims(ctx: KoaContextWithOIDC, token: object): Record<stri
   const session = knownSession(ctx);
   if ((token as { kind: string }).kind !== 'AccessToken' || !session) return ofClient;
   return { ...claimsOfUser(session), ...ofClient };
-}
-
-/** The claims of a session's user and login that its access tokens carry. */
-export function claimsOfUser(
-  session: Pick<
-    SessionWithUser,
-    'token_payload' | 'created_at' | 'roles' | 'permissions' | 'tenant_id' | 'token_version'
-  >,
-): Record<string, unknown> {
-  const { authTime } = session.token_payload as { authTime?: number };
-  return {
-    auth_time: authTime ?? Math.floor(session.created_at.getTime() / 1000),
-    roles: session.roles,
-    permissions: session.permissions,
-    ...(session.tenant_id === null ? {} : { tid: session.tenant_id }),
-    token_version: session.token_version,
-  };
 }

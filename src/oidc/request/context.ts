@@ -1,4 +1,4 @@
-// What one request to the engine remembers: the session that it is about, and why it was refused.
+// What one request to the engine remembers: the session that it is about.
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
 import type { Client } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
@@ -48,15 +48,6 @@ export function rememberGeneration(ctx: Context, generation: number): void {
 /** The generation whose token this request hands out; 0 at login. */
 export function knownGeneration(ctx: Context): number {
   return memories.get(ctx)?.generation ?? 0;
-}
-
-/**
- * Why the request is refused, as a machine word, and perhaps in words for the user; both go into the answer beside the
- * OAuth error. Only for callers who proved to hold the token or the password.
- */
-export function giveReason(ctx: Context, reason: string, message?: string | null): void {
-  ctx.state.reason = reason;
-  if (message) ctx.state.description = message;
 }
 
 /** Our row of the client that the engine has authenticated. */

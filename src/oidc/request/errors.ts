@@ -3,7 +3,9 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { isUnavailable, unavailable } from '../../core/store/database_errors.ts';
 import { AppError } from '../../lib/errors.ts';
-import { currentRequest, giveReason } from './context.ts';
+import { countClientFailure } from '../../token/client_failures.ts';
+import { giveReason } from '../../token/reason.ts';
+import { currentRequest } from './context.ts';
 import { describeRefusal } from './error_descriptions.ts';
 
 /** Awaits what a rate limit guards; too many attempts become a 429 with `Retry-After` (RFC 6585). */
@@ -46,4 +48,10 @@ export function noteFailure({ log }: Deps, ctx: KoaContextWithOIDC, err: Error):
     ctx.state.unavailable = unavailable(err);
     log.warn(about, 'the database is not available');
   } else log.error(about, 'the engine failed');
+}
+
+/** Counts a refused client authentication, and records the first and the last that is allowed. */
+export async function noteClientFailure(deps: Deps, ctx: KoaContextWithOIDC, error: Error): Promise<void> {
+  if (!(error instanceof errors.InvalidClientAuth)) return;
+  await countClientFailure(deps, ctx, ctx.oidc.client?.clientId ?? null);
 }

@@ -1,6 +1,12 @@
 // Which scopes a client may be granted where. A client's registered scope bounds everything (RFC 8707, RFC 6749 3.3).
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Client } from '../../core/clients/clients.ts';
+import {
+  defaultScopes,
+  grantableOf,
+  grantableOidc,
+  oidcScopes,
+  ownScopes,
+} from '../../core/access_tokens/grantable_scopes.ts';
 import {
   findResourceServer,
   listResourceServers,
@@ -10,12 +16,6 @@ import type { Deps } from '../../core/deps.ts';
 import type { Db } from '../../core/store/db.ts';
 import { clientRow, knownSession } from './context.ts';
 import { quote } from './error_descriptions.ts';
-
-/** The scopes that belong to the server itself; every other one belongs to a resource server. */
-export const oidcScopes = ['openid', 'profile', 'email', 'offline_access'];
-
-// Of our own API: `account` is for people's own sessions, `admin` for administrators.
-const ownScopes = ['account', 'admin'];
 
 /** How the engine is told about resource servers. */
 export function resourceIndicators(deps: Deps) {
@@ -39,9 +39,10 @@ export function resourceIndicators(deps: Deps) {
       const known = await knownResourceServer(db, ctx, indicator);
       if (!known && indicator !== config.resource) throw await unknownResource(deps, indicator);
       const row = clientRow(client);
+      const source = { isOwn: indicator === config.resource, registered: known };
       return {
         audience: indicator,
-        scope: grantableOf(deps, row, indicator, known, rolesOf(ctx), isAlone(ctx)).join(' '),
+        scope: (isAlone(ctx) && row.scope === null ? [] : grantableOf(row, source, rolesOf(ctx))).join(' '),
         accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
         accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
       };
@@ -61,19 +62,6 @@ async function unknownResource({ config, db }: Deps, indicator: string): Promise
 // Whether the client acts for itself: no user decides, so that only what was written down may be granted.
 function isAlone(ctx: KoaContextWithOIDC): boolean {
   return ctx.oidc.params?.grant_type === 'client_credentials';
-}
-
-/** The scopes of one resource server that this client may be granted; `roles` are the user's, null while there is none. */
-export function grantableOf(
-  { config }: Pick<Deps, 'config'>,
-  client: Bound,
-  identifier: string,
-  known: Pick<ResourceServer, 'scope'> | null,
-  roles: string[] | null,
-  alone = false,
-): string[] {
-  const offered = [...(identifier === config.resource ? ownScopes : []), ...words(known?.scope)];
-  return alone && client.scope === null ? [] : grantable(client, offered, roles);
 }
 
 const looked = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
@@ -97,7 +85,7 @@ function knownResourceServer(
 export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
   const row = clientRow(ctx.oidc.client);
   // `openid` and its like are about a user; a client on its own has none.
-  const offered = new Set(isAlone(ctx) ? [] : grantable(row, oidcScopes, null));
+  const offered = new Set(isAlone(ctx) ? [] : grantableOidc(row));
   for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
     for (const scope of server.scopes) offered.add(scope);
   }
@@ -113,42 +101,13 @@ function describeUnknown(scope: string): string {
   return `${said} A scope of an API needs that API in the parameter resource.`;
 }
 
-/** The server's own scopes that a client may be granted. */
-export function grantableOidc(client: Bound): string[] {
-  return grantable(client, oidcScopes, null);
-}
-
 /** What a client gets that asks for nothing: all it may have of the servers named, but never `admin`, unasked. */
 export function defaultScope(ctx: KoaContextWithOIDC): string[] {
   const offered = Object.values(ctx.oidc.resourceServers ?? {}).flatMap((server) => [...server.scopes]);
-  return unasked(clientRow(ctx.oidc.client), offered);
-}
-
-/** The same, of the scopes that the servers in question offer. */
-export function unasked(client: Bound, offered: string[]): string[] {
-  // What an upgrade wrote down is a bound, and not yet the wish of an administrator.
-  const isWritten = client.scope !== null && !words(client.review).includes('scope');
-  const registered = isWritten ? grantableOidc(client) : [];
-  return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
-}
-
-type Bound = Pick<Client, 'scope' | 'first_party' | 'review'>;
-
-function grantable(client: Bound, offered: string[], roles: string[] | null): string[] {
-  const bound = client.scope === null ? null : new Set(words(client.scope));
-  return offered.filter((scope) => {
-    if (ownScopes.includes(scope) && !client.first_party) return false;
-    if (scope === 'admin') return bound?.has('admin') === true && roles?.includes('admin') !== false;
-    return bound === null || bound.has(scope);
-  });
+  return defaultScopes(clientRow(ctx.oidc.client), offered);
 }
 
 // Null while nobody has logged in yet: then only the client bounds.
 function rolesOf(ctx: KoaContextWithOIDC): string[] | null {
   return knownSession(ctx)?.roles ?? null;
-}
-
-/** The single scopes of a space-delimited string. */
-export function words(scope: string | null | undefined): string[] {
-  return scope ? scope.split(' ') : [];
 }

@@ -1,10 +1,10 @@
 // Guessing the secret of a client: it is limited and leaves a trace, and keeps nobody else from working.
 import type { ExecutionContext } from 'ava';
-import { makeUser, password } from '../../helpers/builders.ts';
-import { type Answer, assertRefused, send } from '../../helpers/client.ts';
-import { makeConfidentialClient } from '../../helpers/resources.ts';
-import { type TestServer, testOnOwnServers } from '../../helpers/server.ts';
-import { until } from '../../helpers/until.ts';
+import { makeUser, password } from '../helpers/builders.ts';
+import { type Answer, assertRefused, send } from '../helpers/client.ts';
+import { makeConfidentialClient } from '../helpers/resources.ts';
+import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
+import { until } from '../helpers/until.ts';
 
 const settings = { RATE_LIMITS: 'memory', TRUST_PROXY: '1' };
 const here = '198.51.100.7';

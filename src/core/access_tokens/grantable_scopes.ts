@@ -1,0 +1,60 @@
+// Which scopes a client may be granted, and which it gets by default. A client's registered scope bounds everything
+// (RFC 8707; RFC 6749, 3.3).
+import type { Client } from '../clients/clients.ts';
+import type { ResourceServer } from '../clients/resource_servers.ts';
+
+/** The scopes that belong to the server itself; every other one belongs to a resource server. */
+export const oidcScopes = ['openid', 'profile', 'email', 'offline_access'];
+
+/** The scopes of our own API: `account` is for a user's own sessions, `admin` for administrators. */
+export const ownScopes = ['account', 'admin'];
+
+/** The columns of a client that bound its scopes. */
+export type BoundClient = Pick<Client, 'scope' | 'first_party' | 'review'>;
+
+/** A resource server as far as its scopes matter. */
+export interface ScopeSource {
+  /** Whether it is our own API, which offers `account` and `admin` beside what is registered. */
+  isOwn: boolean;
+  /** Its row, or null where it has none. */
+  registered: Pick<ResourceServer, 'scope'> | null;
+}
+
+/** The scopes of one resource server that a client may be granted; `roles` are the user's, null while no user is known. */
+export function grantableOf(
+  client: BoundClient,
+  { isOwn, registered }: ScopeSource,
+  roles: string[] | null,
+): string[] {
+  return grantable(client, [...(isOwn ? ownScopes : []), ...splitScope(registered?.scope)], roles);
+}
+
+/** The server's own scopes that a client may be granted. */
+export function grantableOidc(client: BoundClient): string[] {
+  return grantable(client, oidcScopes, null);
+}
+
+/**
+ * The scopes of a request that names none: all that the client may have of the resource servers in question, which
+ * `offered` lists, and of the server itself. Never `admin`: a client must ask for that.
+ */
+export function defaultScopes(client: BoundClient, offered: string[]): string[] {
+  // A scope that an upgrade wrote into the row is a bound, and not yet the wish of an administrator.
+  const isWritten = client.scope !== null && !splitScope(client.review).includes('scope');
+  const registered = isWritten ? grantableOidc(client) : [];
+  return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
+}
+
+function grantable(client: BoundClient, offered: string[], roles: string[] | null): string[] {
+  const bound = client.scope === null ? null : new Set(splitScope(client.scope));
+  return offered.filter((scope) => {
+    if (ownScopes.includes(scope) && !client.first_party) return false;
+    if (scope === 'admin') return bound?.has('admin') === true && roles?.includes('admin') !== false;
+    return bound === null || bound.has(scope);
+  });
+}
+
+/** The single scopes of a space-delimited string. */
+export function splitScope(scope: string | null | undefined): string[] {
+  return scope ? scope.split(' ') : [];
+}
