@@ -1,9 +1,7 @@
 // The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
 import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { deleteClient } from '../core/actions/delete_client.ts';
-import { hasSecret } from '../core/clients/client_metadata.ts';
-import { type Client, findClient } from '../core/clients/clients.ts';
-import { inferredType } from '../core/clients/redirect_uris.ts';
+import { findClient } from '../core/clients/clients.ts';
 import { saveRegisteredClient } from '../core/clients/registered_clients.ts';
 import type { Deps } from '../core/deps.ts';
 import {
@@ -19,8 +17,12 @@ import {
 import { requestSourceOf } from '../core/request_source.ts';
 import { looksLikeRefreshToken } from '../core/sessions/refresh_token.ts';
 import { isOver, type SessionWithUser } from '../core/sessions/sessions.ts';
-import { AppError } from '../lib/errors.ts';
-import { signingAlgs } from './endpoints/engine_metadata.ts';
+import {
+  engineMetadata,
+  refusingMetadata,
+  secretPlaceholder,
+  signingAlgs,
+} from './endpoints/engine_metadata.ts';
 import { endSessionOfToken } from './models/refresh_token.ts';
 import { engineRecord, storedRecord } from './request/clocks.ts';
 import { currentRequest, sessionOf } from './request/context.ts';
@@ -38,9 +40,6 @@ export function createAdapter(deps: Deps): (model: string) => Adapter {
     return recordAdapter(deps, model);
   };
 }
-
-/** What the engine believes to be a client's secret; the real ones are compared by their digests. */
-export const secretPlaceholder = 'compared elsewhere';
 
 function clientAdapter(deps: Deps): Adapter {
   const { db } = deps;
@@ -80,42 +79,6 @@ function clientAdapter(deps: Deps): Adapter {
 function structureOf({ redirect_uris, grant_types, response_types, ...more }: AdapterPayload) {
   const { token_endpoint_auth_method } = more as { token_endpoint_auth_method?: string };
   return { redirect_uris, grant_types, response_types, token_endpoint_auth_method };
-}
-
-/** What we do not take of a client's metadata, in the engine's words. */
-export function refusingMetadata(error: unknown): unknown {
-  if (!(error instanceof AppError) || error.code !== 'invalid_client_metadata') return error;
-  return new errors.InvalidClientMetadata(error.message);
-}
-
-const ourRows = new WeakSet<object>();
-
-/** Whether this is a row that {@link engineMetadata} handed to the engine, and nothing that a client said. */
-export function isOurRow(kindred: unknown): boolean {
-  return typeof kindred === 'object' && kindred !== null && ourRows.has(kindred);
-}
-
-/**
- * A client as the engine knows it. The row rides along as `kindred`; the engine only needs to believe that there is a secret
- * (see `compareClientSecret`). With `algs`, by which the server signs now, answers that the client wants signed by another
- * are signed by the default: it would refuse the whole client otherwise, long after it was registered.
- */
-export function engineMetadata(client: Client, algs?: readonly string[]): AdapterPayload {
-  ourRows.add(client);
-  const { allowed_origins: _ours, registered_scope: _scope, ...metadata } = client.metadata;
-  const application_type = metadata.application_type ?? inferredType(metadata.redirect_uris);
-  const signed = ['id_token_signed_response_alg', 'introspection_signed_response_alg'] as const;
-  for (const name of signed) {
-    const alg = metadata[name];
-    if (algs && alg !== undefined && !algs.includes(alg)) delete metadata[name];
-  }
-  return {
-    ...metadata,
-    ...(application_type ? { application_type } : {}),
-    client_id: client.client_id,
-    ...(hasSecret(client.metadata) ? { client_secret: secretPlaceholder } : {}),
-    kindred: client,
-  } as AdapterPayload;
 }
 
 // The engine's Grant is a column of the session, so that one id serves as session, grant, family and `sid`.

@@ -9,32 +9,17 @@ import { adoptDocumentClient, suitDocument } from './endpoints/document_clients.
 import { authMethods, clientAlgs } from './endpoints/engine_metadata.ts';
 import { mayIntrospect, mayRevoke } from './endpoints/introspection.ts';
 import { cookieSigner, sessionCookieName } from './pages/cookies.ts';
+import type { EnginePages } from './pages/engine_pages.ts';
 import { path } from './pages/html.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './request/accounts.ts';
 import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';
 import { clientRow } from './request/context.ts';
 import { loadGrant } from './request/grant.ts';
+import { browserSessionTtl, passwordAcr } from './request/login.ts';
 import { createOutgoing, longestBelief, type Outgoing } from './request/outgoing.ts';
 import { requireKnownScopes, resourceIndicators } from './request/resources.ts';
-import { strangerSessionTtl } from './request/strangers.ts';
-
-/** How a user proved who they are here; what `acr` says, and what a client may ask for. */
-export const passwordAcr = 'urn:kindred:acr:password';
 
 type Features = NonNullable<Configuration['features']>;
-type DeviceFlow = Required<NonNullable<Features['deviceFlow']>>;
-type Logout = Required<NonNullable<Features['rpInitiatedLogout']>>;
-
-/** The pages that the engine shows by itself, and where it sends people for the others. */
-export interface EnginePages {
-  renderError: NonNullable<Configuration['renderError']>;
-  userCodeInputSource: DeviceFlow['userCodeInputSource'];
-  userCodeConfirmSource: DeviceFlow['userCodeConfirmSource'];
-  successSource: DeviceFlow['successSource'];
-  logoutSource: Logout['logoutSource'];
-  postLogoutSuccessSource: Logout['postLogoutSuccessSource'];
-}
-
 /** The configuration for these services and pages. */
 export function engineConfiguration(deps: Deps, pages: EnginePages): Configuration {
   const { config, clock, keyring, keys } = deps;
@@ -129,13 +114,6 @@ function lifetimes(deps: Deps): NonNullable<Configuration['ttl']> {
     Grant: config.sessionAbsoluteTtl,
     Session: (_ctx, session) => browserSessionTtl(deps, (session as { loginTs?: number }).loginTs),
   };
-}
-
-/** Seconds that a browser session goes on unused: like any other session, never beyond its absolute end. Of nobody, minutes. */
-export function browserSessionTtl({ config }: Deps, loggedInAt?: number): number {
-  if (loggedInAt === undefined) return Math.min(config.sessionIdleTtl, strangerSessionTtl);
-  const left = loggedInAt + config.sessionAbsoluteTtl - Math.floor(Date.now() / 1000);
-  return Math.max(1, Math.min(config.sessionIdleTtl, left));
 }
 
 function features(deps: Deps, pages: EnginePages, outgoing: Outgoing): Features {

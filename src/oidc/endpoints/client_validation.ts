@@ -6,7 +6,7 @@ import { requireRegistered } from '../../core/clients/resource_servers.ts';
 import type { Deps } from '../../core/deps.ts';
 import type { Db } from '../../core/store/db.ts';
 import { AppError } from '../../lib/errors.ts';
-import { engineMetadata } from '../adapter.ts';
+import { engineMetadata } from './engine_metadata.ts';
 
 /** The database, and what our own API is called. */
 type Registering = Pick<Deps, 'db' | 'config'>;

@@ -6,8 +6,7 @@ import { readDocumentClient } from '../../core/clients/document_clients.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
-import { engineMetadata, isOurRow, refusingMetadata } from '../adapter.ts';
-import { offerOf, signingAlgs } from './engine_metadata.ts';
+import { engineMetadata, isOurRow, offerOf, refusingMetadata, signingAlgs } from './engine_metadata.ts';
 
 type Metadata = Record<string, unknown>;
 

@@ -1,7 +1,12 @@
-// What this server offers to clients: methods of authentication and algorithms.
-
+// A client's metadata as the engine takes it, and what this server offers to clients: methods of authentication and
+// algorithms.
+import { type AdapterPayload, errors } from 'oidc-provider';
+import { hasSecret } from '../../core/clients/client_metadata.ts';
+import type { Client } from '../../core/clients/clients.ts';
+import { inferredType } from '../../core/clients/redirect_uris.ts';
 import type { Offer } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
+import { AppError } from '../../lib/errors.ts';
 
 /** Algorithms by which clients may sign what they send. */
 export const clientAlgs = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
@@ -21,4 +26,43 @@ export function signingAlgs({ keys }: Pick<Deps, 'keys'>): string[] {
 /** All of it, for what clients say of themselves. */
 export function offerOf(deps: Pick<Deps, 'config' | 'keys'>): Offer {
   return { signingAlgs: signingAlgs(deps), clientAlgs, authMethods: authMethods(deps) };
+}
+
+/** What the engine believes to be a client's secret; the real ones are compared by their digests. */
+export const secretPlaceholder = 'compared elsewhere';
+
+/** What we do not take of a client's metadata, in the engine's words. */
+export function refusingMetadata(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'invalid_client_metadata') return error;
+  return new errors.InvalidClientMetadata(error.message);
+}
+
+const ourRows = new WeakSet<object>();
+
+/** Whether this is a row that {@link engineMetadata} handed to the engine, and nothing that a client said. */
+export function isOurRow(kindred: unknown): boolean {
+  return typeof kindred === 'object' && kindred !== null && ourRows.has(kindred);
+}
+
+/**
+ * A client as the engine knows it. The row rides along as `kindred`; the engine only needs to believe that there is a secret
+ * (see `compareClientSecret`). With `algs`, by which the server signs now, answers that the client wants signed by another
+ * are signed by the default: it would refuse the whole client otherwise, long after it was registered.
+ */
+export function engineMetadata(client: Client, algs?: readonly string[]): AdapterPayload {
+  ourRows.add(client);
+  const { allowed_origins: _ours, registered_scope: _scope, ...metadata } = client.metadata;
+  const application_type = metadata.application_type ?? inferredType(metadata.redirect_uris);
+  const signed = ['id_token_signed_response_alg', 'introspection_signed_response_alg'] as const;
+  for (const name of signed) {
+    const alg = metadata[name];
+    if (algs && alg !== undefined && !algs.includes(alg)) delete metadata[name];
+  }
+  return {
+    ...metadata,
+    ...(application_type ? { application_type } : {}),
+    client_id: client.client_id,
+    ...(hasSecret(client.metadata) ? { client_secret: secretPlaceholder } : {}),
+    kindred: client,
+  } as AdapterPayload;
 }

@@ -11,8 +11,7 @@ import { AppError } from '../../lib/errors.ts';
 import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 import { networkOf } from '../../lib/network.ts';
 import { giveBody } from '../../token/form_body.ts';
-import { secretPlaceholder } from '../adapter.ts';
-import { offerOf } from './engine_metadata.ts';
+import { offerOf, secretPlaceholder } from './engine_metadata.ts';
 
 /** The middleware around the engine's registration endpoint. */
 export function guardRegistration(deps: Deps): Middleware {

@@ -6,10 +6,10 @@ import { deleteModel } from '../../core/engine_records/engine_records.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession, endOpenedIn } from '../../core/sessions/browser_sessions.ts';
 import { digest } from '../../lib/crypto.ts';
-import { browserSessionTtl } from '../configuration.ts';
-import { setSessionCookie } from '../pages/browser_login.ts';
 import { fromEngine } from '../request/clocks.ts';
 import { currentRequest } from '../request/context.ts';
+import { browserSessionTtl } from '../request/login.ts';
+import { setSessionCookie } from '../request/session_cookie.ts';
 import { epochOfLogin, isLoginProved } from './interaction.ts';
 
 interface EngineModel {

@@ -7,9 +7,9 @@ import { isProved } from '../../core/passwords/credentials.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { findUser, isActive, type User } from '../../core/users/users.ts';
 import { digest } from '../../lib/crypto.ts';
-import { browserSessionTtl, passwordAcr } from '../configuration.ts';
+import { browserSessionTtl, passwordAcr } from '../request/login.ts';
+import { setSessionCookie } from '../request/session_cookie.ts';
 
-type Cookies = Pick<Context, 'cookies' | 'secure'>;
 type EngineSession = Awaited<ReturnType<Provider['Session']['get']>>;
 
 /** Somebody who is logged in at our pages. */
@@ -58,22 +58,4 @@ export async function logInVisitor(
 /** Takes the cookie away; the session itself is ended where rows are. */
 export function forgetVisitor(provider: Provider, ctx: Context): void {
   setSessionCookie(provider, ctx, null);
-}
-
-/** Sets the cookie of a browser session; null takes it away. */
-export function setSessionCookie(
-  provider: Provider,
-  ctx: Cookies,
-  value: string | null,
-  expires?: Date,
-): void {
-  const options = {
-    httpOnly: true,
-    path: new URL(provider.issuer).pathname,
-    sameSite: 'lax' as const,
-    secure: ctx.secure,
-    ...(expires ? { expires } : {}),
-  };
-  ctx.cookies.secure = ctx.secure;
-  ctx.cookies.set(provider.cookieName('session'), value, options);
 }

@@ -1,5 +1,5 @@
 // The pages that the engine shows by itself: errors, the device flow, signing out.
-import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { isUnavailable } from '../../core/store/database_errors.ts';
 import {
@@ -9,11 +9,23 @@ import {
   renderDeviceResult,
 } from '../../pages/device.ts';
 import { renderLoggedOut, renderLogout } from '../../pages/logout.ts';
-import type { EnginePages } from '../configuration.ts';
 import { brandOf, path, redirect, showError, showPage, showUnavailable } from './html.ts';
 import { type FormAnswer, findFormAnswer } from './repeated_forms.ts';
 
 type Ctx = KoaContextWithOIDC;
+type Features = NonNullable<Configuration['features']>;
+type DeviceFlow = Required<NonNullable<Features['deviceFlow']>>;
+type Logout = Required<NonNullable<Features['rpInitiatedLogout']>>;
+
+/** The pages that the engine shows by itself, and where it sends people for the others. */
+export interface EnginePages {
+  renderError: NonNullable<Configuration['renderError']>;
+  userCodeInputSource: DeviceFlow['userCodeInputSource'];
+  userCodeConfirmSource: DeviceFlow['userCodeConfirmSource'];
+  successSource: DeviceFlow['successSource'];
+  logoutSource: Logout['logoutSource'];
+  postLogoutSuccessSource: Logout['postLogoutSuccessSource'];
+}
 
 /** The pages in the look of this deployment. */
 export function enginePages(deps: Deps): EnginePages {

@@ -1,8 +1,8 @@
 // The login page of an authorization request.
 import { findUser } from '../../core/users/users.ts';
 import { type LoginProblem, renderLogin } from '../../pages/login.ts';
-import { passwordAcr } from '../configuration.ts';
 import { clientRow } from '../request/context.ts';
+import { passwordAcr } from '../request/login.ts';
 import { brandOf, field, showPage } from './html.ts';
 import { goOn, redirectUriOf, shown, target, type Visit } from './interaction_request.ts';
 import { statusOf, tryPassword } from './typed_password.ts';
