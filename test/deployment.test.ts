@@ -11,9 +11,9 @@ import test from 'ava';
 import { schema } from '../config/schema.ts';
 import about from '../package.json' with { type: 'json' };
 import lock from '../package-lock.json' with { type: 'json' };
-import { runCommand } from './helpers/kindred.ts';
-import { freePort } from './helpers/process.ts';
+import { runCommand } from './helpers/commands.ts';
 import { environment } from './helpers/server.ts';
+import { freePort } from './helpers/server_process.ts';
 import { giveTime, until } from './helpers/until.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

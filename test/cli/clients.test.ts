@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { makeUser } from '../helpers/builders.ts';
-import { assertRefusedCommand, kindred, kindredJson } from '../helpers/kindred.ts';
+import { assertRefusedCommand, kindred, kindredJson } from '../helpers/commands.ts';
 import { api, introspect, login, refresh, signIn, token, tokensOf } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { makeStore } from '../helpers/stores.ts';

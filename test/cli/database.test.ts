@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import about from '../../package.json' with { type: 'json' };
 import { otherSecret } from '../helpers/builders.ts';
-import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../helpers/kindred.ts';
+import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../helpers/commands.ts';
 import { environment } from '../helpers/server.ts';
 import { testOnEmptyStores, testOnStores } from '../helpers/stores.ts';
 import { readTables } from '../helpers/tables.ts';

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { makeClient, password } from '../helpers/builders.ts';
-import { bcrypt } from '../helpers/imports.ts';
-import { assertRefusedCommand, cli, kindred } from '../helpers/kindred.ts';
+import { assertRefusedCommand, cli, kindred } from '../helpers/commands.ts';
 import { login } from '../helpers/oauth.ts';
 import { environment, type TestServer, testOnServers } from '../helpers/server.ts';
 import { type Store, testOnEmptyStores, testOnStores } from '../helpers/stores.ts';
 import { countRows } from '../helpers/tables.ts';
 import { until } from '../helpers/until.ts';
+import { bcrypt } from '../helpers/user_imports.ts';
 
 async function makeFile(t: ExecutionContext, lines: unknown[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kindred-import-test-'));

@@ -4,7 +4,7 @@ import { decodeRefreshToken, mintRefreshToken } from '../../src/core/sessions/re
 import { withJobLock } from '../../src/core/store/advisory_lock.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { after, keyring, openTestSession, otherSecret, secret } from '../helpers/builders.ts';
-import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../helpers/kindred.ts';
+import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../helpers/commands.ts';
 import { isActive, refresh, signIn } from '../helpers/oauth.ts';
 import { environment, startTestServer } from '../helpers/server.ts';
 import { testOnEmptyStores, testOnStores } from '../helpers/stores.ts';

@@ -7,8 +7,8 @@ import test, { type ExecutionContext } from 'ava';
 import { askPassword } from '../../src/cli/input.ts';
 import { verifyPassword } from '../../src/core/passwords/password_hash.ts';
 import { findUserByLogin } from '../../src/core/users/users.ts';
-import { cli } from '../helpers/kindred.ts';
-import { testNeeding } from '../helpers/needs.ts';
+import { cli } from '../helpers/commands.ts';
+import { testRequiring } from '../helpers/required_programs.ts';
 import { environment } from '../helpers/server.ts';
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
 
@@ -83,7 +83,7 @@ async function atTerminal(
 }
 
 const hasTerminals = spawnSync('script', ['-q', '-e', '-c', 'true', '/dev/null']).status === 0;
-const withTerminal = testNeeding(hasTerminals, '`script` gives no terminal');
+const withTerminal = testRequiring(hasTerminals, '`script` gives no terminal');
 
 async function sqlite(t: ExecutionContext): Promise<OwnStore> {
   const store = await makeStore('sqlite');

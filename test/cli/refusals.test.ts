@@ -1,6 +1,6 @@
 // One after the other: each is a process, and together they would time each other out.
 import test from 'ava';
-import { assertRefusedCommand, kindred, runCommand } from '../helpers/kindred.ts';
+import { assertRefusedCommand, kindred, runCommand } from '../helpers/commands.ts';
 import { environment } from '../helpers/server.ts';
 import { makeStore } from '../helpers/stores.ts';
 

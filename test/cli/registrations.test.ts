@@ -1,4 +1,4 @@
-import { kindred, kindredJson } from '../helpers/kindred.ts';
+import { kindred, kindredJson } from '../helpers/commands.ts';
 import { token } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
 

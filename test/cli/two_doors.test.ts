@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { type AuditEvent, listEvents } from '../../src/core/audit/audit.ts';
 import { type Admin, enterAsAdmin, post } from '../helpers/admin.ts';
 import type { Json, Question } from '../helpers/client.ts';
-import { kindredJson } from '../helpers/kindred.ts';
+import { kindredJson } from '../helpers/commands.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
 

@@ -1,6 +1,6 @@
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused } from '../helpers/client.ts';
-import { assertRefusedCommand, kindred, kindredJson } from '../helpers/kindred.ts';
+import { assertRefusedCommand, kindred, kindredJson } from '../helpers/commands.ts';
 import { api, isActive, login, readJwt, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { dumpText } from '../helpers/tables.ts';

@@ -4,13 +4,13 @@
 import type { ExecutionContext } from 'ava';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { enterAsClient, post } from '../helpers/admin.ts';
+import { type Attempt, startBackgroundLoad } from '../helpers/background_load.ts';
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { api, introspect, refresh, type SignedIn, signIn } from '../helpers/oauth.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { startServerProcess, type TestServer } from '../helpers/server.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
-import { type Attempt, startStorm } from '../helpers/storm.ts';
 
 type Nodes = [TestServer, TestServer];
 
@@ -72,7 +72,7 @@ async function race(t: ExecutionContext, nodes: Nodes, { title, act, spares }: D
   const whose = await signIn(server, { user: await makeUser(server.db) });
   const { user } = whose;
   const admin = await enterAsClient(server, 'admin');
-  const storm = await startStorm(nodes, user);
+  const storm = await startBackgroundLoad(nodes, user);
   await storm.reach(1 + Math.floor(Math.random() * 25));
   const answeredBefore = new Set(storm.attempts);
   await act(nodes[Math.random() < 0.5 ? 0 : 1], whose, admin);

@@ -18,6 +18,7 @@ import {
   typePassword,
 } from '../helpers/code_flow.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
+import { type LoadBalancer, openLoadBalancer } from '../helpers/load_balancer.ts';
 import {
   api,
   introspect,
@@ -30,9 +31,8 @@ import {
   tokensOf,
 } from '../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
-import { furnish, type Running, serveElsewhere, type TestServer } from '../helpers/server.ts';
+import { type RunningServer, registerGateway, runServerProcess, type TestServer } from '../helpers/server.ts';
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
-import { openSwitch, type Switch } from '../helpers/switch.ts';
 import { until, untilTime } from '../helpers/until.ts';
 
 /** Seconds that tokens live here: far less than the clocks are apart, enough for a busy machine to use them in. */
@@ -41,9 +41,9 @@ const skew = 90;
 
 interface Pair {
   store: OwnStore;
-  running: Running[];
+  running: RunningServer[];
   /** The address of both, of which each test of a code flow takes hold. */
-  balancer: Switch;
+  balancer: LoadBalancer;
   ahead: TestServer;
   behind: TestServer;
 }
@@ -52,17 +52,17 @@ let pair: Pair;
 
 test.before('two nodes start, one 90 s ahead and one 90 s behind', async () => {
   const store = await makeStore('postgres');
-  const balancer = await openSwitch();
+  const balancer = await openLoadBalancer();
   const preload = new URL('../helpers/children/shift_clock.ts', import.meta.url).href;
   const settings = { ISSUER: balancer.url, ACCESS_TOKEN_TTL: String(lifetime) };
   const start = async (seconds: number) =>
-    await serveElsewhere(store.url, { ...settings, CLOCK_SHIFT: String(seconds * 1000) }, [
+    await runServerProcess(store.url, { ...settings, CLOCK_SHIFT: String(seconds * 1000) }, [
       '--import',
       preload,
     ]);
   const [first, second] = await Promise.all([start(skew), start(-skew)]);
-  const ahead = await furnish(store, first);
-  const behind = await furnish(store, second);
+  const ahead = await registerGateway(store, first);
+  const behind = await registerGateway(store, second);
   pair = { store, balancer, running: [first, second], ahead, behind };
 });
 

@@ -11,10 +11,10 @@ import { after, makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
 import { type Ending, type Entry, findContradictions, type Refresh, type Span } from '../helpers/history.ts';
 import { api, authOf, login, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
-import { type Chance, openChance } from '../helpers/random.ts';
-import { furnish, gateway, serveElsewhere, type TestServer } from '../helpers/server.ts';
+import { createRandom, type Random } from '../helpers/random.ts';
+import { gateway, registerGateway, runServerProcess, type TestServer } from '../helpers/server.ts';
 import { makeStore } from '../helpers/stores.ts';
-import { type Browser, logInOnWeb, openBrowser, signOutOnWeb } from '../helpers/web_person.ts';
+import { type Browser, logInOnWeb, openBrowser, signOutOnWeb } from '../helpers/web_user.ts';
 
 const duration = process.env.SOAK ? 240_000 : 15_000;
 /** A busy machine gets longer, until there is something to judge. */
@@ -36,7 +36,7 @@ interface World {
   nodes: TestServer[];
   clients: { strict: Client; lenient: Client; web: Client };
   admin: Admin;
-  chance: Chance;
+  chance: Random;
   entries: Entry[];
   /** Milliseconds of each session's retry window. */
   windows: Map<string, number>;
@@ -308,12 +308,12 @@ async function startWorld(t: ExecutionContext): Promise<World> {
     SESSION_ABSOLUTE_TTL: String(90 * day),
     SIGNING_KEY_LEAD: '4',
   };
-  const running = await Promise.all([1, 2, 3].map(() => serveElsewhere(store.url, settings)));
+  const running = await Promise.all([1, 2, 3].map(() => runServerProcess(store.url, settings)));
   t.teardown(async () => void (await Promise.all(running.map((one) => one.stop()))));
   const nodes: TestServer[] = [];
-  for (const one of running) nodes.push(await furnish(store, one));
+  for (const one of running) nodes.push(await registerGateway(store, one));
   const [first] = nodes as [TestServer];
-  const chance = openChance();
+  const chance = createRandom();
   t.log(`seed ${chance.seed}`);
   const clients = {
     strict: await makeClient(store.db),

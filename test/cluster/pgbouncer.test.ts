@@ -4,7 +4,7 @@ import { loadConfig } from '../../config/index.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { detectPoolerMode } from '../../src/core/store/pooler.ts';
 import { startServer } from '../../src/process/run_server.ts';
-import { runCommand } from '../helpers/kindred.ts';
+import { runCommand } from '../helpers/commands.ts';
 import { readJwt, refresh, signIn } from '../helpers/oauth.ts';
 import {
   losesStatements,

@@ -10,8 +10,8 @@ import type { User } from '../../src/core/users/users.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import type { Answer } from '../helpers/client.ts';
 import { api, login, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
-import { type Chance, openChance } from '../helpers/random.ts';
-import { type RunningProcess, serveElsewhere, type TestServer } from '../helpers/server.ts';
+import { createRandom, type Random } from '../helpers/random.ts';
+import { type RunningProcess, runServerProcess, type TestServer } from '../helpers/server.ts';
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
 import { giveTime, until } from '../helpers/until.ts';
 
@@ -29,7 +29,7 @@ interface Scene {
   nodes: RunningProcess[];
   client: Client;
   user: User;
-  chance: Chance;
+  chance: Random;
   record: Story;
   problems: string[];
   isOver: () => boolean;
@@ -109,7 +109,10 @@ async function inspect(t: ExecutionContext, url: string, record: Story, title: s
 async function crash(t: ExecutionContext, store: OwnStore, scene: Scene, round: number): Promise<void> {
   const { chance, record } = scene;
   const settings = { ISSUER: 'https://id.example.test' };
-  const both = await Promise.all([serveElsewhere(store.url, settings), serveElsewhere(store.url, settings)]);
+  const both = await Promise.all([
+    runServerProcess(store.url, settings),
+    runServerProcess(store.url, settings),
+  ]);
   t.teardown(() => Promise.all(both.map((one) => one.kill())));
   let over = false;
   scene.nodes = [...both];
@@ -139,7 +142,7 @@ test(`a file that two processes write to survives ${rounds} kills, and holds all
   giveTime(t, 2);
   const store = await makeStore('sqlite');
   t.teardown(store.drop);
-  const chance = openChance();
+  const chance = createRandom();
   t.log(`seed ${chance.seed}`);
   const client = await makeClient(store.db, { refresh_token_retry_window: 600 });
   const user = await makeUser(store.db);

@@ -9,9 +9,9 @@ import { createLog } from '../../src/lib/log.ts';
 import { startServer } from '../../src/process/run_server.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, type Question, send } from '../helpers/client.ts';
+import { type DatabaseProxy, openDatabaseProxy } from '../helpers/database_proxy.ts';
 import { login, refresh, type SignedIn, signIn, tokensOf } from '../helpers/oauth.ts';
-import { type DatabaseProxy, openProxy } from '../helpers/proxy.ts';
-import { environment, furnish, gateway, type TestServer } from '../helpers/server.ts';
+import { environment, gateway, registerGateway, type TestServer } from '../helpers/server.ts';
 import { makeStore, type Store, testOnStores } from '../helpers/stores.ts';
 import { giveTime, until } from '../helpers/until.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
@@ -28,13 +28,13 @@ async function startBehindProxy(t: ExecutionContext): Promise<{ server: TestServ
   giveTime(t);
   const store = await makeStore('postgres');
   t.teardown(store.drop);
-  const proxy = await openProxy(store.url);
+  const proxy = await openDatabaseProxy(store.url);
   t.teardown(proxy.close);
   const running = await startServer(loadConfig(environment(proxy.url, { RATE_LIMITS: 'memory' })));
   t.teardown(running.stop);
   const { port, issuer } = running.config;
   return {
-    server: await furnish(store, { url: `http://127.0.0.1:${port}`, issuer, stop: running.stop }),
+    server: await registerGateway(store, { url: `http://127.0.0.1:${port}`, issuer, stop: running.stop }),
     proxy,
   };
 }
@@ -188,7 +188,7 @@ test('a Postgres that answers nothing any more is noticed in time', async (t) =>
 test('a statement that is never answered is given up with its connection, one that only takes long is not', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
-  const proxy = await openProxy(store.url);
+  const proxy = await openDatabaseProxy(store.url);
   t.teardown(proxy.close);
   const db = openDatabase(proxy.url, { pool: 1, silence: 4_000 });
   t.teardown(() => db.destroy());
@@ -208,7 +208,7 @@ test('a statement that is never answered is given up with its connection, one th
 test('events whose writing nobody confirmed are in the trail once, and hold up none that follow', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
-  const proxy = await openProxy(store.url);
+  const proxy = await openDatabaseProxy(store.url);
   t.teardown(proxy.close);
   const db = openDatabase(proxy.url, { pool: 1 });
   t.teardown(() => db.destroy());
@@ -234,7 +234,11 @@ test('on SQLite a file that another process holds, and a full disk, are answered
   const running = await startServer(loadConfig(environment(store.url)));
   t.teardown(running.stop);
   const { port, issuer } = running.config;
-  const server = await furnish(store, { url: `http://127.0.0.1:${port}`, issuer, stop: running.stop });
+  const server = await registerGateway(store, {
+    url: `http://127.0.0.1:${port}`,
+    issuer,
+    stop: running.stop,
+  });
   const { client, tokens } = await signIn(server);
 
   const other = openDatabase(store.url);

@@ -6,10 +6,10 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../src/core/clients/clients.ts';
 import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
+import { copySession } from './background_load.ts';
 import { makeUser } from './builders.ts';
 import type { Fleet, FleetNode } from './fleet.ts';
 import { signIn } from './oauth.ts';
-import { copySession } from './storm.ts';
 
 /** One request and what came of it. Times are milliseconds of one clock, that of the test. */
 export interface Attempt {

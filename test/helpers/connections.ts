@@ -71,7 +71,7 @@ export async function post(
 }
 
 /** So many sessions of one user, by their refresh tokens. */
-export async function signedIn(store: Store, url: string, count: number) {
+export async function openSessions(store: Store, url: string, count: number) {
   const server = { ...store, store: store.name, databaseUrl: store.url, url, issuer: url };
   const client = await makeClient(store.db);
   const user = await makeUser(store.db);
@@ -80,9 +80,9 @@ export async function signedIn(store: Store, url: string, count: number) {
   return { client_id: client.client_id, tokens };
 }
 
-/** A request whose second half is still to come; the server has taken the first. */
-export async function half(t: ExecutionContext, url: string, path: string) {
-  const socket = await connected(t, url);
+/** A request whose first half the server has read; `finish` sends the second. */
+export async function sendHalfRequest(t: ExecutionContext, url: string, path: string) {
+  const socket = await openSocket(t, url);
   let heard = '';
   socket.setEncoding('utf8').on('data', (data) => (heard += data));
   const closed = once(socket, 'close');
@@ -102,7 +102,7 @@ export async function half(t: ExecutionContext, url: string, path: string) {
 }
 
 /** A connection that the system has taken for the server, whether the server has heard of it or not. */
-export async function connected(t: ExecutionContext, url: string): Promise<Socket> {
+export async function openSocket(t: ExecutionContext, url: string): Promise<Socket> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   t.teardown(() => socket.destroy());
   await once(socket, 'connect');
@@ -110,6 +110,6 @@ export async function connected(t: ExecutionContext, url: string): Promise<Socke
 }
 
 /** Waits until the server has stopped listening. */
-export async function untilItRefuses(t: ExecutionContext, url: string): Promise<void> {
-  await untilItFails(async () => (await connected(t, url)).destroy(), 'the server stops listening');
+export async function untilNotListening(t: ExecutionContext, url: string): Promise<void> {
+  await untilItFails(async () => (await openSocket(t, url)).destroy(), 'the server stops listening');
 }

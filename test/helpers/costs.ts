@@ -12,7 +12,7 @@ function now(): number {
 }
 
 /** By how much the costs of like work may differ: what leaves a hash out costs a tenth. */
-export const likeness = SOAK ? { from: 0.7, to: 1.4 } : { from: 0.5, to: 2 };
+export const acceptedRatio = SOAK ? { from: 0.7, to: 1.4 } : { from: 0.5, to: 2 };
 
 // What is measured at once would be counted together.
 const alone = createConcurrencyGate(1);
@@ -37,7 +37,8 @@ export async function ratiosToTheFirst(works: (() => Promise<unknown>)[], rounds
   for (let tries = 1; ; tries += 1) {
     const [first = 0, ...others] = await compareCosts(works, rounds);
     const ratios = others.map((cost) => cost / first);
-    if (tries === 3 || ratios.every((ratio) => ratio > likeness.from && ratio < likeness.to)) return ratios;
+    if (tries === 3 || ratios.every((ratio) => ratio > acceptedRatio.from && ratio < acceptedRatio.to))
+      return ratios;
   }
 }
 

@@ -5,7 +5,13 @@ import { openDatabase } from '../../src/core/store/db.ts';
 import { migrate } from '../../src/core/store/migrate.ts';
 import { type Answer, send } from './client.ts';
 import { type RunningPostgres, startPostgres } from './postgres.ts';
-import { furnish, type RunningProcess, type Settings, serveElsewhere, type TestServer } from './server.ts';
+import {
+  type RunningProcess,
+  registerGateway,
+  runServerProcess,
+  type Settings,
+  type TestServer,
+} from './server.ts';
 import { patience } from './stores.ts';
 
 export interface FleetNode {
@@ -49,7 +55,7 @@ export async function startFleet(settings: Settings = {}, count = 3): Promise<Fl
     issuer,
     url: node.url,
   });
-  await furnish({ name: 'postgres', url, db }, { url, issuer, stop: async () => {} });
+  await registerGateway({ name: 'postgres', url, db }, { url, issuer, stop: async () => {} });
   return {
     postgres,
     db,
@@ -64,7 +70,7 @@ export async function startFleet(settings: Settings = {}, count = 3): Promise<Fl
 }
 
 async function startNode(name: string, databaseUrl: string, settings: Settings): Promise<FleetNode> {
-  let running: RunningProcess = await serveElsewhere(databaseUrl, settings);
+  let running: RunningProcess = await runServerProcess(databaseUrl, settings);
   const node: FleetNode = {
     name,
     url: running.url,
@@ -72,7 +78,7 @@ async function startNode(name: string, databaseUrl: string, settings: Settings):
     isAlive: () => running.isAlive(),
     kill: () => running.kill(),
     async restart() {
-      running = await serveElsewhere(databaseUrl, settings);
+      running = await runServerProcess(databaseUrl, settings);
       node.url = running.url;
       node.starts += 1;
     },

@@ -1,7 +1,7 @@
 // Several nodes of one deployment: processes of their own on one database, with one issuer.
 import test, { type ExecutionContext } from 'ava';
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
-import { furnish, type Running, serveElsewhere, type TestServer } from './server.ts';
+import { type RunningServer, registerGateway, runServerProcess, type TestServer } from './server.ts';
 import { makeEmptyStore, type OwnStore, type StoreName, storeNames } from './stores.ts';
 import { giveTime } from './until.ts';
 
@@ -26,7 +26,7 @@ const turns = { sqlite: createConcurrencyGate(1), postgres: createConcurrencyGat
 
 interface Started {
   store: OwnStore;
-  running: Running[];
+  running: RunningServer[];
   nodes: Nodes;
 }
 
@@ -40,9 +40,9 @@ async function sharedNodes(name: StoreName): Promise<Nodes> {
 
 async function start(name: StoreName): Promise<Started> {
   const store = await makeEmptyStore(name);
-  const running = await Promise.all([1, 2, 3].map(() => serveElsewhere(store.url, { ISSUER: issuer })));
+  const running = await Promise.all([1, 2, 3].map(() => runServerProcess(store.url, { ISSUER: issuer })));
   const nodes: TestServer[] = [];
-  for (const one of running) nodes.push(await furnish(store, one));
+  for (const one of running) nodes.push(await registerGateway(store, one));
   return { store, running, nodes: nodes as Nodes };
 }
 

@@ -6,14 +6,14 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { findProgram, testNeeding } from './needs.ts';
-import { freePort } from './process.ts';
+import { findProgram, testRequiring } from './required_programs.ts';
+import { freePort } from './server_process.ts';
 import { until } from './until.ts';
 
 const pgbouncer = findProgram('pgbouncer');
 
 /** A test that needs PgBouncer. */
-export const testWithPgBouncer = testNeeding(pgbouncer, 'there is no pgbouncer');
+export const testWithPgBouncer = testRequiring(pgbouncer, 'there is no pgbouncer');
 
 // From 1.21 on it finds prepared statements in transaction mode.
 const [, major = '0', minor = '0'] =
@@ -21,7 +21,7 @@ const [, major = '0', minor = '0'] =
 const keepsStatements = Number(major) > 1 || Number(minor) >= 21;
 
 /** A test that needs one of 1.21 or newer. */
-export const testWithNewPgBouncer = testNeeding(keepsStatements, 'there is no pgbouncer of 1.21 or newer');
+export const testWithNewPgBouncer = testRequiring(keepsStatements, 'there is no pgbouncer of 1.21 or newer');
 
 /** Settings with which any version loses prepared statements in transaction mode. */
 export const losesStatements: Record<string, string> = keepsStatements

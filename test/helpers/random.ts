@@ -1,6 +1,6 @@
-// Chance that can be had again: a generator whose seed a test prints, so that a failure can be replayed.
+// Random numbers that can be drawn again: a test prints the seed, so that a failure can be replayed.
 
-export interface Chance {
+export interface Random {
   seed: number;
   /** From 0 up to 1, as `Math.random`. */
   next: () => number;
@@ -12,8 +12,8 @@ export interface Chance {
 /** What a plain run takes, so that its outcome is not a matter of chance; a soak run draws a new seed. */
 const usual = process.env.SOAK ? Math.floor(Math.random() * 2 ** 31) : 490_616_727;
 
-/** Chance of a seed: that of the environment's SEED, or the usual one. */
-export function openChance(seed = Number(process.env.SEED ?? usual)): Chance {
+/** A generator with this seed: the SEED of the environment, or the usual one. */
+export function createRandom(seed = Number(process.env.SEED ?? usual)): Random {
   let state = seed >>> 0;
   // mulberry32
   const next = () => {

@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { findProgram, testNeeding } from './needs.ts';
-import { freePort } from './process.ts';
+import { findProgram, testRequiring } from './required_programs.ts';
+import { freePort } from './server_process.ts';
 import { until } from './until.ts';
 
 /** Where `redis-server` is, or null. */
 export const redisServer = findProgram('redis-server');
 
 /** A test that needs Redis. */
-export const testWithRedis = testNeeding(redisServer, 'there is no redis-server');
+export const testWithRedis = testRequiring(redisServer, 'there is no redis-server');
 
 // `cat` ends when our end of the pipe does, however this process ends.
 const guard = '"$@" > /dev/null & cat > /dev/null; kill $!; wait $!';

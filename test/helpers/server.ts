@@ -25,14 +25,14 @@ export interface TestServer {
   issuer: string;
 }
 
-export interface Running {
+export interface RunningServer {
   url: string;
   issuer: string;
   stop: () => Promise<void>;
 }
 
 /** A server process. */
-export interface RunningProcess extends Running {
+export interface RunningProcess extends RunningServer {
   /** Ends it as `kill -9` does. */
   kill: () => Promise<void>;
   isAlive: () => boolean;
@@ -62,7 +62,7 @@ export async function startTestServer(
   store: Store,
   settings?: Settings,
 ): Promise<TestServer> {
-  return await opened(t, store, await serveHere(store.url, settings));
+  return await opened(t, store, await runServer(store.url, settings));
 }
 
 /** The same as a process of its own. */
@@ -71,12 +71,12 @@ export async function startServerProcess(
   store: Store,
   settings?: Settings,
 ): Promise<TestServer> {
-  return await opened(t, store, await serveElsewhere(store.url, settings));
+  return await opened(t, store, await runServerProcess(store.url, settings));
 }
 
-async function opened(t: ExecutionContext, store: Store, running: Running): Promise<TestServer> {
+async function opened(t: ExecutionContext, store: Store, running: RunningServer): Promise<TestServer> {
   t.teardown(running.stop);
-  return await furnish(store, running);
+  return await registerGateway(store, running);
 }
 
 type Body = (t: ExecutionContext, server: TestServer) => Promise<void>;
@@ -115,7 +115,7 @@ export function testOnOwnServers(
 // Every test of a file begins at once; more than this would only wait for each other's password hashes.
 const places = createConcurrencyGate(6);
 
-const shared = new Map<StoreName, Promise<{ store: OwnStore; running: Running; server: TestServer }>>();
+const shared = new Map<StoreName, Promise<{ store: OwnStore; running: RunningServer; server: TestServer }>>();
 
 async function sharedServer(name: StoreName): Promise<TestServer> {
   const known = shared.get(name) ?? startShared(name);
@@ -125,8 +125,8 @@ async function sharedServer(name: StoreName): Promise<TestServer> {
 
 async function startShared(name: StoreName) {
   const store = await makeStore(name);
-  const running = await serveHere(store.url);
-  return { store, running, server: await furnish(store, running) };
+  const running = await runServer(store.url);
+  return { store, running, server: await registerGateway(store, running) };
 }
 
 test.after.always('the shared servers stop', async () => {
@@ -138,7 +138,7 @@ test.after.always('the shared servers stop', async () => {
 });
 
 /** The server with what every test server has. */
-export async function furnish(store: Store, { url, issuer }: Running): Promise<TestServer> {
+export async function registerGateway(store: Store, { url, issuer }: RunningServer): Promise<TestServer> {
   const server = { store: store.name, db: store.db, databaseUrl: store.url, url, issuer };
   if (!(await findClient(store.db, gateway.client_id))) {
     await createClient(store.db, {
@@ -151,13 +151,13 @@ export async function furnish(store: Store, { url, issuer }: Running): Promise<T
   return server;
 }
 
-async function serveHere(databaseUrl: string, settings?: Settings): Promise<Running> {
+async function runServer(databaseUrl: string, settings?: Settings): Promise<RunningServer> {
   const { config, stop } = await startServer(loadConfig(environment(databaseUrl, settings)));
   return { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop };
 }
 
 /** Starts a server process; the caller stops it. `execArgv` is what Node is told. */
-export async function serveElsewhere(
+export async function runServerProcess(
   databaseUrl: string,
   settings?: Settings,
   execArgv: string[] = [],

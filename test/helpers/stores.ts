@@ -6,7 +6,7 @@ import test, { type ExecutionContext, registerCompletionHandler } from 'ava';
 import type { Knex } from 'knex';
 import '../../src/core/tables.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
-import { createPlaces } from './places.ts';
+import { limitConcurrency } from './concurrent_tests.ts';
 import {
   databaseUrl,
   makePostgresTemplate,
@@ -70,7 +70,7 @@ function eachStore(
 
 // Unlimited, they would want more connections than Postgres has. Torn down last because registered first, so the place is
 // held until nothing of the test is left.
-const takePlace = createPlaces(8);
+const takePlace = limitConcurrency(8);
 
 async function makeSqlite(migrated: boolean): Promise<OwnStore> {
   const template = await sqliteTemplate();

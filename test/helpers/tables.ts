@@ -35,7 +35,7 @@ export async function dumpText(db: Knex): Promise<string> {
 const oneAtATime = createConcurrencyGate(1);
 
 /** Further nodes on the same database, each with connections of its own; closed with the test. */
-export async function openNodes(t: ExecutionContext, store: Store, count: number): Promise<Knex[]> {
+export async function openDatabases(t: ExecutionContext, store: Store, count: number): Promise<Knex[]> {
   if (store.name === 'sqlite') {
     const { promise: over, resolve: finish } = Promise.withResolvers<void>();
     t.teardown(finish);

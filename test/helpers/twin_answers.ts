@@ -27,21 +27,21 @@ const isNow = (seconds: number) => Math.abs(seconds - Date.now() / 1000) < slack
 const unlike = new Set(['date', 'connection', 'keep-alive', 'content-length', 'retry-after', 'x-request-id']);
 
 /** An answer as it can be compared with the other twin's. */
-export async function likeness(deps: Deps, answer: Answer, twin: Twin | null): Promise<object> {
+export async function comparableAnswer(deps: Deps, answer: Answer, twin: Twin | null): Promise<object> {
   const { status, headers, text } = answer;
   assert.match(String(headers['x-request-id']), /^[0-9a-f-]{36}$/);
   if (headers['content-length'] !== undefined) {
     assert.equal(headers['content-length'], String(Buffer.byteLength(text)));
   }
   const rest = Object.entries(headers).filter(([name]) => !unlike.has(name));
-  const body = text.startsWith('{') ? JSON.parse(text) : await signedLikeness(deps, text);
+  const body = text.startsWith('{') ? JSON.parse(text) : await comparableSigned(deps, text);
   return {
     status,
     headers: Object.fromEntries(rest.sort(([a], [b]) => (a < b ? -1 : 1))),
     wait: waitOf(headers['retry-after']),
     length: headers['content-length'] !== undefined,
     order: typeof body === 'object' ? Object.keys(body) : null,
-    body: typeof body === 'object' ? await bodyLikeness(deps, answer, body, twin) : body,
+    body: typeof body === 'object' ? await comparableBody(deps, answer, body, twin) : body,
   };
 }
 
@@ -50,7 +50,7 @@ function waitOf(value: string | undefined): unknown {
 }
 
 // RFC 9701: an answer of introspection that is signed.
-async function signedLikeness(deps: Deps, text: string): Promise<unknown> {
+async function comparableSigned(deps: Deps, text: string): Promise<unknown> {
   if (!text.startsWith('eyJ')) return text;
   const { payload, protectedHeader } = await jwtVerify(text, keySetOf(deps));
   assert.ok(isNow(payload.iat ?? 0), `signed at ${payload.iat}`);
@@ -61,7 +61,7 @@ function keySetOf({ keys }: Deps) {
   return createLocalJWKSet({ keys: keys.list().map((key) => key.public_jwk) });
 }
 
-async function bodyLikeness(deps: Deps, { headers }: Answer, body: Json, twin: Twin | null): Promise<Json> {
+async function comparableBody(deps: Deps, { headers }: Answer, body: Json, twin: Twin | null): Promise<Json> {
   const like: Json = { ...body };
   if ('request_id' in body) {
     assert.equal(body.request_id, headers['x-request-id']);
@@ -69,10 +69,10 @@ async function bodyLikeness(deps: Deps, { headers }: Answer, body: Json, twin: T
   }
   if (!twin) return like;
   for (const name of ['access_token', 'id_token']) {
-    if (typeof body[name] === 'string') like[name] = await tokenLikeness(deps, body[name], body, twin);
+    if (typeof body[name] === 'string') like[name] = await comparableToken(deps, body[name], body, twin);
   }
   if (typeof body.refresh_token === 'string') {
-    like.refresh_token = refreshLikeness(deps, body.refresh_token, twin);
+    like.refresh_token = comparableRefreshToken(deps, body.refresh_token, twin);
   }
   if (body.session_id === twin.session.id) like.session_id = 'own session';
   like.refresh_token_expires_in = roughly(body.refresh_token_expires_in, twin);
@@ -89,7 +89,7 @@ function roughly(value: unknown, { session }: Twin): unknown {
   return 'what is left';
 }
 
-async function tokenLikeness(deps: Deps, token: string, body: Json, twin: Twin): Promise<unknown> {
+async function comparableToken(deps: Deps, token: string, body: Json, twin: Twin): Promise<unknown> {
   if (token.split('.').length !== 3) return `opaque, ${shape(token)}`;
   const header = decodeProtectedHeader(token);
   const claims = decodeJwt(token);
@@ -121,7 +121,7 @@ function shape(value: string): string {
   return `${value.length} of base64url: ${/^[\w-]+$/.test(value)}`;
 }
 
-function refreshLikeness({ keyring }: Deps, value: string, { session }: Twin): unknown {
+function comparableRefreshToken({ keyring }: Deps, value: string, { session }: Twin): unknown {
   const token = decodeRefreshToken(value);
   return token && token.session_id === session.id
     ? { generation: token.generation, good: verifyRefreshToken(keyring, token, session), key: token.key_id }
@@ -129,7 +129,7 @@ function refreshLikeness({ keyring }: Deps, value: string, { session }: Twin): u
 }
 
 /** What a request has left in the rows of its twin: session, user and trail. */
-export async function traces(deps: Deps, twin: Twin, answers: Answer[]): Promise<object> {
+export async function comparableRows(deps: Deps, twin: Twin, answers: Answer[]): Promise<object> {
   const { db, audit } = deps;
   await audit.flush();
   const { user, session } = twin;
@@ -137,10 +137,10 @@ export async function traces(deps: Deps, twin: Twin, answers: Answer[]): Promise
   const requests = answers.map(({ headers }, i) => [headers['x-request-id'], `request ${i}`] as const);
   const names = new Map([...namesOf(twin), ...requests]);
   return {
-    user: rowLikeness({ ...(await rowOf(db('users').where({ id: user.id }).first())) }, user, names),
-    session: rowLikeness(await db('sessions').where({ id: session.id }).first(), session, names),
+    user: comparableRow({ ...(await rowOf(db('users').where({ id: user.id }).first())) }, user, names),
+    session: comparableRow(await db('sessions').where({ id: session.id }).first(), session, names),
     // Events of one millisecond have no order among themselves.
-    events: events.map(({ id: _, ...event }) => rowLikeness(event, {}, names)).sort(byRequestAndType),
+    events: events.map(({ id: _, ...event }) => comparableRow(event, {}, names)).sort(byRequestAndType),
   };
 }
 
@@ -149,13 +149,13 @@ function byRequestAndType(one: Json, other: Json): number {
   return text(one) < text(other) ? -1 : 1;
 }
 
-function rowLikeness(row: Json, before: object, names: Map<unknown, string>): Json {
+function comparableRow(row: Json, before: object, names: Map<unknown, string>): Json {
   const was = before as Json;
-  const like = Object.entries(row).map(([name, value]) => [name, valueLikeness(value, was[name], names)]);
+  const like = Object.entries(row).map(([name, value]) => [name, comparableValue(value, was[name], names)]);
   return Object.fromEntries(like);
 }
 
-function valueLikeness(value: unknown, before: unknown, names: Map<unknown, string>): unknown {
+function comparableValue(value: unknown, before: unknown, names: Map<unknown, string>): unknown {
   if (value instanceof Date) {
     if (before instanceof Date && before.getTime() === value.getTime()) return 'unchanged';
     return isNow(value.getTime() / 1000) ? 'now' : value.toISOString();

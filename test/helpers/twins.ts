@@ -73,7 +73,7 @@ export interface Twin {
   session: Session;
 }
 
-export interface Likeness {
+export interface TwinOptions {
   user: Omit<NewUser, 'username'>;
   session: Omit<NewSession, 'user_id' | 'id' | 'token_payload'> & { token_payload: Record<string, unknown> };
   /** Columns of the rows that are set afterwards, where no request could bring them about at once. */
@@ -84,7 +84,7 @@ export interface Likeness {
 let made = 0;
 
 /** Two users, each with a session; equal but for ids, names and salts. */
-export async function makeTwins({ db }: Deps, like: Likeness, at: Date): Promise<[Twin, Twin]> {
+export async function makeTwins({ db }: Deps, like: TwinOptions, at: Date): Promise<[Twin, Twin]> {
   return await db.transaction(async (tx) => {
     const make = async (): Promise<Twin> => {
       made += 1;

@@ -17,8 +17,8 @@ import { type Key, makeKey, proofFor } from './dpop.ts';
 import { api, type ClientAuth, login, type Tokens, token, tokensOf } from './oauth.ts';
 import { openPathProxy } from './path_proxy.ts';
 import { runPrevious, startPrevious } from './previous.ts';
-import { freePort } from './process.ts';
 import { environment, gateway, type Settings, type TestServer } from './server.ts';
+import { freePort } from './server_process.ts';
 import { makeEmptyStore, type StoreName, storeNames } from './stores.ts';
 import { openUserAgent, type Page } from './user_agent.ts';
 

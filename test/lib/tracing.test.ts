@@ -7,8 +7,8 @@ import type { ExecutionContext } from 'ava';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
 import { login, refresh, tokensOf } from '../helpers/oauth.ts';
-import { spawnServer } from '../helpers/process.ts';
 import { environment } from '../helpers/server.ts';
+import { spawnServer } from '../helpers/server_process.ts';
 import { testOnStores } from '../helpers/stores.ts';
 
 interface Span {

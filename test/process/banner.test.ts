@@ -1,5 +1,5 @@
 import about from '../../package.json' with { type: 'json' };
-import { spawnServer } from '../helpers/process.ts';
+import { spawnServer } from '../helpers/server_process.ts';
 import { testOnStores } from '../helpers/stores.ts';
 
 testOnStores('start and stop are lines of the log, with version, pid and settings', async (t, store) => {

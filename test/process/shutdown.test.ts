@@ -2,14 +2,14 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { send } from '../helpers/client.ts';
 import {
-  connected,
-  half,
+  openSessions,
+  openSocket,
   post,
   refreshUntilTheEnd,
-  signedIn,
-  untilItRefuses,
+  sendHalfRequest,
+  untilNotListening,
 } from '../helpers/connections.ts';
-import { spawnServer } from '../helpers/process.ts';
+import { spawnServer } from '../helpers/server_process.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { until } from '../helpers/until.ts';
 
@@ -25,7 +25,7 @@ testOnStores(
   'told to stop under load, the server answers everything that it accepted, and keeps its trail',
   async (t, store) => {
     const { url, child, exited } = await spawnServer(t, store.url, production);
-    const { client_id, tokens } = await signedIn(store, url, 20);
+    const { client_id, tokens } = await openSessions(store, url, 20);
     const connections = tokens.map((token) => refreshUntilTheEnd(url, client_id, token));
     const tallies = connections.map(({ tally }) => tally);
     await until(
@@ -51,11 +51,11 @@ testOnStores(
   'what is in flight is finished, idle connections get one more answer, newcomers are turned away',
   async (t, store) => {
     const server = await spawnServer(t, store.url, production);
-    const slow = await half(t, server.url, '/token');
+    const slow = await sendHalfRequest(t, server.url, '/token');
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     await post(agent, `${server.url}/token`, '');
     server.child.kill('SIGTERM');
-    await untilItRefuses(t, server.url);
+    await untilNotListening(t, server.url);
     const { response } = await post(agent, `${server.url}/token`, '');
     t.deepEqual([response.statusCode, response.headers.connection], [400, 'close']);
     await t.throwsAsync(send(`${server.url}/jwks`), { code: 'ECONNREFUSED' });
@@ -67,22 +67,26 @@ testOnStores(
   },
 );
 
-testOnStores('who had only just connected when it was told to stop is answered too', async (t, store) => {
-  const { url, child, exited } = await spawnServer(t, store.url, production);
-  child.kill('SIGSTOP');
-  // The system takes these connections by itself; the process learns of them and of its end in the same moment.
-  const sockets = await Promise.all(Array.from({ length: 40 }, () => connected(t, url)));
-  for (const socket of sockets) socket.write('POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
-  child.kill('SIGTERM');
-  child.kill('SIGCONT');
-  const all = await Promise.all(sockets.map((socket) => text(socket)));
-  t.deepEqual([...new Set(all.map((answer) => answer.slice(0, 12)))], ['HTTP/1.1 400']);
-  t.is(await exited, 0);
-});
+testOnStores(
+  'a client that has just connected when the server is told to stop is answered too',
+  async (t, store) => {
+    const { url, child, exited } = await spawnServer(t, store.url, production);
+    child.kill('SIGSTOP');
+    // The system takes these connections by itself; the process learns of them and of its end in the same moment.
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => openSocket(t, url)));
+    for (const socket of sockets)
+      socket.write('POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+    child.kill('SIGTERM');
+    child.kill('SIGCONT');
+    const all = await Promise.all(sockets.map((socket) => text(socket)));
+    t.deepEqual([...new Set(all.map((answer) => answer.slice(0, 12)))], ['HTTP/1.1 400']);
+    t.is(await exited, 0);
+  },
+);
 
 testOnStores('a server that drains is not ready', async (t, store) => {
   const server = await spawnServer(t, store.url, production);
-  const slow = await half(t, server.url, '/token');
+  const slow = await sendHalfRequest(t, server.url, '/token');
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const probe = async () => {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -92,7 +96,7 @@ testOnStores('a server that drains is not ready', async (t, store) => {
   };
   t.deepEqual(await probe(), [200, 'ready']);
   server.child.kill('SIGTERM');
-  await untilItRefuses(t, server.url);
+  await untilNotListening(t, server.url);
   t.deepEqual(await probe(), [503, 'draining']);
   slow.finish();
   t.is(await server.exited, 0);
@@ -100,9 +104,9 @@ testOnStores('a server that drains is not ready', async (t, store) => {
 
 testOnStores('a second signal ends it at once', async (t, store) => {
   const server = await spawnServer(t, store.url);
-  const slow = await half(t, server.url, '/token');
+  const slow = await sendHalfRequest(t, server.url, '/token');
   server.child.kill('SIGTERM');
-  await untilItRefuses(t, server.url);
+  await untilNotListening(t, server.url);
   server.child.kill('SIGINT');
   t.is(await server.exited, 1, 'in order it would be 0');
   await slow.closed;
@@ -111,7 +115,7 @@ testOnStores('a second signal ends it at once', async (t, store) => {
 
 testOnStores('a request that never ends is cut off after ten seconds', async (t, store) => {
   const server = await spawnServer(t, store.url);
-  const slow = await half(t, server.url, '/token');
+  const slow = await sendHalfRequest(t, server.url, '/token');
   const start = performance.now();
   server.child.kill('SIGTERM');
   t.is(await server.exited, 0, 'had it not been cut off, the process would have given up with 1');

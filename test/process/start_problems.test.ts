@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { otherSecret } from '../helpers/builders.ts';
-import { runCommand } from '../helpers/kindred.ts';
-import { freePort, spawnServer } from '../helpers/process.ts';
+import { runCommand } from '../helpers/commands.ts';
 import { environment, type Settings, startTestServer } from '../helpers/server.ts';
+import { freePort, spawnServer } from '../helpers/server_process.ts';
 import { makeStore, testOnStores } from '../helpers/stores.ts';
 import { until } from '../helpers/until.ts';
 

@@ -5,10 +5,15 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { makeClient } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
-import { half, refreshUntilTheEnd, signedIn, untilItRefuses } from '../helpers/connections.ts';
+import {
+  openSessions,
+  refreshUntilTheEnd,
+  sendHalfRequest,
+  untilNotListening,
+} from '../helpers/connections.ts';
 import { refresh, signIn } from '../helpers/oauth.ts';
-import { freePort, type ServerProcess, spawnServer } from '../helpers/process.ts';
 import type { Settings, TestServer } from '../helpers/server.ts';
+import { freePort, type ServerProcess, spawnServer } from '../helpers/server_process.ts';
 import { makeStore, type Store } from '../helpers/stores.ts';
 import { giveTime, until } from '../helpers/until.ts';
 
@@ -175,7 +180,7 @@ const ways: [string, (leader: ServerProcess) => void][] = [
 for (const [way, stop] of ways) {
   testOnPostgres(`stopped under load by ${way}, the workers answer what they accepted`, async (t, store) => {
     const { process: leader } = await start(t, store, settings);
-    const { client_id, tokens } = await signedIn(store, leader.url, 12);
+    const { client_id, tokens } = await openSessions(store, leader.url, 12);
     const connections = tokens.map((token) => refreshUntilTheEnd(leader.url, client_id, token));
     const tallies = connections.map(({ tally }) => tally);
     await until(() => workersOf(leader).length === 2, 'both workers are at it');
@@ -201,9 +206,9 @@ for (const [way, stop] of ways) {
 testOnPostgres('a second signal ends all of them at once', async (t, store) => {
   const { process: leader, server } = await start(t, store);
   const pids = await askUntil(leader, 2);
-  const slow = await half(t, server.url, '/token');
+  const slow = await sendHalfRequest(t, server.url, '/token');
   leader.child.kill('SIGTERM');
-  await untilItRefuses(t, server.url);
+  await untilNotListening(t, server.url);
   leader.child.kill('SIGINT');
   t.is(await leader.exited, 1);
   await slow.closed;
@@ -214,10 +219,10 @@ testOnPostgres('a second signal ends all of them at once', async (t, store) => {
 testOnPostgres('workers whose leader is killed answer what they have and end', async (t, store) => {
   const { process: leader, server } = await start(t, store);
   const pids = await askUntil(leader, 2);
-  const slow = await half(t, server.url, '/token');
+  const slow = await sendHalfRequest(t, server.url, '/token');
   leader.child.kill('SIGKILL');
   await leader.exited;
-  await untilItRefuses(t, server.url);
+  await untilNotListening(t, server.url);
   slow.finish();
   await slow.closed;
   t.regex(slow.heard(), /^HTTP\/1.1 400 [\s\S]*\r\nConnection: close\r\n/);

@@ -8,7 +8,7 @@ import { createUser, type NewUser, type User } from '../../src/core/users/users.
 import { password } from '../helpers/builders.ts';
 import { type Answer, type Form, type Question, send } from '../helpers/client.ts';
 import { testOnStores } from '../helpers/stores.ts';
-import { likeness, traces } from '../helpers/twin_answers.ts';
+import { comparableAnswer, comparableRows } from '../helpers/twin_answers.ts';
 import {
   type ClientName,
   clientNames,
@@ -132,15 +132,17 @@ async function told({ deps }: Pair, user: User, answer: Answer): Promise<object>
   const devices = await deps.db('devices').where({ user_id: user.id });
   assert.ok(opened.length <= 1);
   const twin = { user, session };
-  const trail = await traces(deps, { user, session: opened[0] ?? session }, [answer]).catch((error) => {
-    if (opened.length > 0) throw error;
-    return null;
-  });
+  const trail = await comparableRows(deps, { user, session: opened[0] ?? session }, [answer]).catch(
+    (error) => {
+      if (opened.length > 0) throw error;
+      return null;
+    },
+  );
   const plain = ({ id: _, user_id: _1, last_seen_at: _2, created_at: _3, ...one }: Record<string, unknown>) =>
     one;
   const { device_id: _device, ...row } = (opened[0] ?? {}) as Partial<Session>;
   return {
-    said: await likeness(deps, answer, opened.length > 0 ? twin : null),
+    said: await comparableAnswer(deps, answer, opened.length > 0 ? twin : null),
     trail,
     hasDevice: opened[0]?.device_id != null,
     devices: devices.map(plain),

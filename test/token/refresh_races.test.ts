@@ -6,7 +6,7 @@ import type { EndedReason, Session } from '../../src/core/sessions/sessions.ts';
 import { keyring, makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
 import { testOnStores } from '../helpers/stores.ts';
-import { likeness } from '../helpers/twin_answers.ts';
+import { comparableAnswer } from '../helpers/twin_answers.ts';
 import { type App, openPair, ownApi, type Pair, type Twin } from '../helpers/twins.ts';
 
 async function openFamily({ deps: { db } }: Pair, refresh_token_retry_window: number): Promise<Twin> {
@@ -143,7 +143,7 @@ testOnStores(
     );
     // The clients of the two differ, and are named in their tokens.
     const like = async (answers: Answer[], twin: Twin) => {
-      const all = await Promise.all(answers.map((given) => likeness(pair.deps, given, twin)));
+      const all = await Promise.all(answers.map((given) => comparableAnswer(pair.deps, given, twin)));
       return JSON.parse(JSON.stringify(all).replaceAll(twin.session.client_id, 'own client'));
     };
     t.deepEqual(await like(said, one), await like(expected, other));

@@ -3,8 +3,8 @@ import { authenticate } from '../../../src/core/passwords/credentials.ts';
 import { findUser, findUserByLogin } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { makeUser, password } from '../../helpers/builders.ts';
-import { bcrypt, importAll, pbkdf2 } from '../../helpers/imports.ts';
 import { testOnStores } from '../../helpers/stores.ts';
+import { bcrypt, importAll, pbkdf2 } from '../../helpers/user_imports.ts';
 
 testOnStores('a user is taken over with everything that the line says', async (t, { db }) => {
   const id = newId();

@@ -5,9 +5,9 @@ import { authenticate } from '../../../src/core/passwords/credentials.ts';
 import { findUserByLogin, updateUser } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { password } from '../../helpers/builders.ts';
-import { bcrypt, importAll, pbkdf2, reasonsOf, type Total } from '../../helpers/imports.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { countRows, openNodes } from '../../helpers/tables.ts';
+import { countRows, openDatabases } from '../../helpers/tables.ts';
+import { bcrypt, importAll, pbkdf2, reasonsOf, type Total } from '../../helpers/user_imports.ts';
 
 testOnStores('a second run finds everybody there, and changes nobody', async (t, { db }) => {
   const file = [
@@ -73,7 +73,7 @@ testOnStores('with an id a user is known even when renamed since, and never doub
 
 testOnStores('two imports of one file at once make one of everybody', async (t, store) => {
   t.timeout(60_000);
-  const nodes = await openNodes(t, store, 2);
+  const nodes = await openDatabases(t, store, 2);
   const file = Array.from({ length: 1_500 }, (_, i) => ({
     username: `user${i}`,
     email: `user${i}@example.com`,

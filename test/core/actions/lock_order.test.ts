@@ -26,7 +26,7 @@ import {
 } from '../../helpers/builders.ts';
 import { environment } from '../../helpers/server.ts';
 import { makeStore } from '../../helpers/stores.ts';
-import { openNodes } from '../../helpers/tables.ts';
+import { openDatabases } from '../../helpers/tables.ts';
 import { until } from '../../helpers/until.ts';
 
 /** Waits until some statement on this database waits for a lock. */
@@ -65,7 +65,7 @@ for (const [title, work] of Object.entries(works)) {
   test(`${title} holds no session while it waits for the user`, async (t) => {
     const store = await makeStore('postgres');
     t.teardown(store.drop);
-    const [other = store.db] = await openNodes(t, store, 1);
+    const [other = store.db] = await openDatabases(t, store, 1);
     const [user, client] = [await makeUser(store.db), await makeClient(store.db)];
     const device = await registerDevice(store.db, user.id, { device_id: 'phone' });
     const given = { user, client, device_id: device?.id ?? null, browser_session: 'b' };
@@ -119,7 +119,7 @@ for (const [title, use] of Object.entries(uses)) {
   test(`a session that is kept while all others end ${title} meanwhile`, async (t) => {
     const store = await makeStore('postgres');
     t.teardown(store.drop);
-    const [other = store.db] = await openNodes(t, store, 1);
+    const [other = store.db] = await openDatabases(t, store, 1);
     const session = await openTestSession(store.db);
     const ending = await store.db.transaction();
     t.teardown(() => ending.rollback());

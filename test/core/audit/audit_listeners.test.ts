@@ -1,7 +1,7 @@
 import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { login, refresh, tokensOf } from '../../helpers/oauth.ts';
-import { spawnServer } from '../../helpers/process.ts';
+import { spawnServer } from '../../helpers/server_process.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
 testOnStores(

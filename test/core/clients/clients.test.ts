@@ -11,7 +11,7 @@ import {
 import { AppError } from '../../../src/lib/errors.ts';
 import { after, makeClient } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { dumpText, openNodes } from '../../helpers/tables.ts';
+import { dumpText, openDatabases } from '../../helpers/tables.ts';
 
 const secretId = /^[0-9a-f-]{36}$/;
 
@@ -180,7 +180,7 @@ testOnStores('a description has the names of RFC 7591 and nothing that is null',
 });
 
 testOnStores('of several who register one client_id at once one does', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   const tries = await Promise.allSettled(
     Array.from({ length: 6 }, (_, i) =>
       makeClient(nodes[i % nodes.length] ?? store.db, { client_id: 'shop' }),

@@ -6,7 +6,7 @@ import {
 } from '../../../src/core/clients/resource_servers.ts';
 import { AppError } from '../../../src/lib/errors.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { openNodes } from '../../helpers/tables.ts';
+import { openDatabases } from '../../helpers/tables.ts';
 
 const identifier = 'https://api.example/v1';
 
@@ -55,7 +55,7 @@ testOnStores('what is not said has a default', async (t, { db }) => {
 });
 
 testOnStores('of several who register one identifier at once one does', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   const tries = await Promise.allSettled(
     Array.from({ length: 6 }, (_, i) =>
       createResourceServer(nodes[i % nodes.length] ?? store.db, { identifier }),

@@ -10,7 +10,7 @@ import { createKeyring, digest } from '../../../src/lib/crypto.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { keyring, otherSecret, saveRecord, secret } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { dumpText, openNodes } from '../../helpers/tables.ts';
+import { dumpText, openDatabases } from '../../helpers/tables.ts';
 
 const handle = 'a-handle-that-nobody-may-find';
 
@@ -90,7 +90,7 @@ testOnStores('a record may hold whatever a stranger sent', async (t, { db }) => 
 });
 
 testOnStores('of ten that use one code at once one wins', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   for (let round = 0; round < 5; round += 1) {
     const code = `code-${round}`;
     await saveRecord(store.db, 'AuthorizationCode', code, { jti: code }, 60);
@@ -105,7 +105,7 @@ testOnStores('of ten that use one code at once one wins', async (t, store) => {
 });
 
 testOnStores('of ten that send one assertion at once one wins', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   for (let round = 0; round < 5; round += 1) {
     const wins = await Promise.all(
       Array.from({ length: 10 }, (_, i) =>

@@ -9,7 +9,7 @@ import {
 import { createKeyring } from '../../../src/lib/crypto.ts';
 import { keyring, otherSecret, secret } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { dumpText, openNodes } from '../../helpers/tables.ts';
+import { dumpText, openDatabases } from '../../helpers/tables.ts';
 
 function statuses(keys: SigningKey[]): string[] {
   return keys.map((key) => key.status);
@@ -61,7 +61,7 @@ for (const [alg, members] of [
 }
 
 testOnStores('nodes that start at once agree on their keys', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   const starts = [...nodes, ...nodes].map((node) => loadSigningKeys(node, keyring, 'ES256'));
   const loaded = await Promise.all(starts);
   const last = await loadSigningKeys(store.db, keyring, 'ES256');
@@ -152,7 +152,7 @@ testOnStores(
 );
 
 testOnStores('of several nodes that rotate at once one does', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   await loadSigningKeys(store.db, keyring, 'ES256');
   await store.db('signing_keys').update({ created_at: new Date(Date.now() - 7_200_000) });
   const outcomes = await Promise.all(

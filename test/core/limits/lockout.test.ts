@@ -1,13 +1,20 @@
 import test from 'ava';
 import { makeUser, password } from '../../helpers/builders.ts';
-import { attempt, failTimes, guarded, lockout, makeGuarded, tryOnce } from '../../helpers/guarded.ts';
+import {
+  attempt,
+  failTimes,
+  lockout,
+  openLoginDeps,
+  openStoreLoginDeps,
+  tryOnce,
+} from '../../helpers/password_attempts.ts';
 import { makeStore, testOnStores } from '../../helpers/stores.ts';
-import { openNodes } from '../../helpers/tables.ts';
+import { openDatabases } from '../../helpers/tables.ts';
 
 const wrong = 'a wrong password';
 
 testOnStores('of many guesses at once no more are looked at than one after the other', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice' });
   const outcomes = await Promise.all(
     Array.from({ length: 30 }, (_, i) => attempt(deps, 'alice', i === 29 ? password : wrong)),
@@ -21,7 +28,7 @@ testOnStores('of many guesses at once no more are looked at than one after the o
 
 // On a known device it does (login_attempts.test.ts): what a stranger cannot see there tells nothing.
 testOnStores('a right password is no failure, and forgets none of a name', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice' });
   t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
   for (let i = 0; i < 3; i += 1)
@@ -32,7 +39,7 @@ testOnStores('a right password is no failure, and forgets none of a name', async
 test('in Postgres each further failure makes the next wait longer too', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
-  const deps = await makeGuarded(t, store.db, { store: 'database', lockout });
+  const deps = await openLoginDeps(t, store.db, { store: 'database', lockout });
   await makeUser(store.db, { username: 'alice' });
   await failTimes(deps, 'alice', 2);
   for (const expected of [600, 1_200, 2_400, 4_800, 9_000, 9_000]) {
@@ -54,15 +61,15 @@ test('in Postgres each further failure makes the next wait longer too', async (t
 test('nodes that count in Postgres share a lockout, and it outlives them', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
-  const nodes = await openNodes(t, store, 2);
+  const nodes = await openDatabases(t, store, 2);
   const inDatabase = { store: 'database', lockout };
-  const [one, other] = await Promise.all(nodes.map((db) => makeGuarded(t, db, inDatabase)));
+  const [one, other] = await Promise.all(nodes.map((db) => openLoginDeps(t, db, inDatabase)));
   if (!one || !other) throw new Error('there are no two nodes');
   await makeUser(store.db, { username: 'alice' });
   await failTimes(one, 'alice', 2);
   t.is(await attempt(other, 'alice', wrong), 'refused');
   t.is(await attempt(one, 'alice', password), 'limited');
-  const restarted = await makeGuarded(t, store.db, inDatabase);
+  const restarted = await openLoginDeps(t, store.db, inDatabase);
   t.is(await attempt(restarted, 'alice', password), 'limited');
   const keys: string[] = await store.db('rate_limits').pluck('key');
   t.true(keys.length > 0);

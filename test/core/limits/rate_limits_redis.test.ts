@@ -5,9 +5,9 @@ import test, { type ExecutionContext } from 'ava';
 import { openRateLimits, type RateLimits } from '../../../src/core/limits/rate_limits.ts';
 import { AppError } from '../../../src/lib/errors.ts';
 import { createLog } from '../../../src/lib/log.ts';
-import { wide } from '../../helpers/guarded.ts';
-import { freePort } from '../../helpers/process.ts';
+import { wideLimits } from '../../helpers/password_attempts.ts';
 import { startRedis, testWithRedis } from '../../helpers/redis.ts';
+import { freePort } from '../../helpers/server_process.ts';
 import { makeStore, type OwnStore } from '../../helpers/stores.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -15,7 +15,7 @@ const lockout = { failures: 2, firstDelay: 60, longestDelay: 900 };
 
 async function open(t: ExecutionContext, store: string): Promise<RateLimits> {
   const database: OwnStore = await makeStore('sqlite');
-  const settings = { ...wide, store, lockout, refresh: { points: 2, seconds: 60 } };
+  const settings = { ...wideLimits, store, lockout, refresh: { points: 2, seconds: 60 } };
   const limits = await openRateLimits(database.db, settings, createLog({ level: 'silent' }));
   t.teardown(async () => {
     await limits.close();

@@ -8,7 +8,7 @@ import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { examine, type Finding } from '../../../src/core/operations/doctor.ts';
 import { createKeyring } from '../../../src/lib/crypto.ts';
 import { after, keyring, makeUser, openTestSession, otherSecret, secret } from '../../helpers/builders.ts';
-import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../../helpers/kindred.ts';
+import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../../helpers/commands.ts';
 import { isActive, refresh, signIn } from '../../helpers/oauth.ts';
 import { environment, startTestServer } from '../../helpers/server.ts';
 import { type Store, testOnEmptyStores, testOnStores } from '../../helpers/stores.ts';

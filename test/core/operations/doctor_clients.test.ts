@@ -8,7 +8,7 @@ import { lookAtClients } from '../../../src/core/operations/doctor_clients.ts';
 import { json } from '../../../src/core/store/columns.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
-import { kindredJson } from '../../helpers/kindred.ts';
+import { kindredJson } from '../../helpers/commands.ts';
 import { token } from '../../helpers/oauth.ts';
 import { testOnOwnServers } from '../../helpers/server.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';

@@ -3,7 +3,7 @@ import { readStats } from '../../../src/core/operations/stats.ts';
 import { enterAsAdmin } from '../../helpers/admin.ts';
 import { after, makeClient, makeUser, openTestSession } from '../../helpers/builders.ts';
 import { granted } from '../../helpers/client.ts';
-import { kindredJson } from '../../helpers/kindred.ts';
+import { kindredJson } from '../../helpers/commands.ts';
 import { api, login, refresh, signIn } from '../../helpers/oauth.ts';
 import { startTestServer } from '../../helpers/server.ts';
 import { testOnStores } from '../../helpers/stores.ts';

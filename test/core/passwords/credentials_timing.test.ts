@@ -2,7 +2,7 @@
 import { authenticate } from '../../../src/core/passwords/credentials.ts';
 import { findUserByLogin } from '../../../src/core/users/users.ts';
 import { makeUser } from '../../helpers/builders.ts';
-import { likeness, ratiosToTheFirst } from '../../helpers/costs.ts';
+import { acceptedRatio, ratiosToTheFirst } from '../../helpers/costs.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
 testOnStores('time does not tell who exists', async (t, { db }) => {
@@ -15,7 +15,7 @@ testOnStores('time does not tell who exists', async (t, { db }) => {
   const ratios = await ratiosToTheFirst(works, 10);
   for (const [i, ratio] of ratios.entries()) {
     t.true(
-      ratio > likeness.from && ratio < likeness.to,
+      ratio > acceptedRatio.from && ratio < acceptedRatio.to,
       `${logins[i + 1]}: ${ratio.toFixed(2)} times as long`,
     );
   }

@@ -8,7 +8,7 @@ import {
 import { findUser, type User } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { makeUser, password, source } from '../../helpers/builders.ts';
-import { attempt, failTimes, guarded, lockout } from '../../helpers/guarded.ts';
+import { attempt, failTimes, lockout, openStoreLoginDeps } from '../../helpers/password_attempts.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const wrong = 'a wrong password';
@@ -18,7 +18,7 @@ const outdated = '$2b$04$tRfeBdhMJ2Gw1RUUncrYheVZsOvtAIBwBiz0HIkx2.SHh6MwreBiy';
 testOnStores(
   'after too many failures even the right password has to wait, and is not looked at',
   async (t, store) => {
-    const deps = await guarded(t, store);
+    const deps = await openStoreLoginDeps(t, store);
     const { id } = await makeUser(store.db, { username: 'alice', password_hash: outdated });
     t.deepEqual(await failTimes(deps, 'alice', 3), ['refused', 'refused', 'refused']);
     t.is(await attempt(deps, 'alice', password), 'limited');
@@ -28,7 +28,7 @@ testOnStores(
 );
 
 testOnStores('a name that nobody has is locked out like any other', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice' });
   await makeUser(store.db, { username: 'no-password', password_hash: null });
   const expected = ['refused', 'refused', 'refused', 'limited', 'limited'];
@@ -38,7 +38,7 @@ testOnStores('a name that nobody has is locked out like any other', async (t, st
 });
 
 testOnStores('each name is one counter, however it is spelled', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice', email: 'alice@example.com' });
   for (const login of ['alice', 'ALICE', 'ａｌｉｃｅ']) t.is(await attempt(deps, login, wrong), 'refused');
   t.is(await attempt(deps, 'alice', password), 'limited');
@@ -49,7 +49,7 @@ testOnStores('each name is one counter, however it is spelled', async (t, store)
 testOnStores(
   'a password change counts by the device that asks, and strangers cannot lock it out',
   async (t, store) => {
-    const deps = await guarded(t, store);
+    const deps = await openStoreLoginDeps(t, store);
     const user = await makeUser(store.db, { username: 'alice' });
     const change = {
       who: onKnownDevice(newId()),
@@ -66,7 +66,7 @@ testOnStores(
 );
 
 testOnStores('the owner who logs in changes nothing of what a stranger is answered', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice' });
   t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
   t.is(await attempt(deps, 'alice', password), 'authenticated');
@@ -84,7 +84,7 @@ async function knownDevice({ db }: Store, user: User, device_id: string) {
 testOnStores(
   'a device that has logged in before is not locked out by a stranger, nor he by it',
   async (t, store) => {
-    const deps = await guarded(t, store);
+    const deps = await openStoreLoginDeps(t, store);
     const user = await makeUser(store.db, { username: 'alice' });
     const other = await makeUser(store.db, { username: 'other' });
     const phone = await knownDevice(store, user, 'phone');
@@ -101,7 +101,7 @@ testOnStores(
 );
 
 testOnStores('a right password on a known device forgets what it failed before', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   const user = await makeUser(store.db, { username: 'alice' });
   const phone = await knownDevice(store, user, 'phone');
   for (let round = 0; round < 3; round += 1) {
@@ -111,7 +111,7 @@ testOnStores('a right password on a known device forgets what it failed before',
 });
 
 testOnStores('a device is known by its secret alone', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   const user = await makeUser(store.db, { username: 'alice' });
   const { device } = await knownDevice(store, user, 'phone');
   await registerDevice(store.db, user.id, { device_id: 'of a version before' });
@@ -131,7 +131,7 @@ testOnStores('a device is known by its secret alone', async (t, store) => {
 });
 
 testOnStores('a browser is known for each user who logged in there', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   const user = await makeUser(store.db, { username: 'alice' });
   const other = await makeUser(store.db, { username: 'other' });
   const secret = await rememberBrowser(store.db, user, [], null);
@@ -146,7 +146,7 @@ testOnStores('a browser is known for each user who logged in there', async (t, s
 });
 
 testOnStores('one password is not tried on everybody from one network', async (t, store) => {
-  const deps = await guarded(t, store, { loginAddress: { points: 20, seconds: 3_600 } });
+  const deps = await openStoreLoginDeps(t, store, { loginAddress: { points: 20, seconds: 3_600 } });
   const user = await makeUser(store.db, { username: 'alice' });
   const phone = await knownDevice(store, user, 'phone');
   const from = (ip: string) => ({ source: { ...source, ip } });
@@ -159,7 +159,7 @@ testOnStores('one password is not tried on everybody from one network', async (t
 });
 
 testOnStores('right passwords use up nothing of the budget of their network', async (t, store) => {
-  const deps = await guarded(t, store, { loginAddress: { points: 2, seconds: 3_600 } });
+  const deps = await openStoreLoginDeps(t, store, { loginAddress: { points: 2, seconds: 3_600 } });
   await makeUser(store.db, { username: 'alice' });
   for (let i = 0; i < 4; i += 1) t.is(await attempt(deps, 'alice', password), 'authenticated');
   t.is(await attempt(deps, 'alice', wrong), 'refused');
@@ -167,7 +167,7 @@ testOnStores('right passwords use up nothing of the budget of their network', as
 });
 
 testOnStores('an attempt that fails by our own fault is no failure of the user', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   const user = await makeUser(store.db, { username: 'alice', password_hash: outdated });
   await store.db.schema.renameTable('users', 'away');
   for (let i = 0; i < 5; i += 1)
@@ -177,7 +177,7 @@ testOnStores('an attempt that fails by our own fault is no failure of the user',
 });
 
 testOnStores('failures count per address too, and one address does not use up another', async (t, store) => {
-  const deps = await guarded(t, store, { password: { points: 2, seconds: 3_600 } });
+  const deps = await openStoreLoginDeps(t, store, { password: { points: 2, seconds: 3_600 } });
   await makeUser(store.db, { username: 'alice' });
   const elsewhere = { source: { ...source, ip: '192.0.2.99' } };
   t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
@@ -189,7 +189,7 @@ testOnStores('failures count per address too, and one address does not use up an
 });
 
 testOnStores('what failed stands in the trail, with the user and the reason', async (t, store) => {
-  const deps = await guarded(t, store);
+  const deps = await openStoreLoginDeps(t, store);
   const { id: user_id } = await makeUser(store.db, { username: 'alice' });
   await failTimes(deps, 'alice', 4);
   await attempt(deps, 'nobody', wrong);
@@ -213,7 +213,10 @@ testOnStores('what failed stands in the trail, with the user and the reason', as
 testOnStores(
   'refusals are one event until it may be tried again, by name and by network',
   async (t, store) => {
-    const deps = await guarded(t, store, { lockout, loginAddress: { points: 20, seconds: 3_600 } });
+    const deps = await openStoreLoginDeps(t, store, {
+      lockout,
+      loginAddress: { points: 20, seconds: 3_600 },
+    });
     await makeUser(store.db, { username: 'alice' });
     await failTimes(deps, 'alice', 3);
     for (let i = 0; i < 5; i += 1) {
@@ -232,7 +235,7 @@ testOnStores(
 );
 
 testOnStores('switched off, nothing is counted', async (t, store) => {
-  const deps = await guarded(t, store, { store: 'off', lockout: { ...lockout, failures: 1 } });
+  const deps = await openStoreLoginDeps(t, store, { store: 'off', lockout: { ...lockout, failures: 1 } });
   await makeUser(store.db, { username: 'alice' });
   await failTimes(deps, 'alice', 5);
   t.is(await attempt(deps, 'alice', password), 'authenticated');

@@ -21,7 +21,7 @@ import {
   password,
   present,
 } from '../../helpers/builders.ts';
-import { multiplyBrowser, multiplySession } from '../../helpers/many.ts';
+import { multiplyBrowser, multiplySession } from '../../helpers/many_sessions.ts';
 import { environment } from '../../helpers/server.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 

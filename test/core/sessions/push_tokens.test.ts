@@ -2,7 +2,7 @@ import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { findDevice, registerDevice } from '../../../src/core/users/devices.ts';
 import { makeUser, openTestSession } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { openNodes } from '../../helpers/tables.ts';
+import { openDatabases } from '../../helpers/tables.ts';
 
 const phone = { device_id: 'phone', push_token: 'push-1' };
 
@@ -25,7 +25,7 @@ testOnStores('the push token of a device is removed with the last live session o
 testOnStores(
   'when the last two sessions of a device end at the same time, its push token is removed',
   async (t, store) => {
-    const nodes = await openNodes(t, store, 2);
+    const nodes = await openDatabases(t, store, 2);
     const user = await makeUser(store.db);
     for (let round = 0; round < 20; round += 1) {
       const device = await registerDevice(store.db, user.id, { ...phone, device_id: `phone-${round}` });

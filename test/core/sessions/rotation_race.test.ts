@@ -5,7 +5,7 @@ import { findUser } from '../../../src/core/users/users.ts';
 import { openTestSession, present, source } from '../../helpers/builders.ts';
 import { runChildren } from '../../helpers/child.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { countRows, openNodes } from '../../helpers/tables.ts';
+import { countRows, openDatabases } from '../../helpers/tables.ts';
 
 const rotateProcess = new URL('children/rotate.ts', import.meta.url);
 
@@ -83,7 +83,7 @@ testOnStores('of 50 uses at once inside the window all get one successor', async
 });
 
 testOnStores('several nodes agree on the one winner', async (t, store) => {
-  const nodes = await openNodes(t, store, 4);
+  const nodes = await openDatabases(t, store, 4);
   for (let round = 0; round < 3; round += 1) {
     const strict = await openTestSession(store.db);
     t.deepEqual(tally(await atOnce(nodes, 50, present(strict, 0))), oneSurvivor);
@@ -118,7 +118,11 @@ testOnStores('two processes inside the window: one successor, and the family liv
 
 testOnStores('of 20 holders of a generation that the database lost one is honoured', async (t, store) => {
   const session = await openTestSession(store.db);
-  const answers = await atOnce(await openNodes(t, store, 3), 20, present(session, 5, { retry_window: 60 }));
+  const answers = await atOnce(
+    await openDatabases(t, store, 3),
+    20,
+    present(session, 5, { retry_window: 60 }),
+  );
   t.deepEqual(tally(answers), { 'rotated 6': 1, 'retried 6': 19 });
   t.deepEqual(await readFamily(store.db, session), aliveAt(session, 6));
 });
@@ -126,7 +130,7 @@ testOnStores('of 20 holders of a generation that the database lost one is honour
 testOnStores('reuse by 20 at once is punished once', async (t, store) => {
   const session = await openTestSession(store.db);
   for (const generation of [0, 1, 2]) await rotate(store.db, present(session, generation));
-  const answers = await atOnce(await openNodes(t, store, 3), 20, present(session, 0));
+  const answers = await atOnce(await openDatabases(t, store, 3), 20, present(session, 0));
   t.deepEqual(tally(answers), { reused: 1, ended: 19 });
   t.deepEqual(await readRemains(store.db, session), { ...deadFamily, generation: 3 });
 });
@@ -139,7 +143,7 @@ testOnStores('reuse of all sessions of one user at once ends each of them once',
   );
   const all = [first, ...more];
   await Promise.all(all.map((session) => rotate(store.db, present(session, 0))));
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   const answers = await Promise.all(all.map((session) => atOnce(nodes, 4, present(session, 0))));
   t.deepEqual(
     answers.map(tally),
@@ -151,7 +155,7 @@ testOnStores('reuse of all sessions of one user at once ends each of them once',
 testOnStores('observers at once all get the current token, each is recorded', async (t, store) => {
   const session = await openTestSession(store.db);
   for (const generation of [0, 1, 2]) await rotate(store.db, present(session, generation));
-  const answers = await atOnce(await openNodes(t, store, 3), 20, present(session, 0, { observe: true }));
+  const answers = await atOnce(await openDatabases(t, store, 3), 20, present(session, 0, { observe: true }));
   t.deepEqual(tally(answers), { 'retried 3': 20 });
   const events = await store.db('audit_events').where({ type: 'refresh_token_reuse_observed' });
   t.deepEqual(

@@ -10,7 +10,7 @@ import { openSession, type Session } from '../../../src/core/sessions/sessions.t
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { makeClient, makeUser, newSession, openTestSession, present } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { openNodes } from '../../helpers/tables.ts';
+import { openDatabases } from '../../helpers/tables.ts';
 
 const byAdmin = { actor: 'admin' } as const;
 
@@ -21,7 +21,7 @@ async function warm(nodes: Knex[], count: number): Promise<void> {
 
 for (const status of ['banned', 'disabled', 'deleted'] as const) {
   testOnStores(`a login in flight does not survive that its user is ${status}`, async (t, store) => {
-    const nodes = await openNodes(t, store, 3);
+    const nodes = await openDatabases(t, store, 3);
     const client = await makeClient(store.db);
     await warm([...nodes, store.db], 6);
     const opened: number[] = [];
@@ -49,7 +49,7 @@ for (const status of ['banned', 'disabled', 'deleted'] as const) {
 }
 
 testOnStores('a logout everywhere ends the logins that came before it, each once', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   await warm([...nodes, store.db], 4);
   const client = await makeClient(store.db);
   for (let round = 0; round < 4; round += 1) {
@@ -96,7 +96,7 @@ function everythingAtOnce(nodes: Knex[], sessions: Session[], devices: string[],
 }
 
 testOnStores('reuse, logins, logouts and bans of one user at once do not deadlock', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   await warm(nodes, 6);
   const client = await makeClient(store.db);
   const failures: unknown[] = [];

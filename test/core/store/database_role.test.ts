@@ -3,16 +3,16 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openDatabase } from '../../../src/core/store/db.ts';
-import { runCommand } from '../../helpers/kindred.ts';
-import { findProgram, testNeeding } from '../../helpers/needs.ts';
+import { runCommand } from '../../helpers/commands.ts';
 import { refresh, signIn } from '../../helpers/oauth.ts';
+import { findProgram, testRequiring } from '../../helpers/required_programs.ts';
 import { environment, startTestServer } from '../../helpers/server.ts';
 import { makeEmptyStore } from '../../helpers/stores.ts';
 import { giveTime } from '../../helpers/until.ts';
 
 const script = fileURLToPath(new URL('../../../deploy/postgres.sh', import.meta.url));
 const run = promisify(execFile);
-const testWithPsql = testNeeding(findProgram('psql'), 'there is no psql');
+const testWithPsql = testRequiring(findProgram('psql'), 'there is no psql');
 
 testWithPsql('the role that compose.yaml gives to Kindred is no superuser and enough', async (t) => {
   giveTime(t);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { migrate } from '../../../src/core/store/migrate.ts';
-import { spawnServer } from '../../helpers/process.ts';
+import { spawnServer } from '../../helpers/server_process.ts';
 
 async function emptyFolder(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kindred-files-'));

@@ -11,7 +11,7 @@ import {
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeUser, openTestSession } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { openNodes } from '../../helpers/tables.ts';
+import { openDatabases } from '../../helpers/tables.ts';
 
 const at = new Date('2030-01-01T00:00:00.250Z');
 const phone = {
@@ -80,7 +80,7 @@ testOnStores("one device_id of two users is two devices, and neither sees the ot
 
 testOnStores('ten logins of one new device at once make one device', async (t, store) => {
   const user = await makeUser(store.db);
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   const made = await Promise.all(
     Array.from({ length: 10 }, (_, i) => registerDevice(nodes[i % nodes.length] ?? store.db, user.id, phone)),
   );

@@ -15,7 +15,7 @@ import { AppError } from '../../../src/lib/errors.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeUser, openTestSession, source } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { openNodes, readTables } from '../../helpers/tables.ts';
+import { openDatabases, readTables } from '../../helpers/tables.ts';
 
 const at = new Date('2030-01-01T00:00:00.250Z');
 
@@ -101,7 +101,7 @@ testOnStores('a look-alike of a name or address that exists is taken', async (t,
 });
 
 testOnStores('of several who take one name at once one gets it', async (t, store) => {
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   for (const [given, code] of [
     [{ username: 'wanted' }, 'username_taken'],
     [{ email: 'wanted@example.com' }, 'email_taken'],
@@ -199,7 +199,7 @@ testOnStores('the status of nobody cannot change', async (t, { db }) => {
 
 testOnStores('raises at once of one token version are all counted', async (t, store) => {
   const user = await makeUser(store.db);
-  const nodes = await openNodes(t, store, 3);
+  const nodes = await openDatabases(t, store, 3);
   await Promise.all(
     nodes.flatMap((node) => [raiseTokenVersion(node, user.id), raiseTokenVersion(node, user.id)]),
   );

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { environment, furnish, type Settings, type TestServer } from '../../helpers/server.ts';
+import { environment, registerGateway, type Settings, type TestServer } from '../../helpers/server.ts';
 import type { Store } from '../../helpers/stores.ts';
 
 export interface MeasuredServer extends TestServer {
@@ -35,7 +35,7 @@ export async function startMeasured(
   const port = await told(child, 'port', () => output);
   const url = `http://127.0.0.1:${port}`;
   return {
-    ...(await furnish(store, { url, issuer: url, stop: async () => {} })),
+    ...(await registerGateway(store, { url, issuer: url, stop: async () => {} })),
     output: () => output,
     isAlive: () => child.exitCode === null && child.signalCode === null,
     cpu: async () => {

@@ -2,11 +2,11 @@
 
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { type Answer, assertRefused } from '../../helpers/client.ts';
-import { bcrypt } from '../../helpers/imports.ts';
 import { isActive, login, refresh, signIn, tokensOf } from '../../helpers/oauth.ts';
 import { change, fresh, signInThrice } from '../../helpers/password_change.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { testOnServers } from '../../helpers/server.ts';
+import { bcrypt } from '../../helpers/user_imports.ts';
 
 testOnServers('of several changes at once with one old password exactly one wins', async (t, server) => {
   const { user, client, own, others } = await signInThrice(server);

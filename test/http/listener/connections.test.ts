@@ -9,8 +9,8 @@ import { connectionLimits } from '../../../src/http/listener/connections.ts';
 import { startServer } from '../../../src/process/run_server.ts';
 import { send } from '../../helpers/client.ts';
 import { isActive, refresh, signIn, tokensOf } from '../../helpers/oauth.ts';
-import { spawnServer } from '../../helpers/process.ts';
-import { environment, furnish, type TestServer } from '../../helpers/server.ts';
+import { environment, registerGateway, type TestServer } from '../../helpers/server.ts';
+import { spawnServer } from '../../helpers/server_process.ts';
 import { makeStore } from '../../helpers/stores.ts';
 import { giveTime } from '../../helpers/until.ts';
 
@@ -61,7 +61,11 @@ async function startImpatient(t: ExecutionContext): Promise<TestServer> {
   };
   const { config, stop } = await startServer(loadConfig(environment(store.url)), limits);
   t.teardown(stop);
-  return await furnish(store, { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop });
+  return await registerGateway(store, {
+    url: `http://127.0.0.1:${config.port}`,
+    issuer: config.issuer,
+    stop,
+  });
 }
 
 /** Writes a byte of `text` at a time until it is over or the other side has had enough. */
@@ -177,7 +181,7 @@ test(`${crowd} connections that want nothing, and others that want too much, are
   const store = await makeStore('postgres');
   t.teardown(store.drop);
   const { url, child, output } = await spawnServer(t, store.url);
-  const server = await furnish(store, { url, issuer: url, stop: async () => {} });
+  const server = await registerGateway(store, { url, issuer: url, stop: async () => {} });
   const { client, tokens } = await signIn(server);
   const before = memoryOf(child.pid);
   const idle = await dialMany(server, crowd);

@@ -7,8 +7,8 @@ import test from 'ava';
 import { loadConfig } from '../../../config/index.ts';
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { startServer } from '../../../src/process/run_server.ts';
-import { freePort } from '../../helpers/process.ts';
 import { environment } from '../../helpers/server.ts';
+import { freePort } from '../../helpers/server_process.ts';
 import { makeStore, testOnStores } from '../../helpers/stores.ts';
 import { until } from '../../helpers/until.ts';
 

@@ -5,14 +5,14 @@ import { startServer } from '../../../src/process/run_server.ts';
 import { after, makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
 import { login, refresh, signIn, tokensOf } from '../../helpers/oauth.ts';
-import { freePort } from '../../helpers/process.ts';
 import {
   environment,
-  furnish,
+  registerGateway,
   type Settings,
   startServerProcess,
   type TestServer,
 } from '../../helpers/server.ts';
+import { freePort } from '../../helpers/server_process.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 async function start(t: ExecutionContext, store: Store, settings: Settings = {}) {
@@ -76,7 +76,7 @@ testOnStores('two servers in one process count each their own events', async (t,
     const url = `http://127.0.0.1:${config.port}`;
     const count = async () =>
       sample((await deps.metrics.render()).text, 'kindred_audit_events_total{type="session_opened"}');
-    return { server: await furnish(store, { url, issuer: config.issuer, stop }), count };
+    return { server: await registerGateway(store, { url, issuer: config.issuer, stop }), count };
   };
   const [first, second] = [await start(), await start()];
   await signIn(first.server);

@@ -3,7 +3,7 @@ import type { ExecutionContext } from 'ava';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
 import { login, refresh, token, tokensOf } from '../../helpers/oauth.ts';
-import { spawnServer } from '../../helpers/process.ts';
+import { spawnServer } from '../../helpers/server_process.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
 type Line = Record<string, unknown>;

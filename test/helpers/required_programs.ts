@@ -12,7 +12,7 @@ export function findProgram(name: string): string | null {
 }
 
 /** `test` for tests that need something: without it (null, false) they are skipped, their titles completed by `why`. */
-export function testNeeding(needed: unknown, why: string) {
+export function testRequiring(needed: unknown, why: string) {
   return (title: string, body: ImplementationFn<[]>): void => {
     if (needed) test(title, body);
     else test.skip(`${title} (skipped: ${why})`, body);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 
-export interface Switch {
+export interface LoadBalancer {
   url: string;
   /** From here on everything goes to the server at `url`; connections to another are cut. */
   to: (server: { url: string }) => Promise<void>;
@@ -11,7 +11,7 @@ export interface Switch {
 }
 
 /** Opens a switch; until it is told where to, it refuses. */
-export async function openSwitch(): Promise<Switch> {
+export async function openLoadBalancer(): Promise<LoadBalancer> {
   const sockets = new Set<Socket>();
   let port: number | null = null;
   const listener = createServer((socket) => {

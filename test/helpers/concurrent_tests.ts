@@ -5,7 +5,7 @@ import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { giveTime } from './until.ts';
 
 /** Waits for one of `width` places and takes it for the rest of the test, whose time begins then. One is all it needs. */
-export function createPlaces(width: number): (t: ExecutionContext) => Promise<void> {
+export function limitConcurrency(width: number): (t: ExecutionContext) => Promise<void> {
   const gate = createConcurrencyGate(width);
   const holders = new WeakSet<ExecutionContext>();
   return async (t) => {

@@ -1,4 +1,4 @@
-// What trying a password needs, without a server around it: limits of a test's own making, and an audit trail.
+// Logins by password without a server: what they need, and their outcomes.
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import type { RateLimitSettings } from '../../config/rate_limits.ts';
@@ -12,8 +12,8 @@ import type { Store } from './stores.ts';
 
 const log = createLog({ level: 'silent' });
 
-/** Limits so wide that only what a test sets is felt. */
-export const wide: RateLimitSettings = {
+/** Limits that no test reaches unless it sets them lower. */
+export const wideLimits: RateLimitSettings = {
   store: 'memory',
   password: { points: 1_000, seconds: 60 },
   loginAddress: { points: 1_000, seconds: 60 },
@@ -22,13 +22,13 @@ export const wide: RateLimitSettings = {
   lockout: { failures: 1_000, firstDelay: 60, longestDelay: 900 },
 };
 
-/** Opened with `settings` beside the wide ones; closed with the test. */
-export async function makeGuarded(
+/** The limits and the audit trail that a login needs, with `settings` on top of the wide limits; closed with the test. */
+export async function openLoginDeps(
   t: ExecutionContext,
   db: Knex,
   settings: Partial<RateLimitSettings>,
 ): Promise<Guarded> {
-  const limits = await openRateLimits(db, { ...wide, ...settings }, log);
+  const limits = await openRateLimits(db, { ...wideLimits, ...settings }, log);
   const audit = createAuditBatch(db, log);
   t.teardown(async () => {
     await audit.close();
@@ -42,13 +42,13 @@ export const lockout = { failures: 3, firstDelay: 600, longestDelay: 9_000 };
 
 const wrong = 'a wrong password';
 
-/** Counted where a deployment on this store would count. */
-export function guarded(
+/** The same with the counters where a deployment on this store keeps them. */
+export function openStoreLoginDeps(
   t: ExecutionContext,
   store: Store,
   settings: Partial<RateLimitSettings> = { lockout },
 ): Promise<Guarded> {
-  return makeGuarded(t, store.db, {
+  return openLoginDeps(t, store.db, {
     store: store.name === 'sqlite' ? 'memory' : 'database',
     ...settings,
   });

@@ -25,7 +25,7 @@ interface Held {
   value: string;
 }
 
-export interface Storm {
+export interface BackgroundLoad {
   /** All that has been answered so far. */
   attempts: Attempt[];
   /** Waits until so many requests have been answered. */
@@ -42,7 +42,10 @@ export interface Storm {
  * Lets `user` refresh 50 times and log in 20 times, spread over the nodes and over the time that the logins take: 10
  * sessions of a strict client once, 5 of one with a retry window over and over.
  */
-export async function startStorm(nodes: [TestServer, ...TestServer[]], user: User): Promise<Storm> {
+export async function startBackgroundLoad(
+  nodes: [TestServer, ...TestServer[]],
+  user: User,
+): Promise<BackgroundLoad> {
   const strict = await holdSessions(nodes[0], user, { retry: 0, count: 10 });
   const lenient = await holdSessions(nodes[0], user, { retry: 60, count: 5 });
   const attempts: Attempt[] = [];

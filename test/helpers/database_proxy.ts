@@ -19,7 +19,7 @@ export interface DatabaseProxy {
 }
 
 /** Opens a way to the Postgres of `databaseUrl`. */
-export async function openProxy(databaseUrl: string): Promise<DatabaseProxy> {
+export async function openDatabaseProxy(databaseUrl: string): Promise<DatabaseProxy> {
   const target = new URL(databaseUrl);
   let state: 'open' | 'cut' | 'frozen' = 'open';
   const sockets = new Set<Socket>();

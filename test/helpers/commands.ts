@@ -13,7 +13,7 @@ import { environment, type Settings } from './server.ts';
 
 export const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
-export interface Surroundings {
+export interface CommandEnvironment {
   env: Settings;
   stdin?: string | Buffer;
   /** The working folder; an empty one when absent. */
@@ -24,11 +24,11 @@ export interface Surroundings {
 const gate = createConcurrencyGate(2);
 
 /** One command to its end. */
-export async function runCommand(args: string[], surroundings: Surroundings): Promise<Outcome> {
+export async function runCommand(args: string[], surroundings: CommandEnvironment): Promise<Outcome> {
   return await gate(() => run(args, surroundings));
 }
 
-async function run(args: string[], { env, stdin, cwd }: Surroundings): Promise<Outcome> {
+async function run(args: string[], { env, stdin, cwd }: CommandEnvironment): Promise<Outcome> {
   const directory = cwd ?? (await mkdtemp(join(tmpdir(), 'kindred-cli-')));
   const child = spawn(process.execPath, [cli, ...args], {
     cwd: directory,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** Opens it; `from` and `to` have the same length. */
-export async function openRewriter(
+export async function openRewritingProxy(
   databaseUrl: string,
   from: string,
   to: string,

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { createPlaces } from './places.ts';
+import { limitConcurrency } from './concurrent_tests.ts';
 import { environment, type Settings } from './server.ts';
 
 export interface ServerProcess {
@@ -54,7 +54,7 @@ export async function spawnServer(
 }
 
 // More processes than this would only wait for each other to start.
-const takePlace = createPlaces(3);
+const takePlace = limitConcurrency(3);
 
 /**
  * A port of the loopback that nothing uses. It is below those that the system gives to connections and to servers that ask
