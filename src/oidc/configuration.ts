@@ -10,7 +10,7 @@ import { authMethods, clientAlgs } from './endpoints/engine_metadata.ts';
 import { mayIntrospect, mayRevoke } from './endpoints/introspection.ts';
 import { cookieSigner, sessionCookieName } from './pages/cookies.ts';
 import type { EnginePages } from './pages/engine_pages.ts';
-import { path } from './pages/html.ts';
+import { path } from './pages/page_response.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './request/accounts.ts';
 import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';
 import { clientRow } from './request/context.ts';

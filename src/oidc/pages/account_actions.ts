@@ -18,7 +18,8 @@ import { sessionsShown, showAccount } from './account_view.ts';
 import { forgetVisitor, type Visitor } from './browser_login.ts';
 import { readDeviceCookie } from './device_cookie.ts';
 import { keepFlash } from './flash.ts';
-import { brandOf, field, path, redirect, showPage } from './html.ts';
+import { field } from './form.ts';
+import { brandOf, path, redirect, showPage } from './page_response.ts';
 
 export interface Visit {
   deps: Deps;

@@ -5,7 +5,8 @@ import type { Deps } from '../../core/deps.ts';
 import { type LoginProblem, renderLogin } from '../../pages/login.ts';
 import { logInVisitor } from './browser_login.ts';
 import { browserSecret, presentedSecret } from './cookies.ts';
-import { brandOf, csrfToken, field, isCsrfToken, path, redirect, showPage } from './html.ts';
+import { csrfToken, field, isCsrfToken } from './form.ts';
+import { brandOf, path, redirect, showPage } from './page_response.ts';
 import { statusOf, tryPassword } from './typed_password.ts';
 
 // No one is logged in yet, so there is no session that a proof could belong to: it belongs to the browser.

@@ -22,7 +22,8 @@ import {
 import { logIn, showLogin } from './account_login.ts';
 import { showAccount } from './account_view.ts';
 import { findVisitor } from './browser_login.ts';
-import { explainUnavailable, field, isCsrfToken, readForm } from './html.ts';
+import { field, isCsrfToken, readForm } from './form.ts';
+import { explainUnavailable } from './page_response.ts';
 
 /** The routes of the page. `provider` is the engine of the moment. */
 export function accountRoutes(deps: Deps, provider: () => Provider): Router {

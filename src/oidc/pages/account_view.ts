@@ -15,7 +15,8 @@ import { devicesOf } from './account_devices.ts';
 import type { Visitor } from './browser_login.ts';
 import { saysRefresh, scopeViewsOf } from './consent_scopes.ts';
 import { takeFlash } from './flash.ts';
-import { brandOf, csrfToken, path, showPage } from './html.ts';
+import { csrfToken } from './form.ts';
+import { brandOf, path, showPage } from './page_response.ts';
 
 /** How many live sessions are shown. */
 export const sessionsShown = 200;

@@ -8,7 +8,7 @@ import { renderConsent } from '../../pages/consent.ts';
 import { clientRow } from '../request/context.ts';
 import { findConsentedScopes } from '../request/grant.ts';
 import { saysRefresh, scopeViewsOf } from './consent_scopes.ts';
-import { brandOf, field, showError, showPage } from './html.ts';
+import { field } from './form.ts';
 import {
   cancel,
   type EngineClient,
@@ -18,6 +18,7 @@ import {
   target,
   type Visit,
 } from './interaction_request.ts';
+import { brandOf, showError, showPage } from './page_response.ts';
 
 export async function showConsent(visited: Visit): Promise<void> {
   const { deps, ctx, interaction, client } = visited;

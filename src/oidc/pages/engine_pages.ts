@@ -9,7 +9,7 @@ import {
   renderDeviceResult,
 } from '../../pages/device.ts';
 import { renderLoggedOut, renderLogout } from '../../pages/logout.ts';
-import { brandOf, path, redirect, showError, showPage, showUnavailable } from './html.ts';
+import { brandOf, path, redirect, showError, showPage, showUnavailable } from './page_response.ts';
 import { type FormAnswer, findFormAnswer } from './repeated_forms.ts';
 
 type Ctx = KoaContextWithOIDC;

@@ -3,7 +3,8 @@
 import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { type Flash, type FlashCode, isFlashCode } from '../../pages/account_texts.ts';
-import { csrfToken, isCsrfToken, path } from './html.ts';
+import { csrfToken, isCsrfToken } from './form.ts';
+import { path } from './page_response.ts';
 
 const name = 'kindred_said';
 const options = (deps: Deps) =>

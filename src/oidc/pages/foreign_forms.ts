@@ -2,7 +2,7 @@
 // click in the user's name; the cookies' SameSite keeps them from such a request, but does not keep it from setting one.
 import type { Context, Middleware } from 'koa';
 import type { Deps } from '../../core/deps.ts';
-import { showError } from './html.ts';
+import { showError } from './page_response.ts';
 
 // Every path at which a page of ours sends a form. Routers take the letters of a path in either case.
 const forms = /^\/(account|interaction)\/|^\/device(\/[\w-]+)?$|^\/logout\/confirm$/i;

@@ -2,7 +2,8 @@
 import type { Context } from 'koa';
 import type { Interaction, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { csrfToken, path, redirect } from './html.ts';
+import { csrfToken } from './form.ts';
+import { path, redirect } from './page_response.ts';
 import { reopen } from './repeated_forms.ts';
 
 export type EngineClient = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>;

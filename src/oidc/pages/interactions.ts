@@ -8,9 +8,10 @@ import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession } from '../../core/sessions/browser_sessions.ts';
 import { digest } from '../../lib/crypto.ts';
 import { decide, showConsent } from './consent_page.ts';
-import { explainUnavailable, field, isCsrfToken, path, readForm, redirect, showError } from './html.ts';
+import { field, isCsrfToken, readForm } from './form.ts';
 import { cancel, type Step, type Visit } from './interaction_request.ts';
 import { logIn, showLogin } from './login_page.ts';
+import { explainUnavailable, path, redirect, showError } from './page_response.ts';
 import { hasLedOn } from './repeated_forms.ts';
 
 /** The routes of the pages. `provider` is the engine of the moment. */

@@ -1,10 +1,12 @@
 // The login page of an authorization request.
+
 import { findUser } from '../../core/users/users.ts';
 import { type LoginProblem, renderLogin } from '../../pages/login.ts';
 import { clientRow } from '../request/context.ts';
 import { passwordAcr } from '../request/login.ts';
-import { brandOf, field, showPage } from './html.ts';
+import { field } from './form.ts';
 import { goOn, redirectUriOf, shown, target, type Visit } from './interaction_request.ts';
+import { brandOf, showPage } from './page_response.ts';
 import { statusOf, tryPassword } from './typed_password.ts';
 
 export async function showLogin(visited: Visit, problem?: LoginProblem, typed?: string): Promise<void> {

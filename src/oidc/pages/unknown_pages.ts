@@ -1,7 +1,7 @@
 // Addresses that do not exist, as people see them. Programs get the error in JSON.
 import type { Middleware } from 'koa';
 import type { Deps } from '../../core/deps.ts';
-import { showError } from './html.ts';
+import { showError } from './page_response.ts';
 
 /** The last middleware: answers a browser that nothing else has answered with a page. */
 export function showUnknownPages(deps: Deps): Middleware {

@@ -1,9 +1,7 @@
-// Showing a page, and trusting a form: what all of our HTML has in common.
+// Answering with a page: its headers, the error pages, redirects.
 import type { Context, Middleware } from 'koa';
-import { koaBody } from 'koa-body';
 import type { Deps } from '../../core/deps.ts';
 import { isUnavailable, unavailable } from '../../core/store/database_errors.ts';
-import { equalBytes, mac } from '../../lib/crypto.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { Brand } from '../../pages/brand.ts';
 import { contentSecurityPolicy } from '../../pages/csp.ts';
@@ -79,42 +77,4 @@ export function redirect(ctx: Context, url: string): void {
 /** A path of ours as a browser sees it. */
 export function path({ config }: Pick<Deps, 'config'>, local: string): string {
   return `${config.issuerPath}${local}`;
-}
-
-/** Proves that a form came from the page that we showed to this `subject`: a browser session, an interaction. */
-export function csrfToken({ keyring }: Deps, subject: string): string {
-  return mac(keyring.current.keyFor('csrf'), Buffer.from(subject)).toString('base64url');
-}
-
-/** Whether `token` is that proof, under any of our secrets. */
-export function isCsrfToken({ keyring }: Deps, subject: string, token: unknown): boolean {
-  if (typeof token !== 'string') return false;
-  const presented = Buffer.from(token, 'base64url');
-  return keyring.all.some((key) => equalBytes(mac(key.keyFor('csrf'), Buffer.from(subject)), presented));
-}
-
-/** Reads a form of ours into `ctx.request.body`. */
-export function readForm({ config }: Deps): Middleware {
-  return koaBody({
-    urlencoded: true,
-    json: false,
-    text: false,
-    multipart: false,
-    formLimit: config.bodyLimit,
-    // No form of ours has a field in brackets, nor half as many of them.
-    queryString: { depth: 0, parseArrays: false, parameterLimit: 50 },
-    onError: refuseForm,
-  });
-}
-
-// Packed in a way that it is not, in letters that nobody knows, too long: no browser sends that.
-function refuseForm(error: Error): never {
-  const { status } = error as { status?: number };
-  throw new AppError(status === 413 ? 'body_too_large' : 'invalid_request', undefined, { cause: error });
-}
-
-/** A field of the form, as text; what was sent twice or not at all is empty. */
-export function field(ctx: Context, name: string): string {
-  const value = (ctx.request.body as Record<string, unknown> | undefined)?.[name];
-  return typeof value === 'string' ? value : '';
 }
