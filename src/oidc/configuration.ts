@@ -10,7 +10,7 @@ import { authMethods, clientAlgs } from './endpoints/engine_metadata.ts';
 import { mayIntrospect, mayRevoke } from './endpoints/introspection.ts';
 import { cookieSigner, sessionCookieName } from './pages/cookies.ts';
 import type { EnginePages } from './pages/engine_pages.ts';
-import { path } from './pages/page_response.ts';
+import { publicPath } from './pages/page_response.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './request/accounts.ts';
 import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';
 import { clientRow } from './request/context.ts';
@@ -77,7 +77,7 @@ export function engineConfiguration(deps: Deps, pages: EnginePages): Configurati
     fetch: outgoing.fetch as never,
     interactions: {
       policy: policy(),
-      url: (_ctx, interaction) => path(deps, `/interaction/${interaction.uid}`),
+      url: (_ctx, interaction) => publicPath(deps, `/interaction/${interaction.uid}`),
     },
     renderError: pages.renderError,
     routes: {

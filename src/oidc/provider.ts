@@ -22,7 +22,7 @@ import { interactionModel } from './models/interaction.ts';
 import { refreshTokenModel } from './models/refresh_token.ts';
 import { useSchemeOfIssuer } from './pages/cookies.ts';
 import { enginePages } from './pages/engine_pages.ts';
-import { rememberForms, repeatableInteraction } from './pages/repeated_forms.ts';
+import { keepFormAnswers, repeatableInteraction } from './pages/repeated_forms.ts';
 import { idTokenModel } from './request/clocks.ts';
 import { currentRequest, knownSession } from './request/context.ts';
 import { limited, noteClientFailure, noteFailure, noteRefusal } from './request/errors.ts';
@@ -80,7 +80,7 @@ export function createProvider(deps: Deps): Provider {
   }
   provider.on('grant.success', (ctx) => recordClientToken(deps, ctx));
   provider.use(answerForJwts(deps) as never);
-  provider.use(rememberForms(deps, provider) as never);
+  provider.use(keepFormAnswers(deps, provider) as never);
   return provider;
 }
 

@@ -14,12 +14,12 @@ import { AppError } from '../../lib/errors.ts';
 import { parseId } from '../../lib/ids.ts';
 import type { FlashCode, PasswordProblem } from '../../pages/account_texts.ts';
 import { renderLoggedOut } from '../../pages/logout.ts';
-import { sessionsShown, showAccount } from './account_view.ts';
-import { forgetVisitor, type Visitor } from './browser_login.ts';
+import { maxLiveSessions, sendAccountPage } from './account_view.ts';
+import { clearVisitorCookie, type Visitor } from './browser_login.ts';
 import { readDeviceCookie } from './device_cookie.ts';
-import { keepFlash } from './flash.ts';
+import { setFlash } from './flash.ts';
 import { field } from './form.ts';
-import { brandOf, path, redirect, showPage } from './page_response.ts';
+import { brandOf, publicPath, redirect, sendPage } from './page_response.ts';
 
 export interface Visit {
   deps: Deps;
@@ -37,13 +37,13 @@ const byUser = ({ visitor, source }: Visit) =>
 export async function signOut({ deps, provider, ctx, visitor, source }: Visit): Promise<void> {
   const ending = { reason: 'logout', actor: 'user', actor_id: visitor.user.id, source } as const;
   await endBrowserSession(deps.db, visitor.user.id, visitor.id, ending);
-  forgetVisitor(provider, ctx);
-  showSignedOut(deps, ctx);
+  clearVisitorCookie(provider, ctx);
+  sendSignedOutPage(deps, ctx);
 }
 
 // Also when the form is sent twice, or when the browser was signed out from elsewhere.
-export function showSignedOut(deps: Deps, ctx: Context): void {
-  showPage(deps, ctx, renderLoggedOut(brandOf(deps), { signInUrl: path(deps, '/account') }));
+export function sendSignedOutPage(deps: Deps, ctx: Context): void {
+  sendPage(deps, ctx, renderLoggedOut(brandOf(deps), { signInUrl: publicPath(deps, '/account') }));
 }
 
 export async function endOne(visit: Visit): Promise<void> {
@@ -59,7 +59,7 @@ export async function endOne(visit: Visit): Promise<void> {
 export async function endDevice(visit: Visit): Promise<void> {
   const { deps, ctx, visitor } = visit;
   const id = parseId(ctx.params.id);
-  const live = await listLiveSessions(deps.db, visitor.user.id, { limit: sessionsShown });
+  const live = await listLiveSessions(deps.db, visitor.user.id, { limit: maxLiveSessions });
   const there = live.filter((one) => id !== null && one.device_id === id);
   if (there.length === 0) return back(visit, 'not_found');
   for (const { id } of there) await endSession(deps.db, id, { ...byUser(visit), reason: 'ended_by_user' });
@@ -111,7 +111,7 @@ export async function setPassword(visit: Visit): Promise<void> {
     if (!(error instanceof AppError) || error.code === 'overloaded') throw error;
     if (error.code === 'invalid_token') return back(visit, 'form_expired');
     const left = await deps.limits.passwordChange.left(visitor.user.id);
-    await showAccount(deps, ctx, visitor, { passwordProblem: problemOf(error, left) });
+    await sendAccountPage(deps, ctx, visitor, { passwordProblem: problemOf(error, left) });
   }
 }
 
@@ -123,6 +123,6 @@ function problemOf(error: AppError, attemptsLeft: number): PasswordProblem {
 
 // Back to the page, so that a reload repeats nothing.
 export function back({ deps, ctx, visitor }: Visit, flash: FlashCode): void {
-  keepFlash(deps, ctx, visitor.id, flash);
-  redirect(ctx, path(deps, '/account'));
+  setFlash(deps, ctx, visitor.id, flash);
+  redirect(ctx, publicPath(deps, '/account'));
 }

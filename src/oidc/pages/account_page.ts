@@ -13,27 +13,27 @@ import {
   endOne,
   endOthers,
   rename,
+  sendSignedOutPage,
   setPassword,
-  showSignedOut,
   signOut,
   type Visit,
   withdraw,
 } from './account_actions.ts';
-import { logIn, showLogin } from './account_login.ts';
-import { showAccount } from './account_view.ts';
+import { logIn, sendLoginPage } from './account_login.ts';
+import { sendAccountPage } from './account_view.ts';
 import { findVisitor } from './browser_login.ts';
-import { field, isCsrfToken, readForm } from './form.ts';
-import { explainUnavailable } from './page_response.ts';
+import { field, isCsrfToken, parseForm } from './form.ts';
+import { catchUnavailable } from './page_response.ts';
 
 /** The routes of the page. `provider` is the engine of the moment. */
 export function accountRoutes(deps: Deps, provider: () => Provider): Router {
   const router = new Router({ prefix: '/account' });
-  const form = readForm(deps);
-  router.use(explainUnavailable(deps));
-  const act = (action: Action) => whenSignedIn(deps, provider, whenGenuine(action));
+  const form = parseForm(deps);
+  router.use(catchUnavailable(deps));
+  const act = (action: Action) => whenSignedIn(deps, provider, requireCsrfToken(action));
   router.get('/', whenSignedIn(deps, provider, show));
   router.post('/login', form, logIn(deps, provider));
-  router.post('/logout', form, whenSignedIn(deps, provider, whenGenuine(signOut), showSignedOut));
+  router.post('/logout', form, whenSignedIn(deps, provider, requireCsrfToken(signOut), sendSignedOutPage));
   router.post('/password', form, act(setPassword));
   router.post('/sessions/end-others', form, act(endOthers));
   router.post('/sessions/:id/end', form, act(endOne));
@@ -48,7 +48,7 @@ function whenSignedIn(
   deps: Deps,
   provider: () => Provider,
   action: Action,
-  otherwise: (deps: Deps, ctx: Context) => void = showLogin,
+  otherwise: (deps: Deps, ctx: Context) => void = sendLoginPage,
 ) {
   return async (ctx: Context): Promise<void> => {
     const engine = provider();
@@ -59,7 +59,7 @@ function whenSignedIn(
   };
 }
 
-function whenGenuine(action: Action): Action {
+function requireCsrfToken(action: Action): Action {
   return async (visit) => {
     const { deps, ctx, visitor } = visit;
     if (!isCsrfToken(deps, visitor.id, field(ctx, 'csrf'))) return back(visit, 'form_expired');
@@ -69,5 +69,5 @@ function whenGenuine(action: Action): Action {
 }
 
 async function show({ deps, ctx, visitor }: Visit): Promise<void> {
-  await showAccount(deps, ctx, visitor);
+  await sendAccountPage(deps, ctx, visitor);
 }

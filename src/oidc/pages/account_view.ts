@@ -13,19 +13,19 @@ import type { PasswordProblem } from '../../pages/account_texts.ts';
 import type { ScopeView } from '../../pages/scopes.ts';
 import { devicesOf } from './account_devices.ts';
 import type { Visitor } from './browser_login.ts';
-import { saysRefresh, scopeViewsOf } from './consent_scopes.ts';
+import { includesOfflineAccess, scopeViewsOf } from './consent_scopes.ts';
 import { takeFlash } from './flash.ts';
 import { csrfToken } from './form.ts';
-import { brandOf, path, showPage } from './page_response.ts';
+import { brandOf, publicPath, sendPage } from './page_response.ts';
 
 /** How many live sessions are shown. */
-export const sessionsShown = 200;
+export const maxLiveSessions = 200;
 
 /** How many ended sessions are shown. */
-const endedShown = 10;
+const maxEndedSessions = 10;
 
 /** Shows the page of this visitor. */
-export async function showAccount(
+export async function sendAccountPage(
   deps: Deps,
   ctx: Context,
   visitor: Visitor,
@@ -34,8 +34,10 @@ export async function showAccount(
   const { db, clock } = deps;
   const { user } = visitor;
   const [live, ended, browsers, consents] = await Promise.all([
-    listLiveSessions(db, user.id, { limit: sessionsShown }).then((found) => asLoggedIn(deps, found)),
-    listEndedSessions(db, user.id, endedShown).then((found) => asLoggedIn(deps, found)),
+    listLiveSessions(db, user.id, { limit: maxLiveSessions }).then((found) =>
+      withLoginUserAgents(deps, found),
+    ),
+    listEndedSessions(db, user.id, maxEndedSessions).then((found) => withLoginUserAgents(deps, found)),
     listBrowserSessions(db, user.id),
     listConsents(db, user.id),
   ]);
@@ -43,7 +45,7 @@ export async function showAccount(
     db,
     consents.map((one) => one.granted),
   );
-  const to = (local: string) => path(deps, `/account${local}`);
+  const to = (local: string) => publicPath(deps, `/account${local}`);
   const devices = devicesOf(live, browsers, visitor, to);
   const flash = takeFlash(deps, ctx, visitor.id);
   const html = renderAccount(brandOf(deps), {
@@ -64,19 +66,22 @@ export async function showAccount(
     ...(devices.length > 1 ? { endOthersAction: to('/sessions/end-others') } : {}),
     signOutAction: to('/logout'),
     accountUrl: to(''),
-    deviceUrl: path(deps, '/device'),
+    deviceUrl: publicPath(deps, '/device'),
     password: user.password_hash
       ? { action: to('/password'), ...(passwordProblem ? { problem: passwordProblem } : {}) }
       : null,
   });
-  showPage(deps, ctx, html, {
+  sendPage(deps, ctx, html, {
     imageUrls: consents.flatMap((one) => one.metadata.logo_uri ?? []),
     status: passwordProblem ? 400 : 200,
   });
 }
 
 // A server-side app refreshes from its own machine, whose user agent is then the session's. The login's says where it is.
-async function asLoggedIn<Session extends Nameless>({ db }: Deps, sessions: Session[]): Promise<Session[]> {
+async function withLoginUserAgents<Session extends Nameless>(
+  { db }: Deps,
+  sessions: Session[],
+): Promise<Session[]> {
   const unknown = sessions.filter((one) => !one.device_name);
   const before = await listLoginUserAgents(
     db,
@@ -93,7 +98,7 @@ function consentOf(
   to: (local: string) => string,
 ) {
   // As on the consent page: a refresh token keeps the access, whether or not the client asked for the scope.
-  const keepsAccess = metadata.grant_types?.includes('refresh_token') && !saysRefresh(scopes);
+  const keepsAccess = metadata.grant_types?.includes('refresh_token') && !includesOfflineAccess(scopes);
   return {
     client: {
       name: metadata.client_name ?? client_id,

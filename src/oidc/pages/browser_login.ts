@@ -56,6 +56,6 @@ export async function logInVisitor(
 }
 
 /** Takes the cookie away; the session itself is ended where rows are. */
-export function forgetVisitor(provider: Provider, ctx: Context): void {
+export function clearVisitorCookie(provider: Provider, ctx: Context): void {
   setSessionCookie(provider, ctx, null);
 }

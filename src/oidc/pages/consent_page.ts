@@ -7,23 +7,23 @@ import { findUser } from '../../core/users/users.ts';
 import { renderConsent } from '../../pages/consent.ts';
 import { clientRow } from '../request/context.ts';
 import { findConsentedScopes } from '../request/grant.ts';
-import { saysRefresh, scopeViewsOf } from './consent_scopes.ts';
+import { includesOfflineAccess, scopeViewsOf } from './consent_scopes.ts';
 import { field } from './form.ts';
 import {
   cancel,
   type EngineClient,
-  goOn,
   redirectUriOf,
+  resumeInteraction,
   shown,
   target,
   type Visit,
 } from './interaction_request.ts';
-import { brandOf, showError, showPage } from './page_response.ts';
+import { brandOf, sendErrorPage, sendPage } from './page_response.ts';
 
-export async function showConsent(visited: Visit): Promise<void> {
+export async function sendConsentPage(visited: Visit): Promise<void> {
   const { deps, ctx, interaction, client } = visited;
   const user = await findUser(deps.db, interaction.session?.accountId ?? '');
-  if (!user) return showError(deps, ctx, 'page_expired', 400);
+  if (!user) return sendErrorPage(deps, ctx, 'page_expired', 400);
   const row = clientRow(client);
   const html = renderConsent(brandOf(deps), {
     form: target(visited, 'consent'),
@@ -37,9 +37,9 @@ export async function showConsent(visited: Visit): Promise<void> {
       policyUrl: client.policyUri ?? null,
     },
     user: { username: user.username, email: user.email },
-    scopes: withRefresh(client, await scopesOf(visited, user.id)),
+    scopes: withOfflineAccess(client, await scopesOf(visited, user.id)),
   });
-  showPage(deps, ctx, html, { ...shown(visited), imageUrls: client.logoUri ? [client.logoUri] : [] });
+  sendPage(deps, ctx, html, { ...shown(visited), imageUrls: client.logoUri ? [client.logoUri] : [] });
 }
 
 // What the page shows is what is missing; what was allowed before stands beside it.
@@ -55,8 +55,8 @@ async function scopesOf({ deps, interaction, client }: Visit, user_id: string) {
 
 // A client that gets a refresh token keeps its access while the user is away, whether or not it asked for the scope that
 // says so.
-function withRefresh(client: EngineClient, scopes: Awaited<ReturnType<typeof scopesOf>>) {
-  if (saysRefresh(scopes) || !client.grantTypeAllowed('refresh_token')) return scopes;
+function withOfflineAccess(client: EngineClient, scopes: Awaited<ReturnType<typeof scopesOf>>) {
+  if (includesOfflineAccess(scopes) || !client.grantTypeAllowed('refresh_token')) return scopes;
   return [...scopes, { name: 'offline_access', isNew: scopes.every((scope) => scope.isNew) }];
 }
 
@@ -78,10 +78,10 @@ export async function decide(visited: Visit): Promise<void> {
   const { deps, ctx, interaction, client } = visited;
   if (field(ctx, 'decision') !== 'allow') return await cancel(visited);
   const user_id = interaction.session?.accountId;
-  if (!user_id || interaction.prompt.name !== 'consent') return showError(deps, ctx, 'page_expired', 400);
+  if (!user_id || interaction.prompt.name !== 'consent') return sendErrorPage(deps, ctx, 'page_expired', 400);
   const source = requestSourceOf(ctx);
   await keepDocumentClient(deps.db, clientRow(client), source);
   const granted = await addConsent(deps.db, user_id, client.clientId, missingOf(interaction));
-  if (!granted) return showError(deps, ctx, 'page_expired', 400);
-  await goOn(visited, { consent: {} }, true);
+  if (!granted) return sendErrorPage(deps, ctx, 'page_expired', 400);
+  await resumeInteraction(visited, { consent: {} }, true);
 }

@@ -19,6 +19,6 @@ export async function scopeViewsOf(db: Db, grants: Granted[]): Promise<ScopeView
 }
 
 /** Whether these scopes say that the client keeps its access while the user is away. */
-export function saysRefresh(scopes: ScopeView[]): boolean {
+export function includesOfflineAccess(scopes: ScopeView[]): boolean {
   return scopes.some(({ name, resourceServer }) => name === 'offline_access' && resourceServer === undefined);
 }

@@ -12,7 +12,7 @@ type Place = Pick<Config, 'issuer' | 'issuerPath'>;
 type Signer = Exclude<Koa['keys'], string[] | undefined>;
 
 /** The session cookie's name in earlier versions, and wherever the issuer is plain http. */
-const plainSession = 'kindred_session';
+const unprefixedName = 'kindred_session';
 
 /**
  * A cookie's name at this issuer. With the prefix `__Host-`, or `__Secure-` where the cookie has a path, browsers take
@@ -25,7 +25,7 @@ export function cookieName({ issuer, issuerPath }: Place, name: string): string 
 
 /** The name of the cookie that holds the browser session. */
 export function sessionCookieName(config: Place): string {
-  return cookieName(config, plainSession);
+  return cookieName(config, unprefixedName);
 }
 
 /**
@@ -73,38 +73,43 @@ function isSame(one: string, other: string): boolean {
  * verified and handed on under the new one, signed anew, and what is set under the new name they find under the old one. Where
  * both are there the new one counts, unless its session is gone: then a node of the previous version has changed its id.
  */
-export function takeOverSessionCookie(
+export function migrateSessionCookie(
   { config, keyring }: Pick<Deps, 'config' | 'keyring'>,
   provider: () => Provider,
 ): Middleware {
   const name = sessionCookieName(config);
   const signer = cookieSigner(keyring);
-  if (name === plainSession) return async (_ctx, next) => await next();
+  if (name === unprefixedName) return async (_ctx, next) => await next();
   return async (ctx, next) => {
-    const old = ctx.cookies.get(plainSession, { signed: true });
-    if (old !== undefined && (await isNewer(provider(), ctx, name, old))) {
+    const old = ctx.cookies.get(unprefixedName, { signed: true });
+    if (old !== undefined && (await isOldCookieNewer(provider(), ctx, name, old))) {
       const handedOn = `${name}=${old}; ${name}.sig=${signer.sign(`${name}=${old}`)}`;
       // The first of a name counts.
       ctx.req.headers.cookie = `${handedOn}; ${ctx.req.headers.cookie}`;
     }
     await next();
     const lines = [ctx.res.getHeader('set-cookie') ?? []].flat().map(String);
-    const copies = lines.flatMap((line) => underOldName(line, name, signer));
+    const copies = lines.flatMap((line) => copiesUnderOldName(line, name, signer));
     if (copies.length > 0) ctx.res.setHeader('set-cookie', [...lines, ...copies]);
   };
 }
 
-async function isNewer(provider: Provider, ctx: Context, name: string, old: string): Promise<boolean> {
+async function isOldCookieNewer(
+  provider: Provider,
+  ctx: Context,
+  name: string,
+  old: string,
+): Promise<boolean> {
   const current = ctx.cookies.get(name, { signed: true });
   return current === undefined || (current !== old && (await provider.Session.find(current)) === undefined);
 }
 
 // The previous version set it for all paths.
-function underOldName(line: string, name: string, signer: Signer): string[] {
+function copiesUnderOldName(line: string, name: string, signer: Signer): string[] {
   if (!line.startsWith(`${name}=`)) return [];
   const [pair = '', ...attributes] = line.replace(/; path=[^;]*/, '; path=/').split('; ');
-  const data = `${plainSession}=${pair.slice(name.length + 1)}`;
-  return [data, `${plainSession}.sig=${signer.sign(data)}`].map((one) => [one, ...attributes].join('; '));
+  const data = `${unprefixedName}=${pair.slice(name.length + 1)}`;
+  return [data, `${unprefixedName}.sig=${signer.sign(data)}`].map((one) => [one, ...attributes].join('; '));
 }
 
 const formCookie = 'kindred_form';
@@ -113,8 +118,8 @@ const formCookie = 'kindred_form';
  * What ties a form to the browser that it was shown in before anyone was signed in there: a random value in a cookie, made
  * when the first form is shown.
  */
-export function browserSecret({ config }: Pick<Deps, 'config'>, ctx: Context): string {
-  const known = presentedSecret({ config }, ctx);
+export function ensureFormSecret({ config }: Pick<Deps, 'config'>, ctx: Context): string {
+  const known = readFormSecret({ config }, ctx);
   if (known) return known;
   const secret = takeRandom(16).toString('base64url');
   ctx.cookies.set(cookieName(config, formCookie), secret, {
@@ -127,7 +132,7 @@ export function browserSecret({ config }: Pick<Deps, 'config'>, ctx: Context): s
 }
 
 /** The value that the browser has kept, or null. */
-export function presentedSecret({ config }: Pick<Deps, 'config'>, ctx: Context): string | null {
+export function readFormSecret({ config }: Pick<Deps, 'config'>, ctx: Context): string | null {
   const value = ctx.cookies.get(cookieName(config, formCookie), { signed: false });
   return value !== undefined && /^[\w-]{22}$/.test(value) ? value : null;
 }

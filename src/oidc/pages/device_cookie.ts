@@ -20,7 +20,7 @@ export function readDeviceCookie({ config }: Pick<Deps, 'config'>, ctx: Context)
 }
 
 /** Remembers the browser after a login, and has it remember that. `known` is what it was known by, if it was. */
-export async function keepDeviceCookie(
+export async function setDeviceCookie(
   { db, config }: Pick<Deps, 'db' | 'config'>,
   ctx: Context,
   user: Pick<User, 'id' | 'password_hash'>,

@@ -3,11 +3,11 @@
 import type { Middleware } from 'koa';
 
 /** Takes the code out of the link and leaves it for the page. */
-export const takeDeviceCode: Middleware = async (ctx, next) => {
+export const takeUserCode: Middleware = async (ctx, next) => {
   if (ctx.path === '/device' && ctx.method === 'GET') {
     const { user_code } = ctx.query;
     if (typeof user_code === 'string') {
-      ctx.state.linkedUserCode = user_code.slice(0, 40);
+      ctx.state.prefilledUserCode = user_code.slice(0, 40);
       ctx.querystring = '';
     }
   }

@@ -9,7 +9,14 @@ import {
   renderDeviceResult,
 } from '../../pages/device.ts';
 import { renderLoggedOut, renderLogout } from '../../pages/logout.ts';
-import { brandOf, path, redirect, showError, showPage, showUnavailable } from './page_response.ts';
+import {
+  brandOf,
+  publicPath,
+  redirect,
+  sendErrorPage,
+  sendPage,
+  sendUnavailablePage,
+} from './page_response.ts';
 import { type FormAnswer, findFormAnswer } from './repeated_forms.ts';
 
 type Ctx = KoaContextWithOIDC;
@@ -31,14 +38,14 @@ export interface EnginePages {
 export function enginePages(deps: Deps): EnginePages {
   return {
     async renderError(ctx, out, error) {
-      if (isUnavailable(error)) return showUnavailable(deps, ctx);
+      if (isUnavailable(error)) return sendUnavailablePage(deps, ctx);
       const answer = await findFormAnswer(deps, ctx, error);
       if (answer) return await repeat(deps, ctx, answer);
       const isExpired =
         error.name === 'SessionNotFound' ||
         /interaction|session|xsrf|could not find/.test(out.error_description ?? '');
       const code = isExpired && out.error === 'invalid_request' ? 'page_expired' : out.error;
-      showError(deps, ctx, code, ctx.status, reasonOf(ctx, out));
+      sendErrorPage(deps, ctx, code, ctx.status, reasonOf(ctx, out));
     },
     ...devicePages(deps),
     ...logoutPages(deps),
@@ -50,9 +57,9 @@ type DevicePages = Pick<EnginePages, 'userCodeInputSource' | 'userCodeConfirmSou
 function devicePages(deps: Deps): DevicePages {
   return {
     async userCodeInputSource(ctx, _form, out, err) {
-      if (err && isUnavailable(err)) return showUnavailable(deps, ctx);
+      if (err && isUnavailable(err)) return sendUnavailablePage(deps, ctx);
       // The code may well be right; to say that nobody has it would be wrong.
-      if (out?.error === 'server_error') return showError(deps, ctx, 'server_error', 500);
+      if (out?.error === 'server_error') return sendErrorPage(deps, ctx, 'server_error', 500);
       const answer = err ? await findFormAnswer(deps, ctx, err) : null;
       if (answer) return await repeat(deps, ctx, answer);
       const isLimited = err?.message === 'rate_limited';
@@ -60,7 +67,7 @@ function devicePages(deps: Deps): DevicePages {
       const outcome = err ? await outcomeOf(ctx, err) : null;
       if (outcome) return await showOutcome(deps, ctx, outcome);
       const problem = err ? { problem: isLimited ? tooMany(ctx) : problemOf(err.name) } : {};
-      const code = (err as { userCode?: string } | undefined)?.userCode ?? ctx.state.linkedUserCode;
+      const code = (err as { userCode?: string } | undefined)?.userCode ?? ctx.state.prefilledUserCode;
       const page = { form: deviceForm(ctx), ...problem, ...(code === undefined ? {} : { code }) };
       show(deps, ctx, renderDeviceCode(brandOf(deps), page));
     },
@@ -92,7 +99,7 @@ function logoutPages(deps: Deps): Pick<EnginePages, 'logoutSource' | 'postLogout
       show(deps, ctx, html, target ? [target] : []);
     },
     async postLogoutSuccessSource(ctx) {
-      const page = { signInUrl: path(deps, '/account'), ...withClient(ctx) };
+      const page = { signInUrl: publicPath(deps, '/account'), ...withClient(ctx) };
       show(deps, ctx, renderLoggedOut(brandOf(deps), page));
     },
   };
@@ -100,7 +107,7 @@ function logoutPages(deps: Deps): Pick<EnginePages, 'logoutSource' | 'postLogout
 
 function show(deps: Deps, ctx: Ctx, html: string, formTargets: string[] = []): void {
   const status = ctx.status === 404 ? 200 : ctx.status;
-  showPage(deps, ctx, html, { formTargets, status });
+  sendPage(deps, ctx, html, { formTargets, status });
 }
 
 // The last page of a device, which also the same form sent again leads to.
@@ -116,8 +123,8 @@ async function showOutcome(
   const page = {
     outcome,
     ...(outcome === 'connected'
-      ? { accountUrl: path(deps, '/account') }
-      : { retryUrl: path(deps, '/device') }),
+      ? { accountUrl: publicPath(deps, '/account') }
+      : { retryUrl: publicPath(deps, '/device') }),
     ...(name === undefined ? {} : { client: { name } }),
   };
   show(deps, ctx, renderDeviceResult(brandOf(deps), page));

@@ -4,17 +4,17 @@ import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { type Flash, type FlashCode, isFlashCode } from '../../pages/account_texts.ts';
 import { csrfToken, isCsrfToken } from './form.ts';
-import { path } from './page_response.ts';
+import { publicPath } from './page_response.ts';
 
 const name = 'kindred_said';
 const options = (deps: Deps) =>
-  ({ httpOnly: true, sameSite: 'lax', signed: false, path: path(deps, '/account') }) as const;
+  ({ httpOnly: true, sameSite: 'lax', signed: false, path: publicPath(deps, '/account') }) as const;
 
 /** Seconds until what was not shown is forgotten. */
 const life = 60;
 
 /** Keeps a message for the visitor's next look at the page. */
-export function keepFlash(deps: Deps, ctx: Context, visitor: string, code: FlashCode): void {
+export function setFlash(deps: Deps, ctx: Context, visitor: string, code: FlashCode): void {
   const value = `${code}.${csrfToken(deps, subject(visitor, code))}`;
   ctx.cookies.set(name, value, { ...options(deps), maxAge: life * 1000 });
 }

@@ -18,7 +18,7 @@ export function isCsrfToken({ keyring }: Deps, subject: string, token: unknown):
 }
 
 /** Reads a form of ours into `ctx.request.body`. */
-export function readForm({ config }: Deps): Middleware {
+export function parseForm({ config }: Deps): Middleware {
   return koaBody({
     urlencoded: true,
     json: false,

@@ -3,8 +3,8 @@ import type { Context } from 'koa';
 import type { Interaction, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { csrfToken } from './form.ts';
-import { path, redirect } from './page_response.ts';
-import { reopen } from './repeated_forms.ts';
+import { publicPath, redirect } from './page_response.ts';
+import { restoreResumeCookie } from './repeated_forms.ts';
 
 export type EngineClient = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>;
 
@@ -19,7 +19,7 @@ export interface Visit {
 
 export type Step = (visit: Visit) => Promise<void>;
 
-export async function goOn(
+export async function resumeInteraction(
   { provider, ctx, interaction }: Visit,
   result: Parameters<Provider['interactionResult']>[2],
   merge = false,
@@ -27,17 +27,17 @@ export async function goOn(
   const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, {
     mergeWithLastSubmission: merge,
   });
-  reopen(ctx, provider, interaction);
+  restoreResumeCookie(ctx, provider, interaction);
   redirect(ctx, returnTo);
 }
 
 export async function cancel(visited: Visit): Promise<void> {
-  await goOn(visited, { error: 'access_denied', error_description: 'the user said no' });
+  await resumeInteraction(visited, { error: 'access_denied', error_description: 'the user said no' });
 }
 
 export function target({ deps, interaction }: Visit, action: string): { action: string; csrf: string } {
   return {
-    action: path(deps, `/interaction/${interaction.uid}/${action}`),
+    action: publicPath(deps, `/interaction/${interaction.uid}/${action}`),
     csrf: csrfToken(deps, interaction.uid),
   };
 }

@@ -7,23 +7,23 @@ import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession } from '../../core/sessions/browser_sessions.ts';
 import { digest } from '../../lib/crypto.ts';
-import { decide, showConsent } from './consent_page.ts';
-import { field, isCsrfToken, readForm } from './form.ts';
+import { decide, sendConsentPage } from './consent_page.ts';
+import { field, isCsrfToken, parseForm } from './form.ts';
 import { cancel, type Step, type Visit } from './interaction_request.ts';
-import { logIn, showLogin } from './login_page.ts';
-import { explainUnavailable, path, redirect, showError } from './page_response.ts';
-import { hasLedOn } from './repeated_forms.ts';
+import { logIn, sendLoginPage } from './login_page.ts';
+import { catchUnavailable, publicPath, redirect, sendErrorPage } from './page_response.ts';
+import { isFinished } from './repeated_forms.ts';
 
 /** The routes of the pages. `provider` is the engine of the moment. */
 export function interactionRoutes(deps: Deps, provider: () => Provider): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
-  const form = readForm(deps);
-  router.use(explainUnavailable(deps));
+  const form = parseForm(deps);
+  router.use(catchUnavailable(deps));
   router.get('/', visit(deps, provider, show));
-  router.post('/login', form, visit(deps, provider, whenGenuine(logIn)));
-  router.post('/consent', form, visit(deps, provider, whenGenuine(decide)));
-  router.post('/switch', form, visit(deps, provider, whenGenuine(switchUser)));
-  router.post('/cancel', form, visit(deps, provider, whenGenuine(cancel)));
+  router.post('/login', form, visit(deps, provider, requireCsrfToken(logIn)));
+  router.post('/consent', form, visit(deps, provider, requireCsrfToken(decide)));
+  router.post('/switch', form, visit(deps, provider, requireCsrfToken(switchUser)));
+  router.post('/cancel', form, visit(deps, provider, requireCsrfToken(cancel)));
   return router;
 }
 
@@ -40,24 +40,24 @@ function visit(deps: Deps, provider: () => Provider, step: Step) {
       await step({ deps, provider: engine, ctx, interaction, client });
     } catch (error) {
       if (!(error instanceof errors.SessionNotFound)) throw error;
-      showError(deps, ctx, 'page_expired', 400);
+      sendErrorPage(deps, ctx, 'page_expired', 400);
     }
   };
 }
 
-function whenGenuine(step: Step): Step {
+function requireCsrfToken(step: Step): Step {
   return async (visited) => {
     const { deps, ctx, interaction } = visited;
     if (isCsrfToken(deps, interaction.uid, field(ctx, 'csrf'))) return await step(visited);
-    showError(deps, ctx, 'form_expired', 403);
+    sendErrorPage(deps, ctx, 'form_expired', 403);
   };
 }
 
 // A page that has led on can be sent again for a moment, but not opened again.
 async function show(visited: Visit): Promise<void> {
-  if (hasLedOn(visited.interaction)) return showError(visited.deps, visited.ctx, 'page_expired', 400);
-  if (visited.interaction.prompt.name === 'login') await showLogin(visited);
-  else if (visited.interaction.prompt.name === 'consent') await showConsent(visited);
+  if (isFinished(visited.interaction)) return sendErrorPage(visited.deps, visited.ctx, 'page_expired', 400);
+  if (visited.interaction.prompt.name === 'login') await sendLoginPage(visited);
+  else if (visited.interaction.prompt.name === 'consent') await sendConsentPage(visited);
   else throw new Error(`the engine asks for ${visited.interaction.prompt.name}, which we have no page for`);
 }
 
@@ -78,5 +78,5 @@ async function switchUser({ deps, ctx, interaction }: Visit): Promise<void> {
   interaction.prompt = { name: 'login', reasons: ['login_prompt'], details: {} };
   // Both are times of the engine's.
   await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
-  redirect(ctx, path(deps, `/interaction/${interaction.uid}`));
+  redirect(ctx, publicPath(deps, `/interaction/${interaction.uid}`));
 }

@@ -20,7 +20,7 @@ interface Shown {
 }
 
 /** Answers with a page: its own Content-Security-Policy, never stored, never framed. */
-export function showPage(
+export function sendPage(
   deps: Deps,
   ctx: Context,
   html: string,
@@ -34,34 +34,34 @@ export function showPage(
 }
 
 /** Answers with the error page. */
-export function showError(
+export function sendErrorPage(
   deps: Deps,
   ctx: Context,
   code: string,
   status: number,
   more: Omit<ErrorPage, 'code' | 'requestId' | 'homeUrl'> = {},
 ): void {
-  const page = { code, requestId: ctx.state.requestId, homeUrl: path(deps, '/account'), ...more };
-  showPage(deps, ctx, renderError(brandOf(deps), page), { status });
+  const page = { code, requestId: ctx.state.requestId, homeUrl: publicPath(deps, '/account'), ...more };
+  sendPage(deps, ctx, renderError(brandOf(deps), page), { status });
 }
 
 /** Answers with the error page that says to come again: the database is away. */
-export function showUnavailable(deps: Deps, ctx: Context): void {
+export function sendUnavailablePage(deps: Deps, ctx: Context): void {
   const { error, status, retryAfter = 1 } = unavailable(null);
   ctx.set('Retry-After', String(retryAfter));
-  showError(deps, ctx, error, status, { retryAfter });
+  sendErrorPage(deps, ctx, error, status, { retryAfter });
 }
 
 /** Around our own pages: people read a page, also while the database is away or too many log in. */
-export function explainUnavailable(deps: Deps): Middleware {
+export function catchUnavailable(deps: Deps): Middleware {
   return async (ctx, next) => {
     try {
       await next();
     } catch (err) {
-      if (err instanceof AppError && err.code === 'overloaded') return showUnavailable(deps, ctx);
+      if (err instanceof AppError && err.code === 'overloaded') return sendUnavailablePage(deps, ctx);
       if (!isUnavailable(err)) throw err;
       deps.log.warn({ err, request_id: ctx.state.requestId }, 'the database is not available');
-      showUnavailable(deps, ctx);
+      sendUnavailablePage(deps, ctx);
     }
   };
 }
@@ -75,6 +75,6 @@ export function redirect(ctx: Context, url: string): void {
 }
 
 /** A path of ours as a browser sees it. */
-export function path({ config }: Pick<Deps, 'config'>, local: string): string {
+export function publicPath({ config }: Pick<Deps, 'config'>, local: string): string {
   return `${config.issuerPath}${local}`;
 }

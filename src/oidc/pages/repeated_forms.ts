@@ -41,13 +41,13 @@ export function repeatableInteraction(base: Provider['Interaction']): Provider['
 }
 
 /** Whether an interaction has been answered and has led on. */
-export function hasLedOn(interaction: EngineInteraction): boolean {
+export function isFinished(interaction: EngineInteraction): boolean {
   return (interaction as Repeatable).isDone === true;
 }
 
 /** Gives the browser back what it needs to go on with an interaction that has led on before. */
-export function reopen(ctx: Context, provider: Provider, interaction: EngineInteraction): void {
-  if (!hasLedOn(interaction)) return;
+export function restoreResumeCookie(ctx: Context, provider: Provider, interaction: EngineInteraction): void {
+  if (!isFinished(interaction)) return;
   ctx.cookies.set(provider.cookieName('resume'), interaction.uid, {
     httpOnly: true,
     sameSite: 'lax',
@@ -62,7 +62,7 @@ export type FormAnswer = { location: string } | { outcome: 'connected' | 'denied
 const model = 'FormAnswer';
 
 /** Around the engine: remembers what its forms led to, each under the proof that it carried. */
-export function rememberForms(deps: Deps, provider: Provider): Middleware {
+export function keepFormAnswers(deps: Deps, provider: Provider): Middleware {
   provider.on('authorization.success', (ctx) => {
     ctx.state.isAuthorized = true;
   });
@@ -70,12 +70,12 @@ export function rememberForms(deps: Deps, provider: Provider): Middleware {
     await next();
     const { oidc } = ctx as Partial<KoaContextWithOIDC>;
     if (!oidc) return;
-    if (ctx.method === 'POST') await rememberForm(deps, ctx, oidc);
+    if (ctx.method === 'POST') await keepFormAnswer(deps, ctx, oidc);
     else if (ctx.state.isAuthorized) await releasePushedRequest(oidc);
   };
 }
 
-async function rememberForm(deps: Deps, ctx: Context, oidc: KoaContextWithOIDC['oidc']): Promise<void> {
+async function keepFormAnswer(deps: Deps, ctx: Context, oidc: KoaContextWithOIDC['oidc']): Promise<void> {
   const xsrf = proofOf(oidc);
   if (!['code_verification', 'end_session_confirm'].includes(oidc.route) || !xsrf || ctx.state.isRepeated)
     return;

@@ -2,17 +2,17 @@
 // click in the user's name; the cookies' SameSite keeps them from such a request, but does not keep it from setting one.
 import type { Context, Middleware } from 'koa';
 import type { Deps } from '../../core/deps.ts';
-import { showError } from './page_response.ts';
+import { sendErrorPage } from './page_response.ts';
 
 // Every path at which a page of ours sends a form. Routers take the letters of a path in either case.
 const forms = /^\/(account|interaction)\/|^\/device(\/[\w-]+)?$|^\/logout\/confirm$/i;
 
 /** Refuses forms that browsers say were sent from elsewhere, before anything of them is read. */
-export function refuseForeignForms(deps: Deps): Middleware {
+export function refuseCrossSiteForms(deps: Deps): Middleware {
   const own = new URL(deps.config.issuer).origin;
   return async (ctx, next) => {
     const isForm = ctx.method === 'POST' && forms.test(ctx.path) && ctx.path !== '/device/authorize';
-    if (isForm && isForeign(ctx, own)) showError(deps, ctx, 'foreign_form', 403);
+    if (isForm && isForeign(ctx, own)) sendErrorPage(deps, ctx, 'foreign_form', 403);
     else await next();
   };
 }

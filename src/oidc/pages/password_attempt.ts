@@ -6,7 +6,7 @@ import { attemptLogin } from '../../core/passwords/login_attempts.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { LoginProblem } from '../../pages/login.ts';
-import { keepDeviceCookie, readDeviceCookie } from './device_cookie.ts';
+import { readDeviceCookie, setDeviceCookie } from './device_cookie.ts';
 
 interface Typed {
   login: string;
@@ -15,7 +15,7 @@ interface Typed {
 }
 
 /** Verifies a password that was typed into one of our pages, under the same limits as everywhere. */
-export async function tryPassword(
+export async function attemptPassword(
   deps: Deps,
   ctx: Context,
   typed: Typed,
@@ -26,7 +26,7 @@ export async function tryPassword(
     const result = await attemptLogin(deps, { ...typed, device, source });
     if (result.outcome === 'authenticated') {
       const { user, known } = result;
-      await keepDeviceCookie(deps, ctx, user, known);
+      await setDeviceCookie(deps, ctx, user, known);
       return { user_id: user.id, proof: proofOf(user), epoch: user.session_epoch };
     }
     if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };
