@@ -2,15 +2,15 @@
 import { z } from 'zod';
 import { endBrowserSession, listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import { AppError } from '../../lib/errors.ts';
-import { moment, route } from './routes.ts';
+import { dateTime, route } from './routes.ts';
 
 const browserSession = z
   .object({
     id: z.string(),
     ip: z.string().nullable(),
     user_agent: z.string().nullable(),
-    created_at: moment,
-    expires_at: moment,
+    created_at: dateTime,
+    expires_at: dateTime,
   })
   .meta({ id: 'BrowserSession' });
 
@@ -34,8 +34,8 @@ export const browserSessionRoutes = [
     params: { id: z.string().regex(/^[A-Za-z0-9_-]{43}$/) },
     status: 204,
     errors: ['session_not_found'],
-    handler: async ({ deps, caller, params, by, source }) => {
-      const ending = { ...by, reason: 'ended_by_user', source } as const;
+    handler: async ({ deps, caller, params, actor }) => {
+      const ending = { ...actor, reason: 'ended_by_user' } as const;
       if (!(await endBrowserSession(deps.db, caller.sub, params.id, ending)))
         throw new AppError('session_not_found');
     },

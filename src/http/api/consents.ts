@@ -3,15 +3,15 @@ import { z } from 'zod';
 import { listConsents, withdrawConsent } from '../../core/actions/consents.ts';
 import { clientIdLength } from '../../core/clients/client_metadata.ts';
 import { AppError } from '../../lib/errors.ts';
-import { moment, route } from './routes.ts';
+import { dateTime, route } from './routes.ts';
 
 const consent = z
   .object({
     client: z.object({ client_id: z.string(), client_name: z.string().nullable() }),
     scopes: z.array(z.string()).describe('scopes of this server'),
     resources: z.record(z.string(), z.array(z.string())).describe('scopes of each resource server'),
-    created_at: moment,
-    updated_at: moment,
+    created_at: dateTime,
+    updated_at: dateTime,
   })
   .meta({ id: 'Consent' });
 
@@ -43,8 +43,8 @@ export const consentRoutes = [
     params: { client_id: z.string().min(1).max(clientIdLength).describe('percent-encoded') },
     status: 204,
     errors: ['consent_not_found'],
-    handler: async ({ deps, caller, params, by, source }) => {
-      const ended = await withdrawConsent(deps.db, caller.sub, params.client_id, { ...by, source });
+    handler: async ({ deps, caller, params, actor }) => {
+      const ended = await withdrawConsent(deps.db, caller.sub, params.client_id, actor);
       if (ended === null) throw new AppError('consent_not_found');
     },
   }),

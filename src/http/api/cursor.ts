@@ -1,24 +1,39 @@
-// Cursors: where a list goes on, as an opaque string.
+// Pages of a list: the cursor at which the next page begins is an opaque string.
 import type { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
 
-/** Packs a position into a cursor. */
-export function packCursor(position: unknown): string {
+/** A page of a list, and the cursor of the next page; null on the last page. */
+export interface Page<Item> {
+  items: Item[];
+  next_cursor: string | null;
+}
+
+/**
+ * The first `limit` of the rows found. The caller asks for one row more than that: a further row means that there is another
+ * page, which begins after the position of the last item.
+ */
+export function pageOf<Item>(found: Item[], limit: number, position: (last: Item) => unknown): Page<Item> {
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  return { items, next_cursor: last && found.length > limit ? encodeCursor(position(last)) : null };
+}
+
+function encodeCursor(position: unknown): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url');
 }
 
-/** Reads a cursor of the shape `schema`; refuses anything else as `invalid_request`. */
-export function readCursor<Schema extends z.ZodType>(
+/** The position in a cursor, of the shape of `schema`; refuses anything else with `invalid_request`. */
+export function decodeCursor<Schema extends z.ZodType>(
   cursor: string | undefined,
   schema: Schema,
 ): z.output<Schema> | undefined {
   if (cursor === undefined) return undefined;
   try {
     const text = Buffer.from(cursor, 'base64url').toString('utf8');
-    // Postgres could not even look for it.
+    // Postgres refuses NUL in a text, with an error that would be answered with 500.
     if (text.includes('\\u0000')) throw new Error('NUL');
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new AppError('invalid_request', 'cursor: is not one of ours', { cause });
+    throw new AppError('invalid_request', 'cursor: is not one that this server gave', { cause });
   }
 }

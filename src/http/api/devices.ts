@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { removeDevice } from '../../core/actions/remove_device.ts';
 import { type Device, deviceName, findDevice, listDevices, renameDevice } from '../../core/users/devices.ts';
 import { AppError } from '../../lib/errors.ts';
-import { packCursor, readCursor } from './cursor.ts';
-import { type Call, id, moment, paging, route } from './routes.ts';
+import { decodeCursor, pageOf } from './cursor.ts';
+import { type ApiRequest, dateTime, id, paging, route } from './routes.ts';
 
 const device = z
   .object({
@@ -13,8 +13,8 @@ const device = z
     name: z.string().nullable(),
     platform: z.string().nullable(),
     app_version: z.string().nullable(),
-    last_seen_at: moment,
-    created_at: moment,
+    last_seen_at: dateTime,
+    created_at: dateTime,
   })
   .meta({ id: 'Device' });
 
@@ -70,21 +70,16 @@ async function listMyDevices({
   deps,
   caller,
   query: { limit, cursor },
-}: Call<unknown, { limit: number; cursor?: string | undefined }>) {
-  const at = readCursor(cursor, position);
+}: ApiRequest<unknown, { limit: number; cursor?: string | undefined }>) {
+  const at = decodeCursor(cursor, position);
   const after = at && { last_seen_at: new Date(at[0]), id: at[1] };
   const found = await listDevices(deps.db, caller.sub, { limit: limit + 1, after });
-  const devices = found.slice(0, limit);
-  const last = devices.at(-1);
-  return {
-    devices,
-    next_cursor: found.length > limit && last ? packCursor([last.last_seen_at, last.id]) : null,
-  };
+  const { items, next_cursor } = pageOf(found, limit, (last) => [last.last_seen_at, last.id]);
+  return { devices: items, next_cursor };
 }
 
-async function forgetMyDevice({ deps, caller, params, source }: Call<{ id: string }>): Promise<void> {
-  const by = { actor: 'user', actor_id: caller.sub, source } as const;
-  if (!(await removeDevice(deps.db, caller.sub, params.id, by))) throw new AppError('device_not_found');
+async function forgetMyDevice({ deps, caller, params, actor }: ApiRequest<{ id: string }>): Promise<void> {
+  if (!(await removeDevice(deps.db, caller.sub, params.id, actor))) throw new AppError('device_not_found');
 }
 
 async function requireDevice(found: Promise<Device | null>): Promise<Device> {

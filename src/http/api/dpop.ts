@@ -20,7 +20,7 @@ interface Expected {
 }
 
 /** Whether `proof` shows, here and now and for the first time, that the sender holds the token's key. */
-export async function verifyProof(deps: Deps, proof: string, expected: Expected): Promise<boolean> {
+export async function verifyDpopProof(deps: Deps, proof: string, expected: Expected): Promise<boolean> {
   const now = deps.clock.now();
   const verified = await verifySignature(proof, new Date(now));
   if (!verified || verified.thumbprint !== expected.jkt) return false;

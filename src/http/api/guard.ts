@@ -7,9 +7,9 @@ import { findUser } from '../../core/users/users.ts';
 import { certificateThumbprint, readCertificate } from '../../lib/certificate.ts';
 import { AppError } from '../../lib/errors.ts';
 import { allowClientOrigin, allowOriginOfToken } from '../middleware/cors.ts';
-import { verifyProof } from './dpop.ts';
+import { verifyDpopProof } from './dpop.ts';
 import { resourceMetadataUrl } from './resource_metadata.ts';
-import type { Auth, Call, Route } from './routes.ts';
+import type { ApiRequest, Auth, Route } from './routes.ts';
 
 const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account', admin: 'admin' };
 
@@ -18,18 +18,18 @@ const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account', admin
  * all: a caller without a good token learns nothing about what its request would have had to look like. Refuses with
  * `invalid_token` (401) or `insufficient_scope` (403), each with its `WWW-Authenticate`.
  */
-export function guard(deps: Deps, { auth, provesCaller }: Route): Middleware {
+export function guard(deps: Deps, { auth, checksLiveness }: Route): Middleware {
   if (auth === 'public') return async (_ctx, next) => await next();
   return async (ctx, next) => {
     ctx.set('Cache-Control', 'no-store');
-    const caller = await authorize(deps, ctx, auth, provesCaller);
+    const caller = await authorize(deps, ctx, auth, checksLiveness);
     ctx.state.caller = caller;
     await allowClientOrigin(deps, ctx, caller.client_id);
     try {
       await next();
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      const isDead = error.code === 'invalid_token' || (provesCaller && !(await isLive(deps.db, caller)));
+      const isDead = error.code === 'invalid_token' || (checksLiveness && !(await isLive(deps.db, caller)));
       throw isDead ? refuseToken(deps, ctx) : error;
     }
   };
@@ -42,7 +42,7 @@ async function authorize(
   ctx: Context,
   auth: Exclude<Auth, 'public'>,
   provedLater: boolean,
-): Promise<Call['caller']> {
+): Promise<ApiRequest['caller']> {
   const presented = readToken(ctx.get('authorization'));
   if (!presented) throw challenge(deps, ctx, new AppError('invalid_token', 'an access token is required'));
   const { verifier, config, db } = deps;
@@ -53,7 +53,7 @@ async function authorize(
     await allowOriginOfToken(deps, ctx, presented.token);
     throw refuseToken(deps, ctx);
   }
-  if (await mayCall(deps, claims, auth)) return claims as Call['caller'];
+  if (await mayCall(deps, claims, auth)) return claims as ApiRequest['caller'];
   if (isProvedLater && !(await isLive(db, claims))) throw refuseToken(deps, ctx);
   throw challenge(
     deps,
@@ -103,7 +103,7 @@ async function isPossessed(
   const { jkt, 'x5t#S256': x5t } = claims.cnf;
   if (x5t) return scheme === 'bearer' && x5t === presentedThumbprint(deps, ctx);
   if (!jkt || scheme !== 'dpop') return false;
-  return await verifyProof(deps, ctx.get('dpop'), {
+  return await verifyDpopProof(deps, ctx.get('dpop'), {
     jkt,
     method: ctx.method,
     path: ctx.path,

@@ -5,7 +5,7 @@ import { endSession } from '../../core/sessions/end_sessions.ts';
 import { findUserSession, type ListedSession } from '../../core/sessions/session_list.ts';
 import type { Db } from '../../core/store/db.ts';
 import { AppError } from '../../lib/errors.ts';
-import { type Call, id, route } from './routes.ts';
+import { type ApiRequest, id, route } from './routes.ts';
 
 const logout = z
   .strictObject({
@@ -24,21 +24,21 @@ export const logoutRoutes = [
     body: logout,
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'LogoutResult' }),
     errors: ['session_not_found'],
-    handler: async (call) => ({ sessions_ended: await logOut(call, call.body) }),
+    handler: async (request) => ({ sessions_ended: await logOut(request, request.body) }),
   }),
 ];
 
-async function logOut(call: Call, body: z.output<typeof logout>): Promise<number> {
-  const { deps, caller, by, source } = call;
-  if (!body.logout_all) return await endMySession(call, body.session_id ?? caller.sid);
-  return await endAllSessions(deps.db, caller.sub, { ...by, reason: 'logout_all', source });
+async function logOut(request: ApiRequest, body: z.output<typeof logout>): Promise<number> {
+  const { deps, caller, actor } = request;
+  if (!body.logout_all) return await endMySession(request, body.session_id ?? caller.sid);
+  return await endAllSessions(deps.db, caller.sub, { ...actor, reason: 'logout_all' });
 }
 
 /** Ends one session of the caller and returns how many ended: 0 when it had ended already. */
-export async function endMySession({ deps, caller, by, source }: Call, session_id: string): Promise<number> {
+export async function endMySession({ deps, caller, actor }: ApiRequest, session_id: string): Promise<number> {
   await requireMySession(deps.db, caller.sub, session_id);
   const reason = session_id === caller.sid ? 'logout' : 'ended_by_user';
-  return (await endSession(deps.db, session_id, { ...by, reason, source })) ? 1 : 0;
+  return (await endSession(deps.db, session_id, { ...actor, reason })) ? 1 : 0;
 }
 
 /** A session of the caller; refuses with `session_not_found`. */

@@ -8,7 +8,7 @@ import type { Db } from '../../core/store/db.ts';
 import { username } from '../../core/users/names.ts';
 import { findUser, type User, updateUser } from '../../core/users/users.ts';
 import { AppError } from '../../lib/errors.ts';
-import { type Call, moment, route } from './routes.ts';
+import { type ApiRequest, dateTime, route } from './routes.ts';
 
 const profile = z
   .object({
@@ -18,8 +18,8 @@ const profile = z
     roles: z.array(z.string()),
     permissions: z.array(z.string()),
     tenant_id: z.string().nullable(),
-    last_login_at: moment.nullable(),
-    created_at: moment,
+    last_login_at: dateTime.nullable(),
+    created_at: dateTime,
   })
   .meta({ id: 'Profile' });
 
@@ -66,12 +66,12 @@ export const meRoutes = [
     body: passwordChange,
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'PasswordChangeResult' }),
     errors: ['weak_password', 'invalid_credentials', 'password_not_set', 'rate_limited'],
-    handler: async ({ deps, caller, body, source }) => ({
+    handler: async ({ deps, caller, body, actor }) => ({
       sessions_ended: await changePassword(deps, {
         user_id: caller.sub,
         asker: { session_id: caller.sid },
         ...body,
-        source,
+        source: actor.source,
       }),
     }),
   }),
@@ -82,8 +82,8 @@ async function changeMyProfile({
   deps,
   caller,
   body,
-  source,
-}: Call<unknown, unknown, Change>): Promise<User> {
+  actor: { source },
+}: ApiRequest<unknown, unknown, Change>): Promise<User> {
   const { username } = body;
   const work = () => deps.db.transaction((tx) => changeProfile(tx, caller.sub, body, source));
   if (username === undefined) return await work();

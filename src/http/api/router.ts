@@ -10,7 +10,7 @@ import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
 import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 import { guard } from './guard.ts';
-import type { Call, Route } from './routes.ts';
+import type { ApiRequest, Route } from './routes.ts';
 
 /** The router for `routes`, below `/api`. */
 export function createRouter(deps: Deps, registrar: ClientRegistrar, routes: Route[]): Router {
@@ -18,34 +18,37 @@ export function createRouter(deps: Deps, registrar: ClientRegistrar, routes: Rou
   const router = new Router({ prefix: '/api', methods: METHODS, strict: true, sensitive: true });
   for (const row of routes) {
     const body = row.body ? [readJson(deps.config.bodyLimit)] : [];
-    const steps = [guard(deps, row), ...body, run(deps, registrar, row)];
-    router.register(row.path, [row.method], steps as never);
+    const steps = [guard(deps, row), ...body, callHandler(deps, registrar, row)];
+    router.register(row.path, [row.method], steps);
   }
   return router;
 }
 
-function run(deps: Deps, registrar: ClientRegistrar, row: Route): Middleware {
+function callHandler(deps: Deps, registrar: ClientRegistrar, row: Route): Middleware {
   return async (ctx) => {
     const { caller } = ctx.state;
-    const call = {
+    const request: ApiRequest = {
       deps,
       registrar,
       caller,
-      by: { actor: row.auth === 'admin' ? 'admin' : 'user', actor_id: caller?.sub },
-      source: requestSourceOf(ctx),
-      params: checkPath(row, ctx),
-      query: check(row.query, ctx.query),
-      body: row.body ? check(row.body, ctx.request.body ?? {}) : undefined,
-    } as Call;
-    const answer = await row.handler(call);
+      actor: {
+        actor: row.auth === 'admin' ? 'admin' : 'user',
+        actor_id: caller?.sub,
+        source: requestSourceOf(ctx),
+      },
+      params: validatePath(row, ctx),
+      query: validate(row.query, ctx.query),
+      body: row.body ? validate(row.body, ctx.request.body ?? {}) : undefined,
+    };
+    const answer = await row.handler(request);
     ctx.status = row.status;
     if (row.response) ctx.body = row.response.parse(answer);
   };
 }
 
-function check(schema: z.ZodType, value: unknown): unknown {
+function validate(schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value);
-  if (parsed.success && holdsNul(value)) throw new AppError('invalid_request', 'no text may contain NUL');
+  if (parsed.success && containsNul(value)) throw new AppError('invalid_request', 'no text may contain NUL');
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     (issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ` : '') + issue.message,
@@ -54,16 +57,16 @@ function check(schema: z.ZodType, value: unknown): unknown {
 }
 
 // What is no id of ours names nothing that exists, so it is answered like any other unknown thing.
-function checkPath(row: Route, ctx: Context): unknown {
+function validatePath(row: Route, ctx: Context): unknown {
   const parsed = row.params.safeParse(ctx.params);
-  if (parsed.success && !holdsNul(ctx.params)) return parsed.data;
+  if (parsed.success && !containsNul(ctx.params)) return parsed.data;
   throw new AppError(row.errors.find((name) => name.endsWith('_not_found')) ?? 'not_found');
 }
 
 // No column of Postgres can hold it.
-function holdsNul(value: unknown): boolean {
+function containsNul(value: unknown): boolean {
   if (typeof value === 'string') return value.includes('\0');
-  return typeof value === 'object' && value !== null && Object.values(value).some(holdsNul);
+  return typeof value === 'object' && value !== null && Object.values(value).some(containsNul);
 }
 
 function readJson(limit: number): Middleware {

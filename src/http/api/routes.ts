@@ -1,4 +1,4 @@
-// What a route is: one row, from which binding, validation, authorization and the OpenAPI document all follow.
+// What a route is: one row of a table, from which the router, the validation, the authorization and the OpenAPI document follow.
 import { z } from 'zod';
 import type { AccessTokenClaims } from '../../core/access_tokens/access_tokens.ts';
 import type { Actor } from '../../core/audit/audit.ts';
@@ -8,13 +8,13 @@ import type { RequestSource } from '../../core/request_source.ts';
 import type { ErrorName } from '../../lib/errors.ts';
 
 /**
- * Who may call: anybody; a user, with the scope `account`; an administrator, with the scope `admin`, who is a user with
- * the role `admin` or a confidential client. There is no default, every row says it.
+ * Who may call. `public`: anyone. `user`: a user, with the scope `account`. `admin`: a user with the role `admin`, or a
+ * confidential client, with the scope `admin`. There is no default: every row states it.
  */
 export type Auth = 'public' | 'user' | 'admin';
 
-/** What a handler gets: everything checked, nothing raw. */
-export interface Call<Params = unknown, Query = unknown, Body = unknown> {
+/** What a handler receives of a request: only validated values. */
+export interface ApiRequest<Params = unknown, Query = unknown, Body = unknown> {
   deps: Deps;
   registrar: ClientRegistrar;
   params: Params;
@@ -22,9 +22,8 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   body: Body;
   /** The verified access token of the caller; `sub` is the user, `sid` the session (a client's token has none). */
   caller: AccessTokenClaims & { sid: string };
-  /** Who does this, for the rows and events that remember it. */
-  by: { actor: Actor; actor_id: string };
-  source: RequestSource;
+  /** The caller and the source of the request, as sessions and audit events record them. */
+  actor: { actor: Actor; actor_id: string; source: RequestSource };
 }
 
 export interface Route {
@@ -40,20 +39,21 @@ export interface Route {
   /** Absent when the route takes no body. */
   body?: z.ZodType;
   response?: z.ZodType;
-  /** Refusals beside those that every route of its kind has. */
+  /** The errors of this route beside those that every route of its kind can answer. */
   errors: ErrorName[];
   /**
-   * Set when the handler finds out by itself, with what it reads, whether the caller's token lives, and throws
-   * `invalid_token` when it does not. What the token says has been checked all the same.
+   * True when the handler itself checks, with a query that it needs anyway, that the caller's token is live, and throws
+   * `invalid_token` when it is not. The guard then verifies the signature and the claims alone.
    */
-  provesCaller: boolean;
-  handler: (call: Call) => Promise<unknown>;
+  checksLiveness: boolean;
+  handler: (request: ApiRequest) => Promise<unknown>;
 }
 
 type Shape = z.ZodRawShape;
 type Values<S extends Shape> = z.output<z.ZodObject<S>>;
 
-interface Row<P extends Shape, Q extends Shape, B extends z.ZodType> {
+/** A row as it is written; `route` fills in the defaults. */
+interface RouteRow<P extends Shape, Q extends Shape, B extends z.ZodType> {
   method: Route['method'];
   path: string;
   auth: Auth;
@@ -64,17 +64,17 @@ interface Row<P extends Shape, Q extends Shape, B extends z.ZodType> {
   body?: B;
   response?: z.ZodType;
   errors?: ErrorName[];
-  provesCaller?: boolean;
-  handler: (call: Call<Values<P>, Values<Q>, z.output<B>>) => Promise<unknown>;
+  checksLiveness?: boolean;
+  handler: (request: ApiRequest<Values<P>, Values<Q>, z.output<B>>) => Promise<unknown>;
 }
 
-/** Writes a row; the handler's types follow from its schemas. Unknown members are refused everywhere. */
+/** Makes a row; the types of its handler follow from its schemas. Unknown query parameters are refused. */
 export function route<
   P extends Shape = Record<never, never>,
   Q extends Shape = Record<never, never>,
   B extends z.ZodType = z.ZodUndefined,
->(row: Row<P, Q, B>): Route {
-  const { params, query, body, response, errors, status, provesCaller, handler, ...rest } = row;
+>(row: RouteRow<P, Q, B>): Route {
+  const { params, query, body, response, errors, status, checksLiveness, handler, ...rest } = row;
   return {
     ...rest,
     status: status ?? 200,
@@ -83,23 +83,23 @@ export function route<
     ...(body ? { body } : {}),
     ...(response ? { response } : {}),
     errors: errors ?? [],
-    provesCaller: provesCaller ?? false,
+    checksLiveness: checksLiveness ?? false,
     handler: handler as Route['handler'],
   };
 }
 
-/** A moment in an answer: a date, or what has been written as one. ISO 8601 in UTC on the wire. */
-export const moment = z
+/** A time in an answer: a Date, or its ISO 8601 text where the database has already written it. UTC on the wire. */
+export const dateTime = z
   .custom<Date | string>((value) => value instanceof Date || typeof value === 'string')
   .meta({ type: 'string', format: 'date-time' });
 
-/** A UUID in a path, in the form that the database stores. Anything else is no id of ours. */
+/** A UUID in a path, in lower case as the database stores it. Nothing has an id of another form. */
 export const id = z.uuid().transform((value) => value.toLowerCase());
 
-/** A position may be the id of a client, the longest of all, in base64url. */
+/** The longest position is a client_id, in base64url. */
 const longestCursor = 3_000;
 
-/** How lists are paged: at most `limit` items, and from `next_cursor` on. */
+/** The parameters of a list: at most `limit` items, beginning after `cursor`. */
 export const paging = {
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('at most so many items'),
   cursor: z.string().max(longestCursor).optional().describe('the `next_cursor` of the page before'),

@@ -9,8 +9,8 @@ import {
 } from '../../core/sessions/session_list.ts';
 import { expiresAt } from '../../core/sessions/sessions.ts';
 import type { WithIsoTimes } from '../../core/store/statements.ts';
-import { packCursor, readCursor } from './cursor.ts';
-import { moment } from './routes.ts';
+import { decodeCursor, pageOf } from './cursor.ts';
+import { dateTime } from './routes.ts';
 
 const session = z
   .object({
@@ -27,22 +27,22 @@ const session = z
       .nullable(),
     ip: z.string().nullable(),
     user_agent: z.string().nullable(),
-    created_at: moment,
-    last_used_at: moment,
-    expires_at: moment.describe('when it expires if it is not used again'),
+    created_at: dateTime,
+    last_used_at: dateTime,
+    expires_at: dateTime.describe('when it expires if it is not used again'),
     is_current: z.boolean().describe('whether the calling token belongs to it'),
   })
   .meta({ id: 'Session' });
 
-/** A session with what happened to it. */
+/** A session with its last rotations and its end. */
 export const sessionStory = session
   .extend({
     generation: z.number().int().describe('how often its refresh token was rotated'),
-    ended_at: moment.nullable(),
+    ended_at: dateTime.nullable(),
     ended_reason: z.string().nullable(),
     ended_by: z.enum(['user', 'admin', 'client', 'system']).nullable(),
     rotations: z
-      .array(z.object({ at: moment, ip: z.string().nullable(), user_agent: z.string().nullable() }))
+      .array(z.object({ at: dateTime, ip: z.string().nullable(), user_agent: z.string().nullable() }))
       .describe('the last rotations, newest first'),
   })
   .meta({ id: 'SessionStory' });
@@ -54,46 +54,47 @@ export const sessionList = z
 
 const position = z.tuple([z.iso.datetime(), z.uuid()]);
 
-/** Which page of a list is asked for. */
-export interface Page {
+/** The page of a list that the caller asks for. */
+export interface PageQuery {
   limit: number;
   cursor?: string | undefined;
 }
 
 /** One page of a user's live sessions; `current` is the session that the caller's token belongs to. */
-export async function listPage(deps: Deps, user_id: string, { limit, cursor }: Page, current: string | null) {
-  const at = readCursor(cursor, position);
+export async function listPage(
+  deps: Deps,
+  user_id: string,
+  { limit, cursor }: PageQuery,
+  current: string | null,
+) {
+  const at = decodeCursor(cursor, position);
   const after = at && { last_used_at: new Date(at[0]), id: at[1] };
   const found = await listLiveSessions(deps.db, user_id, { limit: limit + 1, after });
-  return pageOf(found, limit, current);
+  return sessionPage(found, limit, current);
 }
 
-/** A session as a list shows it, its times as dates or written. */
-type Shown = LiveSession | WithIsoTimes<LiveSession>;
+/** A session of a list; its times are Dates, or text where the statement has written them as ISO 8601. */
+type ShownSession = LiveSession | WithIsoTimes<LiveSession>;
 
-// One more than the limit was looked for: it tells that there is another page.
-export function pageOf(found: Shown[], limit: number, current: string | null) {
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    sessions: page.map((one) => describe(one, current)),
-    next_cursor: found.length > page.length && last ? packCursor([last.last_used_at, last.id]) : null,
-  };
+/** The first `limit` of the sessions found, which are one more where there is another page. */
+export function sessionPage(found: ShownSession[], limit: number, current: string | null) {
+  const { items, next_cursor } = pageOf(found, limit, (last) => [last.last_used_at, last.id]);
+  return { sessions: items.map((session) => describeSession(session, current)), next_cursor };
 }
 
-/** A session with what happened to it. Rotations that still wait to be written are written first. */
-export async function tellStory(deps: Deps, found: ListedSession, current: string | null) {
+/** The story of a session. Rotations that are still queued for the audit trail are written first. */
+export async function readStory(deps: Deps, found: ListedSession, current: string | null) {
   await deps.audit.flush();
   const rotations = await listRotations(deps.db, found.id);
   return {
-    ...describe({ ...found, expires_at: expiresAt(found) }, current),
+    ...describeSession({ ...found, expires_at: expiresAt(found) }, current),
     generation: found.generation,
-    ...ending(found),
+    ...endOf(found),
     rotations: rotations.map(({ created_at, ip, user_agent }) => ({ at: created_at, ip, user_agent })),
   };
 }
 
-function describe(one: Shown, current: string | null) {
+function describeSession(one: ShownSession, current: string | null) {
   return {
     id: one.id,
     client: { client_id: one.client_id, client_name: one.client_name },
@@ -115,8 +116,8 @@ function describe(one: Shown, current: string | null) {
   };
 }
 
-// Nothing is written when a session expires; its story says so all the same.
-function ending(one: ListedSession) {
+// No row changes when a session expires, so its end is computed here.
+function endOf(one: ListedSession) {
   if (one.ended_at || !one.is_expired) {
     return { ended_at: one.ended_at, ended_reason: one.ended_reason, ended_by: one.ended_by };
   }

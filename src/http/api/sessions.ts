@@ -3,8 +3,15 @@ import { isLive } from '../../core/access_tokens/access_tokens.ts';
 import { listForToken } from '../../core/access_tokens/token_sessions.ts';
 import { AppError } from '../../lib/errors.ts';
 import { endMySession, requireMySession } from './logout.ts';
-import { type Call, id, paging, route } from './routes.ts';
-import { listPage, type Page, pageOf, sessionList, sessionStory, tellStory } from './session_view.ts';
+import { type ApiRequest, id, paging, route } from './routes.ts';
+import {
+  listPage,
+  type PageQuery,
+  readStory,
+  sessionList,
+  sessionPage,
+  sessionStory,
+} from './session_view.ts';
 
 export const sessionRoutes = [
   route({
@@ -14,7 +21,7 @@ export const sessionRoutes = [
     summary: 'List my live sessions, last used first',
     query: paging,
     response: sessionList,
-    provesCaller: true,
+    checksLiveness: true,
     handler: listMySessions,
   }),
   route({
@@ -35,23 +42,23 @@ export const sessionRoutes = [
     params: { id },
     status: 204,
     errors: ['session_not_found'],
-    handler: async (call) => {
-      await endMySession(call, call.params.id);
+    handler: async (request) => {
+      await endMySession(request, request.params.id);
     },
   }),
 ];
 
-async function listMySessions({ deps, caller, query }: Call<unknown, Page>) {
+async function listMySessions({ deps, caller, query }: ApiRequest<unknown, PageQuery>) {
   if (query.cursor !== undefined) {
     if (!(await isLive(deps.db, caller))) throw new AppError('invalid_token');
     return await listPage(deps, caller.sub, query, caller.sid);
   }
   const found = await listForToken(deps.db, caller, query.limit + 1);
   if (found.length === 0) throw new AppError('invalid_token');
-  return pageOf(found, query.limit, caller.sid);
+  return sessionPage(found, query.limit, caller.sid);
 }
 
-async function readMySession({ deps, caller, params }: Call<{ id: string }>) {
+async function readMySession({ deps, caller, params }: ApiRequest<{ id: string }>) {
   const found = await requireMySession(deps.db, caller.sub, params.id);
-  return await tellStory(deps, found, caller.sid);
+  return await readStory(deps, found, caller.sid);
 }

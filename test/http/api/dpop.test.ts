@@ -3,7 +3,7 @@ import test from 'ava';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { loadConfig } from '../../../config/index.ts';
 import type { Deps } from '../../../src/core/deps.ts';
-import { verifyProof } from '../../../src/http/api/dpop.ts';
+import { verifyDpopProof } from '../../../src/http/api/dpop.ts';
 import { makeKey, proofFor } from '../../helpers/dpop.ts';
 import { environment } from '../../helpers/server.ts';
 
@@ -19,6 +19,6 @@ test('a fault of ours is not called a bad proof', async (t) => {
   const proof = await proofFor(key, 'GET', `${config.issuer}/api/me`, { accessToken: 'token' });
   // Services without a database: what reads it runs into a TypeError.
   const deps = { config, clock: { now: () => Date.now() } } as unknown as Deps;
-  await t.throwsAsync(verifyProof(deps, proof, expected), { instanceOf: TypeError });
-  t.false(await verifyProof(deps, 'a.b.c', expected));
+  await t.throwsAsync(verifyDpopProof(deps, proof, expected), { instanceOf: TypeError });
+  t.false(await verifyDpopProof(deps, 'a.b.c', expected));
 });

@@ -11,8 +11,8 @@ import { clientChange, clientIdLength, newClient } from '../../../core/clients/c
 import { type Client, describeClient, findClient, listClients } from '../../../core/clients/clients.ts';
 import type { Clock } from '../../../core/store/clock.ts';
 import { AppError } from '../../../lib/errors.ts';
-import { packCursor, readCursor } from '../cursor.ts';
-import { id, moment, paging, route } from '../routes.ts';
+import { decodeCursor, pageOf } from '../cursor.ts';
+import { dateTime, id, paging, route } from '../routes.ts';
 
 // RFC 7591 names beside ours; which of them are there depends on the client.
 const client = z
@@ -40,12 +40,9 @@ export const adminClientRoutes = [
       .object({ clients: z.array(client), next_cursor: z.string().nullable() })
       .meta({ id: 'ClientList' }),
     handler: async ({ deps, query: { limit, cursor } }) => {
-      const found = await listClients(deps.db, limit + 1, readCursor(cursor, z.string()));
-      const page = found.slice(0, limit);
-      return {
-        clients: page.map(describeClient),
-        next_cursor: found.length > limit ? packCursor(page.at(-1)?.client_id) : null,
-      };
+      const found = await listClients(deps.db, limit + 1, decodeCursor(cursor, z.string()));
+      const { items, next_cursor } = pageOf(found, limit, (last) => last.client_id);
+      return { clients: items.map(describeClient), next_cursor };
     },
   }),
   route({
@@ -57,8 +54,8 @@ export const adminClientRoutes = [
     body: newClient.meta({ id: 'NewClient' }),
     response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
     errors: ['client_exists', 'invalid_client_metadata'],
-    handler: async ({ registrar, body, by, source }) => {
-      const noted = notesCreation({ ...by, source });
+    handler: async ({ registrar, body, actor }) => {
+      const noted = notesCreation(actor);
       const { client: created, client_secret } = await registrar.register(body, noted);
       return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
     },
@@ -71,7 +68,7 @@ export const adminClientRoutes = [
     response: client,
     errors: ['client_not_found'],
     handler: async ({ deps, params }) =>
-      describeClient(required(await findClient(deps.db, params.client_id))),
+      describeClient(requireClient(await findClient(deps.db, params.client_id))),
   }),
   route({
     ...shared,
@@ -81,10 +78,10 @@ export const adminClientRoutes = [
     body: clientChange.meta({ id: 'ClientChange' }),
     response: client,
     errors: ['client_not_found', 'invalid_client_metadata'],
-    handler: async ({ registrar, params, body, by, source }) => {
-      const noted = notesChange({ ...by, source }, body);
+    handler: async ({ registrar, params, body, actor }) => {
+      const noted = notesChange(actor, body);
       const updated = await registrar.change(params.client_id, body, noted);
-      return describeClient(required(updated));
+      return describeClient(requireClient(updated));
     },
   }),
   route({
@@ -94,8 +91,7 @@ export const adminClientRoutes = [
     summary: 'Remove a client with its sessions; its tokens are inactive at once',
     status: 204,
     errors: ['client_not_found'],
-    handler: async ({ deps, params, by, source }) =>
-      await removeClient(deps.db, { ...by, source }, params.client_id),
+    handler: async ({ deps, params, actor }) => await removeClient(deps.db, actor, params.client_id),
   }),
   route({
     ...shared,
@@ -112,13 +108,13 @@ export const adminClientRoutes = [
       })
       .meta({ id: 'NewClientSecret' }),
     response: z
-      .object({ id: z.uuid(), client_secret: z.string(), expires_at: moment.nullable() })
+      .object({ id: z.uuid(), client_secret: z.string(), expires_at: dateTime.nullable() })
       .meta({ id: 'ClientSecret' }),
     errors: ['client_not_found', 'too_many_secrets'],
-    handler: async ({ deps: { db, clock }, params, body, by, source }) => {
+    handler: async ({ deps: { db, clock }, params, body, actor }) => {
       const expires = after(clock, body.expires_in);
       const previous_expires = after(clock, body.previous_expires_in);
-      const added = await addSecret(db, { ...by, source }, params.client_id, { expires, previous_expires });
+      const added = await addSecret(db, actor, params.client_id, { expires, previous_expires });
       return { ...added, expires_at: expires ?? null };
     },
   }),
@@ -130,12 +126,12 @@ export const adminClientRoutes = [
     summary: 'Remove a secret at once',
     status: 204,
     errors: ['client_secret_not_found', 'client_not_found', 'last_secret'],
-    handler: async ({ deps, params, by, source }) =>
-      await removeSecret(deps.db, { ...by, source }, params.client_id, params.id),
+    handler: async ({ deps, params, actor }) =>
+      await removeSecret(deps.db, actor, params.client_id, params.id),
   }),
 ];
 
-function required(found: Client | null): Client {
+function requireClient(found: Client | null): Client {
   if (!found) throw new AppError('client_not_found');
   return found;
 }

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { listEvents } from '../../../core/audit/audit.ts';
 import { clientIdLength } from '../../../core/clients/client_metadata.ts';
-import { packCursor, readCursor } from '../cursor.ts';
-import { id, moment, paging, route } from '../routes.ts';
+import { decodeCursor, pageOf } from '../cursor.ts';
+import { dateTime, id, paging, route } from '../routes.ts';
 
 const event = z
   .object({
     id: z.uuid(),
-    created_at: moment,
+    created_at: dateTime,
     type: z.string(),
     user_id: z.uuid().nullable(),
     session_id: z.uuid().nullable(),
@@ -47,11 +47,11 @@ export const adminEventRoutes = [
         ...equal,
         from: from === undefined ? undefined : new Date(from),
         to: to === undefined ? undefined : new Date(to),
-        before: readCursor(cursor, z.uuid()),
+        before: decodeCursor(cursor, z.uuid()),
         limit: limit + 1,
       });
-      const events = found.slice(0, limit);
-      return { events, next_cursor: found.length > limit ? packCursor(events.at(-1)?.id) : null };
+      const { items, next_cursor } = pageOf(found, limit, (last) => last.id);
+      return { events: items, next_cursor };
     },
   }),
 ];

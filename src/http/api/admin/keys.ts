@@ -3,17 +3,17 @@ import { z } from 'zod';
 import { rotateKeys } from '../../../core/actions/key_rotation.ts';
 import { listSigningKeys } from '../../../core/keys/signing_keys.ts';
 import { AppError } from '../../../lib/errors.ts';
-import { moment, route } from '../routes.ts';
+import { dateTime, route } from '../routes.ts';
 
 const key = z
   .object({
     kid: z.string(),
     alg: z.string(),
     status: z.enum(['upcoming', 'current', 'retiring']),
-    created_at: moment.describe('published since'),
-    current_at: moment.nullable().describe('signs since'),
-    retiring_at: moment.nullable().describe('signs no more since'),
-    expires_at: moment.nullable().describe('is published until'),
+    created_at: dateTime.describe('published since'),
+    current_at: dateTime.nullable().describe('signs since'),
+    retiring_at: dateTime.nullable().describe('signs no more since'),
+    expires_at: dateTime.nullable().describe('is published until'),
   })
   .meta({ id: 'SigningKey' });
 
@@ -45,8 +45,8 @@ export const adminKeyRoutes = [
       .object({ kid: z.string().describe('the key that signs now') })
       .meta({ id: 'KeyRotationResult' }),
     errors: ['key_too_young'],
-    handler: async ({ deps, body: { force = false }, by, source }) => {
-      const done = await rotateKeys(deps, { ...by, source }, { force });
+    handler: async ({ deps, body: { force = false }, actor }) => {
+      const done = await rotateKeys(deps, actor, { force });
       if (done.outcome === 'too_young') {
         throw new AppError(
           'key_too_young',

@@ -13,8 +13,8 @@ import {
   resourceServerChange,
 } from '../../../core/clients/resource_servers.ts';
 import { AppError } from '../../../lib/errors.ts';
-import { packCursor, readCursor } from '../cursor.ts';
-import { moment, paging, route } from '../routes.ts';
+import { decodeCursor, pageOf } from '../cursor.ts';
+import { dateTime, paging, route } from '../routes.ts';
 
 const server = z
   .object({
@@ -23,8 +23,8 @@ const server = z
     scope: z.string(),
     access_token_format: z.enum(['jwt', 'opaque']),
     access_token_ttl: z.number().int().nullable(),
-    created_at: moment,
-    updated_at: moment,
+    created_at: dateTime,
+    updated_at: dateTime,
   })
   .meta({ id: 'ResourceServer' });
 
@@ -44,12 +44,9 @@ export const adminResourceServerRoutes = [
       .object({ resource_servers: z.array(server), next_cursor: z.string().nullable() })
       .meta({ id: 'ResourceServerList' }),
     handler: async ({ deps, query: { limit, cursor } }) => {
-      const found = await listResourceServers(deps.db, limit + 1, readCursor(cursor, z.string()));
-      const page = found.slice(0, limit);
-      return {
-        resource_servers: page,
-        next_cursor: found.length > limit ? packCursor(page.at(-1)?.identifier) : null,
-      };
+      const found = await listResourceServers(deps.db, limit + 1, decodeCursor(cursor, z.string()));
+      const { items, next_cursor } = pageOf(found, limit, (last) => last.identifier);
+      return { resource_servers: items, next_cursor };
     },
   }),
   route({
@@ -61,7 +58,7 @@ export const adminResourceServerRoutes = [
     body: newResourceServer.meta({ id: 'NewResourceServer' }),
     response: server,
     errors: ['resource_server_exists'],
-    handler: async ({ deps, body, by, source }) => await addResourceServer(deps.db, { ...by, source }, body),
+    handler: async ({ deps, body, actor }) => await addResourceServer(deps.db, actor, body),
   }),
   route({
     ...shared,
@@ -70,7 +67,8 @@ export const adminResourceServerRoutes = [
     summary: 'Read a resource server',
     response: server,
     errors: ['resource_server_not_found'],
-    handler: async ({ deps, params }) => required(await findResourceServer(deps.db, params.identifier)),
+    handler: async ({ deps, params }) =>
+      requireResourceServer(await findResourceServer(deps.db, params.identifier)),
   }),
   route({
     ...shared,
@@ -80,8 +78,8 @@ export const adminResourceServerRoutes = [
     body: resourceServerChange.meta({ id: 'ResourceServerChange' }),
     response: server,
     errors: ['resource_server_not_found'],
-    handler: async ({ deps, params, body, by, source }) =>
-      await changeResourceServer(deps.db, { ...by, source }, params.identifier, body),
+    handler: async ({ deps, params, body, actor }) =>
+      await changeResourceServer(deps.db, actor, params.identifier, body),
   }),
   route({
     ...shared,
@@ -90,12 +88,11 @@ export const adminResourceServerRoutes = [
     summary: 'Remove a resource server: no new tokens for it; those that exist live until they expire',
     status: 204,
     errors: ['resource_server_not_found'],
-    handler: async ({ deps, params, by, source }) =>
-      await removeResourceServer(deps.db, { ...by, source }, params.identifier),
+    handler: async ({ deps, params, actor }) => await removeResourceServer(deps.db, actor, params.identifier),
   }),
 ];
 
-function required(found: ResourceServer | null): ResourceServer {
+function requireResourceServer(found: ResourceServer | null): ResourceServer {
   if (!found) throw new AppError('resource_server_not_found');
   return found;
 }

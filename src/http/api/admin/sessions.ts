@@ -5,7 +5,7 @@ import { findAnySession } from '../../../core/sessions/session_list.ts';
 import { findUser } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { id, paging, route } from '../routes.ts';
-import { listPage, sessionList, sessionStory, tellStory } from '../session_view.ts';
+import { listPage, readStory, sessionList, sessionStory } from '../session_view.ts';
 
 const shared = { auth: 'admin', params: { id } } as const;
 
@@ -33,7 +33,7 @@ export const adminSessionRoutes = [
     handler: async ({ deps, params }) => {
       const found = await findAnySession(deps.db, params.id);
       if (!found) throw new AppError('session_not_found');
-      return { ...(await tellStory(deps, found, null)), user_id: found.user_id };
+      return { ...(await readStory(deps, found, null)), user_id: found.user_id };
     },
   }),
   route({
@@ -43,9 +43,9 @@ export const adminSessionRoutes = [
     summary: 'End any session; ending an ended one again is fine',
     status: 204,
     errors: ['session_not_found'],
-    handler: async ({ deps: { db }, params, by, source }) => {
+    handler: async ({ deps: { db }, params, actor }) => {
       if (!(await findAnySession(db, params.id))) throw new AppError('session_not_found');
-      await endSession(db, params.id, { ...by, reason: 'ended_by_admin', source });
+      await endSession(db, params.id, { ...actor, reason: 'ended_by_admin' });
     },
   }),
 ];

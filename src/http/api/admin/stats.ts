@@ -1,13 +1,13 @@
 // The figures of the server, for administrators.
 import { z } from 'zod';
 import { readStats } from '../../../core/operations/stats.ts';
-import { moment, route } from '../routes.ts';
+import { dateTime, route } from '../routes.ts';
 
 const count = z.number().int();
 
 const stats = z
   .object({
-    at: moment,
+    at: dateTime,
     live_sessions: z.object({
       total: count,
       by_client: z.array(z.object({ client_id: z.string(), sessions: count })),
@@ -17,7 +17,7 @@ const stats = z
       .object({
         logins: count,
         failed_logins: z.record(z.string(), count).describe('by reason'),
-        refreshes_per_hour: z.array(z.object({ hour: moment, refreshes: count })),
+        refreshes_per_hour: z.array(z.object({ hour: dateTime, refreshes: count })),
         refresh_tokens: z.object({ rotated: count, retried: count, reused: count, observed: count }),
       })
       .describe('the running hour and the 23 before it'),

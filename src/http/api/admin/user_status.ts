@@ -45,8 +45,8 @@ export const adminUserStatusRoutes = [
     body: z.strictObject({ reason }).meta({ id: 'ForceLogout' }),
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'ForceLogoutResult' }),
     errors: ['user_not_found'],
-    handler: async ({ deps, params, body, by, source }) => ({
-      sessions_ended: await logOutUser(deps.db, params.id, { ...by, reason: body.reason, source }),
+    handler: async ({ deps, params, body, actor }) => ({
+      sessions_ended: await logOutUser(deps.db, params.id, { ...actor, reason: body.reason }),
     }),
   }),
 ];
@@ -72,7 +72,7 @@ function statusRoute(
       'wrong_status',
       ...(to === 'active' ? [] : (['not_yourself', 'last_admin'] as const)),
     ],
-    handler: async ({ deps, params, body: given, by, source }) => {
+    handler: async ({ deps, params, body: given, actor }) => {
       const {
         reason: why,
         message,
@@ -87,8 +87,7 @@ function statusRoute(
         reason: why ?? null,
         message: message ?? null,
         ban_expires_at: expires_at ? new Date(expires_at) : null,
-        ...by,
-        source,
+        ...actor,
       };
       const { user: changed, ended } = await changeUserStatus(deps.db, params.id, asked);
       return { user: changed, sessions_ended: ended };

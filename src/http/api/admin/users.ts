@@ -16,8 +16,8 @@ import {
   updateUser,
 } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
-import { packCursor, readCursor } from '../cursor.ts';
-import { type Call, id, moment, paging, route } from '../routes.ts';
+import { decodeCursor, pageOf } from '../cursor.ts';
+import { type ApiRequest, dateTime, id, paging, route } from '../routes.ts';
 
 const status = z.enum(['active', 'banned', 'disabled', 'deleted']);
 
@@ -30,14 +30,14 @@ export const user = z
     status,
     status_reason: z.string().nullable(),
     status_message: z.string().nullable(),
-    ban_expires_at: moment.nullable(),
+    ban_expires_at: dateTime.nullable(),
     roles: z.array(z.string()),
     permissions: z.array(z.string()),
     tenant_id: z.string().nullable(),
     token_version: z.number().int(),
-    last_login_at: moment.nullable(),
-    created_at: moment,
-    updated_at: moment,
+    last_login_at: dateTime.nullable(),
+    created_at: dateTime,
+    updated_at: dateTime,
   })
   .meta({ id: 'User' });
 
@@ -75,10 +75,10 @@ export const adminUserRoutes = [
       .meta({ id: 'NewUser' }),
     response: user,
     errors: ['weak_password', 'username_taken', 'email_taken'],
-    handler: async ({ deps: { db }, body: { password, ...given }, by, source }) => {
+    handler: async ({ deps: { db }, body: { password, ...given }, actor }) => {
       const password_hash = password === undefined ? null : await hashNewPassword(password, given);
       const input = { ...withoutUndefined(given), username: given.username, password_hash };
-      return await addUser(db, { ...by, source }, input);
+      return await addUser(db, actor, input);
     },
   }),
   route({
@@ -104,17 +104,17 @@ export const adminUserRoutes = [
   }),
 ];
 
-type ListCall = Call<
+type ListRequest = ApiRequest<
   unknown,
   { limit: number; cursor?: string | undefined; search?: string | undefined; status?: UserStatus | undefined }
 >;
 
-async function list({ deps, query }: ListCall) {
+async function list({ deps, query }: ListRequest) {
   const { limit, search, status } = query;
-  const after = readCursor(query.cursor, z.uuid());
+  const after = decodeCursor(query.cursor, z.uuid());
   const found = await listUsers(deps.db, { prefix: search, status, after, limit: limit + 1 });
-  const users = found.slice(0, limit);
-  return { users, next_cursor: found.length > limit ? packCursor(users.at(-1)?.id) : null };
+  const { items, next_cursor } = pageOf(found, limit, (last) => last.id);
+  return { users: items, next_cursor };
 }
 
 interface UserChange {
@@ -129,9 +129,8 @@ async function change({
   deps,
   params,
   body,
-  by,
-  source,
-}: Call<{ id: string }, unknown, UserChange>): Promise<User> {
+  actor: { source, ...actor },
+}: ApiRequest<{ id: string }, unknown, UserChange>): Promise<User> {
   return await deps.db.transaction(async (tx) => {
     if (body.roles && !body.roles.includes('admin')) await requireAnotherAdmin(tx, params.id);
     const before = await lockUser(tx, params.id);
@@ -141,7 +140,7 @@ async function change({
     if (body.roles || body.permissions || body.tenant_id !== undefined)
       await raiseTokenVersion(tx, params.id);
     const detail = { changed: Object.keys(body), ...(body.roles ? { roles: body.roles } : {}) };
-    await recordEvents(tx, [{ type: 'user_updated', user_id: params.id, ...by, detail, ...source }]);
+    await recordEvents(tx, [{ type: 'user_updated', user_id: params.id, ...actor, detail, ...source }]);
     return (await findUser(tx, params.id)) ?? notFound();
   });
 }
