@@ -2,6 +2,7 @@ import { makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused } from '../helpers/client.ts';
 import { assertRefusedCommand, kindred, kindredJson } from '../helpers/commands.ts';
 import { api, isActive, login, readJwt, refresh, signIn, tokensOf } from '../helpers/oauth.ts';
+import { rowsOf } from '../helpers/rows.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { dumpText } from '../helpers/tables.ts';
 
@@ -157,7 +158,7 @@ testOnServers('logout ends everything a user has, while the server runs', async 
     rows.map(({ ended_reason, ended_by }) => ({ ended_reason, ended_by })),
     Array(2).fill({ ended_reason: 'ended_by_admin', ended_by: 'admin' }),
   );
-  const [device] = await server.db('devices').where({ user_id: user.id });
+  const [device] = await rowsOf(server.db('devices').where({ user_id: user.id }));
   t.is(device.push_token, null);
   t.deepEqual(await kindredJson(server, ['logout', user.id]), { user_id: user.id, sessions_ended: 0 });
 });

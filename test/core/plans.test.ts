@@ -14,6 +14,7 @@ import { endAllSessions, endLeftBehind } from '../../src/core/sessions/end_many.
 import { endSession } from '../../src/core/sessions/end_sessions.ts';
 import { listEndedSessions, listLiveSessions } from '../../src/core/sessions/session_list.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
+import { json } from '../../src/core/store/columns.ts';
 import { listDevices, registerDevice } from '../../src/core/users/devices.ts';
 import { makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
@@ -156,7 +157,7 @@ testOnStores('no list, search or ending reads a whole table', async (t, store) =
   const session = await openTestSession(db, { user, client: app, device_id: device?.id ?? null });
   await addConsent(db, user.id, app.client_id, { openid: ['openid'], claims: [], resources: {} });
   await db('oidc_models').insert({
-    ...{ model: 'Session', id: 'b', second_id: 'b', payload: '{}', user_id: user.id },
+    ...{ model: 'Session', id: 'b', second_id: 'b', payload: json({}), user_id: user.id },
     ...{ created_at: session.created_at, expires_at: session.absolute_expires_at, session_epoch: 0 },
   });
   const scans: string[] = [];

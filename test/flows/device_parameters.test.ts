@@ -4,6 +4,7 @@ import { digest } from '../../src/lib/crypto.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused, type Form } from '../helpers/client.ts';
 import { login, signIn, tokensOf } from '../helpers/oauth.ts';
+import { rowsOf } from '../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 
 const phone = {
@@ -20,7 +21,7 @@ async function devicesOf(server: TestServer, user_id: string) {
 
 testOnServers('a login registers its device', async (t, server) => {
   const { user, tokens } = await signIn(server, { form: phone });
-  const [device, ...others] = await devicesOf(server, user.id);
+  const [device, ...others] = await rowsOf(devicesOf(server, user.id));
   const { id, created_at, last_seen_at, secret_digest, secret_proof, ...rest } = device;
   const { device_name: name, ...given } = phone;
   t.deepEqual(rest, { user_id: user.id, name, ...given });
@@ -33,10 +34,10 @@ testOnServers('a login registers its device', async (t, server) => {
 
 testOnServers('the same device again is the same row, with what is new about it', async (t, server) => {
   const { user, client } = await signIn(server, { form: phone });
-  const [before] = await devicesOf(server, user.id);
+  const [before] = await rowsOf(devicesOf(server, user.id));
   const form = { device_id: phone.device_id, device_name: 'Another name', app_version: '1.3.0' };
   await signIn(server, { user, client, form });
-  const [device, ...others] = await devicesOf(server, user.id);
+  const [device, ...others] = await rowsOf(devicesOf(server, user.id));
   const { last_seen_at, secret_digest: _, ...rest } = device;
   const { last_seen_at: seen, secret_digest: _1, ...same } = before;
   t.deepEqual(rest, { ...same, app_version: '1.3.0' }, 'its name stays as the user knows it');
@@ -48,7 +49,7 @@ testOnServers('no login fails for what describes its device', async (t, server) 
   const form = { ...phone, device_name: `${'x'.repeat(99)}📱`, platform: 'p'.repeat(60), app_version: '1\0' };
   for (const scope of ['account', 'openid account']) {
     const { user } = await signIn(server, { form: { ...form, scope } });
-    const [device] = await devicesOf(server, user.id);
+    const [device] = await rowsOf(devicesOf(server, user.id));
     t.deepEqual([device.name, device.platform, device.app_version], ['x'.repeat(99), 'p'.repeat(50), '1']);
   }
 });
@@ -81,8 +82,8 @@ testOnServers('a login that names its device gets the secret by which it is know
 testOnServers('a device_id means nothing beyond its user', async (t, server) => {
   const one = await signIn(server, { form: phone });
   const two = await signIn(server, { form: phone });
-  const [first] = await devicesOf(server, one.user.id);
-  const [second] = await devicesOf(server, two.user.id);
+  const [first] = await rowsOf(devicesOf(server, one.user.id));
+  const [second] = await rowsOf(devicesOf(server, two.user.id));
   t.not(first.id, second.id);
 });
 

@@ -7,6 +7,7 @@ import { type Answer, assertRefused, send } from '../helpers/client.ts';
 import { type Key, makeKey, proofFor } from '../helpers/dpop.ts';
 import { introspect, login, readJwt, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 
 const invalidGrant = { status: 400, error: 'invalid_grant' };
@@ -64,8 +65,10 @@ testOnServers('a proof from the future is remembered for as long as it is good',
   const jti = randomUUID();
   const rememberedUntil = async (by: string) => {
     const id = digest(JSON.stringify([by, jti]));
-    const { expires_at } = await server.db('oidc_models').where({ model: 'ReplayDetection', id }).first();
-    return expires_at.getTime() / 1000;
+    const { expires_at } = await rowOf(
+      server.db('oidc_models').where({ model: 'ReplayDetection', id }).first(),
+    );
+    return Number(expires_at) / 1000;
   };
   const client = await makeClient(server.db);
   const user = await makeUser(server.db);

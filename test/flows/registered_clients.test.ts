@@ -115,7 +115,7 @@ testOnOwnServers('an app on a device is known by where it wants its answers', op
 
 testOnOwnServers('each registration and what becomes of it is in the trail', open, async (t, server) => {
   const made = await register(server);
-  const { client_id } = made.body;
+  const client_id = String(made.body.client_id);
   const same = { ...wanted, client_id };
   const first = await manage(server, 'PUT', made, same);
   const second = await manage(server, 'PUT', first, { ...same, client_name: 'Other' });

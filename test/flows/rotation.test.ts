@@ -132,7 +132,9 @@ testOnServers(
       .db('audit_events')
       .where({ session_id: signedIn.tokens.session_id, type: 'refresh_token_reuse_observed' });
     t.deepEqual(
-      noted.map((event) => event.detail).sort((a, b) => a.presented_generation - b.presented_generation),
+      noted
+        .map((event) => event.detail)
+        .sort((a, b) => Number(a?.presented_generation) - Number(b?.presented_generation)),
       [0, 1].map((presented_generation) => ({ presented_generation, current_generation: 3 })),
     );
     t.is(await isActive(server, signedIn.tokens.access_token), true, 'nothing was punished');

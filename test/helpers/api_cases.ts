@@ -1,9 +1,11 @@
 // One good request for every row of the route tables. A row without one fails test/http/api/openapi/document.test.ts.
 import { randomBytes } from 'node:crypto';
 import { addConsent } from '../../src/core/actions/consents.ts';
+import { json } from '../../src/core/store/columns.ts';
 import { makeClient, makeUser, password } from './builders.ts';
 import { api, type SignedIn, signIn } from './oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from './resources.ts';
+import { rowOf } from './rows.ts';
 import type { TestServer } from './server.ts';
 
 /** Who calls; one of each a server. */
@@ -55,7 +57,7 @@ function userCases(): Record<string, Case> {
     (await signIn(server, { ...user, form })).tokens;
   const deviceOf = async ({ server, user }: Callers, device_id: string) => {
     await again({ server, user } as Callers, { device_id });
-    return (await server.db('devices').where({ user_id: user.user.id, device_id }).first()).id;
+    return (await rowOf(server.db('devices').where({ user_id: user.user.id, device_id }).first())).id;
   };
   return {
     'get /me': () => ({ path: '/me' }),
@@ -110,7 +112,7 @@ async function browserOf({ server, user }: Callers): Promise<string> {
     id: randomBytes(32).toString('base64url'),
     second_id: id,
     user_id: user.user.id,
-    payload: '{}',
+    payload: json({}),
     created_at: now,
     expires_at: new Date(now.getTime() + 60_000),
   });

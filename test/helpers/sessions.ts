@@ -2,6 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import { granted, type Json } from './client.ts';
 import { api, type SignedIn } from './oauth.ts';
+import { rowOf } from './rows.ts';
 import type { TestServer } from './server.ts';
 
 /** What a login says of the device it comes from. */
@@ -27,5 +28,5 @@ export function assertEnded(t: ExecutionContext, story: Json, reason: string, by
 
 /** Where to push to the user's only device. */
 export async function pushTokenOf(server: TestServer, { user }: SignedIn): Promise<string | null> {
-  return (await server.db('devices').where({ user_id: user.id }).first()).push_token;
+  return (await rowOf(server.db('devices').where({ user_id: user.id }).first())).push_token;
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { ExecutionContext } from 'ava';
 import { hashPassword } from '../../src/core/passwords/password_hash.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
+import type { Device } from '../../src/core/users/devices.ts';
 import { createUser, type NewUser, type User } from '../../src/core/users/users.ts';
 import { password } from '../helpers/builders.ts';
 import { type Answer, type Form, type Question, send } from '../helpers/client.ts';
@@ -138,8 +139,7 @@ async function told({ deps }: Pair, user: User, answer: Answer): Promise<object>
       return null;
     },
   );
-  const plain = ({ id: _, user_id: _1, last_seen_at: _2, created_at: _3, ...one }: Record<string, unknown>) =>
-    one;
+  const plain = ({ id: _, user_id: _1, last_seen_at: _2, created_at: _3, ...one }: Device) => one;
   const { device_id: _device, ...row } = (opened[0] ?? {}) as Partial<Session>;
   return {
     said: await comparableAnswer(deps, answer, opened.length > 0 ? twin : null),

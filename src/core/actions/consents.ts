@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
 import { beginEnding, endRest } from '../sessions/end_many.ts';
 import type { Ending } from '../sessions/end_sessions.ts';
-import { json } from '../store/columns.ts';
+import { declareColumns, json, type Table } from '../store/columns.ts';
 import { isForeignKeyViolation } from '../store/database_errors.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
@@ -24,13 +24,22 @@ export interface Consent {
   updated_at: Date;
 }
 
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    consents: Table<Consent>;
+  }
+}
+
+const consentColumns = { granted: 'json', created_at: 'time', updated_at: 'time' } as const;
+declareColumns('consents', consentColumns);
+
 export interface ListedConsent extends Consent {
   metadata: { client_name?: string; client_uri?: string; logo_uri?: string; grant_types?: string[] };
 }
 
 /** What this user has allowed this client, or null. */
 export async function findConsent(db: Db, user_id: string, client_id: string): Promise<Consent | null> {
-  return (await db<Consent>('consents').where({ user_id, client_id }).first()) ?? null;
+  return (await db('consents').where({ user_id, client_id }).first()) ?? null;
 }
 
 /** All consents of a user, newest first, with what describes the client. */
@@ -40,6 +49,7 @@ export async function listConsents(db: Db, user_id: string): Promise<ListedConse
     `select c.*, cl.metadata from consents c join clients cl on cl.client_id = c.client_id
      where c.user_id = :user_id order by c.created_at desc limit 200`,
     { user_id },
+    { ...consentColumns, metadata: 'json' },
   );
 }
 
@@ -72,7 +82,7 @@ async function writeConsent(
   const granted = before ? merge(before.granted, added) : added;
   const now = present(tx);
   await tx('consents')
-    .insert({ user_id, client_id, granted: json(granted), created_at: now, updated_at: now } as never)
+    .insert({ user_id, client_id, granted: json(granted), created_at: now, updated_at: now })
     .onConflict(['user_id', 'client_id'])
     .merge(['granted', 'updated_at']);
   const detail = { granted: added };
@@ -112,6 +122,8 @@ async function readMoment(tx: Knex.Transaction): Promise<string> {
   const [row] = await rows<{ moment_at: Date }>(
     tx,
     "select date_trunc('milliseconds', clock_timestamp()) as moment_at",
+    [],
+    { moment_at: 'time' },
   );
   if (!row) throw new Error('the database does not tell the time');
   return row.moment_at.toISOString();

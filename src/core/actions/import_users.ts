@@ -114,14 +114,10 @@ async function findKnown(places: Db[], users: ImportedUser[]): Promise<Known> {
   const usernames = users.map(({ username_key }) => username_key);
   const emails = users.flatMap(({ email_key }) => email_key ?? []);
   for (const db of places) {
-    const select = () => db<KnownUser>('users').select('id', 'username_key', 'email_key', 'password_hash');
+    const select = () => db('users').select('id', 'username_key', 'email_key', 'password_hash');
     for (const one of await select().whereIn('id', ids)) known.byId.set(one.id, one);
-    const named = select()
-      .whereIn('username_key', usernames)
-      .whereNot('status' as never, 'deleted');
-    const addressed = select()
-      .whereIn('email_key', emails)
-      .whereNot('status' as never, 'deleted');
+    const named = select().whereIn('username_key', usernames).whereNot('status', 'deleted');
+    const addressed = select().whereIn('email_key', emails).whereNot('status', 'deleted');
     for (const one of [...(await named), ...(await addressed)]) remember(known, one);
   }
   return known;
@@ -154,7 +150,7 @@ async function insertUsers(tx: Knex.Transaction, users: ImportedUser[]): Promise
   const lines = new Set<number>();
   for (let at = 0; at < users.length; at += insertSize) {
     const rows = users.slice(at, at + insertSize).map((user) => ({ user, row: toRow(tx, user) }));
-    const inserted: { id: string }[] = await tx('users')
+    const inserted = await tx('users')
       .insert(rows.map(({ row }) => row))
       .onConflict()
       .ignore()

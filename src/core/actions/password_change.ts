@@ -91,9 +91,9 @@ async function replacePassword(
   // Whoever was logged out meanwhile (somebody ended everything, from fear of a thief) changes nothing any more.
   const { session_id, browser_session, client_id, device } = await requireAsker(tx, user_id, asker);
   if (user.password_hash !== proved) return null;
-  await tx<User>('users')
+  await tx('users')
     .where({ id: user_id })
-    .update({ password_hash, updated_at: present(tx) } as never)
+    .update({ password_hash, updated_at: present(tx) })
     .increment('token_version', 1);
   const by = { actor: 'user', actor_id: user_id, source } as const;
   await recordEvents(tx, [

@@ -5,7 +5,7 @@ import { type Actor, recordEvents } from '../audit/audit.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
 import type { EndedReason } from '../sessions/sessions.ts';
-import { json } from '../store/columns.ts';
+import { json, type Writable } from '../store/columns.ts';
 import { present } from '../store/sql_time.ts';
 import { lockUser, requireAnotherAdmin, type User, type UserStatus } from '../users/users.ts';
 
@@ -54,10 +54,7 @@ async function decideStatus(
   const before = await lockUser(tx, id);
   if (!before || before.status === 'deleted') throw new AppError('user_not_found');
   if (change.from && !change.from.includes(before.status)) throw new AppError('wrong_status');
-  const [user] = await tx<User>('users')
-    .where({ id })
-    .update(newStatus(tx, change) as never)
-    .returning('*');
+  const [user] = await tx('users').where({ id }).update(newStatus(tx, change)).returning('*');
   const { status, reason = null, actor, actor_id = null, source } = change;
   await recordEvents(tx, [
     { type: 'user_status_changed', user_id: id, actor, actor_id, reason, detail: { status }, ...source },
@@ -98,7 +95,7 @@ async function requireRemovable(tx: Knex.Transaction, id: string, change: Status
 }
 
 // A deleted user stays as a row that other rows point to, with nothing in it that is about a person.
-function newStatus(tx: Knex.Transaction, change: StatusChange): object {
+function newStatus(tx: Knex.Transaction, change: StatusChange): Writable<User> {
   const row = {
     status: change.status,
     status_reason: change.reason ?? null,

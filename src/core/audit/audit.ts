@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { firstIdOf, newId } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
-import { json } from '../store/columns.ts';
+import { declareColumns, json, type Table } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 
@@ -68,6 +68,14 @@ export interface AuditEvent {
   request_id: string | null;
   detail: Record<string, unknown> | null;
 }
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    audit_events: Table<AuditEvent>;
+  }
+}
+
+declareColumns('audit_events', { created_at: 'time', detail: 'json' });
 
 type Listener = (event: NewEvent) => void;
 
@@ -142,7 +150,7 @@ export async function listSessionEvents(
   type: EventType,
   limit: number,
 ): Promise<AuditEvent[]> {
-  return await db<AuditEvent>('audit_events').where({ session_id, type }).orderBy('id', 'desc').limit(limit);
+  return await db('audit_events').where({ session_id, type }).orderBy('id', 'desc').limit(limit);
 }
 
 export interface EventSearch {
@@ -163,7 +171,7 @@ const apart = 600_000;
 /** Events of the trail, newest first. */
 export async function listEvents(db: Db, search: EventSearch): Promise<AuditEvent[]> {
   const { from, to, limit, before, ...equal } = search;
-  const query = db<AuditEvent>('audit_events').orderBy('id', 'desc').limit(limit);
+  const query = db('audit_events').orderBy('id', 'desc').limit(limit);
   query.where(Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined)));
   // The ids bound what is read, since they sort by time and have an index; the times decide.
   if (from)

@@ -1,10 +1,9 @@
 // The engine's short-lived records: codes, interactions, browser sessions, opaque access tokens. Stored under the
 // digest of their handle; records that hold the handle of something else are sealed as a whole.
-
 import { digest, type Keyring, mac, seal, unseal } from '../../lib/crypto.ts';
 import { parseId } from '../../lib/ids.ts';
 import type { RequestSource } from '../request_source.ts';
-import { json } from '../store/columns.ts';
+import { declareColumns, json, type Table } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 
@@ -13,6 +12,36 @@ export interface StoredModel {
   consumed_at: Date | null;
   is_expired: boolean;
 }
+
+/** A row of `oidc_models`. */
+export interface EngineRecordRow {
+  model: string;
+  /** Digest of the handle. */
+  id: string;
+  payload: Record<string, unknown>;
+  session_id: string | null;
+  consumed_at: Date | null;
+  expires_at: Date | null;
+  second_id: string | null;
+  user_id: string | null;
+  ip: string | null;
+  user_agent: string | null;
+  created_at: Date | null;
+  session_epoch: number | null;
+}
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    oidc_models: Table<EngineRecordRow>;
+  }
+}
+
+declareColumns('oidc_models', {
+  payload: 'json',
+  consumed_at: 'time',
+  expires_at: 'time',
+  created_at: 'time',
+});
 
 // A browser session or a device code is found by a second handle and must then give its first; an interaction names the
 // browser session; a pushed request may hold whatever its client keeps to itself. The database alone must not be enough to use
@@ -74,15 +103,15 @@ export async function saveModel(
   if (storedAs !== undefined) {
     await db('oidc_models')
       .where({ model, id: digest(storedAs) })
-      .update(changed as never);
+      .update(changed);
     return;
   }
   const isOnlyOne = model === registrationToken;
-  const one = isOnlyOne ? db.raw('(model, second_id) where second_id is not null') : ['model', 'id'];
-  await db('oidc_models')
-    .insert(row as never)
-    .onConflict(one as never)
-    .merge({ ...changed, ...(isOnlyOne ? { id: row.id } : {}) } as never);
+  const insert = db('oidc_models').insert(row);
+  const one = isOnlyOne
+    ? insert.onConflict(db.raw('(model, second_id) where second_id is not null'))
+    : insert.onConflict(['model', 'id']);
+  await one.merge({ ...changed, ...(isOnlyOne ? { id: row.id } : {}) });
 }
 
 /** Removes the tokens by which these clients manage their registrations. */
@@ -112,6 +141,8 @@ function digestOfCode(key: Keyring['current'], code: string): string {
 }
 
 type Row = StoredModel & { id: string };
+
+const rowColumns = { payload: 'json', consumed_at: 'time', is_expired: 'boolean' } as const;
 
 /** The record of this handle, with the handle put back, or null. Not for records that are sealed. */
 export async function findModel(db: Db, model: string, id: string): Promise<StoredModel | null> {
@@ -167,6 +198,7 @@ async function read(
     `select id, payload, consumed_at, coalesce(expires_at <= :now, false) or not ${isOfEpochSql} as is_expired from oidc_models
      where model = :model and ${column} in (${list.join(', ')})`,
     { model, ...named, now: present(db) },
+    rowColumns,
   );
   return row ?? null;
 }
@@ -180,7 +212,7 @@ export async function consumeModel(db: Db, model: string, id: string): Promise<b
   const changed = await db('oidc_models')
     .where({ model, id: digest(id) })
     .whereNull('consumed_at')
-    .update({ consumed_at: present(db) } as never);
+    .update({ consumed_at: present(db) });
   return changed > 0;
 }
 

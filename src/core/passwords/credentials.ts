@@ -44,7 +44,7 @@ export function proofOf({
 /** Whether a proof is still good, see {@link proofOf}. Waits for a change that is under way. */
 export async function isProved(db: Db, user_id: string, proof: string): Promise<boolean> {
   const lock = isPostgres(db) ? 'for share' : '';
-  const [user] = await rows<User>(
+  const [user] = await rows<Pick<User, 'password_hash' | 'session_epoch'>>(
     db,
     `select password_hash, session_epoch from users where id = :user_id ${lock}`,
     {

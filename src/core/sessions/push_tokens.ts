@@ -2,7 +2,6 @@
 // out must not show messages for the user.
 import type { Knex } from 'knex';
 import { present } from '../store/sql_time.ts';
-import type { Device } from '../users/devices.ts';
 import { isLiveSql } from './sessions.ts';
 
 /**
@@ -18,7 +17,7 @@ export async function clearIdlePushTokens(
   if (known.length === 0) return;
   // Locks the devices first, in one order: of two transactions that end the last sessions of a device at the same time, the
   // later one sees that both have ended.
-  const reached = await tx<Device>('devices')
+  const reached = await tx('devices')
     .whereIn('id', known)
     .whereNotNull('push_token')
     .orderBy('id')
@@ -29,7 +28,7 @@ export async function clearIdlePushTokens(
     .join('users as u', 'u.id', 's.user_id')
     .whereRaw(`s.device_id = devices.id and ${isLiveSql(tx, 's.', 'u.')}`, { now: present(tx, at) })
     .select(tx.raw('1'));
-  await tx<Device>('devices')
+  await tx('devices')
     .whereIn(
       'id',
       reached.map((device) => device.id),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { cutText } from '../../lib/cut_text.ts';
 import { newId } from '../../lib/ids.ts';
-import { isText } from '../store/columns.ts';
+import { declareColumns, isText, type Table } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
@@ -23,6 +23,15 @@ export interface Device {
   last_seen_at: Date;
   created_at: Date;
 }
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    devices: Table<Device>;
+  }
+}
+
+const deviceColumns = { last_seen_at: 'time', created_at: 'time' } as const;
+declareColumns('devices', deviceColumns);
 
 // U+FFFD is what a parser makes of bytes that are no UTF-8; what it replaced must not be stored as if it had been sent.
 const text = (max: number) =>
@@ -71,11 +80,12 @@ const noteSql = `
     last_seen_at = excluded.last_seen_at
   returning ${columns}`;
 
-const note = statement<Device>('note_device', () => noteSql);
+const note = statement<Device>('note_device', () => noteSql, deviceColumns);
 
 const findByName = statement<Device>(
   'device_by_name',
   () => `select ${columns} from devices where user_id = :user_id and device_id = :device_id`,
+  deviceColumns,
 );
 
 /**
@@ -101,14 +111,14 @@ export async function registerDevice(
     secret_proof: given.secret?.secret_proof ?? null,
   };
   const [device] = at
-    ? await rows<Device>(db, noteSql, { ...values, now: present(db, at) })
+    ? await rows<Device>(db, noteSql, { ...values, now: present(db, at) }, deviceColumns)
     : await note(db, values);
   return device ?? null;
 }
 
 /** One device of this user, or null: another user's device does not exist for them. */
 export async function findDevice(db: Db, user_id: string, id: string): Promise<Device | null> {
-  return (await db<Device>('devices').where({ id, user_id }).first()) ?? null;
+  return (await db('devices').where({ id, user_id }).first()) ?? null;
 }
 
 /** The device that this user has logged in on under the name which its client gives it, or null. */
@@ -127,7 +137,7 @@ export async function listDevices(
   user_id: string,
   { limit, after }: { limit: number; after?: DeviceCursor | undefined },
 ): Promise<Device[]> {
-  const query = db<Device>('devices')
+  const query = db('devices')
     .where({ user_id })
     .orderBy([
       { column: 'last_seen_at', order: 'desc' },
@@ -152,6 +162,6 @@ export async function renameDevice(
   id: string,
   name: string,
 ): Promise<Device | null> {
-  const [device] = await db<Device>('devices').where({ id, user_id }).update({ name }).returning('*');
+  const [device] = await db('devices').where({ id, user_id }).update({ name }).returning('*');
   return device ?? null;
 }

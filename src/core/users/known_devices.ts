@@ -2,9 +2,9 @@
 // login, and their failures count apart, so that strangers cannot lock them out. Stored are digests, each with one of the
 // password hash that the user had then: a change of the password makes every device unknown, in no time. Otherwise each secret
 // that a thief got by the old password would be a budget of guesses for itself.
-
 import { digest, equalBytes } from '../../lib/crypto.ts';
 import { takeRandom } from '../../lib/random.ts';
+import { declareColumns, type Table } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
@@ -25,6 +25,23 @@ export type DeviceProof =
   | { device_id?: string | undefined; device_secret?: string | undefined }
   /** What the cookie of a browser holds: a secret for each of the users who logged in there. */
   | { browser: string[] };
+
+/** A browser that knows a user; its id is the digest of its secret, `proof` that of the user's password hash. */
+export interface KnownBrowser {
+  id: string;
+  proof: string;
+  user_id: string;
+  created_at: Date;
+  last_used_at: Date;
+}
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    known_browsers: Table<KnownBrowser>;
+  }
+}
+
+declareColumns('known_browsers', { created_at: 'time', last_used_at: 'time' });
 
 type Owner = Pick<User, 'id' | 'password_hash'>;
 
@@ -106,7 +123,7 @@ export async function rememberBrowser(
   const old = secrets.find((secret) => digest(secret) === known);
   if (old) {
     await db('known_browsers')
-      .where({ id: known })
+      .where({ id: digest(old) })
       .update({ proof, last_used_at: present(db) });
     return old;
   }
@@ -135,8 +152,7 @@ export async function stayKnown(
   { device, browser }: { device: string | null; browser: string[] },
 ): Promise<void> {
   const proof = digestOfHash(user);
-  if (device)
-    await tx<Device>('devices').where({ id: device, user_id: user.id }).update({ secret_proof: proof });
+  if (device) await tx('devices').where({ id: device, user_id: user.id }).update({ secret_proof: proof });
   if (browser.length > 0)
     await tx('known_browsers')
       .where({ user_id: user.id })

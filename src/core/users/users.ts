@@ -118,6 +118,7 @@ function findBy(name: string, column: string) {
     name,
     () => `select ${isCurrentVersionSql} as is_current_version, ${columns} from (select 1 as one) as one
       left join users u on u.${column} = :key and u.status <> 'deleted'`,
+    { ...userColumns, is_current_version: 'boolean' },
   );
 }
 
@@ -210,6 +211,7 @@ export async function requireAnotherAdmin(tx: Knex.Transaction, id: string): Pro
        and (id = :id or (${isAdminSql(tx)} and status <> 'deleted'))
      order by id ${isPostgres(tx) ? 'for update' : ''}`,
     { id, now: present(tx) },
+    { is_active: 'boolean' },
   );
   const user = await findUser(tx, id);
   if (!user?.roles.includes('admin') || !(await isActive(tx, user))) return;

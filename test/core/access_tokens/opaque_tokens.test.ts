@@ -10,6 +10,7 @@ import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { keyring, openTestSession, saveRecord } from '../../helpers/builders.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const issuer = 'https://id.example';
@@ -99,7 +100,7 @@ testOnStores('the handle of anything else is no access token', async (t, store) 
     await saveRecord(store.db, model, `of-${model}`, { ...record, jti: `of-${model}` }, 900);
     t.is(await verifier.verify(`of-${model}`), null, model);
   }
-  const { id } = await store.db('oidc_models').where({ model: 'AccessToken' }).first();
+  const { id } = await rowOf(store.db('oidc_models').where({ model: 'AccessToken' }).first());
   for (const token of [
     id,
     session.id,

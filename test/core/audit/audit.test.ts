@@ -11,6 +11,7 @@ import { openDatabase } from '../../../src/core/store/db.ts';
 import { firstIdOf, newId } from '../../../src/lib/ids.ts';
 import { createLog, type Log } from '../../../src/lib/log.ts';
 import { after, source } from '../../helpers/builders.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -119,7 +120,7 @@ testOnStores(
     const happened = Date.now();
     await until(() => Date.now() > happened + 20);
     await batch.close();
-    const { created_at } = await db('audit_events').first();
+    const { created_at } = await rowOf(db('audit_events').first());
     t.true(created_at.getTime() >= before && created_at.getTime() <= happened);
   },
 );
@@ -138,7 +139,7 @@ testOnStores('events that cannot be written wait until they can', async (t, { db
 testOnStores('what was recorded can be changed by nobody', async (t, { db }) => {
   await recordEvents(db, [{ ...rotation, reason: 'true' }]);
   await t.throwsAsync(db('audit_events').update({ reason: 'false' }), { message: /append-only/ });
-  t.is((await db('audit_events').first()).reason, 'true');
+  t.is((await rowOf(db('audit_events').first())).reason, 'true');
 });
 
 testOnStores('listeners hear of an event once it is certain, and of no other', async (t, { db }) => {

@@ -6,9 +6,11 @@ import {
   findSealedModel,
   useOnce,
 } from '../../../src/core/engine_records/engine_records.ts';
+import { json } from '../../../src/core/store/columns.ts';
 import { createKeyring, digest } from '../../../src/lib/crypto.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { keyring, otherSecret, saveRecord, secret } from '../../helpers/builders.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { dumpText, openDatabases } from '../../helpers/tables.ts';
 
@@ -25,7 +27,7 @@ testOnStores('a record comes back with its handle, which is stored nowhere', asy
   const read = await findModel(db, 'AuthorizationCode', handle);
   t.deepEqual(read, { payload, consumed_at: null, is_expired: false });
   t.false((await dumpText(db)).includes(handle));
-  const { id, session_id } = await db('oidc_models').first();
+  const { id, session_id } = await rowOf(db('oidc_models').first());
   t.deepEqual([id, session_id], [digest(handle), null]);
 });
 
@@ -52,9 +54,11 @@ testOnStores('a record knows the session that it belongs to, if it names one', a
   await saveRecord(db, 'AccessToken', 'other', { grantId: 'no-uuid' }, 60);
   const sessionOf = async (id: string) =>
     (
-      await db('oidc_models')
-        .where({ id: digest(id) })
-        .first()
+      await rowOf(
+        db('oidc_models')
+          .where({ id: digest(id) })
+          .first(),
+      )
     ).session_id;
   t.deepEqual([await sessionOf('one'), await sessionOf('other')], [grantId, null]);
 });
@@ -150,7 +154,7 @@ testOnStores('a pushed request that the previous version stored in the clear is 
   await saveRecord(db, model, 'pushed', { jti: 'pushed' }, 60);
   await db('oidc_models')
     .where({ model })
-    .update({ payload: JSON.stringify({ request: 'x' }) });
+    .update({ payload: json({ request: 'x' }) });
   t.deepEqual((await findSealedModel(db, keyring, model, 'pushed'))?.payload, {
     request: 'x',
     jti: 'pushed',

@@ -11,6 +11,7 @@ import { beginEndingAll, endAllSessions, endLeftBehind } from '../../../src/core
 import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { findUserSession, listLiveSessions } from '../../../src/core/sessions/session_list.ts';
 import { findSession, isOver, openSession, type Session } from '../../../src/core/sessions/sessions.ts';
+import { json } from '../../../src/core/store/columns.ts';
 import { findDevice, registerDevice } from '../../../src/core/users/devices.ts';
 import { findUser, lockUser, type User } from '../../../src/core/users/users.ts';
 import {
@@ -22,6 +23,7 @@ import {
   present,
 } from '../../helpers/builders.ts';
 import { multiplyBrowser, multiplySession } from '../../helpers/many_sessions.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { environment } from '../../helpers/server.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
@@ -87,7 +89,7 @@ testOnStores('a user with 5,042 sessions and browsers can be logged out', async 
     model: 'Session',
     id: 'a',
     second_id: 'a',
-    payload: '{}',
+    payload: json({}),
     user_id: session.user_id,
     session_epoch: 0,
     created_at: session.created_at,
@@ -97,7 +99,7 @@ testOnStores('a user with 5,042 sessions and browsers can be logged out', async 
   t.is(await logOutUser(db, session.user_id, byAdmin), 5_042);
   t.deepEqual(await readEnded(db, session), allEnded(5_042));
   t.is(await count(db, 'oidc_models', { model: 'Session' }), 0);
-  const event = await db('audit_events').where({ type: 'user_logged_out' }).first();
+  const event = await rowOf(db('audit_events').where({ type: 'user_logged_out' }).first());
   t.deepEqual(event.detail, { sessions_ended_at_least: 500 });
 });
 

@@ -170,7 +170,7 @@ testOnStores(
     }
     const events = await db('audit_events').where({ type: 'refresh_token_reuse_observed' }).orderBy('id');
     t.deepEqual(
-      events.map((event) => event.detail.presented_generation).sort(),
+      events.map((event) => event.detail?.presented_generation).sort(),
       [0, 2, 3],
       'the retry is not among them',
     );

@@ -8,6 +8,7 @@ import { registerDevice } from '../../../src/core/users/devices.ts';
 import { findUser } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeClient, makeUser, newSession, openTestSession, source } from '../../helpers/builders.ts';
+import { rowsOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { readTables } from '../../helpers/tables.ts';
 
@@ -45,7 +46,7 @@ testOnStores('a login writes its session, its event and the time of the login', 
     session_epoch: 0,
   });
   t.is(salt?.length, 16);
-  const [event, ...more] = await db('audit_events');
+  const [event, ...more] = await rowsOf(db('audit_events'));
   t.deepEqual(more, []);
   t.deepEqual(event, {
     id: event.id,
@@ -120,7 +121,7 @@ testOnStores(
     t.false(await endSession(db, session.id, again));
     t.false(await endSession(db, newId(), again));
     t.deepEqual(await readTables(db), before);
-    const [event, ...more] = await db('audit_events').where({ type: 'session_ended' });
+    const [event, ...more] = await rowsOf(db('audit_events').where({ type: 'session_ended' }));
     t.deepEqual(more, []);
     t.deepEqual(event, {
       id: event.id,

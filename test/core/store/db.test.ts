@@ -49,8 +49,13 @@ testOnStores('a raw statement gives the same rows as a built one', async (t, { d
 
 testOnStores('what is null stays null, and a JSON array stays an array', async (t, { db }) => {
   const ids = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002'] as const;
-  await db('audit_events').insert({ id: ids[0], created_at: at, type: 'a', detail: null });
-  await db('audit_events').insert({ id: ids[1], created_at: at, type: 'b', detail: json(['x', ['y']]) });
+  await db('audit_events').insert({ id: ids[0], created_at: at, type: 'user_created', detail: null });
+  await db('audit_events').insert({
+    id: ids[1],
+    created_at: at,
+    type: 'user_updated',
+    detail: json(['x', ['y']]),
+  });
   t.deepEqual(await db('audit_events').orderBy('id').select('detail', 'user_id'), [
     { detail: null, user_id: null },
     { detail: ['x', ['y']], user_id: null },

@@ -1,5 +1,4 @@
 // What the references of generated requests stand for: users, clients and tokens that live, made again when they die.
-
 import { randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
 import { clientToken, enterAsAdmin } from '../../helpers/admin.ts';
@@ -29,8 +28,8 @@ export async function makeReferences(server: TestServer): Promise<References> {
   });
   // Ends may come to it without ending the calls of the others.
   const spare = await signIn(server, { user, client: app });
-  const [devices, web, registered, used, machine] = await Promise.all([
-    server.db('devices').where({ user_id: user.id }).first(),
+  const [device, web, registered, used, machine] = await Promise.all([
+    rowOf(server.db('devices').where({ user_id: user.id }).first()),
     openBrowserAccount(server),
     register(server),
     signInAndRefresh(server),
@@ -49,7 +48,7 @@ export async function makeReferences(server: TestServer): Promise<References> {
     username: user.username,
     client_id: app.client_id,
     session_id: spare.tokens.session_id,
-    device_id: devices.id,
+    device_id: device.id,
     issuer: server.issuer,
     cursor: Buffer.from(JSON.stringify([new Date().toISOString(), tokens.session_id])).toString('base64url'),
   };

@@ -2,6 +2,7 @@
 import { newId } from '../../../src/lib/ids.ts';
 import { assertRefused, granted, type Json } from '../../helpers/client.ts';
 import { api, isActive, refresh, type SignedIn, signIn } from '../../helpers/oauth.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../../helpers/server.ts';
 import { assertEnded, phone, readStory } from '../../helpers/sessions.ts';
 
@@ -15,7 +16,7 @@ async function list(server: TestServer, { tokens }: SignedIn): Promise<Json[]> {
 /** A user on a phone, and the phone's own id. */
 async function enter(server: TestServer): Promise<SignedIn & { device: string }> {
   const me = await signIn(server, { form: phone });
-  const { id } = await server.db('devices').where({ user_id: me.user.id }).first();
+  const { id } = await rowOf(server.db('devices').where({ user_id: me.user.id }).first());
   return { ...me, device: id };
 }
 
@@ -83,7 +84,7 @@ testOnServers('a device takes the name that its user gives it, and keeps it', as
     assertRefused(t, await rename(json), invalid, JSON.stringify(json));
   }
   t.is((await list(server, me))[0]?.name, name);
-  const { push_token } = await server.db('devices').where({ id: me.device }).first();
+  const { push_token } = await rowOf(server.db('devices').where({ id: me.device }).first());
   t.is(push_token, phone.push_token);
 });
 

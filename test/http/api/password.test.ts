@@ -2,6 +2,7 @@ import { makeUser, password } from '../../helpers/builders.ts';
 import { assertRefused, granted } from '../../helpers/client.ts';
 import { api, introspect, isActive, login, refresh, signIn, tokensOf } from '../../helpers/oauth.ts';
 import { change, fresh, signInThrice } from '../../helpers/password_change.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnServers } from '../../helpers/server.ts';
 
 testOnServers(
@@ -40,12 +41,14 @@ testOnServers('the trail and the sessions tell who changed the password', async 
     ended.map((one) => [one.id, one.ended_reason, one.ended_by, one.ended_by_id]),
     others.map((one) => [one.session_id, 'password_changed', 'user', user.id]),
   );
-  const event = await server.db('audit_events').where({ user_id: user.id, type: 'password_changed' }).first();
+  const event = await rowOf(
+    server.db('audit_events').where({ user_id: user.id, type: 'password_changed' }).first(),
+  );
   t.deepEqual(
     [event.session_id, event.actor, event.actor_id, event.ip],
     [own.session_id, 'user', user.id, '127.0.0.1'],
   );
-  t.regex(event.request_id, /^[0-9a-f-]{36}$/);
+  t.regex(event.request_id ?? '', /^[0-9a-f-]{36}$/);
   const devices = await server.db('devices').where({ user_id: user.id }).orderBy('device_id');
   t.deepEqual(
     devices.map((one) => [one.device_id, one.push_token]),

@@ -4,6 +4,7 @@ import { newId } from '../../../src/lib/ids.ts';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { assertRefused, granted, type Json } from '../../helpers/client.ts';
 import { api, isActive, refresh, revoke, type SignedIn, signIn, tokensOf } from '../../helpers/oauth.ts';
+import { rowsOf } from '../../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../../helpers/server.ts';
 import { assertEnded, phone, pushTokenOf, readStory } from '../../helpers/sessions.ts';
 
@@ -42,7 +43,7 @@ testOnServers('the list has my live sessions, last used first, each as it is', a
   await signIn(server);
   tokensOf(await refresh(server, client, first.tokens.refresh_token, {}, agent('phone/2')));
 
-  const device = await server.db('devices').where({ user_id: user.id }).first();
+  const [device] = await rowsOf(server.db('devices').where({ user_id: user.id }));
   const [one, two] = [await rowOf(server, first), await rowOf(server, second)];
   const moments = (row: typeof one) => ({
     created_at: row.created_at.toISOString(),

@@ -4,6 +4,7 @@ import { newId } from '../../../../src/lib/ids.ts';
 import { enterAsAdmin, enterAsClient, post, readPages } from '../../../helpers/admin.ts';
 import { makeUser, password } from '../../../helpers/builders.ts';
 import { api, login, refresh, signIn, tokensOf } from '../../../helpers/oauth.ts';
+import { rowsOf } from '../../../helpers/rows.ts';
 import { testOnOwnServers } from '../../../helpers/server.ts';
 
 testOnOwnServers('no secret, token or password is in the trail', {}, async (t, server) => {
@@ -58,7 +59,7 @@ testOnOwnServers('no secret, token or password is in the trail', {}, async (t, s
 testOnOwnServers('nobody rewrites the trail', {}, async (t, server) => {
   const { db } = server;
   await signIn(server, { user: await makeUser(db) });
-  const before = await db('audit_events');
+  const before = await rowsOf(db('audit_events'));
   t.is(before.length, 1);
   const appendOnly = { message: /audit_events is append-only/ };
   await t.throwsAsync(async () => await db('audit_events').update({ ip: '192.0.2.1' }), appendOnly);

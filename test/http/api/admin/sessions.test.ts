@@ -4,6 +4,7 @@ import { enterAsAdmin, post, read, readPages, trailOf } from '../../../helpers/a
 import { makeUser } from '../../../helpers/builders.ts';
 import { assertRefused, type Json } from '../../../helpers/client.ts';
 import { api, isActive, refresh, signIn, tokensOf } from '../../../helpers/oauth.ts';
+import { rowsOf } from '../../../helpers/rows.ts';
 import { testOnServers } from '../../../helpers/server.ts';
 
 const notFound = { status: 404, error: 'not_found' };
@@ -69,7 +70,7 @@ testOnServers('any session can be read, and ended once', async (t, server) => {
   const [event, ...more] = await trailOf(server, admin, `session_id=${tokens.session_id}&type=session_ended`);
   t.like(event, { actor: 'admin', actor_id: admin.user.id, request_id: headers['x-request-id'] });
   t.deepEqual(more, []);
-  const [phone] = await server.db('devices').where({ user_id: user.id });
+  const [phone] = await rowsOf(server.db('devices').where({ user_id: user.id }));
   t.is(phone.push_token, null);
   await post(server, admin, `/users/${user.id}/delete`, { reason: 'gone' });
   t.like(await read(server, admin, path), { ended_reason: 'ended_by_admin', device: null, ip: null });
