@@ -1,20 +1,16 @@
-// Reads the environment once, reports every problem at once, and is the only place that touches process.env.
-import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+// The settings of a process: read once from the environment, checked, with every problem reported at once.
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
-import type { z } from 'zod';
+import { readEnvironment, type Variables, withFiles, withoutEmpty } from './environment.ts';
+import { readOrCreateSecret } from './local_secret.ts';
 import { parseRateLimits, type RateLimitSettings } from './rate_limits.ts';
 import { findProblems, findWarnings } from './safety.ts';
-import { fromFiles, schema } from './schema.ts';
-
-type Parsed = z.output<typeof schema>;
+import { type Settings, schema } from './schema.ts';
 
 /** What the rest of the server sees: plain values, camelCase, every default applied. */
 export interface Config {
   /** What is unusual about the settings, each naming its variable; said at the start. */
   warnings: string[];
-  env: Parsed['NODE_ENV'];
+  env: Settings['NODE_ENV'];
   issuer: string;
   /** Of the issuer: empty, or as in `/auth`. Browsers see every page below it; requests come without it. */
   issuerPath: string;
@@ -36,7 +32,7 @@ export interface Config {
   rateLimits: RateLimitSettings;
   /** Hashes that may wait. */
   passwordQueue: number;
-  signingAlg: Parsed['SIGNING_ALG'];
+  signingAlg: Settings['SIGNING_ALG'];
   /** Seconds. */
   signingKeyLead: number;
   signingKeyTtl: number;
@@ -47,8 +43,8 @@ export interface Config {
   /** Processes that answer requests; with 1 there is no other process than this. */
   workers: number;
   trustProxy: { hops: number; addresses: string[] };
-  pkce: Parsed['PKCE'];
-  registration: Parsed['REGISTRATION'];
+  pkce: Settings['PKCE'];
+  registration: Settings['REGISTRATION'];
   registrationToken: string | null;
   clientIdMetadataDocuments: boolean;
   fetchPrivateAddresses: boolean;
@@ -57,7 +53,7 @@ export interface Config {
   certificateHeader: string | null;
   /** Bytes. */
   bodyLimit: number;
-  logLevel: Parsed['LOG_LEVEL'];
+  logLevel: Settings['LOG_LEVEL'];
   /** Where traces go; null loads nothing of OpenTelemetry. */
   tracesEndpoint: string | null;
 }
@@ -86,8 +82,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     if (!problems.some((known) => nameOf(known) === nameOf(problem))) problems.push(problem);
   }
   if (problems.length > 0) throw new ConfigError(problems);
+  return configOf(values, issuer, findWarnings(examined));
+}
+
+function configOf(values: Settings, issuer: string, warnings: string[]): Config {
   return {
-    warnings: findWarnings(examined),
+    warnings,
     env: values.NODE_ENV,
     issuer,
     issuerPath: new URL(issuer).pathname.replace(/\/$/, ''),
@@ -97,7 +97,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     databaseUrl: values.DATABASE_URL,
     databaseDirectUrl: values.DATABASE_DIRECT_URL ?? values.DATABASE_URL,
     databasePool: values.DATABASE_POOL,
-    secrets: values.KINDRED_SECRET ?? [keptSecret(values.DATABASE_URL)],
+    secrets: values.KINDRED_SECRET ?? [readOrCreateSecret(values.DATABASE_URL)],
     resource: values.RESOURCE ?? `${issuer}/api`,
     accessTokenTtl: values.ACCESS_TOKEN_TTL,
     sessionIdleTtl: values.SESSION_IDLE_TTL,
@@ -117,11 +117,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     registrationToken: values.REGISTRATION === 'token' ? (values.REGISTRATION_TOKEN ?? null) : null,
     clientIdMetadataDocuments: values.CLIENT_ID_METADATA_DOCUMENTS,
     fetchPrivateAddresses: values.FETCH_PRIVATE_ADDRESSES,
-    brand: {
-      name: values.BRAND_NAME,
-      ...(values.BRAND_LOGO_URL === undefined ? {} : { logoUrl: values.BRAND_LOGO_URL }),
-      ...(values.BRAND_ACCENT === undefined ? {} : { accent: values.BRAND_ACCENT }),
-    },
+    brand: brandOf(values),
     certificateHeader: values.MTLS_CERTIFICATE_HEADER ?? null,
     bodyLimit: values.BODY_LIMIT,
     logLevel: values.LOG_LEVEL,
@@ -129,57 +125,23 @@ export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
   };
 }
 
-/** The settings once the port is known that `PORT=0` left to the system. */
+function brandOf({ BRAND_NAME, BRAND_LOGO_URL, BRAND_ACCENT }: Settings): Config['brand'] {
+  return {
+    name: BRAND_NAME,
+    ...(BRAND_LOGO_URL === undefined ? {} : { logoUrl: BRAND_LOGO_URL }),
+    ...(BRAND_ACCENT === undefined ? {} : { accent: BRAND_ACCENT }),
+  };
+}
+
+/** The settings with the port that the system chose for `PORT=0`. */
 export function withPort(config: Config, port: number): Config {
   if (config.port !== 0) return config;
   const replace = (url: string) => url.replace(/^(http:\/\/[^/]+):0(?=\/|$)/, `$1:${port}`);
   return { ...config, port, issuer: replace(config.issuer), resource: replace(config.resource) };
 }
 
-/** The settings as README shows them: name, default, meaning. */
-export function settingsTable(): { name: string; fallback: string; meaning: string }[] {
-  return Object.entries(schema.shape).map(([name, field]) => {
-    const parsed = (field as z.ZodType).safeParse(undefined);
-    const fallback = parsed.success && parsed.data !== undefined ? String(parsed.data) : '';
-    return { name, fallback, meaning: field.description ?? '' };
-  });
-}
-
-/** The folder that holds what the server makes for itself: the SQLite file, and in development the secret. */
-export function dataDirectory(databaseUrl: string): string {
-  return databaseUrl.startsWith('sqlite:') ? dirname(databaseUrl.slice('sqlite:'.length)) : './data';
-}
-
-function readEnvironment(): NodeJS.ProcessEnv {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  return process.env;
-}
-
-// An empty variable is what a compose file or a CI leaves when it means "not set".
-function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-}
-
-// A secret that stands in a file does not show in `docker inspect` or in the environment of a process. Editors and `echo`
-// end a file with a line break, which is no part of it.
-function withFiles(env: Record<string, string | undefined>) {
-  const given = { ...env };
-  const unreadable: string[] = [];
-  for (const name of fromFiles) {
-    const file = env[`${name}_FILE`];
-    if (file === undefined) continue;
-    if (env[name] !== undefined) unreadable.push(`${name}_FILE: ${name} is set as well; keep one of them`);
-    try {
-      given[name] = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-    } catch (error) {
-      unreadable.push(`${name}_FILE: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-    }
-  }
-  return { given, unreadable };
-}
-
-// What does not parse counts as unset (and an unknown NODE_ENV as test), so that whatever else is wrong shows too.
-function parse(given: Record<string, string | undefined>): { values: Parsed; problems: string[] } {
+// A setting that does not parse counts as unset (and an unknown NODE_ENV as test), so that every other problem shows too.
+function parse(given: Variables): { values: Settings; problems: string[] } {
   const parsed = schema.safeParse(given);
   if (parsed.success) return { values: parsed.data, problems: [] };
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -192,8 +154,8 @@ function nameOf(problem: string): string | undefined {
   return problem.split(':')[0];
 }
 
-// Where the server is reached that was not told under which URL.
-function ownUrl({ HOST, PORT }: Parsed, problems: string[]): string {
+// The URL of a server whose ISSUER is not set.
+function ownUrl({ HOST, PORT }: Settings, problems: string[]): string {
   const url = `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${PORT}`;
   if (URL.canParse(url)) return url;
   problems.push('HOST: must be a host name or an IP address');
@@ -204,22 +166,4 @@ function parseTrustProxy(value: string): Config['trustProxy'] {
   if (value === 'off') return { hops: 0, addresses: [] };
   if (/^\d+$/.test(value)) return { hops: Number(value), addresses: [] };
   return { hops: 0, addresses: value.split(',').map((one) => one.trim()) };
-}
-
-// Linked into place whole, so that two processes which start at once agree on one secret and none reads half of it.
-function keptSecret(databaseUrl: string): string {
-  const file = join(dataDirectory(databaseUrl), 'secret');
-  if (!existsSync(file)) {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const draft = `${file}.${process.pid}`;
-    writeFileSync(draft, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
-    try {
-      linkSync(draft, file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    } finally {
-      unlinkSync(draft);
-    }
-  }
-  return readFileSync(file, 'utf8').trim();
 }

@@ -1,7 +1,8 @@
 // The table of settings in README, made from the schema. As a script it checks README; with `--write` it updates it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { settingsTable } from './index.ts';
+import type { z } from 'zod';
+import { schema } from './schema.ts';
 
 const begin = '<!-- settings: made by config/readme.ts -->';
 const end = '<!-- /settings -->';
@@ -16,6 +17,15 @@ export function withSettings(text: string): string {
   const to = text.indexOf(end);
   if (from < 0 || to < from) throw new Error(`README has no ${begin} … ${end}`);
   return `${text.slice(0, from)}${begin}\n${settings()}\n${text.slice(to)}`;
+}
+
+/** The settings as README shows them: name, default, meaning. */
+export function settingsTable(): { name: string; fallback: string; meaning: string }[] {
+  return Object.entries(schema.shape).map(([name, field]) => {
+    const parsed = (field as z.ZodType).safeParse(undefined);
+    const fallback = parsed.success && parsed.data !== undefined ? String(parsed.data) : '';
+    return { name, fallback, meaning: field.description ?? '' };
+  });
 }
 
 function settings(): string {

@@ -1,14 +1,11 @@
 // Settings that are each well formed and yet unsafe, or wrong together. What is refused here names its setting; what may be
 // right in some place is a warning, which the start and `kindred doctor` say.
 import { isIPv4 } from 'node:net';
-import type { z } from 'zod';
-import type { schema } from './schema.ts';
-
-type Parsed = z.output<typeof schema>;
+import type { Settings } from './schema.ts';
 
 /** The settings with the issuer that follows from them. */
 export interface Examined {
-  values: Parsed;
+  values: Settings;
   issuer: string;
   /** False where the environment is not one that exists; it then counts as `test`. */
   isKnownEnvironment: boolean;
@@ -76,7 +73,7 @@ function unsafeInProduction({ values, issuer }: Examined): string[] {
   return [...problems, ...unsafeProxy(values, issuer)];
 }
 
-function unsafeIssuer({ ISSUER, ALLOW_LOOPBACK_ISSUER }: Parsed, issuer: string): string[] {
+function unsafeIssuer({ ISSUER, ALLOW_LOOPBACK_ISSUER }: Settings, issuer: string): string[] {
   if (isLoopbackUrl(issuer)) {
     if (ALLOW_LOOPBACK_ISSUER) return [];
     return ISSUER === undefined
@@ -87,7 +84,7 @@ function unsafeIssuer({ ISSUER, ALLOW_LOOPBACK_ISSUER }: Parsed, issuer: string)
 }
 
 // TLS ends at a proxy, since the server itself does not speak it. Whether that proxy is to be believed must be said.
-function unsafeProxy({ TRUST_PROXY }: Parsed, issuer: string): string[] {
+function unsafeProxy({ TRUST_PROXY }: Settings, issuer: string): string[] {
   if (TRUST_PROXY === undefined) {
     return issuer.startsWith('https:')
       ? ['TRUST_PROXY: is required in production: how many proxies stand in front, their addresses, or off']
@@ -119,7 +116,7 @@ function unsafeOutsideOfProduction({ values, issuer, isKnownEnvironment }: Exami
 }
 
 // The first secret makes everything that is new. Older ones go on, or what they made could never be replaced.
-function weakSecret({ KINDRED_SECRET: [first = ''] = [] }: Parsed): string[] {
+function weakSecret({ KINDRED_SECRET: [first = ''] = [] }: Settings): string[] {
   return first !== '' && isPredictable(first)
     ? ['KINDRED_SECRET: must be random; "openssl rand -base64 32" makes one']
     : [];
@@ -136,7 +133,7 @@ function isPredictable(secret: string): boolean {
 }
 
 // SQLite lives on one machine, where memory counts as well; the library's limiter for it shares no transaction with ours.
-function contradictions(values: Parsed): string[] {
+function contradictions(values: Settings): string[] {
   const problems: string[] = [];
   if (values.RATE_LIMITS === 'database' && values.DATABASE_URL.startsWith('sqlite:')) {
     problems.push('RATE_LIMITS: database needs Postgres; with SQLite use memory');

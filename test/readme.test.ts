@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import test from 'ava';
-import { ConfigError, loadConfig, settingsTable } from '../config/index.ts';
-import { updateCommand, withSettings } from '../config/readme.ts';
+import { ConfigError, loadConfig } from '../config/index.ts';
+import { settingsTable, updateCommand, withSettings } from '../config/readme.ts';
 import about from '../package.json' with { type: 'json' };
 import { secret } from './helpers/builders.ts';
 

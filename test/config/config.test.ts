@@ -4,7 +4,9 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { ConfigError, dataDirectory, loadConfig, settingsTable } from '../../config/index.ts';
+import { ConfigError, loadConfig } from '../../config/index.ts';
+import { dataDirectory } from '../../config/local_secret.ts';
+import { settingsTable } from '../../config/readme.ts';
 import { schema } from '../../config/schema.ts';
 import { runChildren } from '../helpers/child.ts';
 
