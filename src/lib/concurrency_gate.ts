@@ -36,7 +36,7 @@ const pause = 2;
 export function createConcurrencyGate(width: number, group = 1): ConcurrencyGate {
   let free = width;
   const waiting = createFairQueue<Waiting>();
-  const done: (() => void)[] = [];
+  const leave = createExit(group, waiting);
 
   function requireRoom(asker?: Requester): void {
     if (!asker) return;
@@ -74,15 +74,22 @@ export function createConcurrencyGate(width: number, group = 1): ConcurrencyGate
       return await work();
     } finally {
       callNext();
-      // Where somebody still waits, somebody runs, who will come by here and let go of all.
-      if (done.length < Math.min(group - 1, waiting.length)) {
-        await new Promise<void>((resolve) => done.push(resolve));
-      } else {
-        for (const goOn of done.splice(0)) goOn();
-      }
+      await leave();
     }
   };
   return Object.assign(gate, { requireRoom });
+}
+
+// Holds finished callers until `group` of them can leave together; never more than still wait, because each of those that
+// wait will finish too and then releases all that are held.
+function createExit(group: number, waiting: { readonly length: number }): () => Promise<void> | undefined {
+  const held: (() => void)[] = [];
+  return () => {
+    if (held.length < Math.min(group - 1, waiting.length))
+      return new Promise((resolve) => held.push(resolve));
+    for (const release of held.splice(0)) release();
+    return undefined;
+  };
 }
 
 function refusal(): AppError {
