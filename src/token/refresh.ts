@@ -2,7 +2,7 @@
 
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
-import { refundOnFault } from '../core/limits/rate_limits.ts';
+import { refundOnFault } from '../core/limits/attempts.ts';
 import { type RequestSource, requestSourceOf } from '../core/request_source.ts';
 import { explainMiss, refreshPlainSession } from '../core/sessions/plain_refresh.ts';
 import { type DecodedRefreshToken, decodeRefreshToken, isMinted } from '../core/sessions/refresh_token.ts';

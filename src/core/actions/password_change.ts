@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
 import { isBrowserSession } from '../engine_records/engine_records.ts';
-import { withLimit } from '../limits/rate_limits.ts';
+import { withLimit } from '../limits/attempts.ts';
 import { attemptPassword, type Guarded, onKnownDevice } from '../passwords/login_attempts.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';

@@ -169,36 +169,3 @@ function openBudget(store: LimitStore, keyPrefix: string, { points, seconds }: A
     },
   };
 }
-
-/**
- * Does `work` as one attempt that `limit` counts. An attempt that fails by no fault of the caller is given back: after
- * an outage, clients that came again as `Retry-After` told them must not be refused for it.
- */
-export async function withLimit<Result>(
-  limit: Limit,
-  key: string[],
-  work: () => Promise<Result>,
-): Promise<Result> {
-  await limit.consume(...key);
-  return await refundOnFault(() => limit.refund(...key), work);
-}
-
-/** Does `work`, and undoes with `giveBack` what was counted for it when it fails by no fault of the caller. */
-export async function refundOnFault<Result>(
-  giveBack: () => Promise<unknown>,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    // Where the counters are away as well, they have not kept the attempt, or keep it until its time is over.
-    if (!isRefusal(error)) await giveBack().catch(() => {});
-    throw error;
-  }
-}
-
-// What the caller is refused for has a status of 4xx, in our errors and in the engine's.
-function isRefusal(error: unknown): boolean {
-  const { status } = error as { status?: unknown };
-  return typeof status === 'number' && status >= 400 && status < 500;
-}

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { changePassword } from '../../core/actions/password_change.ts';
 import { recordEvents } from '../../core/audit/audit.ts';
-import { withLimit } from '../../core/limits/rate_limits.ts';
+import { withLimit } from '../../core/limits/attempts.ts';
 import type { RequestSource } from '../../core/request_source.ts';
 import type { Db } from '../../core/store/db.ts';
 import { username } from '../../core/users/names.ts';

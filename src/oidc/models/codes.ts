@@ -10,7 +10,7 @@ import type { Client } from '../../core/clients/clients.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
 import type { Deps } from '../../core/deps.ts';
 import { consumeModel, isBrowserSession, useOnce } from '../../core/engine_records/engine_records.ts';
-import { withLimit } from '../../core/limits/rate_limits.ts';
+import { withLimit } from '../../core/limits/attempts.ts';
 import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import {

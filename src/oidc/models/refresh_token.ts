@@ -3,7 +3,7 @@ import { type RefreshToken as EngineRefreshToken, errors, type KoaContextWithOID
 import { resolveAndApplyResource } from 'oidc-provider/lib/helpers/grants.js';
 import { retryWindowOf } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
-import { withLimit } from '../../core/limits/rate_limits.ts';
+import { withLimit } from '../../core/limits/attempts.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import {
