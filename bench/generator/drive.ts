@@ -1,12 +1,12 @@
-// Drives chains: each on a connection of its own, each asking again as soon as it is answered, every answer checked.
+// Drives chains. Each has a connection of its own, sends its next request as soon as it has an answer, and checks every answer.
 import { readCpuTime, readOwnCores } from '../machine/cpu.ts';
 import { Connection } from './http.ts';
 
-/** One client that asks again and again. */
+/** One client that sends request after request. */
 export interface Chain {
-  /** The next request, whole; null when there is nothing left to ask. */
+  /** The next request, head and body; null when the chain has no further one. */
   next: () => string | null;
-  /** Takes the answer; throws when it is not what it must be. */
+  /** Takes the answer; throws when it is wrong. */
   take: (status: number, body: string) => void;
 }
 
@@ -16,15 +16,15 @@ export interface Round {
   /** Milliseconds from the first byte sent to the last one received. */
   p50: number;
   p99: number;
-  /** CPU of the server's process, all of its threads, for one request, milliseconds; null where the system does not tell. */
+  /** CPU of the server's process, all threads, for one request, in milliseconds; null where there is no /proc. */
   cpu: number | null;
-  /** The share of one core that the generator used: where it nears 1, the round measured the generator. */
+  /** The share of one core that the generator used. Near 1, the round measured the generator and not the server. */
   generator: number;
-  /** How busy the generator's cores were, Postgres and others included; null where the system does not tell. */
+  /** How busy the generator's cores were, other processes included; null where there is no /proc. */
   beside: number | null;
 }
 
-/** When a round is over: after so many seconds, or after so many answers, whichever comes first. */
+/** When a round ends: after a number of seconds or of answers, whichever comes first. */
 export interface Limit {
   seconds?: number;
   count?: number;

@@ -1,11 +1,11 @@
-// Refreshes that hop over a filled table: each request rotates a session at random, so that all of the table is touched.
+// Refreshes that hop over a filled table: each request rotates a random session, so that the whole table is touched.
 import { createHash } from 'node:crypto';
 import { decodeRefreshToken, mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import type { Chain } from './drive.ts';
 import { formRequests } from './http.ts';
-import type { Traces } from './loads.ts';
-import { readClaims } from './refresh.ts';
+import type { ReceivedTokens } from './received_tokens.ts';
+import { readClaims } from './received_tokens.ts';
 
 export interface HopLoad {
   kind: 'hop';
@@ -16,10 +16,10 @@ export interface HopLoad {
   chains: number;
 }
 
-/** Sessions of which id and salt follow from their number. */
+/** Sessions whose id and salt follow from their number. */
 export interface FilledSessions {
   total: number;
-  /** The time in the first id, and how far it is to the next one, milliseconds. */
+  /** The time in the first id, and the distance to the next one, in milliseconds. */
   start: number;
   step: number;
 }
@@ -37,8 +37,11 @@ export function saltOf(n: number): Buffer {
   return createHash('md5').update(String(n)).digest();
 }
 
-/** Chains that hop; each has sessions of its own, so that no two rotate the same one at once. */
-export function hopChains({ url, client_id, secret, sessions, chains }: HopLoad, traces: Traces): Chain[] {
+/** Chains that hop. Each has sessions of its own, so that no two chains rotate one session at the same time. */
+export function hopChains(
+  { url, client_id, secret, sessions, chains }: HopLoad,
+  received: ReceivedTokens,
+): Chain[] {
   const request = formRequests(url, '/token');
   const keyring = createKeyring([secret]);
   const generations = new Int32Array(sessions.total);
@@ -62,7 +65,7 @@ export function hopChains({ url, client_id, secret, sessions, chains }: HopLoad,
         if (!isRight || readClaims(answer.access_token).sid !== id)
           throw new Error(`not the successor that was due: ${body}`);
         generations[n] = due;
-        traces.newest.set(String(chain), answer.access_token);
+        received.newest.set(String(chain), answer.access_token);
       },
     };
   });

@@ -1,5 +1,5 @@
-// The least HTTP/1.1 client that is right: one kept-alive connection, one request at a time. node:http's own client costs
-// several times as much, and a generator that is busy measures itself.
+// A minimal HTTP/1.1 client: one kept-alive connection, one request at a time. The client of node:http costs several times
+// as much, and a busy generator would measure itself.
 import { connect, type Socket } from 'node:net';
 
 export interface Answer {
@@ -13,7 +13,7 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/** A connection that is asked for one thing after the other. */
+/** A connection that carries one request after the other. */
 export class Connection {
   #socket: Socket;
   #received = '';
@@ -67,7 +67,7 @@ export class Connection {
   }
 }
 
-/** The answer once all of it is there, else null. One request at a time: nothing can stand behind it. */
+/** The answer, or null while part of it is missing. Nothing follows it, since there is one request at a time. */
 export function parseAnswer(text: string): Answer | null {
   const end = text.indexOf('\r\n\r\n');
   if (end < 0) return null;
@@ -103,7 +103,7 @@ function joinChunks(text: string, from: number): string | null {
 
 const agent = 'ExampleApp/4.12.1 (iPhone; iOS 18.5; Scale/3.00)';
 
-/** A function that puts a form into a request to `path`; what does not change is written once. */
+/** A function that puts a form into a request to `path`. The constant part of the head is built once. */
 export function formRequests(url: string, path: string, headers = ''): (form: string) => string {
   const head = `POST ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nUser-Agent: ${agent}\r\n${headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: `;
   return (form) => `${head}${form.length}\r\n\r\n${form}`;

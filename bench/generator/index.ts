@@ -1,11 +1,11 @@
-// The generator as its parent sees it: orders go in, rounds come out.
+// The generator as seen from its parent process: send orders, receive rounds.
 import type { ChildProcess } from 'node:child_process';
 import type { Limit, Round } from './drive.ts';
 import type { Load } from './loads.ts';
 import type { Order } from './process.ts';
 
 export interface Generator {
-  /** Makes a load known under a name; `source` is the load whose kept access tokens it uses up. */
+  /** Opens a load under a name; `source` is the load whose kept access tokens it uses up. */
   open: (name: string, load: Load, pid: number, source?: string) => Promise<void>;
   drive: (name: string, limit: Limit) => Promise<Round>;
   /** The newest access token of each chain. */
@@ -49,5 +49,5 @@ export function createGenerator(child: ChildProcess): Generator {
   };
 }
 
-/** An answer that was not what it must be: the one thing for which a bench fails. */
+/** A wrong answer: the only error for which a bench fails. */
 export class WrongAnswer extends Error {}

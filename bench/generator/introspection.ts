@@ -1,21 +1,21 @@
-// Introspections by a resource server with a secret: the same token again and again, or tokens never asked about before.
+// Introspections by a resource server with a secret: of one token repeatedly, or of new tokens.
 import type { Chain } from './drive.ts';
 import { formRequests } from './http.ts';
-import type { Traces } from './loads.ts';
-import { readClaims } from './refresh.ts';
+import type { ReceivedTokens } from './received_tokens.ts';
+import { readClaims } from './received_tokens.ts';
 
 export interface IntrospectionLoad {
   kind: 'introspection';
   url: string;
-  /** The `Authorization` of the caller. */
+  /** The caller's `Authorization` header. */
   authorization: string;
-  /** The token of each chain; none when each request takes a new one from the load that this one follows. */
+  /** The token of each chain; empty when each request takes a new token from the source load. */
   repeated: string[];
   chains: number;
 }
 
 /** Chains that introspect. A chain of new tokens ends when they are used up. */
-export function introspectionChains(load: IntrospectionLoad, { kept }: Traces): Chain[] {
+export function introspectionChains(load: IntrospectionLoad, { kept }: ReceivedTokens): Chain[] {
   const request = formRequests(load.url, '/introspect', `Authorization: ${load.authorization}\r\n`);
   return Array.from({ length: load.chains }, (_, index) => {
     const own = load.repeated[index];

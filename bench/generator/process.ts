@@ -1,14 +1,15 @@
-// The generator's process: holds the loads that its parent opened and drives them when told to. A process of its own, so
-// that it can be pinned and so that what it uses is its own.
+// The generator's process: holds the loads that its parent opened and drives them on request. It is a process of its own so
+// that it can be pinned and its CPU time be measured.
 import { type Chain, drive, type Limit } from './drive.ts';
-import { type Load, makeChains, type Traces } from './loads.ts';
+import { type Load, makeChains } from './loads.ts';
+import type { ReceivedTokens } from './received_tokens.ts';
 
 export type Order =
   | { order: 'open'; name: string; load: Load; pid: number; source?: string }
   | { order: 'drive'; name: string; limit: Limit }
   | { order: 'newest' | 'close'; name: string };
 
-interface OpenLoad extends Traces {
+interface OpenLoad extends ReceivedTokens {
   chains: Chain[];
   port: number;
   pid: number;
@@ -22,13 +23,13 @@ function find(name: string): OpenLoad {
   return load;
 }
 
-async function obey(order: Order): Promise<unknown> {
+async function execute(order: Order): Promise<unknown> {
   switch (order.order) {
     case 'open': {
       const kept = order.source === undefined ? [] : find(order.source).kept;
-      const traces: Traces = { newest: new Map(), kept };
+      const received: ReceivedTokens = { newest: new Map(), kept };
       const port = Number(new URL(order.load.url).port);
-      loads.set(order.name, { ...traces, chains: makeChains(order.load, traces), port, pid: order.pid });
+      loads.set(order.name, { ...received, chains: makeChains(order.load, received), port, pid: order.pid });
       return null;
     }
     case 'drive': {
@@ -44,7 +45,7 @@ async function obey(order: Order): Promise<unknown> {
 
 process.on('message', async ({ id, ...order }: Order & { id: number }) => {
   try {
-    process.send?.({ id, result: await obey(order as Order) });
+    process.send?.({ id, result: await execute(order as Order) });
   } catch (error) {
     process.send?.({ id, error: (error as Error).message });
   }

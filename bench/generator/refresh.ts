@@ -1,14 +1,14 @@
-// Refreshes: one chain of refresh tokens per connection; what one answer brings, the next request presents.
+// Refreshes: one chain of refresh tokens per connection. Each request presents the token of the answer before.
 import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Chain } from './drive.ts';
 import { formRequests } from './http.ts';
-import type { Traces } from './loads.ts';
+import { type ReceivedTokens, readClaims } from './received_tokens.ts';
 
 export interface RefreshLoad {
   kind: 'refresh';
   url: string;
   client_id: string;
-  /** How tokens are told apart: Kindred's and the floor's carry a generation, others are random. */
+  /** The form of the tokens: Kindred's and the floor's carry a generation, those of other servers are random. */
   tokens: 'kindred' | 'floor' | 'random';
   /** The refresh token that each chain presents first. */
   first: string[];
@@ -17,7 +17,10 @@ export interface RefreshLoad {
 }
 
 /** Chains that refresh. */
-export function refreshChains({ url, client_id, tokens, first, keep }: RefreshLoad, traces: Traces): Chain[] {
+export function refreshChains(
+  { url, client_id, tokens, first, keep }: RefreshLoad,
+  received: ReceivedTokens,
+): Chain[] {
   const request = formRequests(url, '/token');
   return first.map((token, index) => {
     let presented = token;
@@ -31,14 +34,14 @@ export function refreshChains({ url, client_id, tokens, first, keep }: RefreshLo
         if (owner === null || (owner !== '' && claims.sid !== owner))
           throw new Error(`not the successor that was due: ${body}`);
         presented = answer.refresh_token;
-        traces.newest.set(String(index), answer.access_token);
-        if (keep) traces.kept.push(answer.access_token);
+        received.newest.set(String(index), answer.access_token);
+        if (keep) received.kept.push(answer.access_token);
       },
     };
   });
 }
 
-// The session that the successor belongs to, '' where tokens do not tell, null when it is no successor.
+// The session of the successor; '' where tokens do not name it, null when the token is no successor.
 const checks: Record<RefreshLoad['tokens'], (presented: string, successor: string) => string | null> = {
   kindred(presented, successor) {
     const [before, after] = [presented, successor].map(decodeRefreshToken);
@@ -51,8 +54,3 @@ const checks: Record<RefreshLoad['tokens'], (presented: string, successor: strin
   },
   random: (presented, successor) => (successor.length > 20 && successor !== presented ? '' : null),
 };
-
-/** The claims of a JWT, its signature unchecked. */
-export function readClaims(token: string): Record<string, unknown> {
-  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-}

@@ -2,14 +2,14 @@
 import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Chain } from './drive.ts';
 import { formRequests, getRequest } from './http.ts';
-import { readClaims } from './refresh.ts';
+import { readClaims } from './received_tokens.ts';
 
 export interface SessionsLoad {
   kind: 'sessions';
   url: string;
-  /** What each chain sends as its bearer token. */
+  /** The bearer token of each chain. */
   tokens: string[];
-  /** The id of the session that must be the current one, for each chain. */
+  /** The id of the session that each chain's list must mark as current. */
   current: string[];
   /** How many sessions each list must have. */
   length: number;
@@ -41,7 +41,7 @@ export interface LoginLoad {
   url: string;
   client_id: string;
   password: string;
-  /** Who logs in on each chain. */
+  /** The user of each chain. */
   usernames: string[];
 }
 

@@ -1,6 +1,6 @@
-// The peer `node_oauth`: @node-oauth/oauth2-server with a Postgres model as its documentation and its own example have it:
-// a row per token, the presented refresh token deleted, a new one inserted. Its access tokens are JWTs by the hook that
-// the library has for that; they are stored, as its model asks, and found by the refresh token alone.
+// The peer `node_oauth`: @node-oauth/oauth2-server with a Postgres model as in its documentation and its example: a row per
+// token; a refresh deletes the presented token and inserts a new one. Access tokens are JWTs, made in the library's hook.
+// They are stored, as the model requires, and found by the refresh token alone.
 import { randomUUID } from 'node:crypto';
 import OAuth2Server from '@node-oauth/oauth2-server';
 import { hash, verify } from '@node-rs/argon2';
@@ -33,9 +33,11 @@ await pool.query(
   [USERS, await hash(PASSWORD, strength)],
 );
 
+type Model = OAuth2Server.PasswordModel & OAuth2Server.RefreshTokenModel;
+
 const scope = ['account'];
 
-function createModel(iss: string): OAuth2Server.PasswordModel & OAuth2Server.RefreshTokenModel {
+function createModel(iss: string): Model {
   return {
     async generateAccessToken(client, user) {
       return signToken({ iss, sub: String(user.id), client_id: client.id, jti: randomUUID() });
@@ -43,62 +45,34 @@ function createModel(iss: string): OAuth2Server.PasswordModel & OAuth2Server.Ref
     async getAccessToken() {
       return null;
     },
-    async getClient(id) {
-      const { rows } = await pool.query<{ client_id: string; grants: string[] }>(
-        'SELECT client_id, grants FROM oauth_clients WHERE client_id = $1',
-        [id],
-      );
-      const [row] = rows;
-      return row ? { id: row.client_id, grants: row.grants } : null;
-    },
-    async getUser(username, password) {
-      const { rows } = await pool.query<{ id: string; password: string }>(
-        'SELECT id, password FROM users WHERE username = $1',
-        [username],
-      );
-      const [row] = rows;
-      return row && (await verify(row.password, password)) ? { id: row.id } : null;
-    },
-    async getRefreshToken(refreshToken) {
-      const { rows } = await pool.query<TokenRow>(
-        `SELECT t.refresh_token, t.refresh_token_expires_on, t.client_id, t.scope, u.id AS user_id
-         FROM oauth_tokens t JOIN users u ON u.id = t.user_id WHERE t.refresh_token = $1`,
-        [refreshToken],
-      );
-      const [row] = rows;
-      if (!row) return null;
-      return {
-        refreshToken: row.refresh_token,
-        refreshTokenExpiresAt: row.refresh_token_expires_on,
-        scope: row.scope.split(' '),
-        client: { id: row.client_id, grants: [] },
-        user: { id: row.user_id },
-      };
-    },
-    async revokeToken(token) {
-      const { rowCount } = await pool.query('DELETE FROM oauth_tokens WHERE refresh_token = $1', [
-        token.refreshToken,
-      ]);
-      return rowCount === 1;
-    },
-    async saveToken(token, client, user) {
-      await pool.query('INSERT INTO oauth_tokens VALUES ($1, $2, $3, $4, $5, $6, $7, $8)', [
-        randomUUID(),
-        token.accessToken,
-        token.accessTokenExpiresAt,
-        client.id,
-        token.refreshToken,
-        token.refreshTokenExpiresAt,
-        token.scope?.join(' '),
-        user.id,
-      ]);
-      return { ...token, client, user };
-    },
+    getClient: findClient,
+    getUser: findUser,
+    getRefreshToken: findRefreshToken,
+    revokeToken: deleteToken,
+    saveToken: insertToken,
     async validateScope() {
       return scope;
     },
   };
 }
+
+const findClient: Model['getClient'] = async (id) => {
+  const { rows } = await pool.query<{ client_id: string; grants: string[] }>(
+    'SELECT client_id, grants FROM oauth_clients WHERE client_id = $1',
+    [id],
+  );
+  const [row] = rows;
+  return row ? { id: row.client_id, grants: row.grants } : null;
+};
+
+const findUser: Model['getUser'] = async (username, password) => {
+  const { rows } = await pool.query<{ id: string; password: string }>(
+    'SELECT id, password FROM users WHERE username = $1',
+    [username],
+  );
+  const [row] = rows;
+  return row && (await verify(row.password, password)) ? { id: row.id } : null;
+};
 
 interface TokenRow {
   refresh_token: string;
@@ -107,6 +81,44 @@ interface TokenRow {
   scope: string;
   user_id: string;
 }
+
+const findRefreshToken: Model['getRefreshToken'] = async (refreshToken) => {
+  const { rows } = await pool.query<TokenRow>(
+    `SELECT t.refresh_token, t.refresh_token_expires_on, t.client_id, t.scope, u.id AS user_id
+     FROM oauth_tokens t JOIN users u ON u.id = t.user_id WHERE t.refresh_token = $1`,
+    [refreshToken],
+  );
+  const [row] = rows;
+  if (!row) return null;
+  return {
+    refreshToken: row.refresh_token,
+    refreshTokenExpiresAt: row.refresh_token_expires_on,
+    scope: row.scope.split(' '),
+    client: { id: row.client_id, grants: [] },
+    user: { id: row.user_id },
+  };
+};
+
+const deleteToken: Model['revokeToken'] = async (token) => {
+  const { rowCount } = await pool.query('DELETE FROM oauth_tokens WHERE refresh_token = $1', [
+    token.refreshToken,
+  ]);
+  return rowCount === 1;
+};
+
+const insertToken: Model['saveToken'] = async (token, client, user) => {
+  await pool.query('INSERT INTO oauth_tokens VALUES ($1, $2, $3, $4, $5, $6, $7, $8)', [
+    randomUUID(),
+    token.accessToken,
+    token.accessTokenExpiresAt,
+    client.id,
+    token.refreshToken,
+    token.refreshTokenExpiresAt,
+    token.scope?.join(' '),
+    user.id,
+  ]);
+  return { ...token, client, user };
+};
 
 function createApp(url: string) {
   const oauth = new OAuth2Server({
@@ -132,7 +144,7 @@ async function answerToken(ctx: Context, oauth: OAuth2Server): Promise<void> {
     body: ctx.request.body,
   });
   const response = new OAuth2Server.Response();
-  // What it throws stands in the response as well.
+  // The response holds the error too.
   await oauth.token(request, response).catch(() => {});
   ctx.status = response.status ?? 500;
   ctx.set(response.headers ?? {});

@@ -1,4 +1,4 @@
-// The bench's arithmetic and its command line.
+// The arithmetic of the bench and its command line.
 import { hash } from '@node-rs/argon2';
 import test from 'ava';
 import { figure, reached } from '../../bench/harness/figures.ts';
@@ -9,7 +9,7 @@ import { strength } from '../../bench/peers/strength.ts';
 import { readProfile } from '../../bench/profile.ts';
 import { isOutdated } from '../../src/core/passwords/password_hash.ts';
 
-test('a figure reaches its aim, what it must, or neither, and for some figures less is better', (t) => {
+test('a figure reaches its aim, its minimum or neither, and for some figures less is better', (t) => {
   const rate = (measured: number) => reached(figure('refresh against floor', measured));
   t.deepEqual([0.8, 0.79, 0.65, 0.64, Number.NaN].map(rate), ['aim', 'yes', 'yes', 'NO', 'NO']);
   const size = (measured: number) => reached(figure('bytes a session, indexes included', measured));
@@ -20,7 +20,7 @@ test('the median of an even number of rounds lies between the middle two', (t) =
   t.deepEqual([median([3, 1, 2]), median([4, 1, 3, 2]), median([7])], [2, 2.5, 7]);
 });
 
-test('the command line names benches, each with what follows it, and refuses names that nobody has', (t) => {
+test('the command line names benches, each with its arguments, and refuses unknown names', (t) => {
   const names = ['refresh', 'scale'];
   t.deepEqual(readCommandLine(['refresh', 'kindred', 'scale', '5', '--rounds', '2', '--durable'], names), {
     chosen: [
@@ -39,7 +39,7 @@ test('a list of cores as the kernel writes it', (t) => {
   t.deepEqual(coresIn('0-2,5,7-8'), [0, 1, 2, 5, 7, 8]);
 });
 
-test('the peers of the bench hash passwords at the cost that Kindred has', async (t) => {
+test('the peers of the bench hash passwords at the same cost as Kindred', async (t) => {
   t.false(isOutdated(await hash('a password', strength)));
   t.true(isOutdated(await hash('a password', { ...strength, timeCost: 3 })));
 });

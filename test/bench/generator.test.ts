@@ -1,4 +1,4 @@
-// The bench's generator: what it takes for an answer, and that it takes no wrong one for a right one.
+// The bench's generator: how it reads answers, and that it accepts no wrong one.
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,8 @@ import test, { type ExecutionContext } from 'ava';
 import { type Chain, drive } from '../../bench/generator/drive.ts';
 import { idOf, saltOf } from '../../bench/generator/hop.ts';
 import { formRequests, parseAnswer } from '../../bench/generator/http.ts';
-import { type Load, makeChains, type Traces } from '../../bench/generator/loads.ts';
+import { type Load, makeChains } from '../../bench/generator/loads.ts';
+import type { ReceivedTokens } from '../../bench/generator/received_tokens.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { newId } from '../../src/lib/ids.ts';
@@ -17,7 +18,7 @@ const answers = {
 };
 
 for (const [how, text] of Object.entries(answers)) {
-  test(`an answer that tells its end by ${how} is taken when all of it is there, and not before`, (t) => {
+  test(`an answer with ${how} is taken when all of it has arrived, and not before`, (t) => {
     for (let length = 0; length < text.length; length += 1) t.is(parseAnswer(text.slice(0, length)), null);
     t.deepEqual(parseAnswer(text), { status: how === 'chunks' ? 404 : 200, body: 'hello' });
   });
@@ -41,7 +42,7 @@ function echo(url: string, seen: string[]): Chain {
   };
 }
 
-test('a round asks as often as it is told to, on one connection for each chain', async (t) => {
+test('a round sends the given number of requests, on one connection for each chain', async (t) => {
   const ports = new Set<number>();
   const url = await serve(t, async (request, response) => {
     ports.add(request.socket.remotePort ?? 0);
@@ -78,13 +79,13 @@ function accessToken(claims: object): string {
   return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
 }
 
-function makeTraces(): Traces {
+function noTokens(): ReceivedTokens {
   return { newest: new Map(), kept: [] };
 }
 
-/** What the first chain of a load says to an answer: null, or its complaint. */
-function judge(load: Load, body: object, status = 200, traces = makeTraces()): string | null {
-  const [chain] = makeChains(load, traces);
+/** What the first chain of a load finds wrong with an answer; null when it accepts it. */
+function judge(load: Load, body: object, status = 200, received = noTokens()): string | null {
+  const [chain] = makeChains(load, received);
   chain?.next();
   try {
     chain?.take(status, JSON.stringify(body));
@@ -113,16 +114,16 @@ test('a refresh is right only with the next generation of the same session and a
   t.is(judge(load, {}, 400), 'a refresh was answered 400');
 });
 
-test('a chain of refreshes presents what it was given, and keeps access tokens for another load', (t) => {
-  const traces = makeTraces();
+test('a chain of refreshes presents the token it received, and keeps access tokens for another load', (t) => {
+  const received = noTokens();
   const first = [refreshToken(sid, 0)];
   const load: Load = { kind: 'refresh', url, client_id: 'bench', tokens: 'kindred', first, keep: true };
-  const [chain] = makeChains(load, traces);
+  const [chain] = makeChains(load, received);
   const access_token = accessToken({ sid });
   const successor = refreshToken(sid, 1);
   chain?.take(200, JSON.stringify({ refresh_token: successor, access_token }));
   t.true(chain?.next()?.endsWith(`refresh_token=${successor}`));
-  t.deepEqual([traces.kept, [...traces.newest.values()]], [[access_token], [access_token]]);
+  t.deepEqual([received.kept, [...received.newest.values()]], [[access_token], [access_token]]);
 });
 
 test('a hop is right only for the session that it presented', (t) => {
@@ -138,7 +139,7 @@ test('a hop is right only for the session that it presented', (t) => {
   t.is(judge(load, answer(1, other)), 'not the successor that was due');
 });
 
-test('an introspection is right only when it is of the token that was asked about', (t) => {
+test('an introspection is right only when it describes the token of the request', (t) => {
   const claims = { sub: 'ada', sid, jti: 'one' };
   const repeated = [accessToken(claims)];
   const load: Load = { kind: 'introspection', url, authorization: 'Basic x', repeated, chains: 1 };
@@ -150,11 +151,11 @@ test('an introspection is right only when it is of the token that was asked abou
   t.is(judge(load, { active: true, ...claims, sid: other }), wrong);
 });
 
-test('new tokens are each asked about once, and then the chain is over', (t) => {
-  const traces = { ...makeTraces(), kept: [accessToken({ jti: 'one' }), accessToken({ jti: 'two' })] };
-  const given = traces.kept.toReversed();
+test('each new token is introspected once, and then the chain ends', (t) => {
+  const received = { ...noTokens(), kept: [accessToken({ jti: 'one' }), accessToken({ jti: 'two' })] };
+  const given = received.kept.toReversed();
   const load: Load = { kind: 'introspection', url, authorization: 'Basic x', repeated: [], chains: 1 };
-  const [chain] = makeChains(load, traces);
+  const [chain] = makeChains(load, received);
   const asked = [chain?.next(), chain?.next(), chain?.next()].map((one) => one?.split('token=')[1] ?? null);
   t.deepEqual(asked, [...given, null]);
 });
