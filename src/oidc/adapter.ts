@@ -15,8 +15,9 @@ import {
   sealedModels,
 } from '../core/engine_records/engine_records.ts';
 import { requestSourceOf } from '../core/request_source.ts';
+import type { SessionWithUser } from '../core/sessions/find_session.ts';
+import { isOver } from '../core/sessions/live_session.ts';
 import { looksLikeRefreshToken } from '../core/sessions/refresh_token.ts';
-import { isOver, type SessionWithUser } from '../core/sessions/sessions.ts';
 import {
   engineMetadata,
   refusingMetadata,

@@ -7,7 +7,7 @@ import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import type { Client as ClientRow } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
 import { requestSourceOf } from '../core/request_source.ts';
-import { expiresAt } from '../core/sessions/sessions.ts';
+import { expiresAt } from '../core/sessions/live_session.ts';
 import { requireClientBudget } from '../token/client_failures.ts';
 import { passwordParameters } from '../token/password_request.ts';
 import { engineConfiguration } from './configuration.ts';

@@ -4,9 +4,9 @@ import { grantableOf, oidcScopes, splitScope } from '../core/access_tokens/grant
 import { claimsOfUser } from '../core/access_tokens/user_claims.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
+import { expiresAt } from '../core/sessions/live_session.ts';
 import type { Refreshed } from '../core/sessions/plain_refresh.ts';
 import { mintRefreshToken } from '../core/sessions/refresh_token.ts';
-import { expiresAt } from '../core/sessions/sessions.ts';
 
 /** A session as its tokens are made of it. */
 export type PlainSession = Refreshed & { id: string; generation: number };

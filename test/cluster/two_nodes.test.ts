@@ -1,7 +1,7 @@
 // Nodes know nothing of each other: what one of them answered, the others hold to from the next request on.
 
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
-import { findSession } from '../../src/core/sessions/sessions.ts';
+import { findSession } from '../../src/core/sessions/find_session.ts';
 import { findUser } from '../../src/core/users/users.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, send } from '../helpers/client.ts';

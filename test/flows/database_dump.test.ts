@@ -2,8 +2,8 @@
 import type { ExecutionContext } from 'ava';
 import { exportJWK } from 'jose';
 import { loadConfig } from '../../config/index.ts';
+import { openSession } from '../../src/core/sessions/open_session.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
-import { openSession } from '../../src/core/sessions/sessions.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { startServer } from '../../src/process/run_server.ts';
 import { makeClient, makeUser, newSession, otherSecret, password, secret } from '../helpers/builders.ts';

@@ -1,7 +1,7 @@
 // Rate limits over HTTP: guesses are stopped, owners are not; in memory on SQLite, in the database on Postgres.
 import type { ExecutionContext } from 'ava';
+import { findSession } from '../../src/core/sessions/find_session.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
-import { findSession } from '../../src/core/sessions/sessions.ts';
 import { isPostgres } from '../../src/core/store/db.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { makeClient, makeUser, otherSecret } from '../helpers/builders.ts';

@@ -1,7 +1,7 @@
 // Refresh-token families over HTTP: what a race, a thief, a lost answer and a lost database come to (DESIGN, section 4).
 import { request } from 'node:http';
 import type { ExecutionContext } from 'ava';
-import { findSession } from '../../src/core/sessions/sessions.ts';
+import { findSession } from '../../src/core/sessions/find_session.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { type Answer, assertRefused } from '../helpers/client.ts';
 import {

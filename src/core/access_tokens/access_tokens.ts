@@ -5,7 +5,7 @@ import { createVerifier } from '../../lib/jws.ts';
 import { createLru } from '../../lib/lru.ts';
 import { findModel } from '../engine_records/engine_records.ts';
 import type { SigningKey } from '../keys/signing_keys.ts';
-import { isLiveSql } from '../sessions/sessions.ts';
+import { isLiveSql } from '../sessions/live_session.ts';
 import { type Db, rows } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql } from '../users/users.ts';

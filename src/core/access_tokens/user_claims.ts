@@ -1,5 +1,5 @@
 // The claims about the user that every access token of a session carries, whichever code signs it.
-import type { SessionWithUser } from '../sessions/sessions.ts';
+import type { SessionWithUser } from '../sessions/find_session.ts';
 
 /** The claims of a session's user and login (RFC 9068, 2.2), beside the standard ones. */
 export function claimsOfUser(

@@ -4,7 +4,7 @@ import { type Actor, recordEvents } from '../audit/audit.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
 import type { RequestSource } from '../request_source.ts';
 import { beginEnding, endRest } from '../sessions/end_many.ts';
-import { isLiveSql } from '../sessions/sessions.ts';
+import { isLiveSql } from '../sessions/live_session.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 

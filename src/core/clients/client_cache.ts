@@ -2,7 +2,6 @@
 // Nothing is decided on what is remembered alone: whoever decides gives the version of the client cache to the statement that
 // decides, which finds nothing when anything was changed since. So a removed secret is dead at once, on every node. Clients
 // that nobody vouches for are not remembered, and do not count in the version (migrations/006).
-
 import { createLru, type Lru } from '../../lib/lru.ts';
 import { isText } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';

@@ -1,5 +1,4 @@
 // Clients whose metadata is a document at their id: what is written of them, and when. See registered_clients.ts.
-
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';

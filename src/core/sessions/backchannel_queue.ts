@@ -1,6 +1,5 @@
 // Notices of ended sessions to clients that want them (back-channel logout): queued with the end itself, so that none
 // is lost, and delivered until the client has taken it or too much time has passed.
-
 import { newId } from '../../lib/ids.ts';
 import { json } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';

@@ -7,8 +7,9 @@ import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { enqueueBackchannelLogouts } from './backchannel_queue.ts';
+import { isExpiredSql } from './live_session.ts';
 import { clearIdlePushTokens } from './push_tokens.ts';
-import { type EndedReason, isExpiredSql, type Session } from './sessions.ts';
+import type { EndedReason, Session } from './sessions.ts';
 
 /** Why a session ends, by whom, and where the request came from. */
 export interface Ending {

@@ -6,9 +6,10 @@ import { json } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql, type User } from '../users/users.ts';
+import { isLiveSql } from './live_session.ts';
 import { type DecodedRefreshToken, proofSql, verifyProof } from './refresh_token.ts';
 import { advance } from './rotation.ts';
-import { isLiveSql, type Session } from './sessions.ts';
+import type { Session } from './sessions.ts';
 
 type OfSession = Pick<
   Session,

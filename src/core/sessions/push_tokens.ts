@@ -2,7 +2,7 @@
 // out must not show messages for the user.
 import type { Knex } from 'knex';
 import { present } from '../store/sql_time.ts';
-import { isLiveSql } from './sessions.ts';
+import { isLiveSql } from './live_session.ts';
 
 /**
  * Removes the push tokens of those of these devices that have no live session left, in the transaction that ends sessions

@@ -7,7 +7,8 @@ import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { lockUser, raiseTokenVersion } from '../users/users.ts';
 import { endSession } from './end_sessions.ts';
-import { isExpiredSql, isOfEpochSql, type Session } from './sessions.ts';
+import { isCurrentEpochSql, isExpiredSql } from './live_session.ts';
+import type { Session } from './sessions.ts';
 
 /**
  * What a presented refresh token comes to (DESIGN, section 4). `generation` is that of the token to hand out:
@@ -55,7 +56,7 @@ export async function rotate(db: Db, presented: Presented, at?: Date): Promise<R
 const advanceSql = (db: Db) => `
   update sessions set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
   where id = :id and generation <= :presented and ended_at is null and not ${isExpiredSql(db)}
-    and ${isOfEpochSql}
+    and ${isCurrentEpochSql}
   returning generation`;
 
 const advanceNow = statement<{ generation: number }>('advance', advanceSql);
@@ -87,7 +88,7 @@ async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | n
   const lock = db.isTransaction && isPostgres(db) ? 'for update' : '';
   const [row] = await rows<Row>(
     db,
-    `select id, user_id, client_id, generation, ended_at, ${isExpiredSql(db)} as is_expired, ${isOfEpochSql} as is_current,
+    `select id, user_id, client_id, generation, ended_at, ${isExpiredSql(db)} as is_expired, ${isCurrentEpochSql} as is_current,
        coalesce(${plusSeconds(db, 'rotated_at', ':window')} > :now, false) as in_window
      from sessions where id = :id ${lock}`,
     { id: presented.session_id, window: presented.retry_window, now: present(db, at) },

@@ -1,10 +1,10 @@
 // Sessions as their owners see them: the live ones, the ended ones, one with its story.
-
 import { type AuditEvent, listSessionEvents } from '../audit/audit.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
-import { isExpiredSql, type Session } from './sessions.ts';
+import { isExpiredSql } from './live_session.ts';
+import type { Session } from './sessions.ts';
 
 /** A session as its owner's list shows it: without what its tokens are made of. */
 export interface ListedSession

@@ -1,13 +1,13 @@
 // A session as the API shows it, to its user and to administrators: schemas, pages, and the story of one session.
 import { z } from 'zod';
 import type { Deps } from '../../core/deps.ts';
+import { expiresAt } from '../../core/sessions/live_session.ts';
 import {
   type ListedSession,
   type LiveSession,
   listLiveSessions,
   listRotations,
 } from '../../core/sessions/session_list.ts';
-import { expiresAt } from '../../core/sessions/sessions.ts';
 import type { WithIsoTimes } from '../../core/store/statements.ts';
 import { decodeCursor, pageOf } from './cursor.ts';
 import { dateTime } from './routes.ts';

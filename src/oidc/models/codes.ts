@@ -13,12 +13,8 @@ import { consumeModel, isBrowserSession, useOnce } from '../../core/engine_recor
 import { withLimit } from '../../core/limits/attempts.ts';
 import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
-import {
-  completeSession,
-  type EndedReason,
-  openSession,
-  type Session,
-} from '../../core/sessions/sessions.ts';
+import { completeSession, openSession } from '../../core/sessions/open_session.ts';
+import type { EndedReason, Session } from '../../core/sessions/sessions.ts';
 import type { Db } from '../../core/store/db.ts';
 import { digest } from '../../lib/crypto.ts';
 import { networkOf } from '../../lib/network.ts';

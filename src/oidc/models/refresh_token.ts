@@ -6,18 +6,15 @@ import type { Deps } from '../../core/deps.ts';
 import { withLimit } from '../../core/limits/attempts.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
+import { findSession, type SessionWithUser } from '../../core/sessions/find_session.ts';
+import { expiresAt } from '../../core/sessions/live_session.ts';
+import { completeSession } from '../../core/sessions/open_session.ts';
 import {
   decodeRefreshToken,
   mintRefreshToken,
   verifyRefreshToken,
 } from '../../core/sessions/refresh_token.ts';
 import { type Rotation, rotate } from '../../core/sessions/rotation.ts';
-import {
-  completeSession,
-  expiresAt,
-  findSession,
-  type SessionWithUser,
-} from '../../core/sessions/sessions.ts';
 import { giveReason } from '../../token/reason.ts';
 import {
   clientRow,

@@ -2,7 +2,7 @@
 import type { Account, KoaContextWithOIDC } from 'oidc-provider';
 import { claimsOfUser } from '../../core/access_tokens/user_claims.ts';
 import type { Deps } from '../../core/deps.ts';
-import type { SessionWithUser } from '../../core/sessions/sessions.ts';
+import type { SessionWithUser } from '../../core/sessions/find_session.ts';
 import { findUser, isActive } from '../../core/users/users.ts';
 import { parseId } from '../../lib/ids.ts';
 import { giveReason } from '../../token/reason.ts';

@@ -2,7 +2,7 @@
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
 import type { Client } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
-import { findSession, type SessionWithUser } from '../../core/sessions/sessions.ts';
+import { findSession, type SessionWithUser } from '../../core/sessions/find_session.ts';
 import { parseId } from '../../lib/ids.ts';
 
 type Context = KoaContextWithOIDC;

@@ -7,6 +7,8 @@ import { openClientCache, type Registered } from '../../../src/core/clients/clie
 import { updateClient } from '../../../src/core/clients/clients.ts';
 import { createResourceServer, updateResourceServer } from '../../../src/core/clients/resource_servers.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
+import { findSession } from '../../../src/core/sessions/find_session.ts';
+import type { NewSession } from '../../../src/core/sessions/open_session.ts';
 import { type PlainRefresh, refreshPlainSession } from '../../../src/core/sessions/plain_refresh.ts';
 import {
   type DecodedRefreshToken,
@@ -14,7 +16,7 @@ import {
   mintRefreshToken,
 } from '../../../src/core/sessions/refresh_token.ts';
 import { listLiveSessions } from '../../../src/core/sessions/session_list.ts';
-import { findSession, type NewSession, type Session } from '../../../src/core/sessions/sessions.ts';
+import type { Session } from '../../../src/core/sessions/sessions.ts';
 import type { Db } from '../../../src/core/store/db.ts';
 import type { User } from '../../../src/core/users/users.ts';
 import { keyring, makeClient, makeUser, openTestSession, source } from '../../helpers/builders.ts';

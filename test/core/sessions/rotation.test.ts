@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
+import { findSession } from '../../../src/core/sessions/find_session.ts';
 import { type Presented, type Rotation, rotate } from '../../../src/core/sessions/rotation.ts';
-import { findSession, type Session } from '../../../src/core/sessions/sessions.ts';
+import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { findUser } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeUser, openTestSession, present, source } from '../../helpers/builders.ts';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { openSession } from '../../../src/core/sessions/sessions.ts';
+import { openSession } from '../../../src/core/sessions/open_session.ts';
 import { describeQuery, type Query, watchQueries } from '../../../src/core/store/query_watch.ts';
 import { makeClient, makeUser, newSession } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { removeDevice } from '../../../src/core/actions/remove_device.ts';
-import { findSession } from '../../../src/core/sessions/sessions.ts';
+import { findSession } from '../../../src/core/sessions/find_session.ts';
 import {
   deviceName,
   deviceParameters,

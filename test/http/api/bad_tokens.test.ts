@@ -2,8 +2,8 @@
 import { createPublicKey } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import { exportJWK, importJWK, type JWK, SignJWT } from 'jose';
+import { findSession } from '../../../src/core/sessions/find_session.ts';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
-import { findSession } from '../../../src/core/sessions/sessions.ts';
 import { createKeyring } from '../../../src/lib/crypto.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { attack } from '../../helpers/attack.ts';

@@ -1,6 +1,6 @@
 // Revocation (RFC 7009): a token's own client may revoke it, and nobody learns anything from trying.
 import type { ExecutionContext } from 'ava';
-import { findSession } from '../../../src/core/sessions/sessions.ts';
+import { findSession } from '../../../src/core/sessions/find_session.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { type Answer, assertRefused, send } from '../../helpers/client.ts';
 import { introspect, isActive, refresh, revoke, signIn, token, tokensOf } from '../../helpers/oauth.ts';

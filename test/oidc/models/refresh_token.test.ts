@@ -1,7 +1,7 @@
 // What refuses a refresh for another reason costs nothing: the same token still works afterwards, even with window 0.
 import type { ExecutionContext } from 'ava';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
-import { findSession } from '../../../src/core/sessions/sessions.ts';
+import { findSession } from '../../../src/core/sessions/find_session.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { type Answer, assertRefused, type Form, type Refusal } from '../../helpers/client.ts';
 import { makeKey, proofFor } from '../../helpers/dpop.ts';

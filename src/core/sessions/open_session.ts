@@ -1,0 +1,160 @@
+// Opening a session: at the login, and completing it when its tokens are issued later than that.
+import type { Knex } from 'knex';
+import { newId } from '../../lib/ids.ts';
+import { announce, eventTime } from '../audit/audit.ts';
+import type { RequestSource } from '../request_source.ts';
+import { json } from '../store/columns.ts';
+import { isForeignKeyViolation } from '../store/database_errors.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { plusSeconds, present } from '../store/sql_time.ts';
+import { statement } from '../store/statements.ts';
+import { forgetPersonalData } from '../users/personal_data.ts';
+import { isActiveSql } from '../users/users.ts';
+import { isCurrentEpochSql } from './live_session.ts';
+import { isPlain } from './plain_session.ts';
+import { newSalt } from './refresh_token.ts';
+import type { Session } from './sessions.ts';
+
+export interface NewSession {
+  /** Given when the engine has already named its Grant. */
+  id?: string;
+  user_id: string;
+  /** The password hash that this login has just proved; when the password has changed since, no session opens. */
+  proved_hash?: string | null;
+  /** The user's `session_epoch` when the login was proved; when all sessions have ended since, no session opens. */
+  proved_epoch?: number | null;
+  client_id: string;
+  device_id: string | null;
+  grant_payload: object;
+  token_payload: object;
+  /** Seconds. */
+  idle_ttl: number;
+  absolute_ttl: number;
+  browser_session?: string | null;
+  source: RequestSource;
+}
+
+/**
+ * Opens a session, or returns null when the user is not active at that moment, has another password by now, or has been
+ * logged out everywhere since the login was proved. The user's row is locked by the UPDATE that notes the login, so a ban or a password change comes either before it, and
+ * there is no session, or after it, and ends this one. On Postgres all of it is one statement.
+ */
+export async function openSession(db: Db, input: NewSession, at?: Date): Promise<Session | null> {
+  const session = { id: input.id ?? newId(at?.getTime()), salt: newSalt() };
+  const values = {
+    ...session,
+    user_id: input.user_id,
+    proved_hash: input.proved_hash ?? null,
+    proved_epoch: input.proved_epoch ?? null,
+    client_id: input.client_id,
+    device_id: input.device_id,
+    grant_payload: json(input.grant_payload),
+    token_payload: json(input.token_payload),
+    is_plain: isPlain(input.token_payload, input.grant_payload),
+    idle_ttl: input.idle_ttl,
+    absolute_ttl: input.absolute_ttl,
+    browser_session: input.browser_session ?? null,
+    event_id: newId((at ?? eventTime(db)).getTime()),
+    ...input.source,
+  };
+  const [created] = await insertOpened(db, values, at);
+  if (!created) {
+    // A login in flight may have noted its device, or a consent, when the user had just been deleted.
+    await forgetPersonalData(db, input.user_id);
+    return null;
+  }
+  const { user_id, client_id, source } = input;
+  announce(db, [
+    {
+      type: 'session_opened',
+      user_id,
+      client_id,
+      session_id: created.id,
+      actor: 'user',
+      actor_id: user_id,
+      ...source,
+    },
+  ]);
+  return created;
+}
+
+// No rows: the user may not log in, or the client or the device was removed while the password was being checked.
+async function insertOpened(
+  db: Db,
+  values: Record<string, Knex.RawBinding>,
+  at: Date | undefined,
+): Promise<Session[]> {
+  const atOnce = isPostgres(db);
+  try {
+    if (atOnce && !at) return await openAtOnce(db, values);
+    const dated = { ...values, now: present(db, at) };
+    if (atOnce) return await rows<Session>(db, openSql(db), dated);
+    return await db.transaction((tx) => openInSteps(tx, dated));
+  } catch (error) {
+    if (isForeignKeyViolation(error)) return [];
+    throw error;
+  }
+}
+
+const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()}
+  and (cast(:proved_hash as text) is null or password_hash = :proved_hash)
+  and (cast(:proved_epoch as integer) is null or session_epoch = :proved_epoch) returning id, session_epoch`;
+
+const insertSession = (db: Db) => `
+  insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,
+    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session, is_plain, session_epoch)
+  select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
+    :idle_ttl, :now, :now, ${plusSeconds(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain, session_epoch from`;
+
+const noteOpened = `
+  insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
+  select :event_id, :now, 'session_opened', :user_id, :id, :client_id, 'user', :user_id, :ip, :user_agent, :request_id`;
+
+// By name, because they stand in a prepared statement.
+const columns = `id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, rotated_at, ip, user_agent, idle_ttl,
+  created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, ended_by, ended_by_id, browser_session, is_plain, session_epoch`;
+
+const openSql = (db: Db) =>
+  `with u as (${markLogin}), s as (${insertSession(db)} u returning ${columns}), e as (${noteOpened} from s) select ${columns} from s`;
+
+const openAtOnce = statement<Session>('open_session', openSql);
+
+async function openInSteps(
+  tx: Knex.Transaction,
+  values: Record<string, Knex.RawBinding>,
+): Promise<Session[]> {
+  const active = await rows(tx, markLogin, values);
+  if (active.length === 0) return [];
+  const opened = await rows<Session>(
+    tx,
+    `${insertSession(tx)} users where id = :user_id returning *`,
+    values,
+  );
+  await tx.raw(noteOpened, values);
+  return opened;
+}
+
+/**
+ * Completes a session whose login happened before its tokens: the code or device code has been exchanged. Until then it
+ * lives only as long as the code. False when it has ended in between, by itself or with all others of the user.
+ */
+export async function completeSession(
+  db: Db,
+  { id, grant_payload }: Pick<Session, 'id' | 'grant_payload'>,
+  token_payload: object,
+  idle_ttl: number,
+): Promise<boolean> {
+  const complete = async () =>
+    await db<Session>('sessions')
+      .where({ id })
+      .whereNull('ended_at')
+      .whereRaw(isCurrentEpochSql)
+      .update({
+        token_payload: json(token_payload),
+        is_plain: isPlain(token_payload, grant_payload),
+        idle_ttl,
+        last_used_at: present(db),
+      } as never);
+  // Twice, for the reason that rotation.ts gives.
+  return (await complete()) > 0 || (await complete()) > 0;
+}
