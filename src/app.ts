@@ -26,16 +26,13 @@ import { answerPreflights } from './http/middleware/cors.ts';
 import { composeEngine, mountEngine } from './http/middleware/engine.ts';
 import { answerErrors } from './http/middleware/errors.ts';
 import { answerHealth } from './http/middleware/health.ts';
-import {
-  identify,
-  limitBody,
-  limitQuery,
-  logRequests,
-  queueHashes,
-  secureHeaders,
-} from './http/middleware/request.ts';
+import { queuePasswordHashes } from './http/middleware/password_queue.ts';
+import { identifyRequest } from './http/middleware/request_id.ts';
+import { limitBody, limitQuery } from './http/middleware/request_limits.ts';
+import { logRequests } from './http/middleware/request_log.ts';
 import { measureRequests } from './http/middleware/request_metrics.ts';
 import { traceRequests } from './http/middleware/request_traces.ts';
+import { setSecurityHeaders } from './http/middleware/security_headers.ts';
 import type { Tracing } from './lib/tracing.ts';
 import { createClientRegistrar } from './oidc/endpoints/client_validation.ts';
 import { guardRegistration } from './oidc/endpoints/registration.ts';
@@ -93,11 +90,11 @@ export function createApp(deps: Deps, engine: Engine, around: Surroundings = {})
   app.use(answerHealth(deps, isDraining));
   if (tracing) app.use(traceRequests(tracing));
   app.use(measureRequests(metrics));
-  app.use(identify(config));
+  app.use(identifyRequest(config));
   app.use(logRequests(log));
-  app.use(secureHeaders(config));
+  app.use(setSecurityHeaders(config));
   app.use(answerErrors(log));
-  app.use(queueHashes(config));
+  app.use(queuePasswordHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
   if (lean) app.use(leanToken(deps)).use(leanIntrospect(deps));
