@@ -19,7 +19,7 @@ import { serveResourceMetadata } from './http/api/resource_metadata.ts';
 import { createRouter } from './http/api/router.ts';
 import type { Route } from './http/api/routes.ts';
 import { sessionRoutes } from './http/api/sessions.ts';
-import { isClientsDoing } from './http/listener/connections.ts';
+import { isConnectionError } from './http/listener/connections.ts';
 import { closeWhenDraining } from './http/listener/drain.ts';
 import { serveAssets } from './http/middleware/assets.ts';
 import { answerPreflights } from './http/middleware/cors.ts';
@@ -112,7 +112,7 @@ export function createApp(deps: Deps, engine: Engine, around: Surroundings = {})
   app.use(mountEngine(deps, () => engine().run));
   app.use(sendNotFoundPage(deps));
   app.on('error', (err) => {
-    if (isClientsDoing(err)) log.debug({ err }, 'a client is gone');
+    if (isConnectionError(err)) log.debug({ err }, 'a client is gone');
     else log.error({ err }, 'the app failed');
   });
   return app;

@@ -10,7 +10,7 @@ import {
   connectionLimits,
   createBoundedServer,
 } from '../http/listener/connections.ts';
-import { createDrain, type Drain, type Patience } from '../http/listener/drain.ts';
+import { createDrain, type Drain, type DrainTimeouts } from '../http/listener/drain.ts';
 import { deliverBackchannelLogouts } from '../oidc/endpoints/backchannel_logout.ts';
 import { startOperations, warnOfSettings } from '../operations.ts';
 import { seedDemo } from './demo_data.ts';
@@ -20,8 +20,8 @@ import { makeDatabaseReady } from './ready_database.ts';
  * At the end, requests in flight get ten seconds. Idle connections close when nothing has come in for a while: in
  * production long enough for a request that is on its way from a busy proxy, elsewhere nobody wants to wait for it.
  */
-function patienceOf({ env }: Config): Patience {
-  return { whole: 10_000, quiet: env === 'production' ? 3_000 : 300 };
+function drainTimeoutsOf({ env }: Config): DrainTimeouts {
+  return { deadline: 10_000, quiet: env === 'production' ? 3_000 : 300 };
 }
 
 export interface RunningServer {
@@ -39,7 +39,7 @@ export interface RunningServer {
 export async function startServer(settings: Config, limits = connectionLimits): Promise<RunningServer> {
   await makeDatabaseReady(settings);
   const { server, answerWith } = createWaitingServer(limits);
-  const drain = createDrain(server, patienceOf(settings));
+  const drain = createDrain(server, drainTimeoutsOf(settings));
   // The issuer names the port, so one that the system picks is taken first. Nobody can know it yet.
   const config = settings.port === 0 ? withPort(settings, await listen(server, settings)) : settings;
   const deps = await openDeps(config).catch((error) => {
@@ -63,7 +63,7 @@ export async function startWorker(
 ): Promise<RunningServer & { stopListening: () => Promise<void> }> {
   const deps = await openDeps(config);
   const { server, answerWith } = createWaitingServer(connectionLimits);
-  const drain = createDrain(server, patienceOf(config));
+  const drain = createDrain(server, drainTimeoutsOf(config));
   const { answer, stop } = await beginWork(deps, drain);
   answerWith(answer);
   await listenOrStop(server, config, stop, sharesPort);
@@ -86,7 +86,7 @@ function createWaitingServer(limits: ConnectionLimits) {
 }
 
 /** Starts what answers, and what goes on beside it. */
-async function beginWork(deps: Deps, { isDraining, run: drain }: Drain) {
+async function beginWork(deps: Deps, { isDraining, close: drain }: Drain) {
   const { tracing, stopJobs, close } = await startOperations(deps);
   const engine = createEngine(deps);
   const notices = deliverBackchannelLogouts(deps, () => engine().provider);

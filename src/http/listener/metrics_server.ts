@@ -1,4 +1,4 @@
-// The metrics, on a port of their own: what is meant for the operator is not to be found on the public one.
+// The metrics, on a port of their own: the public port does not show what only operators should see.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Deps } from '../../core/deps.ts';
@@ -9,8 +9,8 @@ export interface MetricsServer {
 }
 
 /**
- * Serves `/metrics`; null when `METRICS_PORT` is 0. A port that is taken stops a server in production, where metrics
- * that are missing in silence would be found out too late, and is a warning elsewhere.
+ * Serves `/metrics`; null when `METRICS_PORT` is 0. A port that is taken stops a server in production, where missing metrics
+ * would go unnoticed until they are needed; elsewhere it is a warning.
  */
 export async function serveMetrics(deps: Deps): Promise<MetricsServer | null> {
   const { config, log, metrics } = deps;

@@ -30,7 +30,7 @@ const registration: [RegExp, string[]][] = [
 ];
 
 /** All rows of these tables, for tests that must know every endpoint. */
-export const engineTables = {
+export const enginePaths = {
   machine: Object.entries(machine),
   pages: [...pages, ...registration],
 } as const;

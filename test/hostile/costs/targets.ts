@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { routes } from '../../../src/app.ts';
-import { engineTables } from '../../../src/http/middleware/engine.ts';
+import { enginePaths } from '../../../src/http/middleware/engine.ts';
 import { accountRoutes } from '../../../src/oidc/pages/account_page.ts';
 import { interactionRoutes } from '../../../src/oidc/pages/interactions.ts';
 import { endpoints } from '../fuzzing/endpoints.ts';
@@ -26,7 +26,7 @@ export function listTargets(references: References): Target[] {
 
 /** Rows of the engine whose paths are patterns, and that no target matches: they want an example. */
 export function listMissing(targets: Target[]): string[] {
-  const rows = engineTables.pages.flatMap(([pattern, methods]) =>
+  const rows = enginePaths.pages.flatMap(([pattern, methods]) =>
     methods.map((method) => ({ pattern, method })),
   );
   const missing = rows.filter(
@@ -37,7 +37,7 @@ export function listMissing(targets: Target[]): string[] {
 
 /** The rows of the engine and of the pages whose paths are texts. */
 function plainRows(): { method: string; path: string }[] {
-  const machine = engineTables.machine.flatMap(([path, methods]) =>
+  const machine = enginePaths.machine.flatMap(([path, methods]) =>
     methods.map((method) => ({ method, path })),
   );
   return [...machine, ...pageRoutes()].filter(({ method }) => isAnswered(method));

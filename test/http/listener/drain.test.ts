@@ -25,10 +25,10 @@ test('connections that wait to be accepted when a server stops are answered, how
   const server = createServer((_request, response) => response.writeHead(200, { Connection: 'close' }).end());
   server.on('connection', () => block(25));
   const open = await listen(server);
-  const drain = createDrain(server, { whole: 60_000, quiet: 60_000 });
+  const drain = createDrain(server, { deadline: 60_000, quiet: 60_000 });
   // The system takes all of them before the server is asked for the first.
   const sockets = Array.from({ length: 60 }, open);
-  const stopped = drain.run();
+  const stopped = drain.close();
   for (const socket of sockets) socket.write(request);
   const answers = await Promise.all(sockets.map((socket) => text(socket)));
   t.deepEqual([...new Set(answers.map((answer) => answer.slice(0, 15)))], ['HTTP/1.1 200 OK']);
@@ -39,7 +39,7 @@ test('newcomers do not keep a server that stops', async (t) => {
   const server = createServer((_request, response) => response.end());
   const open = await listen(server);
   t.teardown(() => server.closeAllConnections());
-  const drain = createDrain(server, { whole: 60_000, quiet: 60_000 });
+  const drain = createDrain(server, { deadline: 60_000, quiet: 60_000 });
   server.on('connection', () => open().on('error', () => {}));
   open();
   await drain.stopListening();
@@ -49,11 +49,11 @@ test('newcomers do not keep a server that stops', async (t) => {
 test('a request that came while a server that stops was kept from running is answered', async (t) => {
   const server = createServer((_request, response) => response.end());
   const open = await listen(server);
-  const drain = createDrain(server, { whole: 60_000, quiet: 100 });
+  const drain = createDrain(server, { deadline: 60_000, quiet: 100 });
   const socket = open();
   socket.write(request);
   await once(socket, 'data');
-  const stopped = drain.run();
+  const stopped = drain.close();
   await drain.stopListening();
   socket.write(request);
   block(300);
