@@ -5,7 +5,8 @@ import { createKeyring, type Keyring } from '../lib/crypto.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from './access_tokens/access_tokens.ts';
-import { type AuditBatch, createAuditBatch, dateEventsBy } from './audit/audit.ts';
+import { setEventClock } from './audit/audit.ts';
+import { type AuditBatch, createAuditBatch } from './audit/audit_batch.ts';
 import { type ClientCache, openClientCache } from './clients/client_cache.ts';
 import { type KeyStore, openKeyStore } from './keys/key_store.ts';
 import { openRateLimits, type RateLimits } from './limits/rate_limits.ts';
@@ -50,7 +51,7 @@ export async function openDeps(config: Config): Promise<Deps> {
   const notices = openNodeNotices(config.databaseDirectUrl, log);
   try {
     const clock = await openClock(db, log);
-    dateEventsBy(db, clock.now);
+    setEventClock(db, clock.now);
     const metrics = createMetrics();
     const keyring = createKeyring(config.secrets);
     const keys = await openKeyStore(db, keyring, config.signingAlg, notices);

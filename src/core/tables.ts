@@ -1,7 +1,7 @@
 // Every table whose columns are declared beside its SQL. Whoever opens a database imports this file, so that rows come
 // with their types from any query.
 import './actions/consents.ts';
-import './audit/audit.ts';
+import './audit/audit_events.ts';
 import './engine_records/engine_records.ts';
 import './users/devices.ts';
 import './users/known_devices.ts';

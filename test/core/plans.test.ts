@@ -8,7 +8,7 @@ import { addConsent, listConsents, withdrawConsent } from '../../src/core/action
 import { deleteClient } from '../../src/core/actions/delete_client.ts';
 import { removeDevice } from '../../src/core/actions/remove_device.ts';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
-import { listEvents } from '../../src/core/audit/audit.ts';
+import { listEvents } from '../../src/core/audit/audit_search.ts';
 import { endBrowserSession, listBrowserSessions } from '../../src/core/sessions/browser_sessions.ts';
 import { endAllSessions, endLeftBehind } from '../../src/core/sessions/end_many.ts';
 import { endSession } from '../../src/core/sessions/end_sessions.ts';

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
-import { createAuditBatch } from '../../src/core/audit/audit.ts';
+import { createAuditBatch } from '../../src/core/audit/audit_batch.ts';
 import { isUnavailable, markDatabaseError } from '../../src/core/store/database_errors.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { createLog } from '../../src/lib/log.ts';

@@ -2,7 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import type { RateLimitSettings } from '../../config/rate_limits.ts';
-import { createAuditBatch } from '../../src/core/audit/audit.ts';
+import { createAuditBatch } from '../../src/core/audit/audit_batch.ts';
 import { openRateLimits } from '../../src/core/limits/rate_limits.ts';
 import { attemptLogin, type Guarded, type LoginAttempt } from '../../src/core/passwords/login_attempts.ts';
 import { AppError } from '../../src/lib/errors.ts';

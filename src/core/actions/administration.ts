@@ -2,7 +2,8 @@
 import type { Knex } from 'knex';
 import type { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
-import { type Actor, type EventType, type NewEvent, recordEvents } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
+import type { Actor, EventType, NewEvent } from '../audit/audit_events.ts';
 import type { ClientChange } from '../clients/client_metadata.ts';
 import { addClientSecret, removeClientSecret } from '../clients/client_secrets.ts';
 import type { Client } from '../clients/clients.ts';

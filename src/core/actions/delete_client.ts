@@ -1,6 +1,7 @@
 // Removing a client: from the commit of the decision on there is no such client; its sessions end and go in chunks.
 import type { Knex } from 'knex';
-import { type Actor, recordEvents } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
+import type { Actor } from '../audit/audit_events.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
 import type { RequestSource } from '../request_source.ts';
 import { beginEnding, endRest } from '../sessions/end_many.ts';

@@ -1,7 +1,8 @@
 // How signing keys are rotated here: what the settings and the registered lifetimes say.
 
 import type { Config } from '../../../config/index.ts';
-import { type Actor, recordEvents } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
+import type { Actor } from '../audit/audit_events.ts';
 import type { Deps } from '../deps.ts';
 import { currentKeyAge, dropExpiredKeys, type KeyRotation } from '../keys/signing_keys.ts';
 import type { RequestSource } from '../request_source.ts';

@@ -1,7 +1,8 @@
 // Ban, disable, delete and their undoing: each decided in one transaction that also begins to end what the user holds.
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
-import { type Actor, recordEvents } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
+import type { Actor } from '../audit/audit_events.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
 import type { EndedReason } from '../sessions/sessions.ts';

@@ -2,7 +2,8 @@
 import type { Knex } from 'knex';
 import type { Log } from '../../lib/log.ts';
 import type { Metrics, RefreshOutcome } from '../../lib/metrics.ts';
-import { type EventType, type NewEvent, onAuditEvent } from './audit.ts';
+import { onAuditEvent } from './audit.ts';
+import type { EventType, NewEvent } from './audit_events.ts';
 
 /** Writes every event that is recorded by way of `db` as a line with `security_event`. Returns what ends that. */
 export function logEvents(db: Knex, log: Log): () => void {

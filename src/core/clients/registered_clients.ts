@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
-import { type NewEvent, recordEvents } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
+import type { NewEvent } from '../audit/audit_events.ts';
 import type { RequestSource } from '../request_source.ts';
 import { json } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';

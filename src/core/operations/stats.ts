@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { firstIdOf } from '../../lib/ids.ts';
-import type { EventType } from '../audit/audit.ts';
+import type { EventType } from '../audit/audit_events.ts';
 import { isExpiredSql } from '../sessions/live_session.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { present, readClock } from '../store/sql_time.ts';

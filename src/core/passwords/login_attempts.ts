@@ -3,7 +3,8 @@
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
 import { networkOf } from '../../lib/network.ts';
-import type { AuditBatch, EventType } from '../audit/audit.ts';
+import type { AuditBatch } from '../audit/audit_batch.ts';
+import type { EventType } from '../audit/audit_events.ts';
 import { refundOnFault } from '../limits/attempts.ts';
 import type { RateLimits } from '../limits/rate_limits.ts';
 import type { RequestSource } from '../request_source.ts';

@@ -2,7 +2,8 @@
 // browser, consent or client in core/sessions/end_many.ts, which calls this a chunk at a time.
 import type { Knex } from 'knex';
 import { parseId } from '../../lib/ids.ts';
-import { type Actor, type NewEvent, recordEvents } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
+import type { Actor, NewEvent } from '../audit/audit_events.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';

@@ -1,7 +1,7 @@
 // Opening a session: at the login, and completing it when its tokens are issued later than that.
 import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
-import { announce, eventTime } from '../audit/audit.ts';
+import { eventTime, notifyListeners } from '../audit/audit.ts';
 import type { RequestSource } from '../request_source.ts';
 import { json } from '../store/columns.ts';
 import { isForeignKeyViolation } from '../store/database_errors.ts';
@@ -64,7 +64,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     return null;
   }
   const { user_id, client_id, source } = input;
-  announce(db, [
+  notifyListeners(db, [
     {
       type: 'session_opened',
       user_id,

@@ -1,6 +1,7 @@
 // The rotation of refresh tokens: the one statement that decides, and what follows when it decides against.
 import type { Knex } from 'knex';
-import { type NewEvent, recordEvents } from '../audit/audit.ts';
+import { recordEvents } from '../audit/audit.ts';
+import type { NewEvent } from '../audit/audit_events.ts';
 import type { RequestSource } from '../request_source.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';

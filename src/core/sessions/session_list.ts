@@ -1,5 +1,7 @@
 // Sessions as their owners see them: the live ones, the ended ones, one with its story.
-import { type AuditEvent, listSessionEvents } from '../audit/audit.ts';
+
+import type { AuditEvent } from '../audit/audit_events.ts';
+import { listSessionEvents } from '../audit/audit_search.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';

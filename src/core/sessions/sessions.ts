@@ -1,5 +1,5 @@
 // Sessions: the row. One session is one login of one user through one client on one device; its id is the `sid` of tokens.
-import type { Actor } from '../audit/audit.ts';
+import type { Actor } from '../audit/audit_events.ts';
 
 export type EndedReason =
   | 'logout'

@@ -1,19 +1,12 @@
-import {
-  type AuditEvent,
-  createAuditBatch,
-  dateEventsBy,
-  listSessionEvents,
-  type NewEvent,
-  onAuditEvent,
-  recordEvents,
-} from '../../../src/core/audit/audit.ts';
+import { onAuditEvent, recordEvents, setEventClock } from '../../../src/core/audit/audit.ts';
+import { createAuditBatch } from '../../../src/core/audit/audit_batch.ts';
+import type { AuditEvent, NewEvent } from '../../../src/core/audit/audit_events.ts';
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { firstIdOf, newId } from '../../../src/lib/ids.ts';
-import { createLog, type Log } from '../../../src/lib/log.ts';
-import { after, source } from '../../helpers/builders.ts';
+import { createLog } from '../../../src/lib/log.ts';
+import { source } from '../../helpers/builders.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
-import { until } from '../../helpers/until.ts';
 
 const log = createLog({ level: 'silent' });
 const at = new Date('2030-01-01T00:00:00.250Z');
@@ -55,85 +48,6 @@ testOnStores('events stand or fall with the transaction that they are recorded i
   t.deepEqual(await db('audit_events'), []);
   await db.transaction((tx) => recordEvents(tx, [rotation]));
   t.is((await db('audit_events')).length, 1);
-});
-
-testOnStores("a session's last events are listed newest first, and nobody else's", async (t, { db }) => {
-  const session_id = newId();
-  for (let i = 0; i < 5; i += 1) {
-    await recordEvents(db, [{ ...rotation, session_id, reason: String(i) }], after(at, i));
-    await recordEvents(
-      db,
-      [
-        { type: 'session_opened', session_id },
-        { ...rotation, session_id: newId() },
-      ],
-      after(at, i),
-    );
-  }
-  const events = await listSessionEvents(db, session_id, 'refresh_token_rotated', 3);
-  t.deepEqual(
-    events.map((event) => [event.reason, event.created_at]),
-    [
-      ['4', after(at, 4)],
-      ['3', after(at, 3)],
-      ['2', after(at, 2)],
-    ],
-  );
-});
-
-testOnStores('a batch writes when it is told to, each event once', async (t, { db }) => {
-  const batch = createAuditBatch(db, log, { interval: 60_000 });
-  const count = async () => (await db('audit_events')).length;
-  for (let i = 0; i < 120; i += 1) batch.add({ ...rotation, reason: String(i) });
-  t.is(await count(), 0, 'not before');
-  await Promise.all([batch.flush(), batch.flush(), batch.flush()]);
-  t.is(await count(), 120);
-  await batch.flush();
-  t.is(await count(), 120);
-  batch.add(rotation);
-  await batch.close();
-  t.is(await count(), 121, 'closing writes what waits');
-});
-
-testOnStores('a batch writes by itself when it is full or when its time has come', async (t, { db }) => {
-  const reaches = async (wanted: number) => {
-    const count = async () => (await db('audit_events')).length;
-    await until(async () => (await count()) >= wanted, `${wanted} events are written`);
-    return await count();
-  };
-  const full = createAuditBatch(db, log, { interval: 60_000, size: 3 });
-  for (let i = 0; i < 4; i += 1) full.add(rotation);
-  // The write begins after the turn in which the third was added, and takes the fourth along.
-  t.is(await reaches(3), 4);
-  const timed = createAuditBatch(db, log, { interval: 20 });
-  timed.add(rotation);
-  t.is(await reaches(5), 5);
-  await Promise.all([full.close(), timed.close()]);
-});
-
-testOnStores(
-  'the time of a batched event is when it happened, not when it was written',
-  async (t, { db }) => {
-    const batch = createAuditBatch(db, log, { interval: 60_000 });
-    const before = Date.now();
-    batch.add(rotation);
-    const happened = Date.now();
-    await until(() => Date.now() > happened + 20);
-    await batch.close();
-    const { created_at } = await rowOf(db('audit_events').first());
-    t.true(created_at.getTime() >= before && created_at.getTime() <= happened);
-  },
-);
-
-testOnStores('events that cannot be written wait until they can', async (t, { db }) => {
-  const batch = createAuditBatch(db, log, { interval: 60_000 });
-  batch.add({ ...rotation, reason: 'first' });
-  await db.schema.renameTable('audit_events', 'away');
-  await t.notThrowsAsync(batch.flush());
-  batch.add({ ...rotation, reason: 'second' });
-  await db.schema.renameTable('away', 'audit_events');
-  await batch.close();
-  t.deepEqual((await db('audit_events')).map((event) => event.reason).sort(), ['first', 'second']);
 });
 
 testOnStores('what was recorded can be changed by nobody', async (t, { db }) => {
@@ -183,7 +97,7 @@ testOnStores('listeners hear only what is recorded by way of their own handle', 
 });
 
 testOnStores('events are dated by the clock that their handle was given', async (t, { db }) => {
-  dateEventsBy(db, () => at.getTime());
+  setEventClock(db, () => at.getTime());
   await db.transaction(async (tx) => await recordEvents(tx, [rotation]));
   const batch = createAuditBatch(db, log, { interval: 60_000 });
   batch.add(rotation);
@@ -194,28 +108,6 @@ testOnStores('events are dated by the clock that their handle was given', async 
     [0, 1].map(() => [at, firstIdOf(at).slice(0, 13)]),
   );
 });
-
-testOnStores(
-  'what no longer fits while the database takes nothing is counted and said',
-  async (t, { db }) => {
-    const dropped: number[] = [];
-    const lines: object[] = [];
-    const listening = { ...log, error: (line: object) => lines.push(line) } as unknown as Log;
-    const batch = createAuditBatch(db, listening, {
-      interval: 60_000,
-      capacity: 3,
-      onDropped: (count) => dropped.push(count),
-    });
-    await db.schema.renameTable('audit_events', 'away');
-    for (let i = 0; i < 5; i += 1) batch.add({ ...rotation, reason: String(i) });
-    await batch.flush();
-    await db.schema.renameTable('away', 'audit_events');
-    await batch.close();
-    t.deepEqual(dropped, [2]);
-    t.deepEqual(lines.slice(1), [{ dropped: 2, capacity: 3 }]);
-    t.deepEqual((await db('audit_events')).map((event) => event.reason).sort(), ['2', '3', '4']);
-  },
-);
 
 testOnStores('an event may quote whatever a stranger sent', async (t, { db }) => {
   const event = { type: 'login_failed', detail: { login: 'a\0\ud800b' } } as const;

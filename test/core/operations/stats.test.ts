@@ -1,4 +1,5 @@
-import { type NewEvent, recordEvents } from '../../../src/core/audit/audit.ts';
+import { recordEvents } from '../../../src/core/audit/audit.ts';
+import type { NewEvent } from '../../../src/core/audit/audit_events.ts';
 import { readStats } from '../../../src/core/operations/stats.ts';
 import { enterAsAdmin } from '../../helpers/admin.ts';
 import { after, makeClient, makeUser, openTestSession } from '../../helpers/builders.ts';

@@ -1,6 +1,6 @@
 // The audit trail, for administrators.
 import { z } from 'zod';
-import { listEvents } from '../../../core/audit/audit.ts';
+import { listEvents } from '../../../core/audit/audit_search.ts';
 import { clientIdLength } from '../../../core/clients/client_metadata.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { dateTime, id, paging, route } from '../routes.ts';
