@@ -2,7 +2,7 @@
 import type Koa from 'koa';
 import { errors, type KoaContextWithOIDC, Provider, type TokenEndpointGrantContext } from 'oidc-provider';
 import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
-import { isVouchedGrant } from '../core/clients/client_metadata.ts';
+import { isVouchedGrant } from '../core/clients/client_rules.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import type { Client as ClientRow } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';

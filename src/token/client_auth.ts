@@ -2,7 +2,7 @@
 // is wrong, is the engine's to judge and to refuse.
 import type { Context } from 'koa';
 import type { Registered } from '../core/clients/client_cache.ts';
-import { isVouchedGrant } from '../core/clients/client_metadata.ts';
+import { isVouchedGrant } from '../core/clients/client_rules.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';

@@ -7,8 +7,9 @@ import type { Clock } from '../store/clock.ts';
 import { json } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present, readClock } from '../store/sql_time.ts';
-import { hasSecret, minSecretLength } from './client_metadata.ts';
+import { minSecretLength } from './client_metadata.ts';
 import { raisedTokenVersion } from './client_rights.ts';
+import { hasSecret } from './client_rules.ts';
 import type { Client } from './clients.ts';
 
 export interface ClientSecret {

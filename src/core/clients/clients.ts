@@ -7,20 +7,22 @@ import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import {
-  apart,
   type ClientChange,
   type ClientMetadata,
   clientChange,
-  hasSecret,
   type NewClient,
   newClient,
   type RotationProfile,
-  requireConfidential,
-  requireVouched,
-  withDefaults,
-  withoutNulls,
 } from './client_metadata.ts';
 import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
+import {
+  hasSecret,
+  requireConfidential,
+  requireVouched,
+  splitColumns,
+  withDefaults,
+  withoutNulls,
+} from './client_rules.ts';
 import { type ClientSecret, newClientSecret } from './client_secrets.ts';
 
 export interface Client {
@@ -89,7 +91,7 @@ export async function createClient(
   input: NewClient,
 ): Promise<{ client: Client; client_secret?: string }> {
   const { client_id, client_secret, first_party, blocked, ...given } = newClient.parse(input);
-  const { metadata, columns } = apart(given);
+  const { metadata, columns } = splitColumns(given);
   const complete = withDefaults(metadata, first_party);
   requireConfidential(complete);
   const secret = hasSecret(complete) ? newClientSecret(client_secret) : undefined;
@@ -131,7 +133,7 @@ export async function updateClient(
   } = clientChange.parse(change);
   // Whoever makes a client one of ours vouches for it: what it says of itself from then on changes nothing.
   const registered_by = first_party ? 'admin' : (change.registered_by ?? client.registered_by);
-  const { metadata, columns } = apart(given);
+  const { metadata, columns } = splitColumns(given);
   const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
   requireConfidential(merged);
   requireVouched(merged, registered_by);

@@ -2,7 +2,8 @@
 // the answer says what was registered. Refused is only what is malformed, or would be dangerous.
 import { AppError } from '../../lib/errors.ts';
 import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
-import { isVouchedGrant, metadataShape } from './client_metadata.ts';
+import { metadataShape } from './client_metadata.ts';
+import { isVouchedGrant } from './client_rules.ts';
 import { isNativeUri } from './redirect_uris.ts';
 
 /** What this server offers to clients that nobody vouches for. */

@@ -1,7 +1,7 @@
 // A client's metadata as the engine takes it, and what this server offers to clients: methods of authentication and
 // algorithms.
 import { type AdapterPayload, errors } from 'oidc-provider';
-import { hasSecret } from '../../core/clients/client_metadata.ts';
+import { hasSecret } from '../../core/clients/client_rules.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { inferredType } from '../../core/clients/redirect_uris.ts';
 import type { Offer } from '../../core/clients/suitable_metadata.ts';

@@ -2,7 +2,7 @@
 // the secret, so both are set right on the way in and out.
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
-import { isVouchedGrant } from '../../core/clients/client_metadata.ts';
+import { isVouchedGrant } from '../../core/clients/client_rules.ts';
 import { verifyClientSecret } from '../../core/clients/client_secrets.ts';
 import { type Client, findClient } from '../../core/clients/clients.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
