@@ -1,7 +1,7 @@
 // Introspections on the lean path against the same ones through the engine alone: the answers must not differ.
 import assert from 'node:assert/strict';
 import { decodeJwt } from 'jose';
-import { revokeAccessToken } from '../../src/core/access_tokens/access_tokens.ts';
+import { revokeAccessToken } from '../../src/core/access_tokens/revoked_tokens.ts';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { after, keyring, source } from '../helpers/builders.ts';

@@ -1,14 +1,11 @@
 // Access tokens: the one function that says whether one is good, and the revocation of a single one.
 import { digest } from '../../lib/crypto.ts';
-import { parseId } from '../../lib/ids.ts';
 import { createVerifier } from '../../lib/jws.ts';
 import { createLru } from '../../lib/lru.ts';
-import { findModel } from '../engine_records/engine_records.ts';
 import type { SigningKey } from '../keys/signing_keys.ts';
-import { isLiveSql } from '../sessions/live_session.ts';
-import { type Db, rows } from '../store/db.ts';
-import { statement } from '../store/statements.ts';
-import { isActiveSql } from '../users/users.ts';
+import type { Db } from '../store/db.ts';
+import { isLive } from './live_token.ts';
+import { findOpaque } from './opaque_tokens.ts';
 
 /** The claims of an access token of ours, JWT or opaque, that has proved good. */
 export interface AccessTokenClaims {
@@ -97,104 +94,6 @@ function rememberLast<In, Out>(make: (input: In) => Out): (input: In) => Out {
 /** True when `token` has the form of a signed JWT, which no opaque token has. */
 export function isJwt(token: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(token);
-}
-
-/** Makes one access token inactive before its time; kept until it would have expired anyway. */
-export async function revokeAccessToken(
-  db: Db,
-  claims: Pick<AccessTokenClaims, 'jti' | 'exp'>,
-): Promise<void> {
-  await db('revoked_tokens')
-    .insert({ jti: claims.jti, expires_at: new Date(claims.exp * 1000) })
-    .onConflict('jti')
-    .ignore();
-}
-
-/** The live check alone, for claims whose signature or record has been checked. One SELECT. */
-export async function isLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
-  return claims.sid === undefined
-    ? await isClientTokenLive(db, claims)
-    : await isSessionTokenLive(db, claims);
-}
-
-async function isSessionTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
-  const sid = parseId(claims.sid);
-  if (!sid) return false;
-  return (await findSessionToken(db, { ...valuesOf(claims), sid })).length > 0;
-}
-
-// SQL that is true for a client (alias `c`) that is still what it was when it got its token.
-const isSameClientSql =
-  'c.token_version between :client_from and :client_to and c.blocked_at is null and c.deleted_at is null';
-
-/** SQL that finds something when the token of {@link valuesOf} and `:sid` lives with its session. */
-export function liveSessionTokenSql(db: Db): string {
-  return `select 1 from sessions s join users u on u.id = s.user_id
-    where s.id = :sid and s.client_id = :client_id and ${isLiveSql(db, 's.', 'u.')}
-      and ${isActiveSql('u.')} and u.token_version <= :token_version
-      and not exists (select 1 from revoked_tokens r where r.jti = :jti)
-      and exists (select 1 from clients c where c.client_id = s.client_id and ${isSameClientSql})`;
-}
-
-const findSessionToken = statement('session_token_lives', liveSessionTokenSql);
-
-/** The values of {@link liveSessionTokenSql} that are no ids of ours to check. */
-export function valuesOf({ client_id, token_version, client_version, jti, iat }: AccessTokenClaims) {
-  // A token that names no version of its client was issued by an earlier version of this server: its second has to tell, and
-  // during an upgrade a client may be made and get such a token in the same one.
-  const client_from = client_version ?? 0;
-  const client_to = client_version ?? Math.floor(iat) * 1000 + 999;
-  return { client_id, token_version: token_version ?? 0, jti, client_from, client_to };
-}
-
-// A token of client_credentials is its client's: it dies with the client, and another one of the same name is not it.
-// Seconds by which the clocks of a node and of the database may differ.
-const skew = 60;
-
-async function isClientTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
-  const live = await rows(
-    db,
-    `select 1 from clients c where c.client_id = :client_id and c.created_at <= :issued and ${isSameClientSql}
-       and not exists (select 1 from revoked_tokens r where r.jti = :jti)`,
-    { ...valuesOf(claims), issued: new Date((claims.iat + skew) * 1000) },
-  );
-  return live.length > 0;
-}
-
-async function findOpaque(db: Db, issuer: string, token: string): Promise<AccessTokenClaims | null> {
-  const stored =
-    (await findModel(db, 'AccessToken', token)) ?? (await findModel(db, 'ClientCredentials', token));
-  if (!stored || stored.is_expired) return null;
-  return opaqueClaims(stored.payload as unknown as OpaqueRecord, issuer);
-}
-
-/** What the engine keeps of an opaque access token, in its own words. */
-interface OpaqueRecord {
-  jti: string;
-  clientId: string;
-  accountId?: string;
-  aud?: string;
-  exp: number;
-  iat: number;
-  scope?: string;
-  sid?: string;
-  jkt?: string;
-  'x5t#S256'?: string;
-  extra?: Partial<AccessTokenClaims>;
-}
-
-function opaqueClaims(record: OpaqueRecord, iss: string): AccessTokenClaims {
-  const { jti, clientId, accountId, aud, exp, iat, scope, sid, jkt, extra } = record;
-  const x5t = record['x5t#S256'];
-  const cnf = { ...(jkt ? { jkt } : {}), ...(x5t ? { 'x5t#S256': x5t } : {}) };
-  return {
-    ...extra,
-    ...{ iss, jti, client_id: clientId, sub: accountId ?? clientId, exp, iat },
-    ...(aud === undefined ? {} : { aud }),
-    ...(scope === undefined ? {} : { scope }),
-    ...(sid === undefined ? {} : { sid }),
-    ...(jkt || x5t ? { cnf } : {}),
-  };
 }
 
 // Ours are good from the moment on in which they are issued, and never say since when (`nbf`).

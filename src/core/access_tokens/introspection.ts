@@ -5,7 +5,8 @@ import { isCurrentVersionSql } from '../clients/client_cache.ts';
 import type { Client } from '../clients/clients.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
-import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_tokens.ts';
+import type { AccessTokenClaims } from './access_tokens.ts';
+import { liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 
 const read = statement<{ is_current_version: boolean; is_live: boolean }>(
   'introspection',
@@ -23,7 +24,7 @@ export async function findIntrospection(
   claims: AccessTokenClaims,
 ): Promise<{ is_current_version: boolean; is_live: boolean } | null> {
   const sid = parseId(claims.sid);
-  const [found] = sid ? await read(db, { ...valuesOf(claims), sid, version }) : [];
+  const [found] = sid ? await read(db, { ...liveTokenValues(claims), sid, version }) : [];
   return found ?? null;
 }
 

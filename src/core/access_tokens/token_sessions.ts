@@ -3,7 +3,8 @@ import { parseId } from '../../lib/ids.ts';
 import { type LiveSession, liveSessionsSql } from '../sessions/session_list.ts';
 import type { Db } from '../store/db.ts';
 import { statement, type WithIsoTimes } from '../store/statements.ts';
-import { type AccessTokenClaims, liveSessionTokenSql, valuesOf } from './access_tokens.ts';
+import type { AccessTokenClaims } from './access_tokens.ts';
+import { liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 
 const findForToken = statement<LiveSession>({ name: 'live_sessions_for_token', isoTimes: true }, (db) =>
   liveSessionsSql(db, `and exists (${liveSessionTokenSql(db)})`),
@@ -19,5 +20,5 @@ export async function listForToken(
   limit: number,
 ): Promise<WithIsoTimes<LiveSession>[]> {
   const sid = parseId(claims.sid);
-  return sid ? await findForToken(db, { ...valuesOf(claims), user_id: claims.sub, sid, limit }) : [];
+  return sid ? await findForToken(db, { ...liveTokenValues(claims), user_id: claims.sub, sid, limit }) : [];
 }

@@ -1,6 +1,7 @@
 // Who is calling: the access token of a request to our own API, verified (RFC 6750, RFC 9449).
 import type { Context, Middleware } from 'koa';
-import { type AccessTokenClaims, isJwt, isLive } from '../../core/access_tokens/access_tokens.ts';
+import { type AccessTokenClaims, isJwt } from '../../core/access_tokens/access_tokens.ts';
+import { isLive } from '../../core/access_tokens/live_token.ts';
 import { findClient } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
 import { findUser } from '../../core/users/users.ts';

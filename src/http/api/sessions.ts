@@ -1,5 +1,5 @@
 // The caller's sessions: list, read, end.
-import { isLive } from '../../core/access_tokens/access_tokens.ts';
+import { isLive } from '../../core/access_tokens/live_token.ts';
 import { listForToken } from '../../core/access_tokens/token_sessions.ts';
 import { AppError } from '../../lib/errors.ts';
 import { endMySession, requireMySession } from './logout.ts';

@@ -3,8 +3,9 @@
 
 import type { Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { isLive, revokeAccessToken } from '../../core/access_tokens/access_tokens.ts';
 import { describeClaims, isMeantFor } from '../../core/access_tokens/introspection.ts';
+import { isLive } from '../../core/access_tokens/live_token.ts';
+import { revokeAccessToken } from '../../core/access_tokens/revoked_tokens.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { fromEngine } from '../request/clocks.ts';

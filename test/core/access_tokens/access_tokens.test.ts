@@ -1,9 +1,6 @@
 import { generateKeyPair, importJWK, SignJWT } from 'jose';
-import {
-  createAccessTokenVerifier,
-  isJwt,
-  revokeAccessToken,
-} from '../../../src/core/access_tokens/access_tokens.ts';
+import { createAccessTokenVerifier, isJwt } from '../../../src/core/access_tokens/access_tokens.ts';
+import { revokeAccessToken } from '../../../src/core/access_tokens/revoked_tokens.ts';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { findClient } from '../../../src/core/clients/clients.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';

@@ -1,9 +1,6 @@
 // Access tokens that are no JWTs: the engine's records, under the same rules of life and death.
-import {
-  createAccessTokenVerifier,
-  isJwt,
-  revokeAccessToken,
-} from '../../../src/core/access_tokens/access_tokens.ts';
+import { createAccessTokenVerifier, isJwt } from '../../../src/core/access_tokens/access_tokens.ts';
+import { revokeAccessToken } from '../../../src/core/access_tokens/revoked_tokens.ts';
 import { deleteModel } from '../../../src/core/engine_records/engine_records.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';

@@ -1,7 +1,7 @@
 // The refresh in one statement: it rotates what is plain and in order, and touches nothing else.
 import type { ExecutionContext } from 'ava';
-import { isLive } from '../../../src/core/access_tokens/access_tokens.ts';
 import { findIntrospection } from '../../../src/core/access_tokens/introspection.ts';
+import { isLive } from '../../../src/core/access_tokens/live_token.ts';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { openClientCache, type Registered } from '../../../src/core/clients/client_cache.ts';
 import { updateClient } from '../../../src/core/clients/clients.ts';

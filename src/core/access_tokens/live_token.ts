@@ -1,0 +1,57 @@
+import { parseId } from '../../lib/ids.ts';
+import { isLiveSql } from '../sessions/live_session.ts';
+import { type Db, rows } from '../store/db.ts';
+import { statement } from '../store/statements.ts';
+import { isActiveSql } from '../users/users.ts';
+import type { AccessTokenClaims } from './access_tokens.ts';
+
+/** The live check alone, for claims whose signature or record has been checked. One SELECT. */
+export async function isLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
+  return claims.sid === undefined
+    ? await isClientTokenLive(db, claims)
+    : await isSessionTokenLive(db, claims);
+}
+
+async function isSessionTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
+  const sid = parseId(claims.sid);
+  if (!sid) return false;
+  return (await findSessionToken(db, { ...liveTokenValues(claims), sid })).length > 0;
+}
+
+// SQL that is true for a client (alias `c`) that is still what it was when it got its token.
+const isSameClientSql =
+  'c.token_version between :client_from and :client_to and c.blocked_at is null and c.deleted_at is null';
+
+/** SQL that finds something when the token of {@link liveTokenValues} and `:sid` lives with its session. */
+export function liveSessionTokenSql(db: Db): string {
+  return `select 1 from sessions s join users u on u.id = s.user_id
+    where s.id = :sid and s.client_id = :client_id and ${isLiveSql(db, 's.', 'u.')}
+      and ${isActiveSql('u.')} and u.token_version <= :token_version
+      and not exists (select 1 from revoked_tokens r where r.jti = :jti)
+      and exists (select 1 from clients c where c.client_id = s.client_id and ${isSameClientSql})`;
+}
+
+const findSessionToken = statement('session_token_lives', liveSessionTokenSql);
+
+/** The values of {@link liveSessionTokenSql} that are no ids of ours to check. */
+export function liveTokenValues({ client_id, token_version, client_version, jti, iat }: AccessTokenClaims) {
+  // A token that names no version of its client was issued by an earlier version of this server: its second has to tell, and
+  // during an upgrade a client may be made and get such a token in the same one.
+  const client_from = client_version ?? 0;
+  const client_to = client_version ?? Math.floor(iat) * 1000 + 999;
+  return { client_id, token_version: token_version ?? 0, jti, client_from, client_to };
+}
+
+// A token of client_credentials is its client's: it dies with the client, and another one of the same name is not it.
+// Seconds by which the clocks of a node and of the database may differ.
+const skew = 60;
+
+async function isClientTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
+  const live = await rows(
+    db,
+    `select 1 from clients c where c.client_id = :client_id and c.created_at <= :issued and ${isSameClientSql}
+       and not exists (select 1 from revoked_tokens r where r.jti = :jti)`,
+    { ...liveTokenValues(claims), issued: new Date((claims.iat + skew) * 1000) },
+  );
+  return live.length > 0;
+}
