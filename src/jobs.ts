@@ -3,7 +3,7 @@ import { Cron } from 'croner';
 import { keepKeys } from './core/actions/key_rotation.ts';
 import type { Deps } from './core/deps.ts';
 import { sweep } from './core/operations/sweep.ts';
-import { endLeftBehind } from './core/sessions/end_many.ts';
+import { finishPendingEndings } from './core/sessions/pending_endings.ts';
 import { withJobLock } from './core/store/advisory_lock.ts';
 
 export interface JobRun {
@@ -45,7 +45,7 @@ export const jobs: Job[] = [
     name: 'finish-endings',
     schedule: '* * * * *',
     summary: 'end the sessions that a process which died was about to end',
-    run: async ({ db }, { dryRun }) => ({ sessions: dryRun ? 0 : await endLeftBehind(db) }),
+    run: async ({ db }, { dryRun }) => ({ sessions: dryRun ? 0 : await finishPendingEndings(db) }),
   },
 ];
 

@@ -10,8 +10,9 @@ import { removeDevice } from '../../src/core/actions/remove_device.ts';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { listEvents } from '../../src/core/audit/audit_search.ts';
 import { endBrowserSession, listBrowserSessions } from '../../src/core/sessions/browser_sessions.ts';
-import { endAllSessions, endLeftBehind } from '../../src/core/sessions/end_many.ts';
+import { endAllSessions } from '../../src/core/sessions/end_many.ts';
 import { endSession } from '../../src/core/sessions/end_sessions.ts';
+import { finishPendingEndings } from '../../src/core/sessions/pending_endings.ts';
 import { listEndedSessions, listLiveSessions } from '../../src/core/sessions/session_list.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { json } from '../../src/core/store/columns.ts';
@@ -140,7 +141,7 @@ function works(db: Knex, session: Session): Record<string, () => Promise<unknown
     'the end of a browser': () => endBrowserSession(db, user_id, 'b', browser),
     'the removal of a device': () => removeDevice(db, user_id, session.device_id ?? '', byUser),
     'a logout everywhere': () => endAllSessions(db, user_id, { ...byUser, reason: 'logout_all' }),
-    'what a crash left': () => endLeftBehind(db),
+    'what a crash left': () => finishPendingEndings(db),
     'the deletion of a user': () => changeUserStatus(db, user_id, { status: 'deleted', actor: 'admin' }),
     'the removal of a client': () => deleteClient(db, client_id, { actor: 'admin' }),
   };

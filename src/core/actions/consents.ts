@@ -1,8 +1,9 @@
 // Consents: what a user has allowed a third-party client, remembered until it is withdrawn.
 import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
-import { beginEnding, endRest } from '../sessions/end_many.ts';
-import type { Ending } from '../sessions/end_sessions.ts';
+import { beginEnding } from '../sessions/end_many.ts';
+import type { EndCause } from '../sessions/end_sessions.ts';
+import { finishEnding } from '../sessions/pending_endings.ts';
 import { declareColumns, json, type Table } from '../store/columns.ts';
 import { isForeignKeyViolation } from '../store/database_errors.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
@@ -100,7 +101,7 @@ export async function withdrawConsent(
   db: Knex,
   user_id: string,
   client_id: string,
-  ending: Omit<Ending, 'reason'>,
+  ending: Omit<EndCause, 'reason'>,
 ): Promise<number | null> {
   const begun = await db.transaction(async (tx: Knex.Transaction) => {
     await lockUser(tx, user_id);
@@ -113,7 +114,7 @@ export async function withdrawConsent(
     const scope = { kind: 'consent', user_id, client_id, opened_until } as const;
     return await beginEnding(tx, scope, { ...ending, reason: 'consent_withdrawn' });
   });
-  return begun && (await endRest(db, begun));
+  return begun && (await finishEnding(db, begun));
 }
 
 // Of this statement, not of the transaction, which may have waited for the lock.

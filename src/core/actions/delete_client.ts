@@ -4,8 +4,9 @@ import { recordEvents } from '../audit/audit.ts';
 import type { Actor } from '../audit/audit_events.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
 import type { RequestSource } from '../request_source.ts';
-import { beginEnding, endRest } from '../sessions/end_many.ts';
+import { beginEnding } from '../sessions/end_many.ts';
 import { isLiveSql } from '../sessions/live_session.ts';
+import { finishEnding } from '../sessions/pending_endings.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 
@@ -29,7 +30,7 @@ export async function deleteClient(
     await recordEvents(tx, [{ type: 'client_deleted', client_id, ...who, ...source }]);
     return await beginEnding(tx, { kind: 'client', client_id }, { ...by, reason: 'client_deleted' });
   });
-  return begun && (await endRest(db, begun));
+  return begun && (await finishEnding(db, begun));
 }
 
 /** What would end with a client: its live sessions, and what users have allowed it. */

@@ -1,7 +1,7 @@
 // The end of every session there is: after a restore, when nobody can say which of them had been ended since the backup.
 import type { Knex } from 'knex';
 import { firstIdOf } from '../../lib/ids.ts';
-import { type Ending, endLive } from '../sessions/end_sessions.ts';
+import { type EndCause, endLiveSessions } from '../sessions/end_sessions.ts';
 import type { Session } from '../sessions/sessions.ts';
 import { isPostgres } from '../store/db.ts';
 import { readClock } from '../store/sql_time.ts';
@@ -14,7 +14,7 @@ const batch = 500;
  */
 export async function endEverySession(
   db: Knex,
-  ending: Ending,
+  ending: EndCause,
   progress: (ended: number) => void = () => {},
 ): Promise<number> {
   const now = await readClock(db);
@@ -55,9 +55,9 @@ async function listLive(db: Knex, after: string, until: string): Promise<Live[]>
 }
 
 // Users before sessions, as everywhere, and in one order: two of us at once wait for each other and never in a circle.
-async function endPage(tx: Knex.Transaction, page: Live[], ending: Ending): Promise<number> {
+async function endPage(tx: Knex.Transaction, page: Live[], ending: EndCause): Promise<number> {
   const users = [...new Set(page.map((session) => session.user_id))];
   if (isPostgres(tx)) await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');
   const ids = page.map((session) => session.id);
-  return await endLive(tx, (query) => query.whereIn('id', ids), ending);
+  return await endLiveSessions(tx, (query) => query.whereIn('id', ids), ending);
 }

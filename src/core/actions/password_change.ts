@@ -8,7 +8,8 @@ import { attemptPassword, type Guarded, onKnownDevice } from '../passwords/login
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
 import type { RequestSource } from '../request_source.ts';
-import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
+import { beginEndingAll } from '../sessions/end_many.ts';
+import { type BegunEnding, finishEnding } from '../sessions/pending_endings.ts';
 import { findUserSession } from '../sessions/session_list.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
@@ -51,7 +52,7 @@ async function proveAndReplace(deps: Guarded, change: PasswordChange): Promise<n
     const proved = await proveCurrentPassword(deps, change);
     const password_hash = await hashPassword(change.new_password);
     const begun = await deps.db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
-    if (begun) return await endRest(deps.db, begun);
+    if (begun) return await finishEnding(deps.db, begun);
     // Another change was quicker, and the second round refuses; or a login has replaced an outdated hash of the same
     // password, and the second round finds it right.
   }
@@ -85,7 +86,7 @@ async function replacePassword(
   { user_id, asker, source }: PasswordChange,
   proved: string | null,
   password_hash: string,
-): Promise<Begun | null> {
+): Promise<BegunEnding | null> {
   const user = await lockUser(tx, user_id);
   if (!user || !(await isActive(tx, user))) throw new AppError('invalid_token');
   // Whoever was logged out meanwhile (somebody ended everything, from fear of a thief) changes nothing any more.

@@ -1,7 +1,8 @@
 // Removing a device: its sessions end, and it goes with the last of them.
 import type { Knex } from 'knex';
-import { beginEnding, endRest } from '../sessions/end_many.ts';
-import type { Ending } from '../sessions/end_sessions.ts';
+import { beginEnding } from '../sessions/end_many.ts';
+import type { EndCause } from '../sessions/end_sessions.ts';
+import { finishEnding } from '../sessions/pending_endings.ts';
 import { findDevice } from '../users/devices.ts';
 import { lockUser } from '../users/users.ts';
 
@@ -10,7 +11,7 @@ export async function removeDevice(
   db: Knex,
   user_id: string,
   id: string,
-  by: Omit<Ending, 'reason'>,
+  by: Omit<EndCause, 'reason'>,
 ): Promise<boolean> {
   const begun = await db.transaction(async (tx) => {
     await lockUser(tx, user_id);
@@ -19,6 +20,6 @@ export async function removeDevice(
     return await beginEnding(tx, scope, { ...by, reason: 'device_removed' });
   });
   if (!begun) return false;
-  await endRest(db, begun);
+  await finishEnding(db, begun);
   return true;
 }

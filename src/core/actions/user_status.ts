@@ -4,7 +4,8 @@ import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
 import type { Actor } from '../audit/audit_events.ts';
 import type { RequestSource } from '../request_source.ts';
-import { type Begun, beginEndingAll, endRest } from '../sessions/end_many.ts';
+import { beginEndingAll } from '../sessions/end_many.ts';
+import { type BegunEnding, finishEnding } from '../sessions/pending_endings.ts';
 import type { EndedReason } from '../sessions/sessions.ts';
 import { json, type Writable } from '../store/columns.ts';
 import { present } from '../store/sql_time.ts';
@@ -43,14 +44,14 @@ export async function changeUserStatus(
   change: StatusChange,
 ): Promise<{ user: User; ended: number }> {
   const { user, begun } = await db.transaction((tx) => decideStatus(tx, id, change));
-  return { user, ended: begun ? await endRest(db, begun) : 0 };
+  return { user, ended: begun ? await finishEnding(db, begun) : 0 };
 }
 
 async function decideStatus(
   tx: Knex.Transaction,
   id: string,
   change: StatusChange,
-): Promise<{ user: User; begun: Begun | null }> {
+): Promise<{ user: User; begun: BegunEnding | null }> {
   if (change.status !== 'active') await requireRemovable(tx, id, change);
   const before = await lockUser(tx, id);
   if (!before || before.status === 'deleted') throw new AppError('user_not_found');
@@ -87,7 +88,7 @@ export async function logOutUser(
     ]);
     return begun;
   });
-  return await endRest(db, begun);
+  return await finishEnding(db, begun);
 }
 
 async function requireRemovable(tx: Knex.Transaction, id: string, change: StatusChange): Promise<void> {

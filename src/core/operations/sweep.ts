@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { firstIdOf } from '../../lib/ids.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
-import { endLeftBehind } from '../sessions/end_many.ts';
+import { finishPendingEndings } from '../sessions/pending_endings.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, readClock } from '../store/sql_time.ts';
 import { browserMemory } from '../users/known_devices.ts';
@@ -55,7 +55,7 @@ const shortestRest = 10;
  */
 export async function sweep(db: Knex, options: SweepOptions, at?: Date): Promise<SweepCounts> {
   const now = at ?? (await readClock(db));
-  if (!options.dryRun) await endLeftBehind(db);
+  if (!options.dryRun) await finishPendingEndings(db);
   const counts: SweepCounts = {
     sessions: 0,
     oidc_models: 0,

@@ -4,8 +4,9 @@ import { deleteBrowserSessions, isOfEpochSql } from '../engine_records/engine_re
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { lockUser } from '../users/users.ts';
-import { beginEnding, endRest } from './end_many.ts';
-import type { Ending } from './end_sessions.ts';
+import { beginEnding } from './end_many.ts';
+import type { EndCause } from './end_sessions.ts';
+import { finishEnding } from './pending_endings.ts';
 
 /** A login at the pages, as its owner's list shows it. */
 export interface BrowserSession {
@@ -33,7 +34,7 @@ export async function endBrowserSession(
   db: Knex,
   user_id: string,
   id: string,
-  ending: Ending,
+  ending: EndCause,
 ): Promise<boolean> {
   const begun = await db.transaction(async (tx) => {
     await lockUser(tx, user_id);
@@ -41,7 +42,7 @@ export async function endBrowserSession(
     return await beginEnding(tx, { kind: 'browser', user_id, browser_session: id }, ending);
   });
   if (!begun) return false;
-  await endRest(db, begun);
+  await finishEnding(db, begun);
   return true;
 }
 
@@ -50,11 +51,11 @@ export async function endOpenedIn(
   db: Knex,
   user_id: string,
   browser_session: string,
-  ending: Ending,
+  ending: EndCause,
 ): Promise<void> {
   const begun = await db.transaction(async (tx) => {
     await lockUser(tx, user_id);
     return await beginEnding(tx, { kind: 'browser', user_id, browser_session }, ending);
   });
-  await endRest(db, begun);
+  await finishEnding(db, begun);
 }

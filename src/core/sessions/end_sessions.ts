@@ -1,4 +1,4 @@
-// Ending sessions: the one way in which every session ends, whoever asks. One is ended here; those of a user, device,
+// EndCause sessions: the one way in which every session ends, whoever asks. One is ended here; those of a user, device,
 // browser, consent or client in core/sessions/end_many.ts, which calls this a chunk at a time.
 import type { Knex } from 'knex';
 import { parseId } from '../../lib/ids.ts';
@@ -13,7 +13,7 @@ import { clearIdlePushTokens } from './push_tokens.ts';
 import type { EndedReason, Session } from './sessions.ts';
 
 /** Why a session ends, by whom, and where the request came from. */
-export interface Ending {
+export interface EndCause {
   reason: EndedReason;
   actor: Actor;
   actor_id?: string | null;
@@ -26,19 +26,19 @@ export interface Ending {
  * Ends one session; false when it had ended or expired before. The event, the notice to the client and the end of pushes
  * to a device without any other live session are written in the same transaction.
  */
-export async function endSession(db: Db, id: string, ending: Ending, at?: Date): Promise<boolean> {
+export async function endSession(db: Db, id: string, ending: EndCause, at?: Date): Promise<boolean> {
   if (!db.isTransaction) return await db.transaction((tx) => endSession(tx, id, ending, at));
-  return (await endLive(db as Knex.Transaction, (query) => query.where({ id }), ending, at)) > 0;
+  return (await endLiveSessions(db as Knex.Transaction, (query) => query.where({ id }), ending, at)) > 0;
 }
 
 /**
  * Ends the live sessions that `choose` narrows the query to, and returns how many. All of them in one statement: the
  * caller bounds their number. A session that has expired is over already, and nobody ended it.
  */
-export async function endLive(
+export async function endLiveSessions(
   tx: Knex.Transaction,
   choose: (query: Knex.QueryBuilder) => void,
-  ending: Ending,
+  ending: EndCause,
   at?: Date,
 ): Promise<number> {
   const now = present(tx, at);
@@ -69,7 +69,7 @@ export async function endLive(
   return ended.length;
 }
 
-function endedEvent(session: Session, ending: Ending): NewEvent {
+function endedEvent(session: Session, ending: EndCause): NewEvent {
   return {
     type: 'session_ended',
     user_id: session.user_id,

@@ -7,10 +7,11 @@ import { changePassword } from '../../../src/core/actions/password_change.ts';
 import { removeDevice } from '../../../src/core/actions/remove_device.ts';
 import { changeUserStatus, logOutUser } from '../../../src/core/actions/user_status.ts';
 import { openDeps } from '../../../src/core/deps.ts';
-import { beginEndingAll, endAllSessions, endLeftBehind } from '../../../src/core/sessions/end_many.ts';
+import { beginEndingAll, endAllSessions } from '../../../src/core/sessions/end_many.ts';
 import { findSession } from '../../../src/core/sessions/find_session.ts';
 import { isOver } from '../../../src/core/sessions/live_session.ts';
 import { openSession } from '../../../src/core/sessions/open_session.ts';
+import { finishPendingEndings } from '../../../src/core/sessions/pending_endings.ts';
 import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { findUserSession, listLiveSessions } from '../../../src/core/sessions/session_list.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
@@ -161,7 +162,7 @@ testOnStores(
     const { client_id } = await openTestSession(db);
     await deleteClient(db, client_id, byAdmin);
     const next = await dieBeforeTheLastWord(db, client_id);
-    t.is(await endLeftBehind(db), 0);
+    t.is(await finishPendingEndings(db), 0);
     t.is((await rotate(db, present(next, 0))).outcome, 'rotated');
     t.is(await count(db, 'clients', { client_id }), 1);
     t.is(await count(db, 'pending_endings', {}), 0);
@@ -217,10 +218,10 @@ testOnStores('all sessions are over with the decision, before a row says so', as
   const held = { ...newSession({ id: user_id }, { client_id }), proved_epoch: user.session_epoch };
   t.is(await openSession(db, held), null, 'a login that was proved before opens nothing');
 
-  t.is(await endLeftBehind(db), 0, 'a process that lives has a minute');
+  t.is(await finishPendingEndings(db), 0, 'a process that lives has a minute');
   await db('pending_endings').update({ created_at: new Date(Date.now() - 61_000) });
   const later = await openTestSession(db, { user });
-  t.is(await endLeftBehind(db), 701);
+  t.is(await finishPendingEndings(db), 701);
   t.deepEqual(await readEnded(db, session), { ...allEnded(1_201), live: 1 });
   t.is((await rotate(db, present(later, 0))).outcome, 'rotated', 'a later login goes on');
 });
