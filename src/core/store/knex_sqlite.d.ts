@@ -1,18 +1,20 @@
-// Knex ships no types for its dialects; this is the part that we build on.
+// The part of Knex's SQLite dialect that Kindred builds on; Knex publishes no types for its dialects. The test
+// test/core/store/pg_internals.test.ts names each internal.
 declare module 'knex/lib/dialects/sqlite3/index.js' {
-  interface Transaction {
+  import type { Knex } from 'knex';
+
+  interface Transaction extends Knex.Transaction {
     begin(connection: unknown): Promise<unknown>;
-    query(connection: unknown, sql: string): Promise<unknown>;
+    query<Row extends object, Result>(connection: unknown, sql: string): Knex.QueryBuilder<Row, Result>;
   }
   export interface SqliteBuilder {
-    /** What the builder was given once: among it, the table. */
+    /** The parts of the query that the builder was given; the table is one of them. */
     _single: { table?: unknown };
     queryContext(): unknown;
     queryContext(context: object): this;
   }
-  export default class SqliteClient {
-    queryCompiler(builder: SqliteBuilder, formatter: unknown): unknown;
-    constructor(config: object);
+  export default class SqliteClient extends Knex.Client {
+    queryCompiler(builder: SqliteBuilder, formatter?: unknown): unknown;
     transaction(...args: unknown[]): Transaction;
   }
 }

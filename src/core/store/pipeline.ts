@@ -1,6 +1,7 @@
-// Statements that are asked for in the same moment travel to Postgres together. One at a time, a refresh spends more on the
-// two calls to the system, on the pool and on waking Postgres than on its statement (docs/decisions/007).
-import { type Client, type Execution, executeAll, type Prepared, type Row } from './prepared_query.ts';
+// Sends statements that are asked for at the same moment to Postgres together. One at a time, a refresh spends more on its
+// two system calls, on the pool and on waking Postgres than on its statement (docs/decisions/007).
+import type { Client } from 'pg';
+import { type Execution, executeAll, type Prepared, type Row } from './prepared_query.ts';
 
 /** What lends connections: Knex's client with its pool, so that limits and recovery are the same for all statements. */
 export interface Pool {
@@ -9,32 +10,32 @@ export interface Pool {
 }
 
 /**
- * The most that share a connection. They are executed one after the other, so each may have to wait for the others: for
- * their commits, and for a lock that one of them waits for.
+ * The largest number of statements that share a connection. They are executed one after the other, so each may have to wait
+ * for the others: for their commits, and for a lock that one of them waits for.
  */
-const most = 8;
+const maxGroup = 8;
 
-// Those that still wait for their connection, and that others may join.
+// Groups that still wait for their connection and that further statements may join.
 const waiting = new WeakMap<Pool, Execution[]>();
 
-/** The rows of a statement that takes no time; it may share a connection with others of this moment. */
+/** The rows of a fast statement; it may share a connection with other statements of the same moment. */
 export function executePipelined(pool: Pool, prepared: Prepared, values: unknown[]): Promise<Row[]> {
   const { promise, ...settle } = Promise.withResolvers<Row[]>();
   const execution = { prepared, values, ...settle };
   const group = waiting.get(pool);
   if (group) {
     group.push(execution);
-    if (group.length === most) waiting.delete(pool);
+    if (group.length === maxGroup) waiting.delete(pool);
   } else {
     const opened = [execution];
     waiting.set(pool, opened);
-    // When everything that has come in with this one has been looked at.
+    // After everything that arrived together with this statement has been processed.
     setImmediate(() => send(pool, opened));
   }
   return promise;
 }
 
-/** The rows of a statement that takes long; nobody has to wait for it. */
+/** The rows of a slow statement; no other statement shares its connection. */
 export function executeAlone(pool: Pool, prepared: Prepared, values: unknown[]): Promise<Row[]> {
   const { promise, ...settle } = Promise.withResolvers<Row[]>();
   void send(pool, [{ prepared, values, ...settle }]);

@@ -1,32 +1,31 @@
 // The Postgres side of a database: the settings of its connections and of their pool.
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import { type DatabaseOptions, type Done, log } from './knex_options.ts';
 import './postgres_types.ts';
 
 /**
- * Milliseconds for which a request waits for a connection, and a connection for a Postgres that does not answer. Whoever
- * waits is an app in front of a person: it is told to come again before it gives up by itself (mobile apps often do after
- * ten seconds), and a pool that is full for this long is not about to empty.
+ * Milliseconds for which a request waits for a connection, and a connection for a Postgres that does not answer. The caller
+ * is an app with a person in front of it: it is told to retry before it gives up by itself (mobile apps often do after ten
+ * seconds), and a pool that is full for this long will not be free a moment later.
  */
-const patience = 5_000;
+const defaultWait = 5_000;
 
 /** Settings of Knex for the database at `connectionString`. */
 export function postgresConfig(
   connectionString: string,
-  { pool: max = 10, name = 'kindred', silence, wait = patience }: DatabaseOptions,
+  { pool: max = 10, name = 'kindred', silence, wait = defaultWait }: DatabaseOptions,
 ): Knex.Config {
   const connection = {
     connectionString,
     application_name: name,
-    // Less than the wait for the pool, so that it ends with what is wrong.
+    // Shorter than the wait for the pool, so that the wait ends with the cause.
     connectionTimeoutMillis: wait - 1_000,
-    // A host that is gone without a word is noticed on idle connections too: Node probes every second from then on,
-    // ten times.
+    // Detects a host that vanished on idle connections too: after this delay Node probes every second, ten times.
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
-    // Whoever has a connection may send several statements at once (pipeline.ts). Knex's types do not know it.
+    // The holder of a connection may send several statements at once (pipeline.ts). Knex's types do not know it.
     pipeline: true,
   };
   return {
@@ -38,15 +37,17 @@ export function postgresConfig(
   };
 }
 
-// The probes of TCP say nothing of a connection on which something is under way, and the system sends that again for a
-// quarter of an hour: with its host gone, every connection of the pool would wait for so long.
+// TCP keep-alive does not probe a connection with unacknowledged data, and the system sends such data again for a quarter of
+// an hour: when the host of Postgres vanishes, every connection of the pool would wait for that long.
 function limitSilence(silence: number) {
   return (connection: pg.Client, done: Done): void => {
-    const { stream } = connection.connection as unknown as { stream: Socket };
-    stream.setTimeout(silence).on('timeout', () => {
-      const isIdle = (connection as unknown as { readyForQuery: boolean }).readyForQuery;
-      if (!isIdle) stream.destroy(new Error('Connection terminated: Postgres does not answer'));
-    });
+    const { stream } = connection.connection;
+    if (stream instanceof Socket) {
+      stream.setTimeout(silence).on('timeout', () => {
+        const owesAnswer = !connection.readyForQuery;
+        if (owesAnswer) stream.destroy(new Error('Connection terminated: Postgres does not answer'));
+      });
+    }
     done(null, connection);
   };
 }

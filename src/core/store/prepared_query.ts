@@ -1,7 +1,7 @@
-// Executions of prepared statements over one connection. The driver's own asks for the description of the rows each time and
-// works it out anew, which costs as much as the rows themselves; this one asks when a connection prepares the statement.
-
+// Runs prepared statements on one connection. The driver's own Query asks for a description of the rows at each execution,
+// which costs as much as the rows themselves; this one asks once, when a connection prepares the statement.
 import pg from 'pg';
+import Query from 'pg/lib/query.js';
 import { prepareValue } from 'pg/lib/utils.js';
 import { toIsoTime } from './postgres_types.ts';
 
@@ -11,17 +11,17 @@ export interface Prepared {
   text: string;
   /** Times come as ISO 8601 texts instead of Dates. */
   isoTimes: boolean;
-  /** How its rows are read; unknown until the first connection has prepared it. */
+  /** How its rows are read; unknown until the first connection has prepared the statement. */
   shape?: Shape;
 }
 
 interface Shape {
   columns: { name: string; read: (text: string) => unknown }[];
-  /** A row with all columns, to be copied: filling an object in is faster than building it name by name. */
+  /** A row with all columns, to be copied: filling in an object is faster than adding its properties one by one. */
   empty: Row;
 }
 
-/** An execution that somebody waits for. */
+/** One execution of a statement, with the promise of its caller. */
 export interface Execution {
   prepared: Prepared;
   values: unknown[];
@@ -31,34 +31,17 @@ export interface Execution {
 
 export type Row = Record<string, unknown>;
 
-/** What this file uses of a client of the driver. */
-export interface Client {
-  connection: Wire;
-  query: (query: pg.Submittable) => unknown;
-}
-
-interface Wire {
-  stream: { cork: () => void; uncork: () => void };
-  parsedStatements: Record<string, string>;
-  submittedNamedStatements: Record<string, string>;
-  parse: (message: { name: string; text: string }) => void;
-  bind: (message: { statement: string; values: unknown[] }) => void;
-  describe: (message: { type: 'P' }) => void;
-  execute: () => void;
-  sync: () => void;
-}
-
 /**
- * Executes statements on a client that nobody else uses and that allows pipelining: in their order, sent in one piece, each
- * a transaction of its own that fails alone. Returns when all of them have been answered.
+ * Executes statements on a client in pipeline mode that no other caller uses: in their order, sent in one piece, each in a
+ * transaction of its own that fails alone. Returns when all of them have been answered.
  */
-export async function executeAll(client: Client, executions: Execution[]): Promise<void> {
+export async function executeAll(client: pg.Client, executions: Execution[]): Promise<void> {
   const { stream, parsedStatements } = client.connection;
   const isPrepared = ({ prepared }: Execution) => parsedStatements[prepared.name] !== undefined;
   const { ready = [], fresh = [] } = Object.groupBy(executions, (one) =>
     isPrepared(one) ? 'ready' : 'fresh',
   );
-  // Sent together, all of a name would fail with the one that was to prepare it.
+  // A statement that is not yet prepared is sent alone: one failed Parse would fail every queued execution of its name.
   for (const one of fresh) await execute(client, one);
   stream.cork();
   const answers = ready.map((one) => execute(client, one));
@@ -66,7 +49,7 @@ export async function executeAll(client: Client, executions: Execution[]): Promi
   await Promise.all(answers);
 }
 
-function execute(client: Client, { prepared, values, resolve, reject }: Execution): Promise<void> {
+function execute(client: pg.Client, { prepared, values, resolve, reject }: Execution): Promise<void> {
   return new Promise((done) => {
     const callback = (error: unknown, rows: Row[]) => {
       if (error) reject(error);
@@ -75,28 +58,27 @@ function execute(client: Client, { prepared, values, resolve, reject }: Executio
     };
     let written: unknown[];
     try {
-      // Here, where one that cannot be written does no harm: an error in the middle of a message would leave the client stuck.
+      // Before anything is sent: an error in the middle of a message would leave the client stuck.
       written = values.map((value) => prepareValue(value));
     } catch (error) {
       return callback(error, []);
     }
-    client.query(new PreparedQuery(prepared, written, callback) as unknown as pg.Submittable);
+    client.query(new PreparedQuery(prepared, written, callback));
   });
 }
 
-// In a pipeline the driver takes its own queries only: others might keep a portal open, which this one does not.
-const Query = pg.Query as unknown as new (config: { name: string; text: string }) => object;
-
+// A client in pipeline mode accepts only subclasses of its own Query: others might keep a portal open, which this one
+// does not.
 class PreparedQuery extends Query {
-  /** Read by the client, which keeps account of what its connection has prepared. */
+  /** The client reads both to record what its connection has prepared. */
   declare readonly name: string;
   declare readonly text: string;
-  /** Called by the client, too, when its connection breaks. */
+  /** The client calls it too, when its connection breaks. */
   callback: (error: unknown, rows: Row[]) => void;
   private readonly prepared: Prepared;
   private readonly written: unknown[];
   private readonly found: Row[] = [];
-  private unreadable: unknown = null;
+  private readError: unknown = null;
 
   constructor(prepared: Prepared, written: unknown[], callback: (error: unknown, rows: Row[]) => void) {
     super(prepared);
@@ -105,44 +87,39 @@ class PreparedQuery extends Query {
     this.callback = callback;
   }
 
-  // All messages in one write: each would be a call to the system of its own.
-  submit(wire: Wire): null {
-    wire.stream.cork();
+  // Sends all messages in one write: each write is a system call.
+  submit(connection: pg.Connection): null {
+    connection.stream.cork();
     try {
-      const isNew = wire.parsedStatements[this.name] === undefined;
+      const isNew = connection.parsedStatements[this.name] === undefined;
       if (isNew) {
-        wire.parse({ name: this.name, text: this.text });
-        wire.submittedNamedStatements[this.name] = this.text;
+        connection.parse({ name: this.name, text: this.text });
+        connection.submittedNamedStatements[this.name] = this.text;
       }
-      wire.bind({ statement: this.name, values: this.written });
-      if (isNew || !this.prepared.shape) wire.describe({ type: 'P' });
-      wire.execute();
-      wire.sync();
+      connection.bind({ statement: this.name, values: this.written });
+      if (isNew || !this.prepared.shape) connection.describe({ type: 'P' });
+      connection.execute();
+      connection.sync();
     } finally {
-      wire.stream.uncork();
+      connection.stream.uncork();
     }
     return null;
   }
 
   handleRowDescription({ fields }: { fields: { name: string; dataTypeID: number }[] }): void {
+    const { isoTimes } = this.prepared;
     this.prepared.shape = {
-      columns: fields.map(({ name, dataTypeID }) => ({
-        name,
-        read:
-          this.prepared.isoTimes && dataTypeID === pg.types.builtins.TIMESTAMPTZ
-            ? toIsoTime
-            : pg.types.getTypeParser(dataTypeID),
-      })),
+      columns: fields.map(({ name, dataTypeID }) => ({ name, read: readerOf(dataTypeID, isoTimes) })),
       empty: Object.fromEntries(fields.map(({ name }) => [name, null])),
     };
   }
 
-  // Called while the connection reads: what is thrown here would end the process, so it is kept for the end.
+  // Called while the connection reads: an error thrown here would end the process, so it is kept until the end.
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
     try {
-      this.found.push(readRow(this.prepared.shape as Shape, fields));
+      this.found.push(readRow(this.prepared.shape, fields));
     } catch (error) {
-      this.unreadable = error;
+      this.readError = error;
     }
   }
 
@@ -153,14 +130,20 @@ class PreparedQuery extends Query {
   }
 
   handleReadyForQuery(): void {
-    this.callback(this.unreadable, this.found);
+    this.callback(this.readError, this.found);
   }
 }
 
-function readRow({ columns, empty }: Shape, fields: (string | null)[]): Row {
-  const row: Row = { ...empty };
+function readerOf(dataTypeID: number, isoTimes: boolean): (text: string) => unknown {
+  if (isoTimes && dataTypeID === pg.types.builtins.TIMESTAMPTZ) return toIsoTime;
+  return pg.types.getTypeParser(dataTypeID);
+}
+
+function readRow(shape: Shape | undefined, fields: (string | null)[]): Row {
+  if (!shape) throw new Error('a row came before the description of its columns');
+  const row: Row = { ...shape.empty };
   let index = 0;
-  for (const { name, read } of columns) {
+  for (const { name, read } of shape.columns) {
     const text = fields[index] ?? null;
     if (text !== null) row[name] = read(text);
     index += 1;

@@ -1,23 +1,24 @@
-// The SQLite side of a database: its Knex client, its settings, and the types that SQLite does not give its values.
+// The SQLite side of a database: its Knex client, its settings, and the types that SQLite does not give to values.
 import type { Knex } from 'knex';
 import SqliteClient, { type SqliteBuilder } from 'knex/lib/dialects/sqlite3/index.js';
 import { columnsOfTable, reviveRow } from './columns.ts';
+import { reviveByName } from './columns_by_name.ts';
 import { type DatabaseOptions, type Done, log } from './knex_options.ts';
 import { createPrivateFile } from './sqlite_files.ts';
 
 /**
  * SQLite with BEGIN IMMEDIATE. A deferred transaction that reads and then writes fails with SQLITE_BUSY when another
- * process wrote in between, and no timeout helps: 125 of 300 did with three processes, none this way.
+ * process wrote in between, and no timeout helps: with three processes 125 of 300 failed, with BEGIN IMMEDIATE none.
  */
 class ImmediateSqliteClient extends SqliteClient {
   override transaction(...args: unknown[]) {
     const transaction = super.transaction(...args);
-    transaction.begin = (connection: unknown) => transaction.query(connection, 'BEGIN IMMEDIATE;');
+    transaction.begin = async (connection) => await transaction.query(connection, 'BEGIN IMMEDIATE;');
     return transaction;
   }
 
-  // What is read comes with the table that it is read from, so that its columns get their types (columns.ts).
-  override queryCompiler(builder: SqliteBuilder, formatter: unknown): unknown {
+  // Attaches the declared columns of the table that a query reads (columns.ts), by which its rows get their types.
+  override queryCompiler(builder: SqliteBuilder, formatter?: unknown): unknown {
     const columns = columnsOfTable(builder._single.table);
     if (columns && !builder.queryContext()) builder.queryContext({ columns });
     return super.queryCompiler(builder, formatter);
@@ -28,7 +29,7 @@ class ImmediateSqliteClient extends SqliteClient {
 export function sqliteConfig(filename: string, { wait = 30_000 }: DatabaseOptions): Knex.Config {
   createPrivateFile(filename);
   return {
-    client: ImmediateSqliteClient as unknown as typeof Knex.Client,
+    client: ImmediateSqliteClient,
     connection: { filename },
     useNullAsDefault: true,
     log,
@@ -49,36 +50,7 @@ function prepareSqlite(
   );
 }
 
-const jsonColumns = new Set([
-  'roles',
-  'permissions',
-  'metadata',
-  'secrets',
-  'grant_payload',
-  'token_payload',
-  'payload',
-  'public_jwk',
-  'granted',
-  'detail',
-  'which',
-  'ending',
-]);
-const booleanColumns = new Set([
-  'first_party',
-  'is_expired',
-  'is_active',
-  'is_current',
-  'is_live',
-  'is_plain',
-  'is_current_version',
-  'is_ready',
-  'is_revoked',
-  'user_is_active',
-  'in_window',
-  'client_exists',
-]);
-
-// SQLite has neither dates nor booleans nor JSON.
+// SQLite has no types for times, booleans and JSON.
 function reviveRows(result: unknown, context: { columns?: object } | undefined): unknown {
   const all = Array.isArray(result) ? result : [result];
   for (const row of all) {
@@ -87,14 +59,4 @@ function reviveRows(result: unknown, context: { columns?: object } | undefined):
     else reviveByName(row as Record<string, unknown>);
   }
   return result;
-}
-
-// For tables and statements that have not declared their columns.
-function reviveByName(row: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(row)) {
-    if (value === null) continue;
-    if (name.endsWith('_at') && typeof value === 'number') row[name] = new Date(value);
-    else if (booleanColumns.has(name)) row[name] = value === 1;
-    else if (jsonColumns.has(name) && typeof value === 'string') row[name] = JSON.parse(value);
-  }
 }
