@@ -1,12 +1,12 @@
-// `node_modules/.bin/node bench/profile.ts <file.cpuprofile>`: where a profiled server spent its time, as text: by package
-// or folder, then by function. A profile that `--profile` wrote begins with the server's start, so a run should last.
+// `node_modules/.bin/node bench/profile.ts <file.cpuprofile>`: prints where a profiled server spent its time, by package or
+// folder and by function. A profile of `--profile` begins at the start of the server, so a run should be long.
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
 interface Profile {
   nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];
   samples: number[];
-  /** Microseconds between a sample and the one before. */
+  /** Microseconds between a sample and its predecessor. */
   timeDeltas: number[];
 }
 
@@ -14,7 +14,7 @@ type Times = Map<string, number>;
 
 const root = join(import.meta.dirname, '..');
 
-/** The self time of each function and of each package or folder, microseconds, without idling. */
+/** The self time of each function and of each package or folder, in microseconds, without idle time. */
 export function readProfile({ nodes, samples, timeDeltas }: Profile): { functions: Times; places: Times } {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const functions: Times = new Map();

@@ -1,5 +1,5 @@
-// `npm run bench [-- <names>]`: measures what README and docs/performance.md claim. Without names it runs all that is
-// bounded, about ten minutes. Ends with an error only when an answer was wrong; a missed figure is a result.
+// `npm run bench [-- <names>]`: measures the figures of README and docs/performance.md. Without names it runs the standard
+// benches, in about ten minutes. It exits with an error only when an answer was wrong; a missed figure is a result.
 import { loadavg } from 'node:os';
 import { benches } from './benches/index.ts';
 import { type Chosen, readCommandLine } from './harness/options.ts';
@@ -43,7 +43,7 @@ async function runOne(stage: Stage, report: Report, { name, args }: Chosen): Pro
   if (!bench) throw new Error(`there is no bench ${name}`);
   const start = performance.now();
   try {
-    // What one bench stumbles over must not cost the others their figures.
+    // The failure of one bench must not cost the others their figures.
     const found = await bench.run(stage, args).catch((error): Found => {
       process.exitCode = 1;
       console.error(`\n${name} failed:`, error);

@@ -1,11 +1,11 @@
-// Fills a database with live sessions as a login makes them, whose ids and salts the generator can make again.
+// Fills a database with live sessions as a login makes them. The generator can compute their ids and salts.
 import type { FilledSessions } from '../generator/hop.ts';
 import { select } from '../harness/stage.ts';
 import { logIn, type RunningPeer } from '../peers/index.ts';
 
 const day = 86_400_000;
 
-/** So many sessions, five for each user, over the last twenty days. They are copies of one that a login has just opened. */
+/** Inserts `total` sessions of the last twenty days, five for each user. They are copies of one that a login has just opened. */
 export async function fillSessions(peer: RunningPeer, total: number): Promise<FilledSessions> {
   const sessions = { total, start: Date.now() - 20 * day, step: Math.floor((20 * day) / total) };
   await logIn(peer, 'user-0');
@@ -39,7 +39,7 @@ const fillSql = `
     (select n, at, (lpad(to_hex(at), 12, '0') || '7' || substr(md5(n::text), 1, 3) || 'a' || substr(md5(n::text), 4, 15))::uuid as id
      from (select n, $2::bigint + n * $3::bigint as at from generate_series(0, $1::bigint - 1) n) times) ids`;
 
-/** What the table of sessions looks like on disk. */
+/** The sizes of the tables on disk. */
 export async function readStorage(databaseUrl: string): Promise<Storage> {
   const [row] = await select<Storage>(
     databaseUrl,
@@ -50,7 +50,7 @@ export async function readStorage(databaseUrl: string): Promise<Storage> {
        pg_database_size(current_database())::float8 as database_bytes,
        (select n_tup_hot_upd::float8 / nullif(n_tup_upd, 0) from pg_stat_user_tables where relname = 'sessions') as hot_share`,
   );
-  if (!row) throw new Error('Postgres does not tell its sizes');
+  if (!row) throw new Error('Postgres returned no sizes');
   return row;
 }
 
@@ -61,6 +61,6 @@ export interface Storage {
   heap_bytes: number;
   audit_bytes: number;
   database_bytes: number;
-  /** Of the updates of sessions, how many stayed heap-only; null when there was none. */
+  /** The share of heap-only updates among the updates of sessions; null when there was none. */
   hot_share: number | null;
 }

@@ -1,5 +1,5 @@
-// How much a database grows by a million rotations of ten thousand sessions. Some are made over HTTP, which also tells what
-// the audit of them weighs; the others by the same statement in two processes, which is quicker.
+// How much a database grows by a million rotations of ten thousand sessions. Some of them come over HTTP and show the size
+// of the audit trail; the others run the same statement in two processes, which is faster.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
@@ -11,10 +11,10 @@ import { hopLoad } from './scale.ts';
 const sessions = 10_000;
 const mebi = 1024 ** 2;
 
-/** Seconds that the direct rotations may take; a machine on which they take longer gets the figure of fewer, and says so. */
+/** Seconds that the direct rotations may take. On a slower machine the figure is that of fewer rotations, and its note says so. */
 const longest = 240;
 
-/** `args`: how many rotations in all, for a quick look. */
+/** `args`: the total of rotations, for a quick run. */
 export async function benchGrowth(stage: Stage, [wanted = '1000000']: string[]): Promise<Found> {
   const overHttp = Math.round(Number(wanted) / 50);
   const peer = await startPeer(stage, 'growth', 'kindred', 1);
@@ -22,7 +22,7 @@ export async function benchGrowth(stage: Stage, [wanted = '1000000']: string[]):
   const before = await readStorage(peer.databaseUrl);
   await stage.generator.drive('growth', { count: overHttp });
   await verifySignatures(peer, await stage.generator.newest('growth'));
-  // The audit trail is written in batches; a server that stops writes what waits.
+  // The audit trail is written in batches; a server that stops writes the events in its queue.
   await peer.stop();
   const between = await readStorage(peer.databaseUrl);
   const start = performance.now();
@@ -42,7 +42,7 @@ interface Measured {
   after: Storage;
   overHttp: number;
   directly: number;
-  /** Direct rotations a second. */
+  /** Direct rotations per second. */
   rate: number;
 }
 
@@ -86,7 +86,7 @@ async function rotateDirectly(stage: Stage, databaseUrl: string, count: number):
   return answers.reduce((sum, { done }) => sum + done, 0);
 }
 
-// Every rotation is in the table, exactly once. The login that was copied has none.
+// Every rotation is in the table exactly once. The session that was copied has none.
 async function checkGenerations(databaseUrl: string, total: number): Promise<void> {
   const [row] = await select<{ sum: number }>(
     databaseUrl,

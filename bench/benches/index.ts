@@ -13,7 +13,7 @@ import { benchStorm } from './storm.ts';
 import { benchSweep } from './sweep.ts';
 
 export interface Bench {
-  /** Whether it runs when nobody names any. */
+  /** Whether it runs when the command line names no bench. */
   isStandard: boolean;
   run: (stage: Stage, args: string[]) => Promise<Found>;
 }

@@ -1,4 +1,4 @@
-// Introspection of JWTs by a caller with a secret, against a form, one indexed SELECT and the same answer.
+// Introspection of JWTs by a caller with a secret, against the floor: a form, one indexed SELECT and the same answer.
 
 import type { Round } from '../generator/drive.ts';
 import type { IntrospectionLoad } from '../generator/introspection.ts';
@@ -8,7 +8,7 @@ import { compare, contestant, takeTurns } from '../harness/rounds.ts';
 import type { Stage } from '../harness/stage.ts';
 import { api, connections, logIn, type RunningPeer, refreshLoad, startPeer } from '../peers/index.ts';
 
-/** Repeated and new tokens; what a new one is compared with is the same floor, which knows no difference. */
+/** Measures repeated and new tokens. Both are compared with one floor, to which they are the same. */
 export async function benchIntrospection(stage: Stage): Promise<Found> {
   const { generator } = stage;
   const kindred = await startPeer(stage, 'introspection', 'kindred');
@@ -32,7 +32,7 @@ export async function benchIntrospection(stage: Stage): Promise<Found> {
   return { figures, series };
 }
 
-// New tokens come from refreshes beforehand; a round ends early where they were too few, which its rate does not feel.
+// New tokens come from refreshes before the round. When they run out the round ends early, which does not change its rate.
 async function driveNew({ generator }: Stage, seconds: number): Promise<Round> {
   await generator.drive('mint', { seconds });
   return await generator.drive('new', { seconds });

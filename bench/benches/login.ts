@@ -1,4 +1,4 @@
-// Logins by password against the hashing alone: everything around it should vanish beside it.
+// Logins by password against the hashing alone: the work around the hash should be negligible.
 
 import type { Round } from '../generator/drive.ts';
 import { figure } from '../harness/figures.ts';
@@ -9,12 +9,12 @@ import { readCpuTime } from '../machine/cpu.ts';
 import { client_id, connections, password, startPeer } from '../peers/index.ts';
 
 /**
- * Logins before the first round, some half a minute. V8 compiles what runs often; what runs forty times a second would be
- * measured while it is still being compiled, unlike a refresh, of which thousands make up a warm-up.
+ * Logins before the first round, about half a minute. V8 compiles code that runs often. At forty logins a second a round
+ * would be measured during compilation; a warm-up of refreshes has thousands of requests.
  */
 const warming = 1_500;
 
-/** 16 clients log in; a process pinned like the server verifies the same password as often as it can. */
+/** 16 clients log in; in turns with them, a process pinned like the server verifies the same password without a pause. */
 export async function benchLogin(stage: Stage): Promise<Found> {
   const kindred = await startPeer(stage, 'login', 'kindred');
   const hasher = await stage.serve('peers/argon2.ts', { PASSWORD: password });

@@ -1,4 +1,4 @@
-// What the server holds in memory after a hundred thousand refreshes.
+// The server's resident memory after a hundred thousand refreshes.
 
 import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
@@ -6,10 +6,10 @@ import type { Stage } from '../harness/stage.ts';
 import { readResident } from '../machine/cpu.ts';
 import { refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
 
-/** Seconds that the refreshes may take; on a machine on which they take longer there are fewer, and the figure says so. */
+/** Seconds that the refreshes may take. On a slower machine there are fewer, and the figure's note says so. */
 const longest = 240;
 
-/** `args`: how many refreshes, for a quick look. */
+/** `args`: the number of refreshes, for a quick run. */
 export async function benchMemory(stage: Stage, [wanted = '100000']: string[]): Promise<Found> {
   const peer = await startPeer(stage, 'memory', 'kindred');
   const atStart = await readResident(peer.pid);

@@ -7,7 +7,7 @@ import { type PeerName, refreshLoad, startPeer, verifySignatures } from '../peer
 
 const all: PeerName[] = ['kindred', 'floor', 'node_oauth', 'stock'];
 
-/** `args` name the peers; without, all of them. */
+/** `args` name the peers; none means all of them. */
 export async function benchRefresh(stage: Stage, args: string[]): Promise<Found> {
   const unknown = args.find((name) => !all.includes(name as PeerName));
   if (unknown) throw new Error(`there is no peer ${unknown}; there are ${all.join(', ')}`);

@@ -1,4 +1,4 @@
-// Refreshes while the table of sessions grows: a server and a database for each size, the sizes take turns.
+// Refreshes over tables of sessions of several sizes: each size has a server and a database, and the rounds alternate.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HopLoad } from '../generator/hop.ts';
 import { figure } from '../harness/figures.ts';
@@ -17,7 +17,7 @@ import { fillSessions, readStorage, type Storage } from './fill.ts';
 
 const million = 1_000_000;
 
-/** `args` are sizes: one more beside 10 k and 1 M, or all of them. */
+/** `args` are sizes: a single one is added to 10 k and 1 M, several replace them. */
 export async function benchScale(stage: Stage, args: string[]): Promise<Found> {
   const given = args.map(Number);
   const sizes = given.length > 1 ? given : [10_000, million, ...given];
@@ -38,7 +38,7 @@ export async function benchScale(stage: Stage, args: string[]): Promise<Found> {
     await peer.stop();
     await stage.generator.close(name);
   }
-  // A backend that ends hands its counts in, a moment later.
+  // A backend of Postgres reports its counts shortly after its connection closes.
   await sleep(1000);
   for (const { name, peer } of peers) storages[name] = await readStorage(peer.databaseUrl);
   const judged = peers.find(({ size }) => size === million) ?? peers.at(-1);

@@ -1,4 +1,4 @@
-// The list of a user's sessions, five of them live, against one SELECT of five rows.
+// The list of a user's five live sessions, against one SELECT of five rows.
 import { decodeJwt } from 'jose';
 import type { SessionsLoad } from '../generator/sessions.ts';
 import { figure } from '../harness/figures.ts';
@@ -9,7 +9,7 @@ import { connections, logIn, type RunningPeer, startPeer } from '../peers/index.
 
 const live = 5;
 
-/** Each connection asks for the sessions of a user of its own. */
+/** Each connection lists the sessions of a user of its own. */
 export async function benchSessions(stage: Stage): Promise<Found> {
   const kindred = await startPeer(stage, 'sessions', 'kindred');
   const floor = await startPeer(stage, 'sessions', 'floor');
@@ -36,7 +36,7 @@ async function kindredLoad(peer: RunningPeer): Promise<SessionsLoad> {
   return load;
 }
 
-// The floor verifies nothing: its bearer token is the number of the user, whose sessions are five numbers in a row.
+// The floor verifies nothing: its bearer token is the user's number, and the ids of the user's sessions are five numbers in a row.
 function floorLoad({ url }: RunningPeer): SessionsLoad {
   const tokens = Array.from({ length: connections }, (_, user) => String(user));
   return {

@@ -1,4 +1,4 @@
-// From `npm start` to the first token, on an SQLite file that exists already. Not pinned: nobody pins it.
+// From `npm start` to the first token, on an existing SQLite file. Not pinned, as in real use.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
@@ -15,7 +15,7 @@ const root = join(import.meta.dirname, '../..');
 /** Seconds after which a start has failed. */
 const longest = 60;
 
-/** The median of five starts; the one that makes the file does not count. */
+/** The median of five starts. The start that creates the file does not count. */
 export async function benchStart(): Promise<Found> {
   const scratch = await makeScratch();
   try {
@@ -47,7 +47,7 @@ async function timeStart(command: string, args: string[], databaseUrl: string): 
     HOME: process.env.HOME,
     PORT: String(port),
     METRICS_PORT: '0',
-    // npm would ask its registry for a newer npm.
+    // Otherwise npm asks its registry for a newer npm.
     npm_config_update_notifier: 'false',
     DATABASE_URL: databaseUrl,
   };
@@ -84,12 +84,12 @@ async function firstToken(child: ChildProcess, port: number, deadline: number): 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   const exited = once(child, 'exit');
-  // npm hands the signal on, and ends after the server.
+  // npm forwards the signal and exits after the server.
   child.kill();
   await exited;
 }
 
-// The helper of the tests would bring AVA with it.
+// The helper of the tests imports AVA, which cannot run here.
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

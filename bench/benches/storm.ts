@@ -1,4 +1,4 @@
-// What a storm of logins does to those who only refresh: 64 clients log in without a pause beside 16 chains of refreshes.
+// How many logins at once slow down refreshes: 64 clients log in without a pause beside 16 chains of refreshes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Round } from '../generator/drive.ts';
 import { figure } from '../harness/figures.ts';
@@ -9,7 +9,7 @@ import { client_id, password, refreshLoad, startPeer, verifySignatures } from '.
 
 const clients = 64;
 
-/** Rounds with and without the storm take turns; the same chains refresh in both. */
+/** Rounds with and without the logins take turns; the same chains refresh in both. */
 export async function benchStorm(stage: Stage): Promise<Found> {
   const kindred = await startPeer(stage, 'storm', 'kindred', clients);
   const usernames = Array.from({ length: clients }, (_, index) => `user-${index}`);
@@ -36,7 +36,7 @@ export async function benchStorm(stage: Stage): Promise<Found> {
   };
 }
 
-// The storm begins before the round and ends after it. The server's CPU is that of both and of neither.
+// The logins begin before the round and end after it. The server's CPU time covers both loads, so it is left out.
 async function driveInStorm({ generator }: Stage, seconds: number, logins: Round[]): Promise<Round> {
   const storm = generator.drive('logins', { seconds: seconds + 0.7 });
   await sleep(500);

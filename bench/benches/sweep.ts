@@ -1,5 +1,5 @@
-// `npm run bench -- sweep [rows] [sqlite]`: what the sweep of a million dead sessions costs those who refresh meanwhile.
-// The server sweeps in its own process, as its job does; the same chains refresh before, during and after.
+// `npm run bench -- sweep [rows] [sqlite]`: how the sweep of a million dead sessions slows down refreshes. The server sweeps in
+// its own process, as its job does; the same chains refresh before, during and after the sweep.
 import { join } from 'node:path';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { findUserByLogin } from '../../src/core/users/users.ts';
@@ -8,21 +8,21 @@ import type { Round } from '../generator/drive.ts';
 import type { Found } from '../harness/report.ts';
 import { summarize } from '../harness/rounds.ts';
 import { askChild, type Child, type Stage } from '../harness/stage.ts';
-import { client_id, furnish, kindredEnvironment, refreshLoad } from '../peers/index.ts';
+import { client_id, createClientsAndUsers, kindredEnvironment, refreshLoad } from '../peers/index.ts';
 
 type Database = ReturnType<typeof openDatabase>;
 
-/** Live sessions that the sweep walks past. */
+/** Live sessions, which the sweep skips. */
 const bystanders = 50_000;
 
-/** Fills a database, refreshes without and with the sweep. */
+/** Fills a database, then refreshes without and with the sweep. */
 export async function benchSweep(stage: Stage, [rows = '1000000', store]: string[]): Promise<Found> {
   const scratch = store === 'sqlite' ? await makeScratch() : null;
   const url = scratch ? `sqlite:${join(scratch.path, 'bench.sqlite')}` : await stage.createDatabase('sweep');
   const server = await stage.serve('peers/sweep_server.ts', { ...kindredEnvironment(url), JOBS: 'false' });
   const db = openDatabase(url, { pool: 1 });
   try {
-    await furnish(url);
+    await createClientsAndUsers(url);
     const load = await refreshLoad({ ...server, name: 'kindred', tokens: 'kindred', databaseUrl: url });
     await stage.generator.open('sweep', load, server.pid);
     const user = await findUserByLogin(db, 'user-0');
@@ -46,7 +46,7 @@ async function measure(stage: Stage, server: Child): Promise<Found> {
   const during = await driveUntil(stage, () => isOver);
   const { counts, ms } = await swept;
   const after = await driveUntil(stage, (done) => done === stage.options.rounds);
-  // The last one was only partly beside the sweep.
+  // The last round ran beside the sweep only in part.
   const whole = during.length > 1 ? during.slice(0, -1) : during;
   const named = { without: before, 'with the sweep': whole, afterwards: after };
   return {
@@ -64,7 +64,7 @@ async function driveUntil(stage: Stage, isOver: (rounds: number) => boolean): Pr
   return rounds;
 }
 
-// As the server would have made them between two months ago and ten days ago, the dead and the live mixed.
+// Sessions as the server makes them, opened between two months and ten days ago, dead and live ones mixed.
 async function fill(db: Database, id: string, { dead, live }: { dead: number; live: number }): Promise<void> {
   const isPostgres = db.client.config.client === 'pg';
   const day = 86_400_000;

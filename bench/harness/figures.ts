@@ -1,14 +1,14 @@
-// What the figures must reach and what they aim at: the table of the project's plan, and how a figure compares with it.
+// The targets of the figures: a minimum that each must reach and an aim.
 
 export interface Figure {
   name: string;
   measured: number;
   must: number;
   aim: number;
-  /** Whether more or less is better. */
+  /** The better direction. */
   better: 'more' | 'less';
   unit?: string;
-  /** What stands behind the figure. */
+  /** How the figure came about. */
   note?: string;
 }
 
@@ -36,12 +36,12 @@ const targets = {
 
 export type FigureName = keyof typeof targets;
 
-/** A measured figure with what it must reach. */
+/** A measured figure with its targets. */
 export function figure(name: FigureName, measured: number, note?: string): Figure {
   return { name, measured, ...targets[name], ...(note === undefined ? {} : { note }) };
 }
 
-/** What a figure reached: its aim, what it must, or neither. */
+/** Whether a figure reached its aim, its minimum or neither. */
 export function reached({ measured, must, aim, better }: Figure): 'aim' | 'yes' | 'NO' {
   const meets = (bound: number) => (better === 'more' ? measured >= bound : measured <= bound);
   if (meets(aim)) return 'aim';

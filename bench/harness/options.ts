@@ -1,11 +1,11 @@
-// The command line of the bench: names of benches, each with what follows it, and a few options.
+// The command line of the bench: names of benches, each with its arguments, and a few options.
 import { parseArgs } from 'node:util';
 
 export interface Options {
   rounds: number;
-  /** Length of a round. */
+  /** The length of a round. */
   seconds: number;
-  /** Postgres as it ships, with fsync and synchronous_commit. */
+  /** Run Postgres with its defaults, fsync and synchronous_commit on. */
   durable: boolean;
   /** Write a CPU profile of each Kindred server into bench/results/. */
   profile: boolean;
@@ -14,7 +14,7 @@ export interface Options {
 
 export interface Chosen {
   name: string;
-  /** What stood behind the name: sizes, peers. */
+  /** The arguments after the name: sizes, peers. */
   args: string[];
 }
 

@@ -1,4 +1,4 @@
-// What the bench found: as tables for people and as JSON for comparison.
+// The results of the bench: as tables for people and as JSON for comparison.
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
@@ -9,13 +9,13 @@ import type { Options } from './options.ts';
 import type { Series } from './rounds.ts';
 import { resultsDirectory } from './stage.ts';
 
-/** What one bench found. */
+/** The results of one bench. */
 export interface Found {
   figures: Figure[];
   series?: Series[];
-  /** Whatever else is worth keeping. */
+  /** Further values worth keeping. */
   facts?: Record<string, unknown>;
-  /** Why it came to nothing. */
+  /** Why the bench failed. */
   error?: string;
 }
 
@@ -27,7 +27,7 @@ export interface Report {
   benches: Record<string, Found & { load: number; seconds: number }>;
 }
 
-/** A report that nothing has been found for yet. */
+/** A report without results. */
 export function openReport(options: Options, places: Places | null): Report {
   return {
     at: new Date().toISOString(),
@@ -47,14 +47,14 @@ export function openReport(options: Options, places: Places | null): Report {
   };
 }
 
-/** Prints what one bench found: its series, then its facts. */
+/** Prints the results of one bench: its series, then its facts. */
 export function printFound(name: string, { series = [], facts = {} }: Found): void {
   console.log(`\n${name}`);
   if (series.length > 0) {
     printTable(
       ['', 'per second', 'p50 ms', 'p99 ms', 'server CPU ms', 'generator', 'its core'],
-      series.map(({ name: who, median }) => [
-        who,
+      series.map(({ name: contestant, median }) => [
+        contestant,
         format(median.per_second),
         format(median.p50),
         format(median.p99),
@@ -67,7 +67,7 @@ export function printFound(name: string, { series = [], facts = {} }: Found): vo
   for (const [fact, value] of Object.entries(facts)) console.log(`  ${fact}: ${describe(value)}`);
 }
 
-/** Prints all figures with what they must reach. */
+/** Prints all figures with their targets. */
 export function printFigures({ benches, machine, settings }: Report): void {
   const figures = Object.values(benches).flatMap((found) => found.figures);
   console.log(`\n${machine}; ${settings.pinning}; Postgres ${settings.postgres}`);

@@ -1,4 +1,4 @@
-// Interleaved rounds: A, B, A, B …, so that a machine that slows down slows all of them. Medians are what counts.
+// Interleaved rounds: A, B, A, B …, so that a machine that slows down slows all contestants. Medians are compared.
 import type { Round } from '../generator/drive.ts';
 import type { Stage } from './stage.ts';
 
@@ -15,7 +15,7 @@ export interface Contestant {
   drive: (seconds: number) => Promise<Round>;
 }
 
-/** Warms all contestants up, then lets them take turns. */
+/** Warms up all contestants, then runs their rounds in turns. */
 export async function takeTurns(stage: Stage, contestants: Contestant[]): Promise<Series[]> {
   const { rounds, seconds } = stage.options;
   for (const { drive } of contestants) await drive(seconds);
@@ -26,7 +26,7 @@ export async function takeTurns(stage: Stage, contestants: Contestant[]): Promis
   return done.map(({ name, rounds: all }) => ({ name, rounds: all, median: summarize(all) }));
 }
 
-/** The contestant of an open load. */
+/** A contestant that drives an open load. */
 export function contestant(stage: Stage, name: string, load: string): Contestant {
   return { name, drive: (seconds) => stage.generator.drive(load, { seconds }) };
 }
@@ -54,7 +54,7 @@ export function median(values: number[]): number {
   return (low + high) / 2;
 }
 
-/** How two series compare: by their rates and, less moved by other work on the machine, by the server's CPU for a request. */
+/** Compares two series by their rates and by the server's CPU per request, which other work on the machine disturbs less. */
 export function compare(series: Series[], name: string, other: string): { rate: number; note: string } {
   const [cpu, otherCpu] = [name, other].map((one) => series.find((found) => found.name === one)?.median.cpu);
   const byCpu = (otherCpu ?? Number.NaN) / (cpu ?? Number.NaN);

@@ -1,4 +1,4 @@
-// What every bench stands on: one Postgres, one generator, processes pinned where the machine allows, all of it taken down.
+// The environment of every bench: one Postgres, one generator, server processes, pinned to cores where the machine allows it.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -26,13 +26,13 @@ export interface Stage {
   generator: Generator;
   /** A new, empty database. */
   createDatabase: (name: string) => Promise<string>;
-  /** Starts a script as a server: pinned unless told otherwise, stopped at the latest when the stage is cleared. */
+  /** Starts a script (a path from bench/) as a server, pinned by default. `clear` stops it at the latest. */
   serve: (
     script: string,
     env: Record<string, string>,
     how?: { profile?: string; pinned?: boolean },
   ) => Promise<Child>;
-  /** Stops what has been started since and drops the databases. */
+  /** Stops the servers and drops the databases. */
   clear: () => Promise<void>;
   stop: () => Promise<void>;
 }
@@ -60,9 +60,9 @@ export async function openStage(options: Options): Promise<Stage> {
     async serve(path, env, { profile, pinned = true } = {}) {
       const flags =
         profile === undefined || !options.profile
-          ? ofStart
+          ? nodeFlags
           : [
-              ...ofStart,
+              ...nodeFlags,
               '--cpu-prof',
               `--cpu-prof-dir=${resultsDirectory}`,
               `--cpu-prof-name=${profile}.cpuprofile`,
@@ -85,10 +85,10 @@ export async function openStage(options: Options): Promise<Stage> {
   };
 }
 
-/** What `npm start` tells Node; the peers are told the same. */
-const ofStart = ['--max-old-space-size=512', '--max-semi-space-size=8'];
+/** The flags of `npm start`; the peers get the same. */
+const nodeFlags = ['--max-old-space-size=512', '--max-semi-space-size=8'];
 
-// fork() with taskset as the program: it becomes node, under the same process id.
+// fork() with taskset as the program: taskset becomes node under the same process id.
 async function start(
   script: string,
   env: Record<string, string>,
@@ -112,7 +112,7 @@ async function start(
   };
 }
 
-// The children end when their parent lets go of them, or dies.
+// A child exits when its parent disconnects or dies.
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
@@ -120,7 +120,7 @@ async function stop(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Sends a child a message and waits for its answer, which never comes from one that died. */
+/** Sends a child a message and waits for its answer; fails when the child exits first. */
 export async function askChild<Answer>({ process: child }: Child, message: object | string): Promise<Answer> {
   const over = new AbortController();
   const died = once(child, 'exit', over).then(([code]) =>

@@ -1,18 +1,18 @@
-// What a process has used, from /proc. Other work on the machine distorts rates and latencies far more than CPU time.
+// CPU time and memory of processes, from /proc. Other work on the machine distorts rates and latencies far more than CPU time.
 import { readFile } from 'node:fs/promises';
 
-/** Clock ticks a second; Linux reports in these whatever the kernel's own is. */
+/** Clock ticks per second. Linux reports in this unit whatever the kernel's own tick is. */
 const ticks = 100;
 
-/** Seconds of CPU that a process has used, all of its threads, in itself and in the kernel; null where there is no /proc. */
+/** Seconds of CPU that all threads of a process have used, user and system; null where there is no /proc. */
 export async function readCpuTime(pid: number): Promise<number | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  // The name stands in parentheses and may hold blanks; user and system time are the 12th and 13th field behind it.
+  // The name in parentheses may hold blanks; user and system time are the 12th and 13th field after it.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields ? (Number(fields[11]) + Number(fields[12])) / ticks : null;
 }
 
-/** Seconds that the cores of this process have been busy with anything, and how many cores there are; null without /proc. */
+/** Seconds that the cores of this process have been busy with any work, and the number of cores; null without /proc. */
 export async function readOwnCores(): Promise<{ busy: number; cores: number } | null> {
   const [status, stat] = await Promise.all(
     ['/proc/self/status', '/proc/stat'].map((file) => readFile(file, 'utf8').catch(() => null)),
@@ -21,7 +21,7 @@ export async function readOwnCores(): Promise<{ busy: number; cores: number } | 
   const cores = coresIn(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? '');
   const lines = stat.split('\n').filter((line) => cores.some((core) => line.startsWith(`cpu${core} `)));
   const busy = lines.map((line) => {
-    // user nice system idle iowait irq softirq steal; the guests are part of user.
+    // user nice system idle iowait irq softirq steal; guest time is part of user.
     const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(' ').slice(1).map(Number);
     return (user + nice + system + irq + softirq) / ticks;
   });

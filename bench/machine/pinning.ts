@@ -1,16 +1,17 @@
-// Who runs on which core. Unpinned, the scheduler moves server, generator and Postgres about, and rates swing by a third.
+// Which process runs on which core. Without pinning the scheduler moves server, generator and Postgres, and rates vary by a
+// third.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { coresIn } from './cpu.ts';
 
-/** Cores of each party, as `taskset -c` takes them; null where nothing can be pinned. */
+/** The cores of each process, as `taskset -c` takes them. */
 export interface Places {
   server: string;
   generator: string;
   postgres: string;
 }
 
-/** The server gets a core for itself; generator and Postgres get the others, one each where there are three. */
+/** The server gets a core of its own; generator and Postgres share the others. Null where nothing can be pinned. */
 export function choosePlaces(): Places | null {
   const cores = allowedCores();
   const [server, generator, ...rest] = cores.map(String);
@@ -18,20 +19,20 @@ export function choosePlaces(): Places | null {
   return { server, generator, postgres: rest.length > 0 ? rest.join(',') : generator };
 }
 
-/** How the places read in the report. */
+/** The places as text for the report. */
 export function describePlaces(places: Places | null): string {
   if (!places) return 'not pinned';
   const { server, generator, postgres } = places;
   return `pinned: server on core ${server}, generator on ${generator}, Postgres on ${postgres}`;
 }
 
-/** Pins a process with all its threads and children; what it forks later inherits it. */
+/** Pins a process with its threads and children. Processes that it forks later inherit the cores. */
 export function pinTree(pid: number, cores: string): void {
   for (const one of [pid, ...childrenOf(pid)]) {
     try {
       execFileSync('taskset', ['-a', '-c', '-p', cores, String(one)], { stdio: 'ignore' });
     } catch {
-      // It has ended since it was listed.
+      // The process has ended since it was listed.
     }
   }
 }

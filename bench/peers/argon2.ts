@@ -1,4 +1,4 @@
-// The peer of the login: verifies a password as the server does (the same strength, the same gate), and does nothing else.
+// The peer of the login bench: verifies a password as the server does (same strength, same concurrency gate) and nothing else.
 import { hashPassword, verifyPassword } from '../../src/core/passwords/password_hash.ts';
 
 const { PASSWORD = '' } = process.env;
@@ -10,7 +10,7 @@ process.on('message', async ({ seconds, parallel }: { seconds: number; parallel:
   let count = 0;
   const loop = async () => {
     while (performance.now() < end) {
-      if (!(await verifyPassword(PASSWORD, stored))) throw new Error('the password is not its own');
+      if (!(await verifyPassword(PASSWORD, stored))) throw new Error('the password does not match its hash');
       count += 1;
     }
   };

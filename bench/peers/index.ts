@@ -1,4 +1,4 @@
-// Whom the bench compares. Each runs in a process of its own, on a database of its own, and tells where it listens.
+// The servers that the bench compares. Each runs in a process of its own, on a database of its own, and reports its port.
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { createClient } from '../../src/core/clients/clients.ts';
 import { hashPassword } from '../../src/core/passwords/password_hash.ts';
@@ -33,7 +33,7 @@ const scripts: Record<PeerName, string> = {
   stock: 'peers/stock.ts',
 };
 
-/** Starts a peer on a new database, with its client and `users` users (`user-0` …). */
+/** Starts a peer on a new database, with its clients and `users` users (`user-0` …). */
 export async function startPeer(
   stage: Stage,
   bench: string,
@@ -47,11 +47,11 @@ export async function startPeer(
     return { ...child, name, databaseUrl, tokens: name === 'floor' ? 'floor' : 'random' };
   }
   const child = await startKindred(stage, databaseUrl, bench);
-  await furnish(databaseUrl, users);
+  await createClientsAndUsers(databaseUrl, users);
   return { ...child, name, databaseUrl, tokens: 'kindred' };
 }
 
-/** Kindred on a database, as it ships but for the rate limits. The log goes nowhere but is written: it is part of the cost. */
+/** Starts Kindred with its default settings, except that rate limits are off. It writes its log, which is part of the cost. */
 export async function startKindred(stage: Stage, databaseUrl: string, bench: string): Promise<Child> {
   return await stage.serve(scripts.kindred, kindredEnvironment(databaseUrl), {
     profile: `${bench}-kindred`,
@@ -70,8 +70,8 @@ export function kindredEnvironment(databaseUrl: string): Record<string, string> 
   };
 }
 
-/** A first-party client, a client that introspects, and users. */
-export async function furnish(databaseUrl: string, users = connections): Promise<void> {
+/** Creates a first-party client, a client that introspects, and users. */
+export async function createClientsAndUsers(databaseUrl: string, users = connections): Promise<void> {
   const db = openDatabase(databaseUrl, { pool: 1 });
   try {
     await createClient(db, { client_id, first_party: true, token_endpoint_auth_method: 'none' });
@@ -99,7 +99,7 @@ export async function logIn({ url }: Pick<Child, 'url'>, username: string): Prom
   return JSON.parse(answer);
 }
 
-/** The load in which each of 16 connections follows a session of its own. */
+/** The load in which each of 16 connections refreshes a session of its own. */
 export async function refreshLoad(
   peer: Omit<RunningPeer, 'stop'>,
   more: Partial<RefreshLoad> = {},
@@ -111,7 +111,7 @@ export async function refreshLoad(
   return { kind: 'refresh', url: peer.url, client_id, tokens: peer.tokens, first, ...more };
 }
 
-/** Verifying each answer in the generator would measure the generator; the last one of each chain stands for the rest. */
+/** Verifies the last token of each chain. To verify every answer in the generator would measure the generator. */
 export async function verifySignatures({ url, name }: RunningPeer, tokens: string[]): Promise<void> {
   if (tokens.length === 0) throw new WrongAnswer(`${name}: there is no access token to verify`);
   const keys = createRemoteJWKSet(new URL(`${url}/jwks`));

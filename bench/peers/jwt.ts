@@ -1,10 +1,10 @@
-// An access token by node:crypto and nothing else, for peers that leave its making to us: ES256, one signature.
+// Access tokens signed with ES256 by node:crypto, for the peers that do not make their own.
 import { generateKeyPairSync, sign } from 'node:crypto';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const head = encode({ alg: 'ES256', typ: 'at+jwt', kid: 'bench' });
 
-/** What `/jwks` answers. */
+/** The answer of `/jwks`. */
 export const jwks = {
   keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'ES256', use: 'sig' }],
 };

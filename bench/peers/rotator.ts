@@ -1,4 +1,4 @@
-// Rotates sessions as the server does, without HTTP and without tokens: the statement and what it does to the table.
+// Rotates sessions by the server's statement, without HTTP and without tokens, to measure its effect on the table.
 
 import { rotate } from '../../src/core/sessions/rotation.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
@@ -16,7 +16,7 @@ const source = {
   request_id: null,
 };
 
-// Each worker has sessions of its own: no two rotate the same one at once. Returns how many it made until `end`.
+// Each worker has sessions of its own, so that no two rotate one session at the same time. Returns the rotations until `end`.
 async function work(worker: number, count: number, end: number): Promise<number> {
   const mine = own.filter((_, n) => n % workers === worker);
   let done = 0;
@@ -31,7 +31,7 @@ async function work(worker: number, count: number, end: number): Promise<number>
       raise_token_version: true,
       source,
     });
-    if (rotation.outcome !== 'rotated') throw new Error(`a rotation came to ${rotation.outcome}`);
+    if (rotation.outcome !== 'rotated') throw new Error(`a rotation had the outcome ${rotation.outcome}`);
     session.generation = rotation.generation;
   }
   return done;

@@ -1,9 +1,9 @@
-// How a peer listens: on a free port that it tells its parent, until the parent lets go of it.
+// How a peer listens: on a free port, which it reports to its parent, until the parent disconnects.
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Listens first, because what answers may need to know the URL; `close` ends what the peer opened. */
+/** Listens before the listener is made, because the listener may need the URL; `close` closes what the peer opened. */
 export function listen(make: (url: string) => RequestListener, close: () => Promise<void>): void {
   const server = createServer();
   server.listen(0, '127.0.0.1', () => {

@@ -1,4 +1,4 @@
-// The peer `stock`: oidc-provider as its documentation says, on Postgres through Knex. Its own refresh grant with
+// The peer `stock`: oidc-provider as its documentation describes it, on Postgres through Knex. Its own refresh grant with
 // `rotateRefreshToken`, JWT access tokens by a resource server, and a password grant by `registerGrantType`.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
@@ -17,14 +17,14 @@ await db.schema.createTable('users', (table) => {
   table.text('username').notNullable().unique();
   table.text('password').notNullable();
 });
-interface Person {
+interface UserRow {
   id: string;
   username: string;
   password: string;
 }
 
 const stored = await hash(PASSWORD, strength);
-await db<Person>('users').insert(
+await db<UserRow>('users').insert(
   Array.from({ length: Number(USERS) }, (_, n) => ({
     id: randomUUID(),
     username: `user-${n}`,
@@ -76,7 +76,7 @@ const configuration: Configuration = {
 
 async function passwordGrant(ctx: KoaContextWithOIDC): Promise<void> {
   const { client, params, provider } = ctx.oidc;
-  const user = await db<Person>('users')
+  const user = await db<UserRow>('users')
     .where({ username: String(params?.username) })
     .first();
   const isRight = user && (await verify(user.password, String(params?.password)));

@@ -1,5 +1,5 @@
-// The storage of the peer `stock`: a row per model, as the Knex adapter among the engine's examples has it (one table, the
-// payload as JSON text, `consumedAt` beside it). Its indexes are those that the lookups want.
+// The storage of the peer `stock`: one row per model, as in the Knex adapter among the engine's examples (one table, the
+// payload as JSON text, `consumedAt` beside it), with the indexes that its lookups need.
 import type { Knex } from 'knex';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 

@@ -1,4 +1,4 @@
-// A server that sweeps when its parent says so, as its own job would: in its process, on its connections.
+// A server that sweeps on request of its parent, as its own job does: in its process, on its connections.
 import { loadConfig } from '../../config/index.ts';
 import { jobs, runJob } from '../../src/jobs.ts';
 import { startServer } from '../../src/process/run_server.ts';
