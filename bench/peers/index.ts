@@ -12,7 +12,7 @@ export const client_id = 'bench';
 /** The client that introspects. */
 export const api = {
   client_id: 'bench-api',
-  client_secret: 'a secret of the bench and of nobody else'.replaceAll(' ', '-'),
+  client_secret: 'the-secret-of-the-client-of-the-bench-that-introspects',
 };
 export const password = 'correct horse battery staple';
 export const secret = 'YSBzZWNyZXQgZm9yIHRoZSBiZW5jaCwgYW5kIG5vdGhpbmcgZWxzZQ';
