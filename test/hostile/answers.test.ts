@@ -1,4 +1,4 @@
-// What the fuzzers found: requests that once made the server fail, each under the name of what was seen.
+// Findings of the fuzzers: requests that once made the server fail, each named after the symptom.
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { assertRefused, send } from '../helpers/client.ts';
 import { testOnServers } from '../helpers/server.ts';
@@ -26,7 +26,7 @@ testOnServers(
   },
 );
 
-testOnServers('a form that is packed as nobody can unpack it is refused', async (t, server) => {
+testOnServers('a form that cannot be decoded by its content encoding is refused', async (t, server) => {
   const invalid = { status: 400, error: 'invalid_request' };
   const paths = ['/account/login', '/account/password', '/interaction/x/login'];
   for (const path of paths) {
@@ -42,7 +42,7 @@ testOnServers('a form that is packed as nobody can unpack it is refused', async 
   }
 });
 
-testOnServers('an error that the engine does not describe is described all the same', async (t, server) => {
+testOnServers('an error without a description from the engine gets one', async (t, server) => {
   const { client_id } = await makeClient(server.db, { redirect_uris: ['https://app.example/cb'] });
   const answer = await send(`${server.url}/par`, {
     form: { client_id, response_type: 'code', request_uri: 'https://app.example/request' },
@@ -50,7 +50,7 @@ testOnServers('an error that the engine does not describe is described all the s
   assertRefused(t, answer, { status: 400, error: 'request_uri_not_supported' });
 });
 
-testOnServers('nothing at the account page goes by a name with NUL in it', async (t, server) => {
+testOnServers('an action of the account page on an id that contains NUL finds nothing', async (t, server) => {
   const ua = openUserAgent(server.url);
   const user = await makeUser(server.db);
   const page = await ua.open(`${server.url}/account`);

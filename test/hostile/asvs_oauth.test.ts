@@ -1,5 +1,4 @@
-// OWASP ASVS 5.0, chapters V9 and V10, point by point, where no other test has it. The table of all points is in
-// docs/security.md.
+// OWASP ASVS 5.0, chapters V9 and V10: the points that no other test covers. docs/security.md has the table of all points.
 import { exportJWK } from 'jose';
 import * as oidc from 'openid-client';
 import { digest } from '../../src/lib/crypto.ts';
@@ -17,7 +16,7 @@ import { textOf } from '../helpers/user_agent.ts';
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 testOnServers(
-  'ASVS 9.1.2: no proof, assertion or request is taken unsigned or signed with a secret',
+  'ASVS 9.1.2: a proof, assertion or request object that is unsigned or signed with a secret is refused',
   async (t, server) => {
     const key = await makeKey();
     const { user, client } = await signIn(server);
@@ -58,7 +57,7 @@ testOnServers(
 );
 
 testOnServers(
-  'ASVS 9.2.4: no two resource servers share an audience, and one that looks like ours is not ours',
+  'ASVS 9.2.4: no two resource servers share an audience, and similar audiences are different ones',
   async (t, server) => {
     const admin = await enterAsAdmin(server);
     const json = { identifier: 'https://twice.example.test/', scope: 'a' };
@@ -76,7 +75,7 @@ testOnServers(
   },
 );
 
-testOnServers('ASVS 10.4.3: a code lives for a minute', async (t, server) => {
+testOnServers('ASVS 10.4.3: a code expires after a minute', async (t, server) => {
   const scene = await setScene(server, { client: publicClient });
   const { code, code_verifier } = await getCode(scene);
   const stored = server.db('oidc_models').where({ model: 'AuthorizationCode', id: digest(code) });
@@ -88,25 +87,28 @@ testOnServers('ASVS 10.4.3: a code lives for a minute', async (t, server) => {
   assertRefused(t, late, { status: 400, error: 'invalid_grant' });
 });
 
-testOnServers('ASVS 10.4.4: a client gets no grant that it was not given', async (t, server) => {
-  const { user, tokens } = await signIn(server);
-  const machine = await makeConfidentialClient(server, { grant_types: ['client_credentials'] });
-  const asked: Record<string, string>[] = [
-    { grant_type: 'password', username: user.username, password: 'correct horse battery staple' },
-    { grant_type: 'refresh_token', refresh_token: tokens.refresh_token },
-    { grant_type: 'authorization_code', code: 'x', redirect_uri: callback },
-    { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: 'x' },
-  ];
-  for (const form of asked) {
-    const answer = await token(server, { ...form, ...machine });
-    assertRefused(t, answer, { status: 400, error: 'unauthorized_client' }, form.grant_type);
-  }
-  const implicit = await token(server, { grant_type: 'implicit', ...machine });
-  assertRefused(t, implicit, { status: 400, error: 'unsupported_grant_type' });
-});
+testOnServers(
+  'ASVS 10.4.4: a client cannot use a grant type that it is not registered for',
+  async (t, server) => {
+    const { user, tokens } = await signIn(server);
+    const machine = await makeConfidentialClient(server, { grant_types: ['client_credentials'] });
+    const asked: Record<string, string>[] = [
+      { grant_type: 'password', username: user.username, password: 'correct horse battery staple' },
+      { grant_type: 'refresh_token', refresh_token: tokens.refresh_token },
+      { grant_type: 'authorization_code', code: 'x', redirect_uri: callback },
+      { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: 'x' },
+    ];
+    for (const form of asked) {
+      const answer = await token(server, { ...form, ...machine });
+      assertRefused(t, answer, { status: 400, error: 'unauthorized_client' }, form.grant_type);
+    }
+    const implicit = await token(server, { grant_type: 'implicit', ...machine });
+    assertRefused(t, implicit, { status: 400, error: 'unsupported_grant_type' });
+  },
+);
 
 testOnOwnServers(
-  'ASVS 10.4.7: a client that registered itself is shown for what it is, and always asked for',
+  'ASVS 10.4.7: a client that registered itself needs consent, and the page says that it is not verified',
   { REGISTRATION: 'open' },
   async (t, server) => {
     const json = { redirect_uris: [callback], client_name: 'Kindred', token_endpoint_auth_method: 'none' };
@@ -133,7 +135,7 @@ testOnOwnServers(
 );
 
 testOnServers(
-  'ASVS 10.4.10: nobody speaks for a confidential client without its secret',
+  'ASVS 10.4.10: no endpoint accepts a confidential client without its secret',
   async (t, server) => {
     const scene = await setScene(server, { client: { token_endpoint_auth_method: 'client_secret_post' } });
     const { client_id } = scene;
@@ -166,7 +168,7 @@ testOnServers(
   },
 );
 
-testOnServers('ASVS 10.4.11: a client gets no scope that it was not given', async (t, server) => {
+testOnServers('ASVS 10.4.11: a client gets no scope that it is not registered for', async (t, server) => {
   const narrow = await makeClient(server.db, { scope: 'openid account' });
   const { user } = await enterAsAdmin(server);
   for (const scope of ['admin', adminScope, 'orders:read']) {
@@ -176,7 +178,7 @@ testOnServers('ASVS 10.4.11: a client gets no scope that it was not given', asyn
 });
 
 testOnServers(
-  'ASVS 10.4.13: a client that pushes its requests cannot be made to do without',
+  'ASVS 10.4.13: a client that must push its requests is refused without a pushed request',
   async (t, server) => {
     const scene = await setScene(server, { client: { require_pushed_authorization_requests: true } });
     const { url, parameters } = await begin(scene);
@@ -188,19 +190,16 @@ testOnServers(
   },
 );
 
-testOnServers(
-  'ASVS 10.4.15: a request cannot bring details of authorization that nobody checks',
-  async (t, server) => {
-    const scene = await setScene(server);
-    const details = JSON.stringify([{ type: 'payment', amount: 1 }]);
-    const tokens = await logIn(scene, { authorization_details: details });
-    t.is(tokens.authorization_details, undefined);
-    const metadata: Json = { ...scene.config.serverMetadata() };
-    t.is(metadata.authorization_details_types_supported, undefined);
-  },
-);
+testOnServers('ASVS 10.4.15: authorization_details of a request have no effect', async (t, server) => {
+  const scene = await setScene(server);
+  const details = JSON.stringify([{ type: 'payment', amount: 1 }]);
+  const tokens = await logIn(scene, { authorization_details: details });
+  t.is(tokens.authorization_details, undefined);
+  const metadata: Json = { ...scene.config.serverMetadata() };
+  t.is(metadata.authorization_details_types_supported, undefined);
+});
 
-testOnServers('ASVS 10.6.1: there is no response type but code', async (t, server) => {
+testOnServers('ASVS 10.6.1: code is the only response type', async (t, server) => {
   const scene = await setScene(server);
   t.deepEqual(scene.config.serverMetadata().response_types_supported, ['code']);
   const admin = await enterAsAdmin(server);

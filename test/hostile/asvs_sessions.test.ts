@@ -1,4 +1,4 @@
-// OWASP ASVS 5.0, chapter V7, point by point, where no other test has it. The table of all points is in docs/security.md.
+// OWASP ASVS 5.0, chapter V7: the points that no other test covers. docs/security.md has the table of all points.
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { begin, logIn, setScene, typePassword } from '../helpers/code_flow.ts';
@@ -18,14 +18,14 @@ async function signInAtAccount(server: TestServer) {
   return { ua, user, account };
 }
 
-/** The account page as a browser sees it that has nothing but these cookies. */
+/** The account page for a browser with these cookies only. */
 async function openWith(server: TestServer, cookies: UserAgent['cookies']): Promise<Page> {
   const thief = openUserAgent(server.url);
   for (const [name, cookie] of cookies) thief.cookies.set(name, cookie);
   return await thief.open(`${server.url}/account`);
 }
 
-testOnServers('ASVS 7.2.2: of two logins nothing is the same', async (t, server) => {
+testOnServers('ASVS 7.2.2: two logins have no token or id in common', async (t, server) => {
   const first = await signIn(server);
   const second = await signIn(server, first);
   t.not(first.tokens.access_token, second.tokens.access_token);
@@ -34,7 +34,7 @@ testOnServers('ASVS 7.2.2: of two logins nothing is the same', async (t, server)
 });
 
 testOnServers(
-  'ASVS 7.2.3: what stands for a session has at least 128 bits, and none of them twice',
+  'ASVS 7.2.3: every session identifier has at least 128 random bits and is unique',
   async (t, server) => {
     const { form } = await makeResourceServer(server, 'opaque');
     const signedIn = await signIn(server, { form });
@@ -46,13 +46,13 @@ testOnServers(
       values.push(ua.cookies.get(sessionCookie)?.value ?? '');
     }
     for (const value of values) t.regex(value, /^[\w-]{22,}$/);
-    // Of 22 random characters of 64, the first six are the same twice among nine once in two billion times.
+    // Nine tokens of 22 random characters: two share their first six characters once in two billion runs.
     t.is(new Set(values.map((value) => value.slice(0, 6))).size, values.length);
   },
 );
 
 testOnServers(
-  'ASVS 7.2.4: who proves again who they are gets another cookie, and the old one is dead',
+  'ASVS 7.2.4: a repeated login replaces the cookie, and the old cookie is void',
   async (t, server) => {
     const scene = await setScene(server, { client: { first_party: true } });
     await logIn(scene);
@@ -67,7 +67,7 @@ testOnServers(
 );
 
 testOnOwnServers(
-  'ASVS 7.3.2: a browser that is used all the time has to sign in again all the same',
+  'ASVS 7.3.2: a browser in constant use must still log in again at the absolute expiry',
   { SESSION_ABSOLUTE_TTL: '8' },
   async (t, server) => {
     const scene = await setScene(server, { client: { first_party: true } });
@@ -89,7 +89,7 @@ testOnOwnServers(
 );
 
 testOnServers(
-  'ASVS 7.4.1: after signing out, neither the cookie nor the back button shows anything',
+  'ASVS 7.4.1: after logging out, neither the old cookie nor the back button shows the account',
   async (t, server) => {
     const { ua, account } = await signInAtAccount(server);
     t.is(account.headers.get('cache-control'), 'no-store');
@@ -100,7 +100,7 @@ testOnServers(
   },
 );
 
-testOnServers('ASVS 7.4.4: whoever is signed in sees how to sign out', async (t, server) => {
+testOnServers('ASVS 7.4.4: the account page and the consent page offer to sign out', async (t, server) => {
   const { account } = await signInAtAccount(server);
   t.regex(account.text, /<button[^>]*>Sign out<\/button>/);
   t.truthy(formOf(account, '/account/logout'));
@@ -133,7 +133,7 @@ testOnServers('ASVS 7.5.2: a user sees every session and browser, and ends each'
   t.regex(textOf(await ua.open(`${server.url}/account`)), /Sign in/);
 });
 
-testOnServers('ASVS 7.5.3: a stolen session does not get at the password', async (t, server) => {
+testOnServers('ASVS 7.5.3: a stolen session cannot change the password', async (t, server) => {
   const { tokens } = await signIn(server);
   for (const current_password of ['', 'a wrong one']) {
     const json = { current_password, new_password: 'another horse, another staple' };
@@ -144,17 +144,14 @@ testOnServers('ASVS 7.5.3: a stolen session does not get at the password', async
   t.is((await api(server, 'POST /me/password', tokens.access_token, without)).status, 400);
 });
 
-testOnServers(
-  'ASVS 7.6.2: a browser in which nobody has signed in gets no session by itself',
-  async (t, server) => {
-    const scene = await setScene(server, { client: { first_party: true } });
-    const silent = await scene.ua.send((await begin(scene, { prompt: 'none' })).url.href);
-    t.regex(silent.location ?? '', /error=login_required/);
-    const foreign = await setScene(server);
-    const signed = await setScene(server, { ua: foreign.ua, user: foreign.user });
-    await logIn(foreign);
-    const unasked = await signed.ua.send((await begin(signed, { prompt: 'none' })).url.href);
-    t.regex(unasked.location ?? '', /error=(consent|interaction)_required/);
-    t.deepEqual(await server.db('sessions').where({ client_id: signed.client_id }), []);
-  },
-);
+testOnServers('ASVS 7.6.2: a browser without a login gets no session on its own', async (t, server) => {
+  const scene = await setScene(server, { client: { first_party: true } });
+  const silent = await scene.ua.send((await begin(scene, { prompt: 'none' })).url.href);
+  t.regex(silent.location ?? '', /error=login_required/);
+  const foreign = await setScene(server);
+  const signed = await setScene(server, { ua: foreign.ua, user: foreign.user });
+  await logIn(foreign);
+  const unasked = await signed.ua.send((await begin(signed, { prompt: 'none' })).url.href);
+  t.regex(unasked.location ?? '', /error=(consent|interaction)_required/);
+  t.deepEqual(await server.db('sessions').where({ client_id: signed.client_id }), []);
+});

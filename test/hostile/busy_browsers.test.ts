@@ -1,15 +1,15 @@
-// A stolen browser that never stops asking. Its requests are under way when its owner ends it; none of them may put the
-// browser session back, or open a session that nobody ends.
+// A stolen browser session that sends requests without a pause. Its requests are in flight when the owner ends it. None of
+// them may restore the browser session or open a session that survives.
 
 import { begin, logIn, type Scene, setScene } from '../helpers/code_flow.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 
-/** Requests at once, and how often each begins anew. */
+/** Parallel requests, and the repetitions of the test. */
 const width = 6;
 const rounds = 8;
 
-/** Asks for codes until `over`, each time with the cookies of the theft. */
+/** Asks for codes until `over`, always with the stolen cookies. */
 async function askWithoutEnd({ ua, ...scene }: Scene, over: AbortSignal): Promise<void> {
   const cookie = [...ua.cookies.values()].map(({ name, value }) => `${name}=${value}`).join('; ');
   const ask = async () => {
@@ -32,7 +32,7 @@ const ways: Record<string, (server: TestServer, me: string, scene: Scene) => Pro
 };
 
 for (const [title, end] of Object.entries(ways)) {
-  testOnServers(`a browser that never stops asking is over after ${title}`, async (t, server) => {
+  testOnServers(`a stolen browser with requests in flight is signed out by ${title}`, async (t, server) => {
     const scene = await setScene(server);
     for (let round = 0; round < rounds; round += 1) {
       await logIn(scene);

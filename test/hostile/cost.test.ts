@@ -1,5 +1,5 @@
-// The largest requests that the limits allow, of shapes that cost more than linear work where somebody forgot the length,
-// to every endpoint. Each costs at most 2.5 times what its half does, and at most 20 times an ordinary request.
+// The largest requests that the limits allow, to every endpoint, in shapes that cost more than linear work where a length
+// check is missing. Each costs at most 2.5 times its half and at most 20 times an ordinary request.
 import test from 'ava';
 import type { Question } from '../helpers/client.ts';
 import { makeStore } from '../helpers/stores.ts';
@@ -10,7 +10,7 @@ import { listMissing, listTargets, type Target } from './costs/targets.ts';
 import { type MeasuredServer, startMeasured } from './fuzzing/measured_server.ts';
 import { makeReferences } from './fuzzing/world.ts';
 
-/** Bytes: what fits into a body by default, and into headers beside those that a request has anyway. */
+/** Bytes of a body at the default limit, and of a header beside the usual ones. */
 const bodySize = 57_000;
 const headerSize = 13_000;
 
@@ -19,11 +19,11 @@ const mostOfHalf = 2.5;
 
 interface Attack {
   name: string;
-  /** Of a size from 0 to 1, the largest. */
+  /** The request at a size between 0 and 1, where 1 is the largest. */
   request: (size: number) => { path: string; question: Question };
 }
 
-test('no request costs more than linear work, nor much more than an ordinary one', async (t) => {
+test('every request costs at most linear work, and at most 20 times an ordinary one', async (t) => {
   giveTime(t, 12);
   const store = await makeStore('sqlite');
   t.teardown(store.drop);
@@ -42,7 +42,7 @@ test('no request costs more than linear work, nor much more than an ordinary one
       tried += 1;
       if (cost > worst.cost) worst = { cost, name: attack.name };
       if (problem) problems.push(problem);
-      // What is broken everywhere would take an hour to say so.
+      // A fault at every endpoint would otherwise take an hour to report.
       if (problems.length === 10) return t.fail(problems.join('\n'));
     }
   }
@@ -50,7 +50,7 @@ test('no request costs more than linear work, nor much more than an ordinary one
     `${tried} requests to ${targets.length} targets; ordinary ${ordinary} µs, worst ${worst.cost} µs: ${worst.name}`,
   );
   t.deepEqual(problems, []);
-  // A number of milliseconds depends on the machine: only where the run has it for itself.
+  // Milliseconds depend on the machine, so they are checked only where nothing else runs.
   if (process.env.SOAK) t.true(worst.cost <= 25_000, worst.name);
   t.true(server.isAlive());
 });
@@ -61,7 +61,7 @@ async function ordinaryCost(server: MeasuredServer, token: string): Promise<numb
   return await medianCost(server, '/api/me', question, 31);
 }
 
-/** What is cheap at once needs no second look; whatever is not is measured well. */
+/** A request that is cheap at the first run is fine; any other is measured several times. */
 async function judge(server: MeasuredServer, { name, request }: Attack, ordinary: number) {
   const cheap = (mostOfOrdinary / 4) * ordinary;
   const { path, question } = request(1);
@@ -95,7 +95,7 @@ const encodeForm = (fields: Record<string, string>) =>
     .map(([name, value]) => `${encode(name)}=${encode(value)}`)
     .join('&');
 
-/** The form as it is, with a text behind it: unescaped, as no client but an attacker sends it. */
+/** The form with a text appended, unescaped, as only an attacker sends it. */
 function inForm({ method, path, headers: own, fields }: Target): Attack[] {
   const type = { ...own, 'Content-Type': 'application/x-www-form-urlencoded' };
   const asked = (body: string) => ({ path, question: { method, headers: type, body } });
@@ -117,7 +117,7 @@ function inForm({ method, path, headers: own, fields }: Target): Attack[] {
   ];
 }
 
-/** All members that it knows at once: a schema looks at every one. */
+/** All members of the endpoint in one body: the schema checks each of them. */
 function inJson({ method, path, headers: own, fields }: Target): Attack[] {
   const type = { ...own, 'Content-Type': 'application/json' };
   const asked = (body: string) => ({ path, question: { method, headers: type, body } });
@@ -176,7 +176,7 @@ function inHeaders({ method, path, headers: own, body, fields }: Target): Attack
   }));
 }
 
-/** A text of at most so many bytes. */
+/** The text, cut to at most `size` bytes. */
 function cut(text: string, bytes: number): string {
   const whole = Buffer.from(text);
   return whole.length <= bytes ? text : whole.subarray(0, bytes).toString().replaceAll('\ufffd', '');

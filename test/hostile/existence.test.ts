@@ -1,5 +1,5 @@
-// Whether a name has a user, and which names are one user's, is not told by any order of attempts: the same long sequence
-// is played against several names, step by step, while the owners log in between, and every answer is compared.
+// No order of attempts reveals whether a name has a user, or which names belong to one user. The same long sequence runs
+// against several names, step by step, while the owners log in in between, and every answer is compared.
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import type { Answer, Form } from '../helpers/client.ts';
 import { type ClientAuth, login, tokensOf } from '../helpers/oauth.ts';
@@ -8,20 +8,20 @@ import { openUserAgent, textOf, type UserAgent } from '../helpers/user_agent.ts'
 
 interface Subject {
   title: string;
-  /** What the attacker types. */
+  /** The name that the attacker types. */
   name: string;
-  /** Who logs in between, if anybody can. */
+  /** The username of the owner, who logs in in between; null where there is none. */
   owner: string | null;
-  /** Every subject is attacked from networks of its own, so that none uses up the budget of another. */
+  /** Each subject is attacked from networks of its own, so that it does not use up the budget of another. */
   network: number;
   browsers: Map<number, UserAgent>;
 }
 
 interface Attempt {
-  /** From which of the attacker's networks. */
+  /** The number of the attacker's network. */
   from: number;
   form?: Form;
-  /** Typed at the account page, in a browser that the attacker keeps. */
+  /** At the account page, in a browser that the attacker keeps. */
   atPage?: boolean;
 }
 
@@ -31,7 +31,7 @@ const openid = { scope: 'openid' };
 const guess = (from: number, form: Form = {}): Attempt => ({ from, form });
 const typed = (from: number): Attempt => ({ from, atPage: true });
 
-// Every limit is met: 3 at one network and name, 6 at one name, 9 at one network.
+// The sequence reaches every limit: 3 for network and name, 6 for a name, 9 for a network.
 const settings = {
   TRUST_PROXY: '1',
   RATE_LIMIT_PASSWORD: '3/3000',
@@ -70,7 +70,7 @@ const settingsOf = (store: string) => ({
 });
 
 testOnOwnServers(
-  'a long sequence of attempts is answered alike whoever has the name',
+  'a long sequence of attempts gets the same answers for every name, taken or not',
   settingsOf,
   async (t, server) => {
     const client = await makeClient(server.db);
@@ -132,13 +132,13 @@ async function ownerLogsIn(
   const device_secret = secrets.get(owner);
   const device = { device_id: 'laptop', ...(device_secret ? { device_secret } : {}) };
   const form = step === 'owner' ? {} : device;
-  // On an unknown device the owner has to wait as well, when strangers have locked out the name.
+  // When strangers have locked out the name, the owner on an unknown device has to wait too.
   const answer = await login(server, { username: owner }, client, form, { headers });
   if (step === 'owner') return;
   secrets.set(owner, tokensOf(answer).device_secret ?? '');
 }
 
-/** What the attacker is told, with times as coarse as a slow machine needs. */
+/** The answer that the attacker sees, with times coarse enough for a slow machine. */
 async function attempt(
   server: TestServer,
   client: ClientAuth,

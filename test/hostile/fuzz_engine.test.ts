@@ -1,4 +1,4 @@
-// Every endpoint of the engine and every page, asked what nobody should ask it.
+// Generated requests to every endpoint of the engine and every page.
 import test from 'ava';
 import { storeNames } from '../helpers/stores.ts';
 import { engineRequest } from './fuzzing/engine_requests.ts';
@@ -6,7 +6,7 @@ import { fuzz } from './fuzzing/run.ts';
 
 for (const name of storeNames) {
   test.serial(
-    `no request to the engine or a page makes it fail, tell or forget anything (${name})`,
+    `no generated request makes the engine or a page fail, leak a secret or lose data (${name})`,
     async (t) => {
       await fuzz(t, name, async () => engineRequest);
     },

@@ -1,4 +1,4 @@
-// Lockouts as a weapon: strangers who fail on purpose, and the owner who wants to log in meanwhile.
+// Lockouts as a weapon: attackers fail on purpose while the owner wants to log in.
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { begin, setScene, typePassword } from '../helpers/code_flow.ts';
 import { api, login, signIn, tokensOf } from '../helpers/oauth.ts';
@@ -29,7 +29,7 @@ async function signInAtAccount(
   return await ua.submit(page, '/account/login', { username, password: word });
 }
 
-/** A stranger fails until the name is locked out, from as many networks as it takes. */
+/** Fails to log in, from several networks, until the name is locked out. */
 async function lockOut(server: TestServer, user: Named): Promise<void> {
   const client = await makeClient(server.db);
   const statuses: number[] = [];
@@ -59,15 +59,19 @@ testOnOwnServers(
   },
 );
 
-testOnOwnServers('a browser is known at the login of a third party too', counted, async (t, server) => {
-  const scene = await setScene(server);
-  const { ua, user } = scene;
-  await signInAtAccount(server, ua, user);
-  signOut(ua);
-  await lockOut(server, user);
-  const page = await ua.open((await begin(scene)).url.href);
-  t.true((await typePassword(ua, page, user)).forms.some((one) => one.action.endsWith('/consent')));
-});
+testOnOwnServers(
+  'a known browser is known at the login for a third-party client too',
+  counted,
+  async (t, server) => {
+    const scene = await setScene(server);
+    const { ua, user } = scene;
+    await signInAtAccount(server, ua, user);
+    signOut(ua);
+    await lockOut(server, user);
+    const page = await ua.open((await begin(scene)).url.href);
+    t.true((await typePassword(ua, page, user)).forms.some((one) => one.action.endsWith('/consent')));
+  },
+);
 
 testOnOwnServers('a known browser counts its own failures', counted, async (t, server) => {
   const user = await makeUser(server.db);
@@ -79,7 +83,7 @@ testOnOwnServers('a known browser counts its own failures', counted, async (t, s
   t.is((await signInAtAccount(server, openUserAgent(server.url), user)).status, 200, 'and no others');
 });
 
-testOnOwnServers('several users of one browser are known in it', counted, async (t, server) => {
+testOnOwnServers('a browser is known for each of its users', counted, async (t, server) => {
   const users = [await makeUser(server.db), await makeUser(server.db)];
   const ua = openUserAgent(server.url);
   for (const user of users) {
@@ -94,39 +98,39 @@ testOnOwnServers('several users of one browser are known in it', counted, async 
   t.is((await server.db('known_browsers')).length, 2);
 });
 
-testOnOwnServers(
-  'what a stranger put into a browser makes it known to nobody',
-  counted,
-  async (t, server) => {
-    const user = await makeUser(server.db);
-    const planted = 'p'.repeat(22);
-    const ua = openUserAgent(server.url);
-    ua.cookies.set('kindred_device;/', { name: 'kindred_device', value: planted, path: '/' });
-    await signInAtAccount(server, ua, user);
-    const stranger = openUserAgent(server.url);
-    stranger.cookies.set('kindred_device;/', { name: 'kindred_device', value: planted, path: '/' });
-    await lockOut(server, user);
-    t.is((await signInAtAccount(server, stranger, user)).status, 429);
-  },
-);
-
-testOnOwnServers('the cookie says as little and is kept as close as can be', counted, async (t, server) => {
+testOnOwnServers('a planted device cookie makes no browser known', counted, async (t, server) => {
   const user = await makeUser(server.db);
-  const page = await openUserAgent(server.url).open(`${server.url}/account`);
-  const [form] = page.forms;
-  if (!form) throw new Error(textOf(page));
+  const planted = 'p'.repeat(22);
   const ua = openUserAgent(server.url);
-  const fields = { username: user.username, password };
-  const answer = await ua.post(await ua.open(`${server.url}/account`), '/account/login', fields);
-  const [line = ''] = answer.headers.getSetCookie().filter((one) => one.startsWith('kindred_device='));
-  t.regex(line, /^kindred_device=[\w-]{22}; path=\/; expires=[^;]+; samesite=lax; httponly$/);
-  const [, secret = ''] = /=([\w-]{22});/.exec(line) ?? [];
-  const rows = await server.db('known_browsers');
-  t.false(JSON.stringify(rows).includes(secret), 'kept as a digest');
+  ua.cookies.set('kindred_device;/', { name: 'kindred_device', value: planted, path: '/' });
+  await signInAtAccount(server, ua, user);
+  const stranger = openUserAgent(server.url);
+  stranger.cookies.set('kindred_device;/', { name: 'kindred_device', value: planted, path: '/' });
+  await lockOut(server, user);
+  t.is((await signInAtAccount(server, stranger, user)).status, 429);
 });
 
 testOnOwnServers(
-  'a change of the password makes every device unknown but the one that asks',
+  'the device cookie names no user, is HttpOnly, and is stored as a digest',
+  counted,
+  async (t, server) => {
+    const user = await makeUser(server.db);
+    const page = await openUserAgent(server.url).open(`${server.url}/account`);
+    const [form] = page.forms;
+    if (!form) throw new Error(textOf(page));
+    const ua = openUserAgent(server.url);
+    const fields = { username: user.username, password };
+    const answer = await ua.post(await ua.open(`${server.url}/account`), '/account/login', fields);
+    const [line = ''] = answer.headers.getSetCookie().filter((one) => one.startsWith('kindred_device='));
+    t.regex(line, /^kindred_device=[\w-]{22}; path=\/; expires=[^;]+; samesite=lax; httponly$/);
+    const [, secret = ''] = /=([\w-]{22});/.exec(line) ?? [];
+    const rows = await server.db('known_browsers');
+    t.false(JSON.stringify(rows).includes(secret), 'kept as a digest');
+  },
+);
+
+testOnOwnServers(
+  'a change of the password makes every device unknown except the one that changes it',
   counted,
   async (t, server) => {
     const one = await signIn(server, { form: { device_id: 'one' } });
@@ -157,7 +161,7 @@ testOnOwnServers('the browser in which the password was changed stays known', co
   t.is((await signInAtAccount(server, other, user, fresh)).status, 429);
 });
 
-testOnOwnServers('a device that its user forgets is known no more', counted, async (t, server) => {
+testOnOwnServers('a device that its user removes is no longer known', counted, async (t, server) => {
   const { user, client, tokens } = await signIn(server, { form: { device_id: 'phone' } });
   const { body } = await api(server, 'GET /devices', tokens.access_token);
   const [device] = (body as { devices: { id: string }[] }).devices;
@@ -168,7 +172,7 @@ testOnOwnServers('a device that its user forgets is known no more', counted, asy
   t.is((await login(server, user, client, { device_id: 'phone', device_secret })).status, 429);
 });
 
-testOnOwnServers('one address cannot try one password on everybody', counted, async (t, server) => {
+testOnOwnServers('one address cannot try one password on every user', counted, async (t, server) => {
   const client = await makeClient(server.db);
   const users = await Promise.all(Array.from({ length: 12 }, () => makeUser(server.db)));
   const { tokens, user } = await signIn(server, { client, form: { device_id: 'phone' } });

@@ -1,4 +1,4 @@
-// JSON that is nested as deeply as a body allows, wherever JSON is read: in bodies, and inside of JWTs that nobody signed.
+// JSON nested as deeply as a body allows, at every place that reads JSON: bodies and unverified JWTs.
 import { generateKeyPairSync } from 'node:crypto';
 import { enterAsAdmin } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
@@ -9,7 +9,7 @@ import { testOnOwnServers } from '../helpers/server.ts';
 
 const encode = (text: string) => Buffer.from(text).toString('base64url');
 const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
-/** A JWT with these members and no good signature. */
+/** A JWT with these members and a wrong signature. */
 const jwt = (header: string, payload: string) =>
   `${encode(header)}.${encode(payload)}.${encode('x'.repeat(64))}`;
 
@@ -17,7 +17,7 @@ const now = Math.floor(Date.now() / 1000);
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const jwk = JSON.stringify(publicKey.export({ format: 'jwk' }));
 
-/** Everything that takes JSON, with JSON of so many levels in it. */
+/** Every request that takes JSON, with JSON of that many levels. */
 function questions(client_id: string, issuer: string, levels: number): Record<string, [string, Question]> {
   const claims = `"iss":"${client_id}","sub":"${client_id}","aud":"${issuer}","exp":${now + 60},"iat":${now},"jti":"x","client_id":"${client_id}"`;
   const object = jwt('{"alg":"ES256"}', `{${claims},"claims":{"x":${deep(levels)}},"x":${deep(levels)}}`);
@@ -65,7 +65,7 @@ const confidential = {
 } as const;
 
 testOnOwnServers(
-  'JSON that is nested too deeply is refused wherever it is read, and never a failure',
+  'JSON that is nested too deeply is refused at every endpoint and never causes a failure',
   { REGISTRATION: 'open' },
   async (t, server) => {
     const app = await makeClient(server.db, confidential as never);

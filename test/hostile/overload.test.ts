@@ -1,5 +1,5 @@
-// More passwords to verify than the processor can: what waits is bounded, what is refused counts nowhere, and one network
-// takes no place from another. The server runs in this process, so that the test can keep its line of hashes full.
+// More passwords to verify than the processor can: the queue is bounded, a refused login counts as no failure, and one
+// network takes no place from another. The server runs in this process, so that the test can keep its queue of hashes full.
 import { once } from 'node:events';
 import { request } from 'node:http';
 import test, { type ExecutionContext } from 'ava';
@@ -25,7 +25,7 @@ const settings = {
   RATE_LIMIT_PASSWORD_CHANGE: '2/3600',
 };
 
-/** While `body` runs, more hashes of the network `place` wait than may. */
+/** While `body` runs, the queue of hashes is full with those of the network `place`. */
 async function whileFull<T>(place: string, body: () => Promise<T>): Promise<T> {
   let isOver = false;
   const keepAsking = async () => {
@@ -41,7 +41,7 @@ async function whileFull<T>(place: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-// One after the other: all servers of a process share the line.
+// One after the other: all servers of a process share the queue.
 function testAlone(title: string, body: (t: ExecutionContext, server: TestServer) => Promise<void>): void {
   for (const name of storeNames) {
     test.serial(`${title} (${name})`, async (t) => {
@@ -55,7 +55,7 @@ function testAlone(title: string, body: (t: ExecutionContext, server: TestServer
 const here = '127.0.0.1';
 const busy = { status: 503, error: 'temporarily_unavailable' };
 
-/** Every way in on which a password is verified or hashed. */
+/** Every request that verifies or hashes a password. */
 async function openDoors(server: TestServer) {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
@@ -98,56 +98,62 @@ async function openDoors(server: TestServer) {
   return { user, client, machines, pages };
 }
 
-testAlone('when too many hashes wait, every door says 503 and nothing counts as wrong', async (t, server) => {
-  const { machines, pages } = await openDoors(server);
-  await whileFull(here, async () => {
-    // Oftener than the limits allow failures.
-    for (let round = 0; round < 4; round += 1) {
-      for (const [door, knock] of Object.entries(machines)) {
-        const answer = await knock();
-        assertRefused(t, answer, busy, door);
-        t.regex(String(answer.headers['retry-after']), /^[1-9]\d*$/, door);
+testAlone(
+  'when too many hashes wait, every login answers 503 and no failure is counted',
+  async (t, server) => {
+    const { machines, pages } = await openDoors(server);
+    await whileFull(here, async () => {
+      // More often than the limits allow failures.
+      for (let round = 0; round < 4; round += 1) {
+        for (const [door, knock] of Object.entries(machines)) {
+          const answer = await knock();
+          assertRefused(t, answer, busy, door);
+          t.regex(String(answer.headers['retry-after']), /^[1-9]\d*$/, door);
+        }
+        for (const [door, knock] of Object.entries(pages)) {
+          const { status, headers, text } = await knock();
+          t.is(status, 503, door);
+          t.regex(String(headers['retry-after']), /^[1-9]\d*$/, door);
+          t.regex(text, /We are busy/, door);
+        }
       }
-      for (const [door, knock] of Object.entries(pages)) {
-        const { status, headers, text } = await knock();
-        t.is(status, 503, door);
-        t.regex(String(headers['retry-after']), /^[1-9]\d*$/, door);
-        t.regex(text, /We are busy/, door);
-      }
-    }
-  });
-  const statuses: Record<string, number> = {};
-  for (const [door, knock] of Object.entries({ ...machines, ...pages }))
-    statuses[door] = (await knock()).status;
-  t.deepEqual(statuses, {
-    'the password grant past the engine': 200,
-    'the password grant of the engine': 200,
-    'a name that nobody has': 400,
-    'a change of the password': 200,
-    'a new user': 201,
-    'the login page of the account': 403,
-    'the login page of an app': 403,
-    'a change at the account page': 303,
-  });
-  t.is((await server.db('audit_events').where({ reason: 'rate_limited' })).length, 0);
-});
+    });
+    const statuses: Record<string, number> = {};
+    for (const [door, knock] of Object.entries({ ...machines, ...pages }))
+      statuses[door] = (await knock()).status;
+    t.deepEqual(statuses, {
+      'the password grant past the engine': 200,
+      'the password grant of the engine': 200,
+      'a name that nobody has': 400,
+      'a change of the password': 200,
+      'a new user': 201,
+      'the login page of the account': 403,
+      'the login page of an app': 403,
+      'a change at the account page': 303,
+    });
+    t.is((await server.db('audit_events').where({ reason: 'rate_limited' })).length, 0);
+  },
+);
 
-testAlone('a network that fills the line does not keep others from logging in', async (t, server) => {
-  const { user, client, tokens } = await signIn(server, {
-    form: { scope: adminScope.replace(' admin', '') },
-  });
-  t.truthy(tokens);
-  await whileFull(here, async () => {
-    for (const ip of ['198.51.100.7', '2001:db8::1'])
-      t.is((await login(server, user, client, {}, { headers: { 'X-Forwarded-For': ip } })).status, 200, ip);
-  });
-  await whileFull('2001:db8:0:0::/64', async () => {
-    const neighbour = { headers: { 'X-Forwarded-For': '2001:db8::ffff' } };
-    assertRefused(t, await login(server, user, client, {}, neighbour), busy);
-  });
-});
+testAlone(
+  'a network that fills the queue of hashes does not keep others from logging in',
+  async (t, server) => {
+    const { user, client, tokens } = await signIn(server, {
+      form: { scope: adminScope.replace(' admin', '') },
+    });
+    t.truthy(tokens);
+    await whileFull(here, async () => {
+      for (const ip of ['198.51.100.7', '2001:db8::1'])
+        t.is((await login(server, user, client, {}, { headers: { 'X-Forwarded-For': ip } })).status, 200, ip);
+    });
+    await whileFull('2001:db8:0:0::/64', async () => {
+      const neighbour = { headers: { 'X-Forwarded-For': '2001:db8::ffff' } };
+      assertRefused(t, await login(server, user, client, {}, neighbour), busy);
+    });
+  },
+);
 
-testAlone('a login whose client has hung up is not looked at', async (t, server) => {
+testAlone('a login whose client has disconnected is not verified', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
   const form = {
@@ -167,7 +173,7 @@ testAlone('a login whose client has hung up is not looked at', async (t, server)
       outgoing.end(new URLSearchParams(form).toString());
       const [socket] = await once(outgoing, 'socket');
       await once(outgoing, 'finish');
-      // Answered on another connection: what was sent before has arrived, too.
+      // An answer on another connection shows that the earlier requests have arrived.
       await send(`${server.url}/healthz`);
       socket.destroy();
       await send(`${server.url}/healthz`);
@@ -176,7 +182,7 @@ testAlone('a login whose client has hung up is not looked at', async (t, server)
   });
   t.is((await login(server, user, client, { password: 'wrong' })).status, 400);
   t.is((await login(server, user, client)).status, 200);
-  // Events are written a moment later, in their order.
+  // Events are written shortly afterwards, in their order.
   const failures = () => server.db('audit_events').where({ type: 'login_failed', user_id: user.id });
   const failed = await until(async () => {
     const found = await failures();

@@ -1,4 +1,4 @@
-// The points of RFC 9700 (sections 2 and 4) and of OWASP ASVS 5.0.0 (V7, V9, V10): all that docs/security.md answers for.
+// The points of RFC 9700 (sections 2 and 4) and of OWASP ASVS 5.0.0 (V7, V9, V10) that docs/security.md answers.
 
 const rfc9700 = [
   ['2.1', '2.1.1', '2.1.2'],
@@ -7,7 +7,7 @@ const rfc9700 = [
   ['4.10.1', '4.10.2', '4.11.1', '4.11.2', '4.12', '4.13', '4.14', '4.15', '4.16', '4.17'],
 ].flat();
 
-/** How many requirements each section of the ASVS has. */
+/** The number of requirements in each section of the ASVS. */
 const asvs: Record<string, number> = {
   '7.1': 3,
   '7.2': 4,
@@ -26,7 +26,7 @@ const asvs: Record<string, number> = {
   '10.7': 3,
 };
 
-/** All of them, in order, as titles and rows begin. */
+/** All points, in order, as titles and rows begin with them. */
 export const points: string[] = [
   ...rfc9700.map((section) => `RFC 9700 ${section}`),
   ...Object.entries(asvs).flatMap(([section, count]) =>

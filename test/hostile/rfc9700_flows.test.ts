@@ -1,5 +1,4 @@
-// RFC 9700, point by point, where no other test has it: what goes through the browser. The table of all points is in
-// docs/security.md.
+// RFC 9700: the points about the browser that no other test covers. docs/security.md has the table of all points.
 import * as oidc from 'openid-client';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, granted, send } from '../helpers/client.ts';
@@ -19,7 +18,7 @@ import { makeConfidentialClient } from '../helpers/resources.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 
-testOnServers('RFC 9700 2.1.1: everybody can find out that PKCE with S256 is there', async (t, server) => {
+testOnServers('RFC 9700 2.1.1: discovery announces PKCE with S256', async (t, server) => {
   for (const path of ['openid-configuration', 'oauth-authorization-server']) {
     const metadata = granted(await send(`${server.url}/.well-known/${path}`));
     t.deepEqual(metadata.code_challenge_methods_supported, ['S256']);
@@ -48,7 +47,7 @@ testOnServers('RFC 9700 2.1.2: no token ever travels through the browser', async
   }
 });
 
-testOnServers('RFC 9700 2.4: a password goes to our own clients alone', async (t, server) => {
+testOnServers('RFC 9700 2.4: only first-party clients can use the password grant', async (t, server) => {
   const foreign = await setScene(server, {
     client: { ...publicClient, grant_types: ['authorization_code', 'password'] },
   });
@@ -57,23 +56,20 @@ testOnServers('RFC 9700 2.4: a password goes to our own clients alone', async (t
   t.deepEqual(await server.db('sessions').where({ user_id: foreign.user.id }), []);
 });
 
-testOnServers(
-  'RFC 9700 4.2.4: no page tells another site from which address somebody comes',
-  async (t, server) => {
-    const scene = await setScene(server);
-    const login = await scene.ua.open((await begin(scene)).url.href);
-    const consent = await typePassword(scene.ua, login, scene.user);
-    const account = await scene.ua.open(`${server.url}/account`);
-    const device = await scene.ua.open(`${server.url}/device`);
-    const problem = await scene.ua.open(`${server.url}/authorize`);
-    for (const page of [login, consent, account, device, problem]) {
-      t.is(page.headers.get('referrer-policy'), 'same-origin', page.url);
-      t.notRegex(page.text, /(src|href)="(https?:)?\/\//, `${page.url} asks no other site for anything`);
-    }
-  },
-);
+testOnServers('RFC 9700 4.2.4: no page sends a Referer to another site', async (t, server) => {
+  const scene = await setScene(server);
+  const login = await scene.ua.open((await begin(scene)).url.href);
+  const consent = await typePassword(scene.ua, login, scene.user);
+  const account = await scene.ua.open(`${server.url}/account`);
+  const device = await scene.ua.open(`${server.url}/device`);
+  const problem = await scene.ua.open(`${server.url}/authorize`);
+  for (const page of [login, consent, account, device, problem]) {
+    t.is(page.headers.get('referrer-policy'), 'same-origin', page.url);
+    t.notRegex(page.text, /(src|href)="(https?:)?\/\//, `${page.url} asks no other site for anything`);
+  }
+});
 
-testOnServers('RFC 9700 4.3.2: a token in the query is none', async (t, server) => {
+testOnServers('RFC 9700 4.3.2: a token in the query is ignored', async (t, server) => {
   const { tokens } = await signIn(server, { form: { scope: 'openid account' } });
   const query = `access_token=${tokens.access_token}`;
   t.is((await api(server, `GET /me?${query}`)).status, 401);
@@ -82,23 +78,26 @@ testOnServers('RFC 9700 4.3.2: a token in the query is none', async (t, server) 
   t.is(userinfo.body.sub, undefined);
 });
 
-testOnServers('RFC 9700 4.4.2: a refusal names its issuer like an answer does', async (t, server) => {
-  const scene = await setScene(server);
-  const asked: Record<string, string>[] = [
-    { prompt: 'none' },
-    { scope: 'nonsense' },
-    { response_mode: 'fragment', prompt: 'none' },
-  ];
-  for (const more of asked) {
-    const { location } = await scene.ua.send((await begin(scene, more)).url.href);
-    const { search, hash } = new URL(location ?? '');
-    const back = new URLSearchParams(hash.slice(1) || search);
-    t.truthy(back.get('error'));
-    t.is(back.get('iss'), server.issuer, JSON.stringify(more));
-  }
-});
+testOnServers(
+  'RFC 9700 4.4.2: an error answer names its issuer as a successful one does',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const asked: Record<string, string>[] = [
+      { prompt: 'none' },
+      { scope: 'nonsense' },
+      { response_mode: 'fragment', prompt: 'none' },
+    ];
+    for (const more of asked) {
+      const { location } = await scene.ua.send((await begin(scene, more)).url.href);
+      const { search, hash } = new URL(location ?? '');
+      const back = new URLSearchParams(hash.slice(1) || search);
+      t.truthy(back.get('error'));
+      t.is(back.get('iss'), server.issuer, JSON.stringify(more));
+    }
+  },
+);
 
-testOnServers('RFC 9700 4.5: a code of another browser is worth nothing in mine', async (t, server) => {
+testOnServers('RFC 9700 4.5: a code of another browser is refused', async (t, server) => {
   const victim = await setScene(server);
   const stolen = await getCode(victim);
   const mine = await begin({ ...victim, ua: openUserAgent(server.url) });
@@ -108,7 +107,7 @@ testOnServers('RFC 9700 4.5: a code of another browser is worth nothing in mine'
   t.like(await t.throwsAsync(injected), { error: 'invalid_grant' } as never);
 });
 
-testOnServers('RFC 9700 4.12: what follows a form with a password is a 303', async (t, server) => {
+testOnServers('RFC 9700 4.12: a form with a password is answered with a 303', async (t, server) => {
   const scene = await setScene(server, { client: { first_party: true } });
   const page = await scene.ua.open((await begin(scene)).url.href);
   const typed = { username: scene.user.username, password: 'correct horse battery staple' };
@@ -119,21 +118,24 @@ testOnServers('RFC 9700 4.12: what follows a form with a password is a 303', asy
   t.is((await other.post(await other.open(`${server.url}/account`), '/account/login', typed)).status, 303);
 });
 
-testOnServers('RFC 9700 4.15: a client named like a user is not that user', async (t, server) => {
-  const { user } = await signIn(server);
-  const imposter = await makeConfidentialClient(server, {
-    client_id: user.id,
-    grant_types: ['client_credentials'],
-    scope: 'openid account admin',
-  });
-  const own = await token(server, { grant_type: 'client_credentials', ...imposter, scope: 'account' });
-  const access_token = String(own.body.access_token);
-  for (const line of ['GET /me', 'GET /sessions', 'GET /devices'])
-    t.true([401, 403].includes((await api(server, line, access_token)).status), line);
-  t.true((await send(`${server.url}/userinfo`, { token: access_token })).status >= 400);
-  const said = await introspect(server, access_token);
-  t.deepEqual([said.sid, said.username, said.roles], [undefined, undefined, undefined]);
-});
+testOnServers(
+  'RFC 9700 4.15: a client whose id equals that of a user is not that user',
+  async (t, server) => {
+    const { user } = await signIn(server);
+    const imposter = await makeConfidentialClient(server, {
+      client_id: user.id,
+      grant_types: ['client_credentials'],
+      scope: 'openid account admin',
+    });
+    const own = await token(server, { grant_type: 'client_credentials', ...imposter, scope: 'account' });
+    const access_token = String(own.body.access_token);
+    for (const line of ['GET /me', 'GET /sessions', 'GET /devices'])
+      t.true([401, 403].includes((await api(server, line, access_token)).status), line);
+    t.true((await send(`${server.url}/userinfo`, { token: access_token })).status >= 400);
+    const said = await introspect(server, access_token);
+    t.deepEqual([said.sid, said.username, said.roles], [undefined, undefined, undefined]);
+  },
+);
 
 testOnServers('RFC 9700 4.17: no answer travels by postMessage', async (t, server) => {
   const scene = await setScene(server);
@@ -145,7 +147,7 @@ testOnServers('RFC 9700 4.17: no answer travels by postMessage', async (t, serve
   t.is(sentTo(answer).searchParams.get('error'), 'unsupported_response_mode');
 });
 
-testOnServers('RFC 9700 2.6: the login page is no API that another origin may call', async (t, server) => {
+testOnServers('RFC 9700 2.6: no other origin may call the login page', async (t, server) => {
   const scene = await setScene(server, {
     client: { ...publicClient, allowed_origins: ['https://app.example'] },
   });
@@ -157,7 +159,7 @@ testOnServers('RFC 9700 2.6: the login page is no API that another origin may ca
 });
 
 testOnServers(
-  'RFC 9700 4.11.2: who is not known is sent nowhere, and who says no is asked first',
+  'RFC 9700 4.11.2: without a registered redirect URI there is no redirect, and with one the login page comes first',
   async (t, server) => {
     const scene = await setScene(server);
     const { client_id } = await makeClient(server.db, { redirect_uris: [] });
@@ -172,7 +174,7 @@ testOnServers(
   },
 );
 
-testOnServers('RFC 9700 2.5: a secret in the query or of another client is none', async (t, server) => {
+testOnServers('RFC 9700 2.5: a secret in the query or of another client is refused', async (t, server) => {
   const scene = await setScene(server);
   const { refresh_token = '' } = await logIn(scene);
   const form = { grant_type: 'refresh_token', refresh_token };

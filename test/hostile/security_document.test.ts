@@ -1,4 +1,4 @@
-// docs/security.md against the tests: every point is answered, and every test that it names is there.
+// docs/security.md against the tests: every point is answered, and every test that it names exists.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
 const text = read('docs/security.md');
 
-/** The rows of the tables of points: the point, and how it is answered. */
+/** The rows of the tables of points: the point and its answer. */
 const rows = [...text.matchAll(/^\| ((?:RFC 9700|ASVS) [\d.]+) \| [^|]+ \| ([^|]+) \|$/gm)].map(
   ([, point = '', answer = '']) => ({ point, answer }),
 );
@@ -21,28 +21,28 @@ function namedTests(said: string): { file: string; title: string }[] {
   );
 }
 
-test('every point has one row, in order, and no other has one', (t) => {
+test('the tables have one row for every point, in order, and no others', (t) => {
   t.deepEqual(
     rows.map((row) => row.point),
     points,
   );
 });
 
-test('every row names a test, or says why there is none', (t) => {
+test('every row names a test or says why there is none', (t) => {
   for (const { point, answer } of rows) {
     const isExplained = /^(Not met|Partly|By choice|Not ours|Not offered|Documented): .{30,}/.test(answer);
     t.true(namedTests(answer).length > 0 || isExplained, `${point}: ${answer}`);
   }
 });
 
-test('every test that the document names is there', (t) => {
+test('every test that the document names exists', (t) => {
   const named = namedTests(text);
-  t.true(named.length > 50, 'so many that they have been found');
+  t.true(named.length > 50, 'the titles are found');
   for (const file of text.match(/test\/[\w/]+\.ts/g) ?? []) t.true(existsSync(root + file), file);
   for (const { file, title } of named) t.true(read(file).includes(title), `${file}: ${title}`);
 });
 
-test('every test that is called by a point stands in the row of that point', (t) => {
+test('every test whose title begins with a point stands in the row of that point', (t) => {
   const files = readdirSync(`${root}test/hostile`).filter((file) =>
     /^(rfc9700|asvs)_.*\.test\.ts$/.test(file),
   );
@@ -58,7 +58,7 @@ test('every test that is called by a point stands in the row of that point', (t)
   }
 });
 
-test('the way to tell us of a hole names no address that could be wrong', (t) => {
+test('SECURITY.md names no mail address and no URL that could be wrong', (t) => {
   const policy = read('SECURITY.md');
   t.regex(policy, /private vulnerability reporting/);
   t.notRegex(policy, /[\w.]+@[\w.]+|https?:\/\//);

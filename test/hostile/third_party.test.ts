@@ -1,4 +1,4 @@
-// Attacks on the code flow itself: whose code it is, how often it is good, and with how little proof.
+// Attacks on the code flow: a code of another client, used twice, or without its proof.
 import type { ExecutionContext } from 'ava';
 import { SignJWT } from 'jose';
 import * as oidc from 'openid-client';
@@ -19,7 +19,7 @@ import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/ser
 
 const errorOf = (url: URL) => url.searchParams.get('error');
 
-/** The exchange as anybody could send it. */
+/** The exchange of a code with these parameters. */
 async function exchange({ server, client_id }: Scene, form: Record<string, string>, auth = true) {
   const grant = { grant_type: 'authorization_code', redirect_uri: callback };
   const basic = { authorization: `Basic ${Buffer.from(`${client_id}:${secret}`).toString('base64')}` };
@@ -35,7 +35,7 @@ async function reasonsOf(server: TestServer, { client_id }: Scene) {
   return rows.map((row) => row.ended_reason);
 }
 
-testOnServers('a code used again ends the session that it gave', async (t, server) => {
+testOnServers('a code that is used twice ends the session that it opened', async (t, server) => {
   const scene = await setScene(server);
   const { code, code_verifier } = await getCode(scene);
   const first = await exchange(scene, { code, code_verifier });
@@ -48,7 +48,7 @@ testOnServers('a code used again ends the session that it gave', async (t, serve
 });
 
 testOnServers(
-  'a code used ten times at once succeeds once at most, and nothing of it lives',
+  'a code used ten times at once succeeds at most once, and its session ends',
   async (t, server) => {
     const scene = await setScene(server);
     const { code, code_verifier } = await getCode(scene);
@@ -64,34 +64,31 @@ testOnServers(
   },
 );
 
-testOnServers(
-  'a stolen code is worth nothing to another client or without its verifier',
-  async (t, server) => {
-    const scene = await setScene(server, { client: { redirect_uris: [callback, `${callback}/2`] } });
-    const thief = await setScene(server);
-    const { code, code_verifier } = await getCode(scene);
-    const refused = async (from: Scene, form: Record<string, string>) => {
-      const { status, body } = await exchange(from, { code, code_verifier, ...form });
-      t.deepEqual([status, body.error], [400, 'invalid_grant'], JSON.stringify(form));
-    };
-    await refused(thief, {});
-    await refused(scene, { redirect_uri: `${callback}/2` });
-    await refused(scene, { code_verifier: oidc.randomPKCECodeVerifier() });
-    await refused(scene, { code_verifier: `${code_verifier}x` });
-    const without = await exchange(scene, { code });
-    t.deepEqual([without.status, without.body.error], [400, 'invalid_grant']);
-    const unauthenticated = await exchange(scene, { code, code_verifier }, false);
-    t.is(unauthenticated.status, 401);
-    t.is((await exchange(scene, { code, code_verifier })).status, 200, 'its own client loses nothing');
-  },
-);
+testOnServers('a stolen code is refused for another client or without its verifier', async (t, server) => {
+  const scene = await setScene(server, { client: { redirect_uris: [callback, `${callback}/2`] } });
+  const thief = await setScene(server);
+  const { code, code_verifier } = await getCode(scene);
+  const refused = async (from: Scene, form: Record<string, string>) => {
+    const { status, body } = await exchange(from, { code, code_verifier, ...form });
+    t.deepEqual([status, body.error], [400, 'invalid_grant'], JSON.stringify(form));
+  };
+  await refused(thief, {});
+  await refused(scene, { redirect_uri: `${callback}/2` });
+  await refused(scene, { code_verifier: oidc.randomPKCECodeVerifier() });
+  await refused(scene, { code_verifier: `${code_verifier}x` });
+  const without = await exchange(scene, { code });
+  t.deepEqual([without.status, without.body.error], [400, 'invalid_grant']);
+  const unauthenticated = await exchange(scene, { code, code_verifier }, false);
+  t.is(unauthenticated.status, 401);
+  t.is((await exchange(scene, { code, code_verifier })).status, 200, 'its own client loses nothing');
+});
 
 async function assertAsked(t: ExecutionContext, scene: Scene, more: Record<string, string>) {
   const { url } = await begin(scene, more);
   t.is(errorOf(sentTo(await scene.ua.send(url.href))), 'invalid_request', JSON.stringify(more));
 }
 
-testOnServers('a public client cannot do without PKCE, nor with less of it', async (t, server) => {
+testOnServers('a public client must use PKCE, with S256', async (t, server) => {
   const scene = await setScene(server, { client: publicClient });
   await assertAsked(t, scene, { code_challenge: '', code_challenge_method: '' });
   await assertAsked(t, scene, { code_challenge_method: 'plain' });
@@ -104,13 +101,13 @@ testOnServers('a public client cannot do without PKCE, nor with less of it', asy
   t.deepEqual([added.status, added.body.error], [400, 'invalid_grant'], 'a verifier for no challenge');
 });
 
-testOnOwnServers('PKCE=all asks it of everybody', { PKCE: 'all' }, async (t, server) => {
+testOnOwnServers('PKCE=all requires PKCE of every client', { PKCE: 'all' }, async (t, server) => {
   const scene = await setScene(server);
   await assertAsked(t, scene, { code_challenge: '', code_challenge_method: '' });
   t.is((await logIn(scene)).claims()?.sub, scene.user.id);
 });
 
-testOnServers('an answer of another issuer is noticed by the client', async (t, server) => {
+testOnServers('the client notices an answer of another issuer', async (t, server) => {
   const scene = await setScene(server);
   const { back, started } = await getCode(scene);
   back.searchParams.set('iss', 'https://evil.example');
@@ -124,7 +121,7 @@ testOnServers('an answer of another issuer is noticed by the client', async (t, 
   t.is(scene.config.serverMetadata().authorization_response_iss_parameter_supported, true);
 });
 
-testOnServers('nobody else’s client gets account or admin, whoever the user is', async (t, server) => {
+testOnServers('a third-party client gets neither account nor admin for any user', async (t, server) => {
   const all = 'openid account admin';
   const scene = await setScene(server, { client: { scope: all } });
   for (const scope of ['openid account', 'openid admin', all]) {
@@ -135,7 +132,7 @@ testOnServers('nobody else’s client gets account or admin, whoever the user is
   }
 });
 
-testOnServers('an assertion or a proof that was used before is refused', async (t, server) => {
+testOnServers('an assertion or proof that was used before is refused', async (t, server) => {
   const { publicKey, privateKey } = await makeKey();
   const jwk = { ...(await crypto.subtle.exportKey('jwk', publicKey)), kid: 'mine', alg: 'ES256' };
   const client = {

@@ -1,4 +1,4 @@
-// Guessing the codes of the device flow (RFC 8628, 5.1): an address gets few tries, and the owner of a device enough.
+// Guesses of user codes in the device flow (RFC 8628, 5.1): few per address, and enough for the owner of a device.
 import { makeClient } from '../helpers/builders.ts';
 import { type Json, send } from '../helpers/client.ts';
 import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
@@ -24,7 +24,7 @@ function guesserAt(server: TestServer, address: string) {
 }
 
 testOnOwnServers(
-  'the eleventh wrong user code from an address is not looked at',
+  'the eleventh wrong user code from an address is not looked up',
   settings,
   async (t, server) => {
     const { user_code } = await startDevice(server);
@@ -43,21 +43,21 @@ testOnOwnServers(
   },
 );
 
-testOnOwnServers('of 30 wrong user codes at once ten are looked at', settings, async (t, server) => {
+testOnOwnServers('of 30 wrong user codes at once ten are looked up', settings, async (t, server) => {
   const guesses = Array.from({ length: 30 }, () => guesserAt(server, '192.0.2.66')('BBBB-BBBB'));
   const statuses = (await Promise.all(guesses)).map((page) => page.status);
   t.is(statuses.filter((status) => status === 200).length, 10);
   t.is(statuses.filter((status) => status === 429).length, 20);
 });
 
-testOnOwnServers('right user codes are never too many', settings, async (t, server) => {
+testOnOwnServers('right user codes count against no limit', settings, async (t, server) => {
   const { user_code } = await startDevice(server);
   const type = guesserAt(server, '192.0.2.7');
   for (let i = 0; i < 12; i += 1) t.regex(textOf(await type(String(user_code))), /Is this your device/);
   t.regex(textOf(await type('BBBB-BBBB')), /code doesn’t match/);
 });
 
-testOnOwnServers('addresses of one /64 have ten wrong user codes together', settings, async (t, server) => {
+testOnOwnServers('addresses of one /64 share ten wrong user codes', settings, async (t, server) => {
   const statuses: number[] = [];
   for (let i = 0; i < 12; i += 1)
     statuses.push((await guesserAt(server, `2001:db8::${i + 1}`)('BBBB-BBBB')).status);
@@ -65,7 +65,7 @@ testOnOwnServers('addresses of one /64 have ten wrong user codes together', sett
   t.is((await guesserAt(server, '2001:db8:0:1::1')('BBBB-BBBB')).status, 200);
 });
 
-testOnOwnServers('a user code that could not be looked up is no guess', settings, async (t, server) => {
+testOnOwnServers('a user code that could not be looked up does not count', settings, async (t, server) => {
   const { user_code } = await startDevice(server);
   const ua = openUserAgent(server.url, { 'x-forwarded-for': '192.0.2.66' });
   const page = await ua.open(`${server.url}/device`);

@@ -1,4 +1,4 @@
-// A server that also tells what its heap holds, after the garbage has been collected, and what its main thread has worked.
+// A server that also reports its heap size after a garbage collection, and the CPU time of its main thread.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import '../../helpers/children/serve.ts';

@@ -1,4 +1,4 @@
-// What a request costs: microseconds that the server's main thread works for it. A busy machine makes it wait, not work.
+// The cost of a request: microseconds of CPU time of the server's main thread, which a busy machine does not change.
 import { type Answer, type Question, send } from '../../helpers/client.ts';
 import type { MeasuredServer } from '../fuzzing/measured_server.ts';
 

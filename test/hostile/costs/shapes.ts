@@ -1,9 +1,9 @@
-// Texts, forms and JSON of a given size that cost more than they should where work is not linear.
+// Texts, forms and JSON of a given size that are expensive where work is not linear.
 
-/** Values of one parameter, member or header; `size` in bytes as they are sent in a form. */
+/** Values of one parameter, member or header; `size` is their length in bytes in a form. */
 export const values: Record<string, (size: number) => string> = {
   'plain text': (size) => 'x'.repeat(size),
-  // Of several classes, or NFKC would have nothing to sort.
+  // Characters of several combining classes, so that NFKC has something to sort.
   'combining marks': (size) => `a${'\u0345\u0300\u0316\u0327'.repeat(size / 8)}`,
   'many words': (size) => Array.from({ length: size / 6 }, (_, index) => index.toString(36)).join(' '),
   'one word again and again': (size) => 'openid '.repeat(size / 7),
@@ -22,7 +22,7 @@ export const values: Record<string, (size: number) => string> = {
   brackets: (size) => `${'['.repeat(size / 2)}${']'.repeat(size / 2)}`,
 };
 
-/** Queries and forms, encoded; `name` is a parameter that the endpoint knows. */
+/** Encoded queries and forms; `name` is a parameter of the endpoint. */
 export const forms: Record<string, (size: number, name: string) => string> = {
   'a parameter again and again': (size, name) => `${name}=b&`.repeat(size / (name.length + 3)),
   'an unknown parameter again and again': (size) => 'a=b&'.repeat(size / 4),
@@ -47,7 +47,7 @@ export const jsons: Record<string, (size: number) => string> = {
   'one member again and again': (size) => `{${'"a":1,'.repeat(size / 6 - 2)}"z":1}`,
 };
 
-/** Whole bodies of JSON. */
+/** Complete JSON bodies. */
 export const jsonBodies: Record<string, (size: number) => string> = {
   'many unknown members': many,
   'nothing but nested arrays': (size) => `${'['.repeat(size / 2)}${']'.repeat(size / 2)}`,
@@ -57,7 +57,7 @@ function many(size: number): string {
   return `{${Array.from({ length: size / 10 }, (_, index) => `"m${index}":1`).join(',')}}`;
 }
 
-/** Values of these headers, beside the plain ones; all of them are read somewhere. */
+/** Further values for the headers that the server reads. */
 export const headers: Record<string, (size: number) => string> = {
   Cookie: (size) => Array.from({ length: size / 8 }, (_, index) => `c${index}=a`).join('; '),
   'X-Forwarded-For': (size) => '1.2.3.4, '.repeat(size / 9),

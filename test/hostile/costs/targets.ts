@@ -1,4 +1,4 @@
-// Every endpoint of the server, out of the tables that serve it, with what it knows of parameters: a new one is included.
+// Every endpoint of the server with its parameters, read from the route tables, so that new endpoints are included.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { routes } from '../../../src/app.ts';
@@ -13,7 +13,7 @@ export interface Target {
   path: string;
   headers: Record<string, string>;
   body: 'form' | 'json' | 'none';
-  /** What it knows in query or body, with a value that goes far. */
+  /** Its parameters in query or body, each with a value that passes the first checks. */
   fields: Record<string, string>;
 }
 
@@ -24,7 +24,7 @@ export function listTargets(references: References): Target[] {
   return [...known, ...unknown.map(({ method, path }) => targetOf(method, path))];
 }
 
-/** Rows of the engine whose paths are patterns, and that no target matches: they want an example. */
+/** Routes of the engine with a pattern as their path that no target matches: each needs an example. */
 export function listMissing(targets: Target[]): string[] {
   const rows = enginePaths.pages.flatMap(([pattern, methods]) =>
     methods.map((method) => ({ pattern, method })),
@@ -35,7 +35,7 @@ export function listMissing(targets: Target[]): string[] {
   return missing.map(({ pattern, method }) => `${method} ${pattern}`);
 }
 
-/** The rows of the engine and of the pages whose paths are texts. */
+/** The routes of the engine and of the pages whose paths are fixed. */
 function plainRows(): { method: string; path: string }[] {
   const machine = enginePaths.machine.flatMap(([path, methods]) =>
     methods.map((method) => ({ method, path })),
@@ -79,7 +79,7 @@ function membersOf(schema: z.ZodType): string[] {
   return Object.keys(properties);
 }
 
-/** The pages' own routes, with the names of their parameters. */
+/** The routes of the pages, with the names of their parameters. */
 function pageRoutes(): { method: string; path: string }[] {
   const deps = { config: { bodyLimit: 1 } } as never;
   const stacks = [accountRoutes, interactionRoutes].map((make) => make(deps, () => ({}) as never).stack);
