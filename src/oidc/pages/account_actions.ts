@@ -1,4 +1,5 @@
-// What the forms of the account page do: end sessions, rename a device, withdraw a consent, change the password.
+// What the forms of the account page do: end sessions, rename a device, withdraw a consent, change the password. Each
+// acts only on what belongs to the signed-in user, and answers with a redirect to the page.
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { withdrawConsent } from '../../core/actions/consents.ts';
@@ -21,83 +22,98 @@ import { setFlash } from './flash.ts';
 import { field } from './form.ts';
 import { brandOf, publicPath, redirect, sendPage } from './page_response.ts';
 
-export interface Visit {
+/** A request of a signed-in user to the account page. */
+export interface AccountRequest {
   deps: Deps;
   provider: Provider;
   ctx: Context;
   visitor: Visitor;
   source: RequestSource;
 }
-export type Action = (visit: Visit) => Promise<void>;
+/** What a form of the page does. */
+export type Action = (request: AccountRequest) => Promise<void>;
 
-/** What the actions of the page need to say in every ending. */
-const byUser = ({ visitor, source }: Visit) =>
+// Who ends the sessions, for the audit trail.
+const actorOf = ({ visitor, source }: AccountRequest) =>
   ({ actor: 'user', actor_id: visitor.user.id, source }) as const;
 
-export async function signOut({ deps, provider, ctx, visitor, source }: Visit): Promise<void> {
+/** Signs out of this browser: ends the browser session and every session that was opened in it. */
+export async function signOut({ deps, provider, ctx, visitor, source }: AccountRequest): Promise<void> {
   const ending = { reason: 'logout', actor: 'user', actor_id: visitor.user.id, source } as const;
   await endBrowserSession(deps.db, visitor.user.id, visitor.id, ending);
   clearVisitorCookie(provider, ctx);
   sendSignedOutPage(deps, ctx);
 }
 
-// Also when the form is sent twice, or when the browser was signed out from elsewhere.
+/** Confirms the sign-out, also when the form is sent twice or another device has signed this browser out. */
 export function sendSignedOutPage(deps: Deps, ctx: Context): void {
   sendPage(deps, ctx, renderLoggedOut(brandOf(deps), { signInUrl: publicPath(deps, '/account') }));
 }
 
-export async function endOne(visit: Visit): Promise<void> {
-  const { deps, ctx, visitor } = visit;
+/** Ends one session. */
+export async function endOneSession(request: AccountRequest): Promise<void> {
+  const { deps, ctx, visitor } = request;
   const id = parseId(ctx.params.id);
   const session = id ? await findUserSession(deps.db, visitor.user.id, id) : null;
-  if (!session) return back(visit, 'not_found');
-  await endSession(deps.db, session.id, { ...byUser(visit), reason: 'ended_by_user' });
-  back(visit, 'session_ended');
+  if (!session) return redirectToPage(request, 'not_found');
+  await endSession(deps.db, session.id, { ...actorOf(request), reason: 'ended_by_user' });
+  redirectToPage(request, 'session_ended');
 }
 
-// All that is signed in on a device, or as much of it as the page shows.
-export async function endDevice(visit: Visit): Promise<void> {
-  const { deps, ctx, visitor } = visit;
+/** Ends the sessions of a device, as many as the page shows. */
+export async function endDeviceSessions(request: AccountRequest): Promise<void> {
+  const { deps, ctx, visitor } = request;
   const id = parseId(ctx.params.id);
   const live = await listLiveSessions(deps.db, visitor.user.id, { limit: maxLiveSessions });
-  const there = live.filter((one) => id !== null && one.device_id === id);
-  if (there.length === 0) return back(visit, 'not_found');
-  for (const { id } of there) await endSession(deps.db, id, { ...byUser(visit), reason: 'ended_by_user' });
-  back(visit, 'device_ended');
+  const onDevice = live.filter((one) => id !== null && one.device_id === id);
+  if (onDevice.length === 0) return redirectToPage(request, 'not_found');
+  for (const { id } of onDevice)
+    await endSession(deps.db, id, { ...actorOf(request), reason: 'ended_by_user' });
+  redirectToPage(request, 'device_ended');
 }
 
-export async function endOthers(visit: Visit): Promise<void> {
-  const { deps, visitor } = visit;
+/** Ends every session and browser session of the user, except this browser session and the sessions opened in it. */
+export async function endOtherSessions(request: AccountRequest): Promise<void> {
+  const { deps, visitor } = request;
   const kept = { browser_session: visitor.id, opened_in_browser: true };
-  const ending = { ...byUser(visit), reason: 'logout_all' } as const;
+  const ending = { ...actorOf(request), reason: 'logout_all' } as const;
   await endAllSessions(deps.db, visitor.user.id, ending, kept);
-  back(visit, 'others_ended');
+  redirectToPage(request, 'others_ended');
 }
 
-export async function rename(visit: Visit): Promise<void> {
-  const { deps, ctx, visitor } = visit;
+/** Renames a device. */
+export async function saveDeviceName(request: AccountRequest): Promise<void> {
+  const { deps, ctx, visitor } = request;
   const name = deviceName.safeParse(field(ctx, 'name').trim());
   const id = parseId(ctx.params.id);
-  if (!name.success) return back(visit, 'invalid_name');
+  if (!name.success) return redirectToPage(request, 'invalid_name');
   const device = id ? await renameDevice(deps.db, visitor.user.id, id, name.data) : null;
-  back(visit, device ? 'device_renamed' : 'not_found');
+  redirectToPage(request, device ? 'device_renamed' : 'not_found');
 }
 
-export async function endBrowser(visit: Visit): Promise<void> {
-  const { deps, ctx, visitor } = visit;
-  const ending = { ...byUser(visit), reason: 'ended_by_user' } as const;
+/** Ends a browser session, and every session that was opened in it. */
+export async function endBrowserLogin(request: AccountRequest): Promise<void> {
+  const { deps, ctx, visitor } = request;
+  const ending = { ...actorOf(request), reason: 'ended_by_user' } as const;
   const ended = await endBrowserSession(deps.db, visitor.user.id, String(ctx.params.id), ending);
-  back(visit, ended ? 'browser_session_ended' : 'not_found');
+  redirectToPage(request, ended ? 'browser_session_ended' : 'not_found');
 }
 
-export async function withdraw(visit: Visit): Promise<void> {
-  const { deps, ctx, visitor } = visit;
-  const ended = await withdrawConsent(deps.db, visitor.user.id, String(ctx.params.client_id), byUser(visit));
-  back(visit, ended === null ? 'not_found' : 'access_withdrawn');
+/** Withdraws the consent to a client and ends the client's sessions. */
+export async function removeAccess(request: AccountRequest): Promise<void> {
+  const { deps, ctx, visitor } = request;
+  const ended = await withdrawConsent(
+    deps.db,
+    visitor.user.id,
+    String(ctx.params.client_id),
+    actorOf(request),
+  );
+  redirectToPage(request, ended === null ? 'not_found' : 'access_withdrawn');
 }
 
-export async function setPassword(visit: Visit): Promise<void> {
-  const { deps, ctx, visitor, source } = visit;
+/** Changes the password, or shows the page again with the reason why not. */
+export async function setPassword(request: AccountRequest): Promise<void> {
+  const { deps, ctx, visitor, source } = request;
   try {
     await changePassword(deps, {
       user_id: visitor.user.id,
@@ -106,10 +122,10 @@ export async function setPassword(visit: Visit): Promise<void> {
       new_password: field(ctx, 'new_password'),
       source,
     });
-    back(visit, 'password_changed');
+    redirectToPage(request, 'password_changed');
   } catch (error) {
     if (!(error instanceof AppError) || error.code === 'overloaded') throw error;
-    if (error.code === 'invalid_token') return back(visit, 'form_expired');
+    if (error.code === 'invalid_token') return redirectToPage(request, 'form_expired');
     const left = await deps.limits.passwordChange.left(visitor.user.id);
     await sendAccountPage(deps, ctx, visitor, { passwordProblem: problemOf(error, left) });
   }
@@ -121,8 +137,8 @@ function problemOf(error: AppError, attemptsLeft: number): PasswordProblem {
   return { kind: attemptsLeft === 1 ? 'last_attempt' : 'wrong_password' };
 }
 
-// Back to the page, so that a reload repeats nothing.
-export function back({ deps, ctx, visitor }: Visit, flash: FlashCode): void {
+/** Redirects to the page, so that a reload does not repeat the action; the page shows `flash` once. */
+export function redirectToPage({ deps, ctx, visitor }: AccountRequest, flash: FlashCode): void {
   setFlash(deps, ctx, visitor.id, flash);
   redirect(ctx, publicPath(deps, '/account'));
 }

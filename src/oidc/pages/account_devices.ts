@@ -1,14 +1,14 @@
-// The devices of the account page: sessions and logins at the pages, put together by where they are.
+// The devices of the account page: groups sessions and browser sessions by the device or browser that they belong to.
 import type { BrowserSession } from '../../core/sessions/browser_sessions.ts';
 import type { LiveSession } from '../../core/sessions/session_list.ts';
 import type { DeviceView, SessionView } from '../../pages/account.ts';
 import { describeUserAgent, isRecognized } from '../../pages/user_agent.ts';
 import type { Visitor } from './browser_login.ts';
 
-/** What an action of the page is called, as a browser sees it. */
-type To = (local: string) => string;
+/** The public path of an action of the page. */
+type ActionPath = (local: string) => string;
 
-type Shown = Pick<
+type ListedSession = Pick<
   LiveSession,
   | 'id'
   | 'client_id'
@@ -24,12 +24,18 @@ type Shown = Pick<
 >;
 
 /**
- * A device is what a client named as one, or a browser with all that was opened in it. A session of neither stands alone:
- * that two of them have the same user agent does not make them one device. This one comes first, then the last used.
+ * The devices of a user: the visitor's own first, then by last use. A device is either one that a client has named, or a
+ * browser with the sessions that were opened in it. A session that belongs to neither is a device of its own, because the
+ * same user agent does not make two sessions one device.
  */
-export function devicesOf(live: Shown[], browsers: BrowserSession[], visitor: Visitor, to: To): DeviceView[] {
-  const known = new Map(browsers.map((one) => [one.second_id, one]));
-  const isInBrowser = (one: Shown) => !one.device_id && wasOpenedIn(one, known);
+export function devicesOf(
+  live: ListedSession[],
+  browsers: BrowserSession[],
+  visitor: Visitor,
+  to: ActionPath,
+): DeviceView[] {
+  const signedIn = new Map(browsers.map((one) => [one.second_id, one]));
+  const isInBrowser = (one: ListedSession) => !one.device_id && wasOpenedIn(one, signedIn);
   const rest = live.filter((one) => !one.device_id && !isInBrowser(one));
   const byDevice = Map.groupBy(
     live.filter((one) => one.device_id),
@@ -38,8 +44,8 @@ export function devicesOf(live: Shown[], browsers: BrowserSession[], visitor: Vi
   const inBrowsers = Map.groupBy(live.filter(isInBrowser), (one) => String(one.browser_session));
   const devices = [
     ...[...byDevice].map(([id, sessions]) => namedDevice(id, sessions, to)),
-    ...[...new Set([...known.keys(), ...inBrowsers.keys()])].map((id) =>
-      browser(id, known.get(id), inBrowsers.get(id) ?? [], visitor, to),
+    ...[...new Set([...signedIn.keys(), ...inBrowsers.keys()])].map((id) =>
+      browser(id, signedIn.get(id), inBrowsers.get(id) ?? [], visitor, to),
     ),
     ...rest.map((one) => deviceOf(one.id, [one], to)),
   ];
@@ -48,15 +54,19 @@ export function devicesOf(live: Shown[], browsers: BrowserSession[], visitor: Vi
   );
 }
 
-// A session of the device flow remembers the browser in which it was allowed, but lives on the device that asked for it.
-function wasOpenedIn({ browser_session, user_agent }: Shown, known: Map<string, BrowserSession>): boolean {
+// A session of the device flow names the browser in which the user allowed it, but runs on the device that asked for it. The
+// user agents tell the two apart.
+function wasOpenedIn(
+  { browser_session, user_agent }: ListedSession,
+  known: Map<string, BrowserSession>,
+): boolean {
   if (browser_session === null) return false;
   const browser = known.get(browser_session);
   if (!browser) return isRecognized(user_agent);
   return describeUserAgent(browser.user_agent) === describeUserAgent(user_agent);
 }
 
-function namedDevice(id: string, sessions: Shown[], to: To): DeviceView {
+function namedDevice(id: string, sessions: ListedSession[], to: ActionPath): DeviceView {
   const [last] = sessions;
   return {
     ...deviceOf(id, sessions, to),
@@ -67,13 +77,13 @@ function namedDevice(id: string, sessions: Shown[], to: To): DeviceView {
   };
 }
 
-// Without its row the login at the pages is over; what was opened there goes on.
+// Without a row the browser session has ended; the sessions that were opened in it are still alive.
 function browser(
   id: string,
   row: BrowserSession | undefined,
-  sessions: Shown[],
+  sessions: ListedSession[],
   visitor: Visitor,
-  to: To,
+  to: ActionPath,
 ): DeviceView {
   const device = { ...deviceOf(id, sessions, to), isCurrent: id === visitor.id };
   if (!row) return device;
@@ -87,7 +97,7 @@ function browser(
   };
 }
 
-function deviceOf(id: string, sessions: Shown[], to: To): DeviceView {
+function deviceOf(id: string, sessions: ListedSession[], to: ActionPath): DeviceView {
   const [last] = sessions;
   return {
     id,
@@ -102,7 +112,7 @@ function deviceOf(id: string, sessions: Shown[], to: To): DeviceView {
   };
 }
 
-function sessionView(one: Shown, to: To): SessionView {
+function sessionView(one: ListedSession, to: ActionPath): SessionView {
   return {
     id: one.id,
     client: { name: one.client_name ?? one.client_id },

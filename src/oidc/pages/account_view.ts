@@ -1,4 +1,4 @@
-// What the account page shows, gathered from the rows.
+// What the account page shows, read from the database.
 import type { Context } from 'koa';
 import { type ListedConsent, listConsents } from '../../core/actions/consents.ts';
 import type { Deps } from '../../core/deps.ts';
@@ -18,13 +18,13 @@ import { takeFlash } from './flash.ts';
 import { csrfToken } from './form.ts';
 import { brandOf, publicPath, sendPage } from './page_response.ts';
 
-/** How many live sessions are shown. */
+/** The page shows this many live sessions. */
 export const maxLiveSessions = 200;
 
-/** How many ended sessions are shown. */
+/** The page shows this many ended sessions. */
 const maxEndedSessions = 10;
 
-/** Shows the page of this visitor. */
+/** Answers with the account page of this visitor. */
 export async function sendAccountPage(
   deps: Deps,
   ctx: Context,
@@ -77,27 +77,28 @@ export async function sendAccountPage(
   });
 }
 
-// A server-side app refreshes from its own machine, whose user agent is then the session's. The login's says where it is.
-async function withLoginUserAgents<Session extends Nameless>(
+// A server-side app refreshes from its own machine, so the session's latest user agent is the app's. The user agent of the
+// login names the user's browser.
+async function withLoginUserAgents<Session extends WithUserAgent>(
   { db }: Deps,
   sessions: Session[],
 ): Promise<Session[]> {
-  const unknown = sessions.filter((one) => !one.device_name);
-  const before = await listLoginUserAgents(
+  const unnamed = sessions.filter((one) => !one.device_name);
+  const userAgents = await listLoginUserAgents(
     db,
-    unknown.map((one) => one.id),
+    unnamed.map((one) => one.id),
   );
-  return sessions.map((one) => ({ ...one, user_agent: before.get(one.id) ?? one.user_agent }));
+  return sessions.map((one) => ({ ...one, user_agent: userAgents.get(one.id) ?? one.user_agent }));
 }
 
-type Nameless = { id: string; device_name: string | null; user_agent: string | null };
+type WithUserAgent = { id: string; device_name: string | null; user_agent: string | null };
 
 function consentOf(
   { client_id, metadata, created_at }: ListedConsent,
   scopes: ScopeView[],
   to: (local: string) => string,
 ) {
-  // As on the consent page: a refresh token keeps the access, whether or not the client asked for the scope.
+  // As on the consent page: a refresh token keeps access, whether or not the client asked for `offline_access`.
   const keepsAccess = metadata.grant_types?.includes('refresh_token') && !includesOfflineAccess(scopes);
   return {
     client: {

@@ -1,4 +1,4 @@
-// The browser session outside of an authorization request: who is logged in at our own pages, logging in and out.
+// The browser session outside of an authorization request: finds the user of a browser, logs a user in, clears the cookie.
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
@@ -12,15 +12,15 @@ import { setSessionCookie } from '../request/session_cookie.ts';
 
 type EngineSession = Awaited<ReturnType<Provider['Session']['get']>>;
 
-/** Somebody who is logged in at our pages. */
+/** A user who is signed in in this browser. */
 export interface Visitor {
   user: User;
   session: EngineSession;
-  /** What rows remember of this browser session. */
+  /** The digest of the browser session's `uid`, as stored in `sessions.browser_session`. */
   id: string;
 }
 
-/** Who is logged in, or null: nobody, or a user who may not be. */
+/** The signed-in user of this browser; null when there is none, or when the user is no longer active. */
 export async function findVisitor({ db }: Deps, provider: Provider, ctx: Context): Promise<Visitor | null> {
   const session = await provider.Session.get(ctx);
   const user = session.accountId ? await findUser(db, session.accountId) : null;
@@ -29,8 +29,8 @@ export async function findVisitor({ db }: Deps, provider: Provider, ctx: Context
 }
 
 /**
- * Logs a user in, under a fresh id: one that was planted in the browser before is worth nothing. False when the password
- * was changed, or all sessions of the user were ended, on the way.
+ * Logs a user in under a new session id, which prevents session fixation. False when, meanwhile, the password was changed
+ * or all sessions of the user were ended.
  */
 export async function logInVisitor(
   deps: Deps,
@@ -55,7 +55,7 @@ export async function logInVisitor(
   return true;
 }
 
-/** Takes the cookie away; the session itself is ended where rows are. */
+/** Removes the session cookie. The browser session itself is ended in the database, by the caller. */
 export function clearVisitorCookie(provider: Provider, ctx: Context): void {
   setSessionCookie(provider, ctx, null);
 }

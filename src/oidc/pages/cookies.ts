@@ -1,4 +1,5 @@
-// The cookies of the pages: how they are named, signed and kept to https. The engine sets most of them by these rules.
+// The cookies of the pages: their names, their signatures, their restriction to https, and the secret that protects forms
+// before a login. The engine sets most of them by these rules.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
@@ -8,41 +9,41 @@ import type { Deps } from '../../core/deps.ts';
 import type { Keyring } from '../../lib/crypto.ts';
 import { takeRandom } from '../../lib/random.ts';
 
-type Place = Pick<Config, 'issuer' | 'issuerPath'>;
+type Issuer = Pick<Config, 'issuer' | 'issuerPath'>;
 type Signer = Exclude<Koa['keys'], string[] | undefined>;
 
-/** The session cookie's name in earlier versions, and wherever the issuer is plain http. */
+/** The session cookie's name in earlier versions, and where the issuer is plain http. */
 const unprefixedName = 'kindred_session';
 
 /**
- * A cookie's name at this issuer. With the prefix `__Host-`, or `__Secure-` where the cookie has a path, browsers take
- * the cookie from https alone, and `__Host-` from no other host of the domain (RFC 6265bis, 4.1.3).
+ * A cookie's name at this issuer. Browsers accept a cookie with the prefix `__Host-`, or `__Secure-` where the cookie has
+ * a path, only from https; and one with `__Host-` from no other host of the domain (RFC 6265bis, 4.1.3).
  */
-export function cookieName({ issuer, issuerPath }: Place, name: string): string {
+export function cookieName({ issuer, issuerPath }: Issuer, name: string): string {
   if (!issuer.startsWith('https:')) return name;
   return `${issuerPath === '' ? '__Host-' : '__Secure-'}${name}`;
 }
 
 /** The name of the cookie that holds the browser session. */
-export function sessionCookieName(config: Place): string {
+export function sessionCookieName(config: Issuer): string {
   return cookieName(config, unprefixedName);
 }
 
 /**
- * Makes every cookie `Secure` where the issuer is https, whatever a proxy says of a request: a forgotten header would
- * otherwise let the session cookie travel in the clear.
+ * Makes every cookie `Secure` where the issuer is https, independent of the proxy's headers: a missing X-Forwarded-Proto
+ * would otherwise let the session cookie be sent over plain http.
  */
 export function useSchemeOfIssuer(app: Koa, { issuer }: Pick<Config, 'issuer'>): void {
   Object.defineProperty(app.request, 'protocol', { get: () => new URL(issuer).protocol.slice(0, -1) });
 }
 
 /**
- * Signs and verifies cookies, with the first secret and with all of them. Cookies of a prefixed name are signed by
- * HMAC-SHA-256 alone. The others keep the signature of earlier versions (HMAC-SHA-1), since nodes of the previous version
- * must be able to read them; SHA-256 is accepted for them already.
+ * Signs cookies with the first secret and verifies them with any of the secrets. Cookies with a prefixed name are signed
+ * with HMAC-SHA-256. The others keep the signature of earlier versions (HMAC-SHA-1), because nodes of the previous version
+ * must be able to read them; a SHA-256 signature is accepted for them already.
  */
 export function cookieSigner(keyring: Keyring): Signer {
-  // As text, because earlier versions signed so.
+  // Base64url text, because earlier versions used the text as the key.
   const keys = keyring.all.map((key) => key.keyFor('cookies').export().toString('base64url'));
   const sign = (algorithm: string, key: string, data: string) =>
     createHmac(algorithm, key).update(data).digest('base64url');
@@ -69,9 +70,10 @@ function isSame(one: string, other: string): boolean {
 }
 
 /**
- * For one release, in which nodes of the previous version may answer the same browser: what they set under the old name is
- * verified and handed on under the new one, signed anew, and what is set under the new name they find under the old one. Where
- * both are there the new one counts, unless its session is gone: then a node of the previous version has changed its id.
+ * Keeps the session cookie under its old and its new name in step, for one release, in which nodes of the previous version
+ * may serve the same browser. A cookie of the old name is verified and passed on under the new name with a new signature;
+ * a cookie that is set under the new name is also set under the old one. If the browser sends both, the new one wins,
+ * unless its session does not exist: then a node of the previous version has changed the session id.
  */
 export function migrateSessionCookie(
   { config, keyring }: Pick<Deps, 'config' | 'keyring'>,
@@ -83,9 +85,9 @@ export function migrateSessionCookie(
   return async (ctx, next) => {
     const old = ctx.cookies.get(unprefixedName, { signed: true });
     if (old !== undefined && (await isOldCookieNewer(provider(), ctx, name, old))) {
-      const handedOn = `${name}=${old}; ${name}.sig=${signer.sign(`${name}=${old}`)}`;
-      // The first of a name counts.
-      ctx.req.headers.cookie = `${handedOn}; ${ctx.req.headers.cookie}`;
+      const renamed = `${name}=${old}; ${name}.sig=${signer.sign(`${name}=${old}`)}`;
+      // Of several cookies with one name, the first is used.
+      ctx.req.headers.cookie = `${renamed}; ${ctx.req.headers.cookie}`;
     }
     await next();
     const lines = [ctx.res.getHeader('set-cookie') ?? []].flat().map(String);
@@ -104,7 +106,7 @@ async function isOldCookieNewer(
   return current === undefined || (current !== old && (await provider.Session.find(current)) === undefined);
 }
 
-// The previous version set it for all paths.
+// The previous version set the cookie for the path `/`.
 function copiesUnderOldName(line: string, name: string, signer: Signer): string[] {
   if (!line.startsWith(`${name}=`)) return [];
   const [pair = '', ...attributes] = line.replace(/; path=[^;]*/, '; path=/').split('; ');
@@ -115,8 +117,8 @@ function copiesUnderOldName(line: string, name: string, signer: Signer): string[
 const formCookie = 'kindred_form';
 
 /**
- * What ties a form to the browser that it was shown in before anyone was signed in there: a random value in a cookie, made
- * when the first form is shown.
+ * The secret that binds a form to a browser before a user has signed in: a random value in a cookie, created with the
+ * first form.
  */
 export function ensureFormSecret({ config }: Pick<Deps, 'config'>, ctx: Context): string {
   const known = readFormSecret({ config }, ctx);
@@ -131,7 +133,7 @@ export function ensureFormSecret({ config }: Pick<Deps, 'config'>, ctx: Context)
   return secret;
 }
 
-/** The value that the browser has kept, or null. */
+/** The secret in this browser's cookie, or null. */
 export function readFormSecret({ config }: Pick<Deps, 'config'>, ctx: Context): string | null {
   const value = ctx.cookies.get(cookieName(config, formCookie), { signed: false });
   return value !== undefined && /^[\w-]{22}$/.test(value) ? value : null;

@@ -1,5 +1,5 @@
-// The cookie by which a browser that has logged in before is known (core/users/known_devices.ts). It logs nobody in: strangers
-// who guess passwords elsewhere cannot lock this browser out, and that is all.
+// The cookie that identifies a browser in which a user has logged in before (core/users/known_devices.ts). It does not log
+// anyone in. It only keeps this browser from being locked out while wrong passwords are tried elsewhere.
 import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import {
@@ -13,13 +13,13 @@ import { cookieName } from './cookies.ts';
 
 const deviceCookie = 'kindred_device';
 
-/** The secrets that this browser was given, one for each user who logged in there. */
+/** The secrets in this browser's cookie, one for each user who has logged in there. */
 export function readDeviceCookie({ config }: Pick<Deps, 'config'>, ctx: Context): string[] {
   const value = ctx.cookies.get(cookieName(config, deviceCookie), { signed: false }) ?? '';
   return value.split('.', maxUsersOfBrowser).filter(isDeviceSecret);
 }
 
-/** Remembers the browser after a login, and has it remember that. `known` is what it was known by, if it was. */
+/** Records the browser as known to the user after a login, and sets the cookie. `known` is the id under which it was known, if it was. */
 export async function setDeviceCookie(
   { db, config }: Pick<Deps, 'db' | 'config'>,
   ctx: Context,

@@ -1,8 +1,8 @@
-// A link with a device code in it opens our own page with the code filled in. The engine would answer with a bare page whose
-// script sends the form on.
+// A link with a user code in it (RFC 8628, verification_uri_complete) opens our own page with the code filled in. The engine
+// itself would answer with a page whose script submits the form.
 import type { Middleware } from 'koa';
 
-/** Takes the code out of the link and leaves it for the page. */
+/** Moves the code from the query to `ctx.state.prefilledUserCode`, where the page finds it. */
 export const takeUserCode: Middleware = async (ctx, next) => {
   if (ctx.path === '/device' && ctx.method === 'GET') {
     const { user_code } = ctx.query;

@@ -1,4 +1,4 @@
-// The pages that the engine shows by itself: errors, the device flow, signing out.
+// The pages that the engine renders through its configuration: errors, the device flow, logout.
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { isUnavailable } from '../../core/store/database_errors.ts';
@@ -24,7 +24,7 @@ type Features = NonNullable<Configuration['features']>;
 type DeviceFlow = Required<NonNullable<Features['deviceFlow']>>;
 type Logout = Required<NonNullable<Features['rpInitiatedLogout']>>;
 
-/** The pages that the engine shows by itself, and where it sends people for the others. */
+/** The functions of the engine's configuration that render a page. */
 export interface EnginePages {
   renderError: NonNullable<Configuration['renderError']>;
   userCodeInputSource: DeviceFlow['userCodeInputSource'];
@@ -34,13 +34,13 @@ export interface EnginePages {
   postLogoutSuccessSource: Logout['postLogoutSuccessSource'];
 }
 
-/** The pages in the look of this deployment. */
+/** The pages with the name, logo and colours of this deployment. */
 export function enginePages(deps: Deps): EnginePages {
   return {
     async renderError(ctx, out, error) {
       if (isUnavailable(error)) return sendUnavailablePage(deps, ctx);
       const answer = await findFormAnswer(deps, ctx, error);
-      if (answer) return await repeat(deps, ctx, answer);
+      if (answer) return await repeatAnswer(deps, ctx, answer);
       const isExpired =
         error.name === 'SessionNotFound' ||
         /interaction|session|xsrf|could not find/.test(out.error_description ?? '');
@@ -58,18 +58,18 @@ function devicePages(deps: Deps): DevicePages {
   return {
     async userCodeInputSource(ctx, _form, out, err) {
       if (err && isUnavailable(err)) return sendUnavailablePage(deps, ctx);
-      // The code may well be right; to say that nobody has it would be wrong.
+      // The code may be right, so the page must not call it wrong.
       if (out?.error === 'server_error') return sendErrorPage(deps, ctx, 'server_error', 500);
       const answer = err ? await findFormAnswer(deps, ctx, err) : null;
-      if (answer) return await repeat(deps, ctx, answer);
+      if (answer) return await repeatAnswer(deps, ctx, answer);
       const isLimited = err?.message === 'rate_limited';
       ctx.status = isLimited ? 429 : 200;
-      const outcome = err ? await outcomeOf(ctx, err) : null;
-      if (outcome) return await showOutcome(deps, ctx, outcome);
-      const problem = err ? { problem: isLimited ? tooMany(ctx) : problemOf(err.name) } : {};
+      const outcome = err ? await findDeviceOutcome(ctx, err) : null;
+      if (outcome) return await sendDeviceOutcome(deps, ctx, outcome);
+      const problem = err ? { problem: isLimited ? tooManyAttempts(ctx) : codeProblemOf(err.name) } : {};
       const code = (err as { userCode?: string } | undefined)?.userCode ?? ctx.state.prefilledUserCode;
       const page = { form: deviceForm(ctx), ...problem, ...(code === undefined ? {} : { code }) };
-      show(deps, ctx, renderDeviceCode(brandOf(deps), page));
+      sendEnginePage(deps, ctx, renderDeviceCode(brandOf(deps), page));
     },
     async userCodeConfirmSource(ctx, _form, client, info, code) {
       const { ip = null, ua = null } = (info ?? {}) as { ip?: string; ua?: string };
@@ -80,9 +80,9 @@ function devicePages(deps: Deps): DevicePages {
         source: { ip, userAgent: ua },
         now: new Date(deps.clock.now()),
       };
-      show(deps, ctx, renderDeviceConfirm(brandOf(deps), page));
+      sendEnginePage(deps, ctx, renderDeviceConfirm(brandOf(deps), page));
     },
-    successSource: async (ctx) => await showOutcome(deps, ctx, 'connected'),
+    successSource: async (ctx) => await sendDeviceOutcome(deps, ctx, 'connected'),
   };
 }
 
@@ -93,31 +93,31 @@ function logoutPages(deps: Deps): Pick<EnginePages, 'logoutSource' | 'postLogout
   };
   return {
     async logoutSource(ctx) {
-      const form = { action: ctx.oidc.urlFor('end_session_confirm'), csrf: secretOf(ctx) };
+      const form = { action: ctx.oidc.urlFor('end_session_confirm'), csrf: xsrfTokenOf(ctx) };
       const target = (ctx.oidc.params as { post_logout_redirect_uri?: string }).post_logout_redirect_uri;
       const html = renderLogout(brandOf(deps), { form, ...withClient(ctx) });
-      show(deps, ctx, html, target ? [target] : []);
+      sendEnginePage(deps, ctx, html, target ? [target] : []);
     },
     async postLogoutSuccessSource(ctx) {
       const page = { signInUrl: publicPath(deps, '/account'), ...withClient(ctx) };
-      show(deps, ctx, renderLoggedOut(brandOf(deps), page));
+      sendEnginePage(deps, ctx, renderLoggedOut(brandOf(deps), page));
     },
   };
 }
 
-function show(deps: Deps, ctx: Ctx, html: string, formTargets: string[] = []): void {
+function sendEnginePage(deps: Deps, ctx: Ctx, html: string, formTargets: string[] = []): void {
   const status = ctx.status === 404 ? 200 : ctx.status;
   sendPage(deps, ctx, html, { formTargets, status });
 }
 
-// The last page of a device, which also the same form sent again leads to.
-async function showOutcome(
+// The last page of the device flow. A form that is submitted again leads here too.
+async function sendDeviceOutcome(
   deps: Deps,
   ctx: Ctx,
   outcome: 'connected' | 'denied',
-  known?: string,
+  clientName?: string,
 ): Promise<void> {
-  const name = known ?? (await findClientName(ctx));
+  const name = clientName ?? (await findClientName(ctx));
   ctx.state.deviceOutcome = { outcome, ...(name === undefined ? {} : { client: name }) };
   ctx.status = 200;
   const page = {
@@ -127,15 +127,15 @@ async function showOutcome(
       : { retryUrl: publicPath(deps, '/device') }),
     ...(name === undefined ? {} : { client: { name } }),
   };
-  show(deps, ctx, renderDeviceResult(brandOf(deps), page));
+  sendEnginePage(deps, ctx, renderDeviceResult(brandOf(deps), page));
 }
 
-async function repeat(deps: Deps, ctx: Ctx, answer: FormAnswer): Promise<void> {
+async function repeatAnswer(deps: Deps, ctx: Ctx, answer: FormAnswer): Promise<void> {
   if ('location' in answer) redirect(ctx, answer.location);
-  else await showOutcome(deps, ctx, answer.outcome, answer.client);
+  else await sendDeviceOutcome(deps, ctx, answer.outcome, answer.client);
 }
 
-// What the person may read to the app's developers: which parameter, which address, which app.
+// What the user can report to the app's developers: the parameter, the address, the app.
 function reasonOf(ctx: Ctx, out: { error: string; error_description?: string | undefined }) {
   const { client_id, redirect_uri } = (ctx.oidc?.params ?? {}) as {
     client_id?: string;
@@ -145,16 +145,16 @@ function reasonOf(ctx: Ctx, out: { error: string; error_description?: string | u
   return {
     ...(out.error_description === undefined ? {} : { description: out.error_description }),
     ...(out.error === 'invalid_redirect_uri' && redirect_uri ? { redirectUri: redirect_uri } : {}),
-    // Without its address: where the request is wrong, no one has said that the app is who it claims to be.
+    // Without a link: where the request is invalid, nothing proves that it came from this app.
     ...(name === undefined ? {} : { client: { name } }),
   };
 }
 
-function tooMany(ctx: Ctx): DeviceCodeProblem {
+function tooManyAttempts(ctx: Ctx): DeviceCodeProblem {
   return { kind: 'too_many_attempts', retryAfter: Number(ctx.response.get('Retry-After')) || 60 };
 }
 
-function problemOf(name: string): DeviceCodeProblem {
+function codeProblemOf(name: string): DeviceCodeProblem {
   const kinds: Record<string, 'missing' | 'not_found' | 'expired' | 'used'> = {
     NoCodeError: 'missing',
     ExpiredError: 'expired',
@@ -164,12 +164,12 @@ function problemOf(name: string): DeviceCodeProblem {
 }
 
 function deviceForm(ctx: Ctx): { action: string; csrf: string } {
-  return { action: ctx.oidc.urlFor('code_verification'), csrf: secretOf(ctx) };
+  return { action: ctx.oidc.urlFor('code_verification'), csrf: xsrfTokenOf(ctx) };
 }
 
-// What became of a device when the engine stops: the user said no, or the same form was sent again after it had led to
-// its end.
-async function outcomeOf(ctx: Ctx, error: Error): Promise<'connected' | 'denied' | null> {
+// The outcome of a device flow that the engine stops: the user denied access, or the form was submitted again after the flow
+// had finished.
+async function findDeviceOutcome(ctx: Ctx, error: Error): Promise<'connected' | 'denied' | null> {
   if (error.name === 'AbortedError') return 'denied';
   const id = ctx.oidc.entities.Interaction?.deviceCode;
   if (error.name !== 'AlreadyUsedError' || ctx.oidc.route !== 'device_resume' || !id) return null;
@@ -179,7 +179,7 @@ async function outcomeOf(ctx: Ctx, error: Error): Promise<'connected' | 'denied'
   return code?.accountId !== undefined && code.accountId === ctx.oidc.session?.accountId ? 'connected' : null;
 }
 
-// Where the engine stops early it has not looked the client up yet.
+// Where the engine stops early, it has not loaded the client yet.
 async function findClientName({ oidc }: KoaContextWithOIDC): Promise<string | undefined> {
   const { Interaction: interaction, DeviceCode: code } = oidc.entities;
   const id = code?.clientId ?? (interaction?.params.client_id as string | undefined);
@@ -187,8 +187,8 @@ async function findClientName({ oidc }: KoaContextWithOIDC): Promise<string | un
   return client && (client.clientName ?? client.clientId);
 }
 
-// The engine's own proof that its forms were sent from its pages; it lives in the browser session.
-function secretOf(ctx: Ctx): string {
+// The engine's own CSRF token, which it keeps in the browser session.
+function xsrfTokenOf(ctx: Ctx): string {
   const secret = ctx.oidc.session?.state?.secret;
   return typeof secret === 'string' ? secret : '';
 }

@@ -1,25 +1,25 @@
-// A form that is sent twice, by a double click or the back button, leads where it led before and not to "This page has
-// expired". Browsers drop the answer to the first click for the second, so the second one counts.
+// A form that is submitted twice, by a double click or the back button, leads to the same place twice and not to "This page
+// has expired". On a double click browsers discard the first response, so the second one must be right.
 import type { Context, Middleware } from 'koa';
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { findSealedModel, saveModel } from '../../core/engine_records/engine_records.ts';
 
-/** Seconds for which the same form has the same effect again. */
-const again = 60;
+/** Seconds in which a form may be submitted again with the same effect. */
+const repeatWindow = 60;
 
 type EngineInteraction = InstanceType<Provider['Interaction']>;
 
-/** What this subclass and the engine keep in an interaction beside its declared members. */
-interface Repeatable extends EngineInteraction {
+/** An interaction with the members that its declaration lacks: ours, and one of the engine. */
+interface RepeatableInteraction extends EngineInteraction {
   isDone?: boolean;
   parJti?: string | undefined;
 }
 
 /**
- * The subclass for `Interaction`: after it has led on it can be answered once more for a minute, by the browser that it
- * belongs to. Each answer leads to the client with a code of its own: a client has usually exchanged the first code by
- * then, and the same code once more would end the session that it opened (RFC 6749, 4.1.2).
+ * The subclass for `Interaction`: for a minute after it has finished, the browser that it belongs to can submit its form
+ * again. Each submission redirects to the client with a new authorization code: the client has usually exchanged the first
+ * code by then, and a second use of that code would end the session that it opened (RFC 6749, 4.1.2).
  */
 export function repeatableInteraction(base: Provider['Interaction']): Provider['Interaction'] {
   return class Interaction extends base {
@@ -29,39 +29,39 @@ export function repeatableInteraction(base: Provider['Interaction']): Provider['
       return [...base.IN_PAYLOAD, 'isDone'];
     }
 
-    // Without what was answered: whoever has the cookie by which the engine goes on would otherwise be signed in by a password
-    // that somebody else has typed. The form that is sent again brings its own answer.
+    // The result is removed. Otherwise the cookie with which the engine resumes the request would be enough to be signed in
+    // by a password that was submitted before. A form that is submitted again brings its own result.
     override async destroy(): Promise<void> {
       this.isDone = true;
       this.result = undefined;
-      this.exp = Math.min(this.exp ?? Infinity, Math.floor(Date.now() / 1000) + again);
-      await this.save(again);
+      this.exp = Math.min(this.exp ?? Infinity, Math.floor(Date.now() / 1000) + repeatWindow);
+      await this.save(repeatWindow);
     }
   };
 }
 
-/** Whether an interaction has been answered and has led on. */
+/** Whether an interaction was answered and the request has been resumed. */
 export function isFinished(interaction: EngineInteraction): boolean {
-  return (interaction as Repeatable).isDone === true;
+  return (interaction as RepeatableInteraction).isDone === true;
 }
 
-/** Gives the browser back what it needs to go on with an interaction that has led on before. */
+/** Sets the resume cookie again for an interaction that has finished; the engine deleted it when it resumed the request. */
 export function restoreResumeCookie(ctx: Context, provider: Provider, interaction: EngineInteraction): void {
   if (!isFinished(interaction)) return;
   ctx.cookies.set(provider.cookieName('resume'), interaction.uid, {
     httpOnly: true,
     sameSite: 'lax',
     path: new URL(interaction.returnTo).pathname,
-    maxAge: again * 1000,
+    maxAge: repeatWindow * 1000,
   });
 }
 
-/** What a form of the engine's pages led to. */
+/** The outcome of a form of the engine's pages: a redirect, or a device connected or denied. */
 export type FormAnswer = { location: string } | { outcome: 'connected' | 'denied'; client?: string };
 
 const model = 'FormAnswer';
 
-/** Around the engine: remembers what its forms led to, each under the proof that it carried. */
+/** Wraps the engine: keeps the outcome of its forms, each under the `xsrf` token that the form carried. */
 export function keepFormAnswers(deps: Deps, provider: Provider): Middleware {
   provider.on('authorization.success', (ctx) => {
     ctx.state.isAuthorized = true;
@@ -76,33 +76,33 @@ export function keepFormAnswers(deps: Deps, provider: Provider): Middleware {
 }
 
 async function keepFormAnswer(deps: Deps, ctx: Context, oidc: KoaContextWithOIDC['oidc']): Promise<void> {
-  const xsrf = proofOf(oidc);
+  const xsrf = xsrfOf(oidc);
   if (!['code_verification', 'end_session_confirm'].includes(oidc.route) || !xsrf || ctx.state.isRepeated)
     return;
   const outcome = ctx.state.deviceOutcome as FormAnswer | undefined;
   const answer = ctx.status === 303 ? { location: ctx.response.get('location') } : outcome;
   if (!answer) return;
   const { db, keyring } = deps;
-  await saveModel(db, keyring, { model, id: xsrf, payload: { ...answer }, ttl: again });
+  await saveModel(db, keyring, { model, id: xsrf, payload: { ...answer }, ttl: repeatWindow });
 }
 
-// The pushed request has been used, by this very interaction: to use it again is no second use.
+// This interaction itself has used the pushed request, so the engine must not refuse a repetition as a second use.
 async function releasePushedRequest({ entities }: KoaContextWithOIDC['oidc']): Promise<void> {
-  const interaction = entities.Interaction as Repeatable | undefined;
+  const interaction = entities.Interaction as RepeatableInteraction | undefined;
   if (!interaction?.isDone || interaction.parJti === undefined) return;
   interaction.parJti = undefined;
-  await interaction.save(again);
+  await interaction.save(repeatWindow);
 }
 
-/** What the form of this request led to a short while ago, if the engine refuses it because it was sent before. */
+/** The kept outcome of the form in this request, if the engine refuses the form because it was submitted before. */
 export async function findFormAnswer(
   { db, keyring }: Deps,
   ctx: KoaContextWithOIDC,
   error: unknown,
 ): Promise<FormAnswer | null> {
-  const xsrf = ctx.oidc && proofOf(ctx.oidc);
-  if (ctx.method !== 'POST' || !xsrf || !wasUsed(error)) return null;
-  // Signed in again since: to say that the user is signed out would be wrong.
+  const xsrf = ctx.oidc && xsrfOf(ctx.oidc);
+  if (ctx.method !== 'POST' || !xsrf || !isAlreadyUsed(error)) return null;
+  // The user has signed in again since, so "You are signed out" would be wrong.
   if (ctx.oidc.route === 'end_session_confirm' && ctx.oidc.params?.logout && ctx.oidc.session?.accountId)
     return null;
   const found = await findSealedModel(db, keyring, model, xsrf);
@@ -111,17 +111,17 @@ export async function findFormAnswer(
   return found.payload as FormAnswer;
 }
 
-// From the body: of the parameters only those of the authorization request are left by now.
-function proofOf(oidc: object): string | null {
+// Read from the body, because `oidc.params` holds only the parameters of the authorization request by now.
+function xsrfOf(oidc: object): string | null {
   const { xsrf } = (oidc as { body?: { xsrf?: unknown } }).body ?? {};
   return typeof xsrf === 'string' && xsrf !== '' ? xsrf : null;
 }
 
-function wasUsed(error: unknown): boolean {
+function isAlreadyUsed(error: unknown): boolean {
   if ((error as Error).name === 'AlreadyUsedError') return true;
-  const { error_description: said = '' } = error as { error_description?: string };
+  const { error_description: description = '' } = error as { error_description?: string };
   return (
     error instanceof errors.InvalidRequest &&
-    /^(xsrf token invalid|could not find (device form|logout) details)$/.test(said)
+    /^(xsrf token invalid|could not find (device form|logout) details)$/.test(description)
   );
 }
