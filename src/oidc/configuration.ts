@@ -9,7 +9,7 @@ import { adoptDocumentClient, suitDocument } from './endpoints/document_clients.
 import { authMethods, clientAlgs } from './endpoints/engine_metadata.ts';
 import { mayIntrospect, mayRevoke } from './endpoints/introspection.ts';
 import { cookieSigner, sessionCookieName } from './pages/cookies.ts';
-import type { EnginePages } from './pages/engine_pages.ts';
+import type { EnginePages } from './pages/engine_response.ts';
 import { publicPath } from './pages/page_response.ts';
 import { claimsOfScopes, extraClaims, findAccount } from './request/accounts.ts';
 import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';

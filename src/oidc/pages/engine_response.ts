@@ -1,0 +1,31 @@
+// Answering for the engine: which functions its configuration wants, and what all pages of the engine share.
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { Deps } from '../../core/deps.ts';
+import { sendPage } from './page_response.ts';
+
+type Ctx = KoaContextWithOIDC;
+type Features = NonNullable<Configuration['features']>;
+type DeviceFlow = Required<NonNullable<Features['deviceFlow']>>;
+type Logout = Required<NonNullable<Features['rpInitiatedLogout']>>;
+
+/** The functions of the engine's configuration that render a page. */
+export interface EnginePages {
+  renderError: NonNullable<Configuration['renderError']>;
+  userCodeInputSource: DeviceFlow['userCodeInputSource'];
+  userCodeConfirmSource: DeviceFlow['userCodeConfirmSource'];
+  successSource: DeviceFlow['successSource'];
+  logoutSource: Logout['logoutSource'];
+  postLogoutSuccessSource: Logout['postLogoutSuccessSource'];
+}
+
+/** Answers with a page of the engine. */
+export function sendEnginePage(deps: Deps, ctx: Ctx, html: string, formTargets: string[] = []): void {
+  const status = ctx.status === 404 ? 200 : ctx.status;
+  sendPage(deps, ctx, html, { formTargets, status });
+}
+
+/** The engine's own CSRF token, which it keeps in the browser session. */
+export function xsrfTokenOf(ctx: Ctx): string {
+  const secret = ctx.oidc.session?.state?.secret;
+  return typeof secret === 'string' ? secret : '';
+}
