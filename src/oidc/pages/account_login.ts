@@ -7,7 +7,7 @@ import { logInVisitor } from './browser_login.ts';
 import { ensureFormSecret, readFormSecret } from './cookies.ts';
 import { csrfToken, field, isCsrfToken } from './form.ts';
 import { brandOf, publicPath, redirect, sendPage } from './page_response.ts';
-import { attemptPassword, statusOf } from './password_attempt.ts';
+import { attemptPassword, loginStatus } from './password_attempt.ts';
 
 // There is no session yet that the CSRF token could be bound to, so it is bound to a secret in a cookie of the browser.
 const loginSubject = (secret: string) => `account login ${secret}`;
@@ -21,7 +21,7 @@ export function sendAccountLogin(deps: Deps, ctx: Context, problem?: LoginProble
     ...(problem ? { problem } : {}),
     ...(username ? { username } : {}),
   });
-  sendPage(deps, ctx, html, { status: statusOf(problem) });
+  sendPage(deps, ctx, html, { status: loginStatus(problem) });
 }
 
 /** Verifies the password and starts a browser session. */

@@ -1,4 +1,4 @@
-// The consent page of an authorization request.
+// The consent page of an authorization request: which scopes it asks for, and storing the user's decision.
 import type { Interaction } from 'oidc-provider';
 import { addConsent, type Granted } from '../../core/actions/consents.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
@@ -10,24 +10,25 @@ import { findConsentedScopes } from '../request/grant.ts';
 import { includesOfflineAccess, scopeViewsOf } from './consent_scopes.ts';
 import { field } from './form.ts';
 import {
-  cancel,
+  cspFormTargets,
+  denyAccess,
   type EngineClient,
+  formTarget,
+  type InteractionRequest,
   redirectUriOf,
   resumeInteraction,
-  shown,
-  target,
-  type Visit,
 } from './interaction_request.ts';
 import { brandOf, sendErrorPage, sendPage } from './page_response.ts';
 
-export async function sendConsentPage(visited: Visit): Promise<void> {
-  const { deps, ctx, interaction, client } = visited;
+/** Answers with the consent page. */
+export async function sendConsentPage(request: InteractionRequest): Promise<void> {
+  const { deps, ctx, interaction, client } = request;
   const user = await findUser(deps.db, interaction.session?.accountId ?? '');
   if (!user) return sendErrorPage(deps, ctx, 'page_expired', 400);
   const row = clientRow(client);
   const html = renderConsent(brandOf(deps), {
-    form: target(visited, 'consent'),
-    switchUser: target(visited, 'switch'),
+    form: formTarget(request, 'consent'),
+    switchUser: formTarget(request, 'switch'),
     client: {
       name: client.clientName ?? client.clientId,
       redirectUri: redirectUriOf(interaction),
@@ -37,13 +38,16 @@ export async function sendConsentPage(visited: Visit): Promise<void> {
       policyUrl: client.policyUri ?? null,
     },
     user: { username: user.username, email: user.email },
-    scopes: withOfflineAccess(client, await scopesOf(visited, user.id)),
+    scopes: withOfflineAccess(client, await scopesOf(request, user.id)),
   });
-  sendPage(deps, ctx, html, { ...shown(visited), imageUrls: client.logoUri ? [client.logoUri] : [] });
+  sendPage(deps, ctx, html, {
+    ...cspFormTargets(request),
+    imageUrls: client.logoUri ? [client.logoUri] : [],
+  });
 }
 
-// What the page shows is what is missing; what was allowed before stands beside it.
-async function scopesOf({ deps, interaction, client }: Visit, user_id: string) {
+// The page asks for the scopes that are missing, and lists separately those that the user has allowed before.
+async function scopesOf({ deps, interaction, client }: InteractionRequest, user_id: string) {
   const missing = missingOf(interaction);
   const known = await findConsentedScopes(deps, user_id, client.clientId, interaction.params);
   const [fresh = [], before = []] = await scopeViewsOf(deps.db, [missing, known]);
@@ -53,8 +57,8 @@ async function scopesOf({ deps, interaction, client }: Visit, user_id: string) {
   ];
 }
 
-// A client that gets a refresh token keeps its access while the user is away, whether or not it asked for the scope that
-// says so.
+// A client that gets a refresh token keeps its access while the user is away, whether or not it asked for
+// `offline_access`.
 function withOfflineAccess(client: EngineClient, scopes: Awaited<ReturnType<typeof scopesOf>>) {
   if (includesOfflineAccess(scopes) || !client.grantTypeAllowed('refresh_token')) return scopes;
   return [...scopes, { name: 'offline_access', isNew: scopes.every((scope) => scope.isNew) }];
@@ -73,15 +77,15 @@ function missingOf({ prompt }: Interaction): Granted {
   };
 }
 
-// Stored is what this interaction's page showed, whatever other page is open in the same browser.
-export async function decide(visited: Visit): Promise<void> {
-  const { deps, ctx, interaction, client } = visited;
-  if (field(ctx, 'decision') !== 'allow') return await cancel(visited);
+/** Stores the user's decision on the scopes that the page of this interaction showed, not of another open page. */
+export async function decideConsent(request: InteractionRequest): Promise<void> {
+  const { deps, ctx, interaction, client } = request;
+  if (field(ctx, 'decision') !== 'allow') return await denyAccess(request);
   const user_id = interaction.session?.accountId;
   if (!user_id || interaction.prompt.name !== 'consent') return sendErrorPage(deps, ctx, 'page_expired', 400);
   const source = requestSourceOf(ctx);
   await keepDocumentClient(deps.db, clientRow(client), source);
   const granted = await addConsent(deps.db, user_id, client.clientId, missingOf(interaction));
   if (!granted) return sendErrorPage(deps, ctx, 'page_expired', 400);
-  await resumeInteraction(visited, { consent: {} }, true);
+  await resumeInteraction(request, { consent: {} }, true);
 }

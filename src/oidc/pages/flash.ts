@@ -1,5 +1,5 @@
-// What the account page says after an action, once. Bound to the browser session and short-lived: in the address it could be
-// written by anyone who sends a link, and the page would say that a password was changed.
+// Flash messages: what the account page says once after an action. The message is in a cookie, bound to the browser session
+// by a MAC. In the URL, anyone could send a link that makes the page say that the password was changed.
 import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { type Flash, type FlashCode, isFlashCode } from '../../pages/account_texts.ts';
@@ -10,27 +10,27 @@ const name = 'kindred_said';
 const options = (deps: Deps) =>
   ({ httpOnly: true, sameSite: 'lax', signed: false, path: publicPath(deps, '/account') }) as const;
 
-/** Seconds until what was not shown is forgotten. */
-const life = 60;
+/** Seconds until a message that was not shown expires. */
+const ttl = 60;
 
-/** Keeps a message for the visitor's next look at the page. */
+/** Sets the message that the visitor's next page shows. */
 export function setFlash(deps: Deps, ctx: Context, visitor: string, code: FlashCode): void {
   const value = `${code}.${csrfToken(deps, subject(visitor, code))}`;
-  ctx.cookies.set(name, value, { ...options(deps), maxAge: life * 1000 });
+  ctx.cookies.set(name, value, { ...options(deps), maxAge: ttl * 1000 });
 }
 
-/** The message that was kept, and forgets it; null when there is none, or one that was not kept for this visitor. */
+/** Returns the message and deletes its cookie; null when there is none, or when it was set for another browser session. */
 export function takeFlash(deps: Deps, ctx: Context, visitor: string): Flash | null {
   const value = ctx.cookies.get(name, { signed: false });
   if (value === undefined) return null;
   ctx.cookies.set(name, null, options(deps));
-  const [code, proof] = value.split('.');
-  if (!isFlashCode(code) || !isCsrfToken(deps, subject(visitor, code), proof)) return null;
+  const [code, token] = value.split('.');
+  if (!isFlashCode(code) || !isCsrfToken(deps, subject(visitor, code), token)) return null;
   return { code, isProblem: problems.has(code) };
 }
 
 const problems = new Set<FlashCode>(['not_found', 'invalid_name', 'form_expired']);
 
-function subject(visitor: string, said: string): string {
-  return `said ${said} ${visitor}`;
+function subject(visitor: string, code: string): string {
+  return `said ${code} ${visitor}`;
 }

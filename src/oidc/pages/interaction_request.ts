@@ -1,4 +1,4 @@
-// One request for a page of an interaction: what the engine asks for, and how the interaction is resumed.
+// A request for a page of an interaction, and the result that it returns to the engine.
 import type { Context } from 'koa';
 import type { Interaction, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
@@ -8,8 +8,8 @@ import { restoreResumeCookie } from './repeated_forms.ts';
 
 export type EngineClient = NonNullable<Awaited<ReturnType<Provider['Client']['find']>>>;
 
-/** One visit to a page of an interaction: what the engine asks, and on whose behalf. */
-export interface Visit {
+/** A request for a page of an interaction: what the engine asks the user for, and for which client. */
+export interface InteractionRequest {
   deps: Deps;
   provider: Provider;
   ctx: Context;
@@ -17,10 +17,12 @@ export interface Visit {
   client: EngineClient;
 }
 
-export type Step = (visit: Visit) => Promise<void>;
+/** What a route of an interaction does. */
+export type Step = (request: InteractionRequest) => Promise<void>;
 
+/** Gives the engine the result of the page and redirects the browser to it. `merge` keeps the earlier results as well. */
 export async function resumeInteraction(
-  { provider, ctx, interaction }: Visit,
+  { provider, ctx, interaction }: InteractionRequest,
   result: Parameters<Provider['interactionResult']>[2],
   merge = false,
 ): Promise<void> {
@@ -31,24 +33,29 @@ export async function resumeInteraction(
   redirect(ctx, returnTo);
 }
 
-export async function cancel(visited: Visit): Promise<void> {
-  await resumeInteraction(visited, { error: 'access_denied', error_description: 'the user said no' });
+/** Ends the request with `access_denied`. */
+export async function denyAccess(request: InteractionRequest): Promise<void> {
+  await resumeInteraction(request, { error: 'access_denied', error_description: 'the user denied access' });
 }
 
-export function target({ deps, interaction }: Visit, action: string): { action: string; csrf: string } {
+/** The action and the CSRF token of a form of the page. */
+export function formTarget(
+  { deps, interaction }: InteractionRequest,
+  action: string,
+): { action: string; csrf: string } {
   return {
     action: publicPath(deps, `/interaction/${interaction.uid}/${action}`),
     csrf: csrfToken(deps, interaction.uid),
   };
 }
 
-// Forms of these pages end at the client's redirect URI, by way of ours.
-export function shown({ interaction }: Visit): { formTargets: string[] } {
+/** For the page's CSP: its forms lead through redirects of ours to the client's redirect URI. */
+export function cspFormTargets({ interaction }: InteractionRequest): { formTargets: string[] } {
   const redirectUri = redirectUriOf(interaction);
   return { formTargets: redirectUri ? [redirectUri] : [] };
 }
 
-// None in the device flow.
+/** The redirect URI of the request; null in the device flow, which has none. */
 export function redirectUriOf({ params }: Interaction): string | null {
   const { redirect_uri } = params as { redirect_uri?: string };
   return redirect_uri ?? null;

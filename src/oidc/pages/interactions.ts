@@ -1,5 +1,5 @@
-// The login and consent pages of an authorization request. The engine keeps the request; what it waits for is decided
-// here, and it goes on when we answer.
+// The routes of the login and consent pages of an authorization request. The engine stores the request as an interaction
+// and resumes it with the result of the page. Every form needs the CSRF token of its interaction.
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
@@ -7,29 +7,29 @@ import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession } from '../../core/sessions/browser_sessions.ts';
 import { digest } from '../../lib/crypto.ts';
-import { decide, sendConsentPage } from './consent_page.ts';
+import { decideConsent, sendConsentPage } from './consent_page.ts';
 import { field, isCsrfToken, parseForm } from './form.ts';
-import { cancel, type Step, type Visit } from './interaction_request.ts';
+import { denyAccess, type InteractionRequest, type Step } from './interaction_request.ts';
 import { logIn, sendLoginPage } from './login_page.ts';
 import { catchUnavailable, publicPath, redirect, sendErrorPage } from './page_response.ts';
 import { isFinished } from './repeated_forms.ts';
 
-/** The routes of the pages. `provider` is the engine of the moment. */
+/** The routes under `/interaction`. `provider` returns the current engine, which changes with the signing keys. */
 export function interactionRoutes(deps: Deps, provider: () => Provider): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
   const form = parseForm(deps);
   router.use(catchUnavailable(deps));
-  router.get('/', visit(deps, provider, show));
-  router.post('/login', form, visit(deps, provider, requireCsrfToken(logIn)));
-  router.post('/consent', form, visit(deps, provider, requireCsrfToken(decide)));
-  router.post('/switch', form, visit(deps, provider, requireCsrfToken(switchUser)));
-  router.post('/cancel', form, visit(deps, provider, requireCsrfToken(cancel)));
+  router.get('/', withInteraction(deps, provider, show));
+  router.post('/login', form, withInteraction(deps, provider, requireCsrfToken(logIn)));
+  router.post('/consent', form, withInteraction(deps, provider, requireCsrfToken(decideConsent)));
+  router.post('/switch', form, withInteraction(deps, provider, requireCsrfToken(switchUser)));
+  router.post('/cancel', form, withInteraction(deps, provider, requireCsrfToken(denyAccess)));
   return router;
 }
 
-// The cookie names the interaction and the path must name the same one: with two requests open in one browser, a form
-// acts on the one that its page showed.
-function visit(deps: Deps, provider: () => Provider, step: Step) {
+// The cookie and the path must name the same interaction. With two requests open in one browser, each form then acts on the
+// request that its page showed.
+function withInteraction(deps: Deps, provider: () => Provider, step: Step) {
   return async (ctx: Context): Promise<void> => {
     const engine = provider();
     try {
@@ -46,24 +46,24 @@ function visit(deps: Deps, provider: () => Provider, step: Step) {
 }
 
 function requireCsrfToken(step: Step): Step {
-  return async (visited) => {
-    const { deps, ctx, interaction } = visited;
-    if (isCsrfToken(deps, interaction.uid, field(ctx, 'csrf'))) return await step(visited);
+  return async (request) => {
+    const { deps, ctx, interaction } = request;
+    if (isCsrfToken(deps, interaction.uid, field(ctx, 'csrf'))) return await step(request);
     sendErrorPage(deps, ctx, 'form_expired', 403);
   };
 }
 
-// A page that has led on can be sent again for a moment, but not opened again.
-async function show(visited: Visit): Promise<void> {
-  if (isFinished(visited.interaction)) return sendErrorPage(visited.deps, visited.ctx, 'page_expired', 400);
-  if (visited.interaction.prompt.name === 'login') await sendLoginPage(visited);
-  else if (visited.interaction.prompt.name === 'consent') await sendConsentPage(visited);
-  else throw new Error(`the engine asks for ${visited.interaction.prompt.name}, which we have no page for`);
+// A finished page may be submitted again for a minute, but not opened again.
+async function show(request: InteractionRequest): Promise<void> {
+  if (isFinished(request.interaction)) return sendErrorPage(request.deps, request.ctx, 'page_expired', 400);
+  if (request.interaction.prompt.name === 'login') await sendLoginPage(request);
+  else if (request.interaction.prompt.name === 'consent') await sendConsentPage(request);
+  else throw new Error(`there is no page for the prompt ${request.interaction.prompt.name}`);
 }
 
-// Somebody else's browser session ends here, with all that was opened in it, as when they sign out themselves; the
-// request, however it came, goes on with the login page.
-async function switchUser({ deps, ctx, interaction }: Visit): Promise<void> {
+// "Not you? Use another account": ends the other user's browser session and the sessions that were opened in it, as signing
+// out would. The request then continues with the login page, whatever its `prompt` was.
+async function switchUser({ deps, ctx, interaction }: InteractionRequest): Promise<void> {
   const { accountId, uid } = interaction.session ?? {};
   if (accountId && uid) {
     const ending = {
@@ -76,7 +76,7 @@ async function switchUser({ deps, ctx, interaction }: Visit): Promise<void> {
   }
   interaction.session = undefined;
   interaction.prompt = { name: 'login', reasons: ['login_prompt'], details: {} };
-  // Both are times of the engine's.
+  // Both are times of the engine's clock.
   await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
   redirect(ctx, publicPath(deps, `/interaction/${interaction.uid}`));
 }

@@ -1,9 +1,9 @@
-// Addresses that do not exist, as people see them. Programs get the error in JSON.
+// The page for paths that do not exist. API clients get the error as JSON.
 import type { Middleware } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { sendErrorPage } from './page_response.ts';
 
-/** The last middleware: answers a browser that nothing else has answered with a page. */
+/** The last middleware: sends the "not found" page to a browser when no other middleware has answered. */
 export function sendNotFoundPage(deps: Deps): Middleware {
   return async (ctx, next) => {
     const isBrowser =

@@ -1,4 +1,4 @@
-// Answering with a page: its headers, the error pages, redirects.
+// How a page is sent: its headers (Content-Security-Policy, no caching), error pages, redirects.
 import type { Context, Middleware } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { isUnavailable, unavailable } from '../../core/store/database_errors.ts';
@@ -7,24 +7,25 @@ import type { Brand } from '../../pages/brand.ts';
 import { contentSecurityPolicy } from '../../pages/csp.ts';
 import { type ErrorPage, renderError } from '../../pages/error.ts';
 
-/** The look of this deployment. */
+/** The name, logo and colours of this deployment. */
 export function brandOf({ config }: Deps): Brand {
   return { ...config.brand, basePath: config.issuerPath };
 }
 
-interface Shown {
-  /** URLs that a form of the page may end at, beside our own. */
+interface PageOptions {
+  /** URLs that a form of the page may lead to, besides our own. */
   formTargets?: string[];
+  /** URLs of pictures on the page, besides the logo. */
   imageUrls?: string[];
   status?: number;
 }
 
-/** Answers with a page: its own Content-Security-Policy, never stored, never framed. */
+/** Sends a page with its own Content-Security-Policy; it cannot be cached or framed. */
 export function sendPage(
   deps: Deps,
   ctx: Context,
   html: string,
-  { formTargets, imageUrls, status }: Shown = {},
+  { formTargets, imageUrls, status }: PageOptions = {},
 ): void {
   ctx.status = status ?? 200;
   ctx.type = 'html';
@@ -33,7 +34,7 @@ export function sendPage(
   ctx.body = html;
 }
 
-/** Answers with the error page. */
+/** Sends the error page. */
 export function sendErrorPage(
   deps: Deps,
   ctx: Context,
@@ -45,14 +46,14 @@ export function sendErrorPage(
   sendPage(deps, ctx, renderError(brandOf(deps), page), { status });
 }
 
-/** Answers with the error page that says to come again: the database is away. */
+/** Sends the error page that asks the user to try again later, because the database is unavailable. */
 export function sendUnavailablePage(deps: Deps, ctx: Context): void {
   const { error, status, retryAfter = 1 } = unavailable(null);
   ctx.set('Retry-After', String(retryAfter));
   sendErrorPage(deps, ctx, error, status, { retryAfter });
 }
 
-/** Around our own pages: people read a page, also while the database is away or too many log in. */
+/** Sends an error page instead of JSON while the database is unavailable or too many logins are in progress. */
 export function catchUnavailable(deps: Deps): Middleware {
   return async (ctx, next) => {
     try {
@@ -66,7 +67,7 @@ export function catchUnavailable(deps: Deps): Middleware {
   };
 }
 
-/** Sends the browser on with a GET (RFC 9110, 303). */
+/** Redirects the browser with a GET (RFC 9110, 303). */
 export function redirect(ctx: Context, url: string): void {
   ctx.status = 303;
   ctx.set('Cache-Control', 'no-store');
@@ -74,7 +75,7 @@ export function redirect(ctx: Context, url: string): void {
   ctx.status = 303;
 }
 
-/** A path of ours as a browser sees it. */
+/** A path of ours as a browser sees it: below the path of the issuer. */
 export function publicPath({ config }: Pick<Deps, 'config'>, local: string): string {
   return `${config.issuerPath}${local}`;
 }

@@ -1,4 +1,4 @@
-// A password that was typed into one of our pages, and what the page then says.
+// A login with a password at one of our pages, and the problem that the page shows when it fails.
 import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { proofOf } from '../../core/passwords/credentials.ts';
@@ -8,22 +8,22 @@ import { AppError } from '../../lib/errors.ts';
 import type { LoginProblem } from '../../pages/login.ts';
 import { readDeviceCookie, setDeviceCookie } from './device_cookie.ts';
 
-interface Typed {
+interface Attempt {
   login: string;
   password: string;
   client_id: string | null;
 }
 
-/** Verifies a password that was typed into one of our pages, under the same limits as everywhere. */
+/** Verifies a password from one of our pages, under the same rate limits as any other login. */
 export async function attemptPassword(
   deps: Deps,
   ctx: Context,
-  typed: Typed,
+  attempt: Attempt,
 ): Promise<{ user_id: string; proof: string; epoch: number } | { problem: LoginProblem }> {
   const source = requestSourceOf(ctx);
   try {
     const device = { browser: readDeviceCookie(deps, ctx) };
-    const result = await attemptLogin(deps, { ...typed, device, source });
+    const result = await attemptLogin(deps, { ...attempt, device, source });
     if (result.outcome === 'authenticated') {
       const { user, known } = result;
       await setDeviceCookie(deps, ctx, user, known);
@@ -39,8 +39,8 @@ export async function attemptPassword(
   }
 }
 
-/** The status of a login page that says what went wrong. */
-export function statusOf(problem: LoginProblem | undefined): number {
+/** The HTTP status of a login page that shows this problem. */
+export function loginStatus(problem: LoginProblem | undefined): number {
   if (!problem) return 200;
   return problem.kind === 'too_many_attempts' ? 429 : 403;
 }
