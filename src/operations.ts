@@ -41,7 +41,7 @@ export async function startOperations(deps: Deps): Promise<Operations> {
 }
 
 /** Says what is unusual about the settings; once for all processes of a node. */
-export function warnOfSettings({ config, log }: Pick<Deps, 'config' | 'log'>): void {
+export function logConfigWarnings({ config, log }: Pick<Deps, 'config' | 'log'>): void {
   for (const warning of config.warnings) log.warn({ setting: warning.split(':')[0] }, warning);
 }
 

@@ -1,7 +1,7 @@
 // How commands speak: a result as text or JSON on stdout, a problem as one line without a stack on stderr.
 import { z } from 'zod';
 import { ConfigError, loadConfig } from '../../config/index.ts';
-import { describeStartProblem } from '../core/operations/problems.ts';
+import { describeStartProblem } from '../core/operations/start_problems.ts';
 import { AppError } from '../lib/errors.ts';
 
 /** What a command has to say: `data` for machines, `text` for people. */

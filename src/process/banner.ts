@@ -1,16 +1,17 @@
-// What a process says of its life: where it listens and how it is set, that it stops and why. In development what to try.
+// What a process reports about itself: that it listens, with its settings, and that it stops and why. In development the
+// commands to try first.
 import type { Config } from '../../config/index.ts';
 import about from '../../package.json' with { type: 'json' };
 import { type Log, logAtOnce } from '../lib/log.ts';
 import { demo } from './demo_data.ts';
 
 /**
- * Says that it listens: in development in words, with what to try first; elsewhere as a line of the log, whatever
- * `LOG_LEVEL` is. Programs that start a server wait for it.
+ * Reports that the server listens: in development as text, with commands to try; elsewhere as a log line, whatever
+ * `LOG_LEVEL` is. Programs that start a server wait for this line.
  */
-export function greet(log: Log, config: Config): void {
+export function printBanner(log: Log, config: Config): void {
   if (config.env !== 'development') {
-    logAtOnce(log, { ...life(config), ...brief(config) }, 'Kindred listens');
+    logAtOnce(log, { ...identity(config), ...publicSettings(config) }, 'Kindred listens');
     return;
   }
   const { issuer } = config;
@@ -27,8 +28,8 @@ export function greet(log: Log, config: Config): void {
 `);
 }
 
-/** Wraps a stop so that the log has its beginning, with the reason, and its end. In development nobody asks. */
-export function tellingOfStop(
+/** Wraps `stop` so that the log gets a line when it begins, with the reason, and one when it is done; not in development. */
+export function withStopLog(
   log: Log,
   config: Config,
   stop: () => Promise<void>,
@@ -36,19 +37,19 @@ export function tellingOfStop(
   if (config.env === 'development') return stop;
   return async (why) => {
     const begin = performance.now();
-    logAtOnce(log, { ...life(config), why }, 'Kindred stops');
+    logAtOnce(log, { ...identity(config), why }, 'Kindred stops');
     await stop();
-    logAtOnce(log, { ...life(config), ms: Math.round(performance.now() - begin) }, 'Kindred has stopped');
+    logAtOnce(log, { ...identity(config), ms: Math.round(performance.now() - begin) }, 'Kindred has stopped');
   };
 }
 
-// With WORKERS every line has the pid already.
-function life({ workers }: Config): object {
+// With WORKERS every log line has the pid already.
+function identity({ workers }: Config): object {
   return { version: about.version, ...(workers > 1 ? {} : { pid: process.pid }) };
 }
 
-// The settings that people ask for first, and none that is secret.
-function brief(config: Config): object {
+// The settings that matter most for support, and none that is secret.
+function publicSettings(config: Config): object {
   const { issuer, host, port, env, workers, jobs, metrics, rateLimits, trustProxy } = config;
   return {
     issuer,

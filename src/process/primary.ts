@@ -1,57 +1,57 @@
-// The first of several processes (WORKERS): it makes the database ready, runs what is to run once, adds the metrics up
-// and keeps the workers, which answer the requests. It opens no port but that of the metrics.
+// The primary of several processes (WORKERS): prepares the database, runs the jobs, serves the summed metrics, and keeps
+// the workers, which answer the requests. It opens no port but that of the metrics.
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type Config, withPort } from '../../config/index.ts';
 import { type Deps, openDeps } from '../core/deps.ts';
 import { renderAggregate } from '../lib/aggregate_metrics.ts';
-import { startOperations, warnOfSettings } from '../operations.ts';
+import { logConfigWarnings, startOperations } from '../operations.ts';
 import { seedDemo } from './demo_data.ts';
-import { makeDatabaseReady } from './ready_database.ts';
-import { StartProblem } from './shutdown.ts';
+import { prepareDatabase } from './ready_database.ts';
+import { FatalError } from './shutdown.ts';
 import { startWorkerPool, type WorkerPool } from './worker_pool.ts';
 
 export interface RunningPrimary {
   config: Config;
   deps: Deps;
-  /** Lets the workers finish what they have accepted, then closes what is its own. */
+  /** Lets the workers finish what they have accepted, then closes what this process opened. */
   stop: () => Promise<void>;
 }
 
-/** Starts all of it; `giveUp` is told when workers cannot be kept any more. */
+/** Starts the primary and its workers; calls `giveUp` when workers exit as soon as they start. */
 export async function startPrimary(
   settings: Config,
   giveUp: (error: Error) => void,
 ): Promise<RunningPrimary> {
-  await makeDatabaseReady(settings);
+  await prepareDatabase(settings);
   const config = withPort(settings, await findPort(settings));
   const deps = await openDeps(config);
-  warnOfSettings(deps);
+  logConfigWarnings(deps);
   if (config.rateLimits.store === 'memory') {
     deps.log.warn({ workers: config.workers }, 'RATE_LIMITS=memory: every worker counts by itself');
   }
   if (config.env === 'development') await seedDemo(deps.db);
   const workers = startWorkerPool(config, deps.log, giveUp);
-  const { stopJobs, close } = await startOperations(ofThePrimary(deps, workers));
+  const { stopJobs, close } = await startOperations(withSummedMetrics(deps, workers));
   await workers.start();
   return {
     config,
     deps,
     async stop() {
-      const [isInOrder] = await Promise.all([workers.stop(), stopJobs()]);
+      const [isClean] = await Promise.all([workers.stop(), stopJobs()]);
       await deps.audit.flush();
       await close();
       await deps.close();
-      if (!isInOrder) throw new StartProblem('a worker did not end in order');
+      if (!isClean) throw new FatalError('a worker did not stop cleanly');
     },
   };
 }
 
-// Its metrics are everybody's. Traces are of requests, and it has none.
-function ofThePrimary(deps: Deps, workers: WorkerPool): Deps {
+// Metrics of all processes; no traces, because the primary answers no requests.
+function withSummedMetrics(deps: Deps, workers: WorkerPool): Deps {
   const render = async () => {
-    const { parts, ended } = await workers.readMetrics();
-    return await renderAggregate([{ name: 'primary', figures: await deps.metrics.read() }, ...parts], ended);
+    const { live, exited } = await workers.readMetrics();
+    return await renderAggregate([{ name: 'primary', figures: await deps.metrics.read() }, ...live], exited);
   };
   return {
     ...deps,
@@ -60,8 +60,8 @@ function ofThePrimary(deps: Deps, workers: WorkerPool): Deps {
   };
 }
 
-// The port that the workers will share, which nobody else may listen on: they would not notice a second Kindred there.
-// Workers that listened on 0 themselves would find a new port, and with it a new issuer, once all of them had died.
+// Picks the port that the workers will share, and fails if another process listens on it: workers share their port, so
+// they would not notice a second Kindred. With PORT=0 each worker would pick a port of its own, and so another issuer.
 async function findPort({ host, port }: Config): Promise<number> {
   const server = createServer().listen(port, host);
   await once(server, 'listening');

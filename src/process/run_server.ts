@@ -12,13 +12,13 @@ import {
 } from '../http/listener/connections.ts';
 import { createDrain, type Drain, type DrainTimeouts } from '../http/listener/drain.ts';
 import { deliverBackchannelLogouts } from '../oidc/endpoints/backchannel_logout.ts';
-import { startOperations, warnOfSettings } from '../operations.ts';
+import { logConfigWarnings, startOperations } from '../operations.ts';
 import { seedDemo } from './demo_data.ts';
-import { makeDatabaseReady } from './ready_database.ts';
+import { prepareDatabase } from './ready_database.ts';
 
 /**
- * At the end, requests in flight get ten seconds. Idle connections close when nothing has come in for a while: in
- * production long enough for a request that is on its way from a busy proxy, elsewhere nobody wants to wait for it.
+ * At a stop, requests in flight get ten seconds. Idle connections close once nothing has come in for a while: in
+ * production long enough for a request that is on its way from a busy proxy, elsewhere shorter, for a quick stop.
  */
 function drainTimeoutsOf({ env }: Config): DrainTimeouts {
   return { deadline: 10_000, quiet: env === 'production' ? 3_000 : 300 };
@@ -26,67 +26,67 @@ function drainTimeoutsOf({ env }: Config): DrainTimeouts {
 
 export interface RunningServer {
   config: Config;
-  /** What it works with, for benches that look inside. */
+  /** What the server uses, for benches and workers that need it. */
   deps: Deps;
-  /** Stops accepting, lets what is in flight finish, writes what waits, closes. */
+  /** Stops accepting, lets requests in flight finish, writes queued audit events, and closes everything. */
   stop: () => Promise<void>;
 }
 
 /**
- * Starts a server: migrates, opens everything, listens. `PORT=0` takes a free port, which `config` then has. Other limits
- * of connections are for tests that cannot wait for these.
+ * Starts a server: migrates, opens everything, listens. `PORT=0` takes a free port, which the returned `config` has.
+ * Tests give other `limits` of connections, because the real ones take too long to reach.
  */
 export async function startServer(settings: Config, limits = connectionLimits): Promise<RunningServer> {
-  await makeDatabaseReady(settings);
-  const { server, answerWith } = createWaitingServer(limits);
+  await prepareDatabase(settings);
+  const { server, setListener } = createPendingServer(limits);
   const drain = createDrain(server, drainTimeoutsOf(settings));
-  // The issuer names the port, so one that the system picks is taken first. Nobody can know it yet.
+  // The issuer contains the port, so a port that the system picks is taken first; no client can know it yet.
   const config = settings.port === 0 ? withPort(settings, await listen(server, settings)) : settings;
   const deps = await openDeps(config).catch((error) => {
     server.close();
     throw error;
   });
-  warnOfSettings(deps);
+  logConfigWarnings(deps);
   if (config.env === 'development') await seedDemo(deps.db);
-  const { answer, stop } = await beginWork(deps, drain);
-  answerWith(answer);
+  const { answer, stop } = await startWork(deps, drain);
+  setListener(answer);
   if (settings.port !== 0) await listenOrStop(server, config, stop);
   return { config, deps, stop };
 }
 
 /**
- * Starts one of several alike on a database that is ready. It can stop listening first: who is told to go elsewhere by
- * one must not come to another that is about to say the same.
+ * Starts one of several workers, on a database that is prepared. `stopListening` is a step of its own, so that all workers
+ * take it first: a client that one worker disconnects must not reach another that is about to do the same.
  */
 export async function startWorker(
   config: Config,
 ): Promise<RunningServer & { stopListening: () => Promise<void> }> {
   const deps = await openDeps(config);
-  const { server, answerWith } = createWaitingServer(connectionLimits);
+  const { server, setListener } = createPendingServer(connectionLimits);
   const drain = createDrain(server, drainTimeoutsOf(config));
-  const { answer, stop } = await beginWork(deps, drain);
-  answerWith(answer);
+  const { answer, stop } = await startWork(deps, drain);
+  setListener(answer);
   await listenOrStop(server, config, stop, sharesPort);
   return { config, deps, stop, stopListening: drain.stopListening };
 }
 
-// A server is there once it can answer: a proxy sends a request elsewhere when the connection is refused, and hands a 503
-// to the client. A request that comes before all the same waits.
-function createWaitingServer(limits: ConnectionLimits) {
-  const begun = Promise.withResolvers<RequestListener>();
+// The server listens only once it can answer: a proxy retries elsewhere when a connection is refused, but passes a 503 on
+// to the client. With PORT=0 it listens earlier, and a request that comes before then waits.
+function createPendingServer(limits: ConnectionLimits) {
+  const ready = Promise.withResolvers<RequestListener>();
   let answer: RequestListener = (request, response) =>
-    void begun.promise.then((found) => found(request, response));
+    void ready.promise.then((found) => found(request, response));
   return {
     server: createBoundedServer((request, response) => answer(request, response), limits),
-    answerWith(found: RequestListener) {
+    setListener(found: RequestListener) {
       answer = found;
-      begun.resolve(found);
+      ready.resolve(found);
     },
   };
 }
 
-/** Starts what answers, and what goes on beside it. */
-async function beginWork(deps: Deps, { isDraining, close: drain }: Drain) {
+/** Starts the app, the jobs, the metrics and the deliveries. */
+async function startWork(deps: Deps, { isDraining, close: drain }: Drain) {
   const { tracing, stopJobs, close } = await startOperations(deps);
   const engine = createEngine(deps);
   const notices = deliverBackchannelLogouts(deps, () => engine().provider);
@@ -102,11 +102,11 @@ async function beginWork(deps: Deps, { isDraining, close: drain }: Drain) {
   };
 }
 
-// The system deals the connections out. Dealt by the primary, as elsewhere, those on their way to a worker that is killed
-// would hang: node:cluster waits for ever for it to take them, and a client sees neither an answer nor an end.
+// On Linux the kernel distributes connections to the workers. Elsewhere the primary does; a connection on its way to a
+// worker that is killed then hangs, because node:cluster waits forever for that worker to take it.
 const sharesPort = process.platform === 'linux';
 
-// What has been opened by then would keep the process alive.
+// Without the stop, what is already open would keep the process alive.
 async function listenOrStop(server: Server, config: Config, stop: () => Promise<void>, reusePort = false) {
   try {
     await listen(server, config, reusePort);

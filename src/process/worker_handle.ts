@@ -1,110 +1,134 @@
-// One worker as its primary sees it: forked, told what to do, heard, outlived.
-import cluster from 'node:cluster';
+// One worker as its primary sees it: fork it, send it orders, keep what it reports, wait for its exit.
+import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/index.ts';
 import type { MetricsSnapshot } from '../lib/metrics.ts';
-import { StartProblem } from './shutdown.ts';
+import { FatalError } from './shutdown.ts';
 
-/** What a worker is told. */
+/** What the primary sends. */
 export type Order =
   | { do: 'serve'; config: Config; hasMetrics: boolean }
   | { do: 'read_metrics' }
   | { do: 'stop_listening' }
   | { do: 'stop' };
 
-/** What a worker tells: that it has been born, that it listens, no more or not at all, what it has counted. */
+/** What a worker sends: that it has started, listens, no longer listens or failed to start; and its metrics. */
 export type Report =
   | { is: 'started' }
   | { is: 'listening' }
   | { is: 'closed' }
   | { is: 'failed'; why: string }
-  | { is: 'metrics'; figures: MetricsSnapshot };
+  | { is: 'metrics'; metrics: MetricsSnapshot };
 
-/** How a worker ended. */
+/** How a worker ended. The names are those of the log line. */
 export interface Exit {
   exit_code: number | null;
   signal: string | null;
-  /** In words. */
+  /** A sentence. */
   why: string;
 }
 
 export interface WorkerHandle {
-  /** From 1; whoever takes the place of a dead one takes its number. */
+  /** From 1. A replacement gets the number of the worker that it replaces. */
   number: number;
   pid: number | undefined;
-  /** Rejects when it ends without ever having listened. */
+  /** Rejects when the worker exits before it has listened. */
   listening: Promise<void>;
   exited: Promise<Exit>;
-  /** Milliseconds up to now. */
+  /** Milliseconds since it began to listen; negative infinity if it never did. */
   listenedFor: () => number;
-  /** Returns when it has told its figures, or has had the time to. */
-  askFigures: () => Promise<void>;
-  lastFigures: () => MetricsSnapshot;
-  /** Returns when it listens no more, or has had the time to. */
+  /** Asks for its metrics; returns when they have come, or after a time limit. */
+  requestMetrics: () => Promise<void>;
+  /** The metrics that it reported last. */
+  lastMetrics: () => MetricsSnapshot;
+  /** Returns when it no longer listens, or after a time limit. */
   stopListening: () => Promise<void>;
   stop: () => Promise<Exit>;
 }
 
-/** Milliseconds for a worker to answer; then what it told last is good enough. */
-const patience = 3_000;
+/** Milliseconds that a worker has to answer an order. */
+const timeLimit = 3_000;
 
-/** Forks a worker and has it serve. */
+/** Forks a worker and orders it to serve. */
 export function forkWorker(config: Config, number: number): WorkerHandle {
   const worker = cluster.fork();
-  const listening = Promise.withResolvers<void>();
-  let since = Number.POSITIVE_INFINITY;
-  let failure: string | null = null;
-  let figures: MetricsSnapshot = [];
-  const deaf = Promise.withResolvers<void>();
-  let asked: PromiseWithResolvers<void> | null = null;
-  const tell = (order: Order) => {
-    // A channel that breaks is told of by the end of the worker.
+  const reports = createReports();
+  const send = (order: Order) => {
+    // If the channel breaks, the worker exits, and its exit says so.
     if (worker.isConnected()) worker.send(order, undefined, () => {});
   };
   worker.on('error', () => {});
   worker.on('message', (report: Report) => {
-    if (report.is === 'started') tell({ do: 'serve', config, hasMetrics: config.metrics.port !== 0 });
-    if (report.is === 'failed') failure = report.why;
-    if (report.is === 'closed') deaf.resolve();
-    if (report.is === 'listening') {
-      since = performance.now();
-      listening.resolve();
-    }
-    if (report.is === 'metrics') {
-      figures = report.figures;
-      asked?.resolve();
-      asked = null;
-    }
+    if (report.is === 'started') send({ do: 'serve', config, hasMetrics: config.metrics.port !== 0 });
+    else reports.record(report);
   });
-  const exited = new Promise<Exit>((resolve) => {
-    worker.once('exit', (code: number | null, signal: string | null) => {
-      const why = failure ?? `a worker ended with ${signal ?? code}`;
-      listening.reject(new StartProblem(why));
-      resolve({ exit_code: code, signal, why });
-    });
-  });
+  const exited = waitForExit(worker, reports);
   const inTime = async (answer: Promise<void>) => {
-    await Promise.race([answer, exited, sleep(patience, undefined, { ref: false })]);
+    await Promise.race([answer, exited, sleep(timeLimit, undefined, { ref: false })]);
   };
   return {
     number,
     pid: worker.process.pid,
-    listening: listening.promise,
+    listening: reports.listening.promise,
     exited,
-    listenedFor: () => performance.now() - since,
-    async askFigures() {
-      asked ??= Promise.withResolvers();
-      tell({ do: 'read_metrics' });
-      await inTime(asked.promise);
+    listenedFor: () => performance.now() - reports.listeningSince(),
+    async requestMetrics() {
+      const answer = reports.nextMetrics();
+      send({ do: 'read_metrics' });
+      await inTime(answer);
     },
-    lastFigures: () => figures,
+    lastMetrics: reports.lastMetrics,
     async stopListening() {
-      tell({ do: 'stop_listening' });
-      await inTime(deaf.promise);
+      send({ do: 'stop_listening' });
+      await inTime(reports.closed.promise);
     },
     async stop() {
-      tell({ do: 'stop' });
+      send({ do: 'stop' });
       return await exited;
     },
   };
+}
+
+/** Keeps what one worker has reported. */
+function createReports() {
+  const listening = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  let listeningSince = Number.POSITIVE_INFINITY;
+  let failure: string | null = null;
+  let metrics: MetricsSnapshot = [];
+  let next: PromiseWithResolvers<void> | null = null;
+  return {
+    listening,
+    closed,
+    listeningSince: () => listeningSince,
+    failure: () => failure,
+    lastMetrics: () => metrics,
+    nextMetrics: () => {
+      next ??= Promise.withResolvers();
+      return next.promise;
+    },
+    record(report: Report) {
+      if (report.is === 'failed') failure = report.why;
+      if (report.is === 'closed') closed.resolve();
+      if (report.is === 'listening') {
+        listeningSince = performance.now();
+        listening.resolve();
+      }
+      if (report.is === 'metrics') {
+        metrics = report.metrics;
+        next?.resolve();
+        next = null;
+      }
+    },
+  };
+}
+
+function waitForExit(worker: Worker, reports: ReturnType<typeof createReports>): Promise<Exit> {
+  return new Promise((resolve) => {
+    worker.once('exit', (code: number | null, signal: string | null) => {
+      const why = reports.failure() ?? `a worker ended with ${signal ?? code}`;
+      reports.listening.reject(new FatalError(why));
+      resolve({ exit_code: code, signal, why });
+    });
+  });
 }

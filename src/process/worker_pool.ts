@@ -1,40 +1,42 @@
-// The workers of a primary: as many as the settings say, replaced when they die, added up, ended together.
+// The workers of a primary: starts as many as the settings say, replaces those that exit, collects their metrics, and
+// stops them together.
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config/index.ts';
 import { addCounters, type ProcessMetrics } from '../lib/aggregate_metrics.ts';
 import type { Log } from '../lib/log.ts';
 import type { MetricsSnapshot } from '../lib/metrics.ts';
-import { StartProblem } from './shutdown.ts';
+import { FatalError } from './shutdown.ts';
 import { type Exit, forkWorker, type WorkerHandle } from './worker_handle.ts';
 
 export interface WorkerPool {
-  /** Returns when all listen; throws what the first died of that does not come so far. */
+  /** Returns when all workers listen; throws with the reason of the first that exits before. */
   start: () => Promise<void>;
-  readMetrics: () => Promise<{ parts: ProcessMetrics[]; ended: MetricsSnapshot }>;
-  /** Returns when all have ended, and whether each did so in order. */
+  /** The metrics of each live worker, and the sum of the counters of those that have exited. */
+  readMetrics: () => Promise<{ live: ProcessMetrics[]; exited: MetricsSnapshot }>;
+  /** Returns when all have exited: whether each exited with 0. */
   stop: () => Promise<boolean>;
 }
 
-/** Milliseconds that a worker must have listened for its death to be an accident and not its nature. */
+/** Milliseconds. A worker that exits sooner after it began to listen counts as short-lived. */
 const shortLife = 2_000;
 
-/** Milliseconds before another is forked, by how many in a row were short-lived; after the last, no more. */
+/** Milliseconds to wait before a replacement, by the number of short-lived workers in a row; after the last, give up. */
 const pauses = [0, 0, 250, 500, 1_000, 2_000];
 
-/** Keeps as many workers as `config` says; `giveUp` is told when they die as soon as they are forked. */
+/** Keeps as many workers as `config` says; calls `giveUp` when too many in a row are short-lived. */
 export function startWorkerPool(config: Config, log: Log, giveUp: (error: Error) => void): WorkerPool {
-  setUp();
-  const living = new Map<number, WorkerHandle>();
-  let ended = Promise.resolve<MetricsSnapshot>([]);
+  setUpCluster();
+  const live = new Map<number, WorkerHandle>();
+  let exited = Promise.resolve<MetricsSnapshot>([]);
   let isKept = false;
   let shortLived = 0;
-  const begin = async (number: number): Promise<void> => {
+  const startOne = async (number: number): Promise<void> => {
     const worker = forkWorker(config, number);
-    living.set(number, worker);
+    live.set(number, worker);
     void worker.exited.then((exit) => {
-      living.delete(number);
-      ended = ended.then((before) => addCounters(before, worker.lastFigures()));
+      live.delete(number);
+      exited = exited.then((before) => addCounters(before, worker.lastMetrics()));
       if (isKept) replace(worker, exit);
     });
     await worker.listening;
@@ -43,27 +45,27 @@ export function startWorkerPool(config: Config, log: Log, giveUp: (error: Error)
     shortLived = worker.listenedFor() > shortLife ? 0 : shortLived + 1;
     const pause = pauses[shortLived];
     const { number, pid } = worker;
-    if (pause === undefined) return giveUp(new StartProblem(`workers die at once: ${exit.why}`));
+    if (pause === undefined) return giveUp(new FatalError(`workers exit as soon as they start: ${exit.why}`));
     log.error({ worker: number, worker_pid: pid, ...exit, pause }, 'a worker ended; another takes its place');
-    // What this one may die of, its own end tells.
-    setTimeout(() => isKept && begin(number).catch(() => {}), pause);
+    // If this one fails to start, its exit reports why.
+    setTimeout(() => isKept && startOne(number).catch(() => {}), pause);
   };
   return {
     async start() {
-      await Promise.all(Array.from({ length: config.workers }, (_, index) => begin(index + 1)));
+      await Promise.all(Array.from({ length: config.workers }, (_, index) => startOne(index + 1)));
       isKept = true;
     },
     async readMetrics() {
-      const asked = [...living.values()];
-      await Promise.all(asked.map((worker) => worker.askFigures()));
-      // Who has died meanwhile stands among the ended, and must not count twice.
-      const parts = asked.filter(({ number, pid }) => living.get(number)?.pid === pid).map(partOf);
-      return { parts, ended: await ended };
+      const asked = [...live.values()];
+      await Promise.all(asked.map((worker) => worker.requestMetrics()));
+      // The counters of a worker that has exited meanwhile are in `exited`, and must not count twice.
+      const stillLive = asked.filter(({ number, pid }) => live.get(number)?.pid === pid);
+      return { live: stillLive.map(metricsOf), exited: await exited };
     },
     async stop() {
       isKept = false;
-      const all = [...living.values()];
-      // All of them first, or a client that one of them lets go would be lost in the queue of the next.
+      const all = [...live.values()];
+      // All stop listening first: a client that one worker disconnects must not connect to the next one.
       await Promise.all(all.map((worker) => worker.stopListening()));
       const exits = await Promise.all(all.map((worker) => worker.stop()));
       return exits.every(({ exit_code }) => exit_code === 0);
@@ -71,17 +73,17 @@ export function startWorkerPool(config: Config, log: Log, giveUp: (error: Error)
   };
 }
 
-function partOf({ number, lastFigures }: WorkerHandle): ProcessMetrics {
-  return { name: `worker ${number}`, figures: lastFigures() };
+function metricsOf({ number, lastMetrics }: WorkerHandle): ProcessMetrics {
+  return { name: `worker ${number}`, figures: lastMetrics() };
 }
 
-function setUp(): void {
+function setUpCluster(): void {
   cluster.setupPrimary({
     exec: fileURLToPath(new URL('worker.ts', import.meta.url)),
-    // JSON has no NaN, and figures may be that.
+    // JSON has no NaN, which a metric may be.
     serialization: 'advanced',
   });
-  // However this process ends, nobody stays behind. Only a kill -9 leaves workers, and those end by themselves.
+  // However this process exits, no worker is left. After a kill -9 the workers notice and exit by themselves.
   process.on('exit', () => {
     for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
   });

@@ -2,18 +2,18 @@ import about from '../../package.json' with { type: 'json' };
 import { spawnServer } from '../helpers/server_process.ts';
 import { testOnStores } from '../helpers/stores.ts';
 
-testOnStores('start and stop are lines of the log, with version, pid and settings', async (t, store) => {
+testOnStores('start and stop are log lines with the version, the pid and the settings', async (t, store) => {
   const settings = { LOG_LEVEL: 'error', RATE_LIMITS: 'memory', TRUST_PROXY: '1' };
   const { url, child, exited, lines, output } = await spawnServer(t, store.url, settings);
   child.kill('SIGTERM');
   t.is(await exited, 0);
   const { version } = about;
-  const life = { level: 30, version, pid: child.pid };
+  const identity = { level: 30, version, pid: child.pid };
   const [started, stops, stopped, ...more] = lines().map(({ time: _, ...line }) => line);
   t.deepEqual(more, []);
-  t.is(lines().length, output().trim().split('\n').length, 'nothing but lines of JSON');
+  t.is(lines().length, output().trim().split('\n').length, 'every line is JSON');
   t.deepEqual(started, {
-    ...life,
+    ...identity,
     issuer: url,
     host: '127.0.0.1',
     port: Number(new URL(url).port),
@@ -27,8 +27,8 @@ testOnStores('start and stop are lines of the log, with version, pid and setting
     jobs: false,
     msg: 'Kindred listens',
   });
-  t.deepEqual(stops, { ...life, why: 'SIGTERM', msg: 'Kindred stops' });
+  t.deepEqual(stops, { ...identity, why: 'SIGTERM', msg: 'Kindred stops' });
   const { ms, ...end } = stopped ?? {};
   t.is(typeof ms, 'number');
-  t.deepEqual(end, { ...life, msg: 'Kindred has stopped' });
+  t.deepEqual(end, { ...identity, msg: 'Kindred has stopped' });
 });

@@ -22,7 +22,7 @@ const production = {
 };
 
 testOnStores(
-  'told to stop under load, the server answers everything that it accepted, and keeps its trail',
+  'stopped under load, the server answers every accepted request and writes its audit events',
   async (t, store) => {
     const { url, child, exited } = await spawnServer(t, store.url, production);
     const { client_id, tokens } = await openSessions(store, url, 20);
@@ -30,7 +30,7 @@ testOnStores(
     const tallies = connections.map(({ tally }) => tally);
     await until(
       () => tallies.every(({ answered }) => answered > 2),
-      'every connection is used over and over',
+      'every connection has been used several times',
     );
     child.kill('SIGTERM');
     await Promise.all(connections.map(({ over }) => over));
@@ -48,7 +48,7 @@ testOnStores(
 );
 
 testOnStores(
-  'what is in flight is finished, idle connections get one more answer, newcomers are turned away',
+  'requests in flight are finished, idle connections get one more answer, new connections are refused',
   async (t, store) => {
     const server = await spawnServer(t, store.url, production);
     const slow = await sendHalfRequest(t, server.url, '/token');
@@ -72,7 +72,7 @@ testOnStores(
   async (t, store) => {
     const { url, child, exited } = await spawnServer(t, store.url, production);
     child.kill('SIGSTOP');
-    // The system takes these connections by itself; the process learns of them and of its end in the same moment.
+    // The kernel accepts these connections; the process sees them and the signal at the same moment.
     const sockets = await Promise.all(Array.from({ length: 40 }, () => openSocket(t, url)));
     for (const socket of sockets)
       socket.write('POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
@@ -84,7 +84,7 @@ testOnStores(
   },
 );
 
-testOnStores('a server that drains is not ready', async (t, store) => {
+testOnStores('a draining server is not ready', async (t, store) => {
   const server = await spawnServer(t, store.url, production);
   const slow = await sendHalfRequest(t, server.url, '/token');
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -102,13 +102,13 @@ testOnStores('a server that drains is not ready', async (t, store) => {
   t.is(await server.exited, 0);
 });
 
-testOnStores('a second signal ends it at once', async (t, store) => {
+testOnStores('a second signal exits at once', async (t, store) => {
   const server = await spawnServer(t, store.url);
   const slow = await sendHalfRequest(t, server.url, '/token');
   server.child.kill('SIGTERM');
   await untilNotListening(t, server.url);
   server.child.kill('SIGINT');
-  t.is(await server.exited, 1, 'in order it would be 0');
+  t.is(await server.exited, 1, 'a clean stop would exit with 0');
   await slow.closed;
   t.is(slow.heard(), '');
 });
@@ -118,15 +118,15 @@ testOnStores('a request that never ends is cut off after ten seconds', async (t,
   const slow = await sendHalfRequest(t, server.url, '/token');
   const start = performance.now();
   server.child.kill('SIGTERM');
-  t.is(await server.exited, 0, 'had it not been cut off, the process would have given up with 1');
+  t.is(await server.exited, 0, 'without the cut-off the process would have exited with 1');
   const took = performance.now() - start;
   t.true(took > 9_500, String(took));
   await slow.closed;
   t.is(slow.heard(), '');
 });
 
-testOnStores('a signal before it listens is obeyed too', async (t, store) => {
+testOnStores('a signal before the server listens stops it too', async (t, store) => {
   const server = await spawnServer(t, store.url);
   server.child.kill('SIGINT');
-  t.is(await server.exited, 0, 'and one right after');
+  t.is(await server.exited, 0, 'right after the start');
 });

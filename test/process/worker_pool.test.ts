@@ -26,7 +26,7 @@ function testOnPostgres(title: string, body: (t: ExecutionContext, store: Store)
   });
 }
 
-/** Starts two workers whose log says who answered. */
+/** Starts two workers whose log shows which of them answered. */
 async function start(t: ExecutionContext, store: Store, settings: Settings = {}) {
   const process = await spawnServer(t, store.url, { WORKERS: '2', LOG_LEVEL: 'info', ...settings });
   const { url } = process;
@@ -34,13 +34,13 @@ async function start(t: ExecutionContext, store: Store, settings: Settings = {})
   return { process, server };
 }
 
-/** The processes that have answered requests, in the order of their first. */
+/** The pids of the processes that have answered requests, in the order of their first answer. */
 function workersOf({ lines }: ServerProcess): number[] {
   const answers = lines().filter((line) => line.msg === 'request');
   return [...new Set(answers.map((line) => Number(line.pid)))];
 }
 
-/** Asks on new connections until so many workers have answered in all. */
+/** Sends requests on new connections until this many workers have answered. */
 async function askUntil(server: ServerProcess, workers: number): Promise<number[]> {
   return await until(async () => {
     await send(`${server.url}/jwks`);
@@ -62,39 +62,39 @@ async function haveEnded(pids: number[]): Promise<void> {
 }
 
 testOnPostgres(
-  'two workers answer on the one port that PORT=0 picked, their leader does not',
+  'two workers answer on the one port that PORT=0 picked, and their primary does not',
   async (t, store) => {
-    const { process: leader, server } = await start(t, store);
-    const pids = await askUntil(leader, 2);
-    t.false(pids.includes(Number(leader.child.pid)));
+    const { process: primary, server } = await start(t, store);
+    const pids = await askUntil(primary, 2);
+    t.false(pids.includes(Number(primary.child.pid)));
     const { issuer } = (await send(`${server.url}/.well-known/openid-configuration`)).body;
     t.is(issuer, server.url);
     t.is((await send(`${server.url}/readyz`)).status, 200);
-    t.is(leader.output().split('Kindred listens').length, 2, 'it greets once');
+    t.is(primary.output().split('Kindred listens').length, 2, 'one banner');
     t.deepEqual(await store.db('signing_keys').select('status').orderBy('status'), [
       { status: 'current' },
       { status: 'upcoming' },
     ]);
-    leader.child.kill('SIGTERM');
-    t.is(await leader.exited, 0);
+    primary.child.kill('SIGTERM');
+    t.is(await primary.exited, 0);
     await haveEnded(pids);
   },
 );
 
-testOnPostgres('in development it is all made once, and greeted once', async (t, store) => {
-  const { process: leader } = await start(t, store, { NODE_ENV: 'development', RATE_LIMITS: 'memory' });
-  await askUntil(leader, 2);
+testOnPostgres('in development the demo is seeded once, and one banner is printed', async (t, store) => {
+  const { process: primary } = await start(t, store, { NODE_ENV: 'development', RATE_LIMITS: 'memory' });
+  await askUntil(primary, 2);
   t.deepEqual(await store.db('users').select('username'), [{ username: 'demo' }]);
-  t.is(leader.output().split('1. log in:').length, 2);
+  t.is(primary.output().split('1. log in:').length, 2);
   t.deepEqual(
-    leader.lines().flatMap((line) => (line.level === 40 ? [[line.pid, line.msg]] : [])),
-    [[leader.child.pid, 'RATE_LIMITS=memory: every worker counts by itself']],
+    primary.lines().flatMap((line) => (line.level === 40 ? [[line.pid, line.msg]] : [])),
+    [[primary.child.pid, 'RATE_LIMITS=memory: every worker counts by itself']],
   );
 });
 
-testOnPostgres('of fifty uses of one refresh token across the workers one wins', async (t, store) => {
-  const { process: leader, server } = await start(t, store);
-  await askUntil(leader, 2);
+testOnPostgres('of fifty uses of one refresh token across the workers, one wins', async (t, store) => {
+  const { process: primary, server } = await start(t, store);
+  await askUntil(primary, 2);
   const client = await makeClient(store.db, { refresh_token_retry_window: 60 });
   const lenient = await signIn(server, { client });
   const uses = (token: string, by: typeof lenient) =>
@@ -112,19 +112,19 @@ testOnPostgres('of fifty uses of one refresh token across the workers one wins',
   ]);
   const session = await store.db('sessions').where({ id: strict.tokens.session_id }).first();
   t.deepEqual([session.generation, session.ended_reason], [1, 'reuse_detected']);
-  const who = leader.lines().filter((line) => line.path === '/token');
-  t.is(new Set(who.map((line) => line.pid)).size, 2, 'both had a part in it');
+  const answered = primary.lines().filter((line) => line.path === '/token');
+  t.is(new Set(answered.map((line) => line.pid)).size, 2, 'both workers answered');
 });
 
-testOnPostgres('a worker that is killed is replaced, and no answer of it is lost', async (t, store) => {
-  const { process: leader, server } = await start(t, store);
-  const [victim = 0, other = 0] = await askUntil(leader, 2);
+testOnPostgres('a killed worker is replaced, and no rotation that it answered is lost', async (t, store) => {
+  const { process: primary, server } = await start(t, store);
+  const [victim = 0, other = 0] = await askUntil(primary, 2);
   const client = await makeClient(store.db, { rotation_profile: 'mobile' });
   const sessions = await Promise.all([1, 2, 3, 4].map(() => signIn(server, { client })));
   let isOver = false;
   let answers = 0;
   const statuses = new Set<number>();
-  // As an app does it: no answer, the same again; an answer, on with that.
+  // Like an app: without an answer, send the same token again; with one, use the new token.
   const live = async ({ tokens }: (typeof sessions)[number]) => {
     let { refresh_token } = tokens;
     let answered = 0;
@@ -143,7 +143,7 @@ testOnPostgres('a worker that is killed is replaced, and no answer of it is lost
   const watch = async () => {
     await reach(20);
     process.kill(victim, 'SIGKILL');
-    await until(() => workersOf(leader).length > 2, 'another takes its place');
+    await until(() => workersOf(primary).length > 2, 'another takes its place');
     await reach(answers + 20);
   };
   const end = () => {
@@ -153,7 +153,7 @@ testOnPostgres('a worker that is killed is replaced, and no answer of it is lost
   t.deepEqual(lives, Array(4).fill({ ended: null, isDurable: true }));
   t.deepEqual([...statuses], [200]);
   t.false(isAlive(victim));
-  const deaths = leader.lines().filter((line) => line.msg === 'a worker ended; another takes its place');
+  const deaths = primary.lines().filter((line) => line.msg === 'a worker ended; another takes its place');
   t.like(deaths, [{ worker_pid: victim, exit_code: null, signal: 'SIGKILL' }]);
   t.true(isAlive(other));
 });
@@ -166,31 +166,31 @@ const settings = {
   RATE_LIMIT_PASSWORD: '1000/60',
 };
 
-const ways: [string, (leader: ServerProcess) => void][] = [
-  ['SIGTERM to the leader', ({ child }) => child.kill('SIGTERM')],
+const ways: [string, (primary: ServerProcess) => void][] = [
+  ['SIGTERM to the primary', ({ child }) => child.kill('SIGTERM')],
   [
-    // What a terminal does with Ctrl-C; the leader is the last here to hear of it.
+    // As a terminal does with Ctrl-C; here the primary gets the signal last.
     'SIGINT to all of them',
-    (leader) => {
-      for (const pid of [...workersOf(leader), Number(leader.child.pid)]) process.kill(pid, 'SIGINT');
+    (primary) => {
+      for (const pid of [...workersOf(primary), Number(primary.child.pid)]) process.kill(pid, 'SIGINT');
     },
   ],
 ];
 
 for (const [way, stop] of ways) {
   testOnPostgres(`stopped under load by ${way}, the workers answer what they accepted`, async (t, store) => {
-    const { process: leader } = await start(t, store, settings);
-    const { client_id, tokens } = await openSessions(store, leader.url, 12);
-    const connections = tokens.map((token) => refreshUntilTheEnd(leader.url, client_id, token));
+    const { process: primary } = await start(t, store, settings);
+    const { client_id, tokens } = await openSessions(store, primary.url, 12);
+    const connections = tokens.map((token) => refreshUntilTheEnd(primary.url, client_id, token));
     const tallies = connections.map(({ tally }) => tally);
-    await until(() => workersOf(leader).length === 2, 'both workers are at it');
+    await until(() => workersOf(primary).length === 2, 'both workers answer');
     await until(
       () => tallies.every(({ answered }) => answered > 2),
-      'every connection is used over and over',
+      'every connection has been used several times',
     );
-    stop(leader);
+    stop(primary);
     await Promise.all(connections.map(({ over }) => over));
-    t.is(await leader.exited, 0);
+    t.is(await primary.exited, 0);
     t.deepEqual(
       tallies.flatMap((tally) => tally.lost),
       [],
@@ -203,25 +203,25 @@ for (const [way, stop] of ways) {
   });
 }
 
-testOnPostgres('a second signal ends all of them at once', async (t, store) => {
-  const { process: leader, server } = await start(t, store);
-  const pids = await askUntil(leader, 2);
+testOnPostgres('a second signal exits all processes at once', async (t, store) => {
+  const { process: primary, server } = await start(t, store);
+  const pids = await askUntil(primary, 2);
   const slow = await sendHalfRequest(t, server.url, '/token');
-  leader.child.kill('SIGTERM');
+  primary.child.kill('SIGTERM');
   await untilNotListening(t, server.url);
-  leader.child.kill('SIGINT');
-  t.is(await leader.exited, 1);
+  primary.child.kill('SIGINT');
+  t.is(await primary.exited, 1);
   await slow.closed;
   t.is(slow.heard(), '');
   await haveEnded(pids);
 });
 
-testOnPostgres('workers whose leader is killed answer what they have and end', async (t, store) => {
-  const { process: leader, server } = await start(t, store);
-  const pids = await askUntil(leader, 2);
+testOnPostgres('workers whose primary is killed answer what they accepted and exit', async (t, store) => {
+  const { process: primary, server } = await start(t, store);
+  const pids = await askUntil(primary, 2);
   const slow = await sendHalfRequest(t, server.url, '/token');
-  leader.child.kill('SIGKILL');
-  await leader.exited;
+  primary.child.kill('SIGKILL');
+  await primary.exited;
   await untilNotListening(t, server.url);
   slow.finish();
   await slow.closed;
@@ -230,17 +230,17 @@ testOnPostgres('workers whose leader is killed answer what they have and end', a
   await t.throwsAsync(send(`${server.url}/jwks`), { code: 'ECONNREFUSED' });
 });
 
-/** The samples of one metric: what stands in the braces, and the value. */
+/** The samples of one metric: the labels, and the value. */
 function samples(text: string, name: string): Record<string, number> {
   const found = text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`, 'gm'));
   return Object.fromEntries([...found].map(([, labels = '', value]) => [labels, Number(value)]));
 }
 
 testOnPostgres(
-  'the metrics are those of all workers, each request and each session once',
+  'the metrics sum up all workers, and count each request and each session once',
   async (t, store) => {
     const port = await freePort();
-    const { process: leader, server } = await start(t, store, { METRICS_PORT: String(port) });
+    const { process: primary, server } = await start(t, store, { METRICS_PORT: String(port) });
     const read = async () => (await send(`http://127.0.0.1:${port}/metrics`)).text;
     const requests = async () => {
       const counts = samples(await read(), 'kindred_http_request_duration_seconds_count');
@@ -252,8 +252,8 @@ testOnPostgres(
     const strict = await signIn(server);
     await refresh(server, strict.client, strict.tokens.refresh_token);
     for (let i = 0; i < 30; i += 1) await send(`${server.url}/jwks`);
-    t.is(workersOf(leader).length, 2);
-    // A request counts once its answer is gone, and a worker that is slow to tell its figures is not waited for.
+    t.is(workersOf(primary).length, 2);
+    // A request counts once its answer is sent, and the primary does not wait for a worker that reports late.
     const are = (counts: number[]) =>
       until(async () => String(await requests()) === String(counts), `the counts are ${counts}`);
     await are([30, 2]);
@@ -265,34 +265,34 @@ testOnPostgres(
     for (const name of ['process_resident_memory_bytes', 'nodejs_eventloop_lag_p99_seconds']) {
       t.deepEqual(Object.keys(samples(text, name)).toSorted(), processes, name);
     }
-    const [victim = 0] = workersOf(leader);
+    const [victim = 0] = workersOf(primary);
     process.kill(victim, 'SIGKILL');
     await haveEnded([victim]);
-    t.deepEqual(await requests(), [30, 2], 'what the dead one had told is not forgotten');
-    await askUntil(leader, 3);
-    await until(async () => Number((await requests())[0]) > 30, 'the new one is counted too');
+    t.deepEqual(await requests(), [30, 2], 'the counts of the killed worker are kept');
+    await askUntil(primary, 3);
+    await until(async () => Number((await requests())[0]) > 30, 'the new worker is counted too');
   },
 );
 
-testOnPostgres('jobs run in the leader alone', async (t, store) => {
-  // What is loaded first has every job run each second, in whichever process has jobs.
+testOnPostgres('jobs run in the primary only', async (t, store) => {
+  // The preloaded module makes every job run each second, in any process that runs jobs.
   const hurry = fileURLToPath(new URL('children/hurry_jobs.ts', import.meta.url));
-  const { process: leader } = await start(t, store, { JOBS: 'true', NODE_OPTIONS: `--import ${hurry}` });
-  await askUntil(leader, 2);
-  const runs = () => leader.lines().filter((line) => line.msg === 'job done' && line.job === 'sweep');
-  await until(() => runs().length > 2, 'it has run three times');
-  t.deepEqual([...new Set(runs().map((line) => line.pid))], [leader.child.pid]);
+  const { process: primary } = await start(t, store, { JOBS: 'true', NODE_OPTIONS: `--import ${hurry}` });
+  await askUntil(primary, 2);
+  const runs = () => primary.lines().filter((line) => line.msg === 'job done' && line.job === 'sweep');
+  await until(() => runs().length > 2, 'the job has run three times');
+  t.deepEqual([...new Set(runs().map((line) => line.pid))], [primary.child.pid]);
 });
 
 testOnPostgres(
-  'a port that is taken, be it by other workers, ends the start with 1, and is said once',
+  'a port in use, even by other workers, ends the start with 1 and one message',
   async (t, store) => {
     const holder = createServer().listen(0, '127.0.0.1');
     t.teardown(() => holder.close());
     await once(holder, 'listening');
     const { port: taken } = holder.address() as AddressInfo;
-    const { process: leader } = await start(t, store);
-    for (const port of [taken, Number(new URL(leader.url).port)]) {
+    const { process: primary } = await start(t, store);
+    for (const port of [taken, Number(new URL(primary.url).port)]) {
       const error = await t.throwsAsync(start(t, store, { PORT: String(port) }));
       t.regex(String(error?.message), /^the server ended with 1: /);
       t.is(error?.message.split('is taken; set PORT').length, 2, error?.message);
@@ -305,14 +305,14 @@ testOnPostgres('a database that does not answer ends the start with 1', async (t
   await t.throwsAsync(start(t, away), { message: /^the server ended with 1: [\s\S]*ECONNREFUSED/ });
 });
 
-testOnPostgres('workers that die as soon as they are started end the server with 1', async (t, store) => {
-  const { process: leader } = await start(t, store);
-  const pids = await askUntil(leader, 2);
-  // Who is there goes on without it, who starts cannot.
+testOnPostgres('workers that exit as soon as they start end the server with 1', async (t, store) => {
+  const { process: primary } = await start(t, store);
+  const pids = await askUntil(primary, 2);
+  // Running workers go on without this table; new ones cannot start.
   await store.db.schema.renameTable('signing_keys', 'away');
   process.kill(pids[0] ?? 0, 'SIGKILL');
-  t.is(await leader.exited, 1);
-  t.regex(leader.output(), /^workers die at once: .*signing_keys/m);
+  t.is(await primary.exited, 1);
+  t.regex(primary.output(), /^workers exit as soon as they start: .*signing_keys/m);
   await haveEnded(pids);
 });
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Deps } from '../../core/deps.ts';
-import { describeStartProblem } from '../../core/operations/problems.ts';
+import { describeStartProblem } from '../../core/operations/start_problems.ts';
 
 export interface MetricsServer {
   close: () => Promise<void>;

@@ -1,4 +1,4 @@
-// Loaded before a server: every job of its table is due each second.
+// Preloaded by a server: makes every job due each second.
 import { registerHooks } from 'node:module';
 
 registerHooks({

@@ -1,10 +1,10 @@
-// What keeps a process from starting, or a command from its database, in one sentence for an operator: what is wrong, and
-// which setting has to do with it. For everything else the stack is worth more than a sentence.
+// Why a process cannot start, or a command cannot use its database, as one sentence for the operator: what is wrong, and
+// which setting to check. For any other error the stack trace helps more than a sentence.
 import type { Config } from '../../../config/index.ts';
 import { SealError } from '../../lib/crypto.ts';
 import { isUnavailable } from '../store/database_errors.ts';
 
-/** The settings that a problem may be about. */
+/** The settings that a sentence may name. */
 type Settings = Pick<Config, 'databaseUrl'> & Partial<Pick<Config, 'host' | 'port' | 'metrics'>>;
 
 interface SystemError extends Error {
@@ -14,7 +14,7 @@ interface SystemError extends Error {
   port?: number;
 }
 
-/** The sentence, or null when there is none for this error. */
+/** The sentence, or null if there is none for this error. */
 export function describeStartProblem(error: unknown, settings: Settings): string | null {
   if (!(error instanceof Error)) return null;
   if (error instanceof SealError) {
@@ -22,11 +22,11 @@ export function describeStartProblem(error: unknown, settings: Settings): string
   }
   const { syscall } = error as SystemError;
   return syscall === 'listen' || syscall === 'bind'
-    ? describeListening(error, settings)
-    : describeDatabase(error, settings);
+    ? describeListenError(error, settings)
+    : describeDatabaseError(error, settings);
 }
 
-function describeListening(error: SystemError, { host, metrics, port }: Settings): string | null {
+function describeListenError(error: SystemError, { host, metrics, port }: Settings): string | null {
   const isMetrics = metrics !== undefined && error.port === metrics.port && metrics.port !== port;
   const setting = isMetrics ? 'METRICS_PORT' : 'PORT';
   const address = error.address ?? (isMetrics ? metrics.host : host);
@@ -34,7 +34,7 @@ function describeListening(error: SystemError, { host, metrics, port }: Settings
     case 'EADDRINUSE':
       return `${setting} ${error.port} is taken; set ${setting}, or stop the other process`;
     case 'EACCES':
-      return `${setting} ${error.port} is not allowed for this user; set ${setting} to one from 1024 on`;
+      return `this user may not listen on ${setting} ${error.port}; set ${setting} to 1024 or higher`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return `${isMetrics ? 'METRICS_HOST' : 'HOST'} ${address} is not an address of this machine`;
@@ -43,36 +43,37 @@ function describeListening(error: SystemError, { host, metrics, port }: Settings
   }
 }
 
-// SQLSTATE: 28 who may log in, 3D there is no such database, 53300 too many connections, 57P03 it is just starting.
+// SQLSTATE: 28 login refused, 3D000 no such database, 53300 too many connections, 57P03 still starting.
 const refusals = /^(28...|3D000|53300|57P0[123])$/;
 
-const files: Record<string, string> = {
+const fileProblems: Record<string, string> = {
   SQLITE_CANTOPEN: 'cannot be opened',
   SQLITE_READONLY: 'cannot be written',
   SQLITE_NOTADB: 'is not a database',
   SQLITE_CORRUPT: 'is damaged',
   SQLITE_IOERR: 'cannot be read or written',
-  SQLITE_FULL: 'has no room left on its disk',
-  SQLITE_BUSY: 'is held by another process',
+  SQLITE_FULL: 'cannot grow: the disk is full',
+  SQLITE_BUSY: 'is locked by another process',
   EACCES: 'cannot be opened',
   EROFS: 'cannot be written',
-  ENOTDIR: 'is in no folder',
-  EEXIST: 'is in no folder',
+  ENOTDIR: 'cannot be created: its folder is missing',
+  EEXIST: 'cannot be created: its folder is missing',
 };
 
-function describeDatabase(error: SystemError, { databaseUrl }: Settings): string | null {
+function describeDatabaseError(error: SystemError, { databaseUrl }: Settings): string | null {
   const { code = '', message } = error;
   if (databaseUrl.startsWith('sqlite:')) {
-    const what = files[code];
-    return what ? `${databaseUrl.slice('sqlite:'.length)} ${what} (${code}); DATABASE_URL names it` : null;
+    const problem = fileProblems[code];
+    return problem ? `${databaseUrl.slice('sqlite:'.length)} ${problem} (${code}); check DATABASE_URL` : null;
   }
   const where = `the database on ${hostOf(databaseUrl)}`;
-  if (refusals.test(code)) return `${where} refuses: ${message.split(' - ').at(-1)}; DATABASE_URL names it`;
+  if (refusals.test(code)) return `${where} refuses the connection: ${lastPart(message)}; check DATABASE_URL`;
   if (!isUnavailable(error)) return null;
-  return `${where} cannot be reached (${code || lastWords(message)}); DATABASE_URL names it`;
+  return `${where} cannot be reached (${code || lastPart(message)}); check DATABASE_URL`;
 }
 
-function lastWords(message: string): string {
+// Knex writes the statement before the message of the database, divided by a dash.
+function lastPart(message: string): string {
   return message.split(' - ').at(-1) ?? message;
 }
 
