@@ -6,7 +6,7 @@ import { AppError } from '../../lib/errors.ts';
 import { decodeCursor, pageOf } from './cursor.ts';
 import { type ApiRequest, dateTime, id, paging, route } from './routes.ts';
 
-const device = z
+const deviceSchema = z
   .object({
     id: z.uuid(),
     device_id: z.string(),
@@ -18,7 +18,7 @@ const device = z
   })
   .meta({ id: 'Device' });
 
-const shared = { auth: 'user', params: { id }, errors: ['device_not_found'] } as const;
+const common = { auth: 'user', params: { id }, errors: ['device_not_found'] } as const;
 
 export const deviceRoutes = [
   route({
@@ -28,34 +28,34 @@ export const deviceRoutes = [
     summary: 'List my devices, last seen first',
     query: { ...paging, limit: z.coerce.number().int().min(1).max(200).default(200) },
     response: z
-      .object({ devices: z.array(device), next_cursor: z.string().nullable() })
+      .object({ devices: z.array(deviceSchema), next_cursor: z.string().nullable() })
       .meta({ id: 'DeviceList' }),
     handler: listMyDevices,
   }),
   route({
-    ...shared,
-    errors: [...shared.errors],
+    ...common,
+    errors: [...common.errors],
     method: 'get',
     path: '/devices/:id',
     summary: 'Read one of my devices',
-    response: device,
+    response: deviceSchema,
     handler: async ({ deps, caller, params }) =>
       await requireDevice(findDevice(deps.db, caller.sub, params.id)),
   }),
   route({
-    ...shared,
-    errors: [...shared.errors],
+    ...common,
+    errors: [...common.errors],
     method: 'patch',
     path: '/devices/:id',
     summary: 'Rename one of my devices',
     body: z.strictObject({ name: deviceName }).meta({ id: 'DeviceChange' }),
-    response: device,
+    response: deviceSchema,
     handler: async ({ deps, caller, params, body }) =>
       await requireDevice(renameDevice(deps.db, caller.sub, params.id, body.name)),
   }),
   route({
-    ...shared,
-    errors: [...shared.errors],
+    ...common,
+    errors: [...common.errors],
     method: 'delete',
     path: '/devices/:id',
     status: 204,
@@ -83,7 +83,7 @@ async function forgetMyDevice({ deps, caller, params, actor }: ApiRequest<{ id: 
 }
 
 async function requireDevice(found: Promise<Device | null>): Promise<Device> {
-  const one = await found;
-  if (!one) throw new AppError('device_not_found');
-  return one;
+  const device = await found;
+  if (!device) throw new AppError('device_not_found');
+  return device;
 }

@@ -1,4 +1,5 @@
-// Who is calling: the access token of a request to our own API, verified (RFC 6750, RFC 9449).
+// Where authorization of our own API is decided: the access token of a request is verified, and the caller compared with what
+// the route requires (RFC 6750, RFC 9449).
 import type { Context, Middleware } from 'koa';
 import { type AccessTokenClaims, isJwt } from '../../core/access_tokens/access_tokens.ts';
 import { isLive } from '../../core/access_tokens/live_token.ts';
@@ -12,12 +13,13 @@ import { verifyDpopProof } from './dpop.ts';
 import { resourceMetadataUrl } from './resource_metadata.ts';
 import type { ApiRequest, Auth, Route } from './routes.ts';
 
+/** The scope that a route requires. */
 const scopes: Record<Exclude<Auth, 'public'>, string> = { user: 'account', admin: 'admin' };
 
 /**
- * Lets nobody pass to a route but those whom its `auth` admits; their claims are `ctx.state.caller`. It comes first of
- * all: a caller without a good token learns nothing about what its request would have had to look like. Refuses with
- * `invalid_token` (401) or `insufficient_scope` (403), each with its `WWW-Authenticate`.
+ * Admits the callers that the route's `auth` names; the claims of their token become `ctx.state.caller`. It runs before the
+ * validation: a caller without a valid token learns nothing about what the request should look like. Refuses with
+ * `invalid_token` (401) or `insufficient_scope` (403), each with `WWW-Authenticate`.
  */
 export function guard(deps: Deps, { auth, checksLiveness }: Route): Middleware {
   if (auth === 'public') return async (_ctx, next) => await next();
@@ -31,45 +33,44 @@ export function guard(deps: Deps, { auth, checksLiveness }: Route): Middleware {
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       const isDead = error.code === 'invalid_token' || (checksLiveness && !(await isLive(deps.db, caller)));
-      throw isDead ? refuseToken(deps, ctx) : error;
+      throw isDead ? invalidToken(deps, ctx) : error;
     }
   };
 }
 
-// The claims of the caller's token, which must be meant for this API and carry the scope of `auth`. Unless somebody else is
-// going to find that out, it lives.
+// Returns the claims of the caller's token, which must be issued for this API and carry the scope of `auth`. With
+// `handlerChecksLiveness` the handler checks later whether the token is live.
 async function authorize(
   deps: Deps,
   ctx: Context,
   auth: Exclude<Auth, 'public'>,
-  provedLater: boolean,
+  handlerChecksLiveness: boolean,
 ): Promise<ApiRequest['caller']> {
   const presented = readToken(ctx.get('authorization'));
   if (!presented) throw challenge(deps, ctx, new AppError('invalid_token', 'an access token is required'));
   const { verifier, config, db } = deps;
-  const isProvedLater = provedLater && isJwt(presented.token);
-  const claims = await (isProvedLater ? verifier.read(presented.token) : verifier.verify(presented.token));
+  // Only a JWT can be verified without the database.
+  const isCheckedLater = handlerChecksLiveness && isJwt(presented.token);
+  const claims = await (isCheckedLater ? verifier.read(presented.token) : verifier.verify(presented.token));
   const isOurs = claims !== null && claims.aud === config.resource;
-  if (!isOurs || !(await isPossessed(deps, ctx, claims, presented))) {
+  if (!isOurs || !(await provesPossession(deps, ctx, claims, presented))) {
     await allowOriginOfToken(deps, ctx, presented.token);
-    throw refuseToken(deps, ctx);
+    throw invalidToken(deps, ctx);
   }
   if (await mayCall(deps, claims, auth)) return claims as ApiRequest['caller'];
-  if (isProvedLater && !(await isLive(db, claims))) throw refuseToken(deps, ctx);
-  throw challenge(
-    deps,
-    ctx,
-    new AppError('insufficient_scope'),
-    `insufficient_scope", scope="${scopes[auth]}`,
-  );
+  if (isCheckedLater && !(await isLive(db, claims))) throw invalidToken(deps, ctx);
+  throw challenge(deps, ctx, new AppError('insufficient_scope'), {
+    error: 'insufficient_scope',
+    scope: scopes[auth],
+  });
 }
 
-function refuseToken(deps: Deps, ctx: Context): AppError {
-  return challenge(deps, ctx, new AppError('invalid_token'), 'invalid_token');
+function invalidToken(deps: Deps, ctx: Context): AppError {
+  return challenge(deps, ctx, new AppError('invalid_token'), { error: 'invalid_token' });
 }
 
-// The scope is what the token was given; the role and the client's registration are what still holds. A public client is
-// whoever knows its name, so that no token of its own makes an administrator.
+// The scope is from when the token was issued; the role and the registration of the client are read now. Anyone can use the
+// client_id of a public client, so a token of its own never makes an administrator.
 async function mayCall(
   { db }: Deps,
   claims: AccessTokenClaims,
@@ -93,8 +94,8 @@ function readToken(header: string): PresentedToken | null {
   return token ? { scheme: scheme.toLowerCase() as PresentedToken['scheme'], token } : null;
 }
 
-// A bound token presented as a bearer token is a stolen one until the proof says otherwise.
-async function isPossessed(
+// A token that is bound to a key is valid only together with a proof of that key: it may be stolen.
+async function provesPossession(
   deps: Deps,
   ctx: Context,
   claims: AccessTokenClaims,
@@ -117,14 +118,20 @@ function presentedThumbprint({ config }: Deps, ctx: Context): string | null {
   return certificate && certificateThumbprint(certificate);
 }
 
-function challenge(deps: Deps, ctx: Context, error: AppError, code?: string): AppError {
+// Sets WWW-Authenticate (RFC 6750, section 3; RFC 9728, section 5.1) and returns the error.
+function challenge(
+  deps: Deps,
+  ctx: Context,
+  error: AppError,
+  parameters: { error?: string; scope?: string } = {},
+): AppError {
   const scheme = /^dpop /i.test(ctx.get('authorization')) ? 'DPoP' : 'Bearer';
-  const parts = {
+  const all = {
     realm: deps.config.issuer,
     resource_metadata: resourceMetadataUrl(deps.config),
-    error: code,
+    ...parameters,
   };
-  const said = Object.entries(parts).flatMap(([name, value]) => (value ? [`${name}="${value}"`] : []));
-  ctx.set('WWW-Authenticate', `${scheme} ${said.join(', ')}`);
+  const shown = Object.entries(all).flatMap(([name, value]) => (value ? [`${name}="${value}"`] : []));
+  ctx.set('WWW-Authenticate', `${scheme} ${shown.join(', ')}`);
   return error;
 }

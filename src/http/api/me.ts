@@ -23,17 +23,17 @@ const profile = z
   })
   .meta({ id: 'Profile' });
 
-// An address that nobody has proved would log in, and be taken for the user's own by whoever reads the claim.
+// An unproved address would be good for logging in, and readers of the `email` claim would take it for the user's own.
 const onlyByAdministrators = 'only an administrator can change an e-mail address';
 
-const change = z
+const profileChange = z
   .strictObject({
     username: username.optional(),
     email: z.never({ error: onlyByAdministrators }).optional().meta({ description: onlyByAdministrators }),
   })
   .meta({ id: 'ProfileChange' });
 
-type Change = z.output<typeof change>;
+type ProfileChange = z.output<typeof profileChange>;
 
 const passwordChange = z
   .strictObject({ current_password: z.string(), new_password: z.string() })
@@ -53,7 +53,7 @@ export const meRoutes = [
     path: '/me',
     auth: 'user',
     summary: 'Change my username; 10 attempts an hour',
-    body: change,
+    body: profileChange,
     response: profile,
     errors: ['username_taken', 'rate_limited'],
     handler: changeMyProfile,
@@ -77,23 +77,23 @@ export const meRoutes = [
   }),
 ];
 
-// Each attempt tells whether a name is taken, so there are few of them.
+// Each attempt reveals whether a username is taken, so attempts are limited.
 async function changeMyProfile({
   deps,
   caller,
   body,
   actor: { source },
-}: ApiRequest<unknown, unknown, Change>): Promise<User> {
+}: ApiRequest<unknown, unknown, ProfileChange>): Promise<User> {
   const { username } = body;
-  const work = () => deps.db.transaction((tx) => changeProfile(tx, caller.sub, body, source));
-  if (username === undefined) return await work();
-  return await withLimit(deps.limits.usernameChange, [caller.sub], work);
+  const change = () => deps.db.transaction((tx) => changeProfile(tx, caller.sub, body, source));
+  if (username === undefined) return await change();
+  return await withLimit(deps.limits.usernameChange, [caller.sub], change);
 }
 
 async function changeProfile(
   tx: Db,
   user_id: string,
-  { username }: Change,
+  { username }: ProfileChange,
   source: RequestSource,
 ): Promise<User> {
   const user = await requireUser(updateUser(tx, user_id, username === undefined ? {} : { username }));
@@ -110,7 +110,7 @@ async function changeProfile(
   return user;
 }
 
-// The guard has just seen the user; only a deletion in between gets here.
+// The guard has just found the user; the user can only have been deleted since.
 async function requireUser(found: Promise<User | null>): Promise<User> {
   const user = await found;
   if (!user) throw new AppError('invalid_token');

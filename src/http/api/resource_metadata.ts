@@ -1,10 +1,11 @@
-// What a client needs to know to use our own API (OAuth 2.0 Protected Resource Metadata, RFC 9728).
+// The metadata of our own API as a protected resource (OAuth 2.0 Protected Resource Metadata, RFC 9728).
 import type { Middleware } from 'koa';
 import type { Config } from '../../../config/index.ts';
+import { dpopAlgorithms } from './dpop.ts';
 
 /**
- * Where the metadata of our API is found, from its identifier (RFC 9728, 3); null for one that is no http(s) URL, such as
- * `urn:example:api`: it may be an audience (RFC 8707, 2), but leads to no document.
+ * The URL of the metadata, derived from the identifier of our API (RFC 9728, section 3); null if the identifier is not an http(s)
+ * URL. One such as `urn:example:api` may be an audience (RFC 8707, section 2), but no document can be found by it.
  */
 export function resourceMetadataUrl({ resource }: Config): string | null {
   const { protocol, origin, pathname, search } = new URL(resource);
@@ -12,7 +13,7 @@ export function resourceMetadataUrl({ resource }: Config): string | null {
   return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}${search}`;
 }
 
-/** Serves it; to everybody, as there is nothing secret in it. */
+/** Serves the metadata, to every origin. */
 export function serveResourceMetadata(config: Config): Middleware {
   const url = resourceMetadataUrl(config);
   if (url === null) return async (_ctx, next) => await next();
@@ -23,7 +24,7 @@ export function serveResourceMetadata(config: Config): Middleware {
     jwks_uri: `${config.issuer}/jwks`,
     scopes_supported: ['account', 'admin'],
     bearer_methods_supported: ['header'],
-    dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'],
+    dpop_signing_alg_values_supported: dpopAlgorithms,
     resource_documentation: `${config.issuer}/api/openapi.json`,
   };
   return async (ctx, next) => {

@@ -1,4 +1,5 @@
-// Turns the rows of the route tables into a router: body, validation, guard, handler, answer.
+// Makes the router from the rows of the route tables. Each request passes the guard, the body parser, the validation and the
+// handler, whose result is the answer.
 import { METHODS } from 'node:http';
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
@@ -14,7 +15,7 @@ import type { ApiRequest, Route } from './routes.ts';
 
 /** The router for `routes`, below `/api`. */
 export function createRouter(deps: Deps, registrar: ClientRegistrar, routes: Route[]): Router {
-  // All methods that Node knows, or those beyond the usual ones would be answered with 501 instead of 405.
+  // All methods that Node knows: by default the router answers unusual ones with 501 instead of 405.
   const router = new Router({ prefix: '/api', methods: METHODS, strict: true, sensitive: true });
   for (const row of routes) {
     const body = row.body ? [readJson(deps.config.bodyLimit)] : [];
@@ -56,14 +57,14 @@ function validate(schema: z.ZodType, value: unknown): unknown {
   throw new AppError('invalid_request', problems.join('; '));
 }
 
-// What is no id of ours names nothing that exists, so it is answered like any other unknown thing.
+// An id of another form belongs to nothing, so the answer is the same as for an unknown id.
 function validatePath(row: Route, ctx: Context): unknown {
   const parsed = row.params.safeParse(ctx.params);
   if (parsed.success && !containsNul(ctx.params)) return parsed.data;
   throw new AppError(row.errors.find((name) => name.endsWith('_not_found')) ?? 'not_found');
 }
 
-// No column of Postgres can hold it.
+// Postgres cannot store NUL in a text.
 function containsNul(value: unknown): boolean {
   if (typeof value === 'string') return value.includes('\0');
   return typeof value === 'object' && value !== null && Object.values(value).some(containsNul);
@@ -83,7 +84,7 @@ function readJson(limit: number): Middleware {
       ctx.request.length !== 0 && (ctx.request.length !== undefined || ctx.get('transfer-encoding') !== '');
     if (hasBody && !ctx.is('application/json')) throw new AppError('unsupported_media_type');
     return await parse(ctx, async () => {
-      // The parser replaces what is no UTF-8; what it replaced must not be stored as if it had been sent.
+      // The parser replaces bytes that are not UTF-8; the replacement must not be stored as if the client had sent it.
       if (ctx.request.rawBody?.includes('\uFFFD')) throw new AppError('invalid_json');
       if (exceedsJsonBounds(ctx.request.body)) throw new AppError('invalid_json');
       await next();

@@ -1,8 +1,8 @@
-// The files that our pages load, by a name that says what is in them.
+// The static files of our pages. Each name contains the hash of its content.
 import type { Middleware } from 'koa';
 import { assets, type Brand } from '../../pages/brand.ts';
 
-/** Serves them, to be kept for ever. */
+/** Serves the files, which browsers may cache for ever. */
 export function serveAssets(brand: Brand): Middleware {
   const files = new Map(assets(brand).map((asset) => [asset.path, asset]));
   return async (ctx, next) => {

@@ -1,12 +1,13 @@
-// Cross-origin calls to our own API: from the origins that the token's client has registered, and no others. The
-// engine does the same for its endpoints; a header set before it runs would switch its check off (DESIGN, fact 16).
+// Cross-origin calls to our own API (CORS): allowed from the origins that the token's client has registered, and no others. The
+// engine does the same for its endpoints. No middleware before it may set a header that begins with Access-Control-: the
+// engine then skips its own check.
 import type { Context, Middleware } from 'koa';
 import { findClient, isRegisteredOrigin } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
 
 /**
- * Answers preflights below `/api`. They carry no token, so nothing is decided yet: what they allow is a request, and
- * its answer stays unreadable unless `allowClientOrigin` finds the origin registered.
+ * Answers preflights below `/api`. A preflight carries no token, so every origin may send its request; the page can read the
+ * answer only if `allowClientOrigin` finds the origin registered.
  */
 export const answerPreflights: Middleware = async (ctx, next) => {
   const isPreflight =
@@ -20,7 +21,7 @@ export const answerPreflights: Middleware = async (ctx, next) => {
   ctx.status = 204;
 };
 
-/** Lets the calling page read the answer when its origin is one that the client has registered. */
+/** Lets the calling page read the answer if the client has registered its origin. */
 export async function allowClientOrigin(deps: Deps, ctx: Context, client_id: string): Promise<void> {
   const origin = ctx.get('origin');
   ctx.vary('Origin');
@@ -32,8 +33,8 @@ export async function allowClientOrigin(deps: Deps, ctx: Context, client_id: str
 }
 
 /**
- * The same for a token that is no good any more: a page that cannot read our 401 cannot tell that it has to refresh from
- * being offline. Only for a JWT that we signed, and so only for the client that it was issued to.
+ * Does the same for a token that is expired or revoked: a page that cannot read the 401 cannot distinguish it from being
+ * offline, and would not refresh. Only a JWT with a valid signature counts, for the client to which it was issued.
  */
 export async function allowOriginOfToken(deps: Deps, ctx: Context, token: string): Promise<void> {
   if (!ctx.get('origin')) return;

@@ -1,11 +1,11 @@
-// The engine inside our app: which paths are its own, and what it is told and corrected in on the way.
+// The engine (oidc-provider) inside our app: its paths and methods, and what we change in its requests and answers.
 import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { Deps } from '../../core/deps.ts';
 import { allowOriginOfToken } from './cors.ts';
 
-/** The engine's paths for machines, with their methods. What is in none of these tables does not exist. */
-const machine: Record<string, string[]> = {
+/** The engine's endpoints for programs, with their methods. A path of the engine that is in none of these tables is a 404. */
+const endpoints: Record<string, string[]> = {
   '/token': ['POST', 'OPTIONS'],
   '/introspect': ['POST', 'OPTIONS'],
   '/revoke': ['POST', 'OPTIONS'],
@@ -24,55 +24,57 @@ const pages: [RegExp, string[]][] = [
   [/^\/logout(\/(confirm|success))?$/, ['GET', 'HEAD', 'POST']],
 ];
 
-/** Registration, for machines too, when it is on. */
+/** Dynamic client registration, also for programs, when it is switched on. */
 const registration: [RegExp, string[]][] = [
   [/^\/register(\/[^/]+)?$/, ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']],
 ];
 
-/** All rows of these tables, for tests that must know every endpoint. */
+/** All rows of these tables, for tests that must cover every endpoint. */
 export const enginePaths = {
-  machine: Object.entries(machine),
+  endpoints: Object.entries(endpoints),
   pages: [...pages, ...registration],
 } as const;
 
-/** An engine as a middleware. */
+/** The middleware that runs an engine. */
 export function composeEngine(engine: { middleware: unknown[] }): Middleware {
   return compose(engine.middleware as Middleware[]);
 }
 
 /**
- * Passes requests for the engine's paths to the engine of the moment, and everything else on. A request that is under
- * way stays with the engine that it began with.
+ * Passes requests for the engine's paths to the current engine, and all others to the next middleware. A request in progress
+ * stays with the engine with which it began.
  */
 export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
-  const dynamic = deps.config.registration === 'off' ? [] : registration;
+  const registrationPaths = deps.config.registration === 'off' ? [] : registration;
   const atRoot = documentsAtRoot(deps.config.issuerPath);
   return async (ctx, next) => {
     ctx.path = atRoot.get(ctx.path) ?? ctx.path;
-    const forMachines = Object.hasOwn(machine, ctx.path) ? machine[ctx.path] : methodsFor(dynamic, ctx.path);
-    const methods = forMachines ?? methodsFor(pages, ctx.path);
+    const ofEndpoint = Object.hasOwn(endpoints, ctx.path)
+      ? endpoints[ctx.path]
+      : methodsFor(registrationPaths, ctx.path);
+    const methods = ofEndpoint ?? methodsFor(pages, ctx.path);
     if (!methods) return await next();
     ctx.state.route = routeOf(ctx.path);
     if (!methods.includes(ctx.method)) return allowMethods(ctx, 405, methods);
-    if (forMachines) wantJson(ctx);
+    if (ofEndpoint) acceptJson(ctx);
     await engine()(ctx, next);
-    // A preflight that is none: no Access-Control-Request-Method.
+    // An OPTIONS request without Access-Control-Request-Method is not a preflight, and the engine has no route for it.
     if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
-    if (!forMachines) return;
-    // Client libraries stop at this header, so it is for those alone who tried the header (RFC 6749, 5.2).
-    const hasTried = ctx.headers.authorization !== undefined;
-    if (ctx.status === 401 && hasTried && !ctx.response.get('WWW-Authenticate')) {
+    if (!ofEndpoint) return;
+    // Only a client that sent Authorization gets this header (RFC 6749, section 5.2): libraries give up when they see it.
+    const hasSentHeader = ctx.headers.authorization !== undefined;
+    if (ctx.status === 401 && hasSentHeader && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${deps.config.issuer}"`);
     }
-    await withholdOrigin(deps, ctx);
+    await restrictOrigin(deps, ctx);
   };
 }
 
-// Clients look for the metadata of an issuer with a path at the root of its host, with the path behind (RFC 8414, 3.1); those
-// that speak OpenID Connect put the path first, which the proxy takes off.
+// Clients look for the metadata of an issuer with a path at the root of its host, with the path appended (RFC 8414, section 3.1).
+// OpenID Connect clients put the path first instead; the proxy strips it.
 function documentsAtRoot(issuerPath: string): Map<string, string> {
   if (issuerPath === '') return new Map();
-  const documents = Object.keys(machine).filter((path) => path.startsWith('/.well-known/'));
+  const documents = Object.keys(endpoints).filter((path) => path.startsWith('/.well-known/'));
   return new Map(documents.map((path) => [`${path}${issuerPath}`, path]));
 }
 
@@ -80,9 +82,9 @@ function methodsFor(table: [RegExp, string[]][], path: string): string[] | undef
   return table.find(([pattern]) => pattern.test(path))?.[1];
 }
 
-// An Accept header of text/html would get a machine a page instead of an error that it can read. A signed answer of
-// introspection is asked for by this header too (RFC 9701), and is none.
-function wantJson(ctx: Context): void {
+// Replaces the Accept header: with text/html the engine would answer a program's error with a page. One value stays: it asks for a
+// signed introspection response (RFC 9701).
+function acceptJson(ctx: Context): void {
   const signed = 'application/token-introspection+jwt';
   const wantsSigned = ctx.path === '/introspect' && ctx.get('accept').includes(signed);
   ctx.req.headers.accept = wantsSigned ? signed : 'application/json';
@@ -93,14 +95,14 @@ function allowMethods(ctx: Context, status: number, methods: string[]): void {
   ctx.set('Allow', methods.join(', '));
 }
 
-// What the metrics call the route: one name for all ids behind it.
+// The name of the route in the metrics: one for all ids below a path.
 function routeOf(path: string): string {
-  return Object.hasOwn(machine, path) ? path : `/${path.split('/')[1]}`;
+  return Object.hasOwn(endpoints, path) ? path : `/${path.split('/')[1]}`;
 }
 
-// The engine lets every origin read until it knows the client and finds the origin wrong; for a client that does not
-// exist, or a token that is no good any more, it never gets so far.
-async function withholdOrigin(deps: Deps, ctx: Context): Promise<void> {
+// The engine allows every origin until it has found the client and checked its origins. With an unknown client or an invalid token
+// it never gets there, so the header is removed here.
+async function restrictOrigin(deps: Deps, ctx: Context): Promise<void> {
   const { oidc } = ctx as Context & { oidc?: { client?: object } };
   const isOpen = ctx.path === '/jwks' || ctx.path.startsWith('/.well-known/');
   if (isOpen || ctx.method === 'OPTIONS' || oidc?.client) return;

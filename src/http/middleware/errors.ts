@@ -1,28 +1,29 @@
-// The one shape of errors: {error, error_description, reason?, request_id}, for our routes and for the engine's.
+// Where an error becomes an answer: one shape, {error, error_description, reason?, request_id}, for our routes and the engine's.
+// Status and text of each error of ours stand in lib/errors.ts.
 import type { Context, Middleware } from 'koa';
 import { isUnavailable, unavailable } from '../../core/store/database_errors.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 
 /**
- * Answers whatever is thrown below: a refusal as what it is, a database that is away as `temporarily_unavailable` (503
- * with `Retry-After`), anything else as `server_error`, its story in the log.
+ * Answers an error that the middleware below throws: an AppError with its status and text, an unreachable database with
+ * `temporarily_unavailable` (503 and `Retry-After`), anything else with `server_error`, its stack in the log.
  */
 export function answerErrors(log: Log): Middleware {
   return async (ctx, next) => {
     try {
       await next();
     } catch (error) {
-      answer(ctx, asRefusal(ctx, log, error));
+      writeError(ctx, toAppError(ctx, log, error));
     }
-    // The engine answers by itself, and calls everything that it does not know a server_error.
-    if (ctx.state.unavailable && ctx.type !== 'text/html') answer(ctx, ctx.state.unavailable);
-    // A page that explains an error to a person is an answer already.
-    if (ctx.status >= 400 && ctx.type !== 'text/html') complete(ctx);
+    // The engine answers its errors itself, with server_error for those that it does not know, such as an unreachable database.
+    if (ctx.state.unavailable && ctx.type !== 'text/html') writeError(ctx, ctx.state.unavailable);
+    // An error page is complete already.
+    if (ctx.status >= 400 && ctx.type !== 'text/html') completeError(ctx);
   };
 }
 
-function asRefusal(ctx: Context, log: Log, error: unknown): AppError {
+function toAppError(ctx: Context, log: Log, error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (isUnavailable(error)) {
     log.warn({ err: error, request_id: ctx.state.requestId }, 'the database is not available');
@@ -32,25 +33,25 @@ function asRefusal(ctx: Context, log: Log, error: unknown): AppError {
   return new AppError('server_error');
 }
 
-function answer(ctx: Context, refusal: AppError): void {
-  ctx.status = refusal.status;
-  if (refusal.retryAfter) ctx.set('Retry-After', String(refusal.retryAfter));
-  if (refusal.code === 'rate_limited') ctx.state.reason = 'rate_limited';
-  if (refusal.reason) ctx.state.reason = refusal.reason;
-  ctx.body = { error: refusal.error, error_description: refusal.message };
+function writeError(ctx: Context, error: AppError): void {
+  ctx.status = error.status;
+  if (error.retryAfter) ctx.set('Retry-After', String(error.retryAfter));
+  if (error.code === 'rate_limited') ctx.state.reason = 'rate_limited';
+  if (error.reason) ctx.state.reason = error.reason;
+  ctx.body = { error: error.error, error_description: error.message };
 }
 
-// Whoever answered with an error status, the answer gets the members that all errors have.
-function complete(ctx: Context): void {
+// Gives every answer with an error status the members that all errors have, whichever middleware wrote it.
+function completeError(ctx: Context): void {
   const { status } = ctx;
-  if (!isErrorBody(ctx.body)) answer(ctx, fallback(status));
+  if (!isErrorBody(ctx.body)) writeError(ctx, fallback(status));
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
   // Picked and not spread: the engine adds members of its own, such as the refused `scope`.
   const { error, error_description } = ctx.body as { error: string; error_description?: string };
   ctx.body = {
     error,
-    // The engine has errors that it does not describe, such as `request_uri_not_supported`.
+    // Some errors of the engine have no description, such as `request_uri_not_supported`.
     error_description: error_description ?? fallback(status).message,
     ...(ctx.state.description ? { error_description: ctx.state.description } : {}),
     ...(ctx.state.reason ? { reason: ctx.state.reason } : {}),

@@ -1,22 +1,22 @@
-// For whoever starts, stops and balances: whether the process is up, whether it can work, and that it is about to go.
+// Health for supervisors and load balancers: whether the process is up, whether it can work, and whether it is draining.
 import type { Context, Middleware } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { createReadinessCheck } from '../../core/store/readiness.ts';
 import { memoize } from '../../lib/memoize.ts';
 
 /**
- * `/healthz` and `/readyz`, for everybody and before anything else: they are asked every few seconds and would fill the
- * log. Anybody may ask, so the database is asked once a second at most.
+ * Answers `/healthz` and `/readyz`, before the log and the metrics: probes come every few seconds and would fill them. The paths
+ * are public, so the database is queried once a second at most.
  */
 export function answerHealth({ db }: Deps, isDraining: () => boolean): Middleware {
-  // However long a look took: after an outage, which makes looks slow, nobody must wait for twenty times that.
-  const look = memoize(createReadinessCheck(db), 1_000, 0);
+  // The third argument keeps the second fixed: a slow check during an outage must not prolong how long its answer is kept.
+  const checkReadiness = memoize(createReadinessCheck(db), 1_000, 0);
   return async (ctx, next) => {
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return await next();
     if (ctx.path === '/healthz') return answer(ctx, true, { status: 'ok' });
     if (ctx.path !== '/readyz') return await next();
     if (isDraining()) return answer(ctx, false, { status: 'draining' });
-    const checks = await look();
+    const checks = await checkReadiness();
     const isReady = Object.values(checks).every(Boolean);
     answer(ctx, isReady, { status: isReady ? 'ready' : 'not_ready', checks });
   };

@@ -1,4 +1,4 @@
-// What each request adds to the metrics. Its route is a row of ours, never the path that somebody sent.
+// The metrics of each request. The label for its route is a route that exists, never the path that a client sent.
 import type { Context, Middleware } from 'koa';
 import type { Metrics, RefreshOutcome } from '../../lib/metrics.ts';
 
@@ -17,7 +17,7 @@ export function measureRequests(metrics: Metrics): Middleware {
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** The method of a request, or `other` for one that we have no use for. */
+/** The method of a request, or `other` for one that no route has. */
 export function methodOf({ method }: Context): string {
   return methods.has(method) ? method : 'other';
 }
@@ -29,7 +29,7 @@ export function routeOf(ctx: Context): string {
   return typeof ctx.state.route === 'string' ? ctx.state.route : 'other';
 }
 
-// What was rotated, retried or reused stands in the audit trail and is counted from there; these leave no event.
+// Rotated, retried and reused refresh tokens are counted from the audit events; these refusals leave no event.
 function refusedRefresh(ctx: Context): RefreshOutcome | null {
   const { oidc } = ctx as Context & { oidc?: { params?: { grant_type?: unknown } } };
   if (oidc?.params?.grant_type !== 'refresh_token' || ctx.status !== 400) return null;

@@ -1,4 +1,4 @@
-// What each request adds to the traces: its route, its status and its id, nothing that somebody sent.
+// The trace of each request: its route, status and id, nothing else that a client sent.
 import type { Middleware } from 'koa';
 import type { Tracing } from '../../lib/tracing.ts';
 import { methodOf, routeOf } from './request_metrics.ts';

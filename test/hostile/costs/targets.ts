@@ -37,10 +37,10 @@ export function listMissing(targets: Target[]): string[] {
 
 /** The routes of the engine and of the pages whose paths are fixed. */
 function plainRows(): { method: string; path: string }[] {
-  const machine = enginePaths.machine.flatMap(([path, methods]) =>
+  const endpoints = enginePaths.endpoints.flatMap(([path, methods]) =>
     methods.map((method) => ({ method, path })),
   );
-  return [...machine, ...pageRoutes()].filter(({ method }) => isAnswered(method));
+  return [...endpoints, ...pageRoutes()].filter(({ method }) => isAnswered(method));
 }
 
 const isAnswered = (method: string) => method !== 'HEAD' && method !== 'OPTIONS';

@@ -14,7 +14,7 @@ import { AppError } from '../../../lib/errors.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { dateTime, id, paging, route } from '../routes.ts';
 
-// RFC 7591 names beside ours; which of them are there depends on the client.
+// The members of RFC 7591 stand beside ours; which of them there are depends on the client.
 const client = z
   .looseObject({
     client_id: z.string(),
@@ -26,7 +26,7 @@ const client = z
   })
   .meta({ id: 'Client' });
 const clientId = { client_id: z.string().min(1).max(clientIdLength) };
-const shared = { auth: 'admin', params: clientId } as const;
+const common = { auth: 'admin', params: clientId } as const;
 const seconds = z.number().int().min(0).max(31_536_000);
 
 export const adminClientRoutes = [
@@ -61,7 +61,7 @@ export const adminClientRoutes = [
     },
   }),
   route({
-    ...shared,
+    ...common,
     method: 'get',
     path: '/admin/clients/:client_id',
     summary: 'Read a client',
@@ -71,7 +71,7 @@ export const adminClientRoutes = [
       describeClient(requireClient(await findClient(deps.db, params.client_id))),
   }),
   route({
-    ...shared,
+    ...common,
     method: 'patch',
     path: '/admin/clients/:client_id',
     summary: 'Change a client: what is absent stays, what is null goes back to its default',
@@ -85,7 +85,7 @@ export const adminClientRoutes = [
     },
   }),
   route({
-    ...shared,
+    ...common,
     method: 'delete',
     path: '/admin/clients/:client_id',
     summary: 'Remove a client with its sessions; its tokens are inactive at once',
@@ -94,7 +94,7 @@ export const adminClientRoutes = [
     handler: async ({ deps, params, actor }) => await removeClient(deps.db, actor, params.client_id),
   }),
   route({
-    ...shared,
+    ...common,
     method: 'post',
     path: '/admin/clients/:client_id/secrets',
     summary: 'Add a second secret beside the live one; it is shown here and never again',
@@ -119,7 +119,7 @@ export const adminClientRoutes = [
     },
   }),
   route({
-    ...shared,
+    ...common,
     params: { ...clientId, id },
     method: 'delete',
     path: '/admin/clients/:client_id/secrets/:id',

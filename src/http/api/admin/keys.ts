@@ -1,4 +1,4 @@
-// Administration of signing keys: which there are, and their rotation.
+// Administration of signing keys: list and rotate.
 import { z } from 'zod';
 import { rotateKeys } from '../../../core/actions/key_rotation.ts';
 import { listSigningKeys } from '../../../core/keys/signing_keys.ts';
@@ -46,14 +46,14 @@ export const adminKeyRoutes = [
       .meta({ id: 'KeyRotationResult' }),
     errors: ['key_too_young'],
     handler: async ({ deps, body: { force = false }, actor }) => {
-      const done = await rotateKeys(deps, actor, { force });
-      if (done.outcome === 'too_young') {
+      const rotation = await rotateKeys(deps, actor, { force });
+      if (rotation.outcome === 'too_young') {
         throw new AppError(
           'key_too_young',
-          `the upcoming key may sign from ${done.ready_at?.toISOString()} on`,
+          `the upcoming key may sign from ${rotation.ready_at?.toISOString()} on`,
         );
       }
-      return { kid: done.kid };
+      return { kid: rotation.kid };
     },
   }),
 ];

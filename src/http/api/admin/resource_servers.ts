@@ -28,7 +28,7 @@ const server = z
   })
   .meta({ id: 'ResourceServer' });
 
-const shared = {
+const common = {
   auth: 'admin',
   params: { identifier: z.string().min(1).max(2048).describe('percent-encoded') },
 } as const;
@@ -61,7 +61,7 @@ export const adminResourceServerRoutes = [
     handler: async ({ deps, body, actor }) => await addResourceServer(deps.db, actor, body),
   }),
   route({
-    ...shared,
+    ...common,
     method: 'get',
     path: '/admin/resource-servers/:identifier',
     summary: 'Read a resource server',
@@ -71,7 +71,7 @@ export const adminResourceServerRoutes = [
       requireResourceServer(await findResourceServer(deps.db, params.identifier)),
   }),
   route({
-    ...shared,
+    ...common,
     method: 'patch',
     path: '/admin/resource-servers/:identifier',
     summary: 'Change a resource server; tokens that exist stay as they are',
@@ -82,7 +82,7 @@ export const adminResourceServerRoutes = [
       await changeResourceServer(deps.db, actor, params.identifier, body),
   }),
   route({
-    ...shared,
+    ...common,
     method: 'delete',
     path: '/admin/resource-servers/:identifier',
     summary: 'Remove a resource server: no new tokens for it; those that exist live until they expire',

@@ -7,11 +7,11 @@ import { AppError } from '../../../lib/errors.ts';
 import { id, paging, route } from '../routes.ts';
 import { listPage, readStory, sessionList, sessionStory } from '../session_view.ts';
 
-const shared = { auth: 'admin', params: { id } } as const;
+const common = { auth: 'admin', params: { id } } as const;
 
 export const adminSessionRoutes = [
   route({
-    ...shared,
+    ...common,
     method: 'get',
     path: '/admin/users/:id/sessions',
     summary: "List a user's live sessions, last used first",
@@ -24,7 +24,7 @@ export const adminSessionRoutes = [
     },
   }),
   route({
-    ...shared,
+    ...common,
     method: 'get',
     path: '/admin/sessions/:id',
     summary: 'Read any session, ended ones too: why and when it ended, and its last rotations',
@@ -37,7 +37,7 @@ export const adminSessionRoutes = [
     },
   }),
   route({
-    ...shared,
+    ...common,
     method: 'delete',
     path: '/admin/sessions/:id',
     summary: 'End any session; ending an ended one again is fine',

@@ -1,4 +1,4 @@
-// The figures of the server, for administrators.
+// Statistics of the server, for administrators.
 import { z } from 'zod';
 import { readStats } from '../../../core/operations/stats.ts';
 import { dateTime, route } from '../routes.ts';

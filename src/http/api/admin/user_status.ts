@@ -6,43 +6,48 @@ import { AppError } from '../../../lib/errors.ts';
 import { id, route } from '../routes.ts';
 import { user } from './users.ts';
 
-const reason = z.string().min(1).max(500);
+const reasonText = z.string().min(1).max(500);
 
-const shared = { auth: 'admin', params: { id } } as const;
+const common = { auth: 'admin', params: { id } } as const;
 
 export const adminUserStatusRoutes = [
-  // Not a disabled one: they would be active again when the ban ends.
-  statusRoute(
-    'ban',
-    'banned',
-    ['active', 'banned'],
-    'Ban a user, for ever or until a time; ends their sessions',
-    {
+  statusRoute({
+    verb: 'ban',
+    to: 'banned',
+    // Not from `disabled`: the user would be active again when the ban ends.
+    from: ['active', 'banned'],
+    summary: 'Ban a user, for ever or until a time; ends their sessions',
+    members: {
       expires_at: z.iso.datetime().optional().describe('when the ban ends by itself'),
-      message: reason.optional().describe('what the user is told once they have proved who they are'),
+      message: reasonText.optional().describe('what the user is told once they have proved who they are'),
     },
-  ),
-  statusRoute('unban', 'active', ['active', 'banned'], 'Lift a ban'),
-  statusRoute(
-    'disable',
-    'disabled',
-    ['active', 'banned', 'disabled'],
-    'Disable a user; ends their sessions',
-    { message: reason.optional() },
-  ),
-  statusRoute('enable', 'active', ['active', 'disabled'], 'Enable a user again'),
-  statusRoute(
-    'delete',
-    'deleted',
-    ['active', 'banned', 'disabled'],
-    'Delete a user: ends their sessions, forgets what is personal, frees the names',
-  ),
+  }),
+  statusRoute({ verb: 'unban', to: 'active', from: ['active', 'banned'], summary: 'Lift a ban' }),
+  statusRoute({
+    verb: 'disable',
+    to: 'disabled',
+    from: ['active', 'banned', 'disabled'],
+    summary: 'Disable a user; ends their sessions',
+    members: { message: reasonText.optional() },
+  }),
+  statusRoute({
+    verb: 'enable',
+    to: 'active',
+    from: ['active', 'disabled'],
+    summary: 'Enable a user again',
+  }),
+  statusRoute({
+    verb: 'delete',
+    to: 'deleted',
+    from: ['active', 'banned', 'disabled'],
+    summary: 'Delete a user: ends their sessions, forgets what is personal, frees the names',
+  }),
   route({
-    ...shared,
+    ...common,
     method: 'post',
     path: '/admin/users/:id/force-logout',
     summary: 'End all sessions of a user',
-    body: z.strictObject({ reason }).meta({ id: 'ForceLogout' }),
+    body: z.strictObject({ reason: reasonText }).meta({ id: 'ForceLogout' }),
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'ForceLogoutResult' }),
     errors: ['user_not_found'],
     handler: async ({ deps, params, body, actor }) => ({
@@ -51,17 +56,20 @@ export const adminUserStatusRoutes = [
   }),
 ];
 
-function statusRoute(
-  verb: string,
-  to: UserStatus,
-  from: UserStatus[],
-  summary: string,
-  extra: z.ZodRawShape = {},
-) {
+interface StatusRoute {
+  verb: string;
+  to: UserStatus;
+  from: UserStatus[];
+  summary: string;
+  /** Members of the body beside `reason`. */
+  members?: z.ZodRawShape;
+}
+
+function statusRoute({ verb, to, from, summary, members = {} }: StatusRoute) {
   const name = verb.charAt(0).toUpperCase() + verb.slice(1);
-  const body = z.strictObject({ reason: to === 'active' ? reason.optional() : reason, ...extra });
+  const body = z.strictObject({ reason: to === 'active' ? reasonText.optional() : reasonText, ...members });
   return route({
-    ...shared,
+    ...common,
     method: 'post',
     path: `/admin/users/:id/${verb}`,
     summary,
@@ -73,23 +81,23 @@ function statusRoute(
       ...(to === 'active' ? [] : (['not_yourself', 'last_admin'] as const)),
     ],
     handler: async ({ deps, params, body: given, actor }) => {
-      const {
-        reason: why,
-        message,
-        expires_at,
-      } = given as { reason?: string; message?: string; expires_at?: string };
+      const { reason, message, expires_at } = given as {
+        reason?: string;
+        message?: string;
+        expires_at?: string;
+      };
       if (expires_at && Date.parse(expires_at) <= deps.clock.now()) {
         throw new AppError('invalid_request', 'expires_at: must be in the future');
       }
-      const asked: StatusChange = {
+      const change: StatusChange = {
         status: to,
         from,
-        reason: why ?? null,
+        reason: reason ?? null,
         message: message ?? null,
         ban_expires_at: expires_at ? new Date(expires_at) : null,
         ...actor,
       };
-      const { user: changed, ended } = await changeUserStatus(deps.db, params.id, asked);
+      const { user: changed, ended } = await changeUserStatus(deps.db, params.id, change);
       return { user: changed, sessions_ended: ended };
     },
   });

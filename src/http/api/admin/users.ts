@@ -47,7 +47,7 @@ const rights = {
   tenant_id: tenantId.nullable().optional(),
 };
 
-const shared = { auth: 'admin', params: { id } } as const;
+const common = { auth: 'admin', params: { id } } as const;
 
 export const adminUserRoutes = [
   route({
@@ -82,7 +82,7 @@ export const adminUserRoutes = [
     },
   }),
   route({
-    ...shared,
+    ...common,
     method: 'get',
     path: '/admin/users/:id',
     summary: 'Read a user',
@@ -91,7 +91,7 @@ export const adminUserRoutes = [
     handler: async ({ deps, params }) => (await findUser(deps.db, params.id)) ?? notFound(),
   }),
   route({
-    ...shared,
+    ...common,
     method: 'patch',
     path: '/admin/users/:id',
     summary: 'Change a user; outstanding access tokens that say otherwise become inactive',
