@@ -1,5 +1,5 @@
-// Two nodes whose machines disagree about the time by three minutes: what one issues lives at the other as long as it
-// should, and no longer. The test's own clock, and that of Postgres, is right.
+// Two nodes whose clocks are three minutes apart. What one issues is valid on the other for its lifetime and no longer. The
+// clocks of the test and of Postgres are right.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
@@ -35,14 +35,14 @@ import { type RunningServer, registerGateway, runServerProcess, type TestServer 
 import { makeStore, type OwnStore } from '../helpers/stores.ts';
 import { until, untilTime } from '../helpers/until.ts';
 
-/** Seconds that tokens live here: far less than the clocks are apart, enough for a busy machine to use them in. */
+/** Lifetime of tokens in seconds: far less than the difference of the clocks, and enough for a busy machine. */
 const lifetime = 40;
 const skew = 90;
 
 interface Pair {
   store: OwnStore;
   running: RunningServer[];
-  /** The address of both, of which each test of a code flow takes hold. */
+  /** The one address of both nodes; one test of a code flow uses it at a time. */
   balancer: LoadBalancer;
   ahead: TestServer;
   behind: TestServer;
@@ -72,7 +72,7 @@ test.after.always('the nodes stop', async () => {
   await pair.store.drop();
 });
 
-/** Both directions: where something is issued, and where it is used. */
+/** Both directions: the node that issues and the node that uses. */
 function directions(): [string, TestServer, TestServer][] {
   const { ahead, behind } = pair;
   return [
@@ -83,12 +83,12 @@ function directions(): [string, TestServer, TestServer][] {
 
 const seconds = () => Date.now() / 1000;
 
-/** Waits until `exp` is over, by the right clock. */
+/** Waits until `exp` has passed on the right clock. */
 async function outlive(exp: number): Promise<void> {
   await untilTime(exp * 1000 + 1_100);
 }
 
-/** Asserts that times are right to a second or two, for a token that was asked for at `asked`. */
+/** Asserts that the times of a token requested at `asked` are right to a second or two. */
 function assertTimes(
   t: ExecutionContext,
   claims: { iat?: unknown; exp?: unknown },
@@ -102,13 +102,13 @@ function assertTimes(
 
 const invalidToken = { status: 401, error: 'invalid_token' };
 
-test('access and ID tokens have the right times wherever they are issued, and live as long everywhere', async (t) => {
+test('access and ID tokens of either node have the right times and live equally long on both', async (t) => {
   await Promise.all(
     directions().map(async ([title, here, there]) => {
       const asked = seconds();
       const { tokens, client } = await signIn(here, { form: { scope: 'openid account' } });
       const keys = keySetOf(there);
-      // As a resource server and a client verify them, with no tolerance for an `iat` of the future but a second's.
+      // As a resource server and a client verify them, with a tolerance of one second for an `iat` in the future.
       const options = { issuer: here.issuer, maxTokenAge: lifetime, clockTolerance: 1 };
       const access = await jwtVerify(tokens.access_token, keys, options);
       const identity = await jwtVerify(String(tokens.id_token), keys, options);
@@ -136,7 +136,7 @@ test('access and ID tokens have the right times wherever they are issued, and li
   );
 });
 
-test('opaque tokens, and those of clients, live as long everywhere', async (t) => {
+test('opaque tokens and tokens of clients live equally long on both nodes', async (t) => {
   await Promise.all(
     directions().flatMap(([title, here, there]) =>
       (['opaque', 'jwt'] as const).map(async (format) => {
@@ -172,7 +172,7 @@ test('opaque tokens, and those of clients, live as long everywhere', async (t) =
   );
 });
 
-test('a token that one node revoked is dead at the other until it has expired', async (t) => {
+test('a token that one node revoked is inactive on the other until it has expired', async (t) => {
   for (const [title, here, there] of directions()) {
     const { tokens, client } = await signIn(here);
     t.is((await revoke(here, tokens.access_token, client)).status, 200);
@@ -180,7 +180,7 @@ test('a token that one node revoked is dead at the other until it has expired', 
   }
 });
 
-test('idle and absolute expiry are the same on both', async (t) => {
+test('idle and absolute expiry are the same on both nodes', async (t) => {
   const lives = [
     { session_idle_ttl: 30, title: 'idle' },
     { session_absolute_ttl: 30, title: 'absolute' },
@@ -205,13 +205,13 @@ test('idle and absolute expiry are the same on both', async (t) => {
   );
 });
 
-/** Logs in until it is answered with 200, and says when that was. */
+/** Tries to log in until the answer is 200; returns the time of that. */
 async function untilLoggedIn(ask: () => Promise<Answer>): Promise<number> {
   await until(async () => (await ask()).status === 200, 'the login is answered with 200');
   return seconds();
 }
 
-test('a ban with an end ends when it should, wherever it was given', async (t) => {
+test('a ban with an end ends at the right time, whichever node imposed it', async (t) => {
   await Promise.all(
     directions().map(async ([title, here, there]) => {
       const admin = await enterAsAdmin(here);
@@ -232,7 +232,7 @@ test('a ban with an end ends when it should, wherever it was given', async (t) =
   );
 });
 
-test('a secret that ends is good until then on both, and no longer', async (t) => {
+test('a client secret with an end is valid until then on both nodes, and no longer', async (t) => {
   await Promise.all(
     directions().map(async ([title, here, there]) => {
       const admin = await enterAsAdmin(here, { ttl: 600 });
@@ -269,7 +269,7 @@ test('a secret that ends is good until then on both, and no longer', async (t) =
   );
 });
 
-test('assertions and proofs of clients whose clock is right are good on both, old ones on neither', async (t) => {
+test('assertions and proofs of clients with a right clock are accepted by both nodes, old ones by neither', async (t) => {
   for (const [title, here, there] of directions()) {
     const key = await makeKey();
     const jwk = { ...(await exportJWK(key.publicKey)), kid: 'mine', alg: 'ES256', use: 'sig' };
@@ -325,7 +325,7 @@ test('assertions and proofs of clients whose clock is right are good on both, ol
   }
 });
 
-// One after the other: they share the one address that the browser knows.
+// One after the other: the tests share the one address that the browser knows.
 test.serial('a login of two nodes: page, code, tokens, single sign-on, a pushed request', async (t) => {
   for (const [title, here, there] of directions()) {
     const { balancer } = pair;
@@ -340,7 +340,7 @@ test.serial('a login of two nodes: page, code, tokens, single sign-on, a pushed 
     assertTimes(t, claims ?? {}, asked, title);
     t.true(Number(claims?.auth_time) >= asked - 2 && Number(claims?.auth_time) <= seconds() + 1, title);
 
-    // Logged in less than two and a half minutes ago, whatever the clocks say.
+    // The login was less than two and a half minutes ago on any clock.
     const silent = await begin(scene, { prompt: 'none', max_age: '150' });
     const sent = sentTo(await scene.ua.open(silent.url.href));
     t.is(sent.searchParams.get('error'), null, title);

@@ -1,4 +1,4 @@
-// Nodes that are killed with -9 in the middle of everything: what was answered holds, and nobody is logged out.
+// Nodes that are killed with -9 under load: every answered change holds, and no app is logged out.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { Session } from '../../src/core/sessions/sessions.ts';
@@ -15,7 +15,7 @@ import { giveTime } from '../helpers/until.ts';
 const isLong = process.env.SOAK !== undefined;
 const kills = isLong ? 10 : 3;
 const count = 200;
-// Of one app; so all of them ask some 25 times a second, which even a busy machine can do.
+// The pause of one app. Together the apps send some 25 requests a second, which even a busy machine can answer.
 const pause = isLong ? 2_000 : 8_000;
 
 let fleet: Fleet;
@@ -24,7 +24,7 @@ test.before(async () => {
 });
 test.after.always(async () => await fleet?.stop());
 
-/** Kills nodes at random, one after the other, each while it has something to do; they come back. */
+/** Kills nodes at random, one after the other, each while it has requests, and restarts them. */
 async function killAtRandom({ nodes }: Fleet, apps: Apps, each: () => Promise<void>): Promise<void> {
   for (let i = 0; i < kills; i += 1) {
     await apps.reach(count / 4);
@@ -37,7 +37,7 @@ async function killAtRandom({ nodes }: Fleet, apps: Apps, each: () => Promise<vo
   await apps.reach(count / 4);
 }
 
-/** Ends a session from its own app, again until that is answered, at whatever node answers. */
+/** Ends a session from its own app; repeats the request until a node answers it. */
 async function end({ nodes }: Fleet, app: App, ended: Endings, i: number): Promise<void> {
   const begun = performance.now();
   for (let tries = 0; ; tries += 1) {
@@ -47,7 +47,7 @@ async function end({ nodes }: Fleet, app: App, ended: Endings, i: number): Promi
         ? send(`${url}/api/sessions/${app.session_id}`, { method: 'DELETE', token: app.access_token ?? '' })
         : send(`${url}/revoke`, { form: { client_id: app.client.client_id, token: app.refresh_token } });
     const { status } = await asked.catch(() => ({ status: 0 }));
-    // The token of an ended session is refused: the try before, whose answer nobody heard, had done it.
+    // The token of an ended session is refused: an earlier try, whose answer was lost, had ended it.
     if (status === 204 || status === 200 || (status === 401 && tries > 0)) break;
     await sleep(50);
   }
@@ -72,7 +72,7 @@ test.serial('nodes that are killed cost nobody a session, and what was ended sta
   );
   t.deepEqual(await contradictions(fleet.db, apps.history, ended), []);
   t.is(ended.size, kills * 6);
-  // What everybody holds in the end is good, or dead, at every node.
+  // In the end every app's token is valid on every node, or on none.
   const gate = createConcurrencyGate(8);
   const check = async (app: App, i: number) => {
     const server = fleet.at(fleet.nodes[i % 3] as FleetNode);
@@ -84,7 +84,7 @@ test.serial('nodes that are killed cost nobody a session, and what was ended sta
 });
 
 test.serial(
-  'without a retry window a crash costs the sessions whose answer it swallowed, and their story says why',
+  'without a retry window a crash costs the sessions whose answers were lost, and their history says why',
   async (t) => {
     giveTime(t, isLong ? 3 : 1);
     const client = await makeClient(fleet.db, { refresh_token_retry_window: 0 });

@@ -1,5 +1,5 @@
-// A lossy failover: the database comes back as it was some time ago. Every session goes on, because a token of a later
-// generation than the stored one is proof enough (DESIGN, section 4); and reuse is caught as before.
+// A lossy failover: the database comes back in an earlier state. Every session goes on, because a verified token of a later
+// generation than the stored one advances the row, and reuse is detected as before.
 import { execFile } from 'node:child_process';
 import { chown, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ test.after.always(async () => await fleet?.stop());
 
 const run = promisify(execFile);
 
-/** What pg_basebackup does, which does not come with our Postgres: files copied while it runs, and the log to mend them. */
+/** A base backup without pg_basebackup, which our Postgres lacks: the files, copied while it runs, and the log that makes them consistent. */
 async function backUp({ url, directory }: Fleet['postgres'], to: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -40,7 +40,7 @@ async function backUp({ url, directory }: Fleet['postgres'], to: string): Promis
     await writeFile(label, rows[0].labelfile);
     const { uid, gid } = await stat(directory);
     await chown(label, uid, gid);
-    // The log up to the end of the backup, which makes one state of files that were read at different times.
+    // The log up to the end of the backup makes files that were read at different times consistent.
     await copy(join(directory, 'pg_wal'), join(to, 'pg_wal'));
     await run('rm', ['-f', join(to, 'postmaster.pid'), join(to, 'postmaster.opts')]);
   } finally {
@@ -48,7 +48,7 @@ async function backUp({ url, directory }: Fleet['postgres'], to: string): Promis
   }
 }
 
-// With the owner, whom Postgres insists on. A file that vanishes meanwhile is one that the log makes good.
+// Keeps the owner, which Postgres requires. A file that vanishes during the copy is restored from the log.
 async function copy(from: string, to: string): Promise<void> {
   await run('mkdir', ['-p', to]);
   await run('cp', ['-Rp', `${from}/.`, to]).catch((error: Error & { stderr?: string }) => {
@@ -72,7 +72,7 @@ test.serial(
       new Map(
         (await db<Session>('sessions').select('id', 'generation')).map((row) => [row.id, row.generation]),
       );
-    // At the latest what had been stored when the backup began; at the earliest, what is lost is all that follows.
+    // The backup restores at most this state; all later rotations are lost.
     const then = await read();
     if (isLong) await sleep(30_000);
     await apps.reach(count);
@@ -86,12 +86,12 @@ test.serial(
     const since = performance.now();
     const back = await read();
 
-    // The rows of those who have not asked since are still behind.
+    // The rows of apps that have sent no request since are still behind.
     const isBack = ({ session_id }: App) =>
       apps.history.some((one) => one.session_id === session_id && one.status === 200 && one.begun > since);
     await until(() => apps.all.every((app) => app.over !== null || isBack(app)), 'all have asked again');
     await apps.settle();
-    // Whoever was quick has brought a row forward again before it was read.
+    // A fast app may have advanced its row again before it was read.
     const asked = new Set(apps.history.filter((one) => one.ended > before).map((one) => one.session_id));
     const ahead = [...back].filter(([id, generation]) => generation > (then.get(id) ?? 0) && !asked.has(id));
     t.deepEqual(ahead, [], 'the database was that of the backup');
@@ -102,7 +102,7 @@ test.serial(
     t.deepEqual(await contradictions(db, apps.history, new Map()), []);
     t.true(nodes.every((node) => node.isAlive() && node.starts === 1));
 
-    // Everybody's token is good; the one of before the failover, which is older by now, is reuse, and ends its session.
+    // Every app's token is valid. The token from before the failover is older by now: it is reuse and ends its session.
     const gate = createConcurrencyGate(8);
     const check = async (app: App, i: number) => {
       const server = fleet.at(nodes[i % nodes.length] as FleetNode);

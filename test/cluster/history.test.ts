@@ -1,5 +1,5 @@
-// Everything at once on three nodes: refreshes, logins, reuse, logouts, bans, password changes, deletions, key rotations
-// and the sweep. What was asked and answered is recorded, and judged by the model (helpers/history).
+// Refreshes, logins, reuse, logouts, bans, password changes, deletions, key rotations and the sweep, concurrently on three
+// nodes. All requests and answers are recorded and checked against the model in helpers/history.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Client } from '../../src/core/clients/clients.ts';
@@ -17,16 +17,16 @@ import { makeStore } from '../helpers/stores.ts';
 import { type Browser, logInOnWeb, openBrowser, signOutOnWeb } from '../helpers/web_user.ts';
 
 const duration = process.env.SOAK ? 240_000 : 15_000;
-/** A busy machine gets longer, until there is something to judge. */
+/** A busy machine gets more time, until there are enough requests to check. */
 const enough = 600;
 const longest = duration + 180_000;
 const people = 6;
 const kinds = ['login', 'refresh', 'introspection', 'ending', 'unbarring'] as const;
-/** Seconds that access tokens live. */
+/** Lifetime of access tokens in seconds. */
 const lifetime = 4;
 const day = 86_400;
 
-/** Somebody who logs in again and again; whoever was deleted comes back as somebody new. */
+/** A user who logs in repeatedly; a deleted one is replaced by a new user. */
 interface Person {
   user: User;
   password: string;
@@ -38,13 +38,13 @@ interface World {
   admin: Admin;
   chance: Random;
   entries: Entry[];
-  /** Milliseconds of each session's retry window. */
+  /** Each session's retry window in milliseconds. */
   windows: Map<string, number>;
   surprises: string[];
   isOver: () => boolean;
 }
 
-/** Asks a node and notes when; an answer that nothing of this should cause is a surprise. */
+/** Sends a request to a node and records the time; an unexpected answer is recorded as a surprise. */
 async function timed(
   world: World,
   expected: number[],
@@ -58,13 +58,13 @@ async function timed(
   return { begin, end, answer };
 }
 
-/** An access token and when it was asked for and handed out. */
+/** An access token with the times of its request and its answer. */
 interface Issued {
   token: string;
   issued: Span;
 }
 
-/** One session on its device. */
+/** A session on its device. */
 interface Phone {
   session: string;
   client: Client;
@@ -87,7 +87,7 @@ async function open(world: World, person: Person): Promise<Phone | null> {
   return { session: tokens.session_id, client, tokens, old: [], issued };
 }
 
-/** False when the session is over. */
+/** False when the session has ended. */
 async function rotate(world: World, phone: Phone, value = phone.tokens.refresh_token): Promise<boolean> {
   const { answer, ...span } = await timed(world, [200, 400], (node) => refresh(node, phone.client, value));
   const presented = decodeRefreshToken(value)?.generation ?? Number.NaN;
@@ -118,7 +118,7 @@ async function look(world: World, phone: Phone): Promise<void> {
   world.entries.push({ kind: 'introspection', session: phone.session, outcome, issued, ...span });
 }
 
-/** Asks for an ending and records it; of one that was refused nobody is told. */
+/** Requests an ending and records it; a refused one is not recorded. */
 async function end(
   world: World,
   what: Partial<Ending>,
@@ -131,7 +131,7 @@ async function end(
   return isDone;
 }
 
-/** What an app does with one session until it is over. */
+/** Uses one session as an app does, until it has ended. */
 async function live(world: World, phone: Phone): Promise<void> {
   const { chance } = world;
   while (!world.isOver()) {
@@ -159,7 +159,7 @@ async function inhabit(world: World, person: Person): Promise<void> {
     const phone = await open(world, person);
     if (phone) {
       await live(world, phone);
-      // What is over stays over.
+      // An ended session stays ended.
       await rotate(world, phone);
       await look(world, phone);
     }
@@ -169,7 +169,7 @@ async function inhabit(world: World, person: Person): Promise<void> {
 
 const redirect_uri = 'https://app.example/cb';
 
-/** One login in a browser, silent unless there is a person who types. */
+/** One login in a browser, silent unless a user types. */
 async function openOnWeb(world: World, person: Person, browser: Browser, types: boolean): Promise<void> {
   const client = world.clients.web;
   const { user } = person;
@@ -194,7 +194,7 @@ async function openOnWeb(world: World, person: Person, browser: Browser, types: 
   }
 }
 
-/** Signs in, asks for codes without an end, and meanwhile withdraws the consent or signs out. */
+/** Signs in and asks for codes without a pause, and meanwhile withdraws the consent or signs out. */
 async function browse(world: World, person: Person, first: number): Promise<void> {
   const { chance, clients } = world;
   const user = { user: person.user.id };
@@ -225,8 +225,8 @@ async function browse(world: World, person: Person, first: number): Promise<void
   }
 }
 
-/** What befalls people, one thing after the other. */
-async function trouble(world: World, own: Person[]): Promise<void> {
+/** Bans, password changes, deletions and other endings of users, one after the other. */
+async function endUsers(world: World, own: Person[]): Promise<void> {
   const { chance, admin } = world;
   const [home] = world.nodes as [TestServer];
   const deeds = [ban, ban, disable, forceLogout, changePassword, logOutEverywhere, remove];
@@ -281,14 +281,14 @@ async function trouble(world: World, own: Person[]): Promise<void> {
   }
 }
 
-/** Rotates the signing keys as soon as the next may sign, and sweeps as if a month had passed. */
+/** Rotates the signing keys as soon as the next one may sign, and sweeps as if a month had passed. */
 async function keepHouse(world: World): Promise<{ rotated: number; swept: number }> {
   const [first] = world.nodes as [TestServer, ...TestServer[]];
   const done = { rotated: 0, swept: 0 };
   while (!world.isOver()) {
     const { answer } = await timed(world, [200, 409], () => post(first, world.admin, '/keys/rotate'));
     if (answer.status === 200) done.rotated += 1;
-    // Sessions alone: a month ahead, every code and opaque token has expired.
+    // Sessions only: a month later every code and opaque token has expired.
     const options = { auditRetention: 3_650 * day, tables: ['sessions'] } as const;
     const { sessions } = await sweep(first.db, options, after(new Date(), 31 * day));
     done.swept += sessions;
@@ -303,7 +303,7 @@ async function startWorld(t: ExecutionContext): Promise<World> {
   const settings = {
     ISSUER: 'https://id.example.test',
     ACCESS_TOKEN_TTL: String(lifetime),
-    // Longer than the month that the sweep is ahead.
+    // Longer than the month by which the sweep's clock is ahead.
     SESSION_IDLE_TTL: String(90 * day),
     SESSION_ABSOLUTE_TTL: String(90 * day),
     SIGNING_KEY_LEAD: '4',
@@ -335,7 +335,7 @@ async function startWorld(t: ExecutionContext): Promise<World> {
   return { nodes, clients, admin, chance, entries, windows: new Map(), surprises: [], isOver };
 }
 
-test('the history of three nodes on which everything happens at once has no contradiction', async (t) => {
+test('the history of three nodes under concurrent requests of every kind has no contradiction', async (t) => {
   t.timeout(longest + 300_000);
   const world = await startWorld(t);
   const [{ db }] = world.nodes as [TestServer];
@@ -345,8 +345,8 @@ test('the history of three nodes on which everything happens at once has no cont
   for (let i = 0; i < 2; i += 1) guests.push({ user: await makeUser(db), password });
   const [house] = await Promise.all([
     keepHouse(world),
-    trouble(world, own.slice(0, people / 2)),
-    trouble(world, own.slice(people / 2)),
+    endUsers(world, own.slice(0, people / 2)),
+    endUsers(world, own.slice(people / 2)),
     ...own.flatMap((person) => [inhabit(world, person), inhabit(world, person)]),
     ...guests.map((person, i) => browse(world, person, i)),
   ]);

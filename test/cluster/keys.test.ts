@@ -1,4 +1,4 @@
-// Signing keys on two nodes: what one rotates the other follows, and nobody who verifies notices.
+// Signing keys on two nodes: when one rotates the other follows, and no verification fails.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { jwtVerify } from 'jose';
@@ -17,16 +17,16 @@ import { startServerProcess, startTestServer, type TestServer } from '../helpers
 import { type Store, type StoreName, testOnStores } from '../helpers/stores.ts';
 import { until, untilTime } from '../helpers/until.ts';
 
-/** How long after a rotation another node may go on with what it knew, seconds: it is told, or it looks. */
+/** Seconds after a rotation within which another node follows: by a notification, or when it looks the keys up. */
 const following: Record<StoreName, number> = { postgres: 2, sqlite: 6 };
 
 interface Nodes {
-  /** Where the administrator rotates. */
+  /** The node on which the administrator rotates. */
   first: TestServer;
   second: TestServer;
 }
 
-// One node in this process and one in its own: what they know of each other, they know from the database.
+// One node in this process and one in its own: they share only the database.
 async function startNodes(t: ExecutionContext, store: Store, lead: number): Promise<Nodes> {
   const settings = { ISSUER: 'https://cluster.example.test', SIGNING_KEY_LEAD: String(lead) };
   const first = await startTestServer(t, store, settings);
@@ -37,7 +37,7 @@ async function publishedKids(server: TestServer): Promise<unknown[]> {
   return (granted(await send(`${server.url}/jwks`)).keys as Json[]).map((key) => key.kid);
 }
 
-/** Waits until `second` publishes what `first` does; the seconds that it took. */
+/** Waits until `second` publishes the keys of `first`; returns the seconds it took. */
 async function untilFollowed({ first, second }: Nodes): Promise<number> {
   const start = Date.now();
   const expected = String(await publishedKids(first));
@@ -58,10 +58,10 @@ testOnStores('another node signs with the new key within seconds', async (t, sto
   t.is(protectedHeader.kid, String(kid));
 });
 
-/** Milliseconds that a verifier goes without looking after it has fetched the keys. */
+/** Milliseconds for which a verifier does not fetch the keys again. */
 const cooldown = 2_000;
 
-/** The key set of a node as a resource server caches it: fetched anew for an unknown key, but not all the time. */
+/** The key set of a node as a resource server caches it: fetched again for an unknown key, but not more often. */
 function verifierOf(server: TestServer) {
   return keySetOf(server, { cooldownDuration: cooldown });
 }
@@ -72,7 +72,7 @@ interface Seen {
   failures: Set<string>;
 }
 
-/** Refreshes and verifies, at each turn on the other node, until told to stop. */
+/** Refreshes and verifies, alternating between the nodes, until `over`. */
 async function keepRefreshing(
   { first, second }: Nodes,
   verifiers: ReturnType<typeof verifierOf>[],
@@ -104,7 +104,7 @@ async function keepRefreshing(
 /** Rotates as soon as the upcoming key may sign, as the job does. */
 async function rotateWhenReady(nodes: Nodes, admin: Admin, lead: number): Promise<void> {
   const { first } = nodes;
-  // What the lead is for, on however busy a machine: the key is published everywhere, and verifiers may look again.
+  // The purpose of the lead time: by then every node publishes the key and verifiers may fetch it.
   await untilFollowed(nodes);
   await sleep(cooldown);
   const keys = (await read(first, admin, '/keys')).keys as { status: string; created_at: string }[];
@@ -113,34 +113,31 @@ async function rotateWhenReady(nodes: Nodes, admin: Admin, lead: number): Promis
   granted(await post(first, admin, '/keys/rotate'));
 }
 
-testOnStores(
-  'keys rotate twice under load on two nodes without one failed verification',
-  async (t, store) => {
-    // Longer than a node takes to publish the next key, and than a verifier goes without looking.
-    const lead = following[store.name] + 1;
-    const nodes = await startNodes(t, store, lead);
-    const admin = await enterAsAdmin(nodes.first);
-    const verifiers = [verifierOf(nodes.first), verifierOf(nodes.second)];
-    const seen: Seen = { verified: 0, kids: new Set(), failures: new Set() };
-    let over = false;
-    const users = await Promise.all(
-      Array.from({ length: 4 }, () => signIn(nodes.first, { form: { scope: 'openid' } })),
-    );
-    const load = users.map((user) => keepRefreshing(nodes, verifiers, user, seen, () => over));
-    const rotations = async () => {
-      for (let round = 0; round < 2; round += 1) await rotateWhenReady(nodes, admin, lead);
-      await untilFollowed(nodes);
-      const { verified } = seen;
-      await until(() => seen.failures.size > 0 || seen.verified > verified + 40, 'the last key is used');
-    };
-    const end = () => {
-      over = true;
-    };
-    await Promise.all([...load, rotations().finally(end)]);
-    t.deepEqual([...seen.failures], []);
-    t.is(seen.kids.size, 3, 'three keys have signed');
-    t.log(`${seen.verified} verifications`);
-    t.is(await isActive(nodes.second, admin.token), true, 'a token of the first key');
-    await jwtVerify(admin.token, verifierOf(nodes.second));
-  },
-);
+testOnStores('keys rotate twice under load on two nodes without a failed verification', async (t, store) => {
+  // Longer than a node needs to publish the next key, and than a verifier's pause.
+  const lead = following[store.name] + 1;
+  const nodes = await startNodes(t, store, lead);
+  const admin = await enterAsAdmin(nodes.first);
+  const verifiers = [verifierOf(nodes.first), verifierOf(nodes.second)];
+  const seen: Seen = { verified: 0, kids: new Set(), failures: new Set() };
+  let over = false;
+  const users = await Promise.all(
+    Array.from({ length: 4 }, () => signIn(nodes.first, { form: { scope: 'openid' } })),
+  );
+  const load = users.map((user) => keepRefreshing(nodes, verifiers, user, seen, () => over));
+  const rotations = async () => {
+    for (let round = 0; round < 2; round += 1) await rotateWhenReady(nodes, admin, lead);
+    await untilFollowed(nodes);
+    const { verified } = seen;
+    await until(() => seen.failures.size > 0 || seen.verified > verified + 40, 'the last key is used');
+  };
+  const end = () => {
+    over = true;
+  };
+  await Promise.all([...load, rotations().finally(end)]);
+  t.deepEqual([...seen.failures], []);
+  t.is(seen.kids.size, 3, 'three keys have signed');
+  t.log(`${seen.verified} verifications`);
+  t.is(await isActive(nodes.second, admin.token), true, 'a token of the first key');
+  await jwtVerify(admin.token, verifierOf(nodes.second));
+});

@@ -1,4 +1,5 @@
-// PgBouncer between us and Postgres: what works is used, what would lose locks or statements is refused at the start.
+// PgBouncer between the server and Postgres: a mode that works is used, one that would lose locks or statements is refused at
+// the start.
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
@@ -23,12 +24,12 @@ async function postgres(t: ExecutionContext, make = makeStore): Promise<OwnStore
   return store;
 }
 
-test('a way without a pooler keeps sessions', async (t) => {
+test('a connection without a pooler keeps its session', async (t) => {
   const store = await postgres(t);
   t.is(await detectPoolerMode(store.url), 'session');
 });
 
-testWithPgBouncer('PgBouncer in session mode is as good as none', async (t) => {
+testWithPgBouncer('PgBouncer in session mode works like a direct connection', async (t) => {
   const store = await postgres(t, makeEmptyStore);
   const url = await startPgBouncer(t, store.url, { pool_mode: 'session' });
   t.is(await detectPoolerMode(url), 'session');
@@ -38,7 +39,7 @@ testWithPgBouncer('PgBouncer in session mode is as good as none', async (t) => {
 });
 
 testWithPgBouncer(
-  'PgBouncer in transaction mode that loses prepared statements is refused in one sentence',
+  'PgBouncer in transaction mode without prepared statements is refused in one sentence',
   async (t) => {
     const store = await postgres(t, makeEmptyStore);
     const url = await startPgBouncer(t, store.url, { pool_mode: 'transaction', ...losesStatements });
@@ -62,38 +63,44 @@ testWithPgBouncer(
   },
 );
 
-testWithPgBouncer('times are read rightly through PgBouncer whatever the database writes', async (t) => {
-  const store = await postgres(t);
-  await store.db.raw(`do $$ begin
+testWithPgBouncer(
+  'times are read correctly through PgBouncer, whatever form the database writes',
+  async (t) => {
+    const store = await postgres(t);
+    await store.db.raw(`do $$ begin
     execute format('alter database %I set datestyle to ''German''', current_database());
     execute format('alter database %I set timezone to ''Asia/Kolkata''', current_database());
   end $$`);
-  for (const pool_mode of ['session', 'transaction'] as const) {
-    const url = await startPgBouncer(t, store.url, { pool_mode });
-    const db = openDatabase(url, { pool: 1 });
-    t.teardown(() => db.destroy());
-    const { rows } = await db.raw(`select timestamptz '2026-11-27T07:16:06.123Z' as at`);
-    t.deepEqual(rows[0].at, new Date('2026-11-27T07:16:06.123Z'), pool_mode);
-  }
-});
+    for (const pool_mode of ['session', 'transaction'] as const) {
+      const url = await startPgBouncer(t, store.url, { pool_mode });
+      const db = openDatabase(url, { pool: 1 });
+      t.teardown(() => db.destroy());
+      const { rows } = await db.raw(`select timestamptz '2026-11-27T07:16:06.123Z' as at`);
+      t.deepEqual(rows[0].at, new Date('2026-11-27T07:16:06.123Z'), pool_mode);
+    }
+  },
+);
 
 const keepsStatements = { pool_mode: 'transaction', max_prepared_statements: '100' } as const;
 
-testWithNewPgBouncer('PgBouncer in transaction mode is refused without a way past it', async (t) => {
-  const store = await postgres(t, makeEmptyStore);
-  const url = await startPgBouncer(t, store.url, keepsStatements);
-  for (let i = 0; i < 3; i += 1) t.is(await detectPoolerMode(url), 'transaction');
-  await t.throwsAsync(startServer(loadConfig(environment(url))), {
-    message: /DATABASE_DIRECT_URL: is needed/,
-  });
-  const again = await startPgBouncer(t, store.url, keepsStatements);
-  await t.throwsAsync(startServer(loadConfig(environment(url, { DATABASE_DIRECT_URL: again }))), {
-    message: /DATABASE_DIRECT_URL: leads through a pooler/,
-  });
-});
+testWithNewPgBouncer(
+  'PgBouncer in transaction mode is refused without a direct address beside it',
+  async (t) => {
+    const store = await postgres(t, makeEmptyStore);
+    const url = await startPgBouncer(t, store.url, keepsStatements);
+    for (let i = 0; i < 3; i += 1) t.is(await detectPoolerMode(url), 'transaction');
+    await t.throwsAsync(startServer(loadConfig(environment(url))), {
+      message: /DATABASE_DIRECT_URL: is needed/,
+    });
+    const again = await startPgBouncer(t, store.url, keepsStatements);
+    await t.throwsAsync(startServer(loadConfig(environment(url, { DATABASE_DIRECT_URL: again }))), {
+      message: /DATABASE_DIRECT_URL: leads through a pooler/,
+    });
+  },
+);
 
 testWithNewPgBouncer(
-  'nodes behind PgBouncer in transaction mode refresh at once, migrate and hear of new keys',
+  'nodes behind PgBouncer in transaction mode refresh concurrently, migrate and learn of new keys',
   async (t) => {
     const store = await postgres(t, makeEmptyStore);
     const url = await startPgBouncer(t, store.url, keepsStatements);

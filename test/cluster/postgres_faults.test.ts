@@ -1,5 +1,5 @@
-// A Postgres that crashes, drops its connections, has none left, or has no room: apps are told to come again, nothing is
-// half done, and every node is whole within five seconds of the end of it, without a restart.
+// Postgres crashes, drops its connections, has none left or has a full disk. Apps are told to retry, no change is half
+// done, and every node has recovered within five seconds after the fault, without a restart.
 
 import { existsSync } from 'node:fs';
 import { rm, symlink } from 'node:fs/promises';
@@ -27,8 +27,8 @@ test.before(async () => {
 });
 test.after.always(async () => await fleet?.stop());
 
-/** Lets apps live through `fault`, and asserts that they come out of it whole. */
-async function endure(
+/** Runs apps through `fault` and asserts that none of them lost its session. */
+async function runThrough(
   t: ExecutionContext,
   fault: (apps: Apps, probe: SignedIn) => Promise<void>,
 ): Promise<void> {
@@ -39,10 +39,10 @@ async function endure(
   t.teardown(apps.abandon);
   for (let round = 0; round < rounds; round += 1) {
     await apps.reach(count / 5);
-    const usual = await untilWhole(probe);
+    const usual = await untilRecovered(probe);
     await fault(apps, probe);
-    const { took, heard } = await untilWhole(probe);
-    // What the machine needs for it anyway is not what a node needs to recover.
+    const { took, heard } = await untilRecovered(probe);
+    // The time that the machine needs without a fault is no part of the recovery.
     const most = isLong ? 5_000 + 2 * usual.took : 20_000 + 10 * usual.took;
     t.true(took < most, heard.join('\n'));
   }
@@ -52,12 +52,12 @@ async function endure(
   t.deepEqual(await contradictions(fleet.db, apps.history, new Map()), []);
   t.true(
     fleet.nodes.every((node) => node.isAlive() && node.starts === 1),
-    'nobody had to be started again',
+    'no node was restarted',
   );
 }
 
-/** Milliseconds until every node is ready and refreshes, and what was heard until then. */
-async function untilWhole({ client, tokens }: SignedIn): Promise<{ took: number; heard: string[] }> {
+/** Milliseconds until every node is ready and refreshes, and the answers until then. */
+async function untilRecovered({ client, tokens }: SignedIn): Promise<{ took: number; heard: string[] }> {
   const begun = performance.now();
   const heard: string[] = [];
   const since = () => Math.round(performance.now() - begun);
@@ -75,7 +75,7 @@ async function untilWhole({ client, tokens }: SignedIn): Promise<{ took: number;
   return { took: since(), heard };
 }
 
-/** Waits until each node says that it is not ready. */
+/** Waits until each node reports that it is not ready. */
 async function assertNotReady(t: ExecutionContext): Promise<void> {
   for (const node of fleet.nodes) {
     await t.notThrowsAsync(until(async () => (await readiness(node)) === 503, `${node.name} is not ready`));
@@ -83,7 +83,7 @@ async function assertNotReady(t: ExecutionContext): Promise<void> {
 }
 
 test.serial('a Postgres that crashes and recovers loses nothing that was answered', async (t) => {
-  await endure(t, async (_apps, probe) => {
+  await runThrough(t, async (_apps, probe) => {
     await fleet.postgres.crash();
     for (const node of fleet.nodes) {
       const answer = await refresh(fleet.at(node), probe.client, probe.tokens.refresh_token);
@@ -96,7 +96,7 @@ test.serial('a Postgres that crashes and recovers loses nothing that was answere
 });
 
 test.serial('connections that Postgres cuts cost no more than the requests on them', async (t) => {
-  await endure(t, async (apps) => {
+  await runThrough(t, async (apps) => {
     for (let i = 0; i < 10; i += 1) {
       await fleet.db.raw(
         "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'",
@@ -107,7 +107,7 @@ test.serial('connections that Postgres cuts cost no more than the requests on th
 });
 
 test.serial('while all connections wait for a lock, others are told to come again', async (t) => {
-  await endure(t, async (apps) => {
+  await runThrough(t, async (apps) => {
     const refused = () => apps.history.filter((one) => one.status === 503).length;
     const before = refused();
     await fleet.db.transaction(async (tx) => {
@@ -119,11 +119,11 @@ test.serial('while all connections wait for a lock, others are told to come agai
 });
 
 test.serial('a rotation that the disk has no room for has not happened', async (t) => {
-  await endure(t, async (apps) => {
+  await runThrough(t, async (apps) => {
     const refused = () => apps.history.filter((one) => one.status === 503).length;
     const before = refused();
-    // This simulates the error code alone: a rotation writes into the page that it read, and a disk that is full in
-    // earnest would stop it only at the log, which takes Postgres down (the first test).
+    // This simulates the error code only: a rotation writes into the page that it read, and a disk that is really full
+    // stops it at the log, which takes Postgres down (the first test).
     await fleet.db.raw(`create or replace function disk_full() returns trigger language plpgsql as $$
       begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$`);
     await fleet.db.raw(
@@ -134,10 +134,10 @@ test.serial('a rotation that the disk has no room for has not happened', async (
   });
 });
 
-// The device that is always full. Where there is none, only the simulation above can be had without root.
+// The device that is always full. Where it is missing only the simulation above runs without root.
 const full = '/dev/full';
 
-/** Puts a table in the place of the audit trail whose file cannot grow by a byte; Postgres itself finds that out. */
+/** Replaces the audit trail by a table whose file cannot grow; the error comes from Postgres itself. */
 async function fillDiskOfTrail(work: () => Promise<void>): Promise<void> {
   const { db, postgres } = fleet;
   await db.raw('create table trail_on_full_disk (like audit_events including all)');
@@ -160,32 +160,29 @@ async function fillDiskOfTrail(work: () => Promise<void>): Promise<void> {
 }
 
 if (existsSync(full)) {
-  test.serial(
-    'with no room for the trail nobody logs in and no session ends, and refreshes go on',
-    async (t) => {
-      await endure(t, async (apps, probe) => {
-        const server = fleet.at(fleet.nodes[0] as FleetNode);
-        const strict = await makeClient(fleet.db);
-        const stolen = await signIn(server, { client: strict });
-        const next = tokensOf(await refresh(server, strict, stolen.tokens.refresh_token));
-        await fillDiskOfTrail(async () => {
-          assertRefused(t, await login(server, probe.user, probe.client), away);
-          // Reuse: the session, the event and the user's token_version change together or not at all.
-          assertRefused(t, await refresh(server, strict, stolen.tokens.refresh_token), away);
-          const row = await fleet.db('sessions').where({ id: stolen.tokens.session_id }).first();
-          const user = await rowOf(fleet.db('users').where({ id: stolen.user.id }).first());
-          t.deepEqual([row.ended_at, row.generation, user.token_version], [null, 1, 0]);
-          await apps.reach(20);
-        });
-        const caught = await refresh(server, strict, stolen.tokens.refresh_token);
-        t.is(caught.body.reason, 'token_reused', 'and the next try is punished');
-        t.is((await refresh(server, strict, next.refresh_token)).body.reason, 'session_ended');
+  test.serial('while the audit trail cannot grow, logins and endings fail and refreshes go on', async (t) => {
+    await runThrough(t, async (apps, probe) => {
+      const server = fleet.at(fleet.nodes[0] as FleetNode);
+      const strict = await makeClient(fleet.db);
+      const stolen = await signIn(server, { client: strict });
+      const next = tokensOf(await refresh(server, strict, stolen.tokens.refresh_token));
+      await fillDiskOfTrail(async () => {
+        assertRefused(t, await login(server, probe.user, probe.client), away);
+        // Reuse changes the session, the event and the user's token_version together or not at all.
+        assertRefused(t, await refresh(server, strict, stolen.tokens.refresh_token), away);
+        const row = await fleet.db('sessions').where({ id: stolen.tokens.session_id }).first();
+        const user = await rowOf(fleet.db('users').where({ id: stolen.user.id }).first());
+        t.deepEqual([row.ended_at, row.generation, user.token_version], [null, 1, 0]);
+        await apps.reach(20);
       });
-      const late = async () =>
-        (await fleet.db('audit_events').where({ type: 'refresh_token_rotated' }).count({ n: '*' }))[0]?.n;
-      const rotated = (await fleet.db('sessions').sum({ n: 'generation' }))[0]?.n;
-      const all = until(async () => (await late()) === rotated, `${rotated} rotations in the trail`);
-      await t.notThrowsAsync(all, 'every rotation is in the trail, those too that had to wait');
-    },
-  );
+      const caught = await refresh(server, strict, stolen.tokens.refresh_token);
+      t.is(caught.body.reason, 'token_reused', 'and the next try is punished');
+      t.is((await refresh(server, strict, next.refresh_token)).body.reason, 'session_ended');
+    });
+    const late = async () =>
+      (await fleet.db('audit_events').where({ type: 'refresh_token_rotated' }).count({ n: '*' }))[0]?.n;
+    const rotated = (await fleet.db('sessions').sum({ n: 'generation' }))[0]?.n;
+    const all = until(async () => (await late()) === rotated, `${rotated} rotations in the trail`);
+    await t.notThrowsAsync(all, 'every rotation is in the trail, those too that had to wait');
+  });
 }

@@ -1,5 +1,5 @@
-// SQLite under `kill -9` in the middle of writes, by two processes on one file: the file stays whole, and what was
-// answered is there. Twenty times in the long form.
+// SQLite under `kill -9` during writes by two processes on one file: the file stays intact and holds every answered change.
+// The long form kills twenty times.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Client } from '../../src/core/clients/clients.ts';
@@ -18,7 +18,7 @@ import { giveTime, until } from '../helpers/until.ts';
 const rounds = process.env.SOAK ? 20 : 5;
 const writers = 6;
 
-/** What has been answered, of one session. */
+/** The answered changes of one session. */
 interface Answered {
   generation: number;
   loggedOut: boolean;
@@ -35,7 +35,7 @@ interface Scene {
   isOver: () => boolean;
 }
 
-/** Null when the node is gone: nobody knows what became of the request. */
+/** Null when the node is gone, so that the outcome of the request is unknown. */
 async function unlessGone<T>(asked: Promise<T>): Promise<T | null> {
   try {
     return await asked;
@@ -50,7 +50,7 @@ function generationOf(tokens: Tokens): number {
   return decodeRefreshToken(tokens.refresh_token)?.generation ?? Number.NaN;
 }
 
-/** Logs in, refreshes a few times on either node, logs out or not, and again, until there is no node left. */
+/** Logs in, refreshes a few times on either node, logs out or not, and repeats, until no node is left. */
 async function write(scene: Scene): Promise<void> {
   while (!scene.isOver()) {
     const opened = await ask(scene, (node) => login(node, scene.user, scene.client));
@@ -61,7 +61,7 @@ async function write(scene: Scene): Promise<void> {
     for (let i = 4 + scene.chance.below(12); i > 0 && !scene.isOver(); i -= 1) {
       const presented = generationOf(tokens);
       const answer = await ask(scene, (node) => refresh(node, scene.client, tokens.refresh_token));
-      // Asked again with the same token, as an app does that was never answered.
+      // Retries with the same token, as an app does without an answer.
       if (!answer) continue;
       tokens = tokensOf(answer);
       answered.generation = generationOf(tokens);
@@ -75,18 +75,18 @@ async function write(scene: Scene): Promise<void> {
   }
 }
 
-// A node that is gone is not asked again.
+// A node that is gone gets no further request.
 async function ask(scene: Scene, question: (node: TestServer) => Promise<Answer>): Promise<Answer | null> {
   const node = scene.chance.pick(scene.nodes);
   if (!node) return null;
   const answer = await unlessGone(question(node as unknown as TestServer));
-  // Told to come again, as a busy machine may: the other process holds the file.
+  // The answer was to retry, as on a busy machine: the other process holds the file.
   if (answer && answer.status !== 503) return answer;
   await sleep(20);
   return null;
 }
 
-/** Opens the file as whoever comes after a crash does, and looks whether everything is there. */
+/** Opens the file as the next process after a crash does, and checks that every answered change is there. */
 async function inspect(t: ExecutionContext, url: string, record: Story, title: string): Promise<void> {
   const db = openDatabase(url);
   try {
@@ -105,7 +105,7 @@ async function inspect(t: ExecutionContext, url: string, record: Story, title: s
   }
 }
 
-/** Two nodes, writes, and the sudden end of one of them or of both. */
+/** Runs two nodes with writes and kills one of them or both. */
 async function crash(t: ExecutionContext, store: OwnStore, scene: Scene, round: number): Promise<void> {
   const { chance, record } = scene;
   const settings = { ISSUER: 'https://id.example.test' };
@@ -119,9 +119,9 @@ async function crash(t: ExecutionContext, store: OwnStore, scene: Scene, round: 
   scene.isOver = () => over;
   const before = record.size;
   const writing = Promise.all(Array.from({ length: writers }, () => write(scene)));
-  // Awaited at the end; what fails before must not be followed by this.
+  // Awaited at the end, so that an earlier failure is not followed by an unhandled one.
   writing.catch(() => {});
-  // On a busy machine it takes a while until there is something to interrupt.
+  // On a busy machine it takes some time until there are writes to interrupt.
   await until(() => record.size >= before + writers, 'there is something to interrupt');
   await sleep(chance.below(600));
   const [first, second] = both;
@@ -138,7 +138,7 @@ async function crash(t: ExecutionContext, store: OwnStore, scene: Scene, round: 
   await inspect(t, store.url, record, `round ${round}`);
 }
 
-test(`a file that two processes write to survives ${rounds} kills, and holds all that was answered`, async (t) => {
+test(`a file that two processes write survives ${rounds} kills and holds every answered change`, async (t) => {
   giveTime(t, 2);
   const store = await makeStore('sqlite');
   t.teardown(store.drop);
@@ -146,7 +146,7 @@ test(`a file that two processes write to survives ${rounds} kills, and holds all
   t.log(`seed ${chance.seed}`);
   const client = await makeClient(store.db, { refresh_token_retry_window: 600 });
   const user = await makeUser(store.db);
-  // Or this process would keep the file open, and nobody would have to recover it.
+  // Otherwise this process would keep the file open, and the next one would not have to recover it.
   await store.db.destroy();
   const record: Story = new Map();
   const scene: Scene = { nodes: [], client, user, chance, record, problems: [], isOver: () => false };

@@ -1,4 +1,4 @@
-// Nodes know nothing of each other: what one of them answered, the others hold to from the next request on.
+// Nodes share only the database: what one node has answered holds on the others from the next request on.
 
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { findSession } from '../../src/core/sessions/find_session.ts';
@@ -31,7 +31,7 @@ testOnNodes('nodes that start at once on an empty database agree on everything',
   t.is((await db('signing_keys').where({ status: 'current' })).length, 1);
 });
 
-testOnNodes('what ends on one node is dead on the other at once', async (t, [a, b]) => {
+testOnNodes('a session that ends on one node is ended on the other at once', async (t, [a, b]) => {
   const { db } = a;
   const client = await makeClient(db);
   const open = async () => await signIn(a, { client });
@@ -66,14 +66,14 @@ testOnNodes('what ends on one node is dead on the other at once', async (t, [a, 
   t.is(await isActive(b, healed.access_token), true);
 });
 
-/** Fifty uses of one token, by turns at the one node and the other. */
+/** Fifty uses of one token, alternating between the nodes. */
 async function race(nodes: TestServer[], client: { client_id: string }, value: string): Promise<Answer[]> {
   const uses = Array.from({ length: 50 }, (_, i) => nodes[i % nodes.length] as TestServer);
   return await Promise.all(uses.map((node) => refresh(node, client, value)));
 }
 
 testOnNodes(
-  '50 strict uses of one token on two nodes: one succeeds, the family is dead',
+  '50 strict uses of one token on two nodes: one succeeds, and the session ends',
   async (t, nodes) => {
     const [{ db }] = nodes;
     for (let round = 0; round < 3; round += 1) {
@@ -92,21 +92,24 @@ testOnNodes(
   },
 );
 
-testOnNodes('50 uses on two nodes inside the window: one successor, the family lives', async (t, nodes) => {
-  const [{ db }] = nodes;
-  const client = await makeClient(db, { rotation_profile: 'spa' });
-  for (let round = 0; round < 3; round += 1) {
-    const { tokens } = await signIn(nodes[0], { client });
-    const answers = (await race(nodes, client, tokens.refresh_token)).map(tokensOf);
-    const successors = new Set(answers.map((answer) => answer.refresh_token));
-    t.is(successors.size, 1);
-    const [successor = ''] = successors;
-    t.is((await findSession(db, tokens.session_id))?.generation, 1);
-    tokensOf(await refresh(nodes[1], client, successor));
-  }
-});
+testOnNodes(
+  '50 uses on two nodes inside the window: one successor, and the session lives',
+  async (t, nodes) => {
+    const [{ db }] = nodes;
+    const client = await makeClient(db, { rotation_profile: 'spa' });
+    for (let round = 0; round < 3; round += 1) {
+      const { tokens } = await signIn(nodes[0], { client });
+      const answers = (await race(nodes, client, tokens.refresh_token)).map(tokensOf);
+      const successors = new Set(answers.map((answer) => answer.refresh_token));
+      t.is(successors.size, 1);
+      const [successor = ''] = successors;
+      t.is((await findSession(db, tokens.session_id))?.generation, 1);
+      tokensOf(await refresh(nodes[1], client, successor));
+    }
+  },
+);
 
-testOnNodes('three processes write to one database at once, and nothing is lost', async (t, nodes) => {
+testOnNodes('three processes write to one database concurrently, and no write is lost', async (t, nodes) => {
   const [{ db }] = nodes;
   const client = await makeClient(db);
   const lives = Array.from({ length: 24 }, async (_, i) => {

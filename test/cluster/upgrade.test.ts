@@ -1,5 +1,5 @@
 // A rolling upgrade: nodes of the previous version and of this one side by side, on a database that this one has migrated.
-// Whatever either writes, the other reads rightly. Sealed keys, browser sessions and tokens come from the previous version.
+// Each version reads correctly what the other writes. Sealed keys, browser sessions and tokens come from the previous one.
 import type { ExecutionContext } from 'ava';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
@@ -30,7 +30,7 @@ async function refreshAt(server: TestServer, holder: Holder): Promise<Answer> {
   return await refresh(server, client, tokens.refresh_token, {}, extra);
 }
 
-/** What both nodes say of a token. */
+/** The answers of both nodes about a token. */
 async function seen(stage: Stage, value: string): Promise<unknown[]> {
   return [await isActive(stage.old, value), await isActive(stage.new, value)];
 }
@@ -55,7 +55,7 @@ testOnUpgrade(
   },
 );
 
-testOnUpgrade('what was under way during an upgrade comes to its end', async (t, stage) => {
+testOnUpgrade('flows that were in progress during an upgrade complete', async (t, stage) => {
   const { exchanged, device, loginPage, clientToken } = stage.underWay;
   t.deepEqual(await seen(stage, exchanged.access_token), [true, true], 'of a code');
   t.deepEqual(await seen(stage, clientToken), [true, true], 'of a client');
@@ -81,7 +81,7 @@ testOnUpgrade('a browser that was signed in before an upgrade stays signed in', 
   }
 });
 
-testOnUpgrade('codes of either version are exchanged by the other', async (t, stage) => {
+testOnUpgrade('either version exchanges the codes of the other', async (t, stage) => {
   for (const [first, second] of bothWays(stage)) {
     stage.pass(first);
     const scene = await addScene(first);
@@ -123,8 +123,8 @@ async function openAt({ app }: Stage, at: TestServer, user: Holder['user']): Pro
   return { kind: 'plain', user, client: app, first: tokens, tokens };
 }
 
-/** Asks both nodes whether this session is over: its tokens, and then its refresh. */
-async function assertOver(t: ExecutionContext, stage: Stage, holder: Holder, why: string): Promise<void> {
+/** Asserts that this session has ended on both nodes: its tokens are inactive and its refresh is refused. */
+async function assertEnded(t: ExecutionContext, stage: Stage, holder: Holder, why: string): Promise<void> {
   t.deepEqual(await seen(stage, holder.tokens.access_token), [false, false], why);
   for (const at of [stage.old, stage.new]) t.is((await refreshAt(at, holder)).status, 400, why);
 }
@@ -163,13 +163,13 @@ for (const [name, end] of Object.entries(ofAll)) {
       for (const [at] of bothWays(stage)) {
         const two = await openTwo(stage);
         t.is((await end(at, two)).status, 200);
-        for (const holder of two.holders) await assertOver(t, stage, holder, name);
+        for (const holder of two.holders) await assertEnded(t, stage, holder, name);
         const back = name === 'a ban' ? 'unban' : name === 'a disabling' ? 'enable' : null;
         if (back) {
           for (const one of [stage.old, stage.new])
             t.not((await login(one, two.user, stage.app)).status, 200);
           await post(at, `/users/${two.user.id}/${back}`, { reason: 'upgrade' });
-          for (const holder of two.holders) await assertOver(t, stage, holder, back);
+          for (const holder of two.holders) await assertEnded(t, stage, holder, back);
         }
         for (const one of [stage.old, stage.new])
           await assertAlive(t, stage, await openAt(stage, one, two.user), `a login after ${name}`);
@@ -178,37 +178,40 @@ for (const [name, end] of Object.entries(ofAll)) {
   );
 }
 
-testOnUpgrade('a changed password at either version ends all but its own session', async (t, stage) => {
-  for (const [at] of bothWays(stage)) {
-    const two = await openTwo(stage);
-    const [keeper, other] = two.holders as [Holder, Holder];
-    const new_password = `${password}, and more of it`;
-    const json = { current_password: password, new_password };
-    t.is((await api(at, 'POST /me/password', keeper.tokens.access_token, { json })).status, 200);
-    await assertOver(t, stage, other, 'the other session');
-    const { body } = await refreshAt(at, keeper);
-    await assertAlive(
-      t,
-      stage,
-      { ...keeper, tokens: body as unknown as Tokens },
-      'the session that changed it',
-    );
-    for (const one of [stage.old, stage.new]) t.not((await login(one, two.user, stage.app)).status, 200);
-  }
-});
+testOnUpgrade(
+  'a change of the password at either version ends all sessions but its own',
+  async (t, stage) => {
+    for (const [at] of bothWays(stage)) {
+      const two = await openTwo(stage);
+      const [keeper, other] = two.holders as [Holder, Holder];
+      const new_password = `${password}, and more of it`;
+      const json = { current_password: password, new_password };
+      t.is((await api(at, 'POST /me/password', keeper.tokens.access_token, { json })).status, 200);
+      await assertEnded(t, stage, other, 'the other session');
+      const { body } = await refreshAt(at, keeper);
+      await assertAlive(
+        t,
+        stage,
+        { ...keeper, tokens: body as unknown as Tokens },
+        'the session that changed it',
+      );
+      for (const one of [stage.old, stage.new]) t.not((await login(one, two.user, stage.app)).status, 200);
+    }
+  },
+);
 
 testOnUpgrade(
-  'a session that is ended or revoked at either version is over at the other',
+  'a session that is ended or revoked at either version is ended at the other',
   async (t, stage) => {
     for (const [at] of bothWays(stage)) {
       const { holders } = await openTwo(stage);
       const [first, second] = holders as [Holder, Holder];
       const { session_id } = second.tokens;
       t.is((await api(at, `DELETE /sessions/${session_id}`, first.tokens.access_token)).status, 204);
-      await assertOver(t, stage, second, 'ended');
+      await assertEnded(t, stage, second, 'ended');
       await assertAlive(t, stage, first, 'not ended');
       t.is((await revoke(at, first.tokens.refresh_token, first.client)).status, 200);
-      await assertOver(t, stage, first, 'revoked');
+      await assertEnded(t, stage, first, 'revoked');
     }
   },
 );
@@ -228,7 +231,7 @@ testOnUpgrade(
   },
 );
 
-testOnUpgrade('clients and users of either version are good at the other', async (t, stage) => {
+testOnUpgrade('clients and users that either version created work at the other', async (t, stage) => {
   for (const [at, other] of bothWays(stage)) {
     const machine = await addClient(at, {
       grant_types: ['client_credentials'],
@@ -244,8 +247,8 @@ testOnUpgrade('clients and users of either version are good at the other', async
   }
 });
 
-// The last of the file: the keys of the tokens before are retired by it.
-testOnUpgrade('signing keys are rotated by either version, and both go on', async (t, stage) => {
+// The last test of the file, because it retires the keys of the tokens of the others.
+testOnUpgrade('either version rotates the signing keys, and both go on', async (t, stage) => {
   const { user, holders } = await openTwo(stage);
   for (const [at, other] of bothWays(stage)) {
     const { kid } = await post<{ kid: string }>(at, '/keys/rotate', { force: true });
@@ -258,7 +261,7 @@ testOnUpgrade('signing keys are rotated by either version, and both go on', asyn
   }
 });
 
-/** Which key a node signs with. */
+/** The key with which a node signs. */
 async function signs(at: TestServer, stage: Stage, user: Holder['user']): Promise<string | undefined> {
   return (await verify(at, (await openAt(stage, at, user)).tokens.access_token)).protectedHeader.kid;
 }

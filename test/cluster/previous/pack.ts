@@ -1,5 +1,5 @@
-// Packs the version that an upgrade begins with: `node test/cluster/previous/pack.ts <commit>`, once a release. The upgrade
-// test runs it beside the present one; packed, it needs no history, which a shallow clone or a tarball does not have.
+// Packs the version that an upgrade begins with: `node test/cluster/previous/pack.ts <commit>`, once per release. The upgrade
+// test runs it beside the present version. It is packed because a shallow clone or a tarball has no history.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ export interface Packed {
   files: Record<string, string>;
 }
 
-/** Where it is kept: JSON, compressed. */
+/** The file of the packed version: compressed JSON. */
 export const packedFile = fileURLToPath(new URL('kindred.json.br', import.meta.url));
 
 const parts = ['config', 'migrations', 'package.json', 'src'];
