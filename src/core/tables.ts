@@ -3,6 +3,7 @@
 import './actions/consents.ts';
 import './audit/audit_events.ts';
 import './engine_records/engine_records.ts';
+import './keys/signing_keys.ts';
 import './users/devices.ts';
 import './users/known_devices.ts';
 import './users/users.ts';

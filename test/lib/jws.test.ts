@@ -7,7 +7,7 @@ import {
   verify,
 } from 'node:crypto';
 import test from 'ava';
-import { CompactSign, compactVerify, importJWK, jwtVerify } from 'jose';
+import { CompactSign, compactVerify, exportJWK, importJWK, jwtVerify } from 'jose';
 import {
   createSigner,
   createVerifier,
@@ -32,7 +32,7 @@ for (const alg of ['ES256', 'EdDSA', 'RS256'] as const) {
       typ: 'at+jwt',
     });
     const claims = { sub: 'ada', name: 'Ada Lövelace \u{1f600}', roles: ['a', 'b'] };
-    const key = await importJWK({ ...publicKey.export({ format: 'jwk' }), alg } as never);
+    const key = await importJWK({ ...(await exportJWK(publicKey)), alg });
     const { payload, protectedHeader } = await jwtVerify(signer(claims), key, { typ: 'at+jwt' });
     t.deepEqual(payload, claims);
     t.deepEqual(protectedHeader, { alg, typ: 'at+jwt', kid: 'a key' });

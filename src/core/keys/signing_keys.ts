@@ -3,7 +3,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Knex } from 'knex';
 import { type Keyring, seal, unseal } from '../../lib/crypto.ts';
 import { newId } from '../../lib/ids.ts';
-import { json } from '../store/columns.ts';
+import { type Columns, declareColumns, json, type Table } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present, readClock } from '../store/sql_time.ts';
 
@@ -25,6 +25,20 @@ export interface SigningKeyRow {
   /** When the last token that it signed has expired, and it may go. */
   expires_at: Date | null;
 }
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    signing_keys: Table<SigningKeyRow>;
+  }
+}
+
+declareColumns('signing_keys', {
+  public_jwk: 'json',
+  created_at: 'time',
+  current_at: 'time',
+  retiring_at: 'time',
+  expires_at: 'time',
+});
 
 /** A key whose private half is open. */
 export interface SigningKey {
@@ -61,7 +75,7 @@ export function unsealSigningKeys(stored: SigningKeyRow[], keyring: Keyring): Si
 
 /** The rows of all keys, the current one first, then by age. */
 export async function listSigningKeys(db: Db): Promise<SigningKeyRow[]> {
-  const all = await db<SigningKeyRow>('signing_keys').orderBy('created_at', 'desc');
+  const all = await db('signing_keys').orderBy('created_at', 'desc');
   return all.toSorted((a, b) => Number(b.status === 'current') - Number(a.status === 'current'));
 }
 
@@ -95,10 +109,8 @@ export async function rotateSigningKeys(
     const expires = tx.raw(plusSeconds(tx, '?', '?'), [now, rotation.longest_token_ttl]);
     await tx('signing_keys')
       .where({ status: 'current' })
-      .update({ status: 'retiring', retiring_at: now, expires_at: expires } as never);
-    await tx('signing_keys')
-      .where({ kid: upcoming.kid })
-      .update({ status: 'current', current_at: now } as never);
+      .update({ status: 'retiring', retiring_at: now, expires_at: expires });
+    await tx('signing_keys').where({ kid: upcoming.kid }).update({ status: 'current', current_at: now });
     await insertKey(tx, next);
     return { outcome: 'rotated', kid: upcoming.kid };
   });
@@ -110,6 +122,8 @@ interface LockedKey {
   is_ready: boolean;
 }
 
+const lockedKeyColumns = { ready_at: 'time', is_ready: 'boolean' } as const satisfies Columns<LockedKey>;
+
 // Locks every key, so that a second rotation waits; reads them in a statement of its own, because one that waited for
 // the lock does not see the upcoming key that the first one has inserted meanwhile.
 async function lockUpcoming(tx: Knex.Transaction, lead: number): Promise<LockedKey | null> {
@@ -119,6 +133,7 @@ async function lockUpcoming(tx: Knex.Transaction, lead: number): Promise<LockedK
     `select kid, ${plusSeconds(tx, 'created_at', ':lead')} as ready_at, ${plusSeconds(tx, 'created_at', ':lead')} <= :now as is_ready
      from signing_keys where status = 'upcoming'`,
     { lead, now: present(tx) },
+    lockedKeyColumns,
   );
   return upcoming ?? null;
 }
@@ -133,9 +148,7 @@ export async function dropExpiredKeys(db: Db): Promise<number> {
 
 /** Seconds since the current key began to sign; null when there is none. */
 export async function currentKeyAge(db: Db): Promise<number | null> {
-  const current = await db<SigningKeyRow>('signing_keys')
-    .where({ status: 'current' })
-    .first('current_at', 'created_at');
+  const current = await db('signing_keys').where({ status: 'current' }).first('current_at', 'created_at');
   const since = current?.current_at ?? current?.created_at;
   return since ? ((await readClock(db)).getTime() - since.getTime()) / 1000 : null;
 }
@@ -161,7 +174,7 @@ async function makeKey(keyring: Keyring, alg: SigningAlg, status: SigningKeyStat
 async function insertKey(db: Db, key: Awaited<ReturnType<typeof makeKey>>): Promise<void> {
   const now = present(db);
   await db('signing_keys')
-    .insert({ ...key, created_at: now, current_at: key.status === 'current' ? now : null } as never)
+    .insert({ ...key, created_at: now, current_at: key.status === 'current' ? now : null })
     .onConflict()
     .ignore();
 }

@@ -74,6 +74,8 @@ export async function readUpdateStats(db: Knex): Promise<UpdateStats | null> {
        coalesce((select extract(epoch from max(now() - xact_start)) from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()), 0)::float8 as oldest_transaction
      from pg_stat_user_tables where relname = 'sessions' and schemaname = current_schema()`,
+    {},
+    { is_autovacuum_on: 'boolean' },
   );
   return row ?? null;
 }

@@ -1,5 +1,6 @@
 // Time as SQL, by the clock that decides: the database's own on Postgres, the bound time of the machine on SQLite.
 import type { Knex } from 'knex';
+import type { Columns } from './columns.ts';
 import { type Db, isPostgres, rows } from './db.ts';
 
 /**
@@ -15,10 +16,16 @@ export function present(db: Db, at?: Date): Knex.Raw {
 /** The same as text, for statements that are prepared once. */
 export const presentOnPostgres = "date_trunc('milliseconds', now())";
 
-/** What time it is by the clock that decides. */
+interface Reading {
+  now_at: Date;
+}
+
+const readingColumns = { now_at: 'time' } as const satisfies Columns<Reading>;
+
+/** The time by the clock that decides. */
 export async function readClock(db: Db): Promise<Date> {
-  const [row] = await rows<{ now_at: Date }>(db, 'select :now as now_at', { now: present(db) });
-  if (!row) throw new Error('the database does not tell the time');
+  const [row] = await rows<Reading>(db, 'select :now as now_at', { now: present(db) }, readingColumns);
+  if (!row) throw new Error('the database returned no time');
   return row.now_at;
 }
 

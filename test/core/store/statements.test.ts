@@ -1,6 +1,7 @@
 // Statements that are prepared once a connection: what they give, in which form, and what a failing one leaves behind.
 import test from 'ava';
 import pg from 'pg';
+import type { Columns } from '../../../src/core/store/columns.ts';
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { statement } from '../../../src/core/store/statements.ts';
 import { makeClient } from '../../helpers/builders.ts';
@@ -9,13 +10,14 @@ import { makeStore, testOnStores } from '../../helpers/stores.ts';
 interface Row {
   client_id: string;
   created_at: Date;
-  updated_at: Date | null;
   first_party: boolean;
 }
 
+const columns = { created_at: 'time', first_party: 'boolean' } as const satisfies Columns<Row>;
+
 const sql = 'select client_id, created_at, first_party from clients where client_id = :client_id';
-const find = statement<Row>('test_find', () => sql);
-const findWritten = statement<Row>({ name: 'test_find_written', isoTimes: true }, () => sql);
+const find = statement<Row>('test_find', () => sql, columns);
+const findWritten = statement<Row>({ name: 'test_find_written', isoTimes: true }, () => sql, columns);
 
 const times = [
   '2026-03-01T12:00:00.123Z',
@@ -33,12 +35,12 @@ testOnStores('a time comes as a date, or written as a date writes itself', async
       .where({ client_id })
       .update({ created_at: new Date(time) });
     t.deepEqual(await find(db, { client_id }), [
-      { client_id, created_at: new Date(time), first_party: true } as Row,
+      { client_id, created_at: new Date(time), first_party: true },
     ]);
     const written = [{ client_id, created_at: time, first_party: true }];
-    t.deepEqual(await findWritten(db, { client_id }), written as never);
+    t.deepEqual(await findWritten(db, { client_id }), written);
     await db.transaction(async (tx) => {
-      t.deepEqual(await findWritten(tx, { client_id }), written as never);
+      t.deepEqual(await findWritten(tx, { client_id }), written);
     });
   }
   t.deepEqual(await find(db, { client_id: 'nobody' }), []);
