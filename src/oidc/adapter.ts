@@ -5,15 +5,15 @@ import { findClient } from '../core/clients/clients.ts';
 import { saveRegisteredClient } from '../core/clients/registered_clients.ts';
 import type { Deps } from '../core/deps.ts';
 import {
-  consumeModel,
-  deleteModel,
-  findBySecondHandle,
-  findModel,
-  findSealedModel,
-  type StoredModel,
-  saveModel,
-  sealedModels,
+  deleteRecord,
+  type EngineRecord,
+  findRecord,
+  findRecordBySecondHandle,
+  findSealedRecord,
+  saveRecord,
 } from '../core/engine_records/engine_records.ts';
+import { sealedModels } from '../core/engine_records/sealed_records.ts';
+import { consumeRecord } from '../core/engine_records/single_use.ts';
 import { requestSourceOf } from '../core/request_source.ts';
 import type { SessionWithUser } from '../core/sessions/find_session.ts';
 import { isOver } from '../core/sessions/live_session.ts';
@@ -117,21 +117,21 @@ function grantPayload(session: SessionWithUser): AdapterPayload {
 // Stored are times of the database's clock, by which all nodes agree; the engine gets them as its machine's clock would tell.
 function recordAdapter(deps: Deps, model: string): Adapter {
   const { db, clock, keyring } = deps;
-  const asRecord = (stored: StoredModel | null) => {
+  const asRecord = (stored: EngineRecord | null) => {
     if (!stored || stored.is_expired) return undefined;
     const record = engineRecord(clock, stored.payload as AdapterPayload);
     if (model === 'Session') return { ...record, storedAs: record.jti };
     return { ...record, ...(stored.consumed_at ? { consumed: true } : {}) };
   };
   const findBySecond = async (handle: string) =>
-    asRecord(await findBySecondHandle(db, keyring, model, handle));
+    asRecord(await findRecordBySecondHandle(db, keyring, model, handle));
   return {
     async upsert(id, { storedAs, sessionEpoch, ...payload }, expiresIn) {
       await countStrangersRecord(deps, model, { ...payload, storedAs });
       // Our own pages save a browser session outside of the engine, and note its source themselves.
       const ctx = model === 'Session' ? Provider.ctx : undefined;
       const source = ctx ? requestSourceOf(ctx as KoaContextWithOIDC) : null;
-      await saveModel(db, keyring, {
+      await saveRecord(db, keyring, {
         model,
         id,
         payload: storedRecord(clock, payload) as Record<string, unknown>,
@@ -145,16 +145,16 @@ function recordAdapter(deps: Deps, model: string): Adapter {
       if (looksLikeRefreshToken(handle)) return undefined;
       const isSealed = sealedModels.has(model);
       return asRecord(
-        await (isSealed ? findSealedModel(db, keyring, model, handle) : findModel(db, model, handle)),
+        await (isSealed ? findSealedRecord(db, keyring, model, handle) : findRecord(db, model, handle)),
       );
     },
     // Codes have their own `consume`, so this is a pushed request: of two that use one at once, one gets a code (RFC 9126, 4).
     async consume(id) {
-      if (!(await consumeModel(db, model, id)))
+      if (!(await consumeRecord(db, model, id)))
         throw new errors.InvalidRequestUri('request_uri was used before');
     },
     async destroy(id) {
-      await deleteModel(db, model, id);
+      await deleteRecord(db, model, id);
     },
     // What belongs to a grant is a session and ends as one; revoking an access token must not touch the others.
     async revokeByGrantId() {},

@@ -2,7 +2,7 @@
 
 import type { NewClient } from '../../src/core/clients/client_metadata.ts';
 import { type Client, createClient } from '../../src/core/clients/clients.ts';
-import { saveModel } from '../../src/core/engine_records/engine_records.ts';
+import { saveRecord } from '../../src/core/engine_records/engine_records.ts';
 import { hashPassword } from '../../src/core/passwords/password_hash.ts';
 import { type NewSession, openSession } from '../../src/core/sessions/open_session.ts';
 import type { Presented } from '../../src/core/sessions/rotation.ts';
@@ -90,13 +90,13 @@ export function after(at: Date, seconds: number): Date {
   return new Date(at.getTime() + seconds * 1000);
 }
 
-/** Writes a record of the engine's that lives for `ttl` seconds. */
-export async function saveRecord(
+/** Writes an engine record that lives for `ttl` seconds. */
+export async function makeRecord(
   db: Db,
   model: string,
   id: string,
   payload: Record<string, unknown>,
   ttl: number,
 ): Promise<void> {
-  await saveModel(db, keyring, { model, id, payload, ttl });
+  await saveRecord(db, keyring, { model, id, payload, ttl });
 }

@@ -1,11 +1,11 @@
-import { findModel } from '../engine_records/engine_records.ts';
+import { findRecord } from '../engine_records/engine_records.ts';
 import type { Db } from '../store/db.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
 
 /** The claims of an opaque token that has not expired, or null. */
 export async function findOpaque(db: Db, issuer: string, token: string): Promise<AccessTokenClaims | null> {
   const stored =
-    (await findModel(db, 'AccessToken', token)) ?? (await findModel(db, 'ClientCredentials', token));
+    (await findRecord(db, 'AccessToken', token)) ?? (await findRecord(db, 'ClientCredentials', token));
   if (!stored || stored.is_expired) return null;
   return opaqueClaims(stored.payload as unknown as OpaqueRecord, issuer);
 }

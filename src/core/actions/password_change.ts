@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
-import { isBrowserSession } from '../engine_records/engine_records.ts';
+import { isBrowserSession } from '../engine_records/browser_session_records.ts';
 import { withLimit } from '../limits/attempts.ts';
 import { attemptPassword, type Guarded, onKnownDevice } from '../passwords/login_attempts.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';

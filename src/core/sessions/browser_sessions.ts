@@ -1,6 +1,7 @@
 // Browser sessions: logins at our own pages, kept by the engine, listed and ended like everything else a user has.
 import type { Knex } from 'knex';
-import { deleteBrowserSessions, isOfEpochSql } from '../engine_records/engine_records.ts';
+import { deleteBrowserSession } from '../engine_records/browser_session_records.ts';
+import { isOfEpochSql } from '../engine_records/engine_records.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { lockUser } from '../users/users.ts';
@@ -38,7 +39,7 @@ export async function endBrowserSession(
 ): Promise<boolean> {
   const begun = await db.transaction(async (tx) => {
     await lockUser(tx, user_id);
-    if ((await deleteBrowserSessions(tx, user_id, { only: id })) === 0) return null;
+    if (!(await deleteBrowserSession(tx, user_id, id))) return null;
     return await beginEnding(tx, { kind: 'browser', user_id, browser_session: id }, ending);
   });
   if (!begun) return false;

@@ -1,6 +1,6 @@
 // One chunk of an ending: at most `chunkSize` sessions end in one transaction, with what belongs to them.
 import type { Knex } from 'knex';
-import { deleteBrowserSessionsBelow } from '../engine_records/engine_records.ts';
+import { deleteBrowserSessionsBelowEpoch } from '../engine_records/browser_session_records.ts';
 import { isPostgres, rows } from '../store/db.ts';
 import { plusSeconds } from '../store/sql_time.ts';
 import { forgetSomePersonalData } from '../users/personal_data.ts';
@@ -70,7 +70,7 @@ async function closeExpired(tx: Knex.Transaction, ids: string[]): Promise<void> 
 // What ends or goes beside the sessions; true when all of it is done.
 async function endBeside(tx: Knex.Transaction, scope: SessionSet): Promise<boolean> {
   if (scope.kind === 'user') {
-    const browsers = await deleteBrowserSessionsBelow(tx, scope, chunkSize);
+    const browsers = await deleteBrowserSessionsBelowEpoch(tx, scope, chunkSize);
     const isForgotten = scope.forgets ? await forgetSomePersonalData(tx, scope.user_id) : true;
     return browsers < chunkSize && isForgotten;
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { calculateJwkThumbprint, EmbeddedJWK, jwtVerify } from 'jose';
 import type { Deps } from '../../core/deps.ts';
-import { useOnce } from '../../core/engine_records/engine_records.ts';
+import { useOnce } from '../../core/engine_records/single_use.ts';
 
 /** Seconds by which a proof's `iat` may differ from now. */
 const iatTolerance = 300;

@@ -7,7 +7,7 @@ import { isJwt } from '../../core/access_tokens/access_tokens.ts';
 import { oidcScopes } from '../../core/access_tokens/grantable_scopes.ts';
 import { isLive } from '../../core/access_tokens/live_token.ts';
 import type { Deps } from '../../core/deps.ts';
-import { useOnce } from '../../core/engine_records/engine_records.ts';
+import { useOnce } from '../../core/engine_records/single_use.ts';
 import { engineTolerance, fromEngine, nowInSeconds, toEngine } from '../request/clocks.ts';
 import { currentRequest } from '../request/context.ts';
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Session as EngineSession, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { deleteModel } from '../../core/engine_records/engine_records.ts';
+import { deleteRecord } from '../../core/engine_records/engine_records.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession, endOpenedIn } from '../../core/sessions/browser_sessions.ts';
 import { digest } from '../../lib/crypto.ts';
@@ -94,7 +94,7 @@ export function browserSessionModel(deps: Deps, base: typeof EngineSession): typ
       this.storedAs = this.jti;
       this.sessionEpoch = undefined;
       const { result } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
-      if (!(await isLoginProved(deps, result))) await deleteModel(deps.db, 'Session', this.jti);
+      if (!(await isLoginProved(deps, result))) await deleteRecord(deps.db, 'Session', this.jti);
       return saved;
     }
 

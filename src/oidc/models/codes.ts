@@ -9,7 +9,8 @@ import { isConsented } from '../../core/actions/consents.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
 import type { Deps } from '../../core/deps.ts';
-import { consumeModel, isBrowserSession, useOnce } from '../../core/engine_records/engine_records.ts';
+import { isBrowserSession } from '../../core/engine_records/browser_session_records.ts';
+import { consumeRecord, useOnce } from '../../core/engine_records/single_use.ts';
 import { withLimit } from '../../core/limits/attempts.ts';
 import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
@@ -180,10 +181,10 @@ async function exchange(deps: Deps, model: string, code: EngineCode): Promise<vo
   const ctx = currentRequest();
   const row = clientRow(ctx.oidc.client);
   if (code.error !== undefined) {
-    await consumeModel(db, model, code.jti);
+    await consumeRecord(db, model, code.jti);
     return;
   }
-  if (!(await consumeModel(db, model, code.jti))) {
+  if (!(await consumeRecord(db, model, code.jti))) {
     const ending = {
       reason: 'code_reused',
       actor: 'client',

@@ -2,7 +2,10 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { deleteBrowserSessions, noteBrowserSession } from '../../core/engine_records/engine_records.ts';
+import {
+  deleteBrowserSession,
+  updateBrowserSessionSource,
+} from '../../core/engine_records/browser_session_records.ts';
 import { isProved } from '../../core/passwords/credentials.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { findUser, isActive, type User } from '../../core/users/users.ts';
@@ -48,10 +51,10 @@ export async function logInVisitor(
   setSessionCookie(provider, ctx, session.jti, new Date(deps.clock.now() + ttl * 1000));
   await session.save(ttl);
   if (!(await isProved(db, user_id, proof))) {
-    await deleteBrowserSessions(db, user_id, { only: digest(session.uid ?? '') });
+    await deleteBrowserSession(db, user_id, digest(session.uid ?? ''));
     return false;
   }
-  await noteBrowserSession(db, digest(session.uid ?? ''), requestSourceOf(ctx));
+  await updateBrowserSessionSource(db, digest(session.uid ?? ''), requestSourceOf(ctx));
   return true;
 }
 

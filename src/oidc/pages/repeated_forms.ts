@@ -3,7 +3,7 @@
 import type { Context, Middleware } from 'koa';
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { findSealedModel, saveModel } from '../../core/engine_records/engine_records.ts';
+import { findSealedRecord, saveRecord } from '../../core/engine_records/engine_records.ts';
 
 /** Seconds in which a form may be submitted again with the same effect. */
 const repeatWindow = 60;
@@ -83,7 +83,7 @@ async function keepFormAnswer(deps: Deps, ctx: Context, oidc: KoaContextWithOIDC
   const answer = ctx.status === 303 ? { location: ctx.response.get('location') } : outcome;
   if (!answer) return;
   const { db, keyring } = deps;
-  await saveModel(db, keyring, { model, id: xsrf, payload: { ...answer }, ttl: repeatWindow });
+  await saveRecord(db, keyring, { model, id: xsrf, payload: { ...answer }, ttl: repeatWindow });
 }
 
 // This interaction itself has used the pushed request, so the engine must not refuse a repetition as a second use.
@@ -105,7 +105,7 @@ export async function findFormAnswer(
   // The user has signed in again since, so "You are signed out" would be wrong.
   if (ctx.oidc.route === 'end_session_confirm' && ctx.oidc.params?.logout && ctx.oidc.session?.accountId)
     return null;
-  const found = await findSealedModel(db, keyring, model, xsrf);
+  const found = await findSealedRecord(db, keyring, model, xsrf);
   if (!found || found.is_expired) return null;
   ctx.state.isRepeated = true;
   return found.payload as FormAnswer;

@@ -1,12 +1,12 @@
 // Access tokens that are no JWTs: the engine's records, under the same rules of life and death.
 import { createAccessTokenVerifier, isJwt } from '../../../src/core/access_tokens/access_tokens.ts';
 import { revokeAccessToken } from '../../../src/core/access_tokens/revoked_tokens.ts';
-import { deleteModel } from '../../../src/core/engine_records/engine_records.ts';
+import { deleteRecord } from '../../../src/core/engine_records/engine_records.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
 import { newId } from '../../../src/lib/ids.ts';
-import { keyring, openTestSession, saveRecord } from '../../helpers/builders.ts';
+import { keyring, makeRecord, openTestSession } from '../../helpers/builders.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
@@ -33,7 +33,7 @@ async function setUp({ db }: Store, given: Record<string, unknown> = {}) {
     extra: { token_version: 0, client_version: 7, roles: ['x'] },
     ...given,
   };
-  await saveRecord(db, 'AccessToken', handle, record, record.exp - iat);
+  await makeRecord(db, 'AccessToken', handle, record, record.exp - iat);
   return { verifier, session, record };
 }
 
@@ -78,7 +78,7 @@ testOnStores('an opaque token is dead once anything that carries it is', async (
     'its client': ({ session }) => store.db('clients').where({ client_id: session.client_id }).delete(),
     'its client’s version': ({ session }) =>
       store.db('clients').where({ client_id: session.client_id }).increment('token_version', 1),
-    'its record': () => deleteModel(store.db, 'AccessToken', handle),
+    'its record': () => deleteRecord(store.db, 'AccessToken', handle),
     itself: ({ record }) => revokeAccessToken(store.db, record),
     'its time': () => store.db('oidc_models').update({ expires_at: new Date() }),
   };
@@ -94,7 +94,7 @@ testOnStores('an opaque token is dead once anything that carries it is', async (
 testOnStores('the handle of anything else is no access token', async (t, store) => {
   const { verifier, session, record } = await setUp(store);
   for (const model of ['AuthorizationCode', 'DeviceCode', 'Session', 'Interaction', 'accesstoken']) {
-    await saveRecord(store.db, model, `of-${model}`, { ...record, jti: `of-${model}` }, 900);
+    await makeRecord(store.db, model, `of-${model}`, { ...record, jti: `of-${model}` }, 900);
     t.is(await verifier.verify(`of-${model}`), null, model);
   }
   const { id } = await rowOf(store.db('oidc_models').where({ model: 'AccessToken' }).first());

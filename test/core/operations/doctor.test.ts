@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { loadConfig } from '../../../config/index.ts';
-import { saveModel } from '../../../src/core/engine_records/engine_records.ts';
+import { saveRecord } from '../../../src/core/engine_records/engine_records.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { examine, type Finding } from '../../../src/core/operations/doctor.ts';
 import { createKeyring } from '../../../src/lib/crypto.ts';
@@ -159,7 +159,7 @@ testOnStores(
   async (t, store) => {
     const server = await startTestServer(t, store);
     const before = await Promise.all([signIn(server), signIn(server), signIn(server)]);
-    await saveModel(store.db, keyring, {
+    await saveRecord(store.db, keyring, {
       model: 'Session',
       id: 'a browser',
       payload: { uid: 'u' },

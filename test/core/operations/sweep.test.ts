@@ -10,7 +10,7 @@ import type { Session } from '../../../src/core/sessions/sessions.ts';
 import type { Db } from '../../../src/core/store/db.ts';
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { digest } from '../../../src/lib/crypto.ts';
-import { after, makeClient, makeUser, openTestSession, present, saveRecord } from '../../helpers/builders.ts';
+import { after, makeClient, makeRecord, makeUser, openTestSession, present } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { readTables } from '../../helpers/tables.ts';
 
@@ -91,7 +91,7 @@ testOnStores(
 );
 
 testOnStores("the engine's records, revoked tokens and limits go with their time", async (t, { db }) => {
-  for (const id of ['dead', 'alive']) await saveRecord(db, 'AuthorizationCode', id, {}, 60);
+  for (const id of ['dead', 'alive']) await makeRecord(db, 'AuthorizationCode', id, {}, 60);
   await db('oidc_models')
     .where({ id: digest('dead') })
     .update({ expires_at: now });
@@ -233,7 +233,7 @@ testOnStores('no session that is being rotated is swept', async (t, { db }) => {
 async function register(db: Db, client_id: string, at: Date, given: object = {}): Promise<Client> {
   const said = { redirect_uris: ['https://app.example/cb'], token_endpoint_auth_method: 'none' };
   await saveRegisteredClient(db, client_id, said, 'itself');
-  await saveRecord(db, 'RegistrationAccessToken', `token of ${client_id}`, { clientId: client_id }, day);
+  await makeRecord(db, 'RegistrationAccessToken', `token of ${client_id}`, { clientId: client_id }, day);
   await db('clients')
     .where({ client_id })
     .update({ created_at: at, updated_at: at, ...given });

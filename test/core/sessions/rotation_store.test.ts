@@ -5,7 +5,7 @@ import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
 import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { openDatabase, rows } from '../../../src/core/store/db.ts';
-import { keyring, openTestSession, password, present, saveRecord, secret } from '../../helpers/builders.ts';
+import { keyring, makeRecord, openTestSession, password, present, secret } from '../../helpers/builders.ts';
 import { makeStore, testOnStores } from '../../helpers/stores.ts';
 import { dumpText, readTables } from '../../helpers/tables.ts';
 
@@ -38,7 +38,7 @@ testOnStores('whoever holds a copy of the database finds nothing in it to use', 
   const strict = await openTestSession(db);
   for (const generation of [0, 1, 0]) await rotate(db, present(strict, generation));
   const [key] = await loadSigningKeys(db, keyring, 'ES256');
-  await saveRecord(db, 'AuthorizationCode', 'a-code-to-find', { jti: 'a-code-to-find', kind: 'code' }, 60);
+  await makeRecord(db, 'AuthorizationCode', 'a-code-to-find', { jti: 'a-code-to-find', kind: 'code' }, 60);
 
   const tokens = generations.map((generation) => mintRefreshToken(keyring, session, generation));
   const tags = tokens.map((token) => Buffer.from(token.slice(4), 'base64url').subarray(21));

@@ -1,6 +1,6 @@
 // What is known of a change of status: who hears why, what is left of the deleted, and what the trail keeps.
 import { addConsent } from '../../../../src/core/actions/consents.ts';
-import { saveModel } from '../../../../src/core/engine_records/engine_records.ts';
+import { saveRecord } from '../../../../src/core/engine_records/engine_records.ts';
 import { findUser } from '../../../../src/core/users/users.ts';
 import { newId } from '../../../../src/lib/ids.ts';
 import { enterAsAdmin, enterAsClient, post, trailOf } from '../../../helpers/admin.ts';
@@ -73,7 +73,7 @@ testOnServers('of a deleted user nothing personal is left, and the names are fre
   await refresh(server, client, tokens.refresh_token, {}, extra);
   const granted = { openid: ['openid'], claims: [], resources: {} };
   await addConsent(server.db, user.id, client.client_id, granted);
-  await saveModel(server.db, keyring, {
+  await saveRecord(server.db, keyring, {
     model: 'Session',
     id: newId(),
     payload: { uid: newId(), accountId: user.id },
