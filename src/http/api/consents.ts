@@ -1,4 +1,4 @@
-// The caller's consents: which apps have access, and taking it back.
+// The caller's consents: list them, and withdraw one.
 import { z } from 'zod';
 import { listConsents, withdrawConsent } from '../../core/actions/consents.ts';
 import { clientIdLength } from '../../core/clients/client_metadata.ts';
@@ -20,7 +20,7 @@ export const consentRoutes = [
     method: 'get',
     path: '/consents',
     auth: 'user',
-    summary: 'List the apps that I have given access, newest first',
+    summary: 'List the apps to which I have given access, newest first',
     response: z.object({ consents: z.array(consent) }).meta({ id: 'ConsentList' }),
     handler: async ({ deps, caller }) => {
       const found = await listConsents(deps.db, caller.sub);
@@ -39,7 +39,7 @@ export const consentRoutes = [
     method: 'delete',
     path: '/consents/:client_id',
     auth: 'user',
-    summary: 'Take access back from an app and end its sessions',
+    summary: 'Withdraw the access of an app and end its sessions',
     params: { client_id: z.string().min(1).max(clientIdLength).describe('percent-encoded') },
     status: 204,
     errors: ['consent_not_found'],

@@ -62,7 +62,7 @@ export const meRoutes = [
     method: 'post',
     path: '/me/password',
     auth: 'user',
-    summary: 'Change my password; ends every other session, and my access token: refresh to go on',
+    summary: 'Change my password; ends my other sessions and my access token: refresh to get a new one',
     body: passwordChange,
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'PasswordChangeResult' }),
     errors: ['weak_password', 'invalid_credentials', 'password_not_set', 'rate_limited'],

@@ -101,6 +101,6 @@ const longestCursor = 3_000;
 
 /** The parameters of a list: at most `limit` items, beginning after `cursor`. */
 export const paging = {
-  limit: z.coerce.number().int().min(1).max(200).default(50).describe('at most so many items'),
-  cursor: z.string().max(longestCursor).optional().describe('the `next_cursor` of the page before'),
+  limit: z.coerce.number().int().min(1).max(200).default(50).describe('the largest number of items'),
+  cursor: z.string().max(longestCursor).optional().describe('the `next_cursor` of the previous page'),
 };

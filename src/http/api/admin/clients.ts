@@ -74,7 +74,7 @@ export const adminClientRoutes = [
     ...common,
     method: 'patch',
     path: '/admin/clients/:client_id',
-    summary: 'Change a client: what is absent stays, what is null goes back to its default',
+    summary: 'Change a client: absent members stay as they are, null restores the default',
     body: clientChange.meta({ id: 'ClientChange' }),
     response: client,
     errors: ['client_not_found', 'invalid_client_metadata'],
@@ -104,7 +104,7 @@ export const adminClientRoutes = [
         expires_in: seconds.optional().describe('seconds after which the new secret ends; never when absent'),
         previous_expires_in: seconds
           .optional()
-          .describe('seconds after which the one before ends; never when absent'),
+          .describe('seconds after which the previous secret ends; never when absent'),
       })
       .meta({ id: 'NewClientSecret' }),
     response: z

@@ -12,7 +12,7 @@ const key = z
     status: z.enum(['upcoming', 'current', 'retiring']),
     created_at: dateTime.describe('published since'),
     current_at: dateTime.nullable().describe('signs since'),
-    retiring_at: dateTime.nullable().describe('signs no more since'),
+    retiring_at: dateTime.nullable().describe('stopped signing at'),
     expires_at: dateTime.nullable().describe('is published until'),
   })
   .meta({ id: 'SigningKey' });
@@ -36,9 +36,7 @@ export const adminKeyRoutes = [
         force: z
           .boolean()
           .optional()
-          .describe(
-            'rotate although verifiers may not have seen the upcoming key yet; for a key that leaked',
-          ),
+          .describe('rotate even if verifiers may not have seen the upcoming key yet; for a key that leaked'),
       })
       .meta({ id: 'KeyRotation' }),
     response: z

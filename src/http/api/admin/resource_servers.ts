@@ -74,7 +74,7 @@ export const adminResourceServerRoutes = [
     ...common,
     method: 'patch',
     path: '/admin/resource-servers/:identifier',
-    summary: 'Change a resource server; tokens that exist stay as they are',
+    summary: 'Change a resource server; existing tokens stay as they are',
     body: resourceServerChange.meta({ id: 'ResourceServerChange' }),
     response: server,
     errors: ['resource_server_not_found'],
@@ -85,7 +85,8 @@ export const adminResourceServerRoutes = [
     ...common,
     method: 'delete',
     path: '/admin/resource-servers/:identifier',
-    summary: 'Remove a resource server: no new tokens for it; those that exist live until they expire',
+    summary:
+      'Remove a resource server: no new tokens are issued for it; existing ones stay valid until they expire',
     status: 204,
     errors: ['resource_server_not_found'],
     handler: async ({ deps, params, actor }) => await removeResourceServer(deps.db, actor, params.identifier),

@@ -1,4 +1,4 @@
-// Administration of sessions: a user's list, one session's story, its end.
+// Administration of sessions: list those of a user, read one, end one.
 import { z } from 'zod';
 import { endSession } from '../../../core/sessions/end_sessions.ts';
 import { findAnySession } from '../../../core/sessions/session_list.ts';
@@ -27,7 +27,7 @@ export const adminSessionRoutes = [
     ...common,
     method: 'get',
     path: '/admin/sessions/:id',
-    summary: 'Read any session, ended ones too: why and when it ended, and its last rotations',
+    summary: 'Read any session, also an ended one: when and why it ended, and its last rotations',
     response: sessionStory.extend({ user_id: z.uuid() }).meta({ id: 'AdminSessionStory' }),
     errors: ['session_not_found'],
     handler: async ({ deps, params }) => {
@@ -40,7 +40,7 @@ export const adminSessionRoutes = [
     ...common,
     method: 'delete',
     path: '/admin/sessions/:id',
-    summary: 'End any session; ending an ended one again is fine',
+    summary: 'End any session; succeeds also if it had ended before',
     status: 204,
     errors: ['session_not_found'],
     handler: async ({ deps: { db }, params, actor }) => {

@@ -20,7 +20,7 @@ const stats = z
         refreshes_per_hour: z.array(z.object({ hour: dateTime, refreshes: count })),
         refresh_tokens: z.object({ rotated: count, retried: count, reused: count, observed: count }),
       })
-      .describe('the running hour and the 23 before it'),
+      .describe('the current hour and the 23 before it'),
   })
   .meta({ id: 'Stats' });
 
@@ -29,9 +29,9 @@ export const adminStatsRoutes = [
     method: 'get',
     path: '/admin/stats',
     auth: 'admin',
-    summary: 'Read the figures: live sessions, refreshes per hour, what they came to, failed logins',
+    summary: 'Read statistics: live sessions, refreshes per hour and their outcomes, failed logins',
     query: {
-      top: z.coerce.number().int().min(1).max(100).default(10).describe('so many clients and users'),
+      top: z.coerce.number().int().min(1).max(100).default(10).describe('how many clients and users to list'),
     },
     response: stats,
     errors: ['unavailable'],

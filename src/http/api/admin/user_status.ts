@@ -16,10 +16,10 @@ export const adminUserStatusRoutes = [
     to: 'banned',
     // Not from `disabled`: the user would be active again when the ban ends.
     from: ['active', 'banned'],
-    summary: 'Ban a user, for ever or until a time; ends their sessions',
+    summary: 'Ban a user, permanently or until a time; ends their sessions',
     members: {
       expires_at: z.iso.datetime().optional().describe('when the ban ends by itself'),
-      message: reasonText.optional().describe('what the user is told once they have proved who they are'),
+      message: reasonText.optional().describe('shown to the user once they have authenticated'),
     },
   }),
   statusRoute({ verb: 'unban', to: 'active', from: ['active', 'banned'], summary: 'Lift a ban' }),
@@ -40,7 +40,7 @@ export const adminUserStatusRoutes = [
     verb: 'delete',
     to: 'deleted',
     from: ['active', 'banned', 'disabled'],
-    summary: 'Delete a user: ends their sessions, forgets what is personal, frees the names',
+    summary: 'Delete a user: ends their sessions, erases personal data, frees the names',
   }),
   route({
     ...common,

@@ -94,7 +94,7 @@ export const adminUserRoutes = [
     ...common,
     method: 'patch',
     path: '/admin/users/:id',
-    summary: 'Change a user; outstanding access tokens that say otherwise become inactive',
+    summary: 'Change a user; access tokens with the old roles, permissions or tenant become inactive',
     body: z
       .strictObject({ username: username.optional(), email: email.nullable().optional(), ...rights })
       .meta({ id: 'UserChange' }),

@@ -1,13 +1,13 @@
 // The endpoints at which a client begins a login in a browser: pushed authorization requests and device authorization.
 import {
-  byClient,
   client,
+  clientSecurity,
   type EndpointGroup,
+  errorStatuses,
   form,
   json,
   number,
   operation,
-  refused,
   text,
 } from './protocol_operation.ts';
 
@@ -17,17 +17,17 @@ export const authorizationEndpoints: EndpointGroup = {
       type: 'object',
       required: ['client_id', 'response_type'],
       properties: {
-        response_type: text('the code flow is the only one', { enum: ['code'] }),
-        redirect_uri: text('one of those registered'),
+        response_type: text('the code flow is the only flow', { enum: ['code'] }),
+        redirect_uri: text('one of the registered redirect URIs'),
         scope: text('space-delimited'),
         resource: text('the API that the tokens are for (RFC 8707)'),
-        state: text('given back with the code'),
-        nonce: text('given back in the ID token'),
+        state: text('returned with the code'),
+        nonce: text('returned in the ID token'),
         code_challenge: text('PKCE'),
         code_challenge_method: text('PKCE', { enum: ['S256'] }),
         prompt: text('`login`, `consent`, `none`'),
-        max_age: number('the oldest login that will do, seconds'),
-        login_hint: text('whom to ask for a password'),
+        max_age: number('the greatest age of the login, in seconds'),
+        login_hint: text('the username or e-mail address with which to begin the login'),
         ...client,
       },
       examples: [
@@ -45,7 +45,7 @@ export const authorizationEndpoints: EndpointGroup = {
       type: 'object',
       required: ['request_uri', 'expires_in'],
       properties: {
-        request_uri: text('good once, at the authorization endpoint'),
+        request_uri: text('valid once, at the authorization endpoint'),
         expires_in: number('seconds'),
       },
       examples: [{ request_uri: 'urn:ietf:params:oauth:request_uri:EXAMPLE', expires_in: 60 }],
@@ -63,12 +63,12 @@ export const authorizationEndpoints: EndpointGroup = {
       type: 'object',
       required: ['device_code', 'user_code', 'verification_uri', 'expires_in'],
       properties: {
-        device_code: text('to be exchanged at the token endpoint'),
-        user_code: text('to be typed by the user'),
-        verification_uri: text('where the user types it'),
-        verification_uri_complete: text('the same with the code in it, for a QR code'),
+        device_code: text('exchange it at the token endpoint'),
+        user_code: text('the code that the user types'),
+        verification_uri: text('the page at which the user types it'),
+        verification_uri_complete: text('the same with the code, for a QR code'),
         expires_in: number('seconds'),
-        interval: number('seconds between two questions at the token endpoint'),
+        interval: number('seconds between two requests to the token endpoint'),
       },
       examples: [
         {
@@ -87,11 +87,11 @@ export const authorizationEndpoints: EndpointGroup = {
         'Send an authorization request ahead of the browser (RFC 9126)',
         'The browser is then sent to the authorization endpoint with `client_id` and `request_uri` alone.',
         {
-          security: byClient,
+          security: clientSecurity,
           requestBody: form('AuthorizationRequest'),
           responses: {
-            201: { description: 'Where it was put', ...json('PushedRequest') },
-            ...refused(400, 401),
+            201: { description: 'The reference to the request', ...json('PushedRequest') },
+            ...errorStatuses(400, 401),
           },
         },
       ),
@@ -99,14 +99,14 @@ export const authorizationEndpoints: EndpointGroup = {
     '/device/authorize': {
       post: operation(
         'authorizeDevice',
-        'Begin the login of a device without a keyboard (RFC 8628)',
+        'Begin a login on a device without a keyboard (RFC 8628)',
         'Show `user_code` and `verification_uri`, then ask the token endpoint every `interval` seconds.',
         {
-          security: byClient,
+          security: clientSecurity,
           requestBody: form('DeviceAuthorizationRequest'),
           responses: {
             200: { description: 'The codes', ...json('DeviceAuthorization') },
-            ...refused(400, 401),
+            ...errorStatuses(400, 401),
           },
         },
       ),

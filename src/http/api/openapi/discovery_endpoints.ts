@@ -1,5 +1,5 @@
 // The endpoints that are only read: userinfo, keys and metadata.
-import { type EndpointGroup, json, operation, refused, text } from './protocol_operation.ts';
+import { type EndpointGroup, errorStatuses, json, operation, text } from './protocol_operation.ts';
 
 export const discoveryEndpoints: EndpointGroup = {
   schemas: {
@@ -10,7 +10,7 @@ export const discoveryEndpoints: EndpointGroup = {
         sub: text('the user'),
         preferred_username: text('with the scope `profile`'),
         email: text('with the scope `email`'),
-        email_verified: { type: 'boolean', description: 'with an address; always false' },
+        email_verified: { type: 'boolean', description: 'present with `email`; always false' },
       },
       examples: [{ sub: '019cad2e-7a10-7c3e-9f42-0a8f5d7c1b2e', preferred_username: 'ada' }],
     },
@@ -26,9 +26,12 @@ export const discoveryEndpoints: EndpointGroup = {
       get: operation(
         'userinfo',
         'Read the claims of the user',
-        'With an access token of the scope `openid`.',
+        'With an access token that has the scope `openid`.',
         {
-          responses: { 200: { description: 'The claims', ...json('UserInfo') }, ...refused(400, 401, 403) },
+          responses: {
+            200: { description: 'The claims', ...json('UserInfo') },
+            ...errorStatuses(400, 401, 403),
+          },
         },
       ),
     },
@@ -36,10 +39,10 @@ export const discoveryEndpoints: EndpointGroup = {
       get: operation(
         'jwks',
         'Read the keys that verify tokens',
-        'The next key is published before it signs, the one before until its last token has expired.',
+        'The upcoming key is published before it signs, the previous one until its last token has expired.',
         {
           security: [],
-          responses: { 200: { description: 'The keys', ...json('JsonWebKeySet') }, ...refused() },
+          responses: { 200: { description: 'The keys', ...json('JsonWebKeySet') }, ...errorStatuses() },
         },
       ),
     },
@@ -50,18 +53,18 @@ export const discoveryEndpoints: EndpointGroup = {
         'Endpoints, scopes, algorithms and authentication methods (OpenID Connect Discovery).',
         {
           security: [],
-          responses: { 200: { description: 'The metadata', ...json('Metadata') }, ...refused() },
+          responses: { 200: { description: 'The metadata', ...json('Metadata') }, ...errorStatuses() },
         },
       ),
     },
     '/.well-known/oauth-authorization-server': {
       get: operation(
         'oauthMetadata',
-        'Read the same by the name that OAuth has for it (RFC 8414)',
-        'For an issuer with a path the document is found at the root of its host.',
+        'Read the metadata under the name that OAuth gives it (RFC 8414)',
+        'For an issuer with a path, the document is at the root of the host.',
         {
           security: [],
-          responses: { 200: { description: 'The metadata', ...json('Metadata') }, ...refused() },
+          responses: { 200: { description: 'The metadata', ...json('Metadata') }, ...errorStatuses() },
         },
       ),
     },

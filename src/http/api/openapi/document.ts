@@ -1,4 +1,4 @@
-// The OpenAPI 3.1 document: our own API, made from the same rows that are served, and the endpoints of the protocol.
+// The OpenAPI 3.1 document: our own API, from the rows of the route tables, and the endpoints of the protocol.
 import { z } from 'zod';
 import about from '../../../../package.json' with { type: 'json' };
 import { type Route, route } from '../routes.ts';
@@ -7,7 +7,7 @@ import { protocolPaths } from './protocol.ts';
 import { operation, tags } from './route_operation.ts';
 import { collectSchemas, type Json } from './schemas.ts';
 
-/** The routes that serve the document, which is made when it is first asked for. */
+/** The route that serves the document, which is made at the first request. */
 export function openApiRoutes(issuer: string, routes: Route[]): Route[] {
   let document: Json | null = null;
   return [
@@ -25,15 +25,15 @@ export function openApiRoutes(issuer: string, routes: Route[]): Route[] {
   ];
 }
 
-const description = `Two things in one document.
+const description = `This document describes two things.
 
-**The endpoints of OAuth 2.0 and OpenID Connect**: tokens, introspection, revocation, the code and device flows. They take forms and answer JSON. Most programs reach them by a library and \`/.well-known/openid-configuration\`.
+**The endpoints of OAuth 2.0 and OpenID Connect**: tokens, introspection, revocation, the code and device flows. They accept forms and return JSON. Most programs use them through a library, which reads \`/.well-known/openid-configuration\`.
 
-**The API below \`/api\`**: a user's profile, sessions, devices and consents, with an access token of the scope \`account\`; and administration of users, sessions, clients, resource servers and signing keys, the audit trail and figures, with an access token of the scope \`admin\`. It takes and answers JSON.
+**The API below \`/api\`**: a user's profile, sessions, devices and consents, with an access token that has the scope \`account\`; and administration of users, sessions, clients, resource servers and signing keys, the audit trail and statistics, with an access token that has the scope \`admin\`. It accepts and returns JSON.
 
 Every error has the members \`error\`, \`error_description\` and \`request_id\`, and \`reason\` where the caller may know it. Lists are paged: pass \`next_cursor\` as \`cursor\` for the next page; it is null on the last one.`;
 
-/** Describes `routes`, and the endpoints of the protocol beside them, as OpenAPI 3.1. */
+/** Describes `routes` and the endpoints of the protocol as OpenAPI 3.1. */
 export function openApiDocument(issuer: string, routes: Route[]): Json {
   const schemas = collectSchemas();
   const paths: Record<string, Json> = {};
@@ -82,9 +82,12 @@ const errorSchema = {
   type: 'object',
   required: ['error', 'error_description', 'request_id'],
   properties: {
-    error: { type: 'string', description: 'a machine word, of OAuth where it has one' },
-    error_description: { type: 'string', description: 'what is wrong, in words for developers' },
-    reason: { type: 'string', description: 'a stable machine word, for whoever may know' },
-    request_id: { type: 'string', description: 'the one of the X-Request-Id header, and of the log' },
+    error: { type: 'string', description: 'an error code, that of OAuth where there is one' },
+    error_description: { type: 'string', description: 'what is wrong, for developers' },
+    reason: { type: 'string', description: 'a stable code for the cause, where the caller may know it' },
+    request_id: {
+      type: 'string',
+      description: 'the id of the request, as in the X-Request-Id header and in the log',
+    },
   },
 };

@@ -1,4 +1,4 @@
-// What the schemas of the OpenAPI document look like when they are filled in. A test holds each against its schema.
+// Examples of the schemas of the OpenAPI document. A test validates each against its schema.
 
 const at = '2026-03-01T09:30:00.000Z';
 const ids = {

@@ -1,5 +1,5 @@
-// The endpoints of the protocol for the OpenAPI document: what a program sends and gets there. The discovery document
-// stays the first place to look; what is switched on differs from deployment to deployment.
+// The endpoints of OAuth 2.0 and OpenID Connect for the OpenAPI document: what a program sends and receives there. Which of them
+// are switched on differs between deployments; the discovery document says that.
 import { authorizationEndpoints } from './authorization_endpoints.ts';
 import { discoveryEndpoints } from './discovery_endpoints.ts';
 import { protocolTag } from './protocol_operation.ts';
@@ -7,7 +7,7 @@ import { tokenEndpoints } from './token_endpoints.ts';
 
 const groups = [tokenEndpoints, authorizationEndpoints, discoveryEndpoints];
 
-/** What the document has of the protocol: its paths, and what they refer to. */
+/** The paths of the protocol, and the tags, schemas and security schemes to which they refer. */
 export function protocolPaths() {
   return {
     tags: [
@@ -16,7 +16,7 @@ export function protocolPaths() {
     paths: Object.fromEntries(groups.flatMap((group) => Object.entries(group.paths))),
     schemas: Object.fromEntries(groups.flatMap((group) => Object.entries(group.schemas))),
     securitySchemes: {
-      client: { type: 'http', scheme: 'basic', description: 'The name and the secret of a client.' },
+      client: { type: 'http', scheme: 'basic', description: 'The id and the secret of a client.' },
     },
   };
 }

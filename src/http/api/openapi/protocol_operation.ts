@@ -1,7 +1,7 @@
-// The parts of which the endpoints of the protocol are described: schemas of parameters, bodies, answers and refusals.
+// The pieces from which the endpoints of the protocol are described: schemas of parameters, bodies, answers and errors.
 import type { Json } from './schemas.ts';
 
-/** Endpoints that belong together, and the schemas to which they refer. */
+/** Endpoints of one topic, and the schemas to which they refer. */
 export interface EndpointGroup {
   schemas: Record<string, Json>;
   paths: Record<string, Json>;
@@ -10,8 +10,8 @@ export interface EndpointGroup {
 /** The tag of every endpoint of the protocol. */
 export const protocolTag = 'OAuth 2.0 and OpenID Connect';
 
-/** How a client says who it is: by HTTP Basic, by its secret or an assertion in the form, or by its name alone. */
-export const byClient = [{ client: [] }, {}];
+/** The client authenticates by HTTP Basic, by a secret or an assertion in the form, or gives its client_id alone. */
+export const clientSecurity = [{ client: [] }, {}];
 
 export const text = (description: string, more: Json = {}): Json => ({
   type: 'string',
@@ -42,12 +42,12 @@ const errors: Record<number, string> = {
   400: 'The request, the grant or the token is refused',
   401: 'The client or the token could not be authenticated',
   403: 'The token does not allow this',
-  429: 'Too many attempts; `Retry-After` says when to come again',
-  500: 'Something went wrong on our side',
-  503: 'The service is temporarily unavailable; `Retry-After` says when to come again',
+  429: 'Too many attempts; `Retry-After` says when to try again',
+  500: 'Something went wrong on the server',
+  503: 'The service is temporarily unavailable; `Retry-After` says when to try again',
 };
 
-export function refused(...statuses: (keyof typeof errors)[]): Json {
+export function errorStatuses(...statuses: (keyof typeof errors)[]): Json {
   const all = [...statuses, 500, 503];
   return Object.fromEntries(
     all.map((status) => [status, { description: errors[Number(status)], ...json('Error') }]),

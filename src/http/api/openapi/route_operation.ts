@@ -4,19 +4,23 @@ import { AppError, type ErrorName } from '../../../lib/errors.ts';
 import type { Route } from '../routes.ts';
 import type { Json, SchemaCollector } from './schemas.ts';
 
-/** What a row belongs to, by the beginning of its path; the first that fits. */
+/** The tags of the document. A row has the first tag whose prefix its path begins with. */
 export const tags: [prefix: string, name: string, description: string][] = [
-  ['/me', 'Profile', 'The profile and the password of the user who calls.'],
-  ['/sessions', 'Sessions', 'The sessions of the user who calls: one for each login.'],
-  ['/devices', 'Devices', 'The devices on which the user who calls has logged in.'],
-  ['/consents', 'Consents', 'The third-party apps that the user who calls has given access.'],
-  ['/browser-sessions', 'Browser sessions', 'The browsers that are signed in at the pages of this server.'],
+  ['/me', 'Profile', 'The profile and password of the calling user.'],
+  ['/sessions', 'Sessions', 'The sessions of the calling user, one for each login.'],
+  ['/devices', 'Devices', 'The devices on which the calling user has logged in.'],
+  ['/consents', 'Consents', 'The third-party apps to which the calling user has given access.'],
+  [
+    '/browser-sessions',
+    'Browser sessions',
+    'The browsers in which the calling user is signed in at the pages of this server.',
+  ],
   ['/admin/users', 'Administration: users', 'Find, create, change, ban, disable and delete users.'],
-  ['/admin/sessions', 'Administration: sessions', "Any user's sessions."],
+  ['/admin/sessions', 'Administration: sessions', 'The sessions of any user.'],
   ['/admin/clients', 'Administration: clients', 'Register and change OAuth clients and their secrets.'],
   ['/admin/resource-servers', 'Administration: resource servers', 'The APIs that accept access tokens.'],
   ['/admin/keys', 'Administration: signing keys', 'List and rotate the signing keys.'],
-  ['/admin/events', 'Administration: audit trail', 'What happened to whom.'],
+  ['/admin/events', 'Administration: audit trail', 'What happened, to whom and by whom.'],
   ['/admin/stats', 'Administration: figures', 'Live sessions, logins and refreshes.'],
 ];
 
@@ -41,10 +45,10 @@ function tagOf({ path }: Route): string | undefined {
 }
 
 const callers: Record<Route['auth'], string> = {
-  public: 'Anybody may call it.',
-  user: 'The caller is a user, by an access token with the scope `account`.',
+  public: 'Needs no access token.',
+  user: 'Needs the access token of a user, with the scope `account`.',
   admin:
-    'The caller is an administrator, by an access token with the scope `admin`: a user with the role `admin`, or a confidential client.',
+    'Needs an access token with the scope `admin`, of a user with the role `admin` or of a confidential client.',
 };
 
 function operationId(row: Route): string {
@@ -69,41 +73,41 @@ function parameters(schemas: SchemaCollector, place: 'path' | 'query', schema: z
     name,
     in: place,
     required: place === 'path' || required.includes(name),
-    description: what ?? said[name] ?? name,
+    description: what ?? descriptions[name] ?? name,
     schema: inner,
   }));
 }
 
-// Parameters whose schema says nothing of them.
-const said: Record<string, string> = {
-  limit: 'at most so many items',
+// Descriptions of parameters whose schema has none.
+const descriptions: Record<string, string> = {
+  limit: 'the largest number of items',
   id: 'the id',
   client_id: 'the id of the client',
-  user_id: 'only those of this user',
-  session_id: 'only those of this session',
-  type: 'only those of this type',
+  user_id: 'only events of this user',
+  session_id: 'only events of this session',
+  type: 'only events of this type',
   search: 'the beginning of a username or an e-mail address',
   status: 'only users with this status',
 };
 
 const successes: Record<number, string> = {
-  200: 'What was asked for',
+  200: 'Success',
   201: 'Created',
-  204: 'Done; the answer has no body',
+  204: 'Success; the response has no body',
 };
 
 function responses(schemas: SchemaCollector, row: Route): Json {
-  const what = successes[row.status] ?? 'Done';
+  const what = successes[row.status] ?? 'Success';
   const success = row.response
     ? {
         description: what,
         content: { 'application/json': { schema: schemas.describe(row.response, 'output') } },
       }
     : { description: what };
-  return { [row.status]: success, ...errorResponses(refusals(row)) };
+  return { [row.status]: success, ...errorResponses(errorsOf(row)) };
 }
 
-/** Refusals by their status, each with the answer as it looks. */
+/** The errors by their status, each with an example of its body. */
 function errorResponses(names: ErrorName[]): Json {
   const all: Record<string, Json> = {};
   const known = [...new Set(names)].map((name) => ({ name, refusal: new AppError(name) }));
@@ -127,7 +131,7 @@ function errorResponses(names: ErrorName[]): Json {
 
 const request_id = '6f0a1c1e-63c5-4a0c-9c0e-2d6d5f6f7a10';
 
-function refusals(row: Route): ErrorName[] {
+function errorsOf(row: Route): ErrorName[] {
   const checked: ErrorName[] = row.body
     ? ['invalid_request', 'invalid_json', 'body_too_large', 'unsupported_media_type']
     : ['invalid_request'];

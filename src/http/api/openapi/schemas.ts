@@ -1,13 +1,13 @@
-// The schemas of the OpenAPI document: each that has a name (`.meta({ id })`) stands once among the components, and every
-// other place refers to it there.
+// The schemas of the OpenAPI document: each schema with a name (`.meta({ id })`) stands once among the components, and all other
+// places refer to it.
 import { z } from 'zod';
 
 export type Json = Record<string, unknown>;
 
 export interface SchemaCollector {
-  /** A schema as JSON Schema; those named in it are collected. */
+  /** A schema as JSON Schema; the named schemas in it are collected. */
   describe: (schema: z.ZodType, io: 'input' | 'output') => Json;
-  /** The named ones that were met up to now. */
+  /** The named schemas collected so far. */
   collected: () => Record<string, Json>;
 }
 
@@ -25,13 +25,13 @@ export function collectSchemas(): SchemaCollector {
         unrepresentable: 'any',
         reused: 'inline',
         override: ({ jsonSchema }) => {
-          // The name is that of the component; the keyword would mean something else.
+          // The name belongs to the component; as a keyword of JSON Schema, `id` has another meaning.
           delete jsonSchema.id;
         },
       });
       for (const [name, definition] of Object.entries($defs)) {
         const found = relocate(definition) as Json;
-        // One name for two schemas would leave one of them out.
+        // Of two schemas with one name, one would be lost.
         const known = components[name];
         if (known && JSON.stringify(known) !== JSON.stringify(found))
           throw new Error(`two schemas are named ${name}`);
@@ -43,7 +43,7 @@ export function collectSchemas(): SchemaCollector {
   };
 }
 
-// Zod puts what is named beside the schema that names it; in a document `#` is the whole of it.
+// Zod puts named schemas into `$defs` of the schema that uses them; in the document they stand among the components.
 function relocate(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(relocate);
   if (typeof value !== 'object' || value === null) return value;

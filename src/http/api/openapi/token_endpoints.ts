@@ -1,18 +1,18 @@
 // The endpoints that clients and resource servers call with tokens: token, introspection, revocation.
 import {
-  byClient,
   client,
+  clientSecurity,
   type EndpointGroup,
+  errorStatuses,
   form,
   json,
   number,
   operation,
-  refused,
   text,
 } from './protocol_operation.ts';
 
 const grants = {
-  grant_type: text('what the client presents', {
+  grant_type: text('the kind of grant that the client presents', {
     enum: [
       'password',
       'refresh_token',
@@ -23,21 +23,21 @@ const grants = {
   }),
   username: text('`password`: username or e-mail address'),
   password: text('`password`: the password'),
-  refresh_token: text('`refresh_token`: the newest one of the session'),
+  refresh_token: text('`refresh_token`: the newest refresh token of the session'),
   code: text('`authorization_code`: the code'),
   redirect_uri: text('`authorization_code`: the same as in the authorization request'),
   code_verifier: text('`authorization_code`: the PKCE verifier'),
-  device_code: text('`device_code`: the one of the device authorization'),
-  scope: text('space-delimited; what the client may have when absent'),
-  resource: text('the API that the tokens are for (RFC 8707), as it is registered'),
-  device_id: text('`password`: what the client calls the device'),
+  device_code: text('`device_code`: the device code from the device authorization response'),
+  scope: text('space-delimited; when absent, all scopes that the client may have'),
+  resource: text('the identifier of the API that the tokens are for (RFC 8707), as registered'),
+  device_id: text('`password`: the id that the client has chosen for the device'),
   device_secret: text(
-    '`password`: the one that the last login of this user answered for this `device_id`; strangers cannot lock such a device out',
+    '`password`: the secret from the response to the last login of this user with this `device_id`; wrong passwords of others do not lock the device out',
   ),
-  device_name: text('`password`: a name of the device for people'),
-  platform: text('`password`: for the list of devices'),
-  app_version: text('`password`: for the list of devices'),
-  push_token: text('`password`: where the device takes notifications'),
+  device_name: text('`password`: a readable name of the device'),
+  platform: text('`password`: shown in the list of devices'),
+  app_version: text('`password`: shown in the list of devices'),
+  push_token: text('`password`: the token for push notifications to the device'),
 };
 
 export const tokenEndpoints: EndpointGroup = {
@@ -61,16 +61,16 @@ export const tokenEndpoints: EndpointGroup = {
       type: 'object',
       required: ['access_token', 'token_type', 'expires_in'],
       properties: {
-        access_token: text('a JWT (RFC 9068), or opaque where the API is registered so'),
+        access_token: text('a JWT (RFC 9068), or opaque if the API is registered that way'),
         token_type: text('how to present it', { enum: ['Bearer', 'DPoP'] }),
         expires_in: number('seconds'),
-        refresh_token: text('to be stored in the place of the one before; for clients with this grant'),
-        refresh_token_expires_in: number('seconds, if it is not used before'),
+        refresh_token: text('replaces the previous one; for clients with the refresh token grant'),
+        refresh_token_expires_in: number('seconds until it expires if it is not used'),
         id_token: text('with the scope `openid`'),
-        scope: text('what was granted'),
+        scope: text('the scopes granted'),
         session_id: text('the session that the tokens belong to'),
         device_secret: text(
-          'of a login with `device_id`: to be kept, and sent with the next login on the device',
+          'after a login with `device_id`: store it, and send it with the next login on the device',
         ),
       },
       examples: [
@@ -90,7 +90,7 @@ export const tokenEndpoints: EndpointGroup = {
       required: ['token'],
       properties: {
         token: text('an access token or a refresh token'),
-        token_type_hint: text('where to look first', { enum: ['access_token', 'refresh_token'] }),
+        token_type_hint: text('the kind of token, as a hint', { enum: ['access_token', 'refresh_token'] }),
         ...client,
       },
       examples: [{ token: 'EXAMPLE', client_id: 'gateway', client_secret: 'EXAMPLE' }],
@@ -99,16 +99,16 @@ export const tokenEndpoints: EndpointGroup = {
       type: 'object',
       required: ['active'],
       properties: {
-        active: { type: 'boolean', description: 'whether the token is good now, for the client that asks' },
-        iss: text('who issued it'),
-        sub: text('the user, or the client of a token of its own'),
-        aud: text('the API that it is for'),
+        active: { type: 'boolean', description: 'whether the token is valid now, for the calling client' },
+        iss: text('the issuer'),
+        sub: text('the user, or the client where the token is its own'),
+        aud: text('the API that it is issued for'),
         client_id: text('the client that it was issued to'),
-        scope: text('what it allows'),
+        scope: text('its scopes'),
         sid: text('its session'),
         exp: number('when it expires, seconds since 1970'),
         iat: number('when it was issued, seconds since 1970'),
-        token_type: text('how it is presented'),
+        token_type: text('how to present it'),
       },
       examples: [{ active: false }],
     },
@@ -118,36 +118,39 @@ export const tokenEndpoints: EndpointGroup = {
       post: operation(
         'token',
         'Get tokens for a password, a refresh token, a code or a client itself',
-        'Rotates the refresh token where one is presented: store the new one in its place. An older one that comes back outside of the retry window ends its session (docs/tokens.md).',
+        'A presented refresh token is rotated: replace it by the new one. An older one that is presented outside the retry window ends its session (docs/tokens.md).',
         {
-          security: byClient,
+          security: clientSecurity,
           requestBody: form('TokenRequest'),
-          responses: { 200: { description: 'Tokens', ...json('TokenResponse') }, ...refused(400, 401, 429) },
+          responses: {
+            200: { description: 'Tokens', ...json('TokenResponse') },
+            ...errorStatuses(400, 401, 429),
+          },
         },
       ),
     },
     '/introspect': {
       post: operation(
         'introspect',
-        'Ask whether a token is good (RFC 7662)',
-        'For clients that stand for a resource server, about tokens that are meant for it, and for a client about its own refresh tokens.',
+        'Ask whether a token is valid (RFC 7662)',
+        'The client of a resource server may ask about tokens that are issued for it, and any client about its own refresh tokens.',
         {
-          security: byClient,
+          security: clientSecurity,
           requestBody: form('TokenToJudge'),
           responses: {
-            200: { description: 'What is known of the token', ...json('Introspection') },
-            ...refused(400, 401),
+            200: { description: 'The state of the token', ...json('Introspection') },
+            ...errorStatuses(400, 401),
           },
         },
       ),
     },
     '/revoke': {
       post: operation('revoke', 'Revoke a token (RFC 7009)', 'Revoking a refresh token ends its session.', {
-        security: byClient,
+        security: clientSecurity,
         requestBody: form('TokenToJudge'),
         responses: {
-          200: { description: 'The token is no longer good, or never was' },
-          ...refused(400, 401),
+          200: { description: 'The token is not valid, or no longer' },
+          ...errorStatuses(400, 401),
         },
       }),
     },
