@@ -3,7 +3,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { createClient } from '../../src/core/clients/clients.ts';
 import { hashPassword } from '../../src/core/passwords/password_hash.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
-import { createUser } from '../../src/core/users/users.ts';
+import { createUser } from '../../src/core/users/user_changes.ts';
 import { WrongAnswer } from '../generator/index.ts';
 import type { RefreshLoad } from '../generator/refresh.ts';
 import type { Child, Stage } from '../harness/stage.ts';

@@ -1,9 +1,11 @@
 // What development starts with: a user, an app, an API and its client, all with known passwords.
+
 import { createClient, findClient } from '../core/clients/clients.ts';
 import { createResourceServer, findResourceServer } from '../core/clients/resource_servers.ts';
 import { hashPassword } from '../core/passwords/password_hash.ts';
 import type { Db } from '../core/store/db.ts';
-import { createUser, findUserByLogin } from '../core/users/users.ts';
+import { createUser } from '../core/users/user_changes.ts';
+import { findUserByLogin } from '../core/users/users.ts';
 
 export const demo = {
   username: 'demo',

@@ -8,9 +8,10 @@ import { attemptLogin, type LoginAttempt } from '../core/passwords/login_attempt
 import { requestSourceOf } from '../core/request_source.ts';
 import { openSession } from '../core/sessions/open_session.ts';
 import { describeReason, wrongCredentials } from '../core/sessions/refusals.ts';
+import { isActive } from '../core/users/active_users.ts';
 import { type DeviceParameters, deviceParameters } from '../core/users/devices.ts';
 import { registerKnownDevice } from '../core/users/known_devices.ts';
-import { findUser, findUserAtVersion, isActive, type User } from '../core/users/users.ts';
+import { findUser, findUserAtVersion, type User } from '../core/users/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import { authenticateClient, type Credentials, mayUse } from './client_auth.ts';

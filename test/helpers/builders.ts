@@ -8,7 +8,8 @@ import { type NewSession, openSession } from '../../src/core/sessions/open_sessi
 import type { Presented } from '../../src/core/sessions/rotation.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import type { Db } from '../../src/core/store/db.ts';
-import { createUser, type NewUser, type User } from '../../src/core/users/users.ts';
+import { createUser, type NewUser } from '../../src/core/users/user_changes.ts';
+import type { User } from '../../src/core/users/users.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 
 /** The password of every user that {@link makeUser} makes; hashed once a process. */

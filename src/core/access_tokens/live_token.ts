@@ -2,7 +2,7 @@ import { parseId } from '../../lib/ids.ts';
 import { isLiveSql } from '../sessions/live_session.ts';
 import { type Db, rows } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
-import { isActiveSql } from '../users/users.ts';
+import { isActiveSql } from '../users/active_users.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
 
 /** The live check alone, for claims whose signature or record has been checked. One SELECT. */

@@ -17,7 +17,8 @@ import {
 } from '../clients/resource_servers.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
-import { createUser, type NewUser, type User } from '../users/users.ts';
+import { createUser, type NewUser } from '../users/user_changes.ts';
+import type { User } from '../users/users.ts';
 import { deleteClient } from './delete_client.ts';
 
 /** Who does it, and where the request came from; a command has neither an id nor a request. */

@@ -13,8 +13,9 @@ import { type BegunEnding, finishEnding } from '../sessions/pending_endings.ts';
 import { findUserSession } from '../sessions/session_list.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
+import { isActive } from '../users/active_users.ts';
 import { stayKnown } from '../users/known_devices.ts';
-import { findUser, isActive, lockUser, type User } from '../users/users.ts';
+import { findUser, lockUser, type User } from '../users/users.ts';
 
 export type Asker =
   | { session_id: string }

@@ -9,7 +9,8 @@ import { type BegunEnding, finishEnding } from '../sessions/pending_endings.ts';
 import type { EndedReason } from '../sessions/sessions.ts';
 import { json, type Writable } from '../store/columns.ts';
 import { present } from '../store/sql_time.ts';
-import { lockUser, requireAnotherAdmin, type User, type UserStatus } from '../users/users.ts';
+import { requireAnotherAdmin } from '../users/administrators.ts';
+import { lockUser, type User, type UserStatus } from '../users/users.ts';
 
 export interface StatusChange {
   status: UserStatus;

@@ -1,7 +1,10 @@
 // Who somebody is, from a name and a password.
+
 import { digest } from '../../lib/crypto.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { findUser, isActive, replacePasswordHash, type User } from '../users/users.ts';
+import { isActive } from '../users/active_users.ts';
+import { replacePasswordHash } from '../users/user_changes.ts';
+import { findUser, type User } from '../users/users.ts';
 import { hashPassword, isOutdated, verifyPassword } from './password_hash.ts';
 
 export type Authentication =

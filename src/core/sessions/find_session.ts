@@ -1,7 +1,9 @@
 // One session with its user, for every decision about a token of it.
+
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { isActiveSql, type UserStatus } from '../users/users.ts';
+import { isActiveSql } from '../users/active_users.ts';
+import type { UserStatus } from '../users/users.ts';
 import { isExpiredSql } from './live_session.ts';
 import type { Session } from './sessions.ts';
 

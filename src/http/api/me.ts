@@ -6,7 +6,8 @@ import { withLimit } from '../../core/limits/attempts.ts';
 import type { RequestSource } from '../../core/request_source.ts';
 import type { Db } from '../../core/store/db.ts';
 import { username } from '../../core/users/names.ts';
-import { findUser, type User, updateUser } from '../../core/users/users.ts';
+import { updateUser } from '../../core/users/user_changes.ts';
+import { findUser, type User } from '../../core/users/users.ts';
 import { AppError } from '../../lib/errors.ts';
 import { type ApiRequest, dateTime, route } from './routes.ts';
 

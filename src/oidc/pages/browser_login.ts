@@ -8,7 +8,8 @@ import {
 } from '../../core/engine_records/browser_session_records.ts';
 import { isProved } from '../../core/passwords/credentials.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
-import { findUser, isActive, type User } from '../../core/users/users.ts';
+import { isActive } from '../../core/users/active_users.ts';
+import { findUser, type User } from '../../core/users/users.ts';
 import { digest } from '../../lib/crypto.ts';
 import { browserSessionTtl, passwordAcr } from '../request/login.ts';
 import { setSessionCookie } from '../request/session_cookie.ts';

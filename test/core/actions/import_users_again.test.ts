@@ -2,7 +2,8 @@
 import type { ExecutionContext } from 'ava';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { authenticate } from '../../../src/core/passwords/credentials.ts';
-import { findUserByLogin, updateUser } from '../../../src/core/users/users.ts';
+import { updateUser } from '../../../src/core/users/user_changes.ts';
+import { findUserByLogin } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { password } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';

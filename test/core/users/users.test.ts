@@ -1,16 +1,14 @@
 import type { ExecutionContext } from 'ava';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { readClock } from '../../../src/core/store/sql_time.ts';
+import { isActive } from '../../../src/core/users/active_users.ts';
 import {
   createUser,
-  findUser,
-  findUserByLogin,
-  isActive,
   raiseTokenVersion,
   replacePasswordHash,
-  type User,
   updateUser,
-} from '../../../src/core/users/users.ts';
+} from '../../../src/core/users/user_changes.ts';
+import { findUser, findUserByLogin, type User } from '../../../src/core/users/users.ts';
 import { AppError } from '../../../src/lib/errors.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeUser, openTestSession, source } from '../../helpers/builders.ts';

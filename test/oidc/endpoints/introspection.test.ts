@@ -1,6 +1,7 @@
 // Introspection (RFC 7662): who learns what about which token, and that nothing which is over is ever active.
+
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
-import { raiseTokenVersion } from '../../../src/core/users/users.ts';
+import { raiseTokenVersion } from '../../../src/core/users/user_changes.ts';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { assertRefused, type Form, send } from '../../helpers/client.ts';
 import {

@@ -3,18 +3,12 @@ import { z } from 'zod';
 import { addUser } from '../../../core/actions/administration.ts';
 import { recordEvents } from '../../../core/audit/audit.ts';
 import { hashNewPassword } from '../../../core/passwords/password_policy.ts';
+import { requireAnotherAdmin } from '../../../core/users/administrators.ts';
 import { email, username } from '../../../core/users/names.ts';
 import { permissions, roles, tenantId } from '../../../core/users/rights.ts';
-import {
-  findUser,
-  listUsers,
-  lockUser,
-  raiseTokenVersion,
-  requireAnotherAdmin,
-  type User,
-  type UserStatus,
-  updateUser,
-} from '../../../core/users/users.ts';
+import { raiseTokenVersion, updateUser } from '../../../core/users/user_changes.ts';
+import { listUsers } from '../../../core/users/user_search.ts';
+import { findUser, lockUser, type User, type UserStatus } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { type ApiRequest, dateTime, id, paging, route } from '../routes.ts';

@@ -1,0 +1,103 @@
+// Creating users and changing their rows. A taken name is refused by the unique index, so of two at once one wins.
+import type { Knex } from 'knex';
+import { AppError } from '../../lib/errors.ts';
+import { newId } from '../../lib/ids.ts';
+import { json } from '../store/columns.ts';
+import { isUniqueViolation } from '../store/database_errors.ts';
+import type { Db } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
+import { nameKey } from './names.ts';
+import type { User } from './users.ts';
+
+export interface NewUser {
+  username: string;
+  email?: string | null;
+  password_hash?: string | null;
+  roles?: string[];
+  permissions?: string[];
+  tenant_id?: string | null;
+}
+
+/** Creates a user; refuses with `username_taken` or `email_taken`. Names have been checked by the schemas of `names.ts`. */
+export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User> {
+  const row = {
+    id: newId(at?.getTime()),
+    username: user.username,
+    username_key: nameKey(user.username),
+    email: user.email ?? null,
+    email_key: user.email ? nameKey(user.email) : null,
+    password_hash: user.password_hash ?? null,
+    status: 'active' as const,
+    roles: json(user.roles ?? []),
+    permissions: json(user.permissions ?? []),
+    tenant_id: user.tenant_id ?? null,
+    token_version: 0,
+    created_at: present(db, at),
+    updated_at: present(db, at),
+  };
+  try {
+    const [created] = await db('users').insert(row).returning('*');
+    return created as User;
+  } catch (error) {
+    throw asTaken(error);
+  }
+}
+
+/**
+ * The refusal that a violated index of names comes to; any other error as it is. Knex puts the statement in front of
+ * the database's own words, and the statement names every column.
+ */
+export function asTaken(error: unknown): unknown {
+  if (!isUniqueViolation(error)) return error;
+  const said = (error as Error).message.split(' - ').at(-1) ?? '';
+  return new AppError(said.includes('email_key') ? 'email_taken' : 'username_taken');
+}
+
+/** Changes what a user may change; refuses like {@link createUser}. */
+export async function updateUser(
+  db: Db,
+  id: string,
+  change: {
+    username?: string;
+    email?: string | null;
+    roles?: string[];
+    permissions?: string[];
+    tenant_id?: string | null;
+  },
+): Promise<User | null> {
+  const { username, email, roles, permissions, tenant_id } = change;
+  const row = {
+    ...(username === undefined ? {} : { username, username_key: nameKey(username) }),
+    ...(email === undefined ? {} : { email, email_key: email === null ? null : nameKey(email) }),
+    ...(roles === undefined ? {} : { roles: json(roles) }),
+    ...(permissions === undefined ? {} : { permissions: json(permissions) }),
+    ...(tenant_id === undefined ? {} : { tenant_id }),
+    updated_at: present(db),
+  };
+  try {
+    const [updated] = await db('users').where({ id }).update(row).returning('*');
+    return updated ?? null;
+  } catch (error) {
+    throw asTaken(error);
+  }
+}
+
+/** Replaces a password hash, but only the one that was read: a change in between wins, and the answer is false. */
+export async function replacePasswordHash(db: Db, id: string, from: string, to: string): Promise<boolean> {
+  return (await db('users').where({ id, password_hash: from }).update({ password_hash: to })) > 0;
+}
+
+/** Makes every access token that this user holds inactive; devices refresh once and go on. */
+export async function raiseTokenVersion(db: Db, id: string): Promise<void> {
+  await db('users').where({ id }).increment('token_version', 1);
+}
+
+/**
+ * Raises the number by which all of a user's sessions live and returns it: those that have a lower one are over. The
+ * caller has locked the user's row.
+ */
+export async function raiseSessionEpoch(tx: Knex.Transaction, id: string): Promise<number> {
+  const [user] = await tx('users').where({ id }).increment('session_epoch', 1).returning('session_epoch');
+  if (!user) throw new AppError('user_not_found');
+  return user.session_epoch;
+}

@@ -1,0 +1,25 @@
+// The list of users that administrators search.
+import type { Db } from '../store/db.ts';
+import { nameKey } from './names.ts';
+import type { User, UserStatus } from './users.ts';
+
+export interface UserSearch {
+  /** The beginning of a username or an e-mail address. */
+  prefix?: string | undefined;
+  status?: UserStatus | undefined;
+  limit: number;
+  /** Behind this id. */
+  after?: string | undefined;
+}
+
+/** Users in the order of their ids, which is that of their creation. */
+export async function listUsers(db: Db, { prefix, status, limit, after }: UserSearch): Promise<User[]> {
+  const query = db('users').orderBy('id').limit(limit);
+  if (status) query.where({ status });
+  if (after) query.where('id', '>', after);
+  if (prefix) {
+    const pattern = `${nameKey(prefix).replace(/[\\%_]/g, '\\$&')}%`;
+    query.whereRaw("(username_key like ? escape '\\' or email_key like ? escape '\\')", [pattern, pattern]);
+  }
+  return await query;
+}
