@@ -1,4 +1,4 @@
-// The account page: where somebody is signed in, which apps have access, their password and their profile.
+// The account page: the user's devices and sessions, the apps that have access, the password, the profile.
 import { endedText, type Flash, flashText, type PasswordProblem, passwordText } from './account_texts.ts';
 import type { Brand } from './brand.ts';
 import { describeScopes, type ScopeView } from './scopes.ts';
@@ -7,7 +7,7 @@ import { ago, exactMoment, onDay } from './time.ts';
 import { describeUserAgent, deviceKind, isRecognized } from './user_agent.ts';
 import { renderPage } from './view.ts';
 
-/** A sign-in of an app on a device. */
+/** A session of an app on a device. */
 export interface SessionView {
   id: string;
   client: { name: string };
@@ -17,27 +17,27 @@ export interface SessionView {
   endAction: string;
 }
 
-/** A device or browser with what is signed in there. */
+/** A device or browser with its sessions. */
 export interface DeviceView {
   id: string;
-  /** What its user or its app calls it; absent, its user agent is named. */
+  /** The name that the user or the app has given it; null shows the user agent instead. */
   name: string | null;
   platform: string | null;
   userAgent: string | null;
   ip: string | null;
-  /** Whether the page is looked at there. */
+  /** Whether it is the browser that shows the page. */
   isCurrent: boolean;
   lastUsedAt: Date;
-  /** Since when it is signed in at our own pages, where it is. */
+  /** When its browser session started; absent when it has none. */
   browserSince?: Date;
   sessions: SessionView[];
-  /** Ends all of it. */
+  /** Ends everything on the device. */
   endAction?: string;
-  /** Sends `name`; absent where there is nothing that could keep a name. */
+  /** Sends `name`; absent for a browser, which has no stored name. */
   renameAction?: string;
 }
 
-/** A session that is over. */
+/** A session that has ended. */
 export interface EndedSessionView {
   name: string | null;
   platform: string | null;
@@ -48,7 +48,7 @@ export interface EndedSessionView {
   reason: string | null;
 }
 
-/** A client that the user gave access. */
+/** A client that the user has given access. */
 export interface ConsentView {
   client: { name: string; logoUrl?: string | null; url?: string | null };
   scopes: ScopeView[];
@@ -58,27 +58,27 @@ export interface ConsentView {
 
 export interface AccountPage {
   now: Date;
-  /** Sent as `csrf` by every form of the page. */
+  /** The CSRF token, sent as `csrf` by every form of the page. */
   csrf: string;
   user: { username: string; email: string | null };
   flash?: Flash;
   devices: DeviceView[];
   ended: EndedSessionView[];
   consents: ConsentView[];
-  /** Absent when there is no other. */
+  /** Ends all other sessions; absent when there are none. */
   endOthersAction?: string;
   signOutAction: string;
-  /** Of this page, and of the page where a device is connected. */
+  /** The URLs of this page and of the page where a device is connected. */
   accountUrl: string;
   deviceUrl: string;
   /** Sends `current_password` and `new_password`; null when the user has no password. */
   password: { action: string; problem?: PasswordProblem } | null;
 }
 
-/** How many devices are shown before the rest is folded away. */
-const unfolded = 5;
+/** The page shows this many devices and folds the rest. */
+const maxUnfolded = 5;
 
-/** Everything a user can see and end by themself, on one page. */
+/** Renders everything that a user can see and end without help, on one page. */
 export function renderAccount(brand: Brand, page: AccountPage): string {
   const { now, user, csrf } = page;
   const password = page.password && {
@@ -95,8 +95,8 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
       user,
       fields: [['csrf', csrf]],
       flash: page.flash ? { ...page.flash, text: flashText(page.flash) } : null,
-      devices: devices.slice(0, unfolded),
-      folded: devices.slice(unfolded),
+      devices: devices.slice(0, maxUnfolded),
+      folded: devices.slice(maxUnfolded),
       ended: page.ended.map((one) => endedRow(one, now)),
       consents: page.consents.map(consentRow),
       endOthersAction: page.endOthersAction,
@@ -113,7 +113,7 @@ function deviceRow(one: DeviceView, now: Date) {
   const count = one.sessions.length;
   return {
     ...one,
-    ...deviceWords({ ...one, client: first?.client ?? null }),
+    ...describeDevice({ ...one, client: first?.client ?? null }),
     givenName: one.name ?? '',
     used: ago(one.lastUsedAt, now),
     browserSince: one.browserSince ? exactMoment(one.browserSince) : null,
@@ -129,7 +129,7 @@ function deviceRow(one: DeviceView, now: Date) {
 
 function endedRow(one: EndedSessionView, now: Date) {
   return {
-    ...deviceWords(one),
+    ...describeDevice(one),
     clientName: clientName(one.client.name),
     ...endedText(one.reason),
     ended: ago(one.endedAt, now),
@@ -143,7 +143,7 @@ function consentRow({ client, scopes, since, withdrawAction }: ConsentView) {
     name: clientName(client.name),
     monogram: monogram(client.name),
     logoUrl: webUrl(client.logoUrl),
-    place: url ? new URL(url).host : null,
+    host: url ? new URL(url).host : null,
     url,
     scopes: describeScopes(scopes),
     since: onDay(since),
@@ -151,15 +151,15 @@ function consentRow({ client, scopes, since, withdrawAction }: ConsentView) {
   };
 }
 
-interface Named {
+interface Nameable {
   name: string | null;
   platform: string | null;
   userAgent: string | null;
   client: { name: string } | null;
 }
 
-// What a library calls itself ("okhttp", "node") tells nobody anything: the app is a better name then.
-function deviceWords({ name, platform, userAgent, client }: Named) {
+// A user agent that only names a library ("okhttp", "node") means nothing to the user, so the app's name is shown instead.
+function describeDevice({ name, platform, userAgent, client }: Nameable) {
   const device = isRecognized(userAgent) ? describeUserAgent(userAgent) : null;
   const given = name ? shorten(name, 100) : '';
   return {

@@ -1,9 +1,9 @@
-// What the account page says: after an action, about an ended session, about a password that was refused.
+// The texts of the account page: after an action, for ended sessions, for a password that was not accepted.
 import { waitFor } from './time.ts';
 
 /**
- * What an action came to. A code and never a text: it may travel in a URL, and a text there could be anybody's.
- * `isProblem` is for those that went wrong.
+ * The result of an action, shown once. It is a code, not a text, so that a forged cookie cannot make the page say anything
+ * else. `isProblem` is set when the action failed.
  */
 export interface Flash {
   code: FlashCode;
@@ -15,27 +15,27 @@ const flashes = {
   device_ended: 'That device was signed out.',
   others_ended: 'You are now signed out everywhere else.',
   device_renamed: 'Device renamed.',
-  browser_session_ended: 'That browser was signed out, and every app that was opened in it.',
+  browser_session_ended: 'That browser was signed out, including every app opened in it.',
   access_withdrawn: 'Access removed. The app has been signed out on all devices.',
   password_changed: 'Password changed. Every other device was signed out.',
-  not_found: 'That was gone already. This page is now up to date.',
-  invalid_name: 'A name needs 1 to 100 characters.',
+  not_found: 'It had already been removed. This page is now up to date.',
+  invalid_name: 'A device name must have 1 to 100 characters.',
   form_expired: 'This page was open for too long, so nothing was changed. Please try again.',
 } satisfies Record<string, string>;
 
 export type FlashCode = keyof typeof flashes;
 
-/** Whether `value`, from a URL or a cookie, names a flash. */
+/** Whether `value`, read from a cookie, is the code of a flash message. */
 export function isFlashCode(value: unknown): value is FlashCode {
   return typeof value === 'string' && Object.hasOwn(flashes, value);
 }
 
-/** The flash in words. */
+/** The text of a flash message. */
 export function flashText({ code }: Flash): string {
   return flashes[code];
 }
 
-/** Why a session ended, in words, and whether that is something to worry about. */
+/** Why a session ended, as the user reads it, and whether the user should act on it. */
 export interface EndedText {
   reason: string;
   isAlarming: boolean;
@@ -54,10 +54,10 @@ const reasons: Record<string, string> = {
   user_disabled: 'The account was disabled',
   user_deleted: 'The account was deleted',
   client_deleted: 'The app was removed',
-  expired: 'It was not used for too long',
+  expired: 'Signed out automatically: the sign-in expired',
 };
 
-// Said in full, because the user should do something.
+// These tell the user what to do.
 const alarming: Record<string, string> = {
   reuse_detected:
     'Signed out to be safe: someone may have copied this sign-in. If that wasn’t you, change your password.',
@@ -65,7 +65,7 @@ const alarming: Record<string, string> = {
     'Signed out to be safe: someone else may have seen this sign-in. If that wasn’t you, change your password.',
 };
 
-/** The core's reason for the end of a session, in words. */
+/** The text for the core's reason why a session ended. */
 export function endedText(reason: string | null): EndedText {
   const key = reason ?? '';
   const isAlarming = Object.hasOwn(alarming, key);
@@ -73,7 +73,7 @@ export function endedText(reason: string | null): EndedText {
   return { reason: text ?? 'Signed out', isAlarming };
 }
 
-/** Why the password was not changed: the core's weaknesses, or what was wrong with the current one. */
+/** Why the password was not changed: the core's reason against the new one, or the current one was wrong. */
 export type PasswordProblem =
   | {
       kind:
@@ -83,30 +83,30 @@ export type PasswordProblem =
         | 'password_too_common'
         | 'password_is_name';
     }
-  /** Wrong, and only one more may be tried. */
+  /** The current password was wrong, and one attempt is left. */
   | { kind: 'last_attempt' }
   /** `retryAfter` in seconds. */
   | { kind: 'rate_limited'; retryAfter: number };
 
-/** A problem with the password, and the field it belongs to. */
+/** The text of a problem with the password, and the field that it belongs to. */
 export function passwordText(problem: PasswordProblem): { field: 'current' | 'new'; text: string } {
   switch (problem.kind) {
     case 'wrong_password':
-      return { field: 'current', text: 'This is not your current password.' };
+      return { field: 'current', text: 'Wrong current password.' };
     case 'last_attempt':
       return {
         field: 'current',
-        text: 'This is not your current password. You have one more attempt, then you have to wait.',
+        text: 'Wrong current password. You have one attempt left, then you have to wait.',
       };
     case 'rate_limited':
       return { field: 'current', text: `Too many attempts. Try again in ${waitFor(problem.retryAfter)}.` };
     case 'password_too_short':
-      return { field: 'new', text: 'Too short: a password has at least 8 characters.' };
+      return { field: 'new', text: 'Too short: use at least 8 characters.' };
     case 'password_too_long':
-      return { field: 'new', text: 'Too long: a password has at most 256 characters.' };
+      return { field: 'new', text: 'Too long: use at most 256 characters.' };
     case 'password_too_common':
       return { field: 'new', text: 'This password is too common. Choose another one.' };
     case 'password_is_name':
-      return { field: 'new', text: 'A password that is your name or e-mail address is too easy to guess.' };
+      return { field: 'new', text: 'Your username or e-mail address is too easy to guess as a password.' };
   }
 }

@@ -1,5 +1,5 @@
-// Colours: how much two of them stand apart (WCAG 2, contrast ratio), and how to move one until it does. Lightness is
-// moved in OKLCH, where a hue stays the hue that people see.
+// Colours: their contrast ratio (WCAG 2), and how to change a colour until it has a given contrast. Lightness is changed in
+// OKLCH, where the perceived hue stays the same.
 
 /** Perceived lightness 0 to 1, chroma 0 to about 0.3, hue in degrees. */
 export interface Oklch {
@@ -22,7 +22,7 @@ export function toOklch(hex: string): Oklch {
   return { l: lightness, c: Math.hypot(a, bb), h: (Math.atan2(bb, a) * 180) / Math.PI };
 }
 
-/** The nearest hex colour that a screen can show: lightness and hue stay, chroma gives way. */
+/** The nearest hex colour in the sRGB gamut: lightness and hue stay, chroma is reduced. */
 export function toHex({ l, c, h }: Oklch): string {
   const lightness = Math.min(1, Math.max(0, l));
   let chroma = c;
@@ -41,25 +41,26 @@ export function contrast(one: string, other: string): number {
 }
 
 /**
- * The colour nearest to `hex` that has at least `ratio` against every one of `grounds`, found by making it darker or
- * lighter; `hex` itself when it has that already.
+ * The colour nearest to `hex` with a contrast of at least `ratio` to each of the `backgrounds`, found by making it darker or
+ * lighter; `hex` itself when its contrast is sufficient.
  */
 export function withContrast(
   hex: string,
-  grounds: string[],
+  backgrounds: string[],
   ratio: number,
   direction: 'darker' | 'lighter',
 ): string {
-  const stands = (color: string) => grounds.every((ground) => contrast(color, ground) >= ratio);
+  const hasContrast = (color: string) =>
+    backgrounds.every((background) => contrast(color, background) >= ratio);
   const from = toOklch(hex);
   const step = direction === 'darker' ? -0.01 : 0.01;
   let color = hex;
-  for (let l = from.l; l >= 0 && l <= 1 && !stands(color); l += step) color = toHex({ ...from, l });
-  if (stands(color)) return color;
+  for (let l = from.l; l >= 0 && l <= 1 && !hasContrast(color); l += step) color = toHex({ ...from, l });
+  if (hasContrast(color)) return color;
   return direction === 'darker' ? '#000000' : '#ffffff';
 }
 
-/** White or black, whichever can be read on `hex`: one of the two always has a ratio of 4.5. White where both have. */
+/** White or black, for text on `hex`: one of the two always has a ratio of 4.5. White where both have. */
 export function readableOn(hex: string): '#ffffff' | '#000000' {
   return contrast(hex, '#ffffff') >= 4.5 ? '#ffffff' : '#000000';
 }

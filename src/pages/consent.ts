@@ -1,19 +1,19 @@
-// The consent page: who asks, for what, and on whose behalf.
+// The consent page: which client asks for which scopes, and for which user.
 import type { Brand } from './brand.ts';
 import { describeScopes, type ScopeView } from './scopes.ts';
-import { clientName, monogram, placeOf, webUrl } from './text.ts';
+import { clientName, destinationOf, monogram, webUrl } from './text.ts';
 import { type FormTarget, formOf, renderPage } from './view.ts';
 
 export interface ConsentPage {
   /** Sends `decision`, `allow` or `deny`. */
   form: FormTarget;
-  /** To sign in as somebody else. */
+  /** To sign in as another user. */
   switchUser?: FormTarget;
   client: {
     name: string;
-    /** Where the user would be sent; absent in the device flow, which sends nobody anywhere. */
+    /** The redirect URI; absent in the device flow, which does not redirect. */
     redirectUri?: string | null;
-    /** False for one that registered itself, or that its own metadata document describes. */
+    /** False for a client that registered itself or that its own metadata document describes. */
     isVerified: boolean;
     logoUrl?: string | null;
     tosUrl?: string | null;
@@ -23,7 +23,7 @@ export interface ConsentPage {
   scopes: (ScopeView & { isNew: boolean })[];
 }
 
-/** Asks whether a client may have what it asks for. Allow and Deny weigh the same. */
+/** Asks whether the client may have these scopes. Allow and Deny look the same, so that neither is suggested. */
 export function renderConsent(brand: Brand, page: ConsentPage): string {
   const { client, user, scopes } = page;
   const name = clientName(client.name);
@@ -39,7 +39,7 @@ export function renderConsent(brand: Brand, page: ConsentPage): string {
       client: {
         name,
         monogram: monogram(client.name),
-        place: client.redirectUri ? placeOf(client.redirectUri) : null,
+        destination: client.redirectUri ? destinationOf(client.redirectUri) : null,
         isVerified: client.isVerified,
         logoUrl: webUrl(client.logoUrl),
         tosUrl: webUrl(client.tosUrl),

@@ -1,10 +1,10 @@
-// The Content-Security-Policy of our pages: nothing runs, nothing is framed, forms go where the caller says.
+// The Content-Security-Policy of our pages: no scripts, no framing, and forms lead only where the caller allows.
 import type { Brand } from './brand.ts';
 
 /**
- * The policy for one page. No script and no inline style, so that even markup which got past the escaping could do
- * nothing. Chromium applies `form-action` to the redirects that follow a form too (CSP 3, section 6.4.1), so a page whose
- * form ends at a client's redirect URI names that URI in `formTargets`. `imageUrls` are pictures that are not the brand's.
+ * The policy for one page. It allows no script and no inline style, so that even markup that got past the escaping would
+ * be harmless. Chromium also applies `form-action` to the redirects after a form (CSP 3, section 6.4.1), so a page whose form
+ * ends at a client's redirect URI names that URI in `formTargets`. `imageUrls` are pictures besides the brand's logo.
  */
 export function contentSecurityPolicy(
   brand: Brand,
@@ -30,8 +30,8 @@ function list(directive: string, sources: (string | null)[]): string {
   return [directive, ...new Set(["'self'", ...known])].join(' ');
 }
 
-// Only what cannot end a directive or begin another gets in: an origin, or a scheme. Source expressions have no form
-// for IPv6 addresses, so those are named by their scheme.
+// Returns only an origin or a scheme, neither of which can end a directive or begin another. Source expressions have no
+// syntax for IPv6 addresses, so for those only the scheme is returned.
 function sourceOf(value: string, allowed: RegExp): string | null {
   const url = URL.parse(value);
   if (!url || !allowed.test(url.protocol)) return null;

@@ -1,4 +1,4 @@
-// The pages of the device flow (RFC 8628): a screen without a keyboard shows a code, and it is typed here.
+// The pages of the device flow (RFC 8628): a device without a keyboard shows a code, and the user enters it here.
 import type { Brand } from './brand.ts';
 import { clientName } from './text.ts';
 import { ago, waitFor } from './time.ts';
@@ -11,9 +11,9 @@ export type DeviceCodeProblem =
   | { kind: 'too_many_attempts'; retryAfter: number };
 
 export interface DeviceCodePage {
-  /** Sends `user_code`; the csrf token goes as `xsrf`, which is where the engine looks. */
+  /** Sends `user_code`, and the CSRF token as `xsrf`, the name that the engine expects. */
   form: FormTarget;
-  /** What was typed before. */
+  /** What the user entered before. */
   code?: string;
   problem?: DeviceCodeProblem;
   /** Characters of a code without its dashes; 8 when absent. */
@@ -38,17 +38,17 @@ export function renderDeviceCode(brand: Brand, page: DeviceCodePage): string {
 }
 
 export interface DeviceConfirmPage {
-  /** Sends `confirm=yes` or `abort=yes`; give `user_code` as a hidden field. The csrf token goes as `xsrf`. */
+  /** Sends `confirm=yes` or `abort=yes`, `user_code` as a hidden field, and the CSRF token as `xsrf`. */
   form: FormTarget;
   /** The code with its dashes. */
   code: string;
   client: { name: string };
-  /** Whence the device asked for the code. */
+  /** The request with which the device asked for the code. */
   source: { ip: string | null; userAgent: string | null; at?: Date };
   now: Date;
 }
 
-/** Shows what would be connected. Whoever was sent a link with a code in it must notice that they did not start this. */
+/** Shows the device before it is connected. A user who was sent a link with a code must notice that they did not start this. */
 export function renderDeviceConfirm(brand: Brand, page: DeviceConfirmPage): string {
   const { client, source, code, now } = page;
   return renderPage(
@@ -67,15 +67,15 @@ export function renderDeviceConfirm(brand: Brand, page: DeviceConfirmPage): stri
   );
 }
 
-/** How it ended; `failed` for whatever went wrong on the way. */
+/** The outcome of the device flow; `failed` stands for any error. */
 export type DeviceOutcome = 'connected' | 'denied' | 'failed';
 
 export interface DeviceResultPage {
   outcome: DeviceOutcome;
   client?: { name: string };
-  /** Where the user sees and ends what they connected. */
+  /** The page where the user sees and ends connected devices. */
   accountUrl?: string;
-  /** Where to enter another code. */
+  /** The page where the user enters another code. */
   retryUrl?: string;
 }
 
@@ -98,7 +98,7 @@ export function renderDeviceResult(brand: Brand, page: DeviceResultPage): string
 
 const headings: Record<DeviceOutcome, string> = {
   connected: 'Your device is connected',
-  denied: 'Nothing was connected',
+  denied: 'Your device was not connected',
   failed: 'Your device could not be connected',
 };
 

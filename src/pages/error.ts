@@ -1,45 +1,45 @@
-// The error page: what happened, whose turn it is, and the way on.
+// The error page: what happened, who can fix it, and what the user can do next.
 import type { Brand } from './brand.ts';
 import { clientName, shorten, webUrl } from './text.ts';
 import { waitFor } from './time.ts';
 import { renderPage } from './view.ts';
 
 export interface ErrorPage {
-  /** An error code of OAuth or of ours; `page_expired` for a login that was open for too long. */
+  /** An error code of OAuth or of Kindred; `page_expired` for a login page that was open for too long. */
   code: string;
   requestId: string;
-  /** What exactly was wrong, such as which parameter. Never a secret. */
+  /** The exact problem, such as the name of a parameter. Never a secret. */
   description?: string;
-  /** The address that the app wanted the user sent to, where that was wrong. */
+  /** The redirect URI of the request, where the client has not registered it. */
   redirectUri?: string;
-  /** The client on whose behalf this was, and where it lives. */
+  /** The client that sent the user here, and its website. */
   client?: { name: string; url?: string | null };
-  /** Where to go when there is no client to go back to. */
+  /** A link for the case that there is no client to go back to. */
   homeUrl?: string;
   /** Seconds. */
   retryAfter?: number;
 }
 
-interface Words {
+interface ErrorText {
   title: string;
   text: string;
 }
 
-/** Explains an error to somebody who did not make it. */
+/** Renders an error page for the user, who cannot read error codes. */
 export function renderError(brand: Brand, page: ErrorPage): string {
   const { code, requestId, description, redirectUri, client, homeUrl, retryAfter } = page;
-  const words = (Object.hasOwn(texts, code) && texts[code]) || other;
+  const text = (Object.hasOwn(texts, code) && texts[code]) || other;
   const url = webUrl(client?.url);
   const name = client ? clientName(client.name) : null;
   return renderPage(
     brand,
     'error',
-    { title: words.title, hasProblem: true },
+    { title: text.title, hasProblem: true },
     {
-      ...words,
+      ...text,
       code,
       requestId,
-      reason: description && !isPlain.has(code) ? inPlainWords(description) : null,
+      reason: description && !selfExplanatory.has(code) ? reasonText(description) : null,
       redirectUri: redirectUri === undefined ? null : shorten(redirectUri, 200),
       wait: retryAfter === undefined ? null : waitFor(retryAfter),
       back: url ? { url, name } : null,
@@ -49,68 +49,68 @@ export function renderError(brand: Brand, page: ErrorPage): string {
   );
 }
 
-// Their own text says all there is to say.
-const isPlain = new Set(['page_expired', 'form_expired', 'access_denied', 'rate_limited']);
+// The texts of these codes need no reason beside them.
+const selfExplanatory = new Set(['page_expired', 'form_expired', 'access_denied', 'rate_limited']);
 
-// The engine's words for developers, in words for everyone; what is not here stands as it is.
-const plainWords: [RegExp, (found: string) => string][] = [
+// The engine's descriptions, which are meant for developers, in plain words. Others are shown unchanged.
+const reasonTexts: [RegExp, (found: string) => string][] = [
+  [/^redirect_uri did not match any/, () => 'The app has not registered the address below.'],
+  [/^client is invalid$/, () => 'No app is registered with this client ID.'],
   [
-    /^redirect_uri did not match any/,
-    () => 'The address below is not one of those that the app has registered.',
+    /^missing required parameter\(?s?\)? (.+)$/,
+    (names) => `The request is missing ${names.replaceAll("'", '')}.`,
   ],
-  [/^client is invalid$/, () => 'No app is registered under the name that it gave.'],
-  [/^missing required parameter\(?s?\)? (.+)$/, (names) => `The request lacks ${names.replaceAll("'", '')}.`],
-  [/^unrecognized route or not allowed method/, () => 'There is no such page.'],
+  [/^unrecognized route or not allowed method/, () => 'This page does not exist.'],
 ];
 
-function inPlainWords(description: string): string {
-  for (const [pattern, say] of plainWords) {
+function reasonText(description: string): string {
+  for (const [pattern, textOf] of reasonTexts) {
     const found = pattern.exec(description);
-    if (found) return shorten(say(found[1] ?? ''), 300);
+    if (found) return shorten(textOf(found[1] ?? ''), 300);
   }
   return shorten(description, 300);
 }
 
-const byTheClient =
-  'The app that sent you here made a request that we cannot answer. This is not your fault, and nothing has happened to your account. The developers of the app can fix it.';
+const faultOfClient =
+  'The app that sent you here made a request that we cannot process. You did nothing wrong, and your account has not changed. Only the developers of the app can fix this.';
 
-const other: Words = { title: 'The app made a mistake', text: byTheClient };
-const unknownClient: Words = {
+const other: ErrorText = { title: 'The app sent an invalid request', text: faultOfClient };
+const unknownClient: ErrorText = {
   title: 'Unknown app',
-  text: 'The app that sent you here is not registered with us, or no longer is. For your safety we do not send you back to it.',
+  text: 'The app that sent you here is not registered with us, or its registration was removed. For your safety, we do not send you back to it.',
 };
-const wrongAddress: Words = {
+const wrongAddress: ErrorText = {
   title: 'This address is not registered',
-  text: 'The app asked us to send you to an address that it has not registered with us. That can be a mistake of its developers or an attempt to trick you, so we stop here.',
+  text: 'The app asked us to send you to an address that it has not registered with us. This can be a mistake by its developers or an attempt to trick you, so we stopped here.',
 };
-const ourFault: Words = {
+const ourFault: ErrorText = {
   title: 'Something went wrong on our side',
-  text: 'Please try again in a moment. If it happens again, tell us the reference below.',
+  text: 'Please try again in a moment. If it happens again, contact support and quote the reference below.',
 };
-const busy: Words = {
-  title: 'We are busy',
-  text: 'The service is not available right now. Please try again soon.',
+const busy: ErrorText = {
+  title: 'Service temporarily unavailable',
+  text: 'We cannot answer right now. Please try again soon.',
 };
-const notFound: Words = {
+const notFound: ErrorText = {
   title: 'Page not found',
-  text: 'The address may be mistyped, or the page no longer exists.',
+  text: 'The address may contain a typing error, or the page no longer exists.',
 };
 
-const texts: Record<string, Words> = {
+const texts: Record<string, ErrorText> = {
   page_expired: {
     title: 'This page has expired',
-    text: 'It was open for too long, or you have already used it, perhaps in another tab or with the back button. Go back to the app and start again.',
+    text: 'It was open for too long, or you have used it already, perhaps in another tab or with the back button. Go back to the app and start again.',
   },
   form_expired: {
     title: 'This page was open for too long',
-    text: 'For your safety its form could not be used any more. Go back, reload the page and try again.',
+    text: 'For your safety, we did not accept its form any more. Go back, reload the page and try again.',
   },
   foreign_form: {
     title: 'This form came from another site',
-    text: 'For your safety we did nothing with it. If you wanted to sign in or change something here, open our page yourself.',
+    text: 'For your safety, we ignored it. To sign in or to change something here, open our page directly.',
   },
   access_denied: { title: 'You denied access', text: 'Nothing was shared. You can close this page.' },
-  unauthorized_client: { title: 'This app is not allowed to do that', text: byTheClient },
+  unauthorized_client: { title: 'This app is not allowed to do that', text: faultOfClient },
   invalid_client: unknownClient,
   invalid_redirect_uri: wrongAddress,
   not_found: notFound,

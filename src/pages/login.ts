@@ -1,35 +1,35 @@
 // The login page.
 import type { Brand } from './brand.ts';
-import { clientName, placeOf } from './text.ts';
+import { clientName, destinationOf } from './text.ts';
 import { exactMoment, waitFor } from './time.ts';
 import { type FormTarget, formOf, renderPage } from './view.ts';
 
-/** Why the page is shown again, or why nobody gets in. */
+/** Why the login failed; shown on the page. */
 export type LoginProblem =
   | { kind: 'wrong_credentials' }
-  /** The form was older than its csrf token. */
+  /** The form's CSRF token was not valid any more. */
   | { kind: 'form_expired' }
   /** `retryAfter` in seconds. */
   | { kind: 'too_many_attempts'; retryAfter: number }
-  /** Only for whoever gave the right password. `message` is the public text, `until` the end of a ban. */
+  /** Only after the right password. `message` is the public reason, `until` the end of a ban. */
   | { kind: 'banned' | 'disabled'; message: string | null; until?: Date | null };
 
 export interface LoginPage {
   /** Sends `username` and `password`. */
   form: FormTarget;
-  /** Who sent the user here; absent when they want their own account page. */
+  /** The client that sent the user here; absent on the way to the account page. */
   client?: {
     name: string;
-    /** Where the user would be sent; absent in the device flow. */
+    /** The redirect URI; absent in the device flow. */
     redirectUri?: string | null;
-    /** False for one that registered itself, or that its own metadata document describes. */
+    /** False for a client that registered itself or that its own metadata document describes. */
     isVerified?: boolean;
   };
-  /** Back to the client without signing in. */
+  /** Returns to the client without signing in. */
   cancel?: FormTarget;
-  /** What was typed before, or the client's `login_hint`. */
+  /** What the user entered before, or the client's `login_hint`. */
   username?: string;
-  /** Whether somebody who is signed in has to prove it again (`prompt=login`, `max_age`). */
+  /** Whether a signed-in user has to enter the password again (`prompt=login`, `max_age`). */
   isAgain?: boolean;
   problem?: LoginProblem;
 }
@@ -53,14 +53,14 @@ export function renderLogin(brand: Brand, page: LoginPage): string {
     {
       heading,
       clientName: name,
-      place: client?.redirectUri ? placeOf(client.redirectUri) : null,
+      destination: client?.redirectUri ? destinationOf(client.redirectUri) : null,
       isUnverified: client?.isVerified === false,
       username,
       form: formOf(page.form),
       cancel: page.cancel ? formOf(page.cancel) : null,
       notice: problem ? noticeOf(problem) : null,
       isWrong: problem?.kind === 'wrong_credentials',
-      // A known name leaves only the password to type.
+      // With a known name, only the password is left to enter.
       focus: username ? 'password' : 'username',
     },
   );

@@ -1,17 +1,17 @@
-// The pages of signing out (OpenID Connect RP-Initiated Logout 1.0).
+// The logout pages (OpenID Connect RP-Initiated Logout 1.0).
 import type { Brand } from './brand.ts';
 import { clientName, webUrl } from './text.ts';
 import { type FormTarget, formOf, renderPage } from './view.ts';
 
 export interface LogoutPage {
-  /** Sends `logout=yes`, or nothing to stay; the csrf token goes as `xsrf`, which is where the engine looks. */
+  /** Sends `logout=yes`, or nothing to stay signed in, and the CSRF token as `xsrf`, the name that the engine expects. */
   form: FormTarget;
   user?: { username: string };
-  /** Who asks. */
+  /** The client that asks for the logout. */
   client?: { name: string };
 }
 
-/** Asks whether to sign out of this browser. Without it, any page could sign people out. */
+/** Asks the user to confirm the logout. Without this page, any website could sign users out. */
 export function renderLogout(brand: Brand, page: LogoutPage): string {
   return renderPage(
     brand,
@@ -26,13 +26,13 @@ export function renderLogout(brand: Brand, page: LogoutPage): string {
 }
 
 export interface LoggedOutPage {
-  /** The client that asked, and where it lives. */
+  /** The client that asked for the logout, and its website. */
   client?: { name: string; url?: string | null };
-  /** Where to sign in again. */
+  /** The page where the user can sign in again. */
   signInUrl?: string;
 }
 
-/** Says that it is done. */
+/** Confirms the logout. */
 export function renderLoggedOut(brand: Brand, { client, signInUrl }: LoggedOutPage): string {
   return renderPage(
     brand,

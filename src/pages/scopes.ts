@@ -1,12 +1,12 @@
-// What a scope means, in the words of somebody who has never heard of one.
+// What a scope allows, in words for users who do not know what a scope is.
 
 export interface ScopeView {
   name: string;
-  /** What the resource server is called to which the scope belongs; absent for the scopes of OpenID Connect. */
+  /** The name of the resource server that the scope belongs to; absent for the scopes of OpenID Connect. */
   resourceServer?: string;
 }
 
-/** A scope as a page shows it: in words, or by its name when we know no words for it. */
+/** A scope as a page shows it: by a text, or by its name when there is no text for it. */
 export interface ScopeText {
   text?: string;
   hint?: string;
@@ -24,7 +24,7 @@ const known: Record<string, { text: string; hint?: string }> = {
   },
 };
 
-/** Describes scopes; one of a resource server is never taken for ours, whatever its name. */
+/** Describes scopes. A resource server's scope is never described as one of OpenID Connect, even if it has the same name. */
 export function describeScopes(scopes: ScopeView[]): ScopeText[] {
   return scopes.map(({ name, resourceServer }) => {
     if (resourceServer !== undefined) return { name, resourceServer };

@@ -1,12 +1,12 @@
-// The colours of the pages, light and dark, all made from the one accent that a deployment chooses. Whatever it chooses
-// can be read: text has a contrast of 4.5, the edges of controls one of 3 (WCAG 2.2 AA).
+// The colours of the pages, light and dark, all derived from the deployment's accent colour. Any accent gives readable pages:
+// text has a contrast of 4.5, the edges of controls of 3 (WCAG 2.2 AA).
 import { contrast, readableOn, toHex, toOklch, withContrast } from './color.ts';
 
 /** Custom properties of the stylesheet, without their leading dashes. */
 export type Colors = Record<string, string>;
 
 const light = {
-  // The greys carry a breath of the accent's hue, so that any accent looks at home.
+  // The greys have a slight tint of the accent's hue, so that any accent matches them.
   greys: { page: 0.972, surface: 1, raised: 0.955, line: 0.9, field: 0.6, muted: 0.46, ink: 0.22 },
   soft: { l: 0.95, c: 0.03 },
   motif: { l: 0.95, c: 0.014 },
@@ -44,15 +44,15 @@ const dark = {
 
 /** Every colour of the light and of the dark pages for an accent (a hex colour). */
 export function colorsOf(accent: string): { light: Colors; dark: Colors } {
-  const known = made.get(accent) ?? { light: colors(accent, light), dark: colors(accent, dark) };
-  made.set(accent, known);
+  const known = cache.get(accent) ?? { light: colors(accent, light), dark: colors(accent, dark) };
+  cache.set(accent, known);
   return known;
 }
 
-// Every page asks, and accents come from the settings, so there are few.
-const made = new Map<string, { light: Colors; dark: Colors }>();
+// Every page needs the colours. The cache stays small, because accents come from the settings only.
+const cache = new Map<string, { light: Colors; dark: Colors }>();
 
-/** The colours as CSS: the light ones, and the dark ones for whoever prefers them. */
+/** The colours as CSS: the light ones, and the dark ones for users who prefer them. */
 export function themeCss(accent: string): string {
   const { light, dark } = colorsOf(accent);
   return `:root{${declarations(light)}}\n@media screen and (prefers-color-scheme:dark){:root{${declarations(dark)}}}\n`;
@@ -67,11 +67,12 @@ function colors(accent: string, scheme: typeof light | typeof dark): Colors {
   ) as Record<keyof typeof scheme.greys, string>;
   const tinted = (tone: { l: number; c: number }) => toHex({ l: tone.l, c: Math.min(c, tone.c), h });
   const soft = tinted(scheme.soft);
-  const grounds = [greys.page, greys.surface];
+  const backgrounds = [greys.page, greys.surface];
   const { direction } = scheme;
-  // In the dark a dark accent would not show, and is lifted until it does; a grey one further, or it looks switched off.
-  const shown = direction === 'darker' ? accent : withContrast(accent, grounds, isGrey ? 12 : 3, direction);
-  const fill = readyForWhite(shown);
+  // In dark mode a dark accent would be invisible, so it is made lighter; a grey one even more, or it looks disabled.
+  const shown =
+    direction === 'darker' ? accent : withContrast(accent, backgrounds, isGrey ? 12 : 3, direction);
+  const fill = darkenForWhiteText(shown);
   const on = readableOn(fill);
   return {
     ...greys,
@@ -79,19 +80,24 @@ function colors(accent: string, scheme: typeof light | typeof dark): Colors {
     accent: fill,
     'accent-on': on,
     'accent-hover': shade(fill, on === '#ffffff' ? -0.05 : 0.05),
-    'accent-edge': withContrast(isGrey ? greys.field : fill, grounds, 3, direction),
-    'accent-ink': withContrast(isGrey ? greys.ink : accent, [...grounds, greys.raised, soft], 4.6, direction),
+    'accent-edge': withContrast(isGrey ? greys.field : fill, backgrounds, 3, direction),
+    'accent-ink': withContrast(
+      isGrey ? greys.ink : accent,
+      [...backgrounds, greys.raised, soft],
+      4.6,
+      direction,
+    ),
     'accent-soft': soft,
     motif: tinted(scheme.motif),
   };
 }
 
-// White on a strong colour is what everybody expects; where little is missing, the colour gives way a little.
-function readyForWhite(hex: string): string {
+// Users expect white text on a strong colour; where its contrast is almost sufficient, the colour is made slightly darker.
+function darkenForWhiteText(hex: string): string {
   return contrast(hex, '#ffffff') >= 3 ? withContrast(hex, ['#ffffff'], 4.5, 'darker') : hex;
 }
 
-// Away from the colour of the text on it, so that its contrast only grows.
+// Lighter or darker by this much, away from the colour of its text, so that the contrast only grows.
 function shade(hex: string, by: number): string {
   const color = toOklch(hex);
   return toHex({ ...color, l: color.l + by });

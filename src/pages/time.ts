@@ -1,10 +1,10 @@
-// Times in words. We know neither the visitor's zone nor their customs, so what is exact is in UTC and says so.
+// Times as text. The user's time zone and locale are not known, so exact times are in UTC and say so.
 
 /** A moment as `<time>` shows it. */
 export interface Moment {
   iso: string;
   text: string;
-  /** What a pointer that rests on it tells. */
+  /** The exact time, shown as a tooltip. */
   title: string;
 }
 
@@ -22,20 +22,20 @@ const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC
 
 /** "5 minutes ago", as seen from `now`. */
 export function ago(at: Date, now: Date): Moment {
-  return { iso: at.toISOString(), text: inWords(at, now), title: exactly(at) };
+  return { iso: at.toISOString(), text: relativeText(at, now), title: exactText(at) };
 }
 
 /** "3 May 2026 at 14:03 UTC". */
 export function exactMoment(at: Date): Moment {
-  return { iso: at.toISOString(), text: exactly(at), title: exactly(at) };
+  return { iso: at.toISOString(), text: exactText(at), title: exactText(at) };
 }
 
 /** "3 May 2026". */
 export function onDay(at: Date): Moment {
-  return { iso: at.toISOString(), text: day.format(at), title: exactly(at) };
+  return { iso: at.toISOString(), text: day.format(at), title: exactText(at) };
 }
 
-/** How long to wait, in words and never too short: "4 minutes" for 181 seconds. */
+/** How long to wait, rounded up: "4 minutes" for 181 seconds. */
 export function waitFor(seconds: number): string {
   const [size, unit] =
     seconds < 90
@@ -49,12 +49,12 @@ export function waitFor(seconds: number): string {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
-function inWords(at: Date, now: Date): string {
+function relativeText(at: Date, now: Date): string {
   const seconds = (at.getTime() - now.getTime()) / 1000;
   const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? [];
   return unit && size ? relative.format(Math.trunc(seconds / size), unit) : 'just now';
 }
 
-function exactly(at: Date): string {
+function exactText(at: Date): string {
   return `${exact.format(at)} UTC`;
 }

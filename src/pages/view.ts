@@ -1,25 +1,25 @@
-// Templates: files that are compiled once, print everything escaped, and stand in one layout.
+// Renders templates: each file is compiled once, escapes everything that it prints, and is wrapped in one layout.
 import { join } from 'node:path';
 import { Eta } from 'eta';
 import { type Brand, defaultAccent, favicon, stylesheet } from './brand.ts';
 import { escapeHtml, monogram } from './text.ts';
 import { colorsOf } from './theme.ts';
 
-/** Where a form goes, and what it carries unseen. */
+/** The action of a form, and its hidden fields. */
 export interface FormTarget {
   action: string;
-  /** Proves that the form came from our page. Sent as `csrf`, but as `xsrf` on the pages whose forms the engine reads. */
+  /** The CSRF token. Sent as `csrf`, but as `xsrf` on the pages whose forms the engine reads. */
   csrf: string;
   /** More hidden fields. */
   hidden?: Record<string, string>;
 }
 
-/** What the layout wants to know of a page. */
+/** What the layout needs of a page. */
 interface Frame {
   title: string;
-  /** Pages with lists are wider than pages with a question. */
+  /** Set for pages with lists; pages with a single form are narrow. */
   isWide?: boolean;
-  /** Whether something went wrong; said first in the title, which a screen reader reads first. */
+  /** Whether something went wrong; the title then begins with "Problem", because a screen reader reads the title first. */
   hasProblem?: boolean;
 }
 
@@ -48,7 +48,7 @@ export function renderPage(brand: Brand, template: string, frame: Frame, data: o
   });
 }
 
-/** A form of the template: its action, and its hidden fields by name. */
+/** A form as the templates expect it: its action, and its hidden fields by name. */
 export function formOf(
   target: FormTarget,
   csrfName = 'csrf',

@@ -75,7 +75,7 @@ testOnServers(
     await press(first.window, 'Continue');
     t.is(await heading(first.window), 'Is this your device?');
     await press(first.window, 'Cancel');
-    t.is(await heading(first.window), 'Nothing was connected');
+    t.is(await heading(first.window), 'Your device was not connected');
     t.is(await poll(first.scene, first.shown), 'access_denied');
     await first.window.getByRole('link', { name: 'Enter another code' }).click();
     t.is(await heading(first.window), 'Connect a device');
@@ -86,7 +86,7 @@ testOnServers(
     await press(second.window, 'Continue');
     await typeLogin(second.window, second.scene.user);
     await press(second.window, 'Deny');
-    t.is(await heading(second.window), 'Nothing was connected');
+    t.is(await heading(second.window), 'Your device was not connected');
     t.is(await poll(second.scene, second.shown), 'access_denied');
     t.deepEqual(await server.db('sessions').where({ client_id: second.scene.client_id }), []);
   },

@@ -24,7 +24,7 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
   const login = await ask(scene, { scope: 'openid profile' });
   const first = await typePassword(ua, login, user);
   t.regex(textOf(first), /This will allow/);
-  t.notRegex(textOf(first), /You allowed this before/);
+  t.notRegex(textOf(first), /Already allowed/);
   await ua.submit(first, '/consent', { decision: 'allow' });
   t.deepEqual(await consentOf(scene), { openid: ['openid', 'profile'], claims: [], resources: {} });
   t.true(sentTo(await ask(scene, { scope: 'openid profile' })).searchParams.has('code'));
@@ -32,7 +32,7 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
 
   const more = { scope: 'openid profile email orders:read', resource: orders.identifier };
   const second = await ask(scene, more);
-  const [fresh = '', known = ''] = textOf(second).split('You allowed this before');
+  const [fresh = '', known = ''] = textOf(second).split('Already allowed');
   t.regex(fresh, /New: this will also allow.*(e-?mail).*orders:read/i);
   t.notRegex(fresh, /\bname\b.*New/);
   t.regex(known, /name|profile/i);

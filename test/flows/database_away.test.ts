@@ -138,7 +138,7 @@ test('people who come while Postgres is away read a page', async (t) => {
   for (const page of pages) {
     t.deepEqual([page.status, page.headers.get('cache-control')], [503, 'no-store'], page.url);
     t.regex(String(page.headers.get('retry-after')), /^\d+$/);
-    t.regex(textOf(page), /^We are busy The service is not available right now/);
+    t.regex(textOf(page), /^Service temporarily unavailable We cannot answer right now/);
     t.notRegex(page.text, /ECONN|select |postgres/i);
   }
   proxy.mend();

@@ -87,7 +87,7 @@ testOnServers('who cancels at the confirmation or at the consent denies the devi
   const { ua, user } = scene;
   const first = await start(scene);
   const { confirm } = await enterCode(scene, first);
-  t.regex(textOf(await ua.submit(confirm, '/device', { abort: 'yes' })), /Nothing was connected/);
+  t.regex(textOf(await ua.submit(confirm, '/device', { abort: 'yes' })), /Your device was not connected/);
   t.is(await poll(scene, first), 'access_denied');
 
   const second = await start(scene);
@@ -95,7 +95,7 @@ testOnServers('who cancels at the confirmation or at the consent denies the devi
   const login = await ua.submit(again.confirm, '/device', { confirm: 'yes' });
   const consent = await typePassword(ua, login, user);
   const done = await ua.submit(consent, '/consent', { decision: 'deny' });
-  t.regex(textOf(done), /Nothing was connected/);
+  t.regex(textOf(done), /Your device was not connected/);
   t.is(await poll(scene, second), 'access_denied');
   t.deepEqual(await server.db('sessions').where({ client_id: scene.client_id }), []);
 });

@@ -114,7 +114,7 @@ testAlone(
           const { status, headers, text } = await knock();
           t.is(status, 503, door);
           t.regex(String(headers['retry-after']), /^[1-9]\d*$/, door);
-          t.regex(text, /We are busy/, door);
+          t.regex(text, /Service temporarily unavailable/, door);
         }
       }
     });

@@ -113,7 +113,7 @@ const orders: Record<string, string[]> = {
     'Sign out everywhere else',
     'Recently signed out',
     'Photo Printer',
-    'Remove access of Photo Printer',
+    'Remove access for Photo Printer',
     'Current password',
     'New password',
     'Change password',

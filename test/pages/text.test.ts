@@ -1,6 +1,6 @@
 import test from 'ava';
 import { isFlashCode } from '../../src/pages/account_texts.ts';
-import { escapeHtml, monogram, placeOf, shorten, webUrl } from '../../src/pages/text.ts';
+import { destinationOf, escapeHtml, monogram, shorten, webUrl } from '../../src/pages/text.ts';
 import { ago, exactMoment, onDay, waitFor } from '../../src/pages/time.ts';
 import { describeUserAgent, deviceKind } from '../../src/pages/user_agent.ts';
 
@@ -161,11 +161,11 @@ const places: [redirectUri: string, words: string, isSite: boolean][] = [
   ['http://[::1]/cb', 'this computer ([::1])', false],
   ['http://localhost:3/cb', 'this computer (localhost:3)', false],
   ['com.example.app:/cb', 'an app on this device (com.example.app)', false],
-  ['?', 'an unknown place', false],
+  ['?', 'an unknown address', false],
 ];
 
 test('the place where a redirect URI leads is said in words', (t) => {
-  for (const [redirectUri, words, isSite] of places) t.deepEqual(placeOf(redirectUri), { words, isSite });
+  for (const [redirectUri, text, isSite] of places) t.deepEqual(destinationOf(redirectUri), { text, isSite });
 });
 
 test('what is printed is escaped, and turns nobody around', (t) => {

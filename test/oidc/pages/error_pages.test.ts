@@ -23,12 +23,12 @@ testOnServers('an error page says what was wrong, about which app and which addr
   const cases: [Record<string, string>, RegExp][] = [
     [
       { redirect_uri: 'https://evil.example/<b>' },
-      /This address is not registered.*Reason: The address below is not one of those that the app has registered\. Address: https:\/\/evil\.example\/<b>.*App Web app/,
+      /This address is not registered.*Reason: The app has not registered the address below\. Address: https:\/\/evil\.example\/<b>.*App Web app/,
     ],
-    [{ client_id: '' }, /Reason: The request lacks client_id\./],
+    [{ client_id: '' }, /Reason: The request is missing client_id\./],
     [
       { client_id: 'no-such-app' },
-      /Unknown app.*Reason: No app is registered under the name that it gave\..*App no-such-app/,
+      /Unknown app.*Reason: No app is registered with this client ID\..*App no-such-app/,
     ],
   ];
   for (const [change, expected] of cases) {
