@@ -1,16 +1,16 @@
-// One node at a time: a lock that a job holds from its first statement to its last.
+// The lock under which one node at a time runs a job, from the first statement of the job to its last.
 import { createHash } from 'node:crypto';
 import { openDatabase } from './db.ts';
 import { createPostgresClient } from './postgres_client.ts';
 
-// The first of the two numbers of a Postgres advisory lock, so that ours are told from those of others.
+// The first of the two numbers of an advisory lock of Postgres; it separates Kindred's locks from those of other programs.
 const lockSpace = 71_625_344;
 
 type Work<Result> = (lost: AbortSignal) => Promise<Result>;
 
 /**
- * Runs `work` under the lock `name` of the database at `url`; null, and at once, when another process or another job
- * here holds it. The signal that `work` gets is aborted when the lock is lost on the way.
+ * Runs `work` under the lock `name` of the database at `url`. Returns null at once when another process, or another job of
+ * this process, holds the lock. The signal that `work` receives is aborted when the lock is lost meanwhile.
  */
 export async function withJobLock<Result extends object>(
   url: string,
@@ -20,8 +20,8 @@ export async function withJobLock<Result extends object>(
   return url.startsWith('sqlite:') ? await lockFile(url, name, work) : await lockAdvisory(url, name, work);
 }
 
-// A connection of its own for the whole job: on a pooled one the lock would be re-entrant, and would stay behind with
-// whoever gets that connection next. It is outside a transaction, so it keeps nothing from being vacuumed.
+// The lock has a connection of its own for the whole job: on a pooled connection it would be re-entrant, and the next user
+// of the connection would keep holding it. It is held outside a transaction, so it does not hold back vacuum.
 async function lockAdvisory<Result extends object>(
   url: string,
   name: string,
@@ -44,8 +44,8 @@ async function lockAdvisory<Result extends object>(
   }
 }
 
-// SQLite locks a file beside the database: the system releases such a lock when its process dies, however it dies. The
-// one connection of the pool holds it until it is closed.
+// On SQLite the lock is a file beside the database: the system releases it when the process dies, however it dies. The only
+// connection of the pool holds it until it is closed.
 async function lockFile<Result extends object>(
   url: string,
   name: string,
@@ -56,7 +56,7 @@ async function lockFile<Result extends object>(
     await lock.raw('pragma busy_timeout = 0');
     const isHeld = await lock.raw('begin immediate').then(
       () => true,
-      (error) => refuseUnlessBusy(error),
+      (error) => falseIfBusy(error),
     );
     return isHeld ? await work(new AbortController().signal) : null;
   } finally {
@@ -64,7 +64,7 @@ async function lockFile<Result extends object>(
   }
 }
 
-function refuseUnlessBusy(error: { code?: string }): false {
+function falseIfBusy(error: { code?: string }): false {
   if (error.code !== 'SQLITE_BUSY') throw error;
   return false;
 }

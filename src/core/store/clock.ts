@@ -1,56 +1,59 @@
-// The clock of this process: it follows the database's, so that what nodes write into tokens agrees with what expires
-// by the database's clock, however wrong a machine's own clock is. SQLite is one machine: there it is the machine's.
+// The clock of this process. It follows the clock of Postgres, so that the times that nodes write into tokens agree with the
+// times at which rows expire, however wrong a machine's own clock is. With SQLite it is the clock of the machine.
 import type { Knex } from 'knex';
 import type { Log } from '../../lib/log.ts';
 import { isPostgres } from './db.ts';
 import { readClock } from './sql_time.ts';
 
 export interface Clock {
-  /** What time it is, milliseconds since the epoch; costs no query. */
+  /** The present time, milliseconds since the epoch; needs no query. */
   now: () => number;
   /** How far this clock is ahead of the machine's (`Date.now()`), milliseconds. */
   offset: () => number;
   close: () => void;
 }
 
-/** One look at the database's clock. Both times are those of the middle of the round trip. */
+/** One reading of the database's clock. Both times are those of the middle of the round trip. */
 export interface Sample {
-  /** What the database said, milliseconds since the epoch. */
+  /** The time of the database, milliseconds since the epoch. */
   theirs: number;
-  /** What the monotonic clock of this process said: it does not jump when somebody sets the machine's clock. */
+  /** The time of the monotonic clock of this process, which does not jump when the machine's clock is set. */
   ours: number;
-  /** Milliseconds; by half of it the sample may be wrong. */
+  /** Milliseconds; the sample may be wrong by half of it. */
   roundTrip: number;
 }
 
-/** Milliseconds between looks, and how many of them are remembered. */
+/** Milliseconds between samples, and how many samples are kept. */
 const interval = 5_000;
-const remembered = 12;
+const maxSamples = 12;
 
-/** Milliseconds of difference that an operator should hear of. */
-const worthSaying = 2_000;
+/** Milliseconds of difference from which on the log warns. */
+const warningOffset = 2_000;
 
-/** Looks at the start: the first one may have to wait for a connection. */
-const firstLooks = 3;
+/** Samples taken at the start: the first one may have to wait for a connection. */
+const firstSamples = 3;
 
 /** The clock of the machine itself. */
 export const machineClock: Clock = { now: () => Date.now(), offset: () => 0, close() {} };
 
-/** Opens the clock that follows the one of `db`. While the database is away it goes on with what it knew. */
+/** Opens the clock that follows the clock of `db`. While the database is unavailable it continues from the last samples. */
 export async function openClock(db: Knex, log: Log): Promise<Clock> {
   if (!isPostgres(db)) return machineClock;
   let samples: Sample[] = [];
   let ahead = 0;
-  const look = async () => {
+  const takeSample = async () => {
     samples = addSample(samples, await sampleClock(db));
     ahead = bestOffset(samples);
   };
-  for (let i = 0; i < firstLooks; i += 1) await look();
-  const timer = setInterval(unlessBusy(look, log), interval).unref();
+  for (let i = 0; i < firstSamples; i += 1) await takeSample();
+  const timer = setInterval(unlessBusy(takeSample, log), interval).unref();
   const now = () => Math.floor(performance.now() + ahead);
   const offset = () => now() - Date.now();
-  if (Math.abs(offset()) > worthSaying) {
-    log.warn({ offset_ms: offset() }, 'the clock of this machine is wrong; that of the database is followed');
+  if (Math.abs(offset()) > warningOffset) {
+    log.warn(
+      { offset_ms: offset() },
+      'the clock of this machine is wrong; the clock of the database is followed',
+    );
   }
   return {
     now,
@@ -61,16 +64,16 @@ export async function openClock(db: Knex, log: Log): Promise<Clock> {
   };
 }
 
-// One at a time: with the database away, a look waits longer than the next one takes to come.
-function unlessBusy(look: () => Promise<void>, log: Log): () => void {
-  let isLooking = false;
+// One sample at a time: while the database is unavailable, a sample takes longer than the interval.
+function unlessBusy(takeSample: () => Promise<void>, log: Log): () => void {
+  let isBusy = false;
   return () => {
-    if (isLooking) return;
-    isLooking = true;
-    look()
+    if (isBusy) return;
+    isBusy = true;
+    takeSample()
       .catch((err) => log.debug({ err }, 'the clock of the database could not be read'))
       .finally(() => {
-        isLooking = false;
+        isBusy = false;
       });
   };
 }
@@ -83,18 +86,18 @@ async function sampleClock(db: Knex): Promise<Sample> {
 }
 
 /**
- * The samples to go by, once there is a new one. One that an older contradicts by more than both may be wrong says that
- * a clock was set, or that the machine slept: what is older than that counts no more. A second of drift is granted.
+ * The samples that count after a new one. When an older sample differs from the new one by more than both may be wrong, plus
+ * a second of drift, then a clock was set or the machine slept in between: the older sample is dropped.
  */
 export function addSample(samples: readonly Sample[], next: Sample): Sample[] {
   const agreeing = samples.filter((one) => {
     const tolerance = (one.roundTrip + next.roundTrip) / 2 + 1_000;
     return Math.abs(offsetOf(one) - offsetOf(next)) <= tolerance;
   });
-  return [...agreeing, next].slice(-remembered);
+  return [...agreeing, next].slice(-maxSamples);
 }
 
-/** How far the database's clock is ahead of the monotonic one: by the sample that can be wrong the least. */
+/** How far the database's clock is ahead of the monotonic clock, by the sample with the smallest possible error. */
 export function bestOffset(samples: readonly Sample[]): number {
   const [best] = samples.toSorted((a, b) => a.roundTrip - b.roundTrip);
   if (!best) throw new Error('the clock was never read');

@@ -1,55 +1,57 @@
-// Whether an error means that the database is away, or takes no work at the moment. The one place that knows; whoever
-// answers requests makes it a 503, so that clients come again instead of giving up a session that is still good.
+// Which errors mean that the database is unavailable or accepts no work at the moment; no other file decides this. The
+// endpoints answer them with 503, so that clients retry instead of giving up a session that is still good.
 import { AppError } from '../../lib/errors.ts';
 
 /**
  * SQLSTATE: 08 the connection failed, 53 no resources (53100 the disk is full, 53300 too many connections), 57P0x the
- * server stops, starts or has ended the connection, 58 its files fail, 25006 only reading (a standby after a failover),
- * 25P03 and 57014 it gave up on a statement that took too long, 55P03 on a lock, 40001 and 40P01 another transaction won.
+ * server stops, starts or has ended the connection, 58 its files fail, 25006 read-only (a standby after a failover), 25P03
+ * and 57014 a statement took too long, 55P03 a lock was not available, 40001 and 40P01 another transaction won.
  */
 const sqlStates = /^(08...|53...|57P0[1235]|57014|58...|25006|25P03|55P03|40001|40P01)$/;
 
-/** SQLite: another process holds the file for longer than `busy_timeout`, or the disk is full, broken or read-only. */
+/** SQLite: another process holds the file for longer than `busy_timeout`, or the disk is full, defective or read-only. */
 const sqliteCodes = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN)/;
 
-/** The socket to the database; a name that cannot be resolved is what a failover by DNS looks like. Other sockets have these too. */
+/**
+ * Errors of the socket to the database; during a failover by DNS its name may not resolve. Other sockets have the same codes.
+ */
 const networkCodes = new Set(
   'ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENOTFOUND EAI_AGAIN'.split(
     ' ',
   ),
 );
 
-// What pg and Knex say without any code. Knex puts the statement before the message, so only its end is looked at.
+// Messages of pg and Knex that come without a code. Knex puts the statement before the message, so only the end counts.
 const messages =
   /(?:^|- )(?:Connection terminated.*|Connection ended unexpectedly|Client has encountered a connection error and is not queryable|Client was closed and is not queryable|Unable to acquire a connection)$/;
 
-// The same, in words that others use too.
+// The same for messages that other libraries use too.
 const commonMessages = /(?:^|- )(?:timeout expired|aborted)$/;
 
 const ofDatabase = new WeakSet<object>();
 
-/** To be told of every error that comes from the connection to the database; db.ts and statements.ts do. */
+/** Marks an error as one of the connection to the database. Called for every such error, by db.ts and statements.ts. */
 export function markDatabaseError(error: unknown): void {
   if (error instanceof Error) ofDatabase.add(error);
 }
 
-/** Seconds after which a client may come again: the pool recovers with the database, at the next request. */
-const pause = 2;
+/** Seconds after which a client may retry: the pool recovers with the database, at the next request. */
+const retryAfter = 2;
 
-/** The refusal that says so to the world, without a word of the story. */
+/** The error that is answered with 503; `cause` is for the log and never reaches the client. */
 export function unavailable(cause: unknown): AppError {
-  return new AppError('unavailable', undefined, { retryAfter: pause, cause });
+  return new AppError('unavailable', undefined, { retryAfter, cause });
 }
 
-/** True when the database, and not the request, is why `error` was thrown; looks at its causes too. */
+/** True when `error`, or one of its causes, was thrown because of the database and not because of the request. */
 export function isUnavailable(error: unknown): boolean {
   for (let one = error, depth = 0; one instanceof Error && depth < 5; one = one.cause, depth += 1) {
-    if (isOneOf(one)) return true;
+    if (isUnavailableError(one)) return true;
   }
   return false;
 }
 
-function isOneOf(error: Error & { code?: unknown }): boolean {
+function isUnavailableError(error: Error & { code?: unknown }): boolean {
   const { name, message, code } = error;
   if (name === 'KnexTimeoutError') return true;
   if (typeof code !== 'string')
@@ -64,7 +66,7 @@ export function isUniqueViolation(error: unknown): boolean {
   return code === '23505' || (code === 'SQLITE_CONSTRAINT' && message?.includes('UNIQUE') === true);
 }
 
-/** True when `error` is a violated foreign key: what a row points to has just been removed. */
+/** True when `error` is a violated foreign key: the row that it refers to has just been removed. */
 export function isForeignKeyViolation(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
   return code === '23503' || (code === 'SQLITE_CONSTRAINT' && message?.includes('FOREIGN KEY') === true);

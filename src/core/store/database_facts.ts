@@ -1,10 +1,10 @@
-// What the database says about itself: version, sizes, how it copes. Catalogues and statistics, no scans of ours on
-// Postgres; SQLite keeps none and is counted.
+// Facts about the database: version, sizes, updates and vacuum. On Postgres they come from catalogues and statistics, without
+// a scan; SQLite keeps no statistics, so its rows are counted.
 import type { Knex } from 'knex';
 import { firstIdOf } from '../../lib/ids.ts';
 import { isPostgres, rows } from './db.ts';
 
-/** As the database names itself. */
+/** The name and version of the database. */
 export async function readVersion(db: Knex): Promise<string> {
   const sql = isPostgres(db)
     ? "select current_setting('server_version') as version"
@@ -17,11 +17,11 @@ export interface TableFacts {
   name: string;
   /** An estimate on Postgres. */
   rows: number;
-  /** With indexes; SQLite knows it of the whole file only. */
+  /** Including indexes; null on SQLite, which knows the size of the whole file only. */
   bytes: number | null;
 }
 
-/** The tables of ours, the largest first. */
+/** Kindred's tables, the largest first. */
 export async function readTables(db: Knex): Promise<TableFacts[]> {
   if (isPostgres(db)) {
     return await rows<TableFacts>(
@@ -55,16 +55,16 @@ export async function readSize(db: Knex): Promise<number> {
 
 export interface UpdateStats {
   updates: number;
-  /** Updates that touched no index. */
+  /** Heap-only updates, which touch no index. */
   hot_updates: number;
   live_rows: number;
   dead_rows: number;
   is_autovacuum_on: boolean;
-  /** Age of the oldest transaction, which keeps dead rows from being removed; seconds. */
+  /** Age of the oldest transaction, which holds back vacuum; seconds. */
   oldest_transaction: number;
 }
 
-/** How Postgres copes with the updates of `sessions`; null on SQLite, which has nothing of the kind. */
+/** The updates and dead rows of `sessions` on Postgres; null on SQLite, which keeps no such statistics. */
 export async function readUpdateStats(db: Knex): Promise<UpdateStats | null> {
   if (!isPostgres(db)) return null;
   const [row] = await rows<UpdateStats>(
@@ -80,14 +80,14 @@ export async function readUpdateStats(db: Knex): Promise<UpdateStats | null> {
   return row ?? null;
 }
 
-/** Rows that were made in the 24 hours before `now`; their ids tell. */
+/** The number of rows created in the 24 hours before `now`, by the time in their ids. */
 export async function countNew(db: Knex, table: 'sessions' | 'audit_events', now: Date): Promise<number> {
   const since = firstIdOf(new Date(now.getTime() - 86_400_000));
   const row = await db(table).where('id', '>=', since).count<{ n: number }>({ n: '*' }).first();
   return row?.n ?? 0;
 }
 
-/** Whether the sweep has not come by for `days`: it leaves nothing behind that is dead for longer than it should be. */
+/** Whether the sweep has not run for `days`: rows exist that it would have removed. */
 export async function isSweepOverdue(db: Knex, now: Date, days = 2): Promise<boolean> {
   const ago = (count: number) => new Date(now.getTime() - count * 86_400_000);
   const record = await db('oidc_models').where('expires_at', '<', ago(days)).first('id');

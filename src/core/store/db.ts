@@ -8,7 +8,7 @@ import { postgresConfig } from './postgres.ts';
 import { PostgresClient } from './postgres_client.ts';
 import { sqliteConfig } from './sqlite.ts';
 
-/** Everything in `core/` takes this first: the database, or a transaction in it. */
+/** The first parameter of every function in `core/`: the database, or a transaction in it. */
 export type Db = Knex | Knex.Transaction;
 
 /** Opens the database that `url` names (`sqlite:<path>` or `postgres://…`). */
@@ -20,22 +20,22 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Knex {
   return db;
 }
 
-/** What Knex wants to know of `url`; also used by knexfile.ts. */
+/** The configuration of Knex for the database at `url`; knexfile.ts uses it too. */
 export function knexConfig(url: string, options: DatabaseOptions = {}): Knex.Config {
   return url.startsWith('sqlite:')
     ? sqliteConfig(url.slice('sqlite:'.length), options)
     : postgresConfig(url, options);
 }
 
-/** True when `db` speaks Postgres. */
+/** True when `db` is a Postgres, false when it is a SQLite. */
 export function isPostgres(db: Db): boolean {
   return db.client.config.client === 'pg';
 }
 
-/** Values of a raw statement: in the order of its `?`, or by the names that stand behind colons in it. */
+/** Values of a raw statement: in the order of its `?`, or by the names that follow a colon in it. */
 export type Bindings = Knex.RawBinding[] | Record<string, Knex.RawBinding>;
 
-/** The rows of a raw statement, on either database; `columns` types what SQLite does not. */
+/** The rows of a raw statement, on either database; `columns` are those that SQLite has no type for. */
 export async function rows<Row>(
   db: Db,
   sql: string,
@@ -45,7 +45,7 @@ export async function rows<Row>(
   return await readRows(db, sql, bindings, columns);
 }
 
-/** The same where the caller answers for the columns. */
+/** The same where the caller guarantees that `columns` fit the row. */
 export async function readRows<Row>(
   db: Db,
   sql: string,

@@ -1,17 +1,17 @@
-// What the opener of a database chooses, and what both dialects are given.
+// Options of a database that its opener chooses, and options that both dialects share.
 export interface DatabaseOptions {
   /** Connections to Postgres. */
   pool?: number;
-  /** What Postgres calls the connections. */
+  /** The application name of the connections at Postgres. */
   name?: string;
-  /** Milliseconds after which a connection to Postgres that owes an answer counts as dead; unset, it may take hours. */
+  /** Milliseconds after which a connection to Postgres that owes an answer is destroyed; if unset, this may take hours. */
   silence?: number;
-  /** Milliseconds for which a statement waits for a connection; unset, as long as an app in front of a person may. */
+  /** Milliseconds for which a statement waits for a connection; the default is short enough for an interactive app. */
   wait?: number;
 }
 
-/** How a connection is handed to the pool, prepared or not. */
+/** Hands a new connection to the pool, or the error that prevented it. */
 export type Done = (error: Error | null, connection: unknown) => void;
 
-// Knex would warn on stdout, past our log and into what a command prints, of what it also throws: a connection that failed.
+/** A log for Knex that prints nothing: Knex would also print errors that it throws to stdout, into the output of commands. */
 export const log = { warn() {} };

@@ -10,24 +10,24 @@ const migrations = { directory, loadExtensions: ['.ts'] };
 
 /**
  * Runs the missing migrations and returns their names. Safe to call from many processes at once, on both databases: one
- * migrates, the others wait, and `tell` is told for whom.
+ * migrates, the others wait and report to `onWait` what they wait for.
  */
-export async function migrate(url: string, tell: WaitReporter = () => {}): Promise<string[]> {
-  return await withMigrationLock(url, tell, () => runMissing(url));
+export async function migrate(url: string, onWait: WaitReporter = () => {}): Promise<string[]> {
+  return await withMigrationLock(url, onWait, () => runMissing(url));
 }
 
 /**
- * True when the database has every migration that this version knows. A database that is newer than this node is
- * ready too: during a rolling upgrade the old nodes go on.
+ * True when the database has every migration that this version knows. A database that is newer than this node is ready as
+ * well: during a rolling upgrade the old nodes continue.
  */
 export async function isMigrated(db: Knex): Promise<boolean> {
-  // Knex would make its tables for an answer, in a database that may be somebody else's.
+  // Knex would create its tables to find out, in a database that may belong to another program.
   if (!(await db.schema.hasTable('knex_migrations'))) return false;
   const [completed, missing] = await pendingMigrations(db);
   return completed > 0 && missing === 0;
 }
 
-/** How many migrations are missing, and how many the database has that only a newer version knows. */
+/** The number of migrations that are missing, and of those in the database that only a newer version knows. */
 export async function compareMigrations(db: Knex): Promise<{ missing: number; newer: number }> {
   if (!(await db.schema.hasTable('knex_migrations')))
     return { missing: (await readdir(directory)).length, newer: 0 };
@@ -36,7 +36,7 @@ export async function compareMigrations(db: Knex): Promise<{ missing: number; ne
 }
 
 async function pendingMigrations(db: Knex): Promise<[number, number]> {
-  // Knex would call migrations that only a newer version has a corrupt folder.
+  // Without this Knex reports a corrupt folder when the database has migrations of a newer version.
   const options = { ...migrations, disableMigrationsListValidation: true };
   const [completed, pending] = (await db.migrate.list(options)) as [unknown[], unknown[]];
   return [completed.length, pending.length];
@@ -46,7 +46,7 @@ async function runMissing(url: string): Promise<string[]> {
   const db = openDatabase(url, { pool: 2, name: migrationName });
   try {
     if (await isNewer(db)) return [];
-    // Knex's own lock stays behind when a process dies in the middle; ours has just been taken, so nobody holds it.
+    // Knex's own lock remains when a process dies in the middle. Kindred's lock is held here, so no process is migrating.
     if (await db.schema.hasTable('knex_migrations_lock'))
       await db.migrate.forceFreeMigrationsLock(migrations);
     const [, names] = (await db.migrate.latest(migrations)) as [number, string[]];

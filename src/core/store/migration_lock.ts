@@ -1,21 +1,21 @@
-// One process at a time migrates a database, and one that has to wait says for what.
+// The lock under which one process at a time migrates a database. A process that waits reports what it waits for.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { openDatabase } from './db.ts';
 import { openPostgresClient, type PostgresClient } from './postgres_client.ts';
 
-/** What the connections of a migration are called at Postgres. */
+/** The application name of the connections of a migration at Postgres. */
 export const migrationName = 'kindred migrate';
 
-/** Is told what a migration waits for. */
+/** Receives what a migration waits for. */
 export type WaitReporter = (text: string, data: object) => void;
 
-// Any number that nobody else on this Postgres takes as an advisory lock.
+// Any number that no other program on the same Postgres uses for an advisory lock.
 const migrationLock = 7_162_534_418;
 
-/** Milliseconds after which a wait is told, and between two times. */
-const untilTold = 1_000;
-const untilToldAgain = 30_000;
+/** Milliseconds until a wait is reported, and between two reports. */
+const firstReport = 1_000;
+const reportInterval = 30_000;
 
 /** Milliseconds after which the wait for another process on SQLite ends in an error. */
 const maxWait = 120_000;
@@ -23,29 +23,31 @@ const maxWait = 120_000;
 /** Runs `work` under the lock of the database at `url`. */
 export async function withMigrationLock<Result>(
   url: string,
-  tell: WaitReporter,
+  onWait: WaitReporter,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  return url.startsWith('sqlite:') ? await lockFile(url, tell, work) : await lockAdvisory(url, tell, work);
+  return url.startsWith('sqlite:')
+    ? await lockFile(url, onWait, work)
+    : await lockAdvisory(url, onWait, work);
 }
 
-// A connection of its own holds the lock for the whole run: on a pooled one it would be re-entrant.
+// The lock has a connection of its own for the whole run: on a pooled connection it would be re-entrant.
 async function lockAdvisory<Result>(
   url: string,
-  tell: WaitReporter,
+  onWait: WaitReporter,
   work: () => Promise<Result>,
 ): Promise<Result> {
   const holder = await openPostgresClient(url, migrationName);
   try {
     const waiting = reportWhileWaiting(async () => {
-      tell('waiting for another process that migrates the database', {
+      onWait('waiting for another process that migrates the database', {
         held_by: await findLockHolders(holder),
       });
     });
     await takeLock(holder).finally(waiting.stop);
     const blocked = reportWhileWaiting(async () => {
       const held_by = await findBlockers(holder);
-      if (held_by.length > 0) tell('the migration waits for a lock in the database', { held_by });
+      if (held_by.length > 0) onWait('the migration waits for a lock in the database', { held_by });
     });
     return await work().finally(blocked.stop);
   } finally {
@@ -53,8 +55,8 @@ async function lockAdvisory<Result>(
   }
 }
 
-// Asked for again and again: a statement that waited for it would have a snapshot open, and an index that the migration
-// builds concurrently waits for all of those.
+// Polls for the lock: a statement that waited for it would keep a snapshot open, and an index that the migration builds
+// concurrently waits for all open snapshots.
 async function takeLock(holder: PostgresClient): Promise<void> {
   for (;;) {
     const { rows } = await holder.query('select pg_try_advisory_lock($1) as is_ours', [migrationLock]);
@@ -76,7 +78,7 @@ async function findLockHolders(client: PostgresClient): Promise<object[]> {
   return rows;
 }
 
-// What keeps the statements of a migration: often a transaction that somebody left open, or a backup.
+// The sessions that block the statements of a migration: often a transaction that was left open, or a backup.
 async function findBlockers(client: PostgresClient): Promise<object[]> {
   const { rows } = await client.query(
     `select distinct ${holderColumns} from pg_stat_activity w
@@ -87,17 +89,17 @@ async function findBlockers(client: PostgresClient): Promise<object[]> {
   return rows;
 }
 
-// SQLite locks a file beside the database: the system releases such a lock when its process dies, however it dies. The
-// one connection of the pool holds it until it is closed.
+// On SQLite the lock is a file beside the database: the system releases it when the process dies, however it dies. The only
+// connection of the pool holds it until it is closed.
 async function lockFile<Result>(
   url: string,
-  tell: WaitReporter,
+  onWait: WaitReporter,
   work: () => Promise<Result>,
 ): Promise<Result> {
   const lock = openDatabase(`${url}.lock`);
   const file = `${url.slice('sqlite:'.length)}.lock`;
   const waiting = reportWhileWaiting(async () => {
-    tell('waiting for another process that migrates the database', { file });
+    onWait('waiting for another process that migrates the database', { file });
   });
   try {
     await lock.raw(`pragma busy_timeout = ${maxWait}`);
@@ -118,12 +120,12 @@ async function begin(lock: Knex, file: string): Promise<void> {
   }
 }
 
-/** Calls `look` after a second and then every half minute, until stopped; what it cannot find out it leaves. */
-function reportWhileWaiting(look: () => Promise<void>): { stop: () => void } {
-  const quietly = () => void look().catch(() => {});
+/** Calls `report` after a second and then every half minute, until stopped; a report that fails is left out. */
+function reportWhileWaiting(report: () => Promise<void>): { stop: () => void } {
+  const quietly = () => void report().catch(() => {});
   let timer = setTimeout(() => {
     quietly();
-    timer = setInterval(quietly, untilToldAgain);
-  }, untilTold);
+    timer = setInterval(quietly, reportInterval);
+  }, firstReport);
   return { stop: () => clearTimeout(timer) };
 }

@@ -1,19 +1,22 @@
-// Whether a pooler stands between us and Postgres that lends connections for one transaction each (PgBouncer in transaction
-// mode). On such a way a lock, a LISTEN or a prepared statement may be on another connection the next time.
+// Detects a pooler between Kindred and Postgres that lends a connection for one transaction only (PgBouncer in transaction
+// mode). Behind such a pooler a lock, a LISTEN or a prepared statement may be on another connection at the next statement.
 import { openPostgresClient, type PostgresClient } from './postgres_client.ts';
 
 /**
- * `session`: a connection stays the same, be it direct or by a pooler. `transaction`: it may change, but prepared statements
- * are found (PgBouncer from 1.21 on, with `max_prepared_statements`). `unprepared`: it may change, and they are not.
+ * `session`: a connection stays the same, with a pooler or without. `transaction`: it may change, but prepared statements are
+ * found (PgBouncer from 1.21 on, with `max_prepared_statements`). `unprepared`: it may change, and they are not found.
  */
 export type PoolerMode = 'session' | 'transaction' | 'unprepared';
 
 const statement = { name: 'kindred_way', text: 'select pg_backend_pid() as pid' };
 
-// Prepared on this connection already; not prepared here: by and for whom it was lent to before.
+// SQLSTATE: the statement exists already, or does not exist, because the connection was lent to another client before.
 const lost = new Set(['42P05', '26000']);
 
-/** Finds out by running one prepared statement on two connections, in an order in which no pooler keeps them apart. */
+/**
+ * Runs one prepared statement on two connections, in an order in which a pooler in transaction mode cannot give both clients
+ * a stable connection of their own.
+ */
 export async function detectPoolerMode(url: string): Promise<PoolerMode> {
   if (url.startsWith('sqlite:')) return 'session';
   const first = await open(url);
@@ -52,17 +55,17 @@ async function compare(first: PostgresClient, second: PostgresClient): Promise<P
   return areStable && new Set(pids.flatMap((own) => [...own])).size === 2 ? 'session' : 'transaction';
 }
 
-/** What is wrong with the ways to the database: one sentence that begins with the setting, or null. */
+/** The problem with the URLs of the database: one sentence that begins with the setting, or null. */
 export async function findPoolerProblem(urls: {
   databaseUrl: string;
   databaseDirectUrl: string;
 }): Promise<string | null> {
-  const way = await detectPoolerMode(urls.databaseUrl);
-  if (way === 'unprepared') {
+  const mode = await detectPoolerMode(urls.databaseUrl);
+  if (mode === 'unprepared') {
     return 'DATABASE_URL: leads through a pooler in transaction mode that loses prepared statements; PgBouncer must be 1.21 or newer with max_prepared_statements = 100 or more, or have pool_mode = session';
   }
   const isGiven = urls.databaseDirectUrl !== urls.databaseUrl;
-  if (way === 'transaction' && !isGiven) {
+  if (mode === 'transaction' && !isGiven) {
     return 'DATABASE_DIRECT_URL: is needed, since DATABASE_URL leads through a pooler in transaction mode, which keeps no locks and no LISTEN; it names the same database past the pooler';
   }
   if (isGiven && (await detectPoolerMode(urls.databaseDirectUrl)) !== 'session') {

@@ -1,4 +1,4 @@
-// What is asked of the database, for whoever wants to know how long it took: the verb and the table, never a value.
+// Reports every statement that runs, for traces: its verb and its table, never a value.
 import type { Knex } from 'knex';
 
 export interface Query {
@@ -6,7 +6,7 @@ export interface Query {
   table: string | null;
 }
 
-/** What {@link watchQueries} is told by: called when a statement begins; what it returns, when that one is done. */
+/** Called when a statement begins; the function that it returns is called when the statement has ended. */
 export type QueryWatcher = (query: Query) => ((failed: boolean) => void) | null;
 
 interface KnexQuery {
@@ -30,7 +30,7 @@ export function watchQueries(db: Knex, watcher: QueryWatcher): void {
   db.on('query-error', (_error: unknown, query: KnexQuery) => finish(query.__knexQueryUid, true));
 }
 
-/** The verb and the first table of a statement; of one that begins with WITH, those of its first part. */
+/** The verb and the first table of a statement; for a WITH, those of its first part. */
 export function describeQuery(sql: string): Query {
   const verb = /\b(select|insert|update|delete|begin|commit|rollback|savepoint|set)\b/i.exec(sql)?.[1];
   const table = /\b(?:from|into|update)\s+["`]?(\w+)/i.exec(sql)?.[1];

@@ -1,4 +1,4 @@
-// Whether this node can do its work now: its database answers, has the schema that it needs, and a key to sign with.
+// Whether this node can work now: its database answers, has the schema of this version, and holds a key to sign with.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { isMigrated } from './migrate.ts';
@@ -12,26 +12,26 @@ export interface Readiness {
 const notReady: Readiness = { database: false, migrations: false, signing_key: false };
 
 /**
- * Makes the look at one database: `patience` milliseconds at most, since one that takes longer is no help to anybody who
- * waits. While a look hangs, nobody begins another: they would take every connection away from the requests.
+ * Makes the check of one database. It answers after `timeout` milliseconds at most, because a load balancer would give up on a
+ * slower one. While a check hangs no other begins: repeated checks would take all connections away from the requests.
  */
-export function createReadinessCheck(db: Knex, patience = 1_000): () => Promise<Readiness> {
-  let looking: Promise<Readiness> | null = null;
-  let isGood = false;
+export function createReadinessCheck(db: Knex, timeout = 1_000): () => Promise<Readiness> {
+  let checking: Promise<Readiness> | null = null;
+  let wasReady = false;
   return async () => {
-    looking ??= (isGood ? lookAgain(db) : look(db)).finally(() => {
-      looking = null;
+    checking ??= (wasReady ? checkAgain(db) : checkAll(db)).finally(() => {
+      checking = null;
     });
-    void looking.then((found) => {
-      isGood = found.signing_key;
+    void checking.then((found) => {
+      wasReady = found.signing_key;
     });
-    return await Promise.race([looking, sleep(patience, notReady, { ref: false })]);
+    return await Promise.race([checking, sleep(timeout, notReady, { ref: false })]);
   };
 }
 
-// No migration is undone below a node that works, so one statement tells the rest: of a node that is busy, a look of six
-// would say that it cannot work. Whatever else it meets is looked at in full the next time.
-async function lookAgain(db: Knex): Promise<Readiness> {
+// Migrations are not undone under a working node, so one statement suffices afterwards: on a busy node the six statements of
+// the full check would take too long. After a failure the next check is a full one.
+async function checkAgain(db: Knex): Promise<Readiness> {
   try {
     const key = await db('signing_keys').where({ status: 'current' }).first('kid');
     return { database: true, migrations: true, signing_key: key !== undefined };
@@ -40,7 +40,7 @@ async function lookAgain(db: Knex): Promise<Readiness> {
   }
 }
 
-async function look(db: Knex): Promise<Readiness> {
+async function checkAll(db: Knex): Promise<Readiness> {
   const found = { ...notReady };
   try {
     await db.raw('select 1');
@@ -51,7 +51,7 @@ async function look(db: Knex): Promise<Readiness> {
       found.signing_key = key !== undefined;
     }
   } catch {
-    // What had been found by then is the answer.
+    // The answer is what had been found by then.
   }
   return found;
 }

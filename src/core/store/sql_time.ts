@@ -4,16 +4,16 @@ import type { Columns } from './columns.ts';
 import { type Db, isPostgres, rows } from './db.ts';
 
 /**
- * The present, as SQL. On Postgres the database's own clock decides, so that nodes whose clocks differ agree; SQLite
- * is one machine, and its `now` is text, which never compares with a stored Date. Whole milliseconds, so that what is
- * stored comes back through a Date unchanged (cursors compare it). `at` is for tests.
+ * The present, as SQL. On Postgres the database's own clock decides, so that nodes whose clocks differ agree. SQLite is one
+ * machine, and its own `now` is text, which never compares with a stored time. Whole milliseconds, so that a stored time is
+ * the same after it was read as a Date (cursors compare it). `at` is for tests.
  */
 export function present(db: Db, at?: Date): Knex.Raw {
   if (!isPostgres(db)) return db.raw('?', [at ?? new Date()]);
   return at ? db.raw('?::timestamptz', [at]) : db.raw(presentOnPostgres);
 }
 
-/** The same as text, for statements that are prepared once. */
+/** The same as text, for prepared statements. */
 export const presentOnPostgres = "date_trunc('milliseconds', now())";
 
 interface Reading {

@@ -1,10 +1,10 @@
-// The files of a SQLite database are their owner's alone, whatever the umask: who reads them reads every digest and session.
+// The files of a SQLite database are readable by their owner only, whatever the umask: they contain every digest and session.
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 const others = 0o077;
 
-/** Makes the file and the folders above it, if they are missing. SQLite gives its `-wal` and `-shm` the mode of the file. */
+/** Creates the file and the folders above it, if missing. SQLite gives its `-wal` and `-shm` files the mode of the file. */
 export function createPrivateFile(file: string): void {
   if (file === ':memory:') return;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -12,8 +12,8 @@ export function createPrivateFile(file: string): void {
 }
 
 /**
- * Takes from others what they may do with the files of a database that exists; returns what was changed. The folder
- * is changed only when nothing but ours lies in it.
+ * Removes the permissions of group and others from the files of an existing database; returns the paths that changed. The
+ * folder changes only when it holds nothing but files of Kindred.
  */
 export function protectFiles(url: string): string[] {
   const file = url.slice('sqlite:'.length);
@@ -21,9 +21,9 @@ export function protectFiles(url: string): string[] {
   const folder = dirname(file);
   const entries = namesIn(folder);
   const isOurs = (name: string) => name.startsWith(basename(file));
-  const changed = entries.filter(isOurs).filter((name) => tighten(join(folder, name)));
+  const changed = entries.filter(isOurs).filter((name) => restrict(join(folder, name)));
   const isAlone = entries.every((name) => isOurs(name) || name === 'secret');
-  if (entries.length > 0 && isAlone && tighten(folder)) changed.push(folder);
+  if (entries.length > 0 && isAlone && restrict(folder)) changed.push(folder);
   return changed;
 }
 
@@ -35,8 +35,8 @@ function namesIn(folder: string): string[] {
   }
 }
 
-// False where there is nothing to do, and where a file is somebody else's: that one is theirs to change.
-function tighten(path: string): boolean {
+// False where nothing has to change, and where the file belongs to another user, who alone can change it.
+function restrict(path: string): boolean {
   try {
     const { mode } = statSync(path);
     if ((mode & others) === 0) return false;
