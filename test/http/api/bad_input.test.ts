@@ -1,4 +1,4 @@
-// What is malformed on its way in: refused in the one shape, with the right status, and no session is the worse for it.
+// Malformed requests: each is refused in the one shape of errors with the right status, and no session suffers from it.
 
 import { gzipSync } from 'node:zlib';
 import { attack } from '../../helpers/attack.ts';
@@ -15,7 +15,7 @@ const jsonType = { 'Content-Type': 'application/json' };
 
 const formPaths = ['/token', '/introspect', '/revoke'];
 
-testOnServers('forms of another kind are refused', async (t, server) => {
+testOnServers('bodies of another content type are refused', async (t, server) => {
   await attack(t, server, async ({ client, tokens }) => {
     const form = `grant_type=refresh_token&client_id=${client.client_id}&refresh_token=${tokens.refresh_token}`;
     const json = JSON.stringify(Object.fromEntries(new URLSearchParams(form)));
@@ -41,7 +41,7 @@ testOnServers('forms of another kind are refused', async (t, server) => {
   });
 });
 
-testOnServers('parameters that are said twice are refused', async (t, server) => {
+testOnServers('parameters that occur twice are refused', async (t, server) => {
   await attack(t, server, async ({ client, tokens }) => {
     const { client_id } = client;
     const twice = ['refresh_token', 'client_id', 'grant_type', 'scope'];
@@ -66,7 +66,7 @@ testOnServers('parameters that are said twice are refused', async (t, server) =>
   });
 });
 
-testOnServers('a body over the limit is refused, announced or not', async (t, server) => {
+testOnServers('a body over the limit is refused, with and without Content-Length', async (t, server) => {
   await attack(t, server, async ({ client, tokens }) => {
     const long = 'x'.repeat(60_000);
     const form = `client_id=${client.client_id}&grant_type=refresh_token&refresh_token=${tokens.refresh_token}&x=${long}`;
@@ -87,7 +87,7 @@ testOnServers('a body over the limit is refused, announced or not', async (t, se
   });
 });
 
-testOnServers('JSON that is none, or not what is asked for, is refused', async (t, server) => {
+testOnServers('invalid JSON, and JSON of another shape, is refused', async (t, server) => {
   await attack(t, server, async ({ user, tokens }) => {
     const broken = [
       '{',
@@ -132,25 +132,31 @@ testOnServers('JSON that is none, or not what is asked for, is refused', async (
   });
 });
 
-testOnServers('what is no UTF-8 is refused or matches nothing, and is never stored', async (t, server) => {
-  await attack(t, server, async ({ client, user, tokens }) => {
-    const bad = Buffer.from([0xff, 0xfe, 0xc0, 0xaf]);
-    const inJson = Buffer.concat([Buffer.from('{"username":"x'), bad, Buffer.from('"}')]);
-    const patched = await api(server, 'PATCH /me', tokens.access_token, { body: inJson, headers: jsonType });
-    assertRefused(t, patched, invalid);
+testOnServers(
+  'bytes that are not UTF-8 are refused or match nothing, and are never stored',
+  async (t, server) => {
+    await attack(t, server, async ({ client, user, tokens }) => {
+      const bad = Buffer.from([0xff, 0xfe, 0xc0, 0xaf]);
+      const inJson = Buffer.concat([Buffer.from('{"username":"x'), bad, Buffer.from('"}')]);
+      const patched = await api(server, 'PATCH /me', tokens.access_token, {
+        body: inJson,
+        headers: jsonType,
+      });
+      assertRefused(t, patched, invalid);
 
-    const login = `grant_type=password&client_id=${client.client_id}&password=correct+horse+battery+staple`;
-    const known = `${login}&username=${user.username}&device_id=d`;
-    for (const bytes of [bad, Buffer.from('%ff%fe'), Buffer.from('%ed%a0%80'), Buffer.from('%00')]) {
-      const named = Buffer.concat([Buffer.from(known), bytes]);
-      assertRefused(t, await send(`${server.url}/token`, { body: named, headers: formType }), invalid);
-      const nobody = Buffer.concat([Buffer.from(`${login}&username=x`), bytes]);
-      const refused = await send(`${server.url}/token`, { body: nobody, headers: formType });
-      assertRefused(t, refused, { status: 400, error: 'invalid_grant' });
-      const client_id = Buffer.concat([Buffer.from('grant_type=password&client_id='), bytes]);
-      const unknown = await send(`${server.url}/token`, { body: client_id, headers: formType });
-      assertRefused(t, unknown, { status: 401, error: 'invalid_client' });
-    }
-    t.is((await server.db('devices').where({ user_id: user.id })).length, 0);
-  });
-});
+      const login = `grant_type=password&client_id=${client.client_id}&password=correct+horse+battery+staple`;
+      const known = `${login}&username=${user.username}&device_id=d`;
+      for (const bytes of [bad, Buffer.from('%ff%fe'), Buffer.from('%ed%a0%80'), Buffer.from('%00')]) {
+        const named = Buffer.concat([Buffer.from(known), bytes]);
+        assertRefused(t, await send(`${server.url}/token`, { body: named, headers: formType }), invalid);
+        const nobody = Buffer.concat([Buffer.from(`${login}&username=x`), bytes]);
+        const refused = await send(`${server.url}/token`, { body: nobody, headers: formType });
+        assertRefused(t, refused, { status: 400, error: 'invalid_grant' });
+        const client_id = Buffer.concat([Buffer.from('grant_type=password&client_id='), bytes]);
+        const unknown = await send(`${server.url}/token`, { body: client_id, headers: formType });
+        assertRefused(t, unknown, { status: 401, error: 'invalid_client' });
+      }
+      t.is((await server.db('devices').where({ user_id: user.id })).length, 0);
+    });
+  },
+);

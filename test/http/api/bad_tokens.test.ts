@@ -36,24 +36,27 @@ function withBitsFlipped(base64url: string): string[] {
   });
 }
 
-testOnServers('a refresh token with one bit changed is nobody’s, and ends nothing', async (t, server) => {
-  await attack(t, server, async ({ client, tokens }) => {
-    const [prefix, body = ''] = tokens.refresh_token.split('_', 1).concat(tokens.refresh_token.slice(4));
-    const flipped = withBitsFlipped(body).map((one) => `${prefix}_${one}`);
-    t.is(flipped.length, 69);
-    const spelled = [
-      `${tokens.refresh_token}=`,
-      `${tokens.refresh_token} `,
-      tokens.refresh_token.toUpperCase(),
-    ];
-    for (const value of [...flipped, ...spelled, body, `KRT_${body}`]) {
-      assertRefused(t, await refresh(server, client, value), invalidGrant, value);
-      t.deepEqual((await revoke(server, value, client)).body, {});
-    }
-  });
-});
+testOnServers(
+  'a refresh token with one bit changed belongs to no session and ends none',
+  async (t, server) => {
+    await attack(t, server, async ({ client, tokens }) => {
+      const [prefix, body = ''] = tokens.refresh_token.split('_', 1).concat(tokens.refresh_token.slice(4));
+      const flipped = withBitsFlipped(body).map((one) => `${prefix}_${one}`);
+      t.is(flipped.length, 69);
+      const spelled = [
+        `${tokens.refresh_token}=`,
+        `${tokens.refresh_token} `,
+        tokens.refresh_token.toUpperCase(),
+      ];
+      for (const value of [...flipped, ...spelled, body, `KRT_${body}`]) {
+        assertRefused(t, await refresh(server, client, value), invalidGrant, value);
+        t.deepEqual((await revoke(server, value, client)).body, {});
+      }
+    });
+  },
+);
 
-testOnServers('an old generation with a wrong tag is no reuse', async (t, server) => {
+testOnServers('an old generation with a wrong tag is not treated as reuse', async (t, server) => {
   await attack(t, server, async ({ client, tokens }) => {
     const session = await findSession(server.db, tokens.session_id);
     if (!session) throw new Error('there is no session');
@@ -71,7 +74,7 @@ testOnServers('an old generation with a wrong tag is no reuse', async (t, server
   });
 });
 
-testOnServers('an access token with one bit changed is worthless', async (t, server) => {
+testOnServers('an access token with one bit changed is invalid', async (t, server) => {
   await attack(t, server, async ({ tokens }) => {
     const parts = tokens.access_token.split('.');
     for (const [place, part] of parts.entries()) {
@@ -91,7 +94,7 @@ async function currentKey(server: TestServer, kid: unknown): Promise<JWK> {
   return key;
 }
 
-testOnServers('a JWT that we have not signed is worthless, whatever it says', async (t, server) => {
+testOnServers('a JWT that this server has not signed is invalid, whatever its claims', async (t, server) => {
   await attack(t, server, async ({ tokens }) => {
     const { header, claims } = readJwt(tokens.access_token);
     const jwk = await currentKey(server, header.kid);
@@ -124,7 +127,7 @@ testOnServers('a JWT that we have not signed is worthless, whatever it says', as
   });
 });
 
-testOnServers('an expired access token is worthless', async (t, server) => {
+testOnServers('an expired access token is invalid', async (t, server) => {
   const client = await makeClient(server.db, { access_token_ttl: 1 });
   const { tokens } = await signIn(server, { client, form: { scope: 'openid account' } });
   await untilTime(Number(readJwt(tokens.access_token).claims.exp) * 1000 + 1_100);
@@ -132,7 +135,7 @@ testOnServers('an expired access token is worthless', async (t, server) => {
   tokensOf(await refresh(server, client, tokens.refresh_token));
 });
 
-testOnServers('a token in the place of another one is worthless there', async (t, server) => {
+testOnServers('a token of one kind is invalid in the place of another kind', async (t, server) => {
   const { form } = await makeResourceServer(server, 'opaque');
   const opaque = await signIn(server, { form });
   const { client, tokens } = await signIn(server, { form: { scope: 'openid account' } });
@@ -158,7 +161,7 @@ async function startStranger(t: ExecutionContext, name: StoreName, settings: Rec
   return await startTestServer(t, store, settings);
 }
 
-testOnServers('tokens of another deployment are worthless here', async (t, server) => {
+testOnServers('tokens of another deployment are invalid here', async (t, server) => {
   await attack(t, server, async ({ client, tokens }) => {
     for (const KINDRED_SECRET of [secret, otherSecret]) {
       const stranger = await startStranger(t, server.store, { KINDRED_SECRET, ISSUER: server.issuer });
@@ -172,31 +175,34 @@ testOnServers('tokens of another deployment are worthless here', async (t, serve
   });
 });
 
-testOnServers('what is no bearer token is refused before anything else is looked at', async (t, server) => {
-  await attack(t, server, async ({ tokens }) => {
-    const { access_token } = tokens;
-    const headers = [
-      '',
-      'Bearer',
-      'Bearer ',
-      `Basic ${access_token}`,
-      access_token,
-      `Bearer ${access_token} x`,
-      'DPoP x',
-    ];
-    for (const Authorization of headers) {
-      const bad = { body: '{', headers: { Authorization, 'Content-Type': 'application/json' } };
-      assertRefused(t, await api(server, 'PATCH /me', undefined, bad), invalidToken, Authorization);
-    }
-    for (const query of [`?access_token=${access_token}`, '?limit=x']) {
-      assertRefused(t, await api(server, `GET /sessions${query}`), invalidToken, query);
-    }
-    const form = await api(server, 'POST /logout', undefined, { form: { access_token } });
-    assertRefused(t, form, invalidToken);
-    t.is(
-      form.headers['www-authenticate'],
-      `Bearer realm="${server.issuer}", resource_metadata="${server.issuer}/.well-known/oauth-protected-resource/api"`,
-      'no error code without a token',
-    );
-  });
-});
+testOnServers(
+  'a request without a bearer token is refused before anything else is validated',
+  async (t, server) => {
+    await attack(t, server, async ({ tokens }) => {
+      const { access_token } = tokens;
+      const headers = [
+        '',
+        'Bearer',
+        'Bearer ',
+        `Basic ${access_token}`,
+        access_token,
+        `Bearer ${access_token} x`,
+        'DPoP x',
+      ];
+      for (const Authorization of headers) {
+        const bad = { body: '{', headers: { Authorization, 'Content-Type': 'application/json' } };
+        assertRefused(t, await api(server, 'PATCH /me', undefined, bad), invalidToken, Authorization);
+      }
+      for (const query of [`?access_token=${access_token}`, '?limit=x']) {
+        assertRefused(t, await api(server, `GET /sessions${query}`), invalidToken, query);
+      }
+      const form = await api(server, 'POST /logout', undefined, { form: { access_token } });
+      assertRefused(t, form, invalidToken);
+      t.is(
+        form.headers['www-authenticate'],
+        `Bearer realm="${server.issuer}", resource_metadata="${server.issuer}/.well-known/oauth-protected-resource/api"`,
+        'no error code without a token',
+      );
+    });
+  },
+);

@@ -10,22 +10,25 @@ import { type TestServer, testOnServers } from '../../helpers/server.ts';
 const invalid: Refusal = { status: 400, error: 'invalid_request' };
 const nothing: Refusal = { status: 404, error: 'not_found' };
 
-testOnServers('names of the language are names like any other', async (t, server) => {
-  await attack(t, server, async ({ client, tokens }) => {
-    for (const name of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
-      const { client_id } = client;
-      const form = { grant_type: name, client_id, [name]: 'x' };
-      assertRefused(t, await token(server, form), { status: 400, error: 'unsupported_grant_type' }, name);
-      const stranger = await token(server, { ...form, grant_type: 'password', client_id: name });
-      assertRefused(t, stranger, { status: 401, error: 'invalid_client' }, name);
-      const query = await api(server, `GET /sessions?${name}=1`, tokens.access_token);
-      assertRefused(t, query, invalid, name);
-      assertRefused(t, await api(server, `GET /sessions/${name}`, tokens.access_token), nothing, name);
-    }
-  });
-});
+testOnServers(
+  'names that JavaScript uses itself, such as __proto__, are ordinary values',
+  async (t, server) => {
+    await attack(t, server, async ({ client, tokens }) => {
+      for (const name of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
+        const { client_id } = client;
+        const form = { grant_type: name, client_id, [name]: 'x' };
+        assertRefused(t, await token(server, form), { status: 400, error: 'unsupported_grant_type' }, name);
+        const stranger = await token(server, { ...form, grant_type: 'password', client_id: name });
+        assertRefused(t, stranger, { status: 401, error: 'invalid_client' }, name);
+        const query = await api(server, `GET /sessions?${name}=1`, tokens.access_token);
+        assertRefused(t, query, invalid, name);
+        assertRefused(t, await api(server, `GET /sessions/${name}`, tokens.access_token), nothing, name);
+      }
+    });
+  },
+);
 
-testOnServers('queries that are not understood are refused', async (t, server) => {
+testOnServers('unknown and malformed query parameters are refused', async (t, server) => {
   await attack(t, server, async ({ tokens }) => {
     const cursor = (value: string) => `cursor=${Buffer.from(value).toString('base64url')}`;
     const sql = cursor(`["2030-01-01T00:00:00.000Z","' or 1=1"]`);
@@ -56,7 +59,7 @@ testOnServers('queries that are not understood are refused', async (t, server) =
 });
 
 testOnServers(
-  'a query of more than 50 parameters is refused, whatever the path; a long one is not',
+  'a query of more than 50 parameters is refused on every path; a long one is not',
   async (t, server) => {
     const query = (count: number) => Array.from({ length: count }, () => 'a=b').join('&');
     for (const path of ['/api/openapi.json', '/authorize', '/device', '/logout', '/account', '/nothing']) {
@@ -70,7 +73,7 @@ testOnServers(
   },
 );
 
-testOnServers('ids that are no UUIDs name nothing, upper case names the same', async (t, server) => {
+testOnServers('an id that is not a UUID is not found; upper case means the same id', async (t, server) => {
   await attack(t, server, async ({ tokens }) => {
     const { session_id, access_token } = tokens;
     const bad = [
@@ -104,7 +107,7 @@ testOnServers('ids that are no UUIDs name nothing, upper case names the same', a
   });
 });
 
-testOnServers('headers that are very long or odd do no harm', async (t, server) => {
+testOnServers('very long and unusual headers do no harm', async (t, server) => {
   await attack(t, server, async ({ client, tokens }) => {
     const agent = { 'User-Agent': `agent/${'x'.repeat(8_000)}` };
     const next = await refresh(server, client, tokens.refresh_token, {}, { headers: agent });

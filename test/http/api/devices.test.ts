@@ -21,7 +21,7 @@ async function enter(server: TestServer): Promise<SignedIn & { device: string }>
 }
 
 testOnServers(
-  'the list has my devices, last seen first, and never where to push or what proves them',
+  'the list has my devices, last seen first, without push tokens and secrets',
   async (t, server) => {
     const me = await enter(server);
     await signIn(server, { ...me, form: { device_id: 'laptop' } });
@@ -57,7 +57,7 @@ testOnServers(
   },
 );
 
-testOnServers('a device takes the name that its user gives it, and keeps it', async (t, server) => {
+testOnServers('a user can rename a device, and the name stays', async (t, server) => {
   const me = await enter(server);
   const before = await list(server, me);
   const rename = (json: unknown) =>
@@ -88,7 +88,7 @@ testOnServers('a device takes the name that its user gives it, and keeps it', as
   t.is(push_token, phone.push_token);
 });
 
-testOnServers('a device that is forgotten takes its sessions with it, and no others', async (t, server) => {
+testOnServers('forgetting a device ends its sessions and no others', async (t, server) => {
   const me = await enter(server);
   const sameDevice = await signIn(server, { ...me, form: phone });
   const other = await signIn(server, { ...me, form: { device_id: 'laptop' } });
@@ -114,7 +114,7 @@ testOnServers('a device that is forgotten takes its sessions with it, and no oth
   t.not((await list(server, other))[0]?.id, me.device);
 });
 
-testOnServers("another user's device does not exist", async (t, server) => {
+testOnServers("another user's device is not found", async (t, server) => {
   const me = await signIn(server);
   const stranger = await enter(server);
   const path = `/devices/${stranger.device}`;
@@ -126,7 +126,7 @@ testOnServers("another user's device does not exist", async (t, server) => {
   t.is(await isActive(server, stranger.tokens.access_token), true);
 });
 
-testOnServers('all of it wants a token with the scope account', async (t, server) => {
+testOnServers('every device route requires a token with the scope account', async (t, server) => {
   const { device, ...me } = await enter(server);
   const weak = await signIn(server, { ...me, form: { scope: 'openid' } });
   for (const line of [

@@ -7,7 +7,7 @@ import { verifyDpopProof } from '../../../src/http/api/dpop.ts';
 import { makeKey, proofFor } from '../../helpers/dpop.ts';
 import { environment } from '../../helpers/server.ts';
 
-test('a fault of ours is not called a bad proof', async (t) => {
+test('an error of the server is not reported as an invalid proof', async (t) => {
   const config = loadConfig(environment('sqlite:/nowhere'));
   const key = await makeKey();
   const expected = {

@@ -8,7 +8,7 @@ import { assertEnded, phone, pushTokenOf, readStory } from '../../helpers/sessio
 
 const ended = { status: 400, error: 'invalid_grant', reason: 'session_ended' };
 
-testOnServers('logging out ends the current session, and forgets where to push', async (t, server) => {
+testOnServers('logging out ends the current session and removes its push token', async (t, server) => {
   for (const json of [undefined, {}, { logout_all: false }]) {
     const me = await signIn(server, { form: phone });
     const other = await signIn(server, me);
@@ -21,7 +21,7 @@ testOnServers('logging out ends the current session, and forgets where to push',
   }
 });
 
-testOnServers('logging out another session ends that one', async (t, server) => {
+testOnServers('logging out another session ends that session alone', async (t, server) => {
   const me = await signIn(server);
   const other = await signIn(server, { ...me, form: phone });
   const json = { session_id: other.tokens.session_id };
@@ -33,7 +33,7 @@ testOnServers('logging out another session ends that one', async (t, server) => 
   t.is(await isActive(server, other.tokens.access_token), false);
 });
 
-testOnServers('logging out everywhere ends all of mine and nobody else’s', async (t, server) => {
+testOnServers('logging out everywhere ends all of my sessions and no other user’s', async (t, server) => {
   const user = await makeUser(server.db);
   const me = await signIn(server, { user });
   const others = [await signIn(server, me), await signIn(server, { user })];
@@ -51,7 +51,7 @@ testOnServers('logging out everywhere ends all of mine and nobody else’s', asy
   assertEnded(t, await readStory(server, again, me), 'logout_all', 'user');
 });
 
-testOnServers('a logout that contradicts itself ends nothing', async (t, server) => {
+testOnServers('a logout with contradictory members ends nothing', async (t, server) => {
   const { tokens } = await signIn(server);
   const invalid = { status: 400, error: 'invalid_request' };
   for (const json of [{ session_id: newId(), logout_all: true }, { logout_all: 'yes' }, { all: true }]) {

@@ -9,7 +9,7 @@ import { testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 const invalid = { status: 400, error: 'invalid_request' };
 const person = { roles: ['customer'], permissions: ['orders:read'], tenant_id: 'acme' };
 
-testOnServers('my profile is what the server knows of me, without secrets', async (t, server) => {
+testOnServers('my profile shows my data without secrets', async (t, server) => {
   const email = `profile@${server.store}.example`;
   const user = await makeUser(server.db, { ...person, email });
   const { tokens } = await signIn(server, { user });
@@ -24,7 +24,7 @@ testOnServers('my profile is what the server knows of me, without secrets', asyn
   });
 });
 
-testOnServers('I may change my username, and log in by the new one', async (t, server) => {
+testOnServers('I can change my username and log in with the new one', async (t, server) => {
   const { user, client, tokens } = await signIn(server);
   const change = (json: unknown) => api(server, 'PATCH /me', tokens.access_token, { json });
   const before = granted(await api(server, 'GET /me', tokens.access_token));
@@ -44,7 +44,7 @@ testOnServers('I may change my username, and log in by the new one', async (t, s
   );
 });
 
-testOnServers('an e-mail address is not mine to take', async (t, server) => {
+testOnServers('a user cannot set an e-mail address', async (t, server) => {
   const user = await makeUser(server.db, { email: `own@${server.store}.example` });
   const { tokens } = await signIn(server, { user });
   for (const email of [`ceo@${server.store}.example`, user.email, null]) {
@@ -56,7 +56,7 @@ testOnServers('an e-mail address is not mine to take', async (t, server) => {
   t.is(granted(await api(server, 'GET /me', tokens.access_token)).email, user.email);
 });
 
-testOnServers('a username that somebody has, in any spelling, is taken', async (t, server) => {
+testOnServers('a username that another user has in any spelling is taken', async (t, server) => {
   const other = await makeUser(server.db, { username: `taken-${server.store}` });
   const { tokens } = await signIn(server);
   const change = (json: unknown) => api(server, 'PATCH /me', tokens.access_token, { json });
@@ -67,30 +67,22 @@ testOnServers('a username that somebody has, in any spelling, is taken', async (
 
 const counted = { RATE_LIMITS: 'memory' };
 
-testOnOwnServers(
-  'a user finds out of few names an hour whether they are taken',
-  counted,
-  async (t, server) => {
-    const other = await makeUser(server.db);
-    const { client, user, tokens } = await signIn(server);
-    const change = (json: unknown, token = tokens.access_token) => api(server, 'PATCH /me', token, { json });
-    const statuses: number[] = [];
-    for (let i = 0; i < 12; i += 1)
-      statuses.push((await change({ username: i % 2 ? `free-${i}` : other.username })).status);
-    t.deepEqual(statuses, [...Array(5).fill([409, 200]).flat(), 429, 429]);
-    const again = await signIn(server, { user: { ...user, username: 'free-9' }, client });
-    t.is(
-      (await change({ username: 'free' }, again.tokens.access_token)).status,
-      429,
-      'nor by another session',
-    );
-    const stranger = await signIn(server);
-    t.is((await change({ username: 'free' }, stranger.tokens.access_token)).status, 200);
-  },
-);
+testOnOwnServers('a user can try only a few usernames an hour', counted, async (t, server) => {
+  const other = await makeUser(server.db);
+  const { client, user, tokens } = await signIn(server);
+  const change = (json: unknown, token = tokens.access_token) => api(server, 'PATCH /me', token, { json });
+  const statuses: number[] = [];
+  for (let i = 0; i < 12; i += 1)
+    statuses.push((await change({ username: i % 2 ? `free-${i}` : other.username })).status);
+  t.deepEqual(statuses, [...Array(5).fill([409, 200]).flat(), 429, 429]);
+  const again = await signIn(server, { user: { ...user, username: 'free-9' }, client });
+  t.is((await change({ username: 'free' }, again.tokens.access_token)).status, 429, 'nor by another session');
+  const stranger = await signIn(server);
+  t.is((await change({ username: 'free' }, stranger.tokens.access_token)).status, 200);
+});
 
 testOnOwnServers(
-  'a change of the username that fails by our own fault is not counted',
+  'a username change that fails through an error of the server is not counted',
   counted,
   async (t, server) => {
     const { tokens } = await signIn(server);
@@ -102,7 +94,7 @@ testOnOwnServers(
   },
 );
 
-testOnServers('what decides about me is not mine to change', async (t, server) => {
+testOnServers('a user cannot change their own roles, permissions or status', async (t, server) => {
   const { user, tokens } = await signIn(server);
   const row = await rowOf(server.db('users').where({ id: user.id }).first());
   const wishes = {
@@ -125,7 +117,7 @@ testOnServers('what decides about me is not mine to change', async (t, server) =
   t.deepEqual((await introspect(server, tokens.access_token)).roles, []);
 });
 
-testOnServers('names that nobody should have are refused', async (t, server) => {
+testOnServers('unsafe usernames are refused', async (t, server) => {
   const { tokens } = await signIn(server);
   const usernames = [
     'x',
@@ -147,7 +139,7 @@ testOnServers('names that nobody should have are refused', async (t, server) => 
   }
 });
 
-testOnServers('all of it wants a token with the scope account', async (t, server) => {
+testOnServers('every profile route requires a token with the scope account', async (t, server) => {
   const { tokens } = await signIn(server, { form: { scope: 'openid' } });
   for (const line of ['GET /me', 'PATCH /me', 'POST /me/password']) {
     assertRefused(t, await api(server, line), { status: 401, error: 'invalid_token' }, line);

@@ -33,7 +33,7 @@ function sameShape(one: string, two: string): boolean {
   return shape(one) === shape(two);
 }
 
-testOnServers('every path takes its methods and no others', async (t, server) => {
+testOnServers('every path accepts its methods and no others', async (t, server) => {
   const { tokens } = await signIn(server);
   const paths = { ...enginePaths, ...apiPaths() };
   t.true(Object.keys(paths).length > 12);
@@ -50,7 +50,7 @@ testOnServers('every path takes its methods and no others', async (t, server) =>
   t.is(await isActive(server, tokens.access_token), true);
 });
 
-testOnServers('OPTIONS is answered everywhere and changes nothing', async (t, server) => {
+testOnServers('OPTIONS is answered on every path and changes nothing', async (t, server) => {
   for (const path of Object.keys({ ...enginePaths, ...apiPaths() })) {
     const { status, text } = await send(server.url + path, { method: 'OPTIONS' });
     t.true([200, 204].includes(status), `${path}: ${status}`);
@@ -82,7 +82,7 @@ const nowhere = [
   '/token;a=b',
 ];
 
-testOnServers('what is not there is 404, for every method', async (t, server) => {
+testOnServers('an unknown path is 404 for every method', async (t, server) => {
   for (const path of nowhere) {
     for (const method of all) {
       const answer = await send(server.url, { method, path });
@@ -107,7 +107,7 @@ testOnServers('HEAD is GET without its body', async (t, server) => {
   t.is((await send(`${server.url}/api/sessions`, { method: 'HEAD' })).status, 401);
 });
 
-testOnServers('every answer carries the headers of safety and a request id of its own', async (t, server) => {
+testOnServers('every answer has the security headers and a request id of its own', async (t, server) => {
   const ids = new Set<string>();
   for (const path of ['/jwks', '/api/openapi.json', '/api/me', '/nothing', '/token']) {
     const { headers } = await send(server.url + path, { headers: { 'X-Request-Id': 'mine' } });

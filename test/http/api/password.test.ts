@@ -6,7 +6,7 @@ import { rowOf } from '../../helpers/rows.ts';
 import { testOnServers } from '../../helpers/server.ts';
 
 testOnServers(
-  'a new password ends every other session, and the one that asked goes on',
+  'changing the password ends every other session, and the current one goes on',
   async (t, server) => {
     const { user, client, own, others } = await signInThrice(server);
     t.deepEqual(granted(await change(server, own.access_token)), { sessions_ended: 2 });
@@ -29,7 +29,7 @@ testOnServers(
   },
 );
 
-testOnServers('the trail and the sessions tell who changed the password', async (t, server) => {
+testOnServers('the audit trail and the sessions show who changed the password', async (t, server) => {
   const { user, own, others } = await signInThrice(server);
   await change(server, own.access_token);
   const ended = await server
@@ -59,7 +59,7 @@ testOnServers('the trail and the sessions tell who changed the password', async 
   );
 });
 
-testOnServers('without the current password nothing changes', async (t, server) => {
+testOnServers('a wrong current password changes nothing', async (t, server) => {
   const { user, client, own, others } = await signInThrice(server);
   for (const current_password of ['wrong', '', `${password} `, fresh]) {
     const answer = await change(server, own.access_token, { current_password });
@@ -87,7 +87,7 @@ testOnServers('a weak password is refused with its reason, and nothing changes',
   t.true(await isActive(server, tokens.access_token));
 });
 
-testOnServers('a user without a password is told so', async (t, server) => {
+testOnServers('a user without a password gets an error of its own', async (t, server) => {
   const { user, tokens } = await signIn(server);
   await server.db('users').where({ id: user.id }).update({ password_hash: null });
   for (const current_password of [password, '', 'null']) {
@@ -96,24 +96,27 @@ testOnServers('a user without a password is told so', async (t, server) => {
   }
 });
 
-testOnServers('only the user changes the password, and says exactly what', async (t, server) => {
-  const { tokens } = await signIn(server);
-  const json = { current_password: password, new_password: fresh };
-  assertRefused(t, await api(server, 'POST /me/password', undefined, { json }), {
-    status: 401,
-    error: 'invalid_token',
-  });
-  for (const body of [
-    { ...json, token_version: 0 },
-    { ...json, user_id: 'x' },
-    { current_password: password },
-    { new_password: fresh },
-    { ...json, new_password: null },
-    { ...json, new_password: [fresh] },
-    [],
-  ]) {
-    const answer = await api(server, 'POST /me/password', tokens.access_token, { json: body });
-    assertRefused(t, answer, { status: 400, error: 'invalid_request' }, JSON.stringify(body));
-  }
-  t.true(await isActive(server, tokens.access_token));
-});
+testOnServers(
+  'only the user can change the password, and only with exactly the two members',
+  async (t, server) => {
+    const { tokens } = await signIn(server);
+    const json = { current_password: password, new_password: fresh };
+    assertRefused(t, await api(server, 'POST /me/password', undefined, { json }), {
+      status: 401,
+      error: 'invalid_token',
+    });
+    for (const body of [
+      { ...json, token_version: 0 },
+      { ...json, user_id: 'x' },
+      { current_password: password },
+      { new_password: fresh },
+      { ...json, new_password: null },
+      { ...json, new_password: [fresh] },
+      [],
+    ]) {
+      const answer = await api(server, 'POST /me/password', tokens.access_token, { json: body });
+      assertRefused(t, answer, { status: 400, error: 'invalid_request' }, JSON.stringify(body));
+    }
+    t.true(await isActive(server, tokens.access_token));
+  },
+);

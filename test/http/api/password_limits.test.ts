@@ -14,24 +14,28 @@ function assertLimited(t: ExecutionContext, answer: Answer, seconds: number): vo
 
 const inMemory = { RATE_LIMITS: 'memory' };
 
-testOnOwnServers('three attempts an hour, of which a weak password is none', inMemory, async (t, server) => {
-  const { user, client, tokens } = await signIn(server);
-  for (let i = 0; i < 4; i += 1) {
-    const weak = await change(server, tokens.access_token, { new_password: 'short' });
-    t.is(weak.status, 400);
-  }
-  for (let i = 0; i < 3; i += 1) {
-    const wrong = await change(server, tokens.access_token, { current_password: 'wrong' });
-    assertRefused(t, wrong, { status: 403, error: 'invalid_credentials' });
-  }
-  assertLimited(t, await change(server, tokens.access_token), 3600);
-  t.is((await login(server, user, client)).status, 200, 'logging in is another thing');
-});
+testOnOwnServers(
+  'a user has three attempts an hour, and a weak password does not count as one',
+  inMemory,
+  async (t, server) => {
+    const { user, client, tokens } = await signIn(server);
+    for (let i = 0; i < 4; i += 1) {
+      const weak = await change(server, tokens.access_token, { new_password: 'short' });
+      t.is(weak.status, 400);
+    }
+    for (let i = 0; i < 3; i += 1) {
+      const wrong = await change(server, tokens.access_token, { current_password: 'wrong' });
+      assertRefused(t, wrong, { status: 403, error: 'invalid_credentials' });
+    }
+    assertLimited(t, await change(server, tokens.access_token), 3600);
+    t.is((await login(server, user, client)).status, 200, 'logging in is another thing');
+  },
+);
 
 const strict = { ...inMemory, LOCKOUT: '3/600/9000', RATE_LIMIT_PASSWORD: '100/60' };
 
 testOnOwnServers(
-  'wrong passwords count together at login on a device and at the change from there',
+  'wrong passwords at the login on a device and at a change from it count together',
   strict,
   async (t, server) => {
     const { user, client, tokens } = await signIn(server, { form: { device_id: 'phone' } });
@@ -47,7 +51,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'a stranger locks out strangers, not the phone that was there before',
+  'a stranger’s wrong passwords lock out unknown devices, not a known phone',
   strict,
   async (t, server) => {
     const { user, client, tokens } = await signIn(server, { form: { device_id: 'phone' } });
@@ -62,7 +66,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'a 429 does not tell who exists, nor whether a password is right',
+  'a 429 reveals neither which users exist nor whether a password is right',
   strict,
   async (t, server) => {
     const client = await makeClient(server.db);
@@ -82,7 +86,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'the limits are what the settings say',
+  'the limits follow the settings',
   {
     ...inMemory,
     RATE_LIMIT_PASSWORD: '2/300',

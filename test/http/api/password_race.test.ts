@@ -8,28 +8,33 @@ import { rowOf } from '../../helpers/rows.ts';
 import { testOnServers } from '../../helpers/server.ts';
 import { bcrypt } from '../../helpers/user_imports.ts';
 
-testOnServers('of several changes at once with one old password exactly one wins', async (t, server) => {
-  const { user, client, own, others } = await signInThrice(server);
-  const candidates = [own, ...others, own];
-  const answers = await Promise.all(
-    candidates.map((one, i) => change(server, one.access_token, { new_password: `${fresh} ${i}` })),
-  );
-  const winners = answers.flatMap((answer, i) => (answer.status === 200 ? [i] : []));
-  t.is(winners.length, 1, answers.map((answer) => answer.text).join('\n'));
-  for (const { status } of answers) t.true([200, 401, 403].includes(status));
-  const works = await Promise.all(
-    candidates.map(async (_, i) => (await login(server, user, client, { password: `${fresh} ${i}` })).status),
-  );
-  t.deepEqual(
-    works,
-    candidates.map((_, i) => (winners.includes(i) ? 200 : 400)),
-  );
-  const versions = await server.db('users').where({ id: user.id }).pluck('token_version');
-  t.deepEqual(versions, [1]);
-});
+testOnServers(
+  'of several simultaneous changes with one old password, exactly one succeeds',
+  async (t, server) => {
+    const { user, client, own, others } = await signInThrice(server);
+    const candidates = [own, ...others, own];
+    const answers = await Promise.all(
+      candidates.map((one, i) => change(server, one.access_token, { new_password: `${fresh} ${i}` })),
+    );
+    const winners = answers.flatMap((answer, i) => (answer.status === 200 ? [i] : []));
+    t.is(winners.length, 1, answers.map((answer) => answer.text).join('\n'));
+    for (const { status } of answers) t.true([200, 401, 403].includes(status));
+    const works = await Promise.all(
+      candidates.map(
+        async (_, i) => (await login(server, user, client, { password: `${fresh} ${i}` })).status,
+      ),
+    );
+    t.deepEqual(
+      works,
+      candidates.map((_, i) => (winners.includes(i) ? 200 : 400)),
+    );
+    const versions = await server.db('users').where({ id: user.id }).pluck('token_version');
+    t.deepEqual(versions, [1]);
+  },
+);
 
 testOnServers(
-  'a login with the old password does not survive a change that it met on the way',
+  'a login with the old password does not survive a change that happens meanwhile',
   async (t, server) => {
     const { user, client, own } = await signInThrice(server);
     let isOver = false;
@@ -70,7 +75,7 @@ testOnServers('a login that replaces an imported hash does not disturb a change'
   }
 });
 
-testOnServers('logins at once with an imported password all succeed', async (t, server) => {
+testOnServers('simultaneous logins with an imported password all succeed', async (t, server) => {
   const user = await makeUser(server.db, { password_hash: bcrypt });
   const client = await makeClient(server.db);
   const answers = await Promise.all(Array.from({ length: 6 }, () => login(server, user, client)));

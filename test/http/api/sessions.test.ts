@@ -33,7 +33,7 @@ async function signInOften(server: TestServer, user: User, times: number): Promi
   return all;
 }
 
-testOnServers('the list has my live sessions, last used first, each as it is', async (t, server) => {
+testOnServers('the list has my live sessions, last used first, with all members', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db, { client_name: 'My app' });
   const first = await signIn(server, { user, client, form: phone, extra: agent('phone/1') });
@@ -75,7 +75,7 @@ testOnServers('the list has my live sessions, last used first, each as it is', a
   });
 });
 
-testOnServers('the pages of the list have every session once', async (t, server) => {
+testOnServers('the pages of the list contain every session once', async (t, server) => {
   const all = await signInOften(server, await makeUser(server.db), 5);
   const [reader] = all as [SignedIn];
   // Three of them were last used in the same millisecond.
@@ -95,7 +95,7 @@ testOnServers('the pages of the list have every session once', async (t, server)
   t.is(whole.length, 5);
 });
 
-testOnServers("another user's session does not exist", async (t, server) => {
+testOnServers("another user's session is not found", async (t, server) => {
   const me = await signIn(server);
   const stranger = await signIn(server);
   const { session_id } = stranger.tokens;
@@ -107,26 +107,29 @@ testOnServers("another user's session does not exist", async (t, server) => {
   tokensOf(await refresh(server, stranger.client, stranger.tokens.refresh_token));
 });
 
-testOnServers('a session that I end is dead at once, and ending it again is fine', async (t, server) => {
-  const me = await signIn(server);
-  const lost = await signIn(server, { ...me, form: phone });
-  const path = `DELETE /sessions/${lost.tokens.session_id}`;
-  const answer = await api(server, path, me.tokens.access_token, agent('laptop/1'));
-  t.deepEqual([answer.status, answer.text], [204, '']);
-  t.is(await isActive(server, lost.tokens.access_token), false);
-  assertRefused(t, await refresh(server, lost.client, lost.tokens.refresh_token), ended);
-  const refused = await api(server, 'GET /me', lost.tokens.access_token);
-  assertRefused(t, refused, { status: 401, error: 'invalid_token' });
-  t.is(await pushTokenOf(server, lost), null);
+testOnServers(
+  'a session that I end stops working at once, and ending it again succeeds',
+  async (t, server) => {
+    const me = await signIn(server);
+    const lost = await signIn(server, { ...me, form: phone });
+    const path = `DELETE /sessions/${lost.tokens.session_id}`;
+    const answer = await api(server, path, me.tokens.access_token, agent('laptop/1'));
+    t.deepEqual([answer.status, answer.text], [204, '']);
+    t.is(await isActive(server, lost.tokens.access_token), false);
+    assertRefused(t, await refresh(server, lost.client, lost.tokens.refresh_token), ended);
+    const refused = await api(server, 'GET /me', lost.tokens.access_token);
+    assertRefused(t, refused, { status: 401, error: 'invalid_token' });
+    t.is(await pushTokenOf(server, lost), null);
 
-  const story = await readStory(server, me, lost);
-  t.is((await api(server, path, me.tokens.access_token)).status, 204);
-  t.deepEqual(await readStory(server, me, lost), story, 'the story stays');
-  assertEnded(t, story, 'ended_by_user', 'user');
-});
+    const story = await readStory(server, me, lost);
+    t.is((await api(server, path, me.tokens.access_token)).status, 204);
+    t.deepEqual(await readStory(server, me, lost), story, 'the story stays');
+    assertEnded(t, story, 'ended_by_user', 'user');
+  },
+);
 
 testOnServers(
-  'ending an old session again leaves the new one of its device its pushes',
+  'ending an ended session again keeps the push token of a newer session on its device',
   async (t, server) => {
     const me = await signIn(server);
     const before = await signIn(server, { ...me, form: phone });
@@ -138,7 +141,7 @@ testOnServers(
   },
 );
 
-testOnServers('a live session tells its rotations, newest first', async (t, server) => {
+testOnServers('a live session shows its rotations, newest first', async (t, server) => {
   const me = await signIn(server, { extra: agent('app/0') });
   let { refresh_token } = me.tokens;
   for (let i = 1; i <= 12; i += 1) {
@@ -192,7 +195,7 @@ testOnServers('an ended session says why it ended, when and by whom', async (t, 
   assertEnded(t, await readStory(server, me, expired), 'expired', 'system');
 });
 
-testOnServers('all of it wants a token with the scope account', async (t, server) => {
+testOnServers('every session route requires a token with the scope account', async (t, server) => {
   const { user, tokens } = await signIn(server, { form: { scope: 'openid' } });
   const own = `/sessions/${tokens.session_id}`;
   for (const line of ['GET /sessions', `GET ${own}`, `DELETE ${own}`, 'POST /logout']) {
@@ -208,43 +211,49 @@ testOnServers('all of it wants a token with the scope account', async (t, server
 });
 
 // The list finds out by itself, in its one statement, whether the token that asks for it lives.
-testOnServers('to a token that died in any way, the list says only that', async (t, server) => {
-  const { db } = server;
-  const ways: Record<string, (one: SignedIn) => PromiseLike<unknown>> = {
-    'its session was ended': ({ tokens }) => api(server, 'POST /logout', tokens.access_token, {}),
-    'it was revoked': ({ tokens, client }) => revoke(server, tokens.access_token, client),
-    'its user is disabled': ({ user }) => db('users').where({ id: user.id }).update({ status: 'disabled' }),
-    'its user moved on': ({ user }) => db('users').where({ id: user.id }).increment('token_version'),
-    'its session expired': ({ tokens }) =>
-      db('sessions')
-        .where({ id: tokens.session_id })
-        .update({ absolute_expires_at: new Date(Date.now() - 1_000) }),
-    'its session is gone': ({ tokens }) => db('sessions').where({ id: tokens.session_id }).delete(),
-  };
-  const cursor = Buffer.from(JSON.stringify([new Date().toISOString(), newId()])).toString('base64url');
-  const queries = ['', '?limit=1', '?limit=0', '?cursor=x', `?cursor=${cursor}`, '?whatever=1'];
-  for (const [way, die] of Object.entries(ways)) {
-    const user = await makeUser(db);
-    const one = await signIn(server, { user });
-    // Somebody else's token for the same list lives on.
-    const other = await signIn(server, { user });
-    t.is((await list(server, one)).sessions.length, 2);
-    await die(one);
-    for (const query of queries) {
-      const answer = await api(server, `GET /sessions${query}`, one.tokens.access_token);
-      assertRefused(t, answer, { status: 401, error: 'invalid_token' }, `${way}: ${query}`);
-      t.regex(String(answer.headers['www-authenticate']), /error="invalid_token"/);
+testOnServers(
+  'the list answers only invalid_token to a token that is no longer live, for any reason',
+  async (t, server) => {
+    const { db } = server;
+    const ways: Record<string, (one: SignedIn) => PromiseLike<unknown>> = {
+      'its session was ended': ({ tokens }) => api(server, 'POST /logout', tokens.access_token, {}),
+      'it was revoked': ({ tokens, client }) => revoke(server, tokens.access_token, client),
+      'its user is disabled': ({ user }) => db('users').where({ id: user.id }).update({ status: 'disabled' }),
+      'its user moved on': ({ user }) => db('users').where({ id: user.id }).increment('token_version'),
+      'its session expired': ({ tokens }) =>
+        db('sessions')
+          .where({ id: tokens.session_id })
+          .update({ absolute_expires_at: new Date(Date.now() - 1_000) }),
+      'its session is gone': ({ tokens }) => db('sessions').where({ id: tokens.session_id }).delete(),
+    };
+    const cursor = Buffer.from(JSON.stringify([new Date().toISOString(), newId()])).toString('base64url');
+    const queries = ['', '?limit=1', '?limit=0', '?cursor=x', `?cursor=${cursor}`, '?whatever=1'];
+    for (const [way, die] of Object.entries(ways)) {
+      const user = await makeUser(db);
+      const one = await signIn(server, { user });
+      // Somebody else's token for the same list lives on.
+      const other = await signIn(server, { user });
+      t.is((await list(server, one)).sessions.length, 2);
+      await die(one);
+      for (const query of queries) {
+        const answer = await api(server, `GET /sessions${query}`, one.tokens.access_token);
+        assertRefused(t, answer, { status: 401, error: 'invalid_token' }, `${way}: ${query}`);
+        t.regex(String(answer.headers['www-authenticate']), /error="invalid_token"/);
+      }
+      if (!/user/.test(way)) t.true((await list(server, other)).sessions.length > 0, way);
     }
-    if (!/user/.test(way)) t.true((await list(server, other)).sessions.length > 0, way);
-  }
-});
+  },
+);
 
-testOnServers('a token without the scope is told so, unless it is dead', async (t, server) => {
-  const { tokens } = await signIn(server, { form: { scope: 'openid' } });
-  const ask = () => api(server, 'GET /sessions', tokens.access_token);
-  const refused = await ask();
-  assertRefused(t, refused, { status: 403, error: 'insufficient_scope' });
-  t.regex(String(refused.headers['www-authenticate']), /scope="account"/);
-  await server.db('sessions').where({ id: tokens.session_id }).delete();
-  assertRefused(t, await ask(), { status: 401, error: 'invalid_token' });
-});
+testOnServers(
+  'a token without the scope gets insufficient_scope, unless it is no longer live',
+  async (t, server) => {
+    const { tokens } = await signIn(server, { form: { scope: 'openid' } });
+    const ask = () => api(server, 'GET /sessions', tokens.access_token);
+    const refused = await ask();
+    assertRefused(t, refused, { status: 403, error: 'insufficient_scope' });
+    t.regex(String(refused.headers['www-authenticate']), /scope="account"/);
+    await server.db('sessions').where({ id: tokens.session_id }).delete();
+    assertRefused(t, await ask(), { status: 401, error: 'invalid_token' });
+  },
+);

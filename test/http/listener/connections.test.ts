@@ -1,4 +1,4 @@
-// Slow, silent, endless and rude connections: they are closed in the end, and until then everybody else is answered.
+// Slow, silent, endless and malformed connections: they are closed, and until then all other clients are answered.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -19,7 +19,7 @@ const crowd = process.env.SOAK ? 10_000 : 500;
 
 const rounds = process.env.SOAK ? 40 : 4;
 
-/** What a raw connection has heard, and whether it is over. */
+/** A raw connection: what it has received, and when it closes. */
 interface Line {
   socket: Socket;
   heard: () => string;
@@ -32,7 +32,7 @@ async function dial({ url }: { url: string }): Promise<Line> {
   socket.setEncoding('latin1').on('data', (text) => {
     heard = (heard + text).slice(-4_000);
   });
-  // Being cut off is what these tests are about.
+  // These tests expect to be cut off.
   socket.on('error', () => {});
   const closed = new Promise((resolve) => socket.once('close', resolve));
   await Promise.race([once(socket, 'connect'), closed]);
@@ -47,7 +47,7 @@ async function dialMany(server: { url: string }, count: number): Promise<Line[]>
   return lines;
 }
 
-/** A server in this process, with limits that a test can wait for. */
+/** A server in this process, with limits short enough for a test. */
 async function startImpatient(t: ExecutionContext): Promise<TestServer> {
   const store = await makeStore('sqlite');
   t.teardown(store.drop);
@@ -68,7 +68,7 @@ async function startImpatient(t: ExecutionContext): Promise<TestServer> {
   });
 }
 
-/** Writes a byte of `text` at a time until it is over or the other side has had enough. */
+/** Writes `text` byte by byte, until its end or until the server closes the connection. */
 async function trickle({ socket }: Line, text: string, pause: number): Promise<void> {
   for (const letter of text) {
     if (socket.destroyed) return;
@@ -94,7 +94,7 @@ const slow: Record<string, (line: Line) => unknown> = {
   'has been answered and stays': ({ socket }) => socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n'),
 };
 
-test('whoever is slow is cut off in the end', async (t) => {
+test('slow clients are cut off', async (t) => {
   giveTime(t);
   const server = await startImpatient(t);
   await Promise.all(
@@ -112,7 +112,7 @@ test('whoever is slow is cut off in the end', async (t) => {
   t.true(await isActive(server, tokens.access_token));
 });
 
-test('whoever does not read the answers is cut off in the end, and costs no memory', async (t) => {
+test('a client that does not read its answers is cut off and costs no memory', async (t) => {
   giveTime(t);
   const server = await startImpatient(t);
   const line = await dial(server);
@@ -130,14 +130,14 @@ test('whoever does not read the answers is cut off in the end, and costs no memo
   };
   await flood();
   t.true(refused, 'the server stopped reading too');
-  // It never reads, so it is its next byte that finds the connection gone. (If it read now, the server would go on to answer
-  // the hundred thousand questions that lie on the way.)
+  // The socket never reads, so the next write finds that the connection is closed. (If it read now, the server would go on to
+  // answer the hundred thousand requests that are under way.)
   await line.closed;
   const { tokens } = await signIn(server);
   t.true(await isActive(server, tokens.access_token));
 });
 
-test('bodies and headers without end are refused while they come', async (t) => {
+test('endless bodies and headers are refused while they arrive', async (t) => {
   giveTime(t);
   const server = await startImpatient(t);
   const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`;
@@ -164,7 +164,7 @@ test('bodies and headers without end are refused while they come', async (t) => 
       await sleep(1);
     }
     t.true(sent < 10_000_000, `${title}: ${sent} bytes were taken`);
-    // On a machine that is busy the time for headers may be over first.
+    // On a busy machine the timeout for headers may come first.
     const isLate = line.heard().startsWith('HTTP/1.1 408');
     if (line.heard() !== '' && !isLate) t.regex(line.heard(), status, title);
     line.socket.destroy();
@@ -176,7 +176,7 @@ function memoryOf(pid: number | undefined): number {
   return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)])) / 1024;
 }
 
-test(`${crowd} connections that want nothing, and others that want too much, are in nobody's way`, async (t) => {
+test(`${crowd} idle connections and others that flood the server do not disturb other clients`, async (t) => {
   giveTime(t, process.env.SOAK ? 2 : 1);
   const store = await makeStore('postgres');
   t.teardown(store.drop);
@@ -223,13 +223,13 @@ test(`${crowd} connections that want nothing, and others that want too much, are
   over = true;
   await Promise.all([...resetting, ...shouting]);
   t.log(`MiB: ${[before, ...memory].map(Math.round).join(' ')}`);
-  // The first rounds fill what a process always needs; from then on the same trouble must not cost more and more.
+  // The first rounds fill caches that a process always needs; after that memory must not grow with each round.
   const settled = memory.slice(2);
   t.true(Math.max(...settled) < Math.min(...settled) + 128, 'memory is steady');
   const failures = output()
     .split('\n')
     .filter((line) => line.startsWith('{') && JSON.parse(line).level > 30);
-  t.deepEqual(failures, [], 'what clients do to themselves is no error of ours');
+  t.deepEqual(failures, [], 'errors that clients cause on their own connections are not logged as errors');
   t.is((await send(`${url}/jwks`)).status, 200);
   t.is(child.exitCode, null);
 });

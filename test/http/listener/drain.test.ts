@@ -1,4 +1,4 @@
-// What a server that stops may not lose on a machine that is too busy to run it.
+// Draining on a machine so busy that the process hardly runs: no request may be lost.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -8,7 +8,7 @@ import { createDrain } from '../../../src/http/listener/drain.ts';
 
 const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 
-/** Nothing else happens in this process for so many milliseconds. */
+/** Blocks the event loop of this process. */
 function block(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
@@ -21,12 +21,12 @@ async function listen(server: Server): Promise<() => ReturnType<typeof connect>>
   return () => connect(port, '127.0.0.1').setEncoding('utf8');
 }
 
-test('connections that wait to be accepted when a server stops are answered, however long that takes', async (t) => {
+test('connections in the backlog when a server stops are answered, however long that takes', async (t) => {
   const server = createServer((_request, response) => response.writeHead(200, { Connection: 'close' }).end());
   server.on('connection', () => block(25));
   const open = await listen(server);
   const drain = createDrain(server, { deadline: 60_000, quiet: 60_000 });
-  // The system takes all of them before the server is asked for the first.
+  // The system completes all connections before the server accepts the first.
   const sockets = Array.from({ length: 60 }, open);
   const stopped = drain.close();
   for (const socket of sockets) socket.write(request);
@@ -35,7 +35,7 @@ test('connections that wait to be accepted when a server stops are answered, how
   await stopped;
 });
 
-test('newcomers do not keep a server that stops', async (t) => {
+test('new connections do not keep a server from stopping', async (t) => {
   const server = createServer((_request, response) => response.end());
   const open = await listen(server);
   t.teardown(() => server.closeAllConnections());
@@ -46,7 +46,7 @@ test('newcomers do not keep a server that stops', async (t) => {
   t.false(server.listening);
 });
 
-test('a request that came while a server that stops was kept from running is answered', async (t) => {
+test('a request that arrives while a stopping server is blocked is answered', async (t) => {
   const server = createServer((_request, response) => response.end());
   const open = await listen(server);
   const drain = createDrain(server, { deadline: 60_000, quiet: 100 });

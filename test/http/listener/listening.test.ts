@@ -1,4 +1,4 @@
-// A server listens when it can answer, and not before: what a proxy is refused it asks elsewhere.
+// A server listens only when it can answer: a proxy sends a refused connection to another server.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -26,7 +26,7 @@ const isRefused = async (port: number): Promise<boolean> => {
   }
 };
 
-test('a server that still opens its database refuses connections, and its first answer is good', async (t) => {
+test('a server refuses connections while it opens its database, and its first answer succeeds', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
   const other = openDatabase(store.url, { pool: 1 });
@@ -51,7 +51,7 @@ test('a server that still opens its database refuses connections, and its first 
   t.is((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200);
 });
 
-testOnStores('a port that is taken ends the start, and nothing stays open', async (t, { url }) => {
+testOnStores('a port that is taken stops the start, and nothing stays open', async (t, { url }) => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   t.teardown(() => taken.close());

@@ -1,3 +1,4 @@
+// The metrics over HTTP: what is counted, and that nothing in them is personal.
 import type { ExecutionContext } from 'ava';
 import { loadConfig } from '../../../config/index.ts';
 import about from '../../../package.json' with { type: 'json' };
@@ -21,7 +22,7 @@ async function start(t: ExecutionContext, store: Store, settings: Settings = {})
   return { server, read: async () => (await send(`http://127.0.0.1:${port}/metrics`)).text, port };
 }
 
-/** The value of one sample, by its whole name and labels. */
+/** The value of one sample, by its name with labels. */
 function sample(text: string, name: string): number {
   const line = text.split('\n').find((one) => one.startsWith(`${name} `));
   return line === undefined ? Number.NaN : Number(line.slice(name.length + 1));
@@ -30,7 +31,7 @@ function sample(text: string, name: string): number {
 const refreshes = (text: string, outcome: string) =>
   sample(text, `kindred_refresh_tokens_total{outcome="${outcome}"}`);
 
-testOnStores('what happens to refresh tokens is counted by what it came to', async (t, store) => {
+testOnStores('refreshes are counted by outcome', async (t, store) => {
   const { server, read } = await start(t, store);
   const zero = await read();
   for (const outcome of ['rotated', 'retried', 'reused', 'observed', 'ended', 'expired', 'unknown']) {
@@ -85,7 +86,7 @@ testOnStores('two servers in one process count each their own events', async (t,
   t.deepEqual([await first.count(), await second.count()], [2, 1]);
 });
 
-testOnStores('which version runs and what was rate-limited are figures', async (t, store) => {
+testOnStores('the version and the rate-limited requests are metrics', async (t, store) => {
   const { server, read } = await start(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_REFRESH: '1/600' });
   const { client, tokens } = await signIn(server);
   const next = tokensOf(await refresh(server, client, tokens.refresh_token));
@@ -95,7 +96,7 @@ testOnStores('which version runs and what was rate-limited are figures', async (
   t.is(sample(text, `kindred_build_info{version="${about.version}",node="${process.version}"}`), 1);
 });
 
-testOnStores('a lockout that wrong passwords begin is counted once', async (t, store) => {
+testOnStores('a lockout is counted once', async (t, store) => {
   const limits = { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '100/60', LOCKOUT: '3/600/900' };
   const { server, read } = await start(t, store, limits);
   const { user, client } = await signIn(server);
@@ -130,7 +131,7 @@ testOnStores('failed logins are counted by reason, requests by route and status'
 });
 
 testOnStores(
-  'figures of the database, the pool and the process are there, and are not asked for at each scrape',
+  'metrics of the database, the pool and the process exist and are not queried at each scrape',
   async (t, store) => {
     const { server, read } = await start(t, store);
     await signIn(server);
@@ -138,7 +139,7 @@ testOnStores(
     t.is(sample(first, 'kindred_sessions_live'), 1);
     await signIn(server);
     const text = await read();
-    t.is(sample(text, 'kindred_sessions_live'), 1, 'good for 15 seconds');
+    t.is(sample(text, 'kindred_sessions_live'), 1, 'kept for 15 seconds');
     t.true(sample(text, 'kindred_signing_key_age_seconds') < 600);
     for (const name of ['used', 'free', 'pending'])
       t.true(sample(text, `kindred_db_connections_${name}`) >= 0, name);
@@ -147,7 +148,7 @@ testOnStores(
   },
 );
 
-testOnStores('the metrics say nothing about anybody, and are not on the main port', async (t, store) => {
+testOnStores('the metrics contain no personal data and are not on the main port', async (t, store) => {
   const { server, read, port } = await start(t, store);
   const user = await makeUser(server.db, { username: 'grace.hopper', email: 'grace@example.test' });
   const { client, tokens } = await signIn(server, { user });
@@ -174,7 +175,7 @@ testOnStores('the metrics say nothing about anybody, and are not on the main por
   t.is((await send(`http://127.0.0.1:${port}/metrics`, { method: 'POST' })).status, 404);
 });
 
-testOnStores('a database that is away leaves its figures out and the others in', async (t, store) => {
+testOnStores('without the database its metrics are missing and the others remain', async (t, store) => {
   const { server, read } = await start(t, store);
   await (server as TestServer).db.schema.renameTable('sessions', 'away');
   const text = await read();

@@ -96,7 +96,7 @@ async function addressOf(trust: string, headers: OutgoingHttpHeaders): Promise<s
 // What a client wrote itself, and what the proxy that it came through added.
 const behind = (entry: string) => ({ 'X-Forwarded-For': `203.0.113.66, ${entry}` });
 
-test('an address is found in what proxies write around it', async (t) => {
+test('an address is read from the forms in which proxies write it', async (t) => {
   for (const [entry, address] of [
     ['198.51.100.7:51234', '198.51.100.7'],
     ['"198.51.100.7"', '198.51.100.7'],
@@ -114,7 +114,7 @@ test('an address is found in what proxies write around it', async (t) => {
   }
 });
 
-test('nothing left of a hop that cannot be read is believed', async (t) => {
+test('nothing to the left of an unreadable hop is trusted', async (t) => {
   for (const entry of [
     'unknown',
     '_hidden',
@@ -132,13 +132,13 @@ test('nothing left of a hop that cannot be read is believed', async (t) => {
   t.is(await addressOf('127.0.0.1,198.51.100.0/24', behind('unknown, 198.51.100.7:80')), '198.51.100.7');
 });
 
-test('proxies that write ports are known by their addresses', async (t) => {
+test('proxies that write ports are recognised by their addresses', async (t) => {
   const chain = behind('192.0.2.1:40000, 198.51.100.7:51234');
   t.is(await addressOf('127.0.0.1,198.51.100.0/24', chain), '192.0.2.1');
   t.is(await addressOf('127.0.0.1,::ffff:198.51.100.7', chain), '192.0.2.1');
   t.is(await addressOf('::1', chain), '127.0.0.1');
 });
 
-test('several headers are one chain', async (t) => {
+test('several X-Forwarded-For headers form one chain', async (t) => {
   t.is(await addressOf('1', { 'X-Forwarded-For': ['203.0.113.66', '198.51.100.7:1'] }), '198.51.100.7');
 });

@@ -20,7 +20,7 @@ const registered = {
   grant_types: ['password', 'refresh_token'],
 };
 
-testOnServers('the token endpoint is open to registered origins alone', async (t, server) => {
+testOnServers('only registered origins may read the token endpoint’s answers', async (t, server) => {
   const client = await makeClient(server.db, registered);
   const { user } = await signIn(server);
   for (const origin of [mine, 'https://redirect.example']) {
@@ -41,7 +41,7 @@ testOnServers('the token endpoint is open to registered origins alone', async (t
   tokensOf(await refresh(server, client, refresh_token));
 });
 
-testOnServers('an unknown client or a request without one echoes no origin', async (t, server) => {
+testOnServers('a request with an unknown client or without one allows no origin', async (t, server) => {
   for (const form of [{ grant_type: 'password', client_id: 'nobody' }, { grant_type: 'password' }, {}]) {
     for (const path of ['/token', '/introspect', '/revoke']) {
       const answer = await send(server.url + path, { form, ...from(mine) });
@@ -55,7 +55,7 @@ testOnServers('an unknown client or a request without one echoes no origin', asy
   t.deepEqual([wrongMethod.status, readerOf(wrongMethod)], [405, undefined]);
 });
 
-testOnServers('revocation from a foreign page ends nothing', async (t, server) => {
+testOnServers('a revocation from a foreign origin ends nothing', async (t, server) => {
   const client = await makeClient(server.db, registered);
   const { tokens } = await signIn(server, { client });
   for (const origin of others) {
@@ -68,7 +68,7 @@ testOnServers('revocation from a foreign page ends nothing', async (t, server) =
   await revoke(server, tokens.refresh_token, client);
 });
 
-testOnServers('our own API is open to the origins of the token’s client', async (t, server) => {
+testOnServers('the origins of the token’s client may read our own API', async (t, server) => {
   const client = await makeClient(server.db, registered);
   const { tokens } = await signIn(server, { client });
   const ask = (origin: string) => api(server, 'GET /me', tokens.access_token, from(origin));
@@ -84,7 +84,7 @@ testOnServers('our own API is open to the origins of the token’s client', asyn
   t.deepEqual([nowhere.status, readerOf(nowhere)], [404, mine], 'an error that is meant for it');
 });
 
-testOnServers('preflights are answered, without promising anything else', async (t, server) => {
+testOnServers('preflights are answered and allow nothing else', async (t, server) => {
   for (const path of ['/token', '/revoke', '/userinfo', '/api/me', '/api/sessions/x']) {
     const headers = {
       Origin: mine,
@@ -98,7 +98,7 @@ testOnServers('preflights are answered, without promising anything else', async 
   }
 });
 
-testOnServers('what is public is public to every page', async (t, server) => {
+testOnServers('public documents may be read by every origin', async (t, server) => {
   for (const path of ['/jwks', '/.well-known/openid-configuration']) {
     const answer = await send(server.url + path, from('https://anybody.example'));
     t.deepEqual([answer.status, readerOf(answer)], [200, 'https://anybody.example'], path);
@@ -109,7 +109,7 @@ testOnServers('what is public is public to every page', async (t, server) => {
 });
 
 testOnServers(
-  'a page may read that its token is no good any more, and no other page may',
+  'only the origins of the token’s client may read that the token is no longer valid',
   async (t, server) => {
     const client = await makeClient(server.db, registered);
     const { tokens } = await signIn(server, { client, form: { scope: 'openid account' } });

@@ -11,7 +11,7 @@ import { environment, startTestServer, testOnOwnServers } from '../../helpers/se
 import { testOnEmptyStores, testOnStores } from '../../helpers/stores.ts';
 
 testOnOwnServers(
-  'a server that can work says so, to anybody, and nobody may keep the answer',
+  'a working server is ready, publicly, and the answer must not be cached',
   {},
   async (t, server) => {
     for (const [path, body] of [
@@ -26,7 +26,7 @@ testOnOwnServers(
   },
 );
 
-testOnStores('without a current key a server is up but not ready', async (t, store) => {
+testOnStores('without a current signing key a server is up but not ready', async (t, store) => {
   const server = await startTestServer(t, store);
   await store.db('signing_keys').where({ status: 'current' }).delete();
   const answer = await send(`${server.url}/readyz`);
@@ -42,7 +42,7 @@ testOnEmptyStores('a database without our tables is reachable and not migrated',
   t.deepEqual(await createReadinessCheck(db)(), { database: true, migrations: false, signing_key: false });
 });
 
-test('a database that does not answer is not waited for longer than a second', async (t) => {
+test('the readiness check waits at most a second for the database', async (t) => {
   // Takes connections and says nothing.
   const sockets: Socket[] = [];
   let givenUp = 0;
@@ -70,7 +70,7 @@ test('a database that does not answer is not waited for longer than a second', a
   await refused.destroy();
 });
 
-testOnStores('a taken metrics port is a warning, and in production the end', async (t, store) => {
+testOnStores('a metrics port that is taken is a warning, and in production an error', async (t, store) => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   t.teardown(() => taken.close());

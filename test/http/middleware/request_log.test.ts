@@ -23,7 +23,7 @@ function essence({
 
 const agent = { headers: { 'User-Agent': 'a phone' } };
 
-testOnStores('a request is one line with who asked, and a refusal with why', async (t, store) => {
+testOnStores('each request is one line with its client, and for a refusal the reason', async (t, store) => {
   const { url, lines, output, child, exited } = await spawnServer(t, store.url, { LOG_LEVEL: 'info' });
   const server = { ...store, store: store.name, databaseUrl: store.url, url, issuer: url };
   const [user, client] = [await makeUser(store.db), await makeClient(store.db)];

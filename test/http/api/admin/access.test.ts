@@ -62,7 +62,7 @@ async function assertAllOpen(t: ExecutionContext, server: TestServer, access_tok
   t.deepEqual(answers, expected);
 }
 
-testOnServers('without a good token no admin route says anything', async (t, server) => {
+testOnServers('without a valid token every admin route answers 401', async (t, server) => {
   t.true(adminRoutes.length >= 20);
   const admin = await enterAsAdmin(server);
   await assertAllRefused(t, server, undefined, noToken);
@@ -71,7 +71,7 @@ testOnServers('without a good token no admin route says anything', async (t, ser
   await assertAllRefused(t, server, String(admin.tokens.id_token), noToken);
 });
 
-testOnServers('a user who is no admin gets nowhere', async (t, server) => {
+testOnServers('a user without the role admin cannot call admin routes', async (t, server) => {
   const { tokens, user } = await signIn(server);
   await assertAllRefused(t, server, tokens.access_token, noScope);
   const client = await makeClient(server.db, { scope: adminScope });
@@ -80,7 +80,7 @@ testOnServers('a user who is no admin gets nowhere', async (t, server) => {
   await assertAllRefused(t, server, plain.tokens.access_token, noScope);
 });
 
-testOnServers('an admin’s token without the scope admin gets nowhere', async (t, server) => {
+testOnServers('an admin’s token without the scope admin cannot call admin routes', async (t, server) => {
   const user = await makeUser(server.db, { roles: ['admin'] });
   const client = await makeClient(server.db, { scope: adminScope });
   const { tokens } = await signIn(server, { user, client });
@@ -88,29 +88,32 @@ testOnServers('an admin’s token without the scope admin gets nowhere', async (
   await assertAllRefused(t, server, tokens.access_token, noScope);
 });
 
-testOnServers('a client without the scope admin gets nowhere', async (t, server) => {
+testOnServers('a client without the scope admin cannot call admin routes', async (t, server) => {
   const { client, token: own } = await enterAsClient(server, 'account');
   await assertAllRefused(t, server, own, noScope);
   const asked = { grant_type: 'client_credentials', ...client, scope: 'admin' };
   assertRefused(t, await token(server, asked), noSuchScope);
 });
 
-testOnServers('every admin route is open to an admin user and to an admin client', async (t, server) => {
+testOnServers('an admin user and an admin client can call every admin route', async (t, server) => {
   await assertAllOpen(t, server, (await enterAsAdmin(server)).token);
   await assertAllOpen(t, server, (await enterAsClient(server, 'admin')).token);
 });
 
-testOnServers('a token for another API is none for ours, whatever its client may', async (t, server) => {
-  const { identifier } = await makeResourceServer(server);
-  const metadata = { scope: 'admin orders:read', grant_types: ['client_credentials'] };
-  const client = await makeConfidentialClient(server, metadata);
-  const elsewhere = await clientToken(server, client, { resource: identifier, scope: 'orders:read' });
-  assertRefused(t, await api(server, 'GET /admin/users', elsewhere), noToken);
-  const asked = { grant_type: 'client_credentials', ...client, resource: identifier, scope: 'admin' };
-  assertRefused(t, await token(server, asked), noSuchScope);
-});
+testOnServers(
+  'a token for another API is refused by ours, whatever the client’s scopes',
+  async (t, server) => {
+    const { identifier } = await makeResourceServer(server);
+    const metadata = { scope: 'admin orders:read', grant_types: ['client_credentials'] };
+    const client = await makeConfidentialClient(server, metadata);
+    const elsewhere = await clientToken(server, client, { resource: identifier, scope: 'orders:read' });
+    assertRefused(t, await api(server, 'GET /admin/users', elsewhere), noToken);
+    const asked = { grant_type: 'client_credentials', ...client, resource: identifier, scope: 'admin' };
+    assertRefused(t, await token(server, asked), noSuchScope);
+  },
+);
 
-testOnServers('an admin whose role is taken away is none at once', async (t, server) => {
+testOnServers('an admin who loses the role loses access at once', async (t, server) => {
   const [admin, demoted] = [await enterAsAdmin(server), await enterAsAdmin(server)];
   const change = { json: { roles: ['customer'] } };
   const { status } = await api(server, `PATCH /admin/users/${demoted.user.id}`, admin.token, change);
@@ -122,17 +125,20 @@ testOnServers('an admin whose role is taken away is none at once', async (t, ser
   t.is((await api(server, 'GET /me', next.access_token)).status, 200, 'still a user');
 });
 
-testOnServers('the role counts even where it was taken away past the API', async (t, server) => {
-  const { user, token: held } = await enterAsAdmin(server);
-  await server
-    .db('users')
-    .where({ id: user.id })
-    .update({ roles: json(['admins']) });
-  assertRefused(t, await api(server, 'GET /admin/users', held), noScope);
-});
+testOnServers(
+  'the role is read from the database, also after a change outside the API',
+  async (t, server) => {
+    const { user, token: held } = await enterAsAdmin(server);
+    await server
+      .db('users')
+      .where({ id: user.id })
+      .update({ roles: json(['admins']) });
+    assertRefused(t, await api(server, 'GET /admin/users', held), noScope);
+  },
+);
 
 testOnServers(
-  'an admin client that is none any more loses access with the token it has',
+  'an admin client that loses its rights loses access with its existing token',
   async (t, server) => {
     const admin = await enterAsAdmin(server);
     for (const change of [{ scope: 'account' }, { scope: null }, { first_party: false }]) {
@@ -147,19 +153,16 @@ testOnServers(
   },
 );
 
-testOnServers(
-  'an admin who came through a client loses access with the client’s scope',
-  async (t, server) => {
-    const admin = await enterAsAdmin(server);
-    for (const change of [{ scope: 'openid account' }, { first_party: false }]) {
-      const other = await enterAsAdmin(server);
-      const path = `/admin/clients/${other.client.client_id}`;
-      const { status } = await api(server, `PATCH ${path}`, admin.token, { json: change });
-      t.is(status, 200);
-      assertRefused(t, await api(server, 'GET /admin/users', other.token), noToken, JSON.stringify(change));
-    }
-  },
-);
+testOnServers('an admin loses access when the client loses the scope admin', async (t, server) => {
+  const admin = await enterAsAdmin(server);
+  for (const change of [{ scope: 'openid account' }, { first_party: false }]) {
+    const other = await enterAsAdmin(server);
+    const path = `/admin/clients/${other.client.client_id}`;
+    const { status } = await api(server, `PATCH ${path}`, admin.token, { json: change });
+    t.is(status, 200);
+    assertRefused(t, await api(server, 'GET /admin/users', other.token), noToken, JSON.stringify(change));
+  }
+});
 
 testOnServers('a third-party client never gets a scope of our own API', async (t, server) => {
   const { identifier } = await makeResourceServer(server);
@@ -182,7 +185,7 @@ testOnServers('a third-party client never gets a scope of our own API', async (t
   );
 });
 
-testOnServers('nobody is an administrator by knowing the name of a client', async (t, server) => {
+testOnServers('a public client’s own token never makes an administrator', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const metadata = { first_party: true, scope: 'admin', grant_types: ['client_credentials'] };
   const refused = { status: 400, error: 'invalid_client_metadata' };

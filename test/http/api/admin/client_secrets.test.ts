@@ -51,7 +51,7 @@ async function isGood(server: TestServer, client_id: string, client_secret: unkn
   throw new Error(`${status}: ${body.error}`);
 }
 
-testOnServers('a secret is shown once and stands nowhere', async (t, server) => {
+testOnServers('a secret is shown once and stored nowhere in clear', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { id, secret } = await register(server, admin);
   const given = 'a-secret-that-the-administrator-chose';
@@ -73,7 +73,7 @@ testOnServers('a secret is shown once and stands nowhere', async (t, server) => 
   t.deepEqual(Object.keys(added.body).sort(), ['client_secret', 'expires_at', 'id']);
 });
 
-testOnServers('two secrets are good at once, and a third is refused', async (t, server) => {
+testOnServers('two secrets are valid at the same time, and a third is refused', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { id, secret } = await register(server, admin);
   const { body: second } = await add(server, admin, id);
@@ -102,7 +102,7 @@ testOnServers('two secrets are good at once, and a third is refused', async (t, 
   );
 });
 
-testOnServers('each secret has its own end, and at it is refused', async (t, server) => {
+testOnServers('each secret is refused from its own expiry on', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { id, secret } = await register(server, admin);
   const ends = { expires_in: 600, previous_expires_in: 1 };
@@ -144,7 +144,7 @@ testOnServers('each secret has its own end, and at it is refused', async (t, ser
   }
 });
 
-testOnServers('whoever replaces a secret twice at once gets one successor', async (t, server) => {
+testOnServers('two simultaneous replacements of a secret create one successor', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { id, secret } = await register(server, admin);
   const answers = await Promise.all(Array.from({ length: 5 }, () => add(server, admin, id)));
@@ -157,7 +157,7 @@ testOnServers('whoever replaces a secret twice at once gets one successor', asyn
   t.is(Number(await isGood(server, id, secret)) + Number(await isGood(server, id, successor)), 1);
 });
 
-testOnServers('secrets are for clients that authenticate with one', async (t, server) => {
+testOnServers('only clients that authenticate with a secret can have one', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { client_id } = await makeClient(server.db);
   const { id } = await register(server, admin);

@@ -131,7 +131,7 @@ const wrongMetadata: [Json, typeof invalid][] = [
   [{ token_endpoint_auth_method: 'none', grant_types: ['client_credentials'] }, invalid],
 ];
 
-testOnServers('wrong metadata is refused, and nothing is stored', async (t, server) => {
+testOnServers('invalid metadata is refused, and nothing is stored', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { client_id } = await makeClient(server.db, { token_endpoint_auth_method: 'client_secret_basic' });
   const before = await read(server, admin, `/clients/${client_id}`);
@@ -157,7 +157,7 @@ testOnServers('wrong metadata is refused, and nothing is stored', async (t, serv
   }
 });
 
-testOnServers('a client_id may hold whatever is visible', async (t, server) => {
+testOnServers('a client_id may contain any visible character', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const client_id = 'https://odd.example/%2e%2e/a?b=c&d#e;"\'\\';
   t.is((await post(server, admin, '/clients', { client_id, first_party: true })).status, 201);
@@ -171,7 +171,7 @@ testOnServers('a client_id may hold whatever is visible', async (t, server) => {
   }
 });
 
-testOnServers('null takes a member back to its default', async (t, server) => {
+testOnServers('null resets a member to its default', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const plain = timeless((await post(server, admin, '/clients', { first_party: true })).body);
   const special = {
@@ -233,7 +233,7 @@ for (const format of ['jwt', 'opaque'] as const) {
   });
 }
 
-testOnServers('what a client may no longer do it cannot from that moment on', async (t, server) => {
+testOnServers('a right that a client loses ends at once', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const client = await makeConfidentialClient(server, { scope: 'openid account' });
   const user = await makeUser(server.db);
@@ -251,7 +251,7 @@ testOnServers('what a client may no longer do it cannot from that moment on', as
   assertRefused(t, await login(server, user, client), { status: 400, error: 'unauthorized_client' });
 });
 
-testOnServers('ids as long as those of documents hide no client', async (t, server) => {
+testOnServers('clients with ids as long as those of metadata documents are all listed', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const [a, b] = ['a', 'b'].map((path) => `https://zz.example/${path}${'x'.repeat(2048 - 20)}`) as [
     string,
@@ -280,31 +280,34 @@ testOnServers('ids as long as those of documents hide no client', async (t, serv
   t.is((await api(server, `DELETE /consents/${encodeURIComponent(b)}`, admin.token)).body.error, 'not_found');
 });
 
-testOnServers('an app on a device needs not say so, and takes its answers at any port', async (t, server) => {
-  const admin = await enterAsAdmin(server);
-  const app = { token_endpoint_auth_method: 'none', first_party: true };
-  const made = await post(server, admin, '/clients', {
-    ...app,
-    redirect_uris: ['com.example.app:/cb', 'http://127.0.0.1:19876/cb'],
-  });
-  t.is(made.status, 201, made.text);
-  const ask = async (redirect_uri: string) => {
-    const query = {
-      client_id: String(made.body.client_id),
-      redirect_uri,
-      response_type: 'code',
-      scope: 'openid',
+testOnServers(
+  'a native app is recognised by its redirect URIs and may use any loopback port',
+  async (t, server) => {
+    const admin = await enterAsAdmin(server);
+    const app = { token_endpoint_auth_method: 'none', first_party: true };
+    const made = await post(server, admin, '/clients', {
+      ...app,
+      redirect_uris: ['com.example.app:/cb', 'http://127.0.0.1:19876/cb'],
+    });
+    t.is(made.status, 201, made.text);
+    const ask = async (redirect_uri: string) => {
+      const query = {
+        client_id: String(made.body.client_id),
+        redirect_uri,
+        response_type: 'code',
+        scope: 'openid',
+      };
+      const pkce = { code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' };
+      return (await send(`${server.url}/authorize?${new URLSearchParams({ ...query, ...pkce })}`)).status;
     };
-    const pkce = { code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' };
-    return (await send(`${server.url}/authorize?${new URLSearchParams({ ...query, ...pkce })}`)).status;
-  };
-  for (const uri of ['com.example.app:/cb', 'http://127.0.0.1:19876/cb', 'http://127.0.0.1:40000/cb'])
-    t.is(await ask(uri), 303, uri);
-  for (const uri of ['http://127.0.0.1:40000/other', 'http://localhost:19876/cb'])
-    t.is(await ask(uri), 400, uri);
-  const web = { ...app, application_type: 'web', redirect_uris: ['com.example.app:/cb'] };
-  assertRefused(t, await post(server, admin, '/clients', web), {
-    status: 400,
-    error: 'invalid_client_metadata',
-  });
-});
+    for (const uri of ['com.example.app:/cb', 'http://127.0.0.1:19876/cb', 'http://127.0.0.1:40000/cb'])
+      t.is(await ask(uri), 303, uri);
+    for (const uri of ['http://127.0.0.1:40000/other', 'http://localhost:19876/cb'])
+      t.is(await ask(uri), 400, uri);
+    const web = { ...app, application_type: 'web', redirect_uris: ['com.example.app:/cb'] };
+    assertRefused(t, await post(server, admin, '/clients', web), {
+      status: 400,
+      error: 'invalid_client_metadata',
+    });
+  },
+);

@@ -14,7 +14,7 @@ function plot({ type, session_id, client_id, actor, actor_id, reason, detail }: 
   return { type, session_id, client_id, actor, actor_id, reason, detail };
 }
 
-testOnServers('a session’s story stands in the trail, from login to reuse', async (t, server) => {
+testOnServers('the audit trail has the story of a session, from login to reuse', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const client = await makeClient(server.db, { refresh_token_retry_window: 60 });
   const { user, tokens } = await signIn(server, { client, extra });
@@ -51,7 +51,7 @@ testOnServers('a session’s story stands in the trail, from login to reuse', as
   t.deepEqual(events, trail);
 });
 
-testOnServers('whatever else happens to tokens is in the trail', async (t, server) => {
+testOnServers('the audit trail has the other events of tokens', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const observer = await makeClient(server.db, {
     rotation_profile: 'observe',
@@ -105,7 +105,7 @@ testOnServers('whatever else happens to tokens is in the trail', async (t, serve
   t.deepEqual(rest, [], 'another client’s attempt is no revocation');
 });
 
-testOnServers('the trail is found by user, session, client, type and time', async (t, server) => {
+testOnServers('events are found by user, session, client, type and time', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const first = await signIn(server);
   const [one] = await trailOf(server, admin, `session_id=${first.tokens.session_id}`);
@@ -163,7 +163,7 @@ async function readWhileGrowing(
   return seen;
 }
 
-testOnServers('pages of the trail are complete and stable while it grows', async (t, server) => {
+testOnServers('the pages of the trail are complete and stable while events are added', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const client = await makeClient(server.db);
   const { tokens } = await signIn(server, { client });

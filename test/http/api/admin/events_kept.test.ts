@@ -7,7 +7,7 @@ import { api, login, refresh, signIn, tokensOf } from '../../../helpers/oauth.ts
 import { rowsOf } from '../../../helpers/rows.ts';
 import { testOnOwnServers } from '../../../helpers/server.ts';
 
-testOnOwnServers('no secret, token or password is in the trail', {}, async (t, server) => {
+testOnOwnServers('the audit trail contains no secret, token or password', {}, async (t, server) => {
   const admin = await enterAsAdmin(server);
   const machine = await enterAsClient(server, 'admin account');
   const secrets = [
@@ -56,7 +56,7 @@ testOnOwnServers('no secret, token or password is in the trail', {}, async (t, s
   }
 });
 
-testOnOwnServers('nobody rewrites the trail', {}, async (t, server) => {
+testOnOwnServers('events cannot be changed or deleted', {}, async (t, server) => {
   const { db } = server;
   await signIn(server, { user: await makeUser(db) });
   const before = await rowsOf(db('audit_events'));

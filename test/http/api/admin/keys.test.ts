@@ -45,7 +45,7 @@ async function verify(server: TestServer, tokens: Tokens): Promise<string[]> {
 }
 
 testOnOwnServers(
-  'the keys are listed without what is private, as they are published',
+  'the keys are listed as they are published, without private parts',
   {},
   async (t, server) => {
     const admin = await enterAsAdmin(server);
@@ -76,7 +76,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'a key that verifiers may not know yet does not sign, unless forced',
+  'a key that verifiers may not know yet does not sign unless forced',
   {},
   async (t, server) => {
     const admin = await enterAsAdmin(server);
@@ -123,24 +123,28 @@ testOnOwnServers(
   },
 );
 
-testOnOwnServers('a retiring key stays until the longest-lived token has expired', {}, async (t, server) => {
-  await makeClient(server.db, { access_token_ttl: 7200 });
-  await rotate(server, await enterAsAdmin(server), { force: true });
-  // Signed with the new key: a token of the old one is worth nothing as soon as the server has noticed that it is gone.
-  const admin = await enterAsAdmin(server);
-  const retiring = (await listKeys(server, admin)).find((key) => key.status === 'retiring');
-  const stays = Date.parse(String(retiring?.expires_at)) - Date.parse(String(retiring?.retiring_at));
-  t.true(stays >= 7_200_000, `${stays}`);
-  t.is(await dropExpiredKeys(server.db), 0);
-  t.is((await published(server)).length, 3);
-  const expires_at = new Date(Date.now() - 1);
-  await server.db('signing_keys').where({ status: 'retiring' }).update({ expires_at });
-  t.is(await dropExpiredKeys(server.db), 1);
-  t.deepEqual(
-    (await listKeys(server, admin)).map((key) => key.status),
-    ['current', 'upcoming'],
-  );
-});
+testOnOwnServers(
+  'a retiring key stays published until the longest-lived token has expired',
+  {},
+  async (t, server) => {
+    await makeClient(server.db, { access_token_ttl: 7200 });
+    await rotate(server, await enterAsAdmin(server), { force: true });
+    // Signed with the new key: a token of the old one is worth nothing as soon as the server has noticed that it is gone.
+    const admin = await enterAsAdmin(server);
+    const retiring = (await listKeys(server, admin)).find((key) => key.status === 'retiring');
+    const stays = Date.parse(String(retiring?.expires_at)) - Date.parse(String(retiring?.retiring_at));
+    t.true(stays >= 7_200_000, `${stays}`);
+    t.is(await dropExpiredKeys(server.db), 0);
+    t.is((await published(server)).length, 3);
+    const expires_at = new Date(Date.now() - 1);
+    await server.db('signing_keys').where({ status: 'retiring' }).update({ expires_at });
+    t.is(await dropExpiredKeys(server.db), 1);
+    t.deepEqual(
+      (await listKeys(server, admin)).map((key) => key.status),
+      ['current', 'upcoming'],
+    );
+  },
+);
 
 testOnOwnServers('a rotation removes the keys whose last token has expired', {}, async (t, server) => {
   await rotate(server, await enterAsAdmin(server), { force: true });
@@ -160,7 +164,7 @@ testOnOwnServers('a rotation removes the keys whose last token has expired', {},
   );
 });
 
-testOnOwnServers('of two rotations at once one rotates', {}, async (t, server) => {
+testOnOwnServers('of two simultaneous rotations one rotates', {}, async (t, server) => {
   const admin = await enterAsAdmin(server);
   await server.db('signing_keys').update({ created_at: new Date(Date.now() - 86_400_000) });
   const [, next] = await listKeys(server, admin);
@@ -175,7 +179,7 @@ testOnOwnServers('of two rotations at once one rotates', {}, async (t, server) =
 });
 
 testOnStores(
-  'another SIGNING_ALG signs when its key has been published for long enough',
+  'after a change of SIGNING_ALG the new key signs once it has been published long enough',
   async (t, store) => {
     const settings = { ISSUER: 'https://keys.example.test', SIGNING_KEY_LEAD: '1' };
     const admin = await enterAsAdmin(await startTestServer(t, store, settings));

@@ -74,7 +74,7 @@ testOnServers(
   },
 );
 
-testOnServers('every change of a resource server is in the trail', async (t, server) => {
+testOnServers('every change of a resource server is in the audit trail', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const identifier = `https://${admin.user.username}.example/`;
   await post(server, admin, '/resource-servers', { identifier });
@@ -95,7 +95,7 @@ testOnServers('every change of a resource server is in the trail', async (t, ser
   );
 });
 
-testOnServers('what is no resource server is refused, and nothing is stored', async (t, server) => {
+testOnServers('an invalid resource server is refused, and nothing is stored', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { identifier } = await makeResourceServer(server);
   const before = granted(await api(server, `GET ${pathOf(identifier)}`, admin.token));
@@ -140,7 +140,7 @@ testOnServers('what is no resource server is refused, and nothing is stored', as
   );
 });
 
-testOnServers('the next token is as the resource server wants it now', async (t, server) => {
+testOnServers('the next token follows a changed resource server', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { identifier, form } = await makeResourceServer(server);
   const { client, user, tokens } = await signIn(server, { form });
@@ -157,7 +157,7 @@ testOnServers('the next token is as the resource server wants it now', async (t,
 });
 
 testOnServers(
-  'without its resource server a session gets no new tokens, and keeps those it has',
+  'after its resource server is removed a session gets no new tokens and keeps the existing ones',
   async (t, server) => {
     const admin = await enterAsAdmin(server);
     const { identifier, form } = await makeResourceServer(server);
@@ -173,7 +173,7 @@ testOnServers(
   },
 );
 
-testOnOwnServers('no resource server opens our own API', {}, async (t, server) => {
+testOnOwnServers('no resource server can take the identifier of our own API', {}, async (t, server) => {
   const admin = await enterAsAdmin(server);
   const own = `${server.issuer}/api`;
   const made = await post(server, admin, '/resource-servers', { identifier: own, scope: 'orders:read' });

@@ -9,7 +9,7 @@ import { testOnServers } from '../../../helpers/server.ts';
 
 const notFound = { status: 404, error: 'not_found' };
 
-testOnServers('a user’s live sessions are listed, last used first, and nobody else’s', async (t, server) => {
+testOnServers('the list has the live sessions of one user, last used first', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const user = await makeUser(server.db);
   const form = { device_id: 'phone', device_name: 'Phone', platform: 'ios', app_version: '1.2' };
@@ -76,7 +76,7 @@ testOnServers('any session can be read, and ended once', async (t, server) => {
   t.like(await read(server, admin, path), { ended_reason: 'ended_by_admin', device: null, ip: null });
 });
 
-testOnServers('what is no session is not found', async (t, server) => {
+testOnServers('an id that belongs to no session is not found', async (t, server) => {
   const admin = await enterAsAdmin(server);
   for (const id of [newId(), admin.user.id, 'x', '%00', "'"]) {
     for (const method of ['GET', 'DELETE']) {

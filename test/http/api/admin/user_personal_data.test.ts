@@ -12,47 +12,44 @@ import { dumpText } from '../../../helpers/tables.ts';
 
 const wrongGrant = { status: 400, error: 'invalid_grant' };
 
-testOnServers(
-  'why is told to whoever has the password or the token, and to nobody else',
-  async (t, server) => {
-    const admin = await enterAsAdmin(server);
-    const { user, client, tokens } = await signIn(server, { client: await makeClient(server.db) });
-    const rotated = tokensOf(await refresh(server, client, tokens.refresh_token));
-    const message = 'Your account is under review. Write to help@example.test.';
-    for (const verb of ['ban', 'disable'] as const) {
-      const given = { reason: 'SECRET-REASON', message };
-      t.is((await post(server, admin, `/users/${user.id}/${verb}`, given)).status, 200);
-      const told = [await login(server, user, client), await refresh(server, client, rotated.refresh_token)];
-      for (const answer of told) {
-        assertRefused(t, answer, {
-          ...wrongGrant,
-          reason: `account_${verb === 'ban' ? 'banned' : 'disabled'}`,
-        });
-        t.is(answer.body.error_description, message);
-        t.false(answer.text.includes('SECRET-REASON'));
-      }
-      const other = await makeClient(server.db);
-      const forged = `${rotated.refresh_token.slice(0, -2)}AA`;
-      for (const answer of [
-        await login(server, user, client, { password: 'wrong password' }),
-        await login(server, { username: 'nobody-at-all' }, client),
-        await refresh(server, other, rotated.refresh_token),
-        await refresh(server, client, forged),
-        await token(server, {
-          grant_type: 'refresh_token',
-          refresh_token: rotated.refresh_token,
-          client_id: 'x',
-        }),
-        await api(server, 'GET /me', rotated.access_token),
-      ]) {
-        t.is(answer.body.reason, undefined);
-        t.false(answer.text.includes('review') || answer.text.includes('SECRET-REASON'), answer.text);
-      }
+testOnServers('the reason for a ban is shown only with the right password or token', async (t, server) => {
+  const admin = await enterAsAdmin(server);
+  const { user, client, tokens } = await signIn(server, { client: await makeClient(server.db) });
+  const rotated = tokensOf(await refresh(server, client, tokens.refresh_token));
+  const message = 'Your account is under review. Write to help@example.test.';
+  for (const verb of ['ban', 'disable'] as const) {
+    const given = { reason: 'SECRET-REASON', message };
+    t.is((await post(server, admin, `/users/${user.id}/${verb}`, given)).status, 200);
+    const told = [await login(server, user, client), await refresh(server, client, rotated.refresh_token)];
+    for (const answer of told) {
+      assertRefused(t, answer, {
+        ...wrongGrant,
+        reason: `account_${verb === 'ban' ? 'banned' : 'disabled'}`,
+      });
+      t.is(answer.body.error_description, message);
+      t.false(answer.text.includes('SECRET-REASON'));
     }
-  },
-);
+    const other = await makeClient(server.db);
+    const forged = `${rotated.refresh_token.slice(0, -2)}AA`;
+    for (const answer of [
+      await login(server, user, client, { password: 'wrong password' }),
+      await login(server, { username: 'nobody-at-all' }, client),
+      await refresh(server, other, rotated.refresh_token),
+      await refresh(server, client, forged),
+      await token(server, {
+        grant_type: 'refresh_token',
+        refresh_token: rotated.refresh_token,
+        client_id: 'x',
+      }),
+      await api(server, 'GET /me', rotated.access_token),
+    ]) {
+      t.is(answer.body.reason, undefined);
+      t.false(answer.text.includes('review') || answer.text.includes('SECRET-REASON'), answer.text);
+    }
+  }
+});
 
-testOnServers('of a deleted user nothing personal is left, and the names are free', async (t, server) => {
+testOnServers('deleting a user erases all personal data and frees the names', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const user = await makeUser(server.db, {
     username: 'Grace.Hopper',
@@ -120,7 +117,7 @@ testOnServers('of a deleted user nothing personal is left, and the names are fre
 });
 
 testOnServers(
-  'the trail has the actor, the reason, the address and the request of each action',
+  'the audit trail has the actor, the reason, the address and the request id of each action',
   async (t, server) => {
     const admin = await enterAsAdmin(server);
     const machine = await enterAsClient(server, 'admin');

