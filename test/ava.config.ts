@@ -1,14 +1,14 @@
-// AVA's settings stand in package.json; this adds the one thing a JSON file cannot: telling test/run.ts how it went.
+// AVA's settings are in package.json; this file adds what JSON cannot: it reports the result to test/run.ts.
 import { relative } from 'node:path';
 import type { ObservedRun } from 'ava/internal';
 import settings from '../package.json' with { type: 'json' };
 
-/** What one run came to. `failed` counts whatever was to run and did not pass; a file that broke counts as one. */
+/** The result of a run. `failed` counts every test that did not pass; a file that broke counts as one. */
 export interface Result {
   passed: number;
   failed: number;
   skipped: number;
-  /** What was skipped: file and title, which says why. */
+  /** The skipped tests: file and title, which says why. */
   skippedTests: string[];
 }
 
@@ -30,7 +30,7 @@ async function observeRun({ events }: ObservedRun): Promise<void> {
   }
 }
 
-// Killed, test/run.ts takes the databases with it. SIGINT is what AVA takes its workers down for.
+// When test/run.ts is killed, its databases end too. SIGINT makes AVA stop its workers.
 process.once('disconnect', () => process.kill(process.pid, 'SIGINT'));
 process.channel?.unref();
 

@@ -17,9 +17,9 @@ const code = await runAva({
 await Promise.all([postgres.stop(), sqlite.stop()]);
 process.exit(code);
 
-/** Runs AVA to its end and gives its exit code; a run without a single test has failed. */
+/** Runs AVA and returns its exit code; a run without any test has failed. */
 async function runAva(env: Record<string, string>): Promise<number> {
-  // More files at once would want more connections than Postgres has.
+  // More files at once would need more connections than Postgres has.
   const concurrency = Math.min(4, Math.max(2, availableParallelism()));
   const child = spawn(
     process.execPath,
@@ -30,7 +30,7 @@ async function runAva(env: Record<string, string>): Promise<number> {
   child.on('message', (message: Result) => {
     result = message;
   });
-  // The one signal that AVA hands on to its workers.
+  // The only signal that AVA forwards to its workers.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill('SIGINT'));
   const [exitCode] = await once(child, 'close');
   if (result.skipped > 0)

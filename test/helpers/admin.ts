@@ -1,4 +1,4 @@
-// Administrators of the tests, and what they ask.
+// Administrators and their requests.
 import { routes } from '../../src/app.ts';
 import type { Route } from '../../src/http/api/routes.ts';
 import { makeClient, makeUser } from './builders.ts';
@@ -61,12 +61,12 @@ export async function post(
   return await api(server, `POST /admin${path}`, token, { json, ...question });
 }
 
-/** What an admin route answers to GET. */
+/** The body of a GET to an admin route. */
 export async function read(server: TestServer, { token }: { token: string }, path: string): Promise<Json> {
   return granted(await api(server, `GET /admin${path}`, token));
 }
 
-/** All items of a list, page by page; and how long each page was. */
+/** All items of a list, page by page, and the length of each page. */
 export async function readPages<Item = Json>(
   server: TestServer,
   admin: { token: string },
@@ -87,7 +87,7 @@ export async function readPages<Item = Json>(
   return { items, pages };
 }
 
-/** The trail of one user, oldest first, flushed and whole. */
+/** The events of one user, oldest first, after a flush. */
 export async function trailOf(server: TestServer, admin: { token: string }, query: string): Promise<Json[]> {
   const { items } = await readPages(server, admin, `/events?limit=200&${query}`, 'events');
   return items.toReversed();

@@ -1,4 +1,4 @@
-// One good request for every row of the route tables. A row without one fails test/http/api/openapi/document.test.ts.
+// One valid request for every row of the route tables. A row without one fails test/http/api/openapi/document.test.ts.
 import { randomBytes } from 'node:crypto';
 import { addConsent } from '../../src/core/actions/consents.ts';
 import { json } from '../../src/core/store/columns.ts';
@@ -8,7 +8,7 @@ import { makeConfidentialClient, makeResourceServer } from './resources.ts';
 import { rowOf } from './rows.ts';
 import type { TestServer } from './server.ts';
 
-/** Who calls; one of each a server. */
+/** The callers of the requests; one of each per server. */
 export interface Callers {
   server: TestServer;
   /** A user on a device, with the scope `account`. */
@@ -23,18 +23,18 @@ export interface GoodRequest {
   /** Below `/api`. */
   path: string;
   json?: unknown;
-  /** Who calls, where it is not the caller of the row's kind. */
+  /** The caller, where it is not the one of the row's kind. */
   token?: string;
 }
 
 type Case = (callers: Callers) => Promise<GoodRequest> | GoodRequest;
 
-/** The good requests by `<method> <path>` of their row. */
+/** The valid requests by `<method> <path>` of their row. */
 export const cases: Record<string, Case> = { ...userCases(), ...adminCases() };
 
 const known = new WeakMap<TestServer, Promise<Callers>>();
 
-/** The callers of a server, who are signed in once. */
+/** The callers of a server, signed in once. */
 export async function callersOf(server: TestServer): Promise<Callers> {
   const signing = known.get(server) ?? signInCallers(server);
   known.set(server, signing);
@@ -89,7 +89,7 @@ function userCases(): Record<string, Case> {
   };
 }
 
-/** A consent of the user, and the client that has it. */
+/** Creates a consent of the user; returns its client. */
 async function consentOf({ server, user }: Callers): Promise<string> {
   const { client_id } = await makeConfidentialClient(server, {
     client_name: 'Another app',

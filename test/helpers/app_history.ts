@@ -1,9 +1,9 @@
-// Judges what apps asked and heard (apps.ts) by what a session may ever do. Every contradiction is one line of text.
+// Checks the requests and answers of apps (apps.ts) against the rules of sessions. Each contradiction is one line of text.
 import type { Knex } from 'knex';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import type { Attempt } from './apps.ts';
 
-/** When the end of a session was asked for, and when that was answered. */
+/** The times of the request that ends a session and of its answer. */
 export interface Ending {
   begun: number;
   answered: number;
@@ -12,7 +12,7 @@ export interface Ending {
 /** By session. */
 export type Endings = Map<string, Ending>;
 
-/** What stands against `history`, given the sessions that were ended on purpose; nothing when all is well. */
+/** The contradictions in `history`, given the sessions that the test ended; empty when there is none. */
 export async function contradictions(db: Knex, history: Attempt[], ended: Endings): Promise<string[]> {
   const bySession = Map.groupBy(history, (attempt) => attempt.session_id);
   const rows = await db<Session>('sessions').whereIn('id', [...bySession.keys()]);
@@ -29,7 +29,7 @@ export async function contradictions(db: Knex, history: Attempt[], ended: Ending
   return found;
 }
 
-// Whatever happens to nodes and database, there are three answers: tokens, "ended", and "come again".
+// Whatever happens to nodes and database, there are three answers: tokens, "ended" and "retry".
 function judgeAnswer(attempt: Attempt): string[] {
   const { status, presented, answered, error, reason, retry_after } = attempt;
   const say = (what: string) => [`${tell(attempt)}: ${what}`];
@@ -38,13 +38,13 @@ function judgeAnswer(attempt: Attempt): string[] {
     return answered === presented + 1 ? [] : say(`generation ${answered} after ${presented}`);
   if (status === 503) {
     if (!/^[1-9]\d*$/.test(retry_after ?? '')) return say('no Retry-After');
-    // A node that is still starting has no body yet.
+    // A starting node answers without a body.
     return error === null || error === 'temporarily_unavailable' ? [] : say(`503 ${error}`);
   }
   return status === 400 && error === 'invalid_grant' ? [] : say(`${status} ${error} ${reason}`);
 }
 
-// One successor a generation: a family that forks has two.
+// Each generation has one successor; a family that forks has two.
 function judgeFamily(attempts: Attempt[]): string[] {
   const tokens = new Map<number, string>();
   return attempts.flatMap((attempt) => {
@@ -56,7 +56,7 @@ function judgeFamily(attempts: Attempt[]): string[] {
   });
 }
 
-// Durable: what was answered is in the database, and what is there was asked for.
+// Durability: every answered rotation is in the database, and every one there was requested.
 function judgeRow(row: Session, attempts: Attempt[], ended: Endings): string[] {
   const answered = Math.max(0, ...attempts.map((one) => one.answered ?? 0));
   const asked = Math.max(...attempts.map((one) => one.presented + 1));
@@ -68,7 +68,7 @@ function judgeRow(row: Session, attempts: Attempt[], ended: Endings): string[] {
   return found;
 }
 
-// Once its end was answered, nothing that begins afterwards succeeds; before it was asked for, nothing is refused.
+// After the end was answered no later request succeeds; before it was requested no request is refused.
 function judgeEnd(attempts: Attempt[], end: Ending | undefined): string[] {
   return attempts.flatMap((attempt) => {
     if (end && attempt.status === 200 && attempt.begun > end.answered)
@@ -83,14 +83,14 @@ function tell({ session_id, node, presented, begun }: Attempt): string {
   return `${session_id} presents ${presented} to ${node} at ${Math.round(begun)}`;
 }
 
-// What led to a contradiction, for whoever has to find out.
+// The requests that led to a contradiction, for the report.
 function retell(attempt: Attempt): string {
   const { ended, status, answered, error, reason } = attempt;
   const said = status === null ? `nothing (${error})` : `${status} ${answered ?? `${error} ${reason}`}`;
   return `  ${tell(attempt)} and hears ${said} at ${Math.round(ended)}`;
 }
 
-/** How the requests went, for the log of a test. */
+/** A summary of the requests, for the log of a test. */
 export function summary(history: Attempt[]): string {
   const kinds = Map.groupBy(history, (one) =>
     one.status === null ? `no answer (${one.error})` : String(one.status),

@@ -1,5 +1,5 @@
-// Apps on phones: each has one session, refreshes now and then, and when no good answer comes asks again, with the same
-// token, somewhere else. What they asked and heard is written down (app_history.ts judges it).
+// Apps on phones: each has one session and refreshes from time to time. Without a good answer it retries with the same token
+// on another node. All requests and answers are recorded; app_history.ts checks them.
 import { setMaxListeners } from 'node:events';
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -11,17 +11,17 @@ import { makeUser } from './builders.ts';
 import type { Fleet, FleetNode } from './fleet.ts';
 import { signIn } from './oauth.ts';
 
-/** One request and what came of it. Times are milliseconds of one clock, that of the test. */
+/** One request and its outcome. Times are milliseconds of the test's clock. */
 export interface Attempt {
   session_id: string;
   node: string;
-  /** Generation of the token that was presented. */
+  /** The generation of the presented token. */
   presented: number;
   begun: number;
   ended: number;
-  /** Of the answer; null when none came. */
+  /** The status of the answer; null when none came. */
   status: number | null;
-  /** Of a 200: the token, and its generation. */
+  /** The token of a 200, and its generation. */
   token: string | null;
   answered: number | null;
   error: string | null;
@@ -36,24 +36,24 @@ export interface App {
   client: Client;
   refresh_token: string;
   access_token: string | null;
-  /** Set when a refresh was refused for good: its reason. */
+  /** The reason of the final refusal; null while the app refreshes. */
   over: string | null;
 }
 
 export interface Apps {
   all: App[];
   history: Attempt[];
-  /** Requests that a node has not answered yet. */
+  /** Requests in flight. */
   inFlight: (node: FleetNode) => number;
-  /** Resolves once so many more refreshes have been answered with 200. */
+  /** Resolves after that many further refreshes with a 200. */
   reach: (more: number) => Promise<void>;
-  /** Lets everybody come to a good answer, and to rest. */
+  /** Waits until every app has a good answer, and stops them. */
   settle: () => Promise<void>;
-  /** Everybody stops asking, whatever they have heard. */
+  /** Stops all apps at once. */
   abandon: () => void;
 }
 
-/** So many sessions of `client`, those of ten being one user's. */
+/** Opens `count` sessions of `client`, ten per user. */
 export async function makeApps(fleet: Fleet, client: Client, count: number): Promise<App[]> {
   const [node] = fleet.nodes;
   if (!node) throw new Error('the fleet is empty');
@@ -71,17 +71,17 @@ export async function makeApps(fleet: Fleet, client: Client, count: number): Pro
   return apps;
 }
 
-/** Milliseconds. A phone gives up on an answer at some point; one try more still fits into the retry window. */
+/** Milliseconds after which an app gives up on an answer; one more try still fits into the retry window. */
 const patience = 30_000;
 
-/** Lets `all` live; each refreshes about every `pause` milliseconds. */
+/** Starts the apps; each refreshes about every `pause` milliseconds. */
 export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
   const history: Attempt[] = [];
   const flying = new Map<FleetNode, number>();
   const agent = new Agent({ keepAlive: true, maxSockets: 100 });
   const over = new AbortController();
   setMaxListeners(0, over.signal);
-  // Ends early when all is over: nobody waits for an app that only rests.
+  // Ends early when the apps are stopped: no caller waits for an app in its pause.
   const rest = (ms: number) => sleep(ms, undefined, { signal: over.signal }).catch(() => {});
   let isAbandoned = false;
   let good = 0;
@@ -127,7 +127,7 @@ export function startApps(fleet: Fleet, all: App[], pause: number): Apps {
   };
 }
 
-// False: ask again. A refusal is an answer, and the end.
+// False: retry. A refusal is an answer and ends the app.
 function isAnswered(app: App, { status, token, reason, error }: Attempt): boolean {
   if (status === null || status >= 500) return false;
   if (token) app.refresh_token = token;
@@ -135,7 +135,7 @@ function isAnswered(app: App, { status, token, reason, error }: Attempt): boolea
   return true;
 }
 
-// Twice as long every time, and as long as the server says, but never all at once.
+// The pause doubles with every try and is at least the server's Retry-After, with jitter so that apps do not retry together.
 function waitAfter({ retry_after }: Attempt, tries: number): number {
   const least = 1_000 * Number(retry_after ?? 0);
   return Math.max(least, Math.min(8_000, 200 * 2 ** tries)) * (1 + Math.random());
@@ -176,7 +176,7 @@ async function refreshAt(agent: Agent, node: FleetNode, app: App): Promise<Attem
 
 type Said = Partial<Record<'refresh_token' | 'access_token' | 'error' | 'reason', string>>;
 
-/** Posts a form on a connection that is kept. Throws when no whole answer comes. */
+/** Posts a form on a kept-alive connection. Throws when no complete answer comes. */
 function post(
   agent: Agent,
   url: string,

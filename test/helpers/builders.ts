@@ -1,4 +1,4 @@
-// What the tests begin with: users, clients and sessions of which a test names only what it is about.
+// Builders of users, clients and sessions. A test names only the members that matter to it.
 
 import type { NewClient } from '../../src/core/clients/client_metadata.ts';
 import { type Client, createClient } from '../../src/core/clients/clients.ts';
@@ -12,10 +12,10 @@ import { createUser, type NewUser } from '../../src/core/users/user_changes.ts';
 import type { User } from '../../src/core/users/users.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 
-/** The password of every user that {@link makeUser} makes; hashed once a process. */
+/** The password of every user of {@link makeUser}; hashed once per process. */
 export const password = 'correct horse battery staple';
 
-/** Two secrets of the right form whose key ids differ, and the keyring of the first. */
+/** Two valid secrets with different key ids, and the keyring of the first. */
 export const secret = 'dGhlIGZpcnN0IHNlY3JldCBvZiB0aGVzZSB0ZXN0cyE';
 export const otherSecret = 'YW5vdGhlciBzZWNyZXQsIG9mIGFub3RoZXIgcGxhY2U';
 export const keyring = createKeyring([secret]);
@@ -25,7 +25,7 @@ export const source = { ip: '192.0.2.7', user_agent: 'tests/1.0', request_id: 'r
 let made = 0;
 let hash: Promise<string> | undefined;
 
-/** A user of {@link password} with a name of its own. */
+/** A user with {@link password} and a unique name. */
 export async function makeUser(db: Db, given: Partial<NewUser> = {}): Promise<User> {
   made += 1;
   hash ??= hashPassword(password);
@@ -42,7 +42,7 @@ export async function makeClient(db: Db, given: Partial<NewClient> = {}): Promis
   return client;
 }
 
-/** A session as `openSession` wants it, of `user` through `client`. */
+/** The argument of `openSession` for `user` and `client`. */
 export function newSession(user: Pick<User, 'id'>, client: Pick<Client, 'client_id'>): NewSession {
   return {
     user_id: user.id,
@@ -56,7 +56,7 @@ export function newSession(user: Pick<User, 'id'>, client: Pick<Client, 'client_
   };
 }
 
-/** A live session; of a new user and a new client unless they are given. */
+/** A live session, of a new user and a new client unless they are given. */
 export async function openTestSession(
   db: Db,
   given: Partial<NewSession> & { user?: User; client?: Client } = {},
@@ -69,7 +69,7 @@ export async function openTestSession(
   return session;
 }
 
-/** The refresh token of `generation` at the door of a strict client. */
+/** The refresh token of `generation`, presented by a strict client. */
 export function present(
   session: Pick<Session, 'id'>,
   generation: number,

@@ -1,4 +1,4 @@
-// Runs a script of ours in a process of its own: for what only shows between processes.
+// Runs a script in a process of its own, for effects that only show between processes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -24,7 +24,7 @@ export async function runChild(script: URL, args: string[] = []): Promise<Outcom
   return { code, signal, stdout, stderr };
 }
 
-/** The same `count` times at once. */
+/** Runs the script `count` times concurrently. */
 export async function runChildren(count: number, script: URL, args: string[] = []): Promise<Outcome[]> {
   return await Promise.all(Array.from({ length: count }, () => runChild(script, args)));
 }

@@ -1,4 +1,4 @@
-// What the tests say to a server and what they hear: real requests, whole answers, nothing thrown for an error status.
+// The HTTP client of the tests: real requests and complete answers; an error status does not throw.
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
@@ -8,13 +8,13 @@ export type Form = Record<string, string | string[] | undefined>;
 
 export interface Question {
   method?: string;
-  /** The path exactly as it goes out, where the URL's own would be tidied. */
+  /** The path exactly as sent; a URL object would normalise it. */
   path?: string;
   headers?: Record<string, string>;
   /** Sent as `application/x-www-form-urlencoded`; a list repeats its name. */
   form?: Form;
   json?: unknown;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   body?: string | Buffer;
   /** Sends the body in pieces, without a Content-Length. */
   chunked?: boolean;
@@ -86,11 +86,11 @@ export interface Refusal {
   reason?: string;
 }
 
-/** What would tell an attacker how we are built. */
+/** Texts that would reveal the implementation to an attacker. */
 export const leaks =
   /\bat .+:\d+|\.ts\b|node_modules|select |insert |update .*set|sqlite|postgres|knex|constraint|violates|zod|argon/i;
 
-/** Asserts that an answer refuses in our one shape and tells nothing beyond it. */
+/** Asserts that an answer is a refusal in the one shape of errors and reveals nothing more. */
 export function assertRefused(
   t: ExecutionContext,
   answer: Answer,
@@ -105,14 +105,14 @@ export function assertRefused(
   t.notRegex(answer.text, leaks, message);
   t.is(answer.headers['cache-control'], 'no-store', message);
   t.regex(String(answer.headers['content-type']), /^application\/json/, message);
-  // A client that failed to say who it is gets a challenge only when it tried the header (RFC 6749, 5.2).
+  // A client that failed to authenticate gets a challenge only when it used the header (RFC 6749, 5.2).
   const { 'www-authenticate': said } = answer.headers;
   if (expected.status === 401 && (expected.error !== 'invalid_client' || said !== undefined)) {
     t.regex(String(said), /^(Basic|Bearer|DPoP) realm="/, message);
   }
 }
 
-/** The body of a 200; anything else fails the test with what was said instead. */
+/** The body of a 200; any other answer fails the test with its text. */
 export function granted(answer: Answer): Json {
   if (answer.status !== 200) throw new Error(`${answer.status}: ${answer.text}`);
   return answer.body;

@@ -1,4 +1,4 @@
-// The code flow as a third-party client and its user go through it, with openid-client in between.
+// The code flow of a third-party client and its user, with openid-client as the client.
 import * as oidc from 'openid-client';
 import type { NewClient } from '../../src/core/clients/client_metadata.ts';
 import type { User } from '../../src/core/users/users.ts';
@@ -12,7 +12,7 @@ export const secret = 'the-secret-of-the-web-client-of-these-tests';
 type Parameters = Record<string, string>;
 type Answer = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers;
 
-/** A third-party web client with a secret, unless said otherwise. */
+/** A third-party web client with a secret. */
 export const webClient: Partial<NewClient> = {
   first_party: false,
   client_name: 'Web app',
@@ -21,7 +21,7 @@ export const webClient: Partial<NewClient> = {
   redirect_uris: [callback],
 };
 
-/** A client, what openid-client knows of it, a user, and the user's browser. */
+/** A client, its openid-client configuration, a user and the user's browser. */
 export interface Scene {
   server: TestServer;
   config: oidc.Configuration;
@@ -30,7 +30,7 @@ export interface Scene {
   ua: UserAgent;
 }
 
-/** A scene with a client of its own; `auth` as the client authenticates, by its secret unless said otherwise. */
+/** Sets up a scene with a client of its own. `auth` is the client's authentication, by default with its secret. */
 export async function setScene(
   server: TestServer,
   given: { client?: Partial<NewClient>; auth?: oidc.ClientAuth; user?: User; ua?: UserAgent } = {},
@@ -58,19 +58,19 @@ export async function discover(
 ): Promise<oidc.Configuration> {
   return await oidc.discovery(new URL(server.issuer), client_id, undefined, auth, {
     execute: [oidc.allowInsecureRequests],
-    // Seconds; its own thirty are few for a busy machine.
+    // Seconds; the default of 30 is too short for a busy machine.
     timeout: 120,
   });
 }
 
-/** An authorization request that a client has begun: where to send the browser, and what it keeps for itself. */
+/** An authorization request: the URL for the browser, and the values that the client keeps. */
 export interface Started {
   url: URL;
   parameters: Parameters;
   checks: oidc.AuthorizationCodeGrantChecks & { pkceCodeVerifier: string; expectedState: string };
 }
 
-/** The parameters of a request with PKCE, state and nonce; one that is `''` is left out. */
+/** Begins a request with PKCE, state and nonce; a parameter that is `''` is left out. */
 export async function begin({ config }: Scene, more: Parameters = {}): Promise<Started> {
   const verifier = oidc.randomPKCECodeVerifier();
   const state = more.state ?? oidc.randomState();
@@ -94,7 +94,7 @@ export async function typePassword(ua: UserAgent, page: Page, { username }: User
   return await ua.submit(page, '/login', { username, password });
 }
 
-/** Answers whatever pages come until the browser is sent to the client: signs in, allows. */
+/** Answers the pages (login, consent) until the browser is redirected to the client. */
 export async function passPages({ ua, user }: Pick<Scene, 'ua' | 'user'>, page: Page): Promise<URL> {
   let at = page;
   if (at.forms.some(({ action }) => action.endsWith('/login'))) at = await typePassword(ua, at, user);
@@ -103,13 +103,13 @@ export async function passPages({ ua, user }: Pick<Scene, 'ua' | 'user'>, page: 
   return sentTo(at);
 }
 
-/** Where a page sends the browser; a page that sends it nowhere fails the test. */
+/** The redirect target of a page; a page without a redirect fails the test. */
 export function sentTo({ location, status, text }: Page): URL {
   if (!location) throw new Error(`${status}: ${text.slice(0, 3000)}`);
   return new URL(location);
 }
 
-/** One login: from the request to the tokens. */
+/** One login, from the request to the tokens. */
 export async function logIn(scene: Scene, more: Parameters = {}): Promise<Answer & { session_id: string }> {
   const started = await begin(scene, more);
   const back = await passPages(scene, await scene.ua.open(started.url.href));
@@ -117,7 +117,7 @@ export async function logIn(scene: Scene, more: Parameters = {}): Promise<Answer
   return tokens as typeof tokens & { session_id: string };
 }
 
-/** A code that nobody has exchanged yet. */
+/** A code that has not been exchanged. */
 export async function getCode(
   scene: Scene,
   more: Parameters = {},

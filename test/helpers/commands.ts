@@ -1,4 +1,4 @@
-// Runs a command of ours as an operator would: a process of its own, with an environment of its own and an empty folder.
+// Runs a command as an operator does: in a process of its own, with its own environment and an empty folder.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -16,14 +16,14 @@ export const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 export interface CommandEnvironment {
   env: Settings;
   stdin?: string | Buffer;
-  /** The working folder; an empty one when absent. */
+  /** The working folder; by default an empty one. */
   cwd?: string;
 }
 
-// Half a second of work each; all tests of a file at once would only time each other out.
+// Each takes half a second of CPU; all tests of a file at once would time out.
 const gate = createConcurrencyGate(2);
 
-/** One command to its end. */
+/** Runs one command to its end. */
 export async function runCommand(args: string[], surroundings: CommandEnvironment): Promise<Outcome> {
   return await gate(() => run(args, surroundings));
 }
@@ -35,7 +35,7 @@ async function run(args: string[], { env, stdin, cwd }: CommandEnvironment): Pro
     env: { PATH: process.env.PATH, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  // A command that refuses its arguments ends without reading.
+  // A command that refuses its arguments exits without reading its input.
   child.stdin.on('error', () => {});
   child.stdin.end(stdin ?? '');
   const [stdout, stderr, [code, signal]] = await Promise.all([
@@ -47,7 +47,7 @@ async function run(args: string[], { env, stdin, cwd }: CommandEnvironment): Pro
   return { code, signal, stdout, stderr };
 }
 
-/** One command on this database. */
+/** Runs one command on this database. */
 export async function kindred(
   { databaseUrl }: { databaseUrl: string },
   args: string[],
@@ -57,7 +57,7 @@ export async function kindred(
   return await runCommand(args, stdin === undefined ? { env } : { env, stdin });
 }
 
-/** What a command with `--json` printed; anything but a success fails the test. */
+/** The output of a command with `--json`; a failure fails the test. */
 export async function kindredJson<Result = Record<string, unknown>>(
   server: { databaseUrl: string },
   args: string[],
@@ -68,7 +68,7 @@ export async function kindredJson<Result = Record<string, unknown>>(
   return JSON.parse(stdout);
 }
 
-/** Asserts that a command said in one line what is wrong, printed no result and did not succeed. */
+/** Asserts that a command failed, reported the error in one line and printed no result. */
 export function assertRefusedCommand(t: ExecutionContext, outcome: Outcome, said: RegExp): void {
   const { code, stdout, stderr } = outcome;
   t.is(code, 1, stderr);

@@ -1,10 +1,10 @@
-// AVA starts all tests of a file at once. Tests that need something costly take a place and keep it until all of their
+// AVA starts all tests of a file at once. Tests that need an expensive resource take a place and keep it until all their
 // teardowns have run.
 import type { ExecutionContext } from 'ava';
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { giveTime } from './until.ts';
 
-/** Waits for one of `width` places and takes it for the rest of the test, whose time begins then. One is all it needs. */
+/** Waits for one of `width` places and holds it for the rest of the test, whose timeout begins then. Call it once per test. */
 export function limitConcurrency(width: number): (t: ExecutionContext) => Promise<void> {
   const gate = createConcurrencyGate(width);
   const holders = new WeakSet<ExecutionContext>();
@@ -15,7 +15,7 @@ export function limitConcurrency(width: number): (t: ExecutionContext) => Promis
     let leave = () => {
       isOver = true;
     };
-    // Registered before the wait: AVA takes no teardown of a test that has ended meanwhile, and its place would be lost.
+    // Registered before the wait: AVA accepts no teardown of a test that has ended meanwhile, and its place would be lost.
     t.teardown(() => leave());
     await new Promise<void>((entered, refused) => {
       void gate(async () => {

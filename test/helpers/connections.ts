@@ -1,4 +1,4 @@
-// Connections as clients hold them, watched while the server at their other end stops.
+// Connections of clients, observed while the server stops.
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -9,7 +9,7 @@ import { login, tokensOf } from './oauth.ts';
 import type { Store } from './stores.ts';
 import { until, untilItFails } from './until.ts';
 
-/** What became of the requests of one connection: `lost` were accepted and never answered. */
+/** The outcomes of the requests of one connection; `lost` ones were accepted and never answered. */
 export interface Tally {
   answered: number;
   lost: string[];
@@ -18,13 +18,13 @@ export interface Tally {
 }
 
 export interface Refreshing {
-  /** What has come of it so far. */
+  /** The outcomes so far. */
   tally: Tally;
-  /** Settles when nothing listens any more. */
+  /** Settles when the server has stopped listening. */
   over: Promise<void>;
 }
 
-/** Refreshes one session over one connection, again and again, until nothing listens any more. */
+/** Refreshes one session over one connection repeatedly until the server has stopped listening. */
 export function refreshUntilTheEnd(url: string, client_id: string, first: string): Refreshing {
   const tally: Tally = { answered: 0, lost: [], statuses: new Set(), lastHeader: undefined };
   return { tally, over: refreshOn(url, client_id, first, tally) };
@@ -42,7 +42,7 @@ async function refreshOn(url: string, client_id: string, first: string, tally: T
       tally.lastHeader = response.headers.connection;
       refresh_token = JSON.parse(body).refresh_token ?? refresh_token;
     } catch (error) {
-      // The connection was refused: that request was never accepted.
+      // A refused connection means that the request was never accepted.
       const { code, syscall } = error as NodeJS.ErrnoException;
       if (code !== 'ECONNREFUSED') tally.lost.push(`${syscall} ${code}`);
       agent.destroy();
@@ -51,7 +51,7 @@ async function refreshOn(url: string, client_id: string, first: string, tally: T
   }
 }
 
-/** A form on a connection that is kept. */
+/** Posts a form on a kept-alive connection. */
 export async function post(
   agent: Agent,
   url: string,
@@ -70,7 +70,7 @@ export async function post(
   return { response, body: await text(response) };
 }
 
-/** So many sessions of one user, by their refresh tokens. */
+/** Opens `count` sessions of one user; returns their refresh tokens. */
 export async function openSessions(store: Store, url: string, count: number) {
   const server = { ...store, store: store.name, databaseUrl: store.url, url, issuer: url };
   const client = await makeClient(store.db);
@@ -91,7 +91,7 @@ export async function sendHalfRequest(t: ExecutionContext, url: string, path: st
     'Host: x',
     'Content-Type: application/x-www-form-urlencoded',
     'Content-Length: 7',
-    // Answered as soon as the headers were read, which nothing else would tell.
+    // The server answers this when it has read the headers, which shows no other way.
     'Expect: 100-continue',
   ];
   socket.write(`${headers.join('\r\n')}\r\n\r\n`);
@@ -101,7 +101,7 @@ export async function sendHalfRequest(t: ExecutionContext, url: string, path: st
   return { finish: () => socket.write('&c=d'), closed, heard: () => heard };
 }
 
-/** A connection that the system has taken for the server, whether the server has heard of it or not. */
+/** A connection that the system has accepted for the server, even if the server has not noticed it yet. */
 export async function openSocket(t: ExecutionContext, url: string): Promise<Socket> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   t.teardown(() => socket.destroy());

@@ -1,23 +1,23 @@
-// What two kinds of work cost against each other. Processor time by default, which a busy machine does not stretch; with
-// SOAK the time on the clock, which is what an attacker sees.
+// Compares the costs of kinds of work: by CPU time, which a busy machine does not stretch, or with SOAK by the clock, which is
+// what an attacker sees.
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 
 const { SOAK } = process.env;
 
-/** Milliseconds of processor time of all threads of this process, those that hash passwords included; or of the clock. */
+/** Milliseconds: of CPU time of all threads of this process, including those that hash passwords, or of the clock. */
 function now(): number {
   if (SOAK) return performance.now();
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
 
-/** By how much the costs of like work may differ: what leaves a hash out costs a tenth. */
+/** The accepted ratio of the costs of equal work; work without a hash costs a tenth. */
 export const acceptedRatio = SOAK ? { from: 0.7, to: 1.4 } : { from: 0.5, to: 2 };
 
-// What is measured at once would be counted together.
+// Concurrent measurements would count each other's work.
 const alone = createConcurrencyGate(1);
 
-/** The median cost of each kind, taken in turns, after one turn that does not count. */
+/** The median cost of each kind, measured in turns after one warm-up turn. */
 export async function compareCosts(works: (() => Promise<unknown>)[], rounds: number): Promise<number[]> {
   return await alone(async () => {
     const costs = works.map((): number[] => []);
@@ -32,7 +32,7 @@ export async function compareCosts(works: (() => Promise<unknown>)[], rounds: nu
   });
 }
 
-/** How often each of the others is the first; on the clock the best of three tries, since others may spoil one. */
+/** The ratio of each other cost to the first; up to three tries, since other work may disturb one. */
 export async function ratiosToTheFirst(works: (() => Promise<unknown>)[], rounds: number): Promise<number[]> {
   for (let tries = 1; ; tries += 1) {
     const [first = 0, ...others] = await compareCosts(works, rounds);

@@ -1,24 +1,24 @@
-// A way to the database that a test can cut: what a server sees when Postgres, its host or the network is gone.
+// A proxy to the database that a test can cut, to simulate the loss of Postgres, its host or the network.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface DatabaseProxy {
-  /** The database's URL, by way of here. */
+  /** The database's URL through this proxy. */
   url: string;
-  /** Breaks every connection and takes no new one. */
+  /** Breaks every connection and refuses new ones. */
   cut: () => void;
-  /** Breaks every connection; the next ones come through. */
+  /** Breaks every connection; new ones work. */
   shake: () => void;
-  /** Takes connections and lets nothing through, in either direction: a host that is gone without a word. */
+  /** Accepts connections and forwards nothing in either direction, like a host that vanished. */
   freeze: () => void;
-  /** Lets questions through and no answers: what is done meanwhile is done without anybody knowing. */
+  /** Forwards requests but no answers, so that the outcome of each statement is unknown. */
   mute: () => void;
-  /** As in the beginning. */
+  /** Forwards everything again. */
   mend: () => void;
   close: () => Promise<void>;
 }
 
-/** Opens a way to the Postgres of `databaseUrl`. */
+/** Opens a proxy to the Postgres of `databaseUrl`. */
 export async function openDatabaseProxy(databaseUrl: string): Promise<DatabaseProxy> {
   const target = new URL(databaseUrl);
   let state: 'open' | 'cut' | 'frozen' = 'open';

@@ -1,4 +1,4 @@
-// The host of a client ID metadata document, over real TLS, and a server that believes its certificate.
+// A host of a client ID metadata document, over real TLS, and a server that trusts its certificate.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ import { callback } from './code_flow.ts';
 import { startServerProcess, type TestServer } from './server.ts';
 import { makeStore, type Store, type StoreName } from './stores.ts';
 
-// Of nobody but these tests: for localhost, signed by itself.
+// For these tests only: for localhost, self-signed.
 const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg6j3RfOIc0LQDLRij
 jvsQc4FMR0+4LjlfYNsV5zLieOGhRANCAARc1rvOTik4VDVgUMN2EZe3a2EbHbaD
@@ -29,7 +29,7 @@ w3gYWfPdkA6SpsJZn9qPXuAFSp1JNyoSDbDwc8CuAg==
 -----END CERTIFICATE-----
 `;
 
-/** Serves the document at `/client` (and says what else was asked), with its own URL as `client_id`. */
+/** Serves the document at `/client`, with its URL as `client_id`, and records the requested paths. */
 export async function serveDocument(t: ExecutionContext, more: object = {}) {
   const asked: string[] = [];
   const server = createServer({ key, cert }, (request, response) => {
@@ -53,7 +53,7 @@ export async function serveDocument(t: ExecutionContext, more: object = {}) {
   return { origin, client_id, asked, close };
 }
 
-/** A server that takes clients which are documents; on a store of its own, or on that of another server. */
+/** A server that accepts metadata documents as clients, on a store of its own or on that of another server. */
 export async function startWithDocuments(
   t: ExecutionContext,
   on: StoreName | TestServer,

@@ -1,4 +1,4 @@
-// Keys and proofs of possession (RFC 9449), made by hand where a client library would not make a wrong one.
+// DPoP keys and proofs (RFC 9449), built by hand because a client library would not build wrong ones.
 import { createHash, randomUUID } from 'node:crypto';
 import { exportJWK, type GenerateKeyPairResult, generateKeyPair, SignJWT } from 'jose';
 
@@ -15,7 +15,7 @@ interface ProofOptions {
   header?: Record<string, unknown>;
 }
 
-/** A proof of `key` for one request; `claims` and `header` replace what it would say. */
+/** A proof by `key` for one request; `claims` and `header` override its members. */
 export async function proofFor(
   key: Key,
   method: string,

@@ -1,4 +1,4 @@
-// Nodes that die and come back, on one Postgres that a test may do anything to.
+// Nodes that a test may kill and restart, on a Postgres of its own.
 import type { Knex } from 'knex';
 import '../../src/core/tables.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
@@ -16,14 +16,14 @@ import { patience } from './stores.ts';
 
 export interface FleetNode {
   name: string;
-  /** Where it listens; another place after every start. */
+  /** Its URL, which changes with every start. */
   url: string;
-  /** How often it was started. */
+  /** The number of starts. */
   starts: number;
   isAlive: () => boolean;
   /** `kill -9`. */
   kill: () => Promise<void>;
-  /** Starts it again, and waits until it can work. */
+  /** Starts it again and waits until it listens. */
   restart: () => Promise<void>;
 }
 
@@ -31,20 +31,20 @@ export interface Fleet {
   postgres: RunningPostgres;
   db: Knex;
   nodes: FleetNode[];
-  /** A node as the other helpers want it. */
+  /** A node in the form that the other helpers take. */
   at: (node: FleetNode) => TestServer;
   stop: () => Promise<void>;
 }
 
 const issuer = 'https://fleet.example.test';
 
-/** Starts a Postgres of its own and `count` nodes on it; whoever starts it stops it. */
+/** Starts a Postgres and `count` nodes on it; the caller stops them. */
 export async function startFleet(settings: Settings = {}, count = 3): Promise<Fleet> {
   const postgres = await startPostgres({ crashSafe: true });
   const { url } = postgres;
   await migrate(url);
   const db = openDatabase(url, { wait: patience });
-  // What nodes say of a database that is away is expected, and much; that they live on is asserted.
+  // Nodes log much about an absent database, which is expected; the tests assert that the nodes stay alive.
   const given = { ISSUER: issuer, LOG_LEVEL: 'silent', ...settings };
   const names = Array.from({ length: count }, (_, i) => `node ${i + 1}`);
   const nodes = await Promise.all(names.map((name) => startNode(name, url, given)));
@@ -86,7 +86,7 @@ async function startNode(name: string, databaseUrl: string, settings: Settings):
   return node;
 }
 
-/** What `GET /readyz` says: the status, 0 when nobody answers. */
+/** The status of `GET /readyz`; 0 without an answer. */
 export async function readiness({ url }: FleetNode): Promise<number> {
   const answer = await send(`${url}/readyz`).catch((): Pick<Answer, 'status'> => ({ status: 0 }));
   return answer.status;

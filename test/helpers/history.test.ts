@@ -113,7 +113,7 @@ for (const [title, entries] of Object.entries(good)) {
   });
 }
 
-/** Each with the entry that cannot be, by its place. */
+/** Each with the index of the entry that contradicts. */
 const bad: [violation: Violation, title: string, entries: Entry[], at: number][] = [
   [
     'alive after its end',
@@ -125,13 +125,13 @@ const bad: [violation: Violation, title: string, entries: Entry[], at: number][]
   ['alive after its end', 'a login in flight survives a ban', [ending(100, ban), login(95), use(200, 0)], 2],
   [
     'alive after its end',
-    'a code in flight survives that the consent is withdrawn',
+    'a code in flight survives the withdrawal of the consent',
     [ending(100, withdrawal), login(95, { ...web, ...span(95, 150) }), use(200, 0)],
     2,
   ],
   [
     'alive after its end',
-    'a code in flight survives its browser',
+    'a code in flight survives the end of its browser session',
     [ending(100, signOut), login(95, { ...web, ...span(95, 150) }), use(200, 0)],
     2,
   ],

@@ -1,7 +1,7 @@
-// Judges a recorded history of requests and answers against the model: a session, its generation, ended or not. Each
-// request took effect at some moment between its begin and its end; a contradiction is what no such moments explain.
+// Checks a recorded history of requests and answers against a model: a session, its generation, ended or not. Each request
+// took effect at some moment between its begin and its end; a contradiction is a history that no such moments explain.
 
-/** When a request began and when its answer was there, milliseconds of one clock. */
+/** The begin of a request and the arrival of its answer, in milliseconds of one clock. */
 export interface Span {
   begin: number;
   end: number;
@@ -11,7 +11,7 @@ export interface Login extends Span {
   kind: 'login';
   user: string;
   session: string;
-  /** The third-party client that it went through, and the browser in which it happened; absent for a password grant. */
+  /** The third-party client and the browser of the login; absent for a password grant. */
   client?: string;
   browser?: string;
 }
@@ -19,11 +19,11 @@ export interface Login extends Span {
 export interface Refresh extends Span {
   kind: 'refresh';
   session: string;
-  /** The generation of the token that was presented. */
+  /** The generation of the presented token. */
   presented: number;
-  /** `unknown`: it was never answered. */
+  /** `unknown` when no answer came. */
   outcome: 'ok' | 'reused' | 'refused' | 'unknown';
-  /** Of the token that was handed out, and the token itself. */
+  /** The generation of the issued token, and the token itself. */
   generation?: number;
   token?: string;
 }
@@ -32,13 +32,13 @@ export interface Introspection extends Span {
   kind: 'introspection';
   session: string;
   outcome: 'active' | 'inactive';
-  /** When the access token was asked for and handed out. */
+  /** The request and the issue of the access token. */
   issued: Span;
 }
 
 /**
- * What ends sessions: one, or all of a user but `except`, or those of a user through a client, or in a browser. `bars`
- * those whose login is under way, too.
+ * An ending: of one session, of all sessions of a user but `except`, or of those of a user through a client or in a browser.
+ * With `bars` it also refuses logins in progress.
  */
 export interface Ending extends Span {
   kind: 'ending';
@@ -51,7 +51,7 @@ export interface Ending extends Span {
   outcome: 'ok' | 'unknown';
 }
 
-/** From here on the user may log in again; with `client`, through this client, by another consent. */
+/** The end of a bar: the user may log in again; with `client`, through this client, after a new consent. */
 export interface Unbarring extends Span {
   kind: 'unbarring';
   user: string;
@@ -61,9 +61,9 @@ export interface Unbarring extends Span {
 export type Entry = Login | Refresh | Introspection | Ending | Unbarring;
 
 export interface Rules {
-  /** Milliseconds of the retry window of a session's client. */
+  /** The retry window of a session's client, in milliseconds. */
   window: (session: string) => number;
-  /** Milliseconds that an access token lives. */
+  /** The lifetime of an access token, in milliseconds. */
   lifetime: number;
 }
 
@@ -82,14 +82,14 @@ export type Violation =
 export interface Contradiction {
   violation: Violation;
   entry: Entry;
-  /** What it contradicts. */
+  /** The entries that it contradicts. */
   because?: Entry;
 }
 
-/** Whole seconds in tokens, and clocks that differ by a little: expiry is judged this many milliseconds late or early. */
+/** Tolerance of expiry in milliseconds, for whole seconds in tokens and small differences of clocks. */
 const grain = 2_000;
 
-/** Everything in the history that cannot be. */
+/** All contradictions of the history. */
 export function findContradictions(entries: readonly Entry[], rules: Rules): Contradiction[] {
   const logins = entries.filter((one) => one.kind === 'login');
   return logins.flatMap((login) => [
@@ -127,16 +127,16 @@ function wasLifted(ending: Ending, login: Login, entries: readonly Entry[]): boo
   );
 }
 
-/** One session: what was asked of it, and what may have ended it. */
+/** One session: its requests, and the endings that may have ended it. */
 interface Story {
   login: Login;
   refreshes: Refresh[];
   introspections: Introspection[];
-  /** Those that certainly ended it, once they were answered. */
+  /** The endings that certainly ended it once they were answered. */
   ends: (Ending | Refresh)[];
-  /** Those that may have. */
+  /** The endings that may have ended it. */
   mayEnd: (Ending | Refresh)[];
-  /** Those that make access tokens of the user inactive without ending this session: another one's reuse, a password. */
+  /** The endings that make access tokens of the user inactive without ending this session: reuse elsewhere, a new password. */
   mayAge: (Ending | Refresh)[];
 }
 
@@ -180,7 +180,7 @@ function concerns(ending: Ending, login: Login): boolean {
 function certainlyEnds(ending: Ending, login: Login, entries: readonly Entry[]): boolean {
   if (ending.outcome !== 'ok' || !concerns(ending, login) || ending.except === login.session) return false;
   if (login.end < ending.begin) return true;
-  // A login under way is barred too, unless the bar was lifted before it was answered.
+  // A login in progress is refused too, unless the bar was lifted before its answer.
   return bars(ending) && login.begin < ending.end && !wasLifted(ending, login, entries);
 }
 
@@ -210,7 +210,7 @@ function judgeSuccessor(story: Story, entry: Refresh, rules: Rules): Contradicti
   const twin = answered.find((one) => one.generation === entry.generation && one.token !== entry.token);
   if (twin) return [{ violation: 'forked', entry, because: twin }];
   const before = answered.filter((one) => one.end < entry.begin);
-  // What was used after the successor had been: the family would have two ends.
+  // A token that was used after its successor: the family would have two ends.
   const further = before.find((one) => one.presented > entry.presented);
   if (further) return [{ violation: 'went back', entry, because: further }];
   const window = rules.window(story.login.session);
@@ -218,7 +218,7 @@ function judgeSuccessor(story: Story, entry: Refresh, rules: Rules): Contradicti
   return rotated ? [{ violation: 'retried too late', entry, because: rotated }] : [];
 }
 
-// Reuse is what comes back after somebody has used it: after its successor was used, or when the window was over.
+// Reuse is a used token that comes back after its successor was used, or after the retry window.
 function judgePunishment(story: Story, entry: Refresh, rules: Rules): Contradiction[] {
   const window = rules.window(story.login.session);
   const others = story.refreshes.filter((one) => one !== entry && one.begin < entry.end);
@@ -235,7 +235,7 @@ function judgeIntrospection(story: Story, entry: Introspection, rules: Rules): C
   }
   const mayBeOver = entry.end > issued.begin + rules.lifetime - grain;
   const mayHaveEnded = story.mayEnd.some((one) => one.begin < entry.end && one.end > story.login.begin);
-  // What was issued afterwards has the new version.
+  // Tokens issued afterwards carry the new version.
   const mayHaveAged = story.mayAge.some((one) => one.begin < entry.end && one.end > issued.begin);
   if (mayBeOver || mayHaveEnded || mayHaveAged) return [];
   return [{ violation: 'inactive without a cause', entry }];

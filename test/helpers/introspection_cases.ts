@@ -1,4 +1,4 @@
-// Generated introspections: one of the caller's own kinds, a token of a kind, and what may be odd about the request.
+// Generated introspections: a kind of caller, a kind of token, and oddities of the request.
 import { fc } from './fuzzing.ts';
 import { oddForms, oddHeaders, oddTypes } from './odd_requests.ts';
 import { type ClientName, clientNames, opaque, orders, quick, type Way, ways } from './twin_clients.ts';
@@ -58,12 +58,12 @@ export interface IntrospectionCase {
   caller: ClientName;
   way: Way;
   kind: Kind;
-  /** To whom the token was issued, and for which API. */
+  /** The client and the API of the token. */
   client: ClientName;
   aud: string;
-  /** What has happened to it since. */
+  /** What has happened to the token since. */
   fate: (typeof fates)[number];
-  /** How often each app is asked: the second answer comes from what the first has left in memory. */
+  /** The number of requests to each app: the second answer may come from a cache that the first filled. */
   times: number;
   form: Record<string, string | string[]>;
   headers: Record<string, string>;
@@ -163,7 +163,7 @@ const alone: Partial<IntrospectionCase>[] = [
   ),
 ];
 
-/** Every oddity by itself: these are tried in every run. */
+/** Every oddity alone; each run tries them. */
 export const oddIntrospections: [IntrospectionCase][] = alone.map((twist) => [
   { ...plainIntrospection, ...twist },
 ]);

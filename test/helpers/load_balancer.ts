@@ -1,16 +1,16 @@
-// One address for several nodes, as a load balancer gives them, except that the test says who is next.
+// One address for several nodes, as behind a load balancer; the test chooses the node.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 
 export interface LoadBalancer {
   url: string;
-  /** From here on everything goes to the server at `url`; connections to another are cut. */
+  /** Sends everything to the server at `url` from now on; cuts connections to another. */
   to: (server: { url: string }) => Promise<void>;
   close: () => Promise<void>;
 }
 
-/** Opens a switch; until it is told where to, it refuses. */
+/** Opens a load balancer; it refuses connections until it has a target. */
 export async function openLoadBalancer(): Promise<LoadBalancer> {
   const sockets = new Set<Socket>();
   let port: number | null = null;
@@ -31,11 +31,11 @@ export async function openLoadBalancer(): Promise<LoadBalancer> {
     }
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
-  // Whoever keeps connections alive needs a moment to see that they are gone.
+  // Clients with kept-alive connections need a moment to notice that they are closed.
   const cut = async () => {
     for (const socket of sockets) socket.destroy();
     await sleep(50);
-    // A busy machine may end that sleep before it looks at the connections.
+    // On a busy machine the sleep may end before the client has looked at its connections.
     for (let round = 0; round < 5; round += 1) await setImmediate();
   };
   return {

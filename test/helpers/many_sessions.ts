@@ -1,4 +1,4 @@
-// Users with very many sessions, made as fast as the database can.
+// Users with very many sessions, inserted by the database itself for speed.
 import type { Knex } from 'knex';
 import { isPostgres } from '../../src/core/store/db.ts';
 
@@ -27,7 +27,7 @@ const newUuid = (db: Knex) =>
     : `lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-7' || substr(hex(randomblob(2)), 2) || '-a'
         || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))`;
 
-/** Copies a session so often that there are `count` like it. */
+/** Copies a session until there are `count` of it. */
 export async function multiplySession(db: Knex, id: string, count: number): Promise<void> {
   await db.raw(
     `insert into sessions (id, ${copied.join(', ')})
@@ -37,7 +37,7 @@ export async function multiplySession(db: Knex, id: string, count: number): Prom
   );
 }
 
-/** Copies a login at the pages so often that there are `count` like it. */
+/** Copies a browser session until there are `count` of it. */
 export async function multiplyBrowser(db: Knex, second_id: string, count: number): Promise<void> {
   const columns = ['model', 'payload', 'user_id', 'expires_at', 'created_at', 'session_epoch'];
   await db.raw(

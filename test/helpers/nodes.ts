@@ -1,16 +1,16 @@
-// Several nodes of one deployment: processes of their own on one database, with one issuer.
+// Several nodes of one deployment: separate processes on one database, with one issuer.
 import test, { type ExecutionContext } from 'ava';
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { type RunningServer, registerGateway, runServerProcess, type TestServer } from './server.ts';
 import { makeEmptyStore, type OwnStore, type StoreName, storeNames } from './stores.ts';
 import { giveTime } from './until.ts';
 
-/** Three nodes that were started at once, on a database that was empty. */
+/** Three nodes that started at the same time on an empty database. */
 export type Nodes = [TestServer, TestServer, TestServer];
 
 const issuer = 'https://id.example.test';
 
-/** Registers the test once a store, on nodes that all tests of the file share, one test after the other. */
+/** Registers the test once per store, on nodes that all tests of the file share, one test after the other. */
 export function testOnNodes(title: string, body: (t: ExecutionContext, nodes: Nodes) => Promise<void>): void {
   for (const name of storeNames) {
     test(`${title} (${name})`, async (t) => {

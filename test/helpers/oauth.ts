@@ -1,4 +1,4 @@
-// The requests that most tests begin with: log in, refresh, introspect, call the API.
+// The requests of most tests: log in, refresh, introspect, call the API.
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, type RemoteJWKSetOptions } from 'jose';
 import type { User } from '../../src/core/users/users.ts';
 import { makeClient, makeUser, password } from './builders.ts';
@@ -14,17 +14,17 @@ export interface Tokens {
   session_id: string;
   refresh_token_expires_in: number;
   id_token?: string;
-  /** Of a login that named its device. */
+  /** Present when the login named its device. */
   device_secret?: string;
 }
 
-/** How a client says who it is: a row of ours has only its name. */
+/** The identification of a client; a row of the database has only its name. */
 export interface ClientAuth {
   client_id: string;
   client_secret?: string;
 }
 
-/** One user who has logged in through one client. */
+/** A user who has logged in through a client. */
 export interface SignedIn {
   user: User;
   client: ClientAuth;
@@ -38,7 +38,7 @@ export async function token(server: TestServer, form: Form, extra?: Extra): Prom
   return await send(`${server.url}/token`, { form, ...extra });
 }
 
-/** The password grant with the password that all test users have. */
+/** The password grant with the password of all test users. */
 export async function login(
   server: TestServer,
   user: Pick<User, 'username'>,
@@ -83,12 +83,12 @@ export async function refresh(
   );
 }
 
-/** The members by which a client authenticates, of whatever knows them. */
+/** The members of the form that authenticate a client. */
 export function authOf({ client_id, client_secret }: ClientAuth): Form {
   return { client_id, client_secret };
 }
 
-/** What introspection answers, by default to the gateway. */
+/** Introspects a token, by default as the gateway. */
 export async function introspect(
   server: TestServer,
   value: string,
@@ -114,7 +114,7 @@ export async function isActive(server: TestServer, value: string): Promise<unkno
   return (await introspect(server, value)).active;
 }
 
-/** A request to our own API. */
+/** A request to the API. */
 export async function api(
   server: TestServer,
   line: string,
@@ -133,11 +133,11 @@ export function readJwt(jwt: string): { header: Json; claims: Json } {
 
 /** The published keys of a server, as a verifier fetches and caches them. */
 export function keySetOf({ url }: { url: string }, options: RemoteJWKSetOptions = {}) {
-  // Its own five seconds are too few for a busy machine.
+  // The default of five seconds is too short for a busy machine.
   return createRemoteJWKSet(new URL(`${url}/jwks`), { timeoutDuration: 120_000, ...options });
 }
 
-/** Whether so many seconds are left of a lifetime, less what a busy machine may have taken since. */
+/** Whether `seconds` are left of a lifetime, within the tolerance of a busy machine. */
 export function isNearly(seconds: number, lifetime: number): boolean {
   return seconds <= lifetime && seconds > lifetime - 90;
 }

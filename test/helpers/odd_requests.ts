@@ -1,4 +1,4 @@
-// What may be odd about a request, whatever it asks for: parameters, headers and content types.
+// Oddities of any request: parameters, headers and content types.
 import { orders, page, redirectPage } from './twin_clients.ts';
 import { ownApi } from './twins.ts';
 

@@ -1,4 +1,4 @@
-// Access tokens of every kind that somebody may ask about: good ones, ours but wrong, and forged ones.
+// Access tokens of every kind to introspect: valid ones, wrong ones of this server, and forged ones.
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { type CryptoKey, importJWK, type JWTHeaderParameters, SignJWT } from 'jose';
 import { signAccessToken } from '../../src/core/access_tokens/access_token_signer.ts';
@@ -12,7 +12,7 @@ import { issuer, type Twin } from './twins.ts';
 
 const foreign = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 
-/** What an access token of this session says, but for its `jti` and times. */
+/** The claims of an access token of this session, without `jti` and times. */
 export function claimsOf({ user, session }: Twin, aud: string): Json {
   return {
     auth_time: Math.floor(session.created_at.getTime() / 1000),
@@ -28,7 +28,7 @@ export function claimsOf({ user, session }: Twin, aud: string): Json {
   };
 }
 
-/** A token of the kinds that no server has to be asked for. */
+/** A token of a kind that needs no request to a server. */
 export async function makeToken(
   deps: Deps,
   kind: Kind,
@@ -126,7 +126,7 @@ function withPayload(token: string, claims: Json): string {
   return `${header}.${encode(claims)}.${signature}`;
 }
 
-// The oldest trick: the public key, which everybody has, as the secret of an HMAC.
+// The classic algorithm confusion: the public key as the secret of an HMAC.
 function forgeByHmac({ keys }: Deps, token: string): string {
   const { kid, public_jwk } = keys.current();
   const signed = `${encode({ alg: 'HS256', typ: 'at+jwt', kid })}.${token.split('.')[1]}`;
@@ -135,7 +135,7 @@ function forgeByHmac({ keys }: Deps, token: string): string {
 
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
-// Of an ECDSA signature (r, s), (r, n − s) is another one that anybody can make.
+// ECDSA is malleable: from a signature (r, s) anyone can compute (r, n − s).
 function mirrored(token: string): string {
   const [header, payload, signature = ''] = token.split('.');
   const bytes = Buffer.from(signature, 'base64url');

@@ -37,7 +37,7 @@ export async function openLoginDeps(
   return { db, limits, audit };
 }
 
-/** A lockout that three failures begin, and that no test waits for. */
+/** A lockout after three failures, too long to wait for. */
 export const lockout = { failures: 3, firstDelay: 600, longestDelay: 9_000 };
 
 const wrong = 'a wrong password';
@@ -54,7 +54,7 @@ export function openStoreLoginDeps(
   });
 }
 
-/** What an attempt comes to, and of a refusal by a limit the seconds to wait. */
+/** The outcome of an attempt, and the seconds to wait when a limit refused it. */
 export async function tryOnce(
   deps: Guarded,
   login: string,
@@ -75,7 +75,7 @@ export async function attempt(...given: Parameters<typeof tryOnce>): Promise<str
   return (await tryOnce(...given))[0];
 }
 
-/** So many wrong passwords, one after the other. */
+/** Tries wrong passwords, one after the other; returns the outcomes. */
 export async function failTimes(deps: Guarded, login: string, times: number): Promise<string[]> {
   const outcomes: string[] = [];
   for (let i = 0; i < times; i += 1) outcomes.push(await attempt(deps, login, wrong));

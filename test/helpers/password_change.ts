@@ -4,10 +4,10 @@ import type { Answer } from './client.ts';
 import { api, signIn } from './oauth.ts';
 import type { TestServer } from './server.ts';
 
-/** A password that nobody has yet. */
+/** A new password. */
 export const fresh = 'hedgehogs prefer quiet evenings';
 
-/** POST /api/me/password, from the password of all test users to a fresh one. */
+/** POST /api/me/password, from the password of all test users to the new one. */
 export function change(server: TestServer, token: string, body: object = {}): Promise<Answer> {
   const json = { current_password: password, new_password: fresh, ...body };
   return api(server, 'POST /me/password', token, { json });

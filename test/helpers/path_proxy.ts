@@ -1,22 +1,22 @@
-// A proxy that has other things at its host, and Kindred below a path, which it takes off; the well-known documents at
-// the root of the host it passes on as they are. As docs/operations.md has it for nginx and Caddy.
+// A proxy with Kindred below a path, which it strips, and other content elsewhere. It forwards the well-known documents at the
+// root of the host unchanged, as docs/operations.md shows for nginx and Caddy.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface PathProxy {
-  /** What `ISSUER` is behind it: its own URL with the path. */
+  /** The value of `ISSUER` behind it: its own URL with the path. */
   issuer: string;
-  /** Every path that was asked for and is neither below the path nor well-known; browsers got 404. */
+  /** Every requested path that is neither below the path nor well-known; the answer was 404. */
   strayed: string[];
-  /** Every cookie that was set. */
+  /** Every Set-Cookie header. */
   cookies: string[];
-  /** Says where Kindred listens. */
+  /** Sets the URL at which Kindred listens. */
   passTo: (url: string) => void;
   close: () => Promise<void>;
 }
 
-/** Opens one for `path`. */
+/** Opens a proxy for `path`. */
 export async function openPathProxy(path: string): Promise<PathProxy> {
   const strayed: string[] = [];
   const cookies: string[] = [];

@@ -1,4 +1,4 @@
-// A real PgBouncer before a database, where the machine has one: on a free port of the loopback, gone with its test.
+// A real PgBouncer in front of a database, where the machine has one: on a free port of the loopback, stopped with its test.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -15,12 +15,12 @@ const pgbouncer = findProgram('pgbouncer');
 /** A test that needs PgBouncer. */
 export const testWithPgBouncer = testRequiring(pgbouncer, 'there is no pgbouncer');
 
-// From 1.21 on it finds prepared statements in transaction mode.
+// From 1.21 on it supports prepared statements in transaction mode.
 const [, major = '0', minor = '0'] =
   /(\d+)\.(\d+)/.exec(pgbouncer ? execFileSync(pgbouncer, ['--version'], { encoding: 'utf8' }) : '') ?? [];
 const keepsStatements = Number(major) > 1 || Number(minor) >= 21;
 
-/** A test that needs one of 1.21 or newer. */
+/** A test that needs PgBouncer 1.21 or newer. */
 export const testWithNewPgBouncer = testRequiring(keepsStatements, 'there is no pgbouncer of 1.21 or newer');
 
 /** Settings with which any version loses prepared statements in transaction mode. */
@@ -28,10 +28,10 @@ export const losesStatements: Record<string, string> = keepsStatements
   ? { max_prepared_statements: '0' }
   : {};
 
-// `cat` ends when our end of the pipe does, however this process ends.
+// `cat` ends when this process closes the pipe, however it ends.
 const guard = '"$@" > /dev/null 2>&1 & cat > /dev/null; kill $!; wait $!';
 
-/** Starts one before the database at `url`, and gives the URL of the same database by way of it. */
+/** Starts a PgBouncer in front of the database at `url`; returns the URL of the database through it. */
 export async function startPgBouncer(
   t: ExecutionContext,
   url: string,
@@ -41,7 +41,7 @@ export async function startPgBouncer(
   const { hostname, port: behind, username, password, pathname } = new URL(url);
   const directory = await mkdtemp(join(tmpdir(), 'kindred-pgbouncer-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
-  // Root starts it as a user of its own, which must be able to read this.
+  // Under root it runs as another user, which must be able to read this.
   await chmod(directory, 0o755);
   const port = await freePort();
   const users = join(directory, 'users');

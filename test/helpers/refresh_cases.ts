@@ -1,4 +1,4 @@
-// Generated refreshes: a plain one with up to three twists, so that a failure shrinks to the twist that matters.
+// Generated refreshes: a plain one with up to three oddities, so that a failure shrinks to the oddity that matters.
 import { fc } from './fuzzing.ts';
 import { oddForms, oddHeaders, oddTypes } from './odd_requests.ts';
 import {
@@ -36,13 +36,13 @@ export type Presentation = (typeof presentations)[number];
 export interface RefreshCase {
   client: ClientName;
   way: Way;
-  /** Of the user. */
+  /** Changes to the user's row. */
   roles: string[];
   permissions: string[];
   tenant_id: string | null;
   status: 'active' | 'banned' | 'banned for a while' | 'banned until now' | 'disabled' | 'deleted';
   token_version: number;
-  /** Of the session. */
+  /** Changes to the session's row. */
   scope: string | null;
   resource: string | string[] | null;
   grant: 'all' | 'nothing' | 'less' | 'openid alone' | 'resource alone' | 'repeated' | 'spaced';
@@ -51,7 +51,7 @@ export interface RefreshCase {
   ended: boolean;
   generation: number;
   rotated: 'never' | 'now' | 'long ago';
-  /** Of the requests: the tokens in the order in which they are presented. */
+  /** The presented tokens, in order. */
   presented: Presentation[];
   form: Record<string, string | string[]>;
   headers: Record<string, string>;
@@ -190,7 +190,7 @@ const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
   ),
 ];
 
-/** A plain refresh, or one with some twists. */
+/** A plain refresh, or one with some oddities. */
 export const refreshCase: fc.Arbitrary<RefreshCase> = fc
   .array(fc.oneof(...twists), { maxLength: 3 })
   .map((chosen) => Object.assign({}, plainCase, ...chosen) as RefreshCase);
@@ -205,20 +205,20 @@ const alone: Partial<RefreshCase>[] = [
   ...ways.flatMap((way) => (['strict', 'basic', 'odd', 'twice'] as const).map((client) => ({ client, way }))),
 ];
 
-/** Every oddity by itself: these are tried in every run. */
+/** Every oddity alone; each run tries them. */
 export const oddRefreshes: [RefreshCase][] = [
   [plainCase],
   ...alone.map((twist): [RefreshCase] => [{ ...plainCase, ...twist }]),
 ];
 
-// What binds or enriches tokens, and who proves themselves by more than a secret.
+// Parameters that bind or enrich tokens, and clients that authenticate by more than a secret.
 const special = {
   headers: ['DPoP', 'OAuth-Client-Attestation', 'OAuth-Client-Attestation-PoP', 'X-Client-Certificate'],
   extra: ['dpop', 'jkt', 'x5t#S256', 'attestationJkt', 'somethingNew'],
   clients: ['proving', 'certified', 'keyed', 'document', 'loginOnly', 'expired'],
 };
 
-/** Whether a case has something that only the engine understands, so that all of it has to go there. */
+/** Whether a case has something that only the engine understands, so that all its requests go there. */
 export function needsEngine({ scope, resource, headers, extra, client, method, path }: RefreshCase): boolean {
   if (method !== 'POST' || path !== '/token') return false;
   return (

@@ -4,7 +4,7 @@ import { type Answer, send } from './client.ts';
 import { callback } from './code_flow.ts';
 import type { TestServer } from './server.ts';
 
-/** What a client may well say of itself. */
+/** Valid metadata of a client. */
 export const wanted = { redirect_uris: [callback], client_name: 'Stranger' };
 
 /** Registers a client. */
@@ -26,6 +26,6 @@ export async function manage(
   });
 }
 
-/** The row of a registration. */
+/** The row of the registered client. */
 export const rowOf = async ({ db }: TestServer, { body }: Answer): Promise<Client> =>
   await db('clients').where({ client_id: body.client_id }).first();

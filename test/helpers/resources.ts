@@ -1,4 +1,4 @@
-// Resource servers of the tests, and the clients that stand for them.
+// Resource servers and the clients that authenticate for them.
 import { createResourceServer } from '../../src/core/clients/resource_servers.ts';
 import { makeClient } from './builders.ts';
 import type { Form } from './client.ts';
@@ -8,13 +8,13 @@ let made = 0;
 
 export interface ResourceServer {
   identifier: string;
-  /** What its own client authenticates with when it introspects. */
+  /** The credentials of its client for introspection. */
   client: { client_id: string; client_secret: string };
-  /** What a login asks with for a token that is good there. */
+  /** The parameters of a login for a token of this resource server. */
   form: Form;
 }
 
-/** A resource server of its own with the scopes `orders:read` and `orders:write`, and a client that stands for it. */
+/** Creates a resource server with the scopes `orders:read` and `orders:write`, and its client. */
 export async function makeResourceServer(
   server: TestServer,
   access_token_format: 'jwt' | 'opaque' = 'jwt',
@@ -30,7 +30,7 @@ export async function makeResourceServer(
   return { identifier, client, form: { resource: identifier, scope: 'orders:read' } };
 }
 
-/** A client with a secret, of which both are known. First-party unless said otherwise. */
+/** Creates a client with a known secret; first-party by default. */
 export async function makeConfidentialClient(
   server: TestServer,
   given: Parameters<typeof makeClient>[1] = {},

@@ -1,8 +1,8 @@
-// A way to Postgres on which one statement reaches it as another of the same length, so that Postgres refuses it.
+// A proxy to Postgres that replaces one statement by another of the same length, so that Postgres refuses it.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** Opens it; `from` and `to` have the same length. */
+/** Opens the proxy; `from` and `to` have the same length. */
 export async function openRewritingProxy(
   databaseUrl: string,
   from: string,

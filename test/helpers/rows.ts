@@ -1,6 +1,6 @@
-// Rows that a test is about.
+// Rows that must exist.
 
-/** The row that a query finds; a test whose row is missing fails here and says so. */
+/** The row that a query finds; throws when there is none. */
 export async function rowOf<Row>(query: PromiseLike<Row | undefined>): Promise<Row> {
   const row = await query;
   if (row === undefined) throw new Error('no such row');

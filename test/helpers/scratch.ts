@@ -1,4 +1,4 @@
-// A temporary folder that is gone once its maker is, however that one ends, together with a Postgres that runs in it.
+// A temporary folder that is removed when its process ends, however it ends, together with a Postgres that runs in it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp } from 'node:fs/promises';
@@ -7,12 +7,12 @@ import { join } from 'node:path';
 
 export interface Scratch {
   path: string;
-  /** Stops the Postgres of this folder, if there still is one, and removes the folder. */
+  /** Stops the Postgres of this folder, if one still runs, and removes the folder. */
   remove(): Promise<void>;
 }
 
-// No handler runs when a process is killed with -9, but the system closes its pipes: `cat` ends when our end of the
-// pipe does. The loop is for a Postgres that was still being born, and wrote while we removed.
+// No handler runs when a process is killed with -9, but the system closes its pipes, and then `cat` ends. The loop is for a
+// Postgres that was still starting and wrote files during the removal.
 const guard = `
 cat > /dev/null
 while [ -e "$1" ]; do
@@ -21,7 +21,7 @@ while [ -e "$1" ]; do
 done
 `;
 
-/** Makes a temporary folder which others may enter (Postgres runs as a user of its own) but not list. */
+/** Creates a temporary folder that other users may enter (Postgres runs as another user) but not list. */
 export async function makeScratch(): Promise<Scratch> {
   const path = await mkdtemp(join(tmpdir(), 'kindred-test-'));
   await chmod(path, 0o711);

@@ -1,4 +1,4 @@
-// Kindred on a store's database, over real HTTP: in this process, or in one of its own. Stopped with the test or the file.
+// Kindred on a store's database, over real HTTP, in this process or in one of its own. It stops with the test or the file.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -17,10 +17,10 @@ export type Settings = Record<string, string>;
 
 export interface TestServer {
   store: StoreName;
-  /** The same database, for what no request can do: age a row, set back a counter. */
+  /** The same database, for changes that no request can make: age a row, reset a counter. */
   db: Knex;
   databaseUrl: string;
-  /** Where it listens, which `issuer` need not be. */
+  /** Its address, which may differ from `issuer`. */
   url: string;
   issuer: string;
 }
@@ -33,15 +33,15 @@ export interface RunningServer {
 
 /** A server process. */
 export interface RunningProcess extends RunningServer {
-  /** Ends it as `kill -9` does. */
+  /** Kills it with SIGKILL. */
   kill: () => Promise<void>;
   isAlive: () => boolean;
 }
 
-/** A resource server that may ask about every token; every test server has it. */
+/** The client of a resource server that may introspect every token; every test server has it. */
 export const gateway = { client_id: 'gateway', client_secret: 'the-secret-of-the-gateway-of-these-tests' };
 
-/** The settings of a test server; what goes wrong inside is printed. */
+/** The settings of a test server, which prints its errors. */
 export function environment(databaseUrl: string, given: Settings = {}): Settings {
   return {
     NODE_ENV: 'test',
@@ -65,7 +65,7 @@ export async function startTestServer(
   return await opened(t, store, await runServer(store.url, settings));
 }
 
-/** The same as a process of its own. */
+/** Starts a server as a process of its own; stopped with the test. */
 export async function startServerProcess(
   t: ExecutionContext,
   store: Store,
@@ -81,7 +81,7 @@ async function opened(t: ExecutionContext, store: Store, running: RunningServer)
 
 type Body = (t: ExecutionContext, server: TestServer) => Promise<void>;
 
-/** Registers the test once a store, on a server that all such tests of the file share: each brings its own users. */
+/** Registers the test once per store, on a server that all such tests of the file share; each test makes its own users. */
 export function testOnServers(title: string, body: Body, stores: StoreName[] = storeNames): void {
   for (const name of stores) {
     test(`${title} (${name})`, async (t) => {
@@ -93,7 +93,7 @@ export function testOnServers(title: string, body: Body, stores: StoreName[] = s
   }
 }
 
-/** The same on a server of its own, with settings of its own. */
+/** Registers the test once per store, on a server of its own with these settings. */
 export function testOnOwnServers(
   title: string,
   settings: Settings | ((name: StoreName) => Settings),
@@ -112,7 +112,7 @@ export function testOnOwnServers(
   }
 }
 
-// Every test of a file begins at once; more than this would only wait for each other's password hashes.
+// All tests of a file begin at once; more than this would only wait for each other's password hashes.
 const places = createConcurrencyGate(6);
 
 const shared = new Map<StoreName, Promise<{ store: OwnStore; running: RunningServer; server: TestServer }>>();
@@ -137,7 +137,7 @@ test.after.always('the shared servers stop', async () => {
   }
 });
 
-/** The server with what every test server has. */
+/** Registers the gateway, if it is missing, and returns the server. */
 export async function registerGateway(store: Store, { url, issuer }: RunningServer): Promise<TestServer> {
   const server = { store: store.name, db: store.db, databaseUrl: store.url, url, issuer };
   if (!(await findClient(store.db, gateway.client_id))) {
@@ -156,7 +156,7 @@ async function runServer(databaseUrl: string, settings?: Settings): Promise<Runn
   return { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop };
 }
 
-/** Starts a server process; the caller stops it. `execArgv` is what Node is told. */
+/** Starts a server process; the caller stops it. `execArgv` are flags of Node. */
 export async function runServerProcess(
   databaseUrl: string,
   settings?: Settings,
@@ -179,7 +179,7 @@ export async function runServerProcess(
     isAlive,
     async stop() {
       if (!isAlive()) return;
-      // Three times as long as it gives itself.
+      // Three times the server's own limit for a shutdown.
       const timer = setTimeout(() => child.kill('SIGKILL'), 45_000);
       child.disconnect();
       await died.catch(() => {});

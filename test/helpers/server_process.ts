@@ -1,4 +1,4 @@
-// The server as an operator starts it: a process of its own, its output read, its signals real.
+// The server as an operator starts it: a process of its own with real signals, whose output is read.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { environment, type Settings } from './server.ts';
 export interface ServerProcess {
   url: string;
   child: ChildProcess;
-  /** Everything that it wrote so far, stdout and stderr. */
+  /** The output so far, stdout and stderr. */
   output: () => string;
   /** The lines of its log. */
   lines: () => Record<string, unknown>[];
@@ -21,7 +21,7 @@ export interface ServerProcess {
 
 const script = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
 
-// As a line of the log, or in development in words.
+// A line of the JSON log, or of the readable log in development.
 const greeted = /"issuer":"([^"]+)".*"Kindred listens"|^Kindred listens; issuer (\S+)$/m;
 
 /** Starts `node src/server.ts` on a database; killed with the test if it still runs. */
@@ -57,8 +57,8 @@ export async function spawnServer(
 const takePlace = limitConcurrency(3);
 
 /**
- * A port of the loopback that nothing uses. It is below those that the system gives to connections and to servers that ask
- * for any, so that none of them takes it before the test does, nor while a server that had it is down.
+ * A free port of the loopback. It lies below the ephemeral ports, so that no other process takes it before the test does or
+ * while its server is down.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -1,4 +1,4 @@
-// A database of its own for every test, on SQLite and on Postgres: copied from the templates, dropped afterwards.
+// A database per test, on SQLite and on Postgres: copied from the templates and dropped afterwards.
 import { randomBytes } from 'node:crypto';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -42,12 +42,12 @@ export async function makeEmptyStore(name: StoreName): Promise<OwnStore> {
 
 type Body = (t: ExecutionContext, store: Store) => Promise<void>;
 
-/** Registers the test once a store; each gets a migrated one of its own, dropped after everything else in the test. */
+/** Registers the test once per store, with a migrated database of its own that is dropped after all other teardowns. */
 export function testOnStores(title: string, body: Body, names = storeNames): void {
   eachStore(title, makeStore, body, names);
 }
 
-/** The same with a database without any table. */
+/** Registers the test once per store, with an empty database of its own. */
 export function testOnEmptyStores(title: string, body: Body): void {
   eachStore(title, makeEmptyStore, body, storeNames);
 }
@@ -68,8 +68,8 @@ function eachStore(
   }
 }
 
-// Unlimited, they would want more connections than Postgres has. Torn down last because registered first, so the place is
-// held until nothing of the test is left.
+// Without a limit they would need more connections than Postgres has. The teardown is registered first and so runs last: the
+// place is held until the test has cleaned up.
 const takePlace = limitConcurrency(8);
 
 async function makeSqlite(migrated: boolean): Promise<OwnStore> {
@@ -87,7 +87,7 @@ async function makePostgres(migrated: boolean): Promise<OwnStore> {
   return open('postgres', databaseUrl(base, name), () => query(base, `drop database ${name} with (force)`));
 }
 
-/** Milliseconds for which a test's own statements wait for a connection: many of them at once are no outage. */
+/** Milliseconds for which a test's own statements wait for a connection; many at once are no outage. */
 export const patience = 120_000;
 
 function open(name: StoreName, url: string, remove: () => Promise<void>): OwnStore {
@@ -103,7 +103,7 @@ function open(name: StoreName, url: string, remove: () => Promise<void>): OwnSto
   };
 }
 
-// The run made the templates (test/run.ts). Without one, as in `npx ava one.test.ts`, this process makes its own.
+// test/run.ts makes the templates. Without it, as in `npx ava one.test.ts`, this process makes its own.
 const sqliteTemplate = once(
   async () => process.env.KINDRED_TEST_SQLITE_TEMPLATE ?? (await own(makeSqliteTemplate)),
 );

@@ -1,4 +1,4 @@
-// The database as somebody with a copy of it sees it: every table, whatever its name.
+// The whole database, table by table, as a holder of a copy sees it.
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import '../../src/core/tables.ts';
@@ -8,20 +8,20 @@ import { patience, type Store } from './stores.ts';
 
 type Row = Record<string, unknown>;
 
-/** Every row of every table of ours. */
+/** Every row of every table of Kindred. */
 export async function readTables(db: Knex): Promise<Record<string, Row[]>> {
   const tables: Record<string, Row[]> = {};
   for (const name of await listTables(db)) tables[name] = await db(name);
   return tables;
 }
 
-/** How many rows each table holds. */
+/** The number of rows in each table. */
 export async function countRows(db: Knex): Promise<Record<string, number>> {
   const tables = await readTables(db);
   return Object.fromEntries(Object.entries(tables).map(([name, all]) => [name, all.length]));
 }
 
-/** All of it as text; bytes in each form in which somebody might look for them. */
+/** The whole database as text; bytes in every encoding that a search might use. */
 export async function dumpText(db: Knex): Promise<string> {
   const forms = ['hex', 'base64', 'base64url', 'latin1'] as const;
   return JSON.stringify(await readTables(db), function (this: Row, key, value) {
@@ -30,11 +30,11 @@ export async function dumpText(db: Knex): Promise<string> {
   });
 }
 
-// A connection to SQLite that waits for another one's lock keeps a thread of libuv's four; a dozen of them in one
-// process keep the holder itself from going on. One test at a time leaves some.
+// A connection to SQLite that waits for a lock occupies one of libuv's four threads; a dozen of them in one process block the
+// holder of the lock. So these tests run one at a time.
 const oneAtATime = createConcurrencyGate(1);
 
-/** Further nodes on the same database, each with connections of its own; closed with the test. */
+/** Opens further connection pools on the same database, as other nodes have them; closed with the test. */
 export async function openDatabases(t: ExecutionContext, store: Store, count: number): Promise<Knex[]> {
   if (store.name === 'sqlite') {
     const { promise: over, resolve: finish } = Promise.withResolvers<void>();

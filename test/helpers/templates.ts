@@ -1,4 +1,4 @@
-// The migrated databases that the stores of the tests are copied from: migrating once is what keeps the tests quick.
+// The migrated template databases from which the tests' databases are copied, because migrating each one would be slow.
 import { join } from 'node:path';
 import pg from 'pg';
 import { migrate } from '../../src/core/store/migrate.ts';
@@ -8,7 +8,7 @@ import { makeScratch } from './scratch.ts';
 export const templateName = 'kindred_template';
 
 export interface Template {
-  /** Of Postgres the URL of its database `postgres`, of SQLite the path of the file. */
+  /** The URL of the database `postgres`, or the path of the SQLite file. */
   address: string;
   stop(): Promise<void>;
 }
@@ -18,12 +18,12 @@ export async function makePostgresTemplate(): Promise<Template> {
   const postgres = await startPostgres();
   await query(postgres.url, `create database ${templateName}`);
   await migrate(databaseUrl(postgres.url, templateName));
-  // `create database … template` fails while anybody is connected to the template; this way nobody can be.
+  // `create database … template` fails while a connection to the template exists; this forbids connections.
   await query(postgres.url, `alter database ${templateName} with is_template true allow_connections false`);
   return { address: postgres.url, stop: postgres.stop };
 }
 
-/** Migrates a template file; the stores of the run are made beside it and removed with it. */
+/** Migrates a template file; the databases of the run lie beside it and are removed with it. */
 export async function makeSqliteTemplate(): Promise<Template> {
   const scratch = await makeScratch();
   const address = join(scratch.path, 'template.sqlite');
@@ -31,7 +31,7 @@ export async function makeSqliteTemplate(): Promise<Template> {
   return { address, stop: scratch.remove };
 }
 
-/** One statement on a connection of its own. */
+/** Runs one statement on a connection of its own. */
 export async function query(url: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -1,4 +1,4 @@
-// What two apps said and wrote, with everything taken out that may differ: ids, times to the second, random values.
+// The answers and rows of two apps in comparable form: without what may differ (ids, exact times, random values).
 
 import assert from 'node:assert/strict';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
@@ -8,7 +8,7 @@ import type { Answer, Json } from './client.ts';
 import { rowOf } from './rows.ts';
 import type { Twin } from './twins.ts';
 
-/** How a twin's own ids are called, so that what is said of one can be compared with what is said of the other. */
+/** Names for a twin's own ids, so that answers about both twins can be compared. */
 function namesOf({ user, session }: Twin): Map<unknown, string> {
   return new Map([
     [user.id, 'own user'],
@@ -18,15 +18,15 @@ function namesOf({ user, session }: Twin): Map<unknown, string> {
   ]);
 }
 
-/** Seconds by which two answers to one question may lie apart, on a busy machine. */
+/** Seconds between the answers of both apps to one request, at most, on a busy machine. */
 const slack = 120;
 
 const isNow = (seconds: number) => Math.abs(seconds - Date.now() / 1000) < slack;
 
-// Not ours, or checked against the body.
+// Headers that Node sets or that are checked against the body.
 const unlike = new Set(['date', 'connection', 'keep-alive', 'content-length', 'retry-after', 'x-request-id']);
 
-/** An answer as it can be compared with the other twin's. */
+/** An answer in a form that can be compared with the other twin's. */
 export async function comparableAnswer(deps: Deps, answer: Answer, twin: Twin | null): Promise<object> {
   const { status, headers, text } = answer;
   assert.match(String(headers['x-request-id']), /^[0-9a-f-]{36}$/);
@@ -49,7 +49,7 @@ function waitOf(value: string | undefined): unknown {
   return value === undefined ? null : /^[1-9]\d{0,3}$/.test(value) ? 'seconds' : value;
 }
 
-// RFC 9701: an answer of introspection that is signed.
+// A signed answer of introspection (RFC 9701).
 async function comparableSigned(deps: Deps, text: string): Promise<unknown> {
   if (!text.startsWith('eyJ')) return text;
   const { payload, protectedHeader } = await jwtVerify(text, keySetOf(deps));
@@ -79,7 +79,7 @@ async function comparableBody(deps: Deps, { headers }: Answer, body: Json, twin:
   return like;
 }
 
-// The twins were made at one moment, so what is left of their sessions differs by what lay between the requests.
+// The twins were made at the same moment, so the remaining lifetimes differ by the time between the requests.
 function roughly(value: unknown, { session }: Twin): unknown {
   if (typeof value !== 'number') return value;
   const absolute = (session.absolute_expires_at.getTime() - Date.now()) / 1000;
@@ -112,7 +112,7 @@ async function comparableToken(deps: Deps, token: string, body: Json, twin: Twin
   };
 }
 
-// The engine looks at the clock twice; a second may pass in between.
+// The engine reads the clock twice; a second may pass in between.
 function lifetimeOf(seconds: number, { expires_in }: Json): unknown {
   return [0, 1].includes(seconds - Number(expires_in)) ? 'expires_in' : Math.round(seconds / 10) * 10;
 }
@@ -128,7 +128,7 @@ function comparableRefreshToken({ keyring }: Deps, value: string, { session }: T
     : value;
 }
 
-/** What a request has left in the rows of its twin: session, user and trail. */
+/** The rows of a twin after a request: session, user and events. */
 export async function comparableRows(deps: Deps, twin: Twin, answers: Answer[]): Promise<object> {
   const { db, audit } = deps;
   await audit.flush();
@@ -139,7 +139,7 @@ export async function comparableRows(deps: Deps, twin: Twin, answers: Answer[]):
   return {
     user: comparableRow({ ...(await rowOf(db('users').where({ id: user.id }).first())) }, user, names),
     session: comparableRow(await db('sessions').where({ id: session.id }).first(), session, names),
-    // Events of one millisecond have no order among themselves.
+    // Events of the same millisecond have no order.
     events: events.map(({ id: _, ...event }) => comparableRow(event, {}, names)).sort(byRequestAndType),
   };
 }

@@ -1,4 +1,4 @@
-// The clients and resource servers of the differential tests: every kind that the two paths could take differently.
+// The clients and resource servers of the differential tests: every kind that the two ways could treat differently.
 import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { Knex } from 'knex';
@@ -17,7 +17,7 @@ export const unregistered = 'https://unregistered.example.test/';
 export const page = 'https://app.example.test';
 export const redirectPage = 'https://third.example.test';
 
-/** A secret of every character that is sent as it is, and one of such as have to be encoded. */
+/** A secret of characters that need no encoding, and one of characters that do. */
 export const secrets = {
   plain: 'a-secret:with~every.sort_of=character!',
   odd: 'a-secret+with%odd&=characters:',
@@ -32,7 +32,7 @@ const none = { token_endpoint_auth_method: 'none' } as const;
 
 const key = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
-/** By their names, which are their ids. */
+/** The clients by name, which is their id. */
 const definitions = {
   strict: { ...ours, ...none },
   spa: { ...ours, ...none, rotation_profile: 'spa', allowed_origins: [page] },
@@ -66,8 +66,8 @@ export type ClientName = keyof typeof definitions;
 
 export const clientNames = Object.keys(definitions) as ClientName[];
 
-/** Writes all of them. */
-export async function furnishTwins(db: Knex): Promise<void> {
+/** Creates the clients and resource servers. */
+export async function createTwinClients(db: Knex): Promise<void> {
   await createResourceServer(db, { identifier: orders, scope: 'orders:read orders:write' });
   await createResourceServer(db, { identifier: quick, scope: 'quick:read', access_token_ttl: 77 });
   await createResourceServer(db, { identifier: opaque, scope: 'opaque:read', access_token_format: 'opaque' });
@@ -86,7 +86,7 @@ export async function furnishTwins(db: Knex): Promise<void> {
   await change('document', { registered_by: 'document' });
 }
 
-/** What a client proves itself by. */
+/** The headers and parameters that authenticate a client. */
 export interface Proof {
   form: Record<string, string>;
   headers: Record<string, string>;
@@ -120,7 +120,7 @@ export const ways = [
 
 export type Way = (typeof ways)[number];
 
-/** How `client_id` says who it is, `way` by way. */
+/** How the client authenticates in each of the ways. */
 export async function proofOf(name: ClientName, way: Way): Promise<Proof> {
   const definition: NewClient = definitions[name];
   const right = definition.client_secret ?? 'no secret at all';

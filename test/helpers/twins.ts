@@ -1,5 +1,5 @@
-// Two apps on one database and with one set of keys, of which one answers common requests on the lean paths and the
-// other leaves all to the engine; and pairs of users and sessions that are equal but for their ids, one for each app.
+// Two apps on one database with the same keys: one answers common requests on the fast path, the other leaves all of them to
+// the engine. Also pairs of users and sessions, equal except for their ids, one for each app.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,12 +17,12 @@ import { environment, type Settings } from './server.ts';
 import type { Store } from './stores.ts';
 
 export const issuer = 'https://id.example.test';
-/** What an app asks for by default; the server's own API. */
+/** The default resource: the server's own API. */
 export const ownApi = `${issuer}/api`;
 
 export interface App {
   url: string;
-  /** How many requests have come to the engine. */
+  /** The number of requests that reached the engine. */
   reached: () => number;
 }
 
@@ -32,7 +32,7 @@ export interface Pair {
   plain: App;
 }
 
-/** Opens both apps on a store; closed with the test. Every answer names one issuer, wherever an app listens. */
+/** Opens both apps on a store; closed with the test. Both have the same issuer, whatever their address. */
 export async function openPair(t: ExecutionContext, store: Store, settings: Settings = {}): Promise<Pair> {
   const config = loadConfig(environment(store.url, { ISSUER: issuer, ...settings }));
   const deps = await openDeps(config);
@@ -69,7 +69,7 @@ async function close(server: Server): Promise<void> {
   await once(server, 'close');
 }
 
-/** One of two: a user with a session, and what their rows were before the request. */
+/** One twin: a user with a session, and their rows before the request. */
 export interface Twin {
   user: User;
   session: Session;
@@ -78,14 +78,14 @@ export interface Twin {
 export interface TwinOptions {
   user: Omit<NewUser, 'username'>;
   session: Omit<NewSession, 'user_id' | 'id' | 'token_payload'> & { token_payload: Record<string, unknown> };
-  /** Columns of the rows that are set afterwards, where no request could bring them about at once. */
+  /** Columns to set afterwards, for states that no request can create quickly. */
   userRow?: Record<string, unknown>;
   sessionRow?: Record<string, unknown>;
 }
 
 let made = 0;
 
-/** Two users, each with a session; equal but for ids, names and salts. */
+/** Makes two users, each with a session, equal except for ids, names and salts. */
 export async function makeTwins({ db }: Deps, like: TwinOptions, at: Date): Promise<[Twin, Twin]> {
   return await db.transaction(async (tx) => {
     const make = async (): Promise<Twin> => {

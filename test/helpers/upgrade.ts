@@ -1,6 +1,6 @@
-// An upgrade as it happens: the previous version serves, another node migrates its database, and both serve side by side.
-// Everything from before is made by the previous version itself, through its own doors: in a dump that is kept, codes and
-// tokens would have expired, and it could not sign new ones.
+// A rolling upgrade: the previous version serves, a node of this version migrates its database, and both serve side by side.
+// The previous version itself creates all earlier data by requests: in a stored dump codes and tokens would have expired, and
+// it could not sign new ones.
 import { randomUUID } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
@@ -27,27 +27,27 @@ export interface Holder {
   kind: string;
   user: User;
   client: ClientAuth;
-  /** As the previous version gave them. */
+  /** The tokens that the previous version issued. */
   first: Tokens;
-  /** The latest. */
+  /** The latest tokens. */
   tokens: Tokens;
-  /** Of a session that is bound to it. */
+  /** The DPoP key, for a session that is bound to one. */
   key?: Key;
 }
 
 export interface Stage {
   old: TestServer;
   new: TestServer;
-  /** Lets the issuer's URL lead to this node, for browsers and client libraries. */
+  /** Makes the issuer's URL lead to this node, for browsers and client libraries. */
   pass: (to: TestServer) => void;
   holders: Holder[];
   /** A browser that was signed in by this request's client. */
   scene: Scene;
-  /** Of that client: the first-party one that users of the tests log in through. */
+  /** The first-party client through which the users of the tests log in. */
   app: ClientAuth;
-  /** What was under way when the database was migrated. */
+  /** The flows in progress when the database was migrated. */
   underWay: {
-    /** What the new version gave for a code of the previous one. */
+    /** The tokens that the new version issued for a code of the previous one. */
     exchanged: oidc.TokenEndpointResponse;
     device: { scene: Scene; started: oidc.DeviceAuthorizationResponse };
     loginPage: { scene: Scene; page: Page };
@@ -59,7 +59,7 @@ export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const secret = 'the-secret-of-the-clients-of-the-upgrade';
 const apiOfOthers = 'https://orders.example.test/';
 
-/** Registers the test once a store, on a stage that the tests of the file share, one after the other. */
+/** Registers the test once per store, on a stage that the tests of the file share, one after the other. */
 export function testOnUpgrade(
   title: string,
   body: (t: ExecutionContext, stage: Stage) => Promise<void>,
@@ -131,7 +131,7 @@ interface Pending {
   at: number;
 }
 
-// A code is good for a minute. A machine that took longer to migrate gets another one from the previous version.
+// A code lives for a minute. If the migration took longer, the previous version issues another one.
 async function exchange(pending: Pending, pass: Stage['pass'], old: TestServer, node: TestServer) {
   let { code, at } = pending;
   const { scene } = pending;
@@ -155,19 +155,19 @@ export async function enter(server: TestServer): Promise<string> {
   return tokensOf(await login(server, { username: 'root' }, adminApp, { scope: adminScope })).access_token;
 }
 
-/** POSTs to an admin route of this node, and gives what was made. */
+/** POSTs to an admin route of this node; returns what it created. */
 export async function post<Made = Json>(server: TestServer, path: string, json: unknown): Promise<Made> {
   const { status, body, text } = await api(server, `POST /admin${path}`, await enter(server), { json });
   if (status !== 200 && status !== 201) throw new Error(`${status}: ${text}`);
   return body as Made;
 }
 
-/** A user of the password that all test users have, made by this node. */
+/** A user with the password of all test users, created by this node. */
 export async function addUser(server: TestServer): Promise<User> {
   return await post(server, '/users', { username: `user-${randomUUID().slice(0, 8)}`, password });
 }
 
-/** A client, made by this node. */
+/** A client, created by this node. */
 export async function addClient(server: TestServer, given: Json): Promise<Required<ClientAuth>> {
   const metadata = { client_name: 'App', client_secret: secret, ...given };
   const isPublic = given.token_endpoint_auth_method === 'none';
@@ -187,13 +187,13 @@ const television = {
   grant_types: [deviceGrant, 'refresh_token'],
 };
 
-/** What `client_credentials` gives a client at this node. */
+/** The access token of `client_credentials` at this node. */
 export async function tokenOf(server: TestServer, client: Required<ClientAuth>): Promise<string> {
   const form = { grant_type: 'client_credentials', ...client, scope: 'account' };
   return tokensOf(await token(server, form)).access_token;
 }
 
-/** A user with a browser, at a client that is somebody else's; both made by this node. */
+/** A user with a browser at a third-party client, both created by this node. */
 export async function addScene(server: TestServer, given: Json = web): Promise<Scene> {
   const client = await addClient(server, given);
   const auth = given.token_endpoint_auth_method === 'none' ? oidc.None() : oidc.ClientSecretPost(secret);
@@ -240,7 +240,7 @@ async function beginEverything(old: TestServer) {
   const visitor = await addScene(old);
   const page = await visitor.ua.open((await begin(visitor)).url.href);
   const scene = await addScene(old);
-  // The last, since it is good for a minute.
+  // Last, because it lives for a minute.
   const pending = { scene, at: performance.now(), code: await getCode(scene) };
   return { clientToken, device: { scene: tv, started }, loginPage: { scene: visitor, page }, pending };
 }
@@ -274,7 +274,7 @@ function holderOf(
   return { kind, user, client, first: tokens, tokens };
 }
 
-/** Approves the device of `scene` in its browser, and takes what it then gets. */
+/** Approves the device of `scene` in its browser; returns the device's tokens. */
 export async function connectDevice(
   scene: Scene,
   started?: oidc.DeviceAuthorizationResponse,

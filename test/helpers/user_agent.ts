@@ -1,4 +1,4 @@
-// A browser without a screen: keeps cookies by name and path, follows redirects within the server, reads forms.
+// A browser without a screen: keeps cookies by name and path, follows redirects within the server and reads forms.
 
 export interface PageForm {
   action: string;
@@ -11,7 +11,7 @@ export interface Page {
   status: number;
   headers: Headers;
   text: string;
-  /** Where the answer sends the browser, absolute. */
+  /** The absolute URL of the redirect. */
   location: string | null;
   forms: PageForm[];
 }
@@ -28,11 +28,11 @@ export interface UserAgent {
   cookies: Map<string, Cookie>;
   /** One request; no redirect is followed. */
   send(url: string, init?: RequestInit): Promise<Page>;
-  /** A GET, and the redirects behind it until a page or another server is reached. */
+  /** A GET that follows redirects until it reaches a page or another server. */
   open(url: string): Promise<Page>;
-  /** Sends the form whose action ends with `action`, hidden fields included, and goes where that leads. */
+  /** Sends the form whose action ends with `action`, with its hidden fields, and follows redirects. */
   submit(page: Page, action: string, fields?: Fields): Promise<Page>;
-  /** The same, without following. */
+  /** The same without following redirects. */
   post(page: Page, action: string, fields?: Fields): Promise<Page>;
 }
 
@@ -75,14 +75,14 @@ export function openUserAgent(base: string, headers: Record<string, string> = {}
   };
 }
 
-/** The form of the page whose action ends with `action`; a page without it fails the test with what it shows. */
+/** The form of the page whose action ends with `action`; a page without it fails the test with its text. */
 export function formOf(page: Page, action: string): PageForm {
   const form = page.forms.find((one) => one.action.endsWith(action));
   if (!form) throw new Error(`no form for ${action} at ${page.url} (${page.status}): ${textOf(page)}`);
   return form;
 }
 
-/** What a person reads, in one line. */
+/** The visible text, in one line. */
 export function textOf({ text }: Page): string {
   const main = /<main[\s\S]*<\/main>/.exec(text)?.[0] ?? text;
   return readEntities(main.replaceAll(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/g, ' '))

@@ -1,11 +1,11 @@
-// A person with a browser at a third-party client, on nodes whose issuer is another address than theirs.
+// A user with a browser at a third-party client, on nodes whose issuer differs from their own address.
 import { createHash, randomBytes } from 'node:crypto';
 import type { Answer } from './client.ts';
 import { token } from './oauth.ts';
 import type { TestServer } from './server.ts';
 import { formOf, openUserAgent, type Page, type UserAgent } from './user_agent.ts';
 
-/** A browser, and what history calls it. */
+/** A browser, and its id in the history. */
 export interface Browser {
   name: string;
   ua: UserAgent;
@@ -25,8 +25,8 @@ export function openBrowser(): Browser {
 }
 
 /**
- * One login: the answer of the token endpoint, or null when the browser was sent back without a code or shown a page
- * that ends there. `isConsented` says whether the user has allowed something on the way.
+ * One login: the answer of the token endpoint, or null when the browser was sent back without a code or shown a final page.
+ * `isConsented` is true when the user has given a consent on the way.
  */
 export async function logInOnWeb(
   node: TestServer,
@@ -66,7 +66,7 @@ function hasForm(page: Page, action: string): boolean {
   return page.forms.some((form) => form.action.endsWith(action)) && formOf(page, action) !== null;
 }
 
-// Pages name the issuer, which is no address here: the same path on the node is meant.
+// Pages link to the issuer, which is no real address here; the same path on the node is used.
 function follower(node: TestServer, ua: UserAgent): (page: Page) => Promise<Page> {
   return async (page) => {
     let at = page;

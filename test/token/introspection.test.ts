@@ -15,7 +15,7 @@ import {
 import { makeToken } from '../helpers/odd_tokens.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { comparableAnswer } from '../helpers/twin_answers.ts';
-import { furnishTwins, opaque, proofOf } from '../helpers/twin_clients.ts';
+import { createTwinClients, opaque, proofOf } from '../helpers/twin_clients.ts';
 import { type App, makeTwins, openPair, type Pair, type Twin } from '../helpers/twins.ts';
 
 type Token = string | string[] | undefined;
@@ -154,7 +154,7 @@ async function compare(pair: Pair, given: IntrospectionCase, tally: Tally): Prom
 
 testOnStores('an introspection is answered alike on the lean path and by the engine', async (t, store) => {
   const pair = await openPair(t, store);
-  await furnishTwins(pair.deps.db);
+  await createTwinClients(pair.deps.db);
   const tally: Tally = { requests: 0, active: 0, lean: 0 };
   await fc.assert(
     fc.asyncProperty(introspectionCase, (given) => compare(pair, given, tally)),

@@ -14,7 +14,7 @@ import { comparableAnswer, comparableRows } from '../helpers/twin_answers.ts';
 import {
   type ClientName,
   clientNames,
-  furnishTwins,
+  createTwinClients,
   opaque,
   orders,
   page,
@@ -195,7 +195,7 @@ function withoutUnlike(what: object): unknown {
 
 testOnStores('a login is answered alike on the lean path and by the engine', async (t, store) => {
   const pair = await openPair(t, store);
-  await furnishTwins(pair.deps.db);
+  await createTwinClients(pair.deps.db);
   let lean = 0;
   for (const [title, given] of Object.entries(cases)) if (await compare(t, pair, title, given)) lean += 1;
   t.log(`${lean} of ${Object.keys(cases).length} on the lean path`);
@@ -203,7 +203,7 @@ testOnStores('a login is answered alike on the lean path and by the engine', asy
 
 testOnStores('both paths count wrong passwords alike, and refuse one too many alike', async (t, store) => {
   const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/3600' });
-  await furnishTwins(pair.deps.db);
+  await createTwinClients(pair.deps.db);
   const [one, other] = [await makeUser(pair, {}), await makeUser(pair, {})];
   for (const guess of ['wrong', 'wrong as well', 'one too many', password]) {
     const given: Case = { form: { password: guess } };
@@ -216,7 +216,7 @@ testOnStores('both paths count wrong passwords alike, and refuse one too many al
 
 testOnStores('both paths know a device by the secret that either gave it', async (t, store) => {
   const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/60' });
-  await furnishTwins(pair.deps.db);
+  await createTwinClients(pair.deps.db);
   const known = async (from: App, to: App) => {
     const user = await makeUser(pair, {});
     const first = await ask(from, { form: device }, user);
@@ -240,7 +240,7 @@ testOnStores(
   'a secret that was removed opens nothing more, whatever is remembered of it',
   async (t, store) => {
     const pair = await openPair(t, store);
-    await furnishTwins(pair.deps.db);
+    await createTwinClients(pair.deps.db);
     const user = await makeUser(pair, {});
     t.is((await ask(pair.lean, { client: 'basic' }, user)).status, 200);
     // By another node, or by hand.
@@ -251,7 +251,7 @@ testOnStores(
 
 testOnStores('a ban while the password is verified is told by the lean path, too', async (t, store) => {
   const pair = await openPair(t, store);
-  await furnishTwins(pair.deps.db);
+  await createTwinClients(pair.deps.db);
   for (let round = 0; round < 5; round += 1) {
     const user = await makeUser(pair, {});
     const logins = Array.from({ length: 6 }, () => ask(pair.lean, {}, user));

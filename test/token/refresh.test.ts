@@ -17,7 +17,7 @@ import {
 } from '../helpers/refresh_cases.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { comparableAnswer, comparableRows } from '../helpers/twin_answers.ts';
-import { furnishTwins, proofOf } from '../helpers/twin_clients.ts';
+import { createTwinClients, proofOf } from '../helpers/twin_clients.ts';
 import { type App, makeTwins, openPair, type Pair, type Twin } from '../helpers/twins.ts';
 
 const foreign = createKeyring([otherSecret]);
@@ -210,7 +210,7 @@ async function compare(pair: Pair, given: RefreshCase, tally: Tally): Promise<vo
 
 testOnStores('a refresh is answered alike on the lean path and by the engine', async (t, store) => {
   const pair = await openPair(t, store, behindProxy);
-  await furnishTwins(pair.deps.db);
+  await createTwinClients(pair.deps.db);
   const tally: Tally = { cases: 0, requests: 0, granted: 0, lean: 0 };
   await fc.assert(
     fc.asyncProperty(refreshCase, (given) => compare(pair, given, tally)),

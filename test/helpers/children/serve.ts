@@ -1,4 +1,4 @@
-// A server as a process of its own: tells its parent where it listens, and stops when the parent says so or dies.
+// A server as a process of its own: reports its port to its parent and stops when the parent disconnects or dies.
 import { loadConfig } from '../../../config/index.ts';
 import { startServer } from '../../../src/process/run_server.ts';
 

@@ -1,4 +1,4 @@
-// Preloaded with `--import`: a machine whose clock is wrong by CLOCK_SHIFT milliseconds.
+// Preloaded with `--import`: shifts the clock of the process by CLOCK_SHIFT milliseconds.
 const shift = Number(process.env.CLOCK_SHIFT);
 if (!Number.isFinite(shift)) throw new Error('CLOCK_SHIFT is no number');
 

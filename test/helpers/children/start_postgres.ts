@@ -1,4 +1,4 @@
-// Starts a Postgres, prints its URL and waits for the worst.
+// Starts a Postgres, prints its URL and waits to be killed.
 import { startPostgres } from '../postgres.ts';
 
 const { url } = await startPostgres();

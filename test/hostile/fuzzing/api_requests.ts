@@ -1,4 +1,4 @@
-// Requests to our own API, generated from its OpenAPI document: as it says, then bent.
+// Requests to the API, generated from its OpenAPI document: valid ones, then altered.
 import { fc } from '../../helpers/fuzzing.ts';
 import { authorization, contentType, method, oddHeaders } from './headers.ts';
 import { secretNames } from './references.ts';
@@ -16,7 +16,7 @@ export interface ApiDocument {
   paths: Record<string, Record<string, Operation>>;
 }
 
-/** A request to any operation of our own API; the protocol's endpoints are fuzzed by engine_requests.ts. */
+/** A request to any operation of the API; engine_requests.ts fuzzes the endpoints of the protocol. */
 export function apiRequest({ paths }: ApiDocument): fc.Arbitrary<FuzzRequest> {
   const own = Object.entries(paths).filter(([path]) => path.startsWith('/api/'));
   const all = own.flatMap(([path, item]) =>
@@ -61,7 +61,7 @@ function segments(path: string, parameters: Operation['parameters']): fc.Arbitra
   );
 }
 
-// A path is logged, so that no token may stand in it; and it must fit into what Node takes as headers.
+// The log records paths, so a path holds no token; it must also fit into Node's limit for headers.
 function asPublic(value: unknown): string {
   const said = String(value).slice(0, 4_000);
   return secretNames.some((name) => said.includes(name)) ? '{{session_id}}' : said;
@@ -90,7 +90,7 @@ function bodyFor(schema: Schema): fc.Arbitrary<Body> {
   );
 }
 
-/** Bytes that are hardly a body. */
+/** Bytes that are hardly a valid body. */
 export const anyBody: fc.Arbitrary<Body> = fc.oneof(
   fc.array(fc.nat(255), { maxLength: 60 }).map((bytes): Body => ({ kind: 'bytes', bytes })),
   fc

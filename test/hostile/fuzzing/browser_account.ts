@@ -1,4 +1,4 @@
-// A browser of the generated requests: logged in at the account page, with a code and an open interaction of a web client.
+// The browser of the generated requests: logged in at the account page, with a code and an open interaction of a web client.
 import * as oidc from 'openid-client';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import type { TestServer } from '../../helpers/server.ts';
@@ -25,7 +25,7 @@ export interface BrowserAccount {
 const cookiesOf = (ua: UserAgent) =>
   [...ua.cookies.values()].map(({ name, value }) => `${name}=${value}`).join('; ');
 
-/** Logs a new user in, and opens a second request that waits for its login page. */
+/** Logs in a new user, and opens a second request that waits at its login page. */
 export async function openBrowserAccount(server: TestServer): Promise<BrowserAccount> {
   const user = await makeUser(server.db);
   const { client_id } = await makeClient(server.db, {

@@ -1,16 +1,16 @@
-// What must hold of every answer, whatever was asked.
+// Checks that hold for every answer to any request.
 import type { ExecutionContext } from 'ava';
 import { leaks } from '../../helpers/client.ts';
 import type { Exchange } from './request.ts';
 import { evil } from './values.ts';
 
-/** Paths whose errors are for people, or redirects. */
+/** Paths whose errors are pages or redirects. */
 const pages = /^\/(authorize|device|logout|interaction|account)(\/|$)/;
 
-// Signs of our inside that no answer needs, an answer of success included.
+// Texts of the implementation that no answer needs, successful ones included.
 const inner = /\$argon2|\n +at |node:internal|node_modules|SQLITE_|"d":"|password_hash|"salt"|KINDRED_/;
 
-/** Says what is wrong with an answer, or null. `secrets` are those of people who have nothing to do with it. */
+/** The problem of an answer, or null. `secrets` belong to users that the request does not concern. */
 export function problemOf({ sent, path, method, answer }: Exchange, secrets: string[]): string | null {
   const { status, text, headers } = answer;
   if (status >= 500) return `${status}`;
@@ -26,9 +26,9 @@ export function problemOf({ sent, path, method, answer }: Exchange, secrets: str
   return status >= 400 && method !== 'HEAD' ? problemOfShape(path, answer) : null;
 }
 
-/** An error is for people, or has the one shape. */
+/** An error is a page, or has the one shape of errors. */
 function problemOfShape(path: string, { status, headers, body, text }: Exchange['answer']): string | null {
-  // Headers of more than 16 KiB are no request yet: Node itself answers.
+  // Node itself answers headers of more than 16 KiB.
   if (status === 431 && text === '') return null;
   if (pages.test(path) && headers['content-type']?.startsWith('text/html')) return null;
   const { error, error_description, reason, request_id, ...rest } = body;
@@ -55,12 +55,12 @@ function goesTo(location: string | undefined): string | null {
   return location === undefined ? null : (URL.parse(location, 'http://127.0.0.1')?.hostname ?? null);
 }
 
-/** Asserts that a log is JSON lines without one that speaks of a failure or of a secret. */
+/** Asserts that a log consists of JSON lines, none with a failure or a secret. */
 export function assertCleanLog(t: ExecutionContext, output: string, secrets: string[]): void {
   for (const line of output.split('\n').filter(Boolean)) {
     const told = secrets.find((one) => line.includes(one));
     t.is(told, undefined, `the log tells a secret: ${line.slice(0, 1_000)}`);
-    // What the engine says of how it is configured, once a process.
+    // The engine's notice about its configuration, once per process.
     if (line.startsWith('oidc-provider WARNING: already parsed request body')) continue;
     const { level } = JSON.parse(line) as { level: number };
     t.true(level < 50, line.slice(0, 2_000));

@@ -1,4 +1,4 @@
-// The endpoints that the OpenAPI document does not describe, with what their parameters may well be.
+// The endpoints that the OpenAPI document does not describe, with valid values of their parameters.
 import { callback, client, type Endpoint, grants, publicClient } from './grants.ts';
 
 const challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
@@ -161,5 +161,5 @@ const pages: Endpoint[] = [
   })),
 ];
 
-/** All of them. */
+/** All these endpoints. */
 export const endpoints: Endpoint[] = [...grants, ...machines, ...pages];

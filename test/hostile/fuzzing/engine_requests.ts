@@ -1,4 +1,4 @@
-// Requests to the engine's endpoints and to the pages: each with the parameters that it knows, good ones and bad.
+// Requests to the engine's endpoints and to the pages, with good and bad values of their parameters.
 import { fc } from '../../helpers/fuzzing.ts';
 import { anyBody } from './api_requests.ts';
 import { endpoints } from './endpoints.ts';
@@ -9,7 +9,7 @@ import { json, publicText, secretText, text } from './values.ts';
 
 const secretField = /secret|password|token|assertion|code|verifier|csrf|xsrf|request_uri/;
 
-/** A request to any of the endpoints. */
+/** A request to any of these endpoints. */
 export const engineRequest: fc.Arbitrary<FuzzRequest> = fc.oneof(...endpoints.map(requestTo));
 
 function requestTo(endpoint: Endpoint): fc.Arbitrary<FuzzRequest> {
@@ -59,7 +59,7 @@ function cookie(usual: string): fc.Arbitrary<Pair[]> {
   );
 }
 
-/** Mostly what the endpoint knows; now and then something else in its place, twice, as a list, or under a name of none. */
+/** Mostly the endpoint's parameters; sometimes another value, a repeated one, a list or an unknown name. */
 function fieldsOf(fields: NonNullable<Endpoint['fields']>): fc.Arbitrary<Pair[]> {
   const known = Object.entries(fields).map(([name, values]) => {
     const strange = secretField.test(name) ? fc.oneof(secretText, text) : text;
@@ -111,7 +111,7 @@ function bodyOf(pairs: fc.Arbitrary<Pair[]>, isJson: boolean): fc.Arbitrary<Body
   return fc.oneof({ weight: 9, arbitrary: good }, anyBody);
 }
 
-// Values of a JSON endpoint are written as JSON where they are no texts.
+// Values of a JSON endpoint that are not texts are written as JSON.
 function unpack([name, value]: Pair): [string, unknown] {
   if (!/^[[{]|^(true|false|null|\d+)$/.test(value)) return [name, value];
   try {

@@ -1,25 +1,25 @@
-// What an endpoint is to the generators, and the grants of the token endpoint.
+// The description of an endpoint for the generators, and the grants of the token endpoint.
 import { password } from '../../helpers/builders.ts';
 
 export interface Endpoint {
   method: string;
-  /** Segments; a reference is now and then replaced by something else. */
+  /** Segments; a reference is sometimes replaced by another text. */
   path: string[];
   fields?: Record<string, string[]>;
   isJson?: boolean;
   cookies?: string;
-  /** The bearer token that it wants. */
+  /** The bearer token that it requires. */
   token?: string;
 }
 
-/** Where the web client of these tests is sent. */
+/** The redirect URI of the web client of these tests. */
 export const callback = 'https://app.example/cb';
-/** How clients say who they are. */
+/** The authentication of confidential clients. */
 export const client = {
   client_id: ['{{machine_id}}', '{{machine_id}}', '{{client_id}}', '{{web_client_id}}', 'gateway'],
   client_secret: ['{{machine_secret}}', '{{machine_secret}}', ''],
 };
-/** How a public one does. */
+/** The identification of a public client. */
 export const publicClient = { client_id: ['{{client_id}}'] };
 
 /** A request for each grant. */

@@ -1,4 +1,4 @@
-// Credentials and headers of generated requests: nobody's, somebody's, and what no server should trip over.
+// Credentials and headers of generated requests: none, valid ones and malformed ones.
 import { fc } from '../../helpers/fuzzing.ts';
 import type { Pair } from './request.ts';
 import { publicText, secretText, text } from './values.ts';
@@ -62,7 +62,7 @@ const odd: Record<string, fc.Arbitrary<string>> = {
   'X-Forwarded-Proto': fc.constantFrom('https', 'javascript'),
   'X-Forwarded-Host': fc.constant('evil.localhost'),
   Host: fc.constantFrom('evil.localhost', '', 'a b', '[::1', 'x:99999'),
-  // Which the log and the trail keep.
+  // The log and the audit trail keep this header.
   'User-Agent': publicText,
   'Content-Encoding': fc.constantFrom('gzip', 'br', 'deflate', 'identity', 'x'),
   Referer: fc.constant('https://evil.localhost/'),
@@ -72,7 +72,7 @@ const odd: Record<string, fc.Arbitrary<string>> = {
   'X-HTTP-Method-Override': fc.constant('DELETE'),
 };
 
-/** At most two headers that are not needed. */
+/** At most two further headers. */
 export const oddHeaders: fc.Arbitrary<Pair[]> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Pair[]>([]) },
   {
@@ -84,7 +84,7 @@ export const oddHeaders: fc.Arbitrary<Pair[]> = fc.oneof(
   },
 );
 
-/** The type of a body: its own, or another. */
+/** The content type of a body: the right one or another. */
 export function contentType(own: string): fc.Arbitrary<Pair[]> {
   const types = [
     'application/json',
@@ -104,7 +104,7 @@ export function contentType(own: string): fc.Arbitrary<Pair[]> {
   );
 }
 
-/** A method: its own, or another. CONNECT and upgrades never reach an app. */
+/** A method: the right one or another. CONNECT and upgrades never reach an app. */
 export function method(own: string): fc.Arbitrary<string> {
   const others = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'];
   return fc.oneof({ weight: 12, arbitrary: fc.constant(own) }, fc.constantFrom(...others));

@@ -1,4 +1,4 @@
-// A server in a process of its own whose log is read and whose heap is weighed.
+// A server in a process of its own whose log is read and whose heap is measured.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -7,18 +7,18 @@ import { environment, registerGateway, type Settings, type TestServer } from '..
 import type { Store } from '../../helpers/stores.ts';
 
 export interface MeasuredServer extends TestServer {
-  /** All that it wrote, stdout and stderr. */
+  /** Its output, stdout and stderr. */
   output: () => string;
-  /** Bytes in use after the garbage has been collected. */
+  /** Bytes in use after a garbage collection. */
   heap: () => Promise<number>;
-  /** Microseconds that its main thread has worked. */
+  /** Microseconds of CPU time of its main thread. */
   cpu: () => Promise<number>;
   isAlive: () => boolean;
 }
 
 const script = fileURLToPath(new URL('../children/serve_measured.ts', import.meta.url));
 
-/** Starts it; stopped with the test. */
+/** Starts the server; it stops with the test. */
 export async function startMeasured(
   t: ExecutionContext,
   store: Store,

@@ -1,7 +1,7 @@
-// Names in generated requests for what only a running server has: `{{refresh_token}}`, or bent, `{{refresh_token|flip:7}}`.
-// So a request that failed can be told, shrunk and sent again to another server, where everything has another value.
+// Names in generated requests for values of a running server: `{{refresh_token}}`, or altered, `{{refresh_token|flip:7}}`.
+// With them a failed request can be printed, shrunk and sent to another server, where the values differ.
 
-/** What is no secret, and may be seen in a path and so in the log. */
+/** Values that are no secret and may appear in a path and so in the log. */
 export const publicNames = [
   'session_id',
   'ended_session_id',
@@ -21,7 +21,7 @@ export const publicNames = [
   'browser_id',
 ] as const;
 
-/** What proves something, and may be seen nowhere. */
+/** Secret values, which may appear nowhere. */
 export const secretNames = [
   'user_token',
   'admin_token',
@@ -54,12 +54,12 @@ export const referenceNames = [...publicNames, ...secretNames] as const;
 
 export type ReferenceName = (typeof referenceNames)[number];
 
-/** What the names stand for on one server. */
+/** The values of the names on one server. */
 export type References = Record<ReferenceName, string>;
 
 const pattern = /\{\{(\w+)(?:\|(\w+):(\d+))?\}\}/g;
 
-/** The text with every reference replaced. */
+/** The text with every reference replaced by its value. */
 export function resolve(text: string, references: References): string {
   return text.replaceAll(pattern, (all, name: string, change: string | undefined, at: string) => {
     const value = Object.hasOwn(references, name) ? references[name as ReferenceName] : undefined;

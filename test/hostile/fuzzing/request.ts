@@ -1,4 +1,4 @@
-// A generated request as plain data, and how it goes out.
+// A generated request as plain data, and how it is sent.
 import { type Answer, send } from '../../helpers/client.ts';
 import { type References, resolve } from './references.ts';
 
@@ -13,16 +13,16 @@ export type Body =
 
 export interface FuzzRequest {
   method: string;
-  /** Segments as they are meant; they go out encoded. */
+  /** Segments, decoded; they are sent encoded. */
   path: string[];
   query: Pair[];
-  /** Whether query and form go out as they are, broken percent signs included. */
+  /** Whether query and form are sent as they are, broken percent signs included. */
   isRaw: boolean;
   headers: Pair[];
   body: Body;
 }
 
-/** What was sent, and what came back. */
+/** The sent request and its answer. */
 export interface Exchange {
   sent: string;
   path: string;
@@ -30,7 +30,7 @@ export interface Exchange {
   answer: Answer;
 }
 
-/** Milliseconds after which a server hangs, on however busy a machine. */
+/** Milliseconds without an answer after which a server counts as hanging, even on a busy machine. */
 const patience = 120_000;
 
 /** Sends one request to the server at `url`. */
@@ -75,7 +75,7 @@ function encodeBody(
   return Buffer.from(fill(body.kind === 'text' ? body.text : JSON.stringify(body.value)));
 }
 
-// Bytes of a lone surrogate as WTF-8 has them, which encodeURIComponent refuses to give.
+// The bytes of a lone surrogate in WTF-8, which encodeURIComponent refuses.
 function percent(text: string): string {
   return [...text]
     .map((one) => {
@@ -90,7 +90,7 @@ function percent(text: string): string {
     .join('');
 }
 
-// As it is, but for what no client of HTTP can put into a request line.
+// Unchanged, except for characters that no HTTP client can put into a request line.
 function printable(text: string): string {
   return text.replaceAll(/[^\x21-\x7e]|#/g, '%');
 }

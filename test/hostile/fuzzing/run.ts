@@ -1,5 +1,5 @@
-// One fuzzing run: a server, a stream of generated requests, and what must hold afterwards. A failure prints its seed and
-// path; FUZZ_SEED and FUZZ_PATH replay it, FUZZ_RUNS says how many sequences there are, SOAK makes a long run of it.
+// One fuzzing run: a server, generated requests, and the assertions afterwards. A failure prints its seed and path;
+// FUZZ_SEED and FUZZ_PATH replay it, FUZZ_RUNS sets the number of sequences, SOAK makes a long run.
 import type { ExecutionContext } from 'ava';
 import { secret } from '../../helpers/builders.ts';
 import { fc } from '../../helpers/fuzzing.ts';
@@ -14,14 +14,14 @@ import { areAlive, makeBystander, makeReferences } from './world.ts';
 
 const { FUZZ_PATH, FUZZ_RUNS, SOAK } = process.env;
 
-/** Milliseconds that are fuzzed, and the sequences of up to eight requests that are enough before. */
+/** Duration of a run in milliseconds, and the number of sequences (up to eight requests each) that ends it earlier. */
 const time = SOAK ? 300_000 : 25_000;
 const runs = Number(FUZZ_RUNS ?? (SOAK ? 20_000 : 700));
 
-/** Bytes by which the heap may grow: caches fill, keys are rotated; a leak of 10 kB a request would be more. */
+/** Bytes by which the heap may grow, since caches fill and keys rotate; a leak of 10 kB per request would be more. */
 const growth = 32 * 2 ** 20;
 
-/** Lets `requestOf` generate requests for a server on this store, and asserts all that must hold. */
+/** Sends requests of `requestOf` to a server on this store, and asserts what must hold. */
 export async function fuzz(
   t: ExecutionContext,
   name: StoreName,
@@ -58,22 +58,22 @@ export async function fuzz(
 
 interface Tally {
   sequences: number;
-  /** How often each status was answered. */
+  /** The number of answers by status. */
   statuses: Map<number, number>;
-  /** Bytes, when the server was warm and at the end. */
+  /** Bytes of the heap when the server was warm, and at the end. */
   heaps: number[];
 }
 
-/** After so many sequences everything has been loaded and cached that a server loads and caches. */
+/** The number of sequences after which the server has loaded and cached everything. */
 const warm = 50;
 
-/** Asserts of a run that was no replay that it got somewhere, and that the heap is as it was. */
+/** Asserts, except in a replay, that requests succeeded and that the heap has not grown. */
 function assertTried(t: ExecutionContext, { sequences, statuses, heaps: [first = 0, last] }: Tally): void {
   t.log(`${sequences} sequences, ${JSON.stringify(Object.fromEntries(statuses))}, heap ${first}, ${last}`);
   if (last === undefined) return;
   const counts = [...statuses];
   const sum = (list: typeof counts) => list.reduce((all, [, times]) => all + times, 0);
-  // With everything refused at the door nothing would have been tried.
+  // If every request were refused at once, the run would prove nothing.
   t.true(sum(counts.filter(([status]) => status < 400)) > sum(counts) / 10);
   t.true(last - first < growth, `the heap grew from ${first} to ${last}`);
 }
@@ -98,13 +98,13 @@ async function runAll(
   );
 }
 
-/** The last line of the log that tells of a failure. */
+/** The last line of the log that reports a failure. */
 function lastFailure(server: MeasuredServer): string {
   const lines = server.output().split('\n');
   return lines.findLast((line) => /"level":[56]0/.test(line))?.slice(0, 2_000) ?? '';
 }
 
-/** The references of the moment, and every secret that was among them. */
+/** The current references, and all their secrets so far. */
 async function makeKnown(server: MeasuredServer) {
   const all: References[] = [await makeReferences(server)];
   const references = () => all.at(-1) as References;
@@ -118,7 +118,7 @@ async function makeKnown(server: MeasuredServer) {
   };
 }
 
-/** Neither the log nor the audit trail may hold what was secret. */
+/** Asserts that neither the log nor the audit trail holds a secret. */
 async function assertNothingTold(
   t: ExecutionContext,
   server: MeasuredServer,

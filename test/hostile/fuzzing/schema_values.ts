@@ -1,4 +1,4 @@
-// Values for a JSON Schema of the OpenAPI document: good ones, from which the requests then stray.
+// Values for a JSON Schema of the OpenAPI document: valid ones, which the requests then alter.
 import { fc } from '../../helpers/fuzzing.ts';
 import { json, mostly, publicText } from './values.ts';
 
@@ -31,12 +31,12 @@ const references: Record<string, string[]> = {
 const formats: Record<string, fc.Arbitrary<string>> = {
   uuid: fc.uuid(),
   'date-time': fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
-  // Nothing that leaves this machine when the server looks it up.
+  // Only hosts whose lookup does not leave this machine.
   uri: fc.stringMatching(/^https:\/\/(127\.0\.0\.1:1|\[::1\]:1|[a-z]{1,8}\.localhost:1)\/[a-z]{0,8}$/),
   email: fc.emailAddress(),
 };
 
-/** Mostly good values for a schema; what is called `name` may be one of the things that exist. */
+/** Mostly valid values for a schema; a member called `name` may name an existing object. */
 export function valueFor(schema: Schema, name = ''): fc.Arbitrary<unknown> {
   const known = Object.hasOwn(references, name) ? references[name] : undefined;
   if (known) return fc.oneof(fc.constantFrom(...known), publicText);
@@ -74,7 +74,7 @@ function textFor({ format, pattern, minLength = 0, maxLength = 200 }: Schema): f
   return fc.oneof(fc.string(sizes), fc.string({ ...sizes, unit: 'grapheme' }));
 }
 
-// A pattern that the generator does not understand (\p{…}, look-arounds) has names instead.
+// A pattern that the generator does not support (\p{…}, look-arounds) is replaced by names.
 function patternText(pattern: string): fc.Arbitrary<string> {
   try {
     return fc.stringMatching(new RegExp(pattern, 'u'));

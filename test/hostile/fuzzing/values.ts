@@ -1,12 +1,12 @@
-// What an attacker writes into a field: text that is too long, too strange or somebody else's language, and JSON that is
-// no better. Pure: what is only known while a server runs stands in the text as a reference (references.ts).
+// Values that an attacker puts into a field: text that is too long, unusual or of another language, and such JSON. Values that
+// only a running server knows stand in the text as references (references.ts).
 import { fc } from '../../helpers/fuzzing.ts';
 import { publicNames, type ReferenceName, referenceNames } from './references.ts';
 
-/** Stands in every value that is secret by its place; no line of the log may ever hold it. */
+/** A part of every secret value; no line of the log may hold it. */
 export const marker = 'fuzzed-secret';
 
-/** Host of an attacker; no answer may send a browser there, and nothing that looks it up leaves this machine. */
+/** The attacker's host. No answer may redirect there, and its lookup does not leave this machine. */
 export const evil = 'evil.localhost';
 
 const nasty = [
@@ -31,7 +31,7 @@ const nasty = [
   '%',
   '_%',
   '{{7*7}}',
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what an attacker would send.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: an attacker sends this text.
   '${7*7}',
   '<%= 7*7 %>',
   '<script>alert(1)</script>',
@@ -88,10 +88,10 @@ function textWith(names: readonly ReferenceName[]): fc.Arbitrary<string> {
   );
 }
 
-/** Text that nobody asked for; tokens in places that are not theirs, too. */
+/** Unexpected text, including tokens in wrong places. */
 export const text: fc.Arbitrary<string> = textWith(referenceNames);
 
-/** The same for what is logged or kept as a name, such as a path: no token stands in it. */
+/** The same without tokens, for values that are logged or kept as a name, such as a path. */
 export const publicText: fc.Arbitrary<string> = textWith(publicNames);
 
 const scalar: fc.Arbitrary<unknown> = fc.oneof(
@@ -100,7 +100,7 @@ const scalar: fc.Arbitrary<unknown> = fc.oneof(
   fc.integer(),
 );
 
-/** JSON that nobody asked for. */
+/** Unexpected JSON. */
 export const json: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 5, arbitrary: scalar },
   { weight: 1, arbitrary: fc.array(scalar, { maxLength: 5 }) },
@@ -111,19 +111,19 @@ export const json: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 3_000 }).map(deep) },
 );
 
-/** Lists in lists. */
+/** Nested lists. */
 function deep(levels: number): unknown {
   let value: unknown = 1;
   for (let i = 0; i < levels; i += 1) value = [value];
   return value;
 }
 
-/** A value that is mostly what is asked for, now and then what is not. */
+/** Mostly the expected value, sometimes another. */
 export function mostly<Value>(good: fc.Arbitrary<Value>): fc.Arbitrary<Value | string> {
   return fc.oneof({ weight: 4, arbitrary: good }, { weight: 1, arbitrary: publicText });
 }
 
-/** Text in a secret's place: it carries the {@link marker}. */
+/** Text in the place of a secret; it contains the {@link marker}. */
 export const secretText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(marker, `${marker} and more`, `krt_${marker}`, `${marker}.${marker}.${marker}`),
   text.map((one) => marker + one.slice(0, 200)),

@@ -1,4 +1,4 @@
-// What the references of generated requests stand for: users, clients and tokens that live, made again when they die.
+// The objects behind the references of generated requests: live users, clients and tokens, created again when they end.
 import { randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
 import { clientToken, enterAsAdmin } from '../../helpers/admin.ts';
@@ -15,9 +15,9 @@ import type { References } from './references.ts';
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
-/** Everything new, as the references name it. */
+/** Creates all objects, under the names of the references. */
 export async function makeReferences(server: TestServer): Promise<References> {
-  // Tolerant of old tokens, or one of them that comes back would end what all others stand on.
+  // Tolerant of old tokens, or a reused one would end the session on which the other requests depend.
   const app = await makeClient(server.db, {
     rotation_profile: 'observe',
     grant_types: ['password', 'refresh_token', deviceGrant],
@@ -26,7 +26,7 @@ export async function makeReferences(server: TestServer): Promise<References> {
     client: app,
     form: { scope: 'openid account profile email', device_id: 'phone' },
   });
-  // Ends may come to it without ending the calls of the others.
+  // Its sessions may end without affecting the other callers.
   const spare = await signIn(server, { user, client: app });
   const [device, web, registered, used, machine] = await Promise.all([
     rowOf(server.db('devices').where({ user_id: user.id }).first()),
@@ -54,7 +54,7 @@ export async function makeReferences(server: TestServer): Promise<References> {
   };
 }
 
-/** Whether the callers of most requests are still who they were. */
+/** Whether the callers of most requests still have live sessions. */
 export async function areAlive(server: TestServer, references: References): Promise<boolean> {
   const asked = await Promise.all([
     api(server, 'GET /me', references.user_token),
@@ -150,7 +150,7 @@ async function makeProofs(server: TestServer, accessToken: string) {
   return { assertion, dpop_proof: await proofFor(key, 'POST', `${server.issuer}/token`, { accessToken }) };
 }
 
-/** Somebody whose secrets are never sent by a generated request, and so may never come back in an answer. */
+/** A user whose secrets no generated request sends, so that no answer may contain them. */
 export async function makeBystander(
   server: TestServer,
 ): Promise<{ secrets: string[]; stillWorks: () => Promise<boolean> }> {
