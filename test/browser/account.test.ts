@@ -34,7 +34,7 @@ async function withTwoDevices(server: TestServer) {
 }
 
 testOnServers(
-  'two apps on one device are one device, and each can be signed out alone',
+  'two apps on one device are shown as one device, and each can be signed out alone',
   async (t, server) => {
     const form = { device_id: 'laptop', device_name: 'Laptop', platform: 'macos' };
     const mail = await signIn(server, { client: await makeClient(server.db, { client_name: 'Mail' }), form });
@@ -62,7 +62,7 @@ testOnServers(
 );
 
 testOnServers(
-  'five devices are shown, and the others when somebody asks',
+  'five devices are shown, and the others on request',
   async (t, server) => {
     const client = await makeClient(server.db);
     const { user } = await signIn(server, { client, form: { device_id: '0', device_name: 'Device 0' } });
@@ -78,7 +78,7 @@ testOnServers(
 );
 
 testOnServers(
-  'an app whose server refreshes is shown in the browser of its login, and none is called after a library',
+  'an app whose server refreshes is shown under the browser of its login, and no app is named after an HTTP library',
   async (t, server) => {
     const redirect_uri = `${await serve(t, 'Back')}/callback`;
     const client = { first_party: true, client_name: 'Shop', redirect_uris: [redirect_uri] };
@@ -114,7 +114,7 @@ async function nextCalls(server: TestServer, { client, tokens }: Device) {
 const dead = (reason: string) => ({ refresh: [400, reason], api: 401 });
 const alive = { refresh: [200, undefined], api: 200 };
 
-testOnServers('who signs out the other device on the account page signs it out', async (t, server) => {
+testOnServers('signing out another device on the account page ends its session', async (t, server) => {
   const { user, phone, tablet } = await withTwoDevices(server);
   const page = await enterAccount(t, server, user);
   const devices = page.getByRole('region', { name: 'Your devices' });
@@ -135,7 +135,7 @@ testOnServers('who signs out the other device on the account page signs it out',
 });
 
 testOnServers(
-  'why a device was signed out is shown, and reuse is shown without asking',
+  'the page shows why a device was signed out, and unfolds the list after reuse',
   async (t, server) => {
     const { user, phone } = await withTwoDevices(server);
     const { client, tokens } = phone;
@@ -149,7 +149,7 @@ testOnServers(
 );
 
 testOnServers(
-  'a new password takes the old one and a good one, and signs out everything else',
+  'changing the password needs the current one and a strong new one, and signs out everything else',
   async (t, server) => {
     const { user, phone, tablet } = await withTwoDevices(server);
     const [page, elsewhere] = [await enterAccount(t, server, user), await enterAccount(t, server, user)];
@@ -177,7 +177,7 @@ testOnServers(
 );
 
 testOnServers(
-  'an app whose access is withdrawn is out, and asks again',
+  'an app whose access is withdrawn is signed out and asks for consent again',
   async (t, server) => {
     const scene = await setScene(server, { client: { client_name: 'Photo Printer' } });
     const tokens = await logIn(scene);
@@ -196,7 +196,7 @@ testOnServers(
 );
 
 testOnServers(
-  'who signs out everywhere else keeps only this browser, and then signs out here',
+  'signing out everywhere else keeps this browser signed in, until it signs out too',
   async (t, server) => {
     const { user, phone, tablet } = await withTwoDevices(server);
     const [page, elsewhere] = [await enterAccount(t, server, user), await enterAccount(t, server, user)];
@@ -217,7 +217,7 @@ testOnServers(
 );
 
 testOnServers(
-  'who signs out where the browser was signed out already is signed out',
+  'signing out in a browser that is already signed out is confirmed',
   async (t, server) => {
     const page = await enterAccount(t, server, await makeUser(server.db));
     await page.context().clearCookies();
@@ -228,7 +228,7 @@ testOnServers(
 );
 
 testOnOwnServers(
-  'before the last attempt at the current password the page says that it is the last',
+  'the page warns before the last attempt at the current password',
   { RATE_LIMITS: 'memory' },
   async (t, server) => {
     const page = await enterAccount(t, server, await makeUser(server.db));

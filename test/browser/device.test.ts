@@ -36,7 +36,7 @@ async function typeCode(page: Page, code: string): Promise<void> {
   await press(page, 'Continue');
 }
 
-testOnServers('whoever types the code and agrees signs the device in', async (t, server) => {
+testOnServers('entering the code and allowing access signs the device in', async (t, server) => {
   const { scene, shown, window } = await showCode(t, server);
   t.is(await poll(scene, shown), 'authorization_pending');
   await window.goto(shown.verification_uri);
@@ -68,7 +68,7 @@ testOnServers('whoever types the code and agrees signs the device in', async (t,
 });
 
 testOnServers(
-  'who cancels, at the code or at the consent, leaves the device outside',
+  'cancelling at the code or at the consent leaves the device signed out',
   async (t, server) => {
     const first = await showCode(t, server);
     await first.window.goto(first.shown.verification_uri_complete ?? '');

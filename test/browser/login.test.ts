@@ -37,7 +37,7 @@ async function sessionsOf(server: TestServer, { client_id }: Scene): Promise<unk
 }
 
 testOnServers(
-  'somebody signs in at a client, after a wrong password, and allows it once',
+  'a user signs in at a client, after a wrong password, and is asked for consent once',
   async (t, server) => {
     const { scene, window, redirect_uri, checks } = await sendToLogin(t, server);
     t.is(await window.title(), 'Sign in to continue to Photo Printer – Kindred');
@@ -65,7 +65,7 @@ testOnServers(
 );
 
 testOnServers(
-  'who says no is sent back with a denial, and nothing was opened',
+  'a user who denies access returns to the client with access_denied, and no session is opened',
   async (t, server) => {
     const first = await sendToLogin(t, server);
     await typeLogin(first.window, first.scene.user);
@@ -106,7 +106,7 @@ testOnServers(
 );
 
 testOnServers(
-  'an expired page explains itself and offers a way on',
+  'an expired page explains what happened and what to do next',
   async (t, server) => {
     const { scene, window, url } = await sendToLogin(t, server);
     await window.context().clearCookies();
@@ -161,7 +161,7 @@ testOnServers(
 );
 
 testOnServers(
-  'a client that wants its answer by form gets it, with scripts or without',
+  'a client with response_mode=form_post gets its response, with scripts or without',
   async (t, server) => {
     for (const javaScriptEnabled of [true, false]) {
       const page = await openWindow(t, { javaScriptEnabled });
@@ -180,7 +180,7 @@ testOnServers(
 );
 
 testOnServers(
-  'a site that hides its address cannot sign somebody in as someone else',
+  'a site that hides its origin cannot sign a user in as someone else',
   async (t, server) => {
     const scene = await setScene(server);
     const theirs = openUserAgent(server.url);
@@ -207,7 +207,7 @@ testOnServers(
 );
 
 testOnServers(
-  'a double click on “Sign in” and on “Allow” ends at a client that answers slowly',
+  'after a double click on “Sign in” or “Allow” the browser reaches a client that answers slowly',
   async (t, server) => {
     const callbacks: { url: string; answer: () => void }[] = [];
     const client = createServer((request, response) => {
@@ -256,7 +256,7 @@ testOnServers(
 );
 
 testOnServers(
-  'the app that nobody verified is named with where it sends people before the password is typed',
+  'the login page warns of an unverified app and names its destination before the password is entered',
   async (t, server) => {
     const redirect_uri = `${await serve(t, 'Back')}/callback`;
     const scene = await setScene(server, {
@@ -274,7 +274,7 @@ testOnServers(
 );
 
 testOnServers(
-  'whoever has to confirm who they are types the password alone',
+  'a user who has to confirm a login enters only the password',
   async (t, server) => {
     const { window, scene, redirect_uri } = await sendToLogin(t, server);
     await typeLogin(window, scene.user);

@@ -38,7 +38,7 @@ async function lookAt(page: Page, name: string): Promise<string[]> {
 }
 
 testOnServers(
-  'axe finds nothing on the pages that a server really sends',
+  'axe finds no violation on the pages of a running server',
   async (t, server) => {
     const redirect_uri = `${await serve(t, 'Back')}/callback`;
     const client = {

@@ -77,44 +77,47 @@ async function ask(page: Page, url: string, token: string): Promise<unknown> {
   }, asked);
 }
 
-testOnServers('a page signs in, refreshes silently, asks userinfo, and signs out', async (t, server) => {
-  const app = await openApp(t, server);
-  const { page, user, client_id, origin } = app;
-  const first = await logInAt(app);
-  t.like(first.profile, { sub: user.id, aud: client_id, iss: server.issuer });
-  const info = { sub: user.id, preferred_username: user.username };
-  t.like(await ask(page, `${server.issuer}/userinfo`, first.access_token), info);
+testOnServers(
+  'a single-page app signs in, refreshes silently, calls userinfo and signs out',
+  async (t, server) => {
+    const app = await openApp(t, server);
+    const { page, user, client_id, origin } = app;
+    const first = await logInAt(app);
+    t.like(first.profile, { sub: user.id, aud: client_id, iss: server.issuer });
+    const info = { sub: user.id, preferred_username: user.username };
+    t.like(await ask(page, `${server.issuer}/userinfo`, first.access_token), info);
 
-  const silent = await page.evaluate(async () => {
-    const renewed = await manager.signinSilent();
-    return {
-      access: renewed?.access_token ?? '',
-      refresh: renewed?.refresh_token ?? '',
-      sub: renewed?.profile.sub,
-    };
-  });
-  t.is(silent.sub, user.id);
-  t.not(silent.refresh, first.refresh_token);
-  t.not(silent.access, first.access_token);
-  t.is(page.frames().length, 1, 'by the refresh token, not by a hidden frame');
-  t.like(await ask(page, `${server.issuer}/userinfo`, silent.access), info);
+    const silent = await page.evaluate(async () => {
+      const renewed = await manager.signinSilent();
+      return {
+        access: renewed?.access_token ?? '',
+        refresh: renewed?.refresh_token ?? '',
+        sub: renewed?.profile.sub,
+      };
+    });
+    t.is(silent.sub, user.id);
+    t.not(silent.refresh, first.refresh_token);
+    t.not(silent.access, first.access_token);
+    t.is(page.frames().length, 1, 'by the refresh token, not by a hidden frame');
+    t.like(await ask(page, `${server.issuer}/userinfo`, silent.access), info);
 
-  await page.evaluate(() => void manager.signoutRedirect());
-  await page.getByRole('button', { name: 'Sign out', exact: true }).waitFor();
-  t.is(await heading(page), 'Sign out?');
-  await press(page, 'Sign out');
-  await page.waitForURL(`${origin}/bye*`);
-  const after = await refresh(server, { client_id }, silent.refresh);
-  t.deepEqual([after.status, after.body.reason], [400, 'session_ended']);
-  t.false(await isActive(server, silent.access));
-  await load(page, app.settings);
-  await page.evaluate(() => void manager.signinRedirect());
-  await page.getByLabel('Password').waitFor();
-  t.is(await heading(page), 'Sign in', 'the browser is signed out too');
-});
+    await page.evaluate(() => void manager.signoutRedirect());
+    await page.getByRole('button', { name: 'Sign out', exact: true }).waitFor();
+    t.is(await heading(page), 'Sign out?');
+    await press(page, 'Sign out');
+    await page.waitForURL(`${origin}/bye*`);
+    const after = await refresh(server, { client_id }, silent.refresh);
+    t.deepEqual([after.status, after.body.reason], [400, 'session_ended']);
+    t.false(await isActive(server, silent.access));
+    await load(page, app.settings);
+    await page.evaluate(() => void manager.signinRedirect());
+    await page.getByLabel('Password').waitFor();
+    t.is(await heading(page), 'Sign in', 'the browser is signed out too');
+  },
+);
 
 testOnServers(
-  'a page of another origin gets nothing, even with stolen tokens, and costs nothing',
+  'a page of another origin gets no response, even with stolen tokens, and changes nothing',
   async (t, server) => {
     const app = await openApp(t, server);
     const { access_token, refresh_token } = await logInAt(app);

@@ -7,7 +7,7 @@ import { heading, press, read, serve, typeLogin, useWindows } from './windows.ts
 
 const openWindow = useWindows();
 
-testOnServers('somebody else signs in instead, and the request goes on for them', async (t, server) => {
+testOnServers('another user signs in instead, and the request continues for that user', async (t, server) => {
   const redirect_uri = `${await serve(t, 'Back')}/callback`;
   const client = { redirect_uris: [redirect_uri], require_pushed_authorization_requests: true };
   const scene = await setScene(server, { client });
@@ -28,7 +28,7 @@ testOnServers('somebody else signs in instead, and the request goes on for them'
 });
 
 testOnServers(
-  'somebody else proves who they are where the signed-in user was asked to, with scripts or without',
+  'another user enters the password where the signed-in user was asked to, with scripts or without',
   async (t, server) => {
     for (const javaScriptEnabled of [true, false]) {
       const redirect_uri = `${await serve(t, 'Back')}/callback`;
@@ -53,7 +53,7 @@ testOnServers(
 );
 
 testOnServers(
-  'a device is connected for whoever signs in instead',
+  'a device is connected for the user who signs in instead',
   async (t, server) => {
     const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
     const client = { ...publicClient, redirect_uris: [], response_types: [], grant_types: [deviceGrant] };

@@ -46,7 +46,7 @@ for (const name of Object.keys(samples)) {
   });
 }
 
-test('nothing sticks out on a phone, and what is touched is at least 44 pixels high', async (t) => {
+test('nothing overflows on a phone, and touch targets are at least 44 pixels high', async (t) => {
   const { page } = await openPage(t, {}, 320);
   for (const name of Object.keys(samples)) {
     await visit(page, name);
@@ -134,7 +134,7 @@ for (const [name, order] of Object.entries(orders)) {
   });
 }
 
-test('a problem is the first thing that a screen reader says', async (t) => {
+test('a screen reader reads a problem first', async (t) => {
   const { page } = await openPage(t);
   await visit(page, 'login_wrong');
   t.is(await page.title(), 'Problem: Sign in to continue to Photo Printer – Kindred');

@@ -3,7 +3,7 @@ import { contentSecurityPolicy } from '../../src/pages/csp.ts';
 
 const name = 'Kindred';
 
-test('by default nothing runs, nothing frames, and forms stay with us', (t) => {
+test('by default the policy allows no scripts, no framing, and forms only to this server', (t) => {
   t.is(
     contentSecurityPolicy({ name }),
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -14,7 +14,7 @@ function directive(policy: string, wanted: string): string | undefined {
   return policy.split('; ').find((one) => one.startsWith(wanted));
 }
 
-test('pictures come from where the brand and the client have theirs', (t) => {
+test('pictures may come from the origins of the brand’s and the client’s logos', (t) => {
   const brand = { name, logoUrl: 'https://cdn.example/logo.svg?v=1' };
   t.is(
     directive(
@@ -29,7 +29,7 @@ test('pictures come from where the brand and the client have theirs', (t) => {
   );
 });
 
-test('a form may end at a redirect URI: an origin, or the scheme of an app', (t) => {
+test('a form may lead to a redirect URI: an origin, or the scheme of an app', (t) => {
   const targets = [
     'https://print.example:8443/callback?x=1',
     'https://print.example:8443/other',
@@ -43,7 +43,7 @@ test('a form may end at a redirect URI: an origin, or the scheme of an app', (t)
   );
 });
 
-test('no address can write into the policy', (t) => {
+test('no URL can inject a directive into the policy', (t) => {
   const targets = [
     "https://x.example; script-src 'unsafe-inline'",
     "https://x.example/;script-src 'unsafe-inline'",

@@ -8,7 +8,7 @@ declare const getComputedStyle: (element: PageElement) => { fontFamily: string; 
 
 const { openPage, visit } = useChromium();
 
-test('the policy stops nothing that a page needs, and no name gets past it', async (t) => {
+test('the policy blocks nothing that a page needs, and a hostile name does not get past it', async (t) => {
   const { page, complaints } = await openPage(t);
   for (const name of Object.keys(samples)) {
     await visit(page, name);
@@ -19,7 +19,7 @@ test('the policy stops nothing that a page needs, and no name gets past it', asy
   t.deepEqual(complaints, []);
 });
 
-test('without JavaScript a login carries its fields and the token', async (t) => {
+test('without JavaScript a login sends its fields and the CSRF token', async (t) => {
   const own = await useGallery(t);
   const { page } = await openPage(t, { javaScriptEnabled: false });
   await page.goto(`${own.origin}/login`);
@@ -41,7 +41,7 @@ test('without JavaScript a login carries its fields and the token', async (t) =>
   ]);
 });
 
-test('without JavaScript consent is given, refused, and a device renamed', async (t) => {
+test('without JavaScript consent is allowed and denied, and a device is renamed', async (t) => {
   const own = await useGallery(t);
   const { page } = await openPage(t, { javaScriptEnabled: false });
   for (const name of ['Allow', 'Deny']) {
@@ -61,7 +61,7 @@ test('without JavaScript consent is given, refused, and a device renamed', async
   ]);
 });
 
-test('the names that a page carries arrive as they were', async (t) => {
+test('names in hidden fields are submitted unchanged', async (t) => {
   const own = await useGallery(t);
   const { page } = await openPage(t);
   await page.goto(`${own.origin}/logout_nasty`);
@@ -72,7 +72,7 @@ test('the names that a page carries arrive as they were', async (t) => {
   t.deepEqual(own.posts[0]?.fields, { [plain]: plain, xsrf: plain, logout: 'yes' });
 });
 
-test('a device code is taken in any case and spacing, and nothing else is', async (t) => {
+test('the code field accepts any case and spacing, and nothing but a code', async (t) => {
   const { page } = await openPage(t);
   await visit(page, 'device_code');
   const field = page.locator('#user_code');
@@ -85,7 +85,7 @@ test('a device code is taken in any case and spacing, and nothing else is', asyn
   for (const code of ['', 'BCDF-GHJ', 'BCDF-GHJKL', '--------']) t.false(await isValid(code), code);
 });
 
-test('a form gets to the redirect URI that the policy names, and to no other', async (t) => {
+test('a form leads to the redirect URI that the policy names, and to no other', async (t) => {
   const [own, client] = await Promise.all([useGallery(t), useGallery(t)]);
   const target = `${client.origin}/logged_out`;
   const { page, complaints } = await openPage(t);

@@ -87,7 +87,7 @@ for (const [name, render] of Object.entries(samples)) {
   });
 }
 
-test('what a client says of itself becomes no link that could run', (t) => {
+test('a client’s metadata never becomes a link that runs a script', (t) => {
   const page = consentPage();
   const client = {
     ...page.client,
@@ -101,14 +101,14 @@ test('what a client says of itself becomes no link that could run', (t) => {
   t.is(link?.attributes.rel, 'noopener noreferrer nofollow');
 });
 
-test('a scope of a resource server is never shown as one of ours', (t) => {
+test('a scope of a resource server is never described as one of OpenID Connect', (t) => {
   const scopes = [{ name: 'profile', resourceServer: 'Evil', isNew: true }];
   const html = renderConsent(brand, consentPage('X', { scopes }));
   t.false(html.includes('See your username'));
   t.regex(html, /<code><bdi>profile<\/bdi><\/code> at <bdi>Evil<\/bdi>/);
 });
 
-test('a client whose name is a sentence does not get to say all of it', (t) => {
+test('a client name that is a sentence is cut', (t) => {
   const html = renderConsent(
     brand,
     consentPage(`Safe and checked by Kindred. ${'Press Allow. '.repeat(20)}`),
@@ -118,7 +118,7 @@ test('a client whose name is a sentence does not get to say all of it', (t) => {
   );
 });
 
-test('the page says nothing about whether the user exists', (t) => {
+test('the login page does not reveal whether a user exists', (t) => {
   const page = (username: string) =>
     renderLogin(brand, {
       form: { action: '/x', csrf: 'c' },
@@ -128,7 +128,7 @@ test('the page says nothing about whether the user exists', (t) => {
   t.is(page('ada'), page('bob').replace('value="bob"', 'value="ada"'));
 });
 
-test('a reused session is told with what to do, and its list stands open', (t) => {
+test('reuse is explained with what to do, and the list of ended sessions is unfolded', (t) => {
   const page = accountPage();
   t.regex(
     renderAccount(brand, page),
@@ -156,7 +156,7 @@ const endedReasons: Record<EndedReason, true> = {
   expired: true,
 };
 
-test('every reason for which a session ends has words of its own, and an unknown one does no harm', (t) => {
+test('every reason for the end of a session has its own text, and an unknown reason a neutral one', (t) => {
   const texts = Object.keys(endedReasons).map((reason) => endedText(reason).reason);
   t.is(new Set(texts).size, texts.length);
   t.false(texts.includes('Signed out'));
@@ -164,7 +164,7 @@ test('every reason for which a session ends has words of its own, and an unknown
     t.deepEqual(endedText(reason), { reason: 'Signed out', isAlarming: false });
 });
 
-test('every weakness of a password has words, at the field it belongs to', (t) => {
+test('every weakness of a password has a text at its field', (t) => {
   const weaknesses: Record<Weakness, true> = {
     password_too_short: true,
     password_too_long: true,

@@ -58,14 +58,14 @@ for (const [userAgent, words, kind] of userAgents) {
   });
 }
 
-test('what the client says of its platform goes before the user agent', (t) => {
+test('the platform that the client names takes precedence over the user agent', (t) => {
   t.is(deviceKind('android', userAgents[0]?.[0]), 'phone');
   t.is(deviceKind('macOS', null), 'computer');
   t.is(deviceKind('toaster', userAgents[0]?.[0]), 'computer');
   t.is(deviceKind('ios', null), 'phone');
 });
 
-test('a user agent of any length is read at once', (t) => {
+test('a user agent of any length is described in a few milliseconds', (t) => {
   const start = process.threadCpuUsage();
   for (const unit of ['Version/', 'Mozilla/5.0 (', 'Version/1 Safari', 'a'])
     describeUserAgent(unit.repeat(20_000));
@@ -77,7 +77,7 @@ test('a user agent of any length is read at once', (t) => {
 const now = new Date('2030-05-12T14:03:00Z');
 const before = (seconds: number) => new Date(now.getTime() - seconds * 1000);
 
-test('times are told as people tell them, with the exact one beside it', (t) => {
+test('times are relative, with the exact time beside them', (t) => {
   const told: [seconds: number, text: string][] = [
     [0, 'just now'],
     [59, 'just now'],
@@ -101,7 +101,7 @@ test('times are told as people tell them, with the exact one beside it', (t) => 
   t.is(onDay(now).text, '12 May 2030');
 });
 
-test('a wait is never said to be shorter than it is', (t) => {
+test('a wait is never shown shorter than it is', (t) => {
   const told: [seconds: number, text: string][] = [
     [0, '1 second'],
     [0.2, '1 second'],
@@ -114,14 +114,14 @@ test('a wait is never said to be shorter than it is', (t) => {
   for (const [seconds, text] of told) t.is(waitFor(seconds), text);
 });
 
-test('a name is cut between characters as people count them', (t) => {
+test('a name is cut between graphemes', (t) => {
   t.is(shorten(' ada ', 3), 'ada');
   t.is(shorten('Ada Lovelace', 5), 'Ada…');
   t.is(shorten('👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧', 2), '👩‍👩‍👧…');
   t.is(shorten('e\u0301e\u0301e\u0301', 2), 'e\u0301…');
 });
 
-test('the letter for a name is its first letter, whatever stands before', (t) => {
+test('the letter for a name is its first letter, also after other characters', (t) => {
   t.deepEqual(['kindred', ' "ñandú"', '🎉 party', '🎉', 'ßx', 'שלום', '7up', '', ' '].map(monogram), [
     'K',
     'Ñ',
@@ -135,7 +135,7 @@ test('the letter for a name is its first letter, whatever stands before', (t) =>
   ]);
 });
 
-test('only web addresses become links', (t) => {
+test('only http and https URLs become links', (t) => {
   t.is(webUrl('https://x.example/a b'), 'https://x.example/a%20b');
   t.is(webUrl('http://127.0.0.1:1/'), 'http://127.0.0.1:1/');
   for (const bad of [
@@ -164,11 +164,11 @@ const places: [redirectUri: string, words: string, isSite: boolean][] = [
   ['?', 'an unknown address', false],
 ];
 
-test('the place where a redirect URI leads is said in words', (t) => {
+test('the destination of a redirect URI is described', (t) => {
   for (const [redirectUri, text, isSite] of places) t.deepEqual(destinationOf(redirectUri), { text, isSite });
 });
 
-test('what is printed is escaped, and turns nobody around', (t) => {
+test('printed text is escaped and cannot change the text direction', (t) => {
   t.is(
     escapeHtml(`<a href="x" title='y'>&\u202e\u2066\u200f`),
     '&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;',
@@ -176,7 +176,7 @@ test('what is printed is escaped, and turns nobody around', (t) => {
   t.deepEqual([undefined, null, 0, false].map(escapeHtml), ['', '', '0', 'false']);
 });
 
-test('only the codes that we know are flashes', (t) => {
+test('only known codes are flash messages', (t) => {
   t.true(isFlashCode('session_ended'));
   for (const value of ['toString', '__proto__', '', 'Send your password to …', 1, null])
     t.false(isFlashCode(value));

@@ -26,7 +26,7 @@ function weakPairs(colors: Colors): string[] {
   );
 }
 
-test('whatever accent a deployment chooses, everything can be read, in the light and in the dark', (t) => {
+test('with any accent colour, all text is readable in light and in dark', (t) => {
   const check = (accent: string) => {
     const { light, dark } = colorsOf(accent);
     t.deepEqual(weakPairs(light), [], accent);
@@ -36,16 +36,16 @@ test('whatever accent a deployment chooses, everything can be read, in the light
   fc.assert(fc.property(hex, check), { numRuns: 500 });
 });
 
-test('a strong accent is shown in the light as it was chosen', (t) => {
+test('a strong accent is shown unchanged in light mode', (t) => {
   for (const accent of ['#1f6b57', '#0b57d0', '#ffd400', '#000000'])
     t.is(colorsOf(accent).light.accent, accent);
 });
 
-test('a colour survives the way to OKLCH and back', (t) => {
+test('a colour converted to OKLCH and back is unchanged', (t) => {
   fc.assert(fc.property(hex, (color) => t.is(toHex(toOklch(color)), color)));
 });
 
-test('the contrast of two colours is the one of WCAG', (t) => {
+test('contrast follows the formula of WCAG', (t) => {
   t.is(contrast('#000', '#ffffff'), 21);
   t.is(contrast('#abc', '#aabbcc'), 1);
   t.is(contrast('#777777', '#ffffff').toFixed(2), '4.48');

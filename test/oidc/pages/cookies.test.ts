@@ -25,7 +25,7 @@ async function sendWith(ua: UserAgent, action: string, fields: Headers, headers:
 }
 
 testOnServers(
-  'no form is taken from another site, however much that hides of where it comes from',
+  'a form from another site is refused, even if that site hides its origin',
   async (t, server) => {
     const scene = await setScene(server, { client: { first_party: true } });
     const { ua, user } = scene;
@@ -69,22 +69,19 @@ testOnServers(
   },
 );
 
-testOnServers(
-  'a login form works in the browser that it was shown in, and in no other',
-  async (t, server) => {
-    const user = await makeUser(server.db);
-    const credentials = { username: user.username, password };
-    const [mine, other] = [openUserAgent(server.url), openUserAgent(server.url)];
-    const page = await mine.open(`${server.url}/account`);
-    const form = formOf(page, '/account/login');
-    t.not(form.fields.csrf, formOf(await other.open(page.url), '/account/login').fields.csrf);
-    for (const ua of [other, openUserAgent(server.url)]) {
-      const answer = await sendWith(ua, form.action, { ...form.fields, ...credentials }, {});
-      t.deepEqual([answer.status, answer.location], [403, null]);
-    }
-    t.is((await mine.post(page, '/account/login', credentials)).location, `${server.url}/account`);
-  },
-);
+testOnServers('a login form works only in the browser that it was shown in', async (t, server) => {
+  const user = await makeUser(server.db);
+  const credentials = { username: user.username, password };
+  const [mine, other] = [openUserAgent(server.url), openUserAgent(server.url)];
+  const page = await mine.open(`${server.url}/account`);
+  const form = formOf(page, '/account/login');
+  t.not(form.fields.csrf, formOf(await other.open(page.url), '/account/login').fields.csrf);
+  for (const ua of [other, openUserAgent(server.url)]) {
+    const answer = await sendWith(ua, form.action, { ...form.fields, ...credentials }, {});
+    t.deepEqual([answer.status, answer.location], [403, null]);
+  }
+  t.is((await mine.post(page, '/account/login', credentials)).location, `${server.url}/account`);
+});
 
 type Settings = Record<string, string>;
 
@@ -157,7 +154,7 @@ function signAsBefore(value: string): Headers {
 }
 
 testOnOwnServers(
-  'a browser that signed in before the cookie was renamed stays signed in, and can sign out',
+  "a browser with the session cookie's old name stays signed in and can sign out",
   { ISSUER: 'https://login.example.test' },
   async (t, server) => {
     const { ua, user } = await signInAtAccount(t, server);
@@ -190,7 +187,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'a browser goes to and fro between nodes of both versions and stays who it is',
+  'a browser stays signed in while nodes of both versions answer it in turn',
   { ISSUER: 'https://login.example.test' },
   async (t, server) => {
     const { ua, user } = await signInAtAccount(t, server);
@@ -214,10 +211,13 @@ testOnOwnServers(
   },
 );
 
-testOnServers('cookies that the version before signed are good, and it can read ours', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
-  await logIn(scene);
-  const session = scene.ua.cookies.get('kindred_session;/')?.value ?? '';
-  const mine = scene.ua.cookies.get('kindred_session.sig;/')?.value;
-  t.is(mine, signAsBefore(session)['kindred_session.sig']);
-});
+testOnServers(
+  'cookies that the previous version signed are accepted, and it can read ours',
+  async (t, server) => {
+    const scene = await setScene(server, { client: { first_party: true } });
+    await logIn(scene);
+    const session = scene.ua.cookies.get('kindred_session;/')?.value ?? '';
+    const mine = scene.ua.cookies.get('kindred_session.sig;/')?.value;
+    t.is(mine, signAsBefore(session)['kindred_session.sig']);
+  },
+);

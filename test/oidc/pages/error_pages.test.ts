@@ -6,7 +6,7 @@ import { openUserAgent, textOf } from '../../helpers/user_agent.ts';
 
 const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 
-testOnServers('an error page says what was wrong, about which app and which address', async (t, server) => {
+testOnServers('an error page names the problem, the app and the address', async (t, server) => {
   const ua = openUserAgent(server.url, html);
   const scene = await setScene(server, { ua });
   const { parameters } = await begin(scene);
@@ -42,7 +42,7 @@ testOnServers('an error page says what was wrong, about which app and which addr
 });
 
 testOnServers(
-  'an address that does not exist is a page for people and JSON for programs',
+  'a path that does not exist is a page for browsers and JSON for API clients',
   async (t, server) => {
     for (const path of ['/', '/nothing', '/account/nothing', '/.well-known/nothing']) {
       const page = await openUserAgent(server.url, html).send(server.url + path);

@@ -28,7 +28,7 @@ async function signInAtAccount(server: TestServer) {
   return { ua, user, account };
 }
 
-testOnServers('no form of an interaction works without its own proof', async (t, server) => {
+testOnServers('no form of an interaction works without its own CSRF token', async (t, server) => {
   const scene = await setScene(server);
   const other = await setScene(server);
   const { ua, user, client_id } = scene;
@@ -59,7 +59,7 @@ testOnServers('no form of an interaction works without its own proof', async (t,
   t.is(json.location, null);
 });
 
-testOnServers('an interaction belongs to the browser in which it began', async (t, server) => {
+testOnServers('an interaction belongs to the browser in which it started', async (t, server) => {
   const scene = await setScene(server);
   const consent = await openConsent(scene);
   const stranger = openUserAgent(server.url);
@@ -72,7 +72,7 @@ testOnServers('an interaction belongs to the browser in which it began', async (
   t.deepEqual(await server.db('consents').where({ client_id: scene.client_id }), []);
 });
 
-testOnServers('no form of the account page works without the visitor’s own proof', async (t, server) => {
+testOnServers('no form of the account page works without the visitor’s own CSRF token', async (t, server) => {
   const mine = await signInAtAccount(server);
   const other = await signInAtAccount(server);
   const { tokens } = await signIn(server, { user: mine.user });
@@ -91,30 +91,33 @@ testOnServers('no form of the account page works without the visitor’s own pro
   t.is((await mine.ua.open(`${server.url}/account`)).forms.length, page.forms.length);
 });
 
-testOnServers('the account page says only what happened in its own browser', async (t, server) => {
-  const { ua } = await signInAtAccount(server);
-  const other = await signInAtAccount(server);
-  for (const said of ['password_changed', 'session_ended', 'others_ended', 'not_found']) {
-    const page = await ua.open(`${server.url}/account?said=${said}`);
-    t.notRegex(page.text, /class="notice/, said);
-  }
-  const { action, fields } = formOf(await other.ua.open(`${server.url}/account`), '/password');
-  const typed = { current_password: password, new_password: 'a new and long password' };
-  await other.ua.send(action, { method: 'POST', body: new URLSearchParams({ ...fields, ...typed }) });
-  const [[key, said] = []] = [...other.ua.cookies].filter(([name]) => name.startsWith('kindred_said;'));
-  if (!key || !said) return t.fail('nothing was kept');
-  ua.cookies.set(key, said);
-  t.notRegex(
-    (await ua.open(`${server.url}/account`)).text,
-    /class="notice/,
-    'the message of another browser',
-  );
-  const changed = await other.ua.open(`${server.url}/account`);
-  t.regex(changed.text, /class="notice/);
-  t.notRegex((await other.ua.open(changed.url)).text, /class="notice/, 'it is said once');
-});
+testOnServers(
+  'the account page shows only flash messages that were set in the same browser',
+  async (t, server) => {
+    const { ua } = await signInAtAccount(server);
+    const other = await signInAtAccount(server);
+    for (const said of ['password_changed', 'session_ended', 'others_ended', 'not_found']) {
+      const page = await ua.open(`${server.url}/account?said=${said}`);
+      t.notRegex(page.text, /class="notice/, said);
+    }
+    const { action, fields } = formOf(await other.ua.open(`${server.url}/account`), '/password');
+    const typed = { current_password: password, new_password: 'a new and long password' };
+    await other.ua.send(action, { method: 'POST', body: new URLSearchParams({ ...fields, ...typed }) });
+    const [[key, said] = []] = [...other.ua.cookies].filter(([name]) => name.startsWith('kindred_said;'));
+    if (!key || !said) return t.fail('nothing was kept');
+    ua.cookies.set(key, said);
+    t.notRegex(
+      (await ua.open(`${server.url}/account`)).text,
+      /class="notice/,
+      'the message of another browser',
+    );
+    const changed = await other.ua.open(`${server.url}/account`);
+    t.regex(changed.text, /class="notice/);
+    t.notRegex((await other.ua.open(changed.url)).text, /class="notice/, 'it is said once');
+  },
+);
 
-testOnServers('signing out needs the page: a forged confirmation changes nothing', async (t, server) => {
+testOnServers('a forged logout confirmation, without its page, does not sign out', async (t, server) => {
   const scene = await setScene(server);
   await logIn(scene);
   await scene.ua.open(`${server.url}/logout`);
@@ -127,7 +130,7 @@ testOnServers('signing out needs the page: a forged confirmation changes nothing
   t.is(row.ended_at, null);
 });
 
-testOnServers('a login changes the cookie, and a planted one is worth nothing', async (t, server) => {
+testOnServers('a login changes the session cookie, so a planted cookie is useless', async (t, server) => {
   const scene = await setScene(server);
   const { ua } = scene;
   await ua.open((await begin(scene)).url.href);
@@ -154,7 +157,7 @@ testOnServers('a login changes the cookie, and a planted one is worth nothing', 
 const html = '<img src=x onerror=alert(1)>"\'&<b>';
 
 testOnServers(
-  'HTML in any name stays text on every page, and no page can be framed or stored',
+  'HTML in a name is escaped on every page, and no page can be framed or cached',
   async (t, server) => {
     const identifier = `https://html-${server.store}.example.test/`;
     await createResourceServer(server.db, { identifier, name: `S ${html}`, scope: 'read' } as never);
@@ -193,26 +196,29 @@ function assertSafe(t: ExecutionContext, page: Page, name: string): void {
   t.notRegex(policy, /unsafe|\*/, name);
 }
 
-testOnServers('HEAD answers like GET without a body, and other methods are named', async (t, server) => {
-  const ua = openUserAgent(server.url);
-  for (const path of ['/account', '/device', '/logout']) {
-    const [head, get] = [
-      await ua.send(server.url + path, { method: 'HEAD' }),
-      await ua.send(server.url + path),
-    ];
-    t.deepEqual([head.status, head.text], [get.status, ''], path);
-  }
-  for (const [path, method] of [
-    ['/authorize', 'PUT'],
-    ['/device', 'DELETE'],
-    ['/logout', 'PATCH'],
-  ] as const) {
-    const { status, headers } = await ua.send(server.url + path, { method });
-    t.deepEqual([status, headers.get('allow')], [405, 'GET, HEAD, POST'], path);
-  }
-  const options = await ua.send(`${server.url}/account`, {
-    method: 'OPTIONS',
-    headers: { origin: 'https://x.example' },
-  });
-  t.is(options.headers.get('access-control-allow-origin'), null);
-});
+testOnServers(
+  'HEAD is answered like GET without a body, and Allow names the other methods',
+  async (t, server) => {
+    const ua = openUserAgent(server.url);
+    for (const path of ['/account', '/device', '/logout']) {
+      const [head, get] = [
+        await ua.send(server.url + path, { method: 'HEAD' }),
+        await ua.send(server.url + path),
+      ];
+      t.deepEqual([head.status, head.text], [get.status, ''], path);
+    }
+    for (const [path, method] of [
+      ['/authorize', 'PUT'],
+      ['/device', 'DELETE'],
+      ['/logout', 'PATCH'],
+    ] as const) {
+      const { status, headers } = await ua.send(server.url + path, { method });
+      t.deepEqual([status, headers.get('allow')], [405, 'GET, HEAD, POST'], path);
+    }
+    const options = await ua.send(`${server.url}/account`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://x.example' },
+    });
+    t.is(options.headers.get('access-control-allow-origin'), null);
+  },
+);

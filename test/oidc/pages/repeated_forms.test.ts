@@ -36,7 +36,7 @@ async function exchange({ config }: Scene, pages: Page[], { checks }: Started): 
   return true;
 }
 
-testOnServers('a login that is sent twice leads to the client twice', async (t, server) => {
+testOnServers('a login that is submitted twice leads to the client twice', async (t, server) => {
   const scene = await setScene(server, { client: { first_party: true } });
   const started = await begin(scene);
   const login = await scene.ua.open(started.url.href);
@@ -53,23 +53,20 @@ testOnServers('a login that is sent twice leads to the client twice', async (t, 
   t.true(await exchange(scene, pages, started));
 });
 
-testOnServers(
-  'a login that has led on signs in no other browser, even with the same cookies',
-  async (t, server) => {
-    const scene = await setScene(server, { client: { first_party: true } });
-    const login = await scene.ua.open((await begin(scene)).url.href);
-    const other = openUserAgent(server.url);
-    for (const [key, cookie] of scene.ua.cookies) other.cookies.set(key, cookie);
-    sentTo(await typePassword(scene.ua, login, scene.user));
-    const uid = new URL(login.url).pathname.split('/').at(-1);
-    const page = await other.open(`${server.url}/authorize/${uid}`);
-    t.is(page.location, null);
-    t.truthy(formOf(page, '/login'));
-  },
-);
+testOnServers('a finished login signs in no other browser, even with the same cookies', async (t, server) => {
+  const scene = await setScene(server, { client: { first_party: true } });
+  const login = await scene.ua.open((await begin(scene)).url.href);
+  const other = openUserAgent(server.url);
+  for (const [key, cookie] of scene.ua.cookies) other.cookies.set(key, cookie);
+  sentTo(await typePassword(scene.ua, login, scene.user));
+  const uid = new URL(login.url).pathname.split('/').at(-1);
+  const page = await other.open(`${server.url}/authorize/${uid}`);
+  t.is(page.location, null);
+  t.truthy(formOf(page, '/login'));
+});
 
 testOnServers(
-  'a consent that is sent twice leads to the client twice, and so does a denial',
+  'a consent that is submitted twice leads to the client twice, and so does a denial',
   async (t, server) => {
     const scene = await setScene(server);
     const started = await begin(scene);
@@ -88,7 +85,7 @@ testOnServers(
 );
 
 testOnServers(
-  'a pushed request survives a double click, and is still good for one browser',
+  'a pushed request survives a double click, but works in one browser only',
   async (t, server) => {
     const scene = await setScene(server);
     const started = await begin(scene);
@@ -103,7 +100,7 @@ testOnServers(
   },
 );
 
-testOnOwnServers('a minute later the page of an interaction has expired', {}, async (t, server) => {
+testOnOwnServers('after a minute the page of a finished interaction has expired', {}, async (t, server) => {
   const scene = await setScene(server, { client: { first_party: true } });
   const login = await scene.ua.open((await begin(scene)).url.href);
   sentTo(await typePassword(scene.ua, login, scene.user));
@@ -138,49 +135,55 @@ async function typeCode(server: TestServer, scene: Scene) {
   return { shown, confirm: await scene.ua.submit(page, '/device', { user_code: shown.user_code }) };
 }
 
-testOnServers('a device is confirmed, allowed and refused by a double click as by one', async (t, server) => {
-  const scene = await setScene(server, { client: television });
-  const { ua } = scene;
-  const { shown, confirm } = await typeCode(server, scene);
-  const [, login] = await submitTwice(ua, confirm, '/device', { confirm: 'yes' });
-  if (!login) return t.fail();
-  const consent = await typePassword(ua, login, scene.user);
-  const ends = await submitTwice(ua, consent, '/consent', { decision: 'allow' });
-  for (const end of ends) t.regex(textOf(end), /Your device is connected Television/);
-  const tokens = await oidc.initiateDeviceAuthorization(scene.config, {}).then(() =>
-    oidc.genericGrantRequest(scene.config, television.grant_types[0] ?? '', {
-      device_code: shown.device_code,
-    }),
-  );
-  t.truthy(tokens.access_token);
-  t.is((await server.db('sessions').where({ client_id: scene.client_id })).length, 1);
+testOnServers(
+  'a double click confirms, allows and denies a device like a single click',
+  async (t, server) => {
+    const scene = await setScene(server, { client: television });
+    const { ua } = scene;
+    const { shown, confirm } = await typeCode(server, scene);
+    const [, login] = await submitTwice(ua, confirm, '/device', { confirm: 'yes' });
+    if (!login) return t.fail();
+    const consent = await typePassword(ua, login, scene.user);
+    const ends = await submitTwice(ua, consent, '/consent', { decision: 'allow' });
+    for (const end of ends) t.regex(textOf(end), /Your device is connected Television/);
+    const tokens = await oidc.initiateDeviceAuthorization(scene.config, {}).then(() =>
+      oidc.genericGrantRequest(scene.config, television.grant_types[0] ?? '', {
+        device_code: shown.device_code,
+      }),
+    );
+    t.truthy(tokens.access_token);
+    t.is((await server.db('sessions').where({ client_id: scene.client_id })).length, 1);
 
-  const second = await typeCode(server, scene);
-  for (const end of await submitTwice(ua, second.confirm, '/device', { abort: 'yes' }))
-    t.regex(textOf(end), /Your device was not connected You cancelled\. Television was not given access/);
-  const third = await typeCode(server, scene);
-  for (const end of await submitTwice(ua, third.confirm, '/device', { confirm: 'yes' }))
-    t.regex(textOf(end), /Your device is connected/);
-});
+    const second = await typeCode(server, scene);
+    for (const end of await submitTwice(ua, second.confirm, '/device', { abort: 'yes' }))
+      t.regex(textOf(end), /Your device was not connected You cancelled\. Television was not given access/);
+    const third = await typeCode(server, scene);
+    for (const end of await submitTwice(ua, third.confirm, '/device', { confirm: 'yes' }))
+      t.regex(textOf(end), /Your device is connected/);
+  },
+);
 
-testOnServers('a logout that is sent twice leads to where the client wants the user', async (t, server) => {
-  const home = 'https://app.example/bye';
-  const ua = openUserAgent(server.url, { accept: 'text/html' });
-  const scene = await setScene(server, { client: { post_logout_redirect_uris: [home] }, ua });
-  await logIn(scene);
-  const url = `${server.url}/logout?client_id=${scene.client_id}&post_logout_redirect_uri=${encodeURIComponent(home)}&state=s`;
-  const page = await scene.ua.open(url);
-  const ends = await submitTwice(scene.ua, page, '/logout/confirm', { logout: 'yes' });
-  t.deepEqual(
-    ends.map((end) => sentTo(end).href),
-    [`${home}?state=s`, `${home}?state=s`],
-  );
-  await logIn(scene);
-  const late = await scene.ua.submit(page, '/logout/confirm', { logout: 'yes' });
-  t.regex(textOf(late), /This page has expired/, 'signed in again, the old form signs nobody out');
-});
+testOnServers(
+  'a logout that is submitted twice leads to the client’s logout redirect URI',
+  async (t, server) => {
+    const home = 'https://app.example/bye';
+    const ua = openUserAgent(server.url, { accept: 'text/html' });
+    const scene = await setScene(server, { client: { post_logout_redirect_uris: [home] }, ua });
+    await logIn(scene);
+    const url = `${server.url}/logout?client_id=${scene.client_id}&post_logout_redirect_uri=${encodeURIComponent(home)}&state=s`;
+    const page = await scene.ua.open(url);
+    const ends = await submitTwice(scene.ua, page, '/logout/confirm', { logout: 'yes' });
+    t.deepEqual(
+      ends.map((end) => sentTo(end).href),
+      [`${home}?state=s`, `${home}?state=s`],
+    );
+    await logIn(scene);
+    const late = await scene.ua.submit(page, '/logout/confirm', { logout: 'yes' });
+    t.regex(textOf(late), /This page has expired/, 'signed in again, the old form signs nobody out');
+  },
+);
 
-testOnServers('signing out of the account page twice says twice that it is done', async (t, server) => {
+testOnServers('signing out of the account page twice is confirmed twice', async (t, server) => {
   const scene = await setScene(server);
   await logIn(scene);
   const account = await scene.ua.open(`${server.url}/account`);
