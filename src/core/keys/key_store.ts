@@ -1,4 +1,4 @@
-// The signing keys in memory: read once, read again when some node rotated them, and told on to whoever signs.
+// The signing keys in memory: read at the start and again after any node rotated them; listeners hear of each change.
 import type { Keyring } from '../../lib/crypto.ts';
 import type { Db } from '../store/db.ts';
 import { type NodeNotices, notifyNodes } from '../store/node_notices.ts';
@@ -14,14 +14,14 @@ import {
 } from './signing_keys.ts';
 
 export interface KeyStore {
-  /** All keys, the current one first. A new array whenever something changed. */
+  /** All keys, the current one first. A new array after each change. */
   list: () => SigningKey[];
   /** The key that signs. */
   current: () => SigningKey;
   onChange: (listener: () => void) => void;
-  /** Rotates for all nodes; this one has changed when it returns, the others have within seconds. */
+  /** Rotates for all nodes: this node has the new keys when it returns, the others within seconds. */
   rotate: (rotation: KeyRotation) => Promise<KeyRotationOutcome>;
-  /** Reads the keys again when the database has others. */
+  /** Takes over the keys of the database if they have changed. */
   refresh: () => Promise<void>;
 }
 
@@ -34,17 +34,17 @@ export async function openKeyStore(
 ): Promise<KeyStore> {
   let keys = await loadSigningKeys(db, keyring, alg);
   const listeners: (() => void)[] = [];
-  const look = async () => {
+  const reload = async () => {
     const stored = await listSigningKeys(db);
     if (fingerprint(stored) === fingerprint(keys)) return;
     keys = unsealSigningKeys(stored, keyring);
     for (const listener of listeners) listener();
   };
-  // One after the other, or a slow one would put back what a later one has already seen change.
-  let looking = Promise.resolve();
+  // One after the other, because a slow read would overwrite the keys of a later one.
+  let reloading = Promise.resolve();
   const refresh = () => {
-    looking = looking.then(look, look);
-    return looking;
+    reloading = reloading.then(reload, reload);
+    return reloading;
   };
   notices.watch('signing_keys', refresh);
   return {

@@ -1,17 +1,17 @@
-// The signing keys under another secret: a step on the way of KINDRED_SECRET from an old value to a new one.
+// Seals the signing keys under another secret: one step of replacing KINDRED_SECRET.
 import type { Knex } from 'knex';
 import { type Keyring, seal, sealingKeyId, unseal } from '../../lib/crypto.ts';
 import { listSigningKeys, type SigningKeyRow, signingKeyPurpose } from './signing_keys.ts';
 
 export interface Reencryption {
   reencrypted: number;
-  /** Keys that were sealed under the first secret already. */
+  /** Keys that were already sealed under the first secret. */
   unchanged: number;
 }
 
 /**
- * Seals every signing key under the first secret of the list; all or none, and again is fine. A key that none of the
- * secrets opens is an error: nobody could sign with it once its secret is gone.
+ * Seals every signing key under the first secret of the list, all or none; it may be repeated. Throws for a key that none of
+ * the secrets opens: no node could sign with it once its secret is gone.
  */
 export async function reencryptSigningKeys(db: Knex, keyring: Keyring): Promise<Reencryption> {
   return await db.transaction(async (tx) => {
@@ -19,7 +19,7 @@ export async function reencryptSigningKeys(db: Knex, keyring: Keyring): Promise<
     const stale = keys.filter((key) => !isSealedUnderFirst(key, keyring));
     for (const { kid, private_jwk_sealed } of stale) {
       const plain = unseal(keyring, signingKeyPurpose, private_jwk_sealed, kid);
-      // Only if it is still as it was read: a rotation on another node may have touched the row.
+      // Only if the row is still as it was read: a rotation on another node may have changed it.
       await tx('signing_keys')
         .where({ kid, private_jwk_sealed })
         .update({ private_jwk_sealed: seal(keyring, signingKeyPurpose, plain, kid) });

@@ -1,4 +1,4 @@
-// Signing keys: upcoming → current → retiring → gone. Kept encrypted in the database, published as a JWK Set.
+// Signing keys: upcoming → current → retiring → gone. Private halves are stored sealed, public halves are published as a JWK Set.
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Knex } from 'knex';
 import { type Keyring, seal, unseal } from '../../lib/crypto.ts';
@@ -16,13 +16,13 @@ export interface SigningKeyRow {
   status: SigningKeyStatus;
   public_jwk: JWK;
   private_jwk_sealed: string;
-  /** Published since. */
+  /** Since when the key is published. */
   created_at: Date;
-  /** Signs since. */
+  /** Since when it signs. */
   current_at: Date | null;
-  /** Signs no more since. */
+  /** Since when it no longer signs. */
   retiring_at: Date | null;
-  /** When the last token that it signed has expired, and it may go. */
+  /** When the last token that it signed expires, and the key may be removed. */
   expires_at: Date | null;
 }
 
@@ -40,7 +40,7 @@ declareColumns('signing_keys', {
   expires_at: 'time',
 });
 
-/** A key whose private half is open. */
+/** A key with its private half unsealed. */
 export interface SigningKey {
   kid: string;
   alg: SigningAlg;
@@ -49,13 +49,13 @@ export interface SigningKey {
   private_jwk: JWK;
 }
 
-/** What the key that seals them is derived for. */
+/** The purpose for which the sealing key is derived from the secret. */
 export const signingKeyPurpose = 'signing-key';
 
 /**
- * All keys of this deployment, the current one first. Makes the current key when there is none, and the upcoming one,
- * which is published long before it signs; an upcoming key of another algorithm than `alg` is replaced. For the start of
- * a node alone: two whose settings differ, as while a change is rolled out, would replace each other's key for ever.
+ * All keys of this deployment, the current one first. Creates the current and the upcoming key if they are missing, and
+ * replaces an upcoming key of another algorithm than `alg`. Called only when a node starts: two nodes with different settings,
+ * as during a rollout, would otherwise keep replacing each other's upcoming key.
  */
 export async function loadSigningKeys(db: Db, keyring: Keyring, alg: SigningAlg): Promise<SigningKey[]> {
   let stored = await listSigningKeys(db);
@@ -68,7 +68,7 @@ export async function loadSigningKeys(db: Db, keyring: Keyring, alg: SigningAlg)
   return unsealSigningKeys(stored, keyring);
 }
 
-/** The keys of these rows, their private halves open. */
+/** The keys of these rows, with their private halves unsealed. */
 export function unsealSigningKeys(stored: SigningKeyRow[], keyring: Keyring): SigningKey[] {
   return stored.map((row) => unsealRow(row, keyring));
 }
@@ -81,11 +81,11 @@ export async function listSigningKeys(db: Db): Promise<SigningKeyRow[]> {
 
 export interface KeyRotation {
   alg: SigningAlg;
-  /** Seconds for which a key must have been published before it signs: verifiers cache the key set that long. */
+  /** Seconds for which a key must have been published before it signs: verifiers cache the key set for that long. */
   lead: number;
-  /** Seconds that the longest-lived token lives: so long the old key stays published. */
+  /** Lifetime of the longest-lived token, seconds; the old key stays published for that long. */
   longest_token_ttl: number;
-  /** Rotate although the upcoming key is too young: the current one is compromised. */
+  /** Rotates even if the upcoming key is too young, because the current one is compromised. */
   force?: boolean;
 }
 
@@ -94,7 +94,7 @@ export type KeyRotationOutcome =
   /** The upcoming key may sign from `ready_at` on. */
   | { outcome: 'too_young'; ready_at: Date };
 
-/** Lets the upcoming key sign, retires the current one and publishes the next. One transaction; of two at once one waits. */
+/** Makes the upcoming key current, retires the current one and publishes the next, in one transaction. A concurrent rotation waits. */
 export async function rotateSigningKeys(
   db: Db,
   keyring: Keyring,
@@ -124,8 +124,8 @@ interface LockedKey {
 
 const lockedKeyColumns = { ready_at: 'time', is_ready: 'boolean' } as const satisfies Columns<LockedKey>;
 
-// Locks every key, so that a second rotation waits; reads them in a statement of its own, because one that waited for
-// the lock does not see the upcoming key that the first one has inserted meanwhile.
+// Locks every key, so that a second rotation waits. The keys are read by a separate statement, because the statement that
+// waited for the lock does not see the upcoming key that the first rotation has inserted.
 async function lockUpcoming(tx: Knex.Transaction, lead: number): Promise<LockedKey | null> {
   if (isPostgres(tx)) await tx.raw('select kid from signing_keys order by kid for update');
   const [upcoming] = await rows<LockedKey>(
@@ -138,7 +138,7 @@ async function lockUpcoming(tx: Knex.Transaction, lead: number): Promise<LockedK
   return upcoming ?? null;
 }
 
-/** Removes retiring keys whose last token has expired; returns how many. */
+/** Removes retiring keys whose last token has expired; returns their number. */
 export async function dropExpiredKeys(db: Db): Promise<number> {
   return await db('signing_keys')
     .where({ status: 'retiring' })
@@ -146,7 +146,7 @@ export async function dropExpiredKeys(db: Db): Promise<number> {
     .delete();
 }
 
-/** Seconds since the current key began to sign; null when there is none. */
+/** Seconds since the current key began to sign; null without a current key. */
 export async function currentKeyAge(db: Db): Promise<number | null> {
   const current = await db('signing_keys').where({ status: 'current' }).first('current_at', 'created_at');
   const since = current?.current_at ?? current?.created_at;
@@ -170,7 +170,7 @@ async function makeKey(keyring: Keyring, alg: SigningAlg, status: SigningKeyStat
   };
 }
 
-// Nodes that start at once all try; the unique index lets one key be current and one upcoming, and all use those.
+// Nodes that start at once all insert; the unique index keeps one current and one upcoming key, which all nodes then use.
 async function insertKey(db: Db, key: Awaited<ReturnType<typeof makeKey>>): Promise<void> {
   const now = present(db);
   await db('signing_keys')

@@ -1,11 +1,11 @@
-// Lockouts: after so many wrong passwords in a row the next try has to wait, and after each further one twice as long.
+// Lockouts: after a number of wrong passwords in a row the next attempt must wait, and after each further one twice as long.
 import type { RateLimitSettings } from '../../../config/rate_limits.ts';
 import { asRateLimited, keyOf, type LimitStore } from './rate_limit_stores.ts';
 
-/** Takes a try back that was counted. */
+/** Takes back an attempt that was counted. */
 export interface Refund {
   (): Promise<void>;
-  /** Whether the try, if it is not taken back, has begun a lockout. */
+  /** Whether the attempt has begun a lockout, unless it is refunded. */
   hasLocked: boolean;
 }
 
@@ -13,23 +13,23 @@ export interface Lockout {
   /** Refuses with `rate_limited` and the seconds to wait while `key` is locked out. */
   check: (...key: string[]) => Promise<void>;
   /**
-   * Counts a try as a failure, before anybody knows whether it is one: of a hundred at once, no more get through than
-   * one after the other. From the last allowed failure on it locks as well, and refuses whoever was not the first to.
-   * The function that it gives takes the try back: it was no failure, and everything is as if it had not been.
+   * Counts an attempt as a failure before its outcome is known, so that of a hundred attempts at once no more get through
+   * than one after the other. From the last allowed failure on it also locks, and refuses all but the first of concurrent
+   * attempts. The function that it returns takes the attempt back, as if it had not been made.
    */
   count: (...key: string[]) => Promise<Refund>;
-  /** What was before is forgotten. Only for keys that strangers do not count by: they would see that it happened. */
+  /** Removes all failures. Only for keys by which nobody else counts: others would notice that their count was reset. */
   clear: (...key: string[]) => Promise<void>;
 }
 
-/** How long failures are remembered, seconds: after the first of them, unless a right password comes before. */
-const memory = 6 * 3_600;
+/** Seconds after the first failure for which failures count, unless a right password comes earlier. */
+const failureWindow = 6 * 3_600;
 
 type Settings = RateLimitSettings['lockout'];
 
 /** Opens the lockout on counters of `store`. */
 export function createLockout(store: LimitStore, settings: Settings): Lockout {
-  const failures = store.open({ keyPrefix: 'failures', points: settings.failures, duration: memory });
+  const failures = store.open({ keyPrefix: 'failures', points: settings.failures, duration: failureWindow });
   const lock = store.open({ keyPrefix: 'lock', points: 1, duration: settings.firstDelay });
   return {
     async check(...key) {
@@ -38,23 +38,23 @@ export function createLockout(store: LimitStore, settings: Settings): Lockout {
     },
     async count(...key) {
       const id = keyOf(key);
-      const forgive = async () => {
+      const refund = async () => {
         const { consumedPoints } = await failures.reward(id);
-        // A counter at nothing would still remember when it began.
+        // A counter at zero would still keep the time of its first failure.
         if (consumedPoints <= 0) await failures.delete(id);
       };
       const { consumedPoints } = await failures.penalty(id);
-      if (consumedPoints < settings.failures) return Object.assign(forgive, { hasLocked: false });
+      if (consumedPoints < settings.failures) return Object.assign(refund, { hasLocked: false });
       const customDuration = lockDelay(consumedPoints, settings);
       try {
         await asRateLimited(lock.consume(id, 1, { customDuration }));
       } catch (error) {
-        // A second one has not tried anything, so the delay must not grow by it.
-        await forgive().catch(() => {});
+        // A concurrent attempt was refused before it tried a password, so it must not lengthen the delay.
+        await refund().catch(() => {});
         throw error;
       }
       const unlock = async () => {
-        await Promise.all([forgive(), lock.delete(id)]);
+        await Promise.all([refund(), lock.delete(id)]);
       };
       return Object.assign(unlock, { hasLocked: true });
     },

@@ -1,5 +1,5 @@
-// Where rate limits are counted: in memory, in Postgres or in Redis, all by rate-limiter-flexible; and the two things that
-// every limit does alike.
+// Where rate limits are counted: in memory, in Postgres or in Redis, all by rate-limiter-flexible. Also what all limits share:
+// the keys of counters, and the error of a refusal.
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,
@@ -12,7 +12,7 @@ import { AppError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Db } from '../store/db.ts';
 
-/** What one counter counts: at most `points` in `duration` seconds. */
+/** The limit of one counter: at most `points` in `duration` seconds. */
 export interface CounterOptions {
   keyPrefix: string;
   points: number;
@@ -44,29 +44,29 @@ function openInPostgres(db: Db, options: CounterOptions): RateLimiterAbstract {
     storeType: 'knex',
     tableName: 'rate_limits',
     tableCreated: true,
-    // The sweep (sweep.ts) does it, in batches and on one node.
+    // The sweep (core/operations/sweep.ts) removes expired counters, in batches and on one node.
     clearExpiredByTimeout: false,
   });
 }
 
-// How long a start waits for Redis, and a command for its answer; then this process counts by itself.
-const patience = 2_000;
+// Milliseconds for which a start waits for Redis, and a command for its answer; then this process counts in its own memory.
+const redisTimeout = 2_000;
 
 /**
- * While Redis is away every process counts in its own memory: nobody is kept from logging in, and nobody may guess
- * without limit. What an attacker gains is the number of nodes, and that the lockouts which Redis knows are forgotten.
+ * While Redis is unavailable every process counts in its own memory: users can still log in, and guessing stays limited. An
+ * attacker gains a factor of the number of nodes, and lockouts that only Redis knows do not apply.
  */
 async function openRedis(url: string, log: Log): Promise<LimitStore> {
-  // Loaded here, so that nobody else pays for it.
+  // Imported here, so that only deployments with Redis load it.
   const { createClient } = await import('@redis/client');
   const client = createClient({
     url,
     disableOfflineQueue: true,
-    // The pings keep a connection open on which nothing happens; one that does not answer even them is given up.
-    pingInterval: patience / 3,
+    // Pings keep an idle connection open; a connection that does not answer them is closed.
+    pingInterval: redisTimeout / 3,
     socket: {
-      connectTimeout: patience,
-      socketTimeout: patience,
+      connectTimeout: redisTimeout,
+      socketTimeout: redisTimeout,
       reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, 3_000),
     },
   });
@@ -80,7 +80,7 @@ async function openRedis(url: string, log: Log): Promise<LimitStore> {
     isAway = false;
   });
   const connected = client.connect().catch(() => {});
-  await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, patience).unref())]);
+  await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, redisTimeout).unref())]);
   return {
     open: (options) =>
       new RateLimiterRedis({
@@ -91,17 +91,17 @@ async function openRedis(url: string, log: Log): Promise<LimitStore> {
         rejectIfRedisNotReady: true,
         insuranceLimiter: new BoundedMemory(options),
       }),
-    // Nothing that is still under way is worth waiting for.
+    // No pending command is worth waiting for.
     close: async () => client.destroy(),
   };
 }
 
-/** The key of a counter. Digested: names and addresses are personal, of any length, and must not run into one another. */
+/** The key of a counter: a digest, because names and addresses are personal, of any length, and must not run together. */
 export function keyOf(parts: string[]): string {
   return digest(JSON.stringify(parts));
 }
 
-/** Awaits the library's answer; a refusal becomes `rate_limited` with the seconds to wait. */
+/** Awaits the answer of the library; throws its refusal as `rate_limited` with the seconds to wait. */
 export async function asRateLimited(answer: Promise<RateLimiterRes>): Promise<void> {
   try {
     await answer;
@@ -112,12 +112,12 @@ export async function asRateLimited(answer: Promise<RateLimiterRes>): Promise<vo
   }
 }
 
-/** Keys of one counter that a process remembers, of about 600 bytes each. */
+/** The largest number of keys that one counter keeps in a process, of about 600 bytes each. */
 const maxKeys = 25_000;
 
 /**
- * Counters in memory, of which strangers cannot make without end: of too many, the one that was used least recently goes.
- * To have a name's failures forgotten that way costs as many failed logins, each with its hash, from some 500 networks.
+ * Counters in memory with a bound, so that requests cannot fill the memory: beyond it the least recently used counter is
+ * dropped. To reset the failures of a name this way takes 25,000 failed logins, each with its hash, from some 500 networks.
  */
 class BoundedMemory extends RateLimiterMemory {
   readonly #used = new Set<string>();

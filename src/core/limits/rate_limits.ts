@@ -1,4 +1,4 @@
-// Rate limits: how often something may be tried.
+// Rate limits: every limit with its number and its reason.
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { Allowance, RateLimitSettings } from '../../../config/rate_limits.ts';
 import type { Log } from '../../lib/log.ts';
@@ -9,17 +9,17 @@ import { asRateLimited, keyOf, type LimitStore, memoryStore, openLimitStore } fr
 export interface Limit {
   /** Counts one attempt; refuses with `rate_limited` and the seconds to wait when there were too many. */
   consume: (...key: string[]) => Promise<void>;
-  /** Takes one attempt back: it turned out not to be one that counts. */
+  /** Takes back one attempt that turned out not to count. */
   refund: (...key: string[]) => Promise<void>;
-  /** How many attempts are left. */
+  /** The number of attempts that are left. */
   left: (...key: string[]) => Promise<number>;
 }
 
-/** Counts failures alone, after each: what succeeds costs nothing, however much of it there is at once. */
+/** Counts failures only, after each of them: successes cost nothing, however many there are at once. */
 export interface Budget {
   /** Refuses with `rate_limited` and the seconds to wait when it is used up. */
   check: (...key: string[]) => Promise<void>;
-  /** Counts a failure, and says how many there have been. */
+  /** Counts a failure, and returns the number of failures. */
   count: (...key: string[]) => Promise<number>;
 }
 
@@ -38,49 +38,49 @@ export interface RateLimits {
   usernameChange: Limit;
   /** Rotations per session. Retries are free. */
   refresh: Limit;
-  /** User codes of the device flow that nobody was given, per address. */
+  /** Wrong user codes of the device flow, per address. */
   userCode: Limit;
-  /** Clients that register themselves and change their registrations, per address. */
+  /** Dynamic client registrations and their changes, per address. */
   registration: Limit;
-  /** Documents and keys that are fetched for clients nobody has logged in with yet, per address. */
+  /** Fetches of documents and keys for clients with which no user has logged in yet, per address. */
   fetch: Limit;
-  /** The same whoever asks for them. */
+  /** The same for all addresses together. */
   fetchTotal: Limit;
-  /** Records kept for nobody known: begun logins, browser sessions without a user, pushed requests; per network. */
+  /** Records stored for unknown users: logins under way, browser sessions without a user, pushed requests; per network. */
   anonymousRecords: Limit;
-  /** Refusals that have been recorded. */
+  /** Refusals that were recorded already. */
   refusals: Refusals;
   close: () => Promise<void>;
 }
 
-/** Which refusals repeat an earlier one. */
+/** Tells a first refusal from its repetitions. */
 export interface Refusals {
-  /** Whether none by this key was asked about in the last `seconds`, which are those of the one before. */
+  /** True unless this was called with the same key within the `seconds` that the earlier call gave. */
   isFirst: (seconds: number, ...key: string[]) => Promise<boolean>;
 }
 
 /**
- * As many wrong codes as a person in a hurry may type while one lives. Where a thousand of the 20^8 codes wait for their
- * owners, an address finds one in some 50 years (RFC 8628, 5.1).
+ * As many wrong codes as a person in a hurry may type during the lifetime of one. With a thousand of the 20^8 codes pending,
+ * an address guesses one in some 50 years (RFC 8628, 5.1).
  */
 const wrongUserCodes: Allowance = { points: 10, seconds: 600 };
 
-/** An app registers once for each person that installs it; behind one address there may be a few. */
+/** An app registers once for each installation; one address may have a few. */
 const registrations: Allowance = { points: 20, seconds: 3_600 };
 
-/** A person tries a client or two; ten users behind one address a few more. */
+/** A user tries a client or two; ten users behind one address try a few more. */
 const fetches: Allowance = { points: 30, seconds: 60 };
 
-/** Each may hold a connection for 2.5 seconds, and be a request to somebody who has not asked for it. */
+/** Each fetch may hold a connection for 2.5 seconds, and may be aimed at a server that did not ask for it. */
 const allFetches: Allowance = { points: 600, seconds: 60 };
 
-/** A hundred people behind one address may begin to log in within a minute, a few times each. */
+/** A hundred users behind one address may begin to log in within a minute, a few times each. */
 const anonymousAllowance: Allowance = { points: 600, seconds: 60 };
 
-/** Each attempt tells whether a name is taken. */
+/** Each attempt reveals whether a name is taken. */
 const usernameChanges: Allowance = { points: 10, seconds: 3_600 };
 
-/** A client that was set up wrongly is heard again after minutes; secrets of 128 bits would bear any number. */
+/** A misconfigured client may try again after minutes; secrets of 128 bits could not be guessed at any rate. */
 export const clientAuthAllowance: Allowance = { points: 20, seconds: 300 };
 
 /** Opens the limits; `off` counts nothing. */
@@ -91,7 +91,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     password: openLimit(store, 'password', settings.password),
     lockout: createLockout(store, settings.lockout),
     loginAddress: openBudget(store, 'login_address', settings.loginAddress),
-    // Of this process alone: whether a client may go on is asked by every refresh and introspection.
+    // Counted per process, because every refresh and introspection checks it.
     clientAuth: openBudget(memoryStore, 'client_auth', clientAuthAllowance),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
     usernameChange: openLimit(store, 'username_change', usernameChanges),
@@ -145,7 +145,7 @@ function openLimit(store: LimitStore, keyPrefix: string, { points, seconds }: Al
   };
 }
 
-// Of this process alone: an event more a node does no harm, a question to the database for each refusal would.
+// Counted per process: one more event per node does no harm, a query for each refusal would.
 function openRefusals(): Refusals {
   const first = memoryStore.open({ keyPrefix: 'refusals', points: 1, duration: 1 });
   return {
