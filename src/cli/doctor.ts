@@ -1,9 +1,10 @@
-// `doctor`: what is wrong with this deployment, and what to do about it.
+// `doctor`: reports what is wrong with this deployment and what to do; after a restore, ends every session.
 import { existsSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig } from '../../config/index.ts';
+import type { Finding } from '../core/operations/finding.ts';
 import '../core/tables.ts';
 import { endEverySession } from '../core/actions/end_every_session.ts';
-import { examine, type Finding } from '../core/operations/doctor.ts';
+import { checkDeployment } from '../core/operations/doctor.ts';
 import { countLiveSessions } from '../core/operations/stats.ts';
 import { openDatabase } from '../core/store/db.ts';
 import { createKeyring } from '../lib/crypto.ts';
@@ -17,16 +18,16 @@ export interface DoctorOptions {
   yes?: boolean;
 }
 
-/** `doctor [--end-all-sessions --yes]`: exits with 1 when something is wrong. */
+/** `doctor [--end-all-sessions --yes]`: exits with 1 if a finding is wrong. */
 export async function doctor({ endAllSessions = false, yes = false }: DoctorOptions): Promise<Answer> {
   if (endAllSessions) return await endSessions(yes);
-  const findings = await look();
+  const findings = await check();
   const isWell = findings.every((finding) => finding.state !== 'wrong');
   if (!isWell) process.exitCode = 1;
   return { data: { is_well: isWell, findings }, text: findings.map(describe).join('\n') };
 }
 
-async function look(): Promise<Finding[]> {
+async function check(): Promise<Finding[]> {
   let config: Config;
   try {
     config = loadConfig();
@@ -34,21 +35,21 @@ async function look(): Promise<Finding[]> {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((text) => ({ check: 'settings', state: 'wrong', text }));
   }
-  const settings = [describeSettings(config), ...doubts(config)];
+  const settings = [describeSettings(config), ...settingNotes(config)];
   const file = config.databaseUrl.replace(/^sqlite:/, '');
   if (file !== config.databaseUrl && !existsSync(file)) {
-    const advice = 'kindred migrate, or start a server, which makes it';
+    const advice = 'run: kindred migrate, or start a server, which creates it';
     return [...settings, { check: 'database', state: 'wrong', text: `there is no file ${file}`, advice }];
   }
   const db = openDatabase(config.databaseUrl, { pool: 2 });
   try {
-    return [...settings, ...(await examine(db, config, createKeyring(config.secrets)))];
+    return [...settings, ...(await checkDeployment(db, config, createKeyring(config.secrets)))];
   } finally {
     await db.destroy();
   }
 }
 
-// What decides how the server behaves; of secrets only how many there are.
+// The settings that matter most. Of secrets only the number, of URLs no password.
 function describeSettings(config: Config): Finding {
   const data = {
     environment: config.env,
@@ -74,25 +75,31 @@ function describeSettings(config: Config): Finding {
   };
 }
 
-// Nothing of this is wrong for everybody.
-function doubts(config: Config): Finding[] {
-  const found: Finding[] = [];
-  const doubt = (text: string, advice: string) =>
-    found.push({ check: 'settings', state: 'note', text, advice });
-  for (const warning of config.warnings) doubt(warning, 'see "Configuration" in README');
+// Settings that are wrong for some deployments only.
+function settingNotes(config: Config): Finding[] {
+  const notes: Finding[] = [];
+  const note = (text: string, advice: string) =>
+    notes.push({ check: 'settings', state: 'note', text, advice });
+  for (const warning of config.warnings) note(warning, 'see "Configuration" in README');
   if (config.rateLimits.store === 'memory' && config.databaseUrl.startsWith('postgres')) {
-    const multiplied = config.workers > 1 ? `, by each of ${config.workers} workers alone` : '';
-    doubt(
-      `rate limits are counted in memory${multiplied}`,
-      'with more than one node or worker set RATE_LIMITS to database or redis://…',
+    const perWorker = config.workers > 1 ? `, by each of ${config.workers} workers separately` : '';
+    note(
+      `rate limits are counted in memory${perWorker}`,
+      'with more than one node or worker, set RATE_LIMITS to database or redis://…',
     );
   }
   if (!config.jobs)
-    doubt('JOBS is off here', 'some node must run them, or kindred sweep and kindred rotate-keys by cron');
+    note(
+      'JOBS is off here',
+      'another node must run the jobs, or cron must run kindred sweep and kindred rotate-keys',
+    );
   if (config.secrets.length > 1) {
-    doubt('KINDRED_SECRET is a list', 'once its change is complete, remove what is old (docs/operations.md)');
+    note(
+      'KINDRED_SECRET is a list',
+      'once the change of secret is complete, remove the old one (docs/operations.md)',
+    );
   }
-  return found;
+  return notes;
 }
 
 function describe({ check, state, text, advice }: Finding): string {
@@ -100,12 +107,12 @@ function describe({ check, state, text, advice }: Finding): string {
   return `${mark}  ${check}: ${text}${advice && state !== 'good' ? `\n       -> ${advice}` : ''}`;
 }
 
-async function endSessions(isSure: boolean): Promise<Answer> {
+async function endSessions(isConfirmed: boolean): Promise<Answer> {
   return await withDatabase(async (db) => {
     const live = await countLiveSessions(db);
-    if (!isSure) {
+    if (!isConfirmed) {
       throw new CommandError(
-        `this would end ${formatCount(live)} live sessions, and everybody would have to log in again; add --yes`,
+        `this would end ${formatCount(live)} live sessions, and every user would have to log in again; add --yes`,
       );
     }
     const progress = startProgress(live);

@@ -1,4 +1,4 @@
-// What the doctor says of the storage: dead rows, upkeep, growth.
+// Checks of the doctor on storage: rows that should have been removed, dead rows and vacuum on Postgres, size and growth.
 import type { Knex } from 'knex';
 import type { Config } from '../../../config/index.ts';
 import { formatBytes, formatCount } from '../../lib/format.ts';
@@ -11,30 +11,21 @@ import {
   type TableFacts,
 } from '../store/database_facts.ts';
 import { readClock } from '../store/sql_time.ts';
+import type { Finding } from './finding.ts';
 import { countLiveSessions } from './stats.ts';
 
-export interface Finding {
-  /** What was looked at. */
-  check: string;
-  /** `note`: nothing is wrong, but somebody should know. */
-  state: 'good' | 'note' | 'wrong';
-  text: string;
-  /** What to do. */
-  advice?: string;
-  data?: object;
-}
-
-/** Whether the sweep comes by. */
-export async function lookAtSweep(db: Knex): Promise<Finding> {
+/** Checks that the sweep runs. */
+export async function checkSweep(db: Knex): Promise<Finding> {
   const check = 'sweep';
   const isOverdue = await isSweepOverdue(db, await readClock(db));
-  if (!isOverdue) return { check, state: 'good', text: 'nothing has been dead for longer than it should be' };
-  const advice = 'does any server run with JOBS, and what does its log say of the sweep? kindred sweep';
-  return { check, state: 'wrong', text: 'rows that are dead have not been removed for days', advice };
+  if (!isOverdue) return { check, state: 'good', text: 'no row is overdue for removal' };
+  const advice =
+    'check that a server runs with JOBS=true and what its log says about the sweep, or run: kindred sweep';
+  return { check, state: 'wrong', text: 'expired rows have been overdue for removal for days', advice };
 }
 
-/** How Postgres copes with the updates. */
-export async function lookAtUpkeep(db: Knex): Promise<Finding[]> {
+/** Checks how Postgres handles the updates that rotations cause; nothing on SQLite. */
+export async function checkUpdates(db: Knex): Promise<Finding[]> {
   const found = await readUpdateStats(db);
   if (!found) return [];
   const ratio = found.updates > 0 ? found.hot_updates / found.updates : 1;
@@ -48,17 +39,17 @@ export async function lookAtUpkeep(db: Knex): Promise<Finding[]> {
       state: isCold ? 'note' : 'good',
       text:
         found.updates > 0
-          ? `${(ratio * 100).toFixed(1)} % of ${formatCount(found.updates)} updates of sessions`
+          ? `${(ratio * 100).toFixed(1)} % of ${formatCount(found.updates)} updates of sessions were heap-only`
           : 'no session has been updated yet',
       ...(isCold
-        ? { advice: 'is there an index on a column that rotation writes, or a fillfactor above 85?' }
+        ? { advice: 'check for an index on a column that rotations write, and for a fillfactor above 85' }
         : {}),
       data: { updates: found.updates, hot_ratio: ratio },
     },
     {
       check: 'autovacuum',
       state: !found.is_autovacuum_on ? 'wrong' : isBloated || minutes >= 60 ? 'note' : 'good',
-      text: `${formatCount(found.dead_rows)} dead rows among ${formatCount(found.live_rows)} sessions, oldest transaction ${minutes} min`,
+      text: `${formatCount(found.dead_rows)} dead rows beside ${formatCount(found.live_rows)} sessions; the oldest transaction is ${minutes} min old`,
       ...vacuumAdvice(found.is_autovacuum_on, isBloated, minutes),
       data: found,
     },
@@ -68,17 +59,16 @@ export async function lookAtUpkeep(db: Knex): Promise<Finding[]> {
 function vacuumAdvice(isOn: boolean, isBloated: boolean, minutes: number): { advice?: string } {
   if (!isOn) return { advice: 'turn autovacuum on: every rotation leaves a dead row' };
   if (minutes >= 60)
-    return { advice: 'end transactions that stay open: until then nothing dead since can be removed' };
+    return { advice: 'end long transactions: rows that died after one of them began cannot be removed' };
   return isBloated
     ? {
-        advice:
-          'alter table sessions set (autovacuum_vacuum_scale_factor = 0.05), so that it comes more often',
+        advice: 'vacuum more often: alter table sessions set (autovacuum_vacuum_scale_factor = 0.05)',
       }
     : {};
 }
 
-/** How large it is, and what it will come to at this rate. */
-export async function lookAtGrowth(db: Knex, config: Config): Promise<Finding[]> {
+/** Reports the size of the database, and its growth in a month at the rate of the last day. */
+export async function checkGrowth(db: Knex, config: Config): Promise<Finding[]> {
   const now = await readClock(db);
   const [tables, size] = [await readTables(db), await readSize(db)];
   const [opened, events] = [await countNew(db, 'sessions', now), await countNew(db, 'audit_events', now)];
@@ -86,7 +76,7 @@ export async function lookAtGrowth(db: Knex, config: Config): Promise<Finding[]>
   const month = {
     sessions: opened * 30,
     events: events * 30,
-    bytes: projected(tables, size, opened, events),
+    bytes: projectBytes(tables, size, opened, events),
   };
   const kept = Math.round((events * config.auditRetention) / 86_400);
   return [
@@ -96,7 +86,7 @@ export async function lookAtGrowth(db: Knex, config: Config): Promise<Finding[]>
       text: `${formatBytes(size)}; ${tables
         .slice(0, 3)
         .map((table) => `${table.name} ${formatCount(table.rows)}`)
-        .join(', ')}; ${formatCount(live)} sessions live`,
+        .join(', ')}; ${formatCount(live)} live sessions`,
       data: { bytes: size, live_sessions: live, tables },
     },
     {
@@ -108,13 +98,13 @@ export async function lookAtGrowth(db: Knex, config: Config): Promise<Finding[]>
   ];
 }
 
-// Sessions go after a while, events stay until their retention: a month of both at their average size is the most.
-function projected(tables: TableFacts[], size: number, opened: number, events: number): number {
+// An upper bound: a month of new sessions and events at their average size, although some are removed within the month.
+function projectBytes(tables: TableFacts[], size: number, opened: number, events: number): number {
   const all = tables.reduce((sum, table) => sum + table.rows, 0);
-  const each = (name: string) => {
+  const averageSize = (name: string) => {
     const table = tables.find((one) => one.name === name);
     if (table?.bytes && table.rows > 0) return table.bytes / table.rows;
     return all > 0 ? Math.min(2_000, size / all) : 0;
   };
-  return Math.round(30 * (opened * each('sessions') + events * each('audit_events')));
+  return Math.round(30 * (opened * averageSize('sessions') + events * averageSize('audit_events')));
 }

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { findClient, updateClient } from '../../../src/core/clients/clients.ts';
-import { lookAtClients } from '../../../src/core/operations/doctor_clients.ts';
+import { checkClients } from '../../../src/core/operations/doctor_clients.ts';
 import { json } from '../../../src/core/store/columns.ts';
 import { migrate } from '../../../src/core/store/migrate.ts';
 import { type Store, testOnEmptyStores } from '../../helpers/stores.ts';
@@ -118,7 +118,7 @@ testOnEmptyStores('an upgrade makes a day of access tokens that lived longer', a
     .db('clients')
     .select('client_id', 'access_token_ttl', 'review')
     .orderBy('client_id');
-  const found = await lookAtClients(store.db, { resource: 'https://id.example/api' });
+  const found = await checkClients(store.db, { resource: 'https://id.example/api' });
   t.deepEqual(
     found.map(({ state, data }) => [state, data]),
     [
@@ -128,12 +128,12 @@ testOnEmptyStores('an upgrade makes a day of access tokens that lived longer', a
   );
   await store.db.transaction((tx) => updateClient(tx, 'long', { scope: 'a:read' }));
   t.is(
-    (await lookAtClients(store.db, { resource: 'https://id.example/api' })).length,
+    (await checkClients(store.db, { resource: 'https://id.example/api' })).length,
     1,
     'what is confirmed is not named again',
   );
   await store.db.transaction((tx) => updateClient(tx, 'long', { access_token_ttl: null }));
-  t.deepEqual(await lookAtClients(store.db, { resource: 'https://id.example/api' }), []);
+  t.deepEqual(await checkClients(store.db, { resource: 'https://id.example/api' }), []);
   t.deepEqual(
     rows.map((row: object) => ({ ...row })),
     [

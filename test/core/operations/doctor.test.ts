@@ -5,7 +5,8 @@ import test from 'ava';
 import { loadConfig } from '../../../config/index.ts';
 import { saveRecord } from '../../../src/core/engine_records/engine_records.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
-import { examine, type Finding } from '../../../src/core/operations/doctor.ts';
+import { checkDeployment } from '../../../src/core/operations/doctor.ts';
+import type { Finding } from '../../../src/core/operations/finding.ts';
 import { createKeyring } from '../../../src/lib/crypto.ts';
 import { after, keyring, makeUser, openTestSession, otherSecret, secret } from '../../helpers/builders.ts';
 import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../../helpers/commands.ts';
@@ -14,14 +15,14 @@ import { environment, startTestServer } from '../../helpers/server.ts';
 import { type Store, testOnEmptyStores, testOnStores } from '../../helpers/stores.ts';
 
 async function findings({ db, url }: Store, ring = keyring): Promise<Finding[]> {
-  return await examine(db, loadConfig(environment(url)), ring);
+  return await checkDeployment(db, loadConfig(environment(url)), ring);
 }
 
 function states(found: Finding[]): Record<string, string> {
   return Object.fromEntries(found.map(({ check, state }) => [check, state]));
 }
 
-testOnStores('a deployment in order has nothing wrong, in words and as JSON', async (t, store) => {
+testOnStores('a working deployment has no finding that is wrong, as text and as JSON', async (t, store) => {
   const server = await startTestServer(t, store);
   await signIn(server);
   const { code, stdout, stderr } = await kindred(server, ['doctor']);
@@ -29,10 +30,10 @@ testOnStores('a deployment in order has nothing wrong, in words and as JSON', as
   t.is(stderr, '');
   for (const line of [
     /^ok +database: (SQLite|Postgres) \d+\.\d+/m,
-    /^ok +migrations: all there/m,
+    /^ok +migrations: all are applied/m,
     /^ok +clock: /m,
-    /^ok +signing keys: the current one has signed for 0 h/m,
-    /1 sessions live$/m,
+    /^ok +signing keys: the current key has signed for 0 h/m,
+    /1 live sessions$/m,
     /^note +restore: .*\n +-> .*--end-all-sessions/m,
   ]) {
     t.regex(stdout, line);
@@ -40,7 +41,7 @@ testOnStores('a deployment in order has nothing wrong, in words and as JSON', as
   if (store.name === 'postgres') {
     t.regex(
       stdout,
-      /^ok +heap-only updates: (no session has been updated yet|[\d.]+ % of \d+ updates of sessions)$/m,
+      /^ok +heap-only updates: (no session has been updated yet|[\d.]+ % of \d+ updates of sessions were heap-only)$/m,
     );
   }
   t.false(stdout.includes(secret));
@@ -58,14 +59,17 @@ testOnStores('a deployment in order has nothing wrong, in words and as JSON', as
   t.true(found.every((one) => one.state === 'good' || one.advice));
 });
 
-testOnEmptyStores('a database without our tables is what is wrong, and stays as it is', async (t, store) => {
+testOnEmptyStores('a database without tables is reported as wrong, and is not changed', async (t, store) => {
   const { code, stdout } = await kindred({ databaseUrl: store.url }, ['doctor']);
   t.is(code, 1);
-  t.regex(stdout, /^WRONG +(migrations: \d+ missing|database: there is no file .+)\n +-> kindred migrate/m);
+  t.regex(
+    stdout,
+    /^WRONG +(migrations: \d+ are missing|database: there is no file .+)\n +-> run: kindred migrate/m,
+  );
   t.false(await store.db.schema.hasTable('knex_migrations'));
 });
 
-test('a database that is not there is what is wrong, and is not made', async (t) => {
+test('a missing database is reported as wrong, and is not created', async (t) => {
   const cwd = await mkdtemp(join(tmpdir(), 'kindred-doctor-'));
   t.teardown(() => rm(cwd, { recursive: true }));
   const none = await runCommand(['doctor'], { cwd, env: environment('sqlite:./here/kindred.sqlite') });
@@ -82,7 +86,7 @@ test('a database that is not there is what is wrong, and is not made', async (t)
   t.false(`${away.stdout}${away.stderr}`.includes('hunter-seven'));
 });
 
-test('settings that are not usable are each a finding', async (t) => {
+test('each invalid setting is a finding', async (t) => {
   const { code, stdout } = await runCommand(['doctor', '--json'], {
     env: environment('mysql://x', { PORT: 'http' }),
   });
@@ -98,27 +102,30 @@ test('settings that are not usable are each a finding', async (t) => {
   );
 });
 
-testOnStores('signing keys: none, too old, under an older secret, under a lost one', async (t, store) => {
-  t.is(states(await findings(store))['signing keys'], 'wrong', 'none');
-  await loadSigningKeys(store.db, keyring, 'ES256');
-  t.is(states(await findings(store))['signing keys'], 'good');
-  const older = states(await findings(store, createKeyring([otherSecret, secret])));
-  t.deepEqual([older['signing keys'], older.secrets], ['good', 'note']);
-  t.is(states(await findings(store, createKeyring([otherSecret]))).secrets, 'wrong');
-  await store
-    .db('signing_keys')
-    .where({ status: 'current' })
-    .update({ current_at: after(new Date(), -100 * 86_400) });
-  const [old] = (await findings(store)).filter((one) => one.check === 'signing keys');
-  t.deepEqual(
-    [old?.state, old?.text],
-    ['wrong', 'the current one has signed for 100 days, the next is not ready yet'],
-  );
-  await store.db('signing_keys').where({ status: 'upcoming' }).delete();
-  t.is(states(await findings(store))['signing keys'], 'note');
-});
+testOnStores(
+  'missing and old signing keys are reported, and keys under an older or a lost secret',
+  async (t, store) => {
+    t.is(states(await findings(store))['signing keys'], 'wrong', 'none');
+    await loadSigningKeys(store.db, keyring, 'ES256');
+    t.is(states(await findings(store))['signing keys'], 'good');
+    const older = states(await findings(store, createKeyring([otherSecret, secret])));
+    t.deepEqual([older['signing keys'], older.secrets], ['good', 'note']);
+    t.is(states(await findings(store, createKeyring([otherSecret]))).secrets, 'wrong');
+    await store
+      .db('signing_keys')
+      .where({ status: 'current' })
+      .update({ current_at: after(new Date(), -100 * 86_400) });
+    const [old] = (await findings(store)).filter((one) => one.check === 'signing keys');
+    t.deepEqual(
+      [old?.state, old?.text],
+      ['wrong', 'the current key has signed for 100 days, the next key is not ready yet'],
+    );
+    await store.db('signing_keys').where({ status: 'upcoming' }).delete();
+    t.is(states(await findings(store))['signing keys'], 'note');
+  },
+);
 
-testOnStores('a sweep that does not come by is noticed', async (t, store) => {
+testOnStores('a sweep that does not run is reported', async (t, store) => {
   await loadSigningKeys(store.db, keyring, 'ES256');
   await openTestSession(store.db, { absolute_ttl: 60 }, after(new Date(), -8 * 86_400));
   t.is(states(await findings(store)).sweep, 'good');
@@ -126,14 +133,14 @@ testOnStores('a sweep that does not come by is noticed', async (t, store) => {
   t.is(states(await findings(store)).sweep, 'wrong');
 });
 
-testOnStores('a newer database and a clock that is off are told', async (t, store) => {
+testOnStores('a newer database and a skewed clock are reported', async (t, store) => {
   await loadSigningKeys(store.db, keyring, 'ES256');
   await store
     .db('knex_migrations')
     .insert({ name: '999_of_tomorrow.ts', batch: 9, migration_time: new Date() });
   t.is(states(await findings(store)).migrations, 'note');
   if (store.name === 'sqlite') return;
-  // A schema that is searched first can hold a now() of its own.
+  // A schema earlier in the search path can define its own now().
   await store.db.raw(
     "create schema skewed; create function skewed.now() returns timestamptz language sql as $$ select pg_catalog.now() + interval '1 hour' $$",
   );
@@ -142,7 +149,10 @@ testOnStores('a newer database and a clock that is off are told', async (t, stor
   );
   const { stdout, code } = await kindred({ databaseUrl: store.url }, ['doctor']);
   t.is(code, 1);
-  t.regex(stdout, /^WRONG +clock: differs from this machine's by (3600|3599\.\d|3600\.\d) s$/m);
+  t.regex(
+    stdout,
+    /^WRONG +clock: the clocks of the database and of this machine differ by (3600|3599\.\d|3600\.\d) s$/m,
+  );
 });
 
 testOnStores('the growth of a month follows from the last day', async (t, store) => {
@@ -155,7 +165,7 @@ testOnStores('the growth of a month follows from the last day', async (t, store)
 });
 
 testOnStores(
-  'after a restore every session can be ended: only with --yes, and those who log in then stay',
+  'after a restore every session can be ended, only with --yes, and later logins are kept',
   async (t, store) => {
     const server = await startTestServer(t, store);
     const before = await Promise.all([signIn(server), signIn(server), signIn(server)]);
@@ -179,7 +189,7 @@ testOnStores(
         reason: 'session_ended',
       });
     }
-    t.deepEqual(await store.db('oidc_models'), [], 'nobody gets in again by a cookie');
+    t.deepEqual(await store.db('oidc_models'), [], 'no cookie logs a user in again');
     const events = await store.db('audit_events').where({ type: 'session_ended' });
     t.deepEqual(
       events.map(({ reason, actor }) => [reason, actor]),
@@ -190,7 +200,7 @@ testOnStores(
   },
 );
 
-test('what is unusual about the settings is a note of the doctor', async (t) => {
+test('a warning about the settings is a note of the doctor', async (t) => {
   const env = {
     ...environment('sqlite:./none.sqlite'),
     NODE_ENV: 'production',
