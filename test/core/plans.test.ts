@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import pg from 'pg';
-import { addConsent, listConsents, withdrawConsent } from '../../src/core/actions/consents.ts';
+import { addConsent, withdrawConsent } from '../../src/core/actions/consents.ts';
 import { deleteClient } from '../../src/core/actions/delete_client.ts';
 import { removeDevice } from '../../src/core/actions/remove_device.ts';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
@@ -16,6 +16,7 @@ import { finishPendingEndings } from '../../src/core/sessions/pending_endings.ts
 import { listEndedSessions, listLiveSessions } from '../../src/core/sessions/session_list.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { json } from '../../src/core/store/columns.ts';
+import { listConsents } from '../../src/core/users/consents.ts';
 import { listDevices, registerDevice } from '../../src/core/users/devices.ts';
 import { makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';

@@ -1,58 +1,15 @@
-// Consents: what a user has allowed a third-party client, remembered until it is withdrawn.
+// Consents: gives, withdraws and checks what a user has allowed a third-party client, under the lock of the user's row.
 import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
 import { beginEnding } from '../sessions/end_many.ts';
 import type { EndCause } from '../sessions/end_sessions.ts';
 import { finishEnding } from '../sessions/pending_endings.ts';
-import { declareColumns, json, type Table } from '../store/columns.ts';
+import { json } from '../store/columns.ts';
 import { isForeignKeyViolation } from '../store/database_errors.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
+import { findConsent, type Granted } from '../users/consents.ts';
 import { lockUser } from '../users/users.ts';
-
-/** Allowed scopes: those of the server itself, and per resource server. */
-export interface Granted {
-  openid: string[];
-  claims: string[];
-  resources: Record<string, string[]>;
-}
-
-export interface Consent {
-  user_id: string;
-  client_id: string;
-  granted: Granted;
-  created_at: Date;
-  updated_at: Date;
-}
-
-declare module 'knex/types/tables.js' {
-  interface Tables {
-    consents: Table<Consent>;
-  }
-}
-
-const consentColumns = { granted: 'json', created_at: 'time', updated_at: 'time' } as const;
-declareColumns('consents', consentColumns);
-
-export interface ListedConsent extends Consent {
-  metadata: { client_name?: string; client_uri?: string; logo_uri?: string; grant_types?: string[] };
-}
-
-/** What this user has allowed this client, or null. */
-export async function findConsent(db: Db, user_id: string, client_id: string): Promise<Consent | null> {
-  return (await db('consents').where({ user_id, client_id }).first()) ?? null;
-}
-
-/** All consents of a user, newest first, with what describes the client. */
-export async function listConsents(db: Db, user_id: string): Promise<ListedConsent[]> {
-  return await rows<ListedConsent>(
-    db,
-    `select c.*, cl.metadata from consents c join clients cl on cl.client_id = c.client_id
-     where c.user_id = :user_id order by c.created_at desc limit 200`,
-    { user_id },
-    { ...consentColumns, metadata: 'json' },
-  );
-}
 
 /**
  * Adds to what a user has allowed a client; what was allowed before stays. Returns all of it, or null when the client has

@@ -1,7 +1,8 @@
 // The caller's consents: list them, and withdraw one.
 import { z } from 'zod';
-import { listConsents, withdrawConsent } from '../../core/actions/consents.ts';
+import { withdrawConsent } from '../../core/actions/consents.ts';
 import { clientIdLength } from '../../core/clients/client_metadata.ts';
+import { listConsents } from '../../core/users/consents.ts';
 import { AppError } from '../../lib/errors.ts';
 import { dateTime, route } from './routes.ts';
 

@@ -1,6 +1,5 @@
 // What the account page shows, read from the database.
 import type { Context } from 'koa';
-import { type ListedConsent, listConsents } from '../../core/actions/consents.ts';
 import type { Deps } from '../../core/deps.ts';
 import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import {
@@ -8,6 +7,7 @@ import {
   listLiveSessions,
   listLoginUserAgents,
 } from '../../core/sessions/session_list.ts';
+import { type ListedConsent, listConsents } from '../../core/users/consents.ts';
 import { renderAccount } from '../../pages/account.ts';
 import type { PasswordProblem } from '../../pages/account_texts.ts';
 import type { ScopeView } from '../../pages/scopes.ts';

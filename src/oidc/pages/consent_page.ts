@@ -1,8 +1,9 @@
 // The consent page of an authorization request: which scopes it asks for, and storing the user's decision.
 import type { Interaction } from 'oidc-provider';
-import { addConsent, type Granted } from '../../core/actions/consents.ts';
+import { addConsent } from '../../core/actions/consents.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
+import type { Granted } from '../../core/users/consents.ts';
 import { findUser } from '../../core/users/users.ts';
 import { renderConsent } from '../../pages/consent.ts';
 import { clientRow } from '../request/context.ts';

@@ -1,7 +1,8 @@
 // The scopes of a grant as the consent page and the account page list them. Both use this file, so that they agree.
-import type { Granted } from '../../core/actions/consents.ts';
+
 import { findResourceServerNames } from '../../core/clients/resource_servers.ts';
 import type { Db } from '../../core/store/db.ts';
+import type { Granted } from '../../core/users/consents.ts';
 import type { ScopeView } from '../../pages/scopes.ts';
 
 /** The scopes of each of these grants, with the names of the resource servers that they belong to. */

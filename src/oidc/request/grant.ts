@@ -1,8 +1,8 @@
 // What an authorization request is granted: everything it asks for when the client is ours, what the user has allowed
 // when it is not.
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
-import { findConsent, type Granted } from '../../core/actions/consents.ts';
 import type { Deps } from '../../core/deps.ts';
+import { findConsent, type Granted } from '../../core/users/consents.ts';
 import { newId } from '../../lib/ids.ts';
 import { clientRow } from './context.ts';
 
