@@ -1,4 +1,4 @@
-// The account page in a real Chromium without scripts: what its buttons say is what devices and apps then feel.
+// The account page in a real Chromium without scripts: each button has the effect on devices and apps that it names.
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import type { User } from '../../src/core/users/users.ts';
@@ -21,7 +21,7 @@ async function enterAccount(t: T, server: TestServer, user: User): Promise<Page>
   return page;
 }
 
-/** Somebody with a phone and a tablet, each signed in by password in an app of ours. */
+/** A user with a phone and a tablet, each signed in by password in a first-party app. */
 async function withTwoDevices(server: TestServer) {
   const client = await makeClient(server.db, { client_name: 'Kindred Mail' });
   const phone = await signIn(server, {
@@ -104,7 +104,7 @@ testOnServers(
 
 type Device = Awaited<ReturnType<typeof signIn>>;
 
-/** What a device's next refresh and next call of the API come to. */
+/** The results of a device's next refresh and next API call. */
 async function nextCalls(server: TestServer, { client, tokens }: Device) {
   const refreshed = await refresh(server, client, tokens.refresh_token);
   const called = await api(server, 'GET /me', tokens.access_token);

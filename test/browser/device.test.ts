@@ -1,4 +1,4 @@
-// The device flow in two windows: a screen without a keyboard polls over HTTP, its owner types the code into a browser.
+// The device flow: a device polls over HTTP while its owner enters the code in a browser.
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { publicClient, type Scene, setScene } from '../helpers/code_flow.ts';
@@ -25,7 +25,7 @@ async function showCode(t: T, server: TestServer) {
   return { scene, shown, window: await openWindow(t) };
 }
 
-/** What the television hears when it asks: tokens, or why not yet or never. */
+/** The response to the television's poll: tokens or an error. */
 async function poll({ config }: Scene, { device_code }: oidc.DeviceAuthorizationResponse) {
   const asked = oidc.genericGrantRequest(config, deviceGrant, { device_code });
   return await asked.catch((error: oidc.ResponseBodyError) => error.error);

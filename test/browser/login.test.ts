@@ -1,4 +1,4 @@
-// Signing in at a third-party client, as people do it: in a real Chromium that runs no script, on our real pages.
+// Signing in at a third-party client in a real Chromium that runs no scripts.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as oidc from 'openid-client';
@@ -15,7 +15,7 @@ const openWindow = useWindows();
 
 type T = Parameters<typeof openWindow>[0];
 
-/** A client with an address of its own, a user, and the window that the client has sent to us. */
+/** A client at its own origin, a user, and the window that the client has sent to the login page. */
 async function sendToLogin(t: T, server: TestServer, page?: Page, response_mode = '') {
   const redirect_uri = `${await serve(t, '<!doctype html><title>Photo Printer</title>Back')}/callback`;
   const client = { client_name: 'Photo Printer', redirect_uris: [redirect_uri] };
@@ -26,7 +26,7 @@ async function sendToLogin(t: T, server: TestServer, page?: Page, response_mode 
   return { scene, window, redirect_uri, ...started };
 }
 
-/** The address at which the client got the browser back. */
+/** The URL with which the browser returned to the client. */
 async function comeBack(page: Page, redirect_uri: string): Promise<URL> {
   await page.waitForURL(`${redirect_uri}?*`);
   return new URL(page.url());
@@ -239,7 +239,7 @@ testOnServers(
       }
       const box = await window.getByRole('button', { name: button, exact: true }).boundingBox();
       for (const clicks of [1, 2]) {
-        // By the mouse, because everything else waits for the first click to have led somewhere.
+        // With the mouse, because other ways to click wait for the navigation of the first click.
         await window.mouse.click((box?.x ?? 0) + 5, (box?.y ?? 0) + 5);
         await until(() => callbacks.length >= clicks, `the client is called ${clicks} times`);
       }

@@ -1,4 +1,4 @@
-// The pages as a server really sends them, seen by axe in every look. With SCREENSHOTS=folder, pictures for people too.
+// The pages of a running server, checked by axe in every look. SCREENSHOTS=folder also saves a picture of each.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ const looks = [
   { name: 'desktop_dark', width: 1280, colorScheme: 'dark' },
 ] as const;
 
-/** What axe finds on the page that is open, in every look. */
+/** The violations that axe finds on the open page, in every look. */
 async function lookAt(page: Page, name: string): Promise<string[]> {
   const found: string[] = [];
   await page.addScriptTag({ content: await axeSource });

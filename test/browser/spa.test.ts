@@ -1,4 +1,4 @@
-// A single-page app with oidc-client-ts, which nobody here wrote, in a real Chromium and under its rules of origins.
+// A single-page app with oidc-client-ts, an independent library, in a real Chromium with its same-origin policy.
 import { fileURLToPath } from 'node:url';
 import type { UserManager, UserManagerSettings } from 'oidc-client-ts';
 import type { Page } from 'playwright-core';
@@ -19,7 +19,7 @@ const path = fileURLToPath(
 );
 const html = '<!doctype html><link rel="icon" href="data:,"><title>Notes</title>';
 
-/** An app at an origin of its own, its user, and a window that shows it. */
+/** An app at its own origin, its user, and a window that shows it. */
 async function openApp(t: T, server: TestServer) {
   const origin = await serve(t, html);
   const { client_id } = await makeClient(server.db, {
@@ -43,7 +43,7 @@ async function openApp(t: T, server: TestServer) {
   return { page, settings, origin, client_id, user: await makeUser(server.db) };
 }
 
-/** Gives the page that is open the library and a manager. */
+/** Loads the library into the open page and creates a UserManager. */
 async function load(page: Page, settings: UserManagerSettings): Promise<void> {
   await page.addScriptTag({ path });
   await page.evaluate((given) => {
@@ -53,7 +53,7 @@ async function load(page: Page, settings: UserManagerSettings): Promise<void> {
 
 type App = Awaited<ReturnType<typeof openApp>>;
 
-/** Goes from the app to our pages and back, and gives what the library then knows. */
+/** Goes from the app to our pages and back; returns the user that the library then has. */
 async function logInAt({ page, settings, origin, user }: App) {
   await page.evaluate(() => void manager.signinRedirect());
   await typeLogin(page, user);
@@ -66,7 +66,7 @@ async function logInAt({ page, settings, origin, user }: App) {
   });
 }
 
-/** What a page hears when it asks `url` with this token: a body, or that the browser keeps it from the page. */
+/** What a page gets from `url` with this token: a body, or the error of a response that the browser blocks. */
 async function ask(page: Page, url: string, token: string): Promise<unknown> {
   const asked = { url, headers: { Authorization: `Bearer ${token}` } };
   return await page.evaluate(async ({ url: address, headers }) => {

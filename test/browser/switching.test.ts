@@ -1,4 +1,4 @@
-// A browser that more than one person uses: the wrong one is signed in, and the right one gets through all the same.
+// A browser that several people use: the wrong user is signed in, and the right one can still sign in.
 import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
 import { begin, publicClient, setScene } from '../helpers/code_flow.ts';

@@ -1,4 +1,4 @@
-// One Chromium for a test file, and what its tests do again and again: open a window, sign in, come back to a client.
+// One Chromium for a test file, and the common steps of its tests: open a window, sign in, return to a client.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
@@ -8,10 +8,10 @@ import { openBrowser, patience } from '../helpers/browser.ts';
 import { password } from '../helpers/builders.ts';
 import { giveTime } from '../helpers/until.ts';
 
-/** Opens a window with cookies of its own, closed with its test. */
+/** Opens a window with its own cookies; the window is closed after the test. */
 export type OpenWindow = (t: ExecutionContext, options?: BrowserContextOptions) => Promise<Page>;
 
-/** Starts a browser before the tests of this file. Our pages must do without scripts, so its windows run none. */
+/** Starts a browser before the tests of this file. Its windows run no scripts, because our pages must work without them. */
 export function useWindows(): OpenWindow {
   let browser: Browser;
   test.before(async (t) => {
@@ -25,7 +25,7 @@ export function useWindows(): OpenWindow {
     context.setDefaultTimeout(patience);
     const page = await context.newPage();
     t.teardown(async () => {
-      // Which page a step waited at in vain is what its failure does not say.
+      // The error of a step that timed out does not name the page.
       if (!t.passed) t.log(page.url(), await readPart(page.locator('body')).catch(String));
       await context.close();
     });
@@ -33,7 +33,7 @@ export function useWindows(): OpenWindow {
   };
 }
 
-/** A web server that answers every request with `html`, on loopback; closed with its test. Its origin. */
+/** Starts a web server on loopback that answers every request with `html`, until the test ends; returns its origin. */
 export async function serve(t: ExecutionContext, html: string): Promise<string> {
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(html);
@@ -46,7 +46,7 @@ export async function serve(t: ExecutionContext, html: string): Promise<string> 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Types name and password into a login page and sends them. */
+/** Enters name and password on a login page and submits the form. */
 export async function typeLogin(page: Page, { username }: Pick<User, 'username'>, typed = password) {
   await page.getByLabel('Username or e-mail').fill(username);
   await page.getByLabel('Password').fill(typed);
@@ -58,12 +58,12 @@ export async function press(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name, exact: true }).click();
 }
 
-/** What stands in the page, in one line. */
+/** The text of the page, in one line. */
 export async function read(page: Page): Promise<string> {
   return await readPart(page.locator('main'));
 }
 
-/** What stands in a part of the page, in one line; what is folded away does not. */
+/** The visible text of a part of the page, in one line. */
 export async function readPart(part: Locator): Promise<string> {
   return (await part.allInnerTexts()).join(' ').replaceAll(/\s+/g, ' ').trim();
 }

@@ -1,4 +1,4 @@
-// Whoever comes by keyboard, by screen reader, on a small phone, in the dark: what axe finds, and what it cannot find.
+// Keyboard, screen reader, small phone, dark mode: what axe checks, and what it cannot check.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import test from 'ava';
@@ -17,21 +17,21 @@ const everything = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'bes
 
 async function violations(page: Page, only: RunOptions['runOnly']): Promise<string[]> {
   const found = await page.evaluate(async (runOnly) => await axe.run({ runOnly }), only as never);
-  // Had it looked at nothing, it would have found nothing.
-  if (found.passes.length === 0) return ['axe did not look'];
+  // Without any passed rule, axe would not have examined the page.
+  if (found.passes.length === 0) return ['axe has examined nothing'];
   return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
 }
 
-// Beyond this, a look differs from another in nothing that axe knows.
+// The looks differ only in what these rules check.
 const visible = ['color-contrast', 'target-size', 'scrollable-region-focusable'];
 
 for (const name of Object.keys(samples)) {
-  // One after the other: dozens of pages at once would only take turns.
+  // One after another: dozens of pages at once would not be faster.
   test.serial(`axe finds nothing on ${name}, light or dark, on a phone or on a desktop`, async (t) => {
     const { page } = await openPage(t, { bypassCSP: true, reducedMotion: 'reduce' });
     await visit(page, name);
     await page.addScriptTag({ content: await axeSource });
-    // Folded parts count too.
+    // Folded parts are checked too.
     await page.evaluate(() => {
       for (const one of document.querySelectorAll('details')) one.open = true;
     });
@@ -68,7 +68,7 @@ test('nothing overflows on a phone, and touch targets are at least 44 pixels hig
   }
 });
 
-/** What the keyboard comes by, in order, from where the page puts it to the end of the page. */
+/** The controls that the Tab key reaches, in order, from the initial focus to the end of the page. */
 async function tabStops(page: Page): Promise<string[]> {
   const stops: string[] = [];
   for (let count = 0; count < 40; count += 1) {
@@ -122,7 +122,7 @@ const orders: Record<string, string[]> = {
 };
 
 for (const [name, order] of Object.entries(orders)) {
-  test(`the keyboard goes through ${name} in the order of reading, and its place is seen`, async (t) => {
+  test(`the keyboard reaches the controls of ${name} in reading order, and focus is visible`, async (t) => {
     const { page } = await openPage(t);
     await visit(page, name);
     t.deepEqual(await tabStops(page), order);

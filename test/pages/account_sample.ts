@@ -7,17 +7,17 @@ import type {
   SessionView,
 } from '../../src/pages/account.ts';
 
-/** When the samples are looked at. */
+/** The current time of the samples. */
 export const now = new Date('2030-05-12T14:03:00Z');
 
-/** So many seconds earlier. */
+/** The time this many seconds before `now`. */
 export const before = (seconds: number) => new Date(now.getTime() - seconds * 1000);
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
 const safari =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 Mobile/15E148 Safari/604.1';
 
-/** An account page with something in every part; every name on it is `name` when one is given. */
+/** An account page with content in every part; `name`, if given, replaces every name on it. */
 export function accountPage(change: Partial<AccountPage> = {}, name?: string): AccountPage {
   return {
     now,

@@ -1,3 +1,4 @@
+// The Content-Security-Policy of the pages.
 import test from 'ava';
 import { contentSecurityPolicy } from '../../src/pages/csp.ts';
 

@@ -1,4 +1,4 @@
-// The pages under their own policy, and their forms: without a script, with the worst names, up to a redirect URI.
+// The sample pages in Chromium under their own policy, and their forms: without scripts, with hostile names, with redirects.
 import test from 'ava';
 import { type PageDocument, type PageElement, useChromium, useGallery } from './in_chromium.ts';
 import { nasty, samples } from './samples.ts';
@@ -67,7 +67,7 @@ test('names in hidden fields are submitted unchanged', async (t) => {
   await page.goto(`${own.origin}/logout_nasty`);
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByText('received').waitFor();
-  // But for the marks that turn text around, which no page prints.
+  // Except for the characters that change the text direction, which no page prints.
   const plain = nasty.replaceAll(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
   t.deepEqual(own.posts[0]?.fields, { [plain]: plain, xsrf: plain, logout: 'yes' });
 });

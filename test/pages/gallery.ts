@@ -1,4 +1,4 @@
-// Serves the sample pages as the real server would: with their stylesheet and their policy, on loopback.
+// Serves the sample pages on loopback, with the stylesheet and the policy that the real server sends.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,14 +9,14 @@ import { brand, samples } from './samples.ts';
 
 export interface Gallery {
   origin: string;
-  /** The forms that arrived: where, and with which fields. */
+  /** The forms that were submitted: their paths and fields. */
   posts: { path: string; fields: Record<string, string> }[];
-  /** Where to send whoever posts a form, and what the policy says of it. */
+  /** Redirects submitted forms to this URL, with these form targets in the policy. */
   answerPosts(redirect: string, formTargets: string[]): void;
   close(): void;
 }
 
-/** Opens a gallery: `/<name of the sample>` is a page, and a POST to anything is kept. */
+/** Opens a gallery: `/<name of the sample>` is a page, and every POST is recorded. */
 export async function openGallery(look: Brand = brand): Promise<Gallery> {
   const posts: Gallery['posts'] = [];
   let redirect: string | null = null;

@@ -1,4 +1,4 @@
-// The samples in a real Chromium: one browser and one gallery for a test file.
+// The sample pages in a real Chromium: one browser and one gallery per test file.
 import test, { type ExecutionContext } from 'ava';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { openBrowser, patience } from '../helpers/browser.ts';
@@ -6,14 +6,14 @@ import { type Gallery, openGallery } from './gallery.ts';
 
 export interface OpenedPage {
   page: Page;
-  /** Whatever the browser complained about. */
+  /** The errors and warnings in the browser's console. */
   complaints: string[];
 }
 
 export interface Chromium {
-  /** A page in a context of its own, 800 high, closed with its test. */
+  /** A page in its own browser context, 800 pixels high, closed after the test. */
   openPage(t: ExecutionContext, options?: BrowserContextOptions, width?: number): Promise<OpenedPage>;
-  /** Goes to a sample. */
+  /** Opens a sample. */
   visit(page: Page, name: string): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export function useChromium(): Chromium {
   };
 }
 
-/** A gallery of its own for tests that send forms. */
+/** A separate gallery for tests that submit forms. */
 export async function useGallery(t: ExecutionContext): Promise<Gallery> {
   const gallery = await openGallery();
   t.teardown(() => gallery.close());
@@ -61,14 +61,14 @@ function listen(page: Page): string[] {
   return complaints;
 }
 
-// The functions that a test sends into a page use a little of the DOM. The project has no DOM types, so that no code of
-// the server leans on one.
+// The part of the DOM that functions in `page.evaluate` use. The project does not load the DOM types, so that no code of the
+// server uses them by mistake.
 
 export interface PageElement {
   open: boolean;
   textContent: string;
   outerHTML: string;
-  /** Of a form's field only. */
+  /** Form fields only. */
   labels?: Iterable<PageElement>;
   getAttribute(name: string): string | null;
   getBoundingClientRect(): { right: number; height: number };

@@ -1,3 +1,4 @@
+// The HTML of every sample page: escaping, structure, and that each state has its text.
 import test from 'ava';
 import type { Weakness } from '../../src/core/passwords/password_policy.ts';
 import type { EndedReason } from '../../src/core/sessions/sessions.ts';
@@ -25,7 +26,7 @@ interface Tag {
   attributes: Record<string, string>;
 }
 
-/** The start tags of a page. Throws when anything that is no tag has an angle bracket: then something was not escaped. */
+/** The start tags of a page. Throws when text outside of tags has an angle bracket, because it was not escaped. */
 function tagsOf(html: string): Tag[] {
   const body = html.replace('<!doctype html>', '');
   const rest = body.replaceAll(tag, '');
@@ -41,7 +42,7 @@ function tagsOf(html: string): Tag[] {
 }
 
 for (const [name, render] of Object.entries(samples)) {
-  test(`${name}: nothing but our own tags and attributes, nothing inline, nothing from elsewhere`, (t) => {
+  test(`${name}: only known tags and attributes, nothing inline, nothing from other origins`, (t) => {
     for (const one of [brand, worstBrand]) {
       const html = render(one);
       const tags = tagsOf(html);
@@ -66,7 +67,7 @@ for (const [name, render] of Object.entries(samples)) {
     }
   });
 
-  test(`${name}: one heading of the first rank, a language, a title, and a csrf token in every form`, (t) => {
+  test(`${name}: one h1, a language, a title, and a CSRF token in every form`, (t) => {
     const html = render(brand);
     const tags = tagsOf(html);
     t.is(tags.filter((tag) => tag.name === 'h1').length, 1);

@@ -1,4 +1,4 @@
-// Every page in every state that looks different, with plausible people, and once with the worst names there are.
+// Every page in every state that looks different, with plausible data, and once with hostile names.
 import { renderAccount } from '../../src/pages/account.ts';
 import type { Brand } from '../../src/pages/brand.ts';
 import { type ConsentPage, renderConsent } from '../../src/pages/consent.ts';
@@ -8,7 +8,7 @@ import { renderLogin } from '../../src/pages/login.ts';
 import { renderLoggedOut, renderLogout } from '../../src/pages/logout.ts';
 import { accountPage, before, now } from './account_sample.ts';
 
-/** Breaks out of text, of attributes in either quotes, of comments and of raw text; turns direction; is 200 long. */
+/** A name that tries to break out of text, attributes, comments and raw text, changes the direction, and is long. */
 export const nasty = `"'><script>alert(1)</script><img src=x onerror=alert(2)>--></title></style>\u202e\u2066<b>שלום‏ 👩‍👩‍👧${'W'.repeat(110)}`;
 
 export const brand: Brand = { name: 'Kindred' };
@@ -16,7 +16,7 @@ export const brand: Brand = { name: 'Kindred' };
 const form = { action: '/interaction/uid', csrf: 'csrf-token' };
 const client = { name: 'Photo Printer' };
 
-/** A consent page as most people will see it. */
+/** A typical consent page. */
 export function consentPage(name = client.name, change: Partial<ConsentPage> = {}): ConsentPage {
   return {
     form,
@@ -42,7 +42,7 @@ export function consentPage(name = client.name, change: Partial<ConsentPage> = {
 
 const worstForm = { action: `/x?${nasty}`, csrf: nasty, hidden: { [nasty]: nasty } };
 
-/** Name of the sample → the page. */
+/** The pages by the name of their sample. */
 export const samples: Record<string, (brand: Brand) => string> = {
   login: (b) => renderLogin(b, { form, client, cancel: form }),
   login_unverified: (b) =>

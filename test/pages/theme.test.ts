@@ -1,3 +1,4 @@
+// The contrast of the colours, for any accent.
 import test from 'ava';
 import { contrast, toHex, toOklch } from '../../src/pages/color.ts';
 import { type Colors, colorsOf } from '../../src/pages/theme.ts';
@@ -5,8 +6,8 @@ import { fc } from '../helpers/fuzzing.ts';
 
 const hex = fc.integer({ min: 0, max: 0xffffff }).map((value) => `#${value.toString(16).padStart(6, '0')}`);
 
-/** What stands on what, and the contrast that it needs (WCAG 2.2, 1.4.3 and 1.4.11). */
-const pairs: [front: string, grounds: string[], ratio: number][] = [
+/** Foreground, background, and the contrast that they need (WCAG 2.2, 1.4.3 and 1.4.11). */
+const pairs: [front: string, backgrounds: string[], ratio: number][] = [
   ['ink', ['page', 'surface', 'raised', 'accent-soft', 'danger-soft', 'warn-soft', 'good-soft'], 4.5],
   ['muted', ['page', 'surface', 'raised'], 4.5],
   ['accent-on', ['accent', 'accent-hover'], 4.5],
@@ -19,10 +20,10 @@ const pairs: [front: string, grounds: string[], ratio: number][] = [
 ];
 
 function weakPairs(colors: Colors): string[] {
-  return pairs.flatMap(([front, grounds, ratio]) =>
-    grounds
-      .filter((ground) => contrast(colors[front] ?? '', colors[ground] ?? '') < ratio)
-      .map((ground) => `${front} ${colors[front]} on ${ground} ${colors[ground]}`),
+  return pairs.flatMap(([front, backgrounds, ratio]) =>
+    backgrounds
+      .filter((background) => contrast(colors[front] ?? '', colors[background] ?? '') < ratio)
+      .map((background) => `${front} ${colors[front]} on ${background} ${colors[background]}`),
   );
 }
 

@@ -1,4 +1,4 @@
-// The cookies of our pages and the forms that depend on them: which browser may send which form, by which names, to whom.
+// The cookies of our pages: their names, attributes and signatures; and forms from other sites or other browsers.
 import { createHmac } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import { createKeyring } from '../../../src/lib/crypto.ts';
@@ -9,7 +9,7 @@ import { formOf, openUserAgent, textOf, type UserAgent } from '../../helpers/use
 
 type Headers = Record<string, string>;
 
-/** What browsers say of a form that another site sent, old ones and those whose page hides its address. */
+/** The headers of a form that another site sent: from current and old browsers, also with a hidden origin. */
 const foreign: Headers[] = [
   { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
   { origin: 'null', 'sec-fetch-site': 'cross-site' },
@@ -85,7 +85,7 @@ testOnServers('a login form works only in the browser that it was shown in', asy
 
 type Settings = Record<string, string>;
 
-/** Issuers, and how the session cookie is called and where it goes there. */
+/** Issuers, and the name and path of the session cookie at each. */
 const issuers: [string, Settings, RegExp][] = [
   [
     'an https issuer',
@@ -105,7 +105,7 @@ async function signInAtAccount(t: ExecutionContext, server: TestServer) {
   const user = await makeUser(server.db);
   const login = await ua.send(`${server.url}/account`);
   const { fields } = formOf(login, '/account/login');
-  // With a path in the issuer the form names it; the proxy that is not here would take it off.
+  // Where the issuer has a path, the form's action includes it; a proxy would remove it, but there is none here.
   for (const cookie of ua.cookies.values()) ua.cookies.set(`${cookie.name};/`, { ...cookie, path: '/' });
   const answer = await sendWith(
     ua,
@@ -118,7 +118,7 @@ async function signInAtAccount(t: ExecutionContext, server: TestServer) {
 }
 
 for (const [what, settings, expected] of issuers) {
-  // A proxy that says nothing, or the wrong thing, of the scheme changes nothing.
+  // A proxy that sends no scheme, or the wrong one, makes no difference.
   for (const proxied of [{}, { TRUST_PROXY: '1' }] as Settings[]) {
     testOnOwnServers(
       `with ${what} the session cookie is bound to it ${Object.keys(proxied).length > 0 ? 'behind a proxy' : 'without a proxy'}`,
@@ -146,7 +146,7 @@ testOnOwnServers(
   },
 );
 
-/** The cookie as the version before signed it: by SHA-1, under the old name. */
+/** The cookie as the previous version signed it: with SHA-1, under the old name. */
 function signAsBefore(value: string): Headers {
   const key = createKeyring([secret]).current.keyFor('cookies').export().toString('base64url');
   const signature = createHmac('sha1', key).update(`kindred_session=${value}`).digest('base64url');
@@ -202,7 +202,7 @@ testOnOwnServers(
     for (const [name, value] of Object.entries(signAsBefore(theirs))) put(name, value);
     t.true(await isMe(), 'a cookie of the old name that another site has planted changes nothing');
     for (const [name, value] of Object.entries(copied)) put(name, value);
-    // As after a node of the previous version has given the session another id, in the cookie that it knows.
+    // As after a node of the previous version has changed the session id and set the cookie of the old name.
     put('__Host-kindred_session', 'gone');
     const key = createKeyring([secret]).current.keyFor('cookies').export().toString('base64url');
     const signature = createHmac('sha256', key).update('__Host-kindred_session=gone').digest('base64url');

@@ -1,4 +1,4 @@
-// Errors as people see them: what was wrong, which app and which address, and the reference to give to support.
+// Error pages: the problem, the app and the address, and the reference for support.
 import { send } from '../../helpers/client.ts';
 import { begin, setScene } from '../../helpers/code_flow.ts';
 import { testOnServers } from '../../helpers/server.ts';

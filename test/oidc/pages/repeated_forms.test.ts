@@ -1,4 +1,4 @@
-// Double clicks: the same form sent twice in one browser, wherever a page of ours has one.
+// Double clicks: each form of our pages, submitted twice in one browser.
 import * as oidc from 'openid-client';
 import { password } from '../../helpers/builders.ts';
 import {
@@ -22,12 +22,12 @@ import {
 
 type Started = Awaited<ReturnType<typeof begin>>;
 
-/** Sends the same form twice and follows both answers to their end. */
+/** Submits the same form twice and follows the redirects of both responses. */
 async function submitTwice(ua: UserAgent, page: Page, action: string, fields: Fields): Promise<Page[]> {
   return [await ua.submit(page, action, fields), await ua.submit(page, action, fields)];
 }
 
-/** Whether both pages are at the client, with codes that are good. */
+/** Exchanges the codes of both responses and refreshes once; throws where a code is invalid. */
 async function exchange({ config }: Scene, pages: Page[], { checks }: Started): Promise<boolean> {
   for (const page of pages) {
     const tokens = await oidc.authorizationCodeGrant(config, sentTo(page), checks);

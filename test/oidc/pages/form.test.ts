@@ -14,7 +14,7 @@ async function openConsent(scene: Scene): Promise<Page> {
   return await typePassword(scene.ua, await scene.ua.open(url.href), scene.user);
 }
 
-/** Posts what a page's form would post, with `csrf` instead of its own. */
+/** Posts the form of a page with another CSRF token. */
 async function forge(ua: UserAgent, action: string, fields: Record<string, string>, csrf?: string) {
   const body = new URLSearchParams({ ...fields, ...(csrf === undefined ? {} : { csrf }) });
   return await ua.send(action, { method: 'POST', body });
