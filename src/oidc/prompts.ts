@@ -1,0 +1,42 @@
+// When an authorization request stops for its user: the engine's prompts, with three rules of ours.
+import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { clientRow } from './request/context.ts';
+import { requireKnownScopes } from './request/resources.ts';
+
+// The engine's prompts, with three rules of ours: an unknown scope is an error and not silence; a user who may no
+// longer log in has to log in; and only other people's native clients always have to ask.
+/** The prompts of the login pages. */
+export function loginPrompts(): interactionPolicy.DefaultPolicy {
+  const { Check } = interactionPolicy;
+  const prompts = interactionPolicy.base();
+  const login = prompts.get('login');
+  const consent = prompts.get('consent');
+  login?.checks.unshift(
+    new Check('scopes_known', 'a requested scope is unknown or not allowed', (ctx) => {
+      requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
+      return false;
+    }),
+  );
+  login?.checks.add(
+    new Check('user_inactive', 'End-User may not use this account', ({ oidc }) =>
+      Boolean(oidc.session?.accountId && !oidc.account),
+    ),
+  );
+  consent?.checks.remove('native_client_prompt');
+  consent?.checks.add(
+    new Check(
+      'native_client_prompt',
+      'native clients require End-User interaction',
+      'interaction_required',
+      isForeignNative,
+    ),
+  );
+  return prompts;
+}
+
+function isForeignNative({ oidc }: KoaContextWithOIDC): boolean {
+  // As it was said: a page under development at a loopback address is none that somebody else could pose as.
+  const row = clientRow(oidc.client);
+  const isNative = row.metadata.application_type === 'native' && !row.first_party;
+  return isNative && !oidc.result?.consent;
+}
