@@ -1,6 +1,6 @@
 // Back-channel logout (OpenID Connect Back-Channel Logout 1.0): tells clients which of their sessions ended, whatever
 // ended them, one token a session, with our `sid`.
-import type { Provider } from 'oidc-provider';
+import type { Client, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import {
   type BackchannelLogout,
@@ -16,9 +16,11 @@ const interval = 1_000;
 const places = 100;
 const placesOfClient = 4;
 
-interface Notifiable {
-  backchannelLogoutUri?: string;
-  backchannelLogout: (sub: string, sid: string) => Promise<void>;
+const send = Symbol('the engine’s own delivery');
+
+/** A client with the delivery that {@link takeOverDelivery} has kept for us. */
+interface Notifiable extends Client {
+  [send]: (sub: string, sid: string) => Promise<void>;
 }
 
 /**
@@ -71,8 +73,8 @@ export function deliverBackchannelLogouts(
 
 async function deliver({ db, log }: Deps, provider: Provider, notice: BackchannelLogout): Promise<void> {
   try {
-    const client = (await provider.Client.find(notice.client_id)) as unknown as Notifiable | undefined;
-    if (client?.backchannelLogoutUri) await sendNotice(client, notice);
+    const client = await provider.Client.find(notice.client_id);
+    if (client?.backchannelLogoutUri) await sendNotice(client as Notifiable, notice);
     await settleBackchannelLogout(db, notice.id);
   } catch (err) {
     const isGivenUp = await postponeBackchannelLogout(db, notice).catch(() => false);
@@ -83,17 +85,14 @@ async function deliver({ db, log }: Deps, provider: Provider, notice: Backchanne
   }
 }
 
-const send = Symbol('the engine’s own delivery');
-
 // With the `sid` always: without it, a client would have to log its user out everywhere.
 async function sendNotice(client: Notifiable, notice: BackchannelLogout): Promise<void> {
   const asking: Notifiable = Object.create(client, { backchannelLogoutSessionRequired: { value: true } });
-  const deliverOne = (client as unknown as Record<symbol, Notifiable['backchannelLogout']>)[send];
-  await deliverOne?.call(asking, notice.user_id, notice.session_id);
+  await client[send].call(asking, notice.user_id, notice.session_id);
 }
 
 /** Keeps the engine's delivery for us and takes it from the engine. */
-export function takeOverDelivery(prototype: Notifiable): void {
+export function takeOverDelivery(prototype: Client): void {
   Object.defineProperty(prototype, send, { value: prototype.backchannelLogout });
   prototype.backchannelLogout = async () => {};
 }

@@ -71,9 +71,8 @@ async function requireServers(
 }
 
 async function validate(provider: Provider, client: Client): Promise<void> {
-  const { Client } = provider as unknown as { Client: { validate: (metadata: object) => Promise<void> } };
   try {
-    await Client.validate(engineMetadata(client));
+    await provider.Client.validate(engineMetadata(client));
   } catch (error) {
     if (!(error instanceof errors.InvalidClientMetadata)) throw error;
     throw new AppError('invalid_client_metadata', error.error_description);

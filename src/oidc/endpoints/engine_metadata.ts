@@ -1,6 +1,6 @@
 // A client's metadata as the engine takes it, and what this server offers to clients: methods of authentication and
 // algorithms.
-import { type AdapterPayload, errors } from 'oidc-provider';
+import { type ClientMetadata, errors } from 'oidc-provider';
 import { hasSecret } from '../../core/clients/client_rules.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { inferredType } from '../../core/clients/redirect_uris.ts';
@@ -49,7 +49,7 @@ export function isOurRow(kindred: unknown): boolean {
  * (see `compareClientSecret`). With `algs`, by which the server signs now, answers that the client wants signed by another
  * are signed by the default: it would refuse the whole client otherwise, long after it was registered.
  */
-export function engineMetadata(client: Client, algs?: readonly string[]): AdapterPayload {
+export function engineMetadata(client: Client, algs?: readonly string[]): ClientMetadata {
   ourRows.add(client);
   const { allowed_origins: _ours, registered_scope: _scope, ...metadata } = client.metadata;
   const application_type = metadata.application_type ?? inferredType(metadata.redirect_uris);
@@ -64,5 +64,5 @@ export function engineMetadata(client: Client, algs?: readonly string[]): Adapte
     client_id: client.client_id,
     ...(hasSecret(client.metadata) ? { client_secret: secretPlaceholder } : {}),
     kindred: client,
-  } as AdapterPayload;
+  } as ClientMetadata;
 }

@@ -1,6 +1,6 @@
 // The password grant (RFC 6749, 4.3), for first-party clients only: a name and a password become a session.
 import { X509Certificate } from 'node:crypto';
-import { errors, type Grant, type TokenEndpointGrantContext } from 'oidc-provider';
+import { errors, type Grant } from 'oidc-provider';
 import * as grants from 'oidc-provider/lib/helpers/grants.js';
 import type { Deps } from '../../core/deps.ts';
 import { attemptLogin } from '../../core/passwords/login_attempts.ts';
@@ -18,10 +18,9 @@ import { idTokenClaims } from '../../token/password_request.ts';
 import { accountOf } from '../request/accounts.ts';
 import { nowInSeconds } from '../request/clocks.ts';
 import { clientRow, rememberSession } from '../request/context.ts';
-import { invalidGrant, limited } from '../request/errors.ts';
-import { defaultScope, requireKnownScopes } from '../request/resources.ts';
-
-type Context = TokenEndpointGrantContext<{ username?: string; password?: string }>;
+import { asRateLimitError, invalidGrant } from '../request/errors.ts';
+import { defaultScopesOf, requireKnownScopes } from '../request/resources.ts';
+import { answerWithTokens, type Binding, type Context } from './password_tokens.ts';
 
 /** Answers one password request. Everything that needs no password is checked before it is hashed. */
 export async function passwordGrant(deps: Deps, ctx: Context): Promise<void> {
@@ -40,14 +39,8 @@ export async function passwordGrant(deps: Deps, ctx: Context): Promise<void> {
   const binding = bindingOf(dPoP, certificate);
   const registered = await registerKnownDevice(deps.db, user, device, known);
   const session = await login(deps, ctx, user, { scopes, device_id: registered?.id ?? null, binding });
-  await answer(ctx, session, binding);
+  await answerWithTokens(ctx, session, binding);
   if (registered) ctx.body = { ...(ctx.body as object), device_secret: registered.secret };
-}
-
-/** What the tokens of a login are bound to: the key of a DPoP proof, or the certificate of the connection. */
-interface Binding {
-  jkt?: string;
-  'x5t#S256'?: string;
 }
 
 function bindingOf(
@@ -77,7 +70,7 @@ function readDevice(ctx: Context): DeviceParameters {
 }
 
 function requestedScopes(ctx: Context): string[] {
-  if (!ctx.oidc.params.scope) return defaultScope(ctx);
+  if (!ctx.oidc.params.scope) return defaultScopesOf(ctx);
   requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
   return [...ctx.oidc.requestParamScopes];
 }
@@ -88,7 +81,9 @@ async function verifyCredentials(
   given: { login: string; password: string; device: DeviceParameters },
 ): Promise<{ user: User; known: string | null }> {
   const { clientId: client_id } = ctx.oidc.client;
-  const result = await limited(attemptLogin(deps, { ...given, client_id, source: requestSourceOf(ctx) }));
+  const result = await asRateLimitError(
+    attemptLogin(deps, { ...given, client_id, source: requestSourceOf(ctx) }),
+  );
   if (result.outcome === 'authenticated') return result;
   const user = result.outcome === 'inactive' ? result.user : null;
   throw invalidGrant(
@@ -189,56 +184,4 @@ function tokenPayload(
     ...(isPublic ? binding : {}),
     ...(binding.jkt ? { dpop: true } : {}),
   };
-}
-
-async function answer(ctx: Context, session: SessionWithUser, binding: Binding): Promise<void> {
-  const { provider, client, grant } = ctx.oidc;
-  if (!grant) throw new Error('a login has no grant');
-  const payload = session.token_payload as { scope: string; resource: string; authTime: number };
-  const source = new provider.RefreshToken({
-    ...payload,
-    client,
-    accountId: session.user_id,
-    grantId: session.id,
-    gty: 'password',
-  });
-  const at = new provider.AccessToken({
-    client,
-    accountId: session.user_id,
-    grantId: session.id,
-    gty: 'password',
-    sid: session.id,
-  });
-  Object.assign(at, binding);
-  ctx.oidc.entity('RefreshToken', source);
-  await grants.resolveAndApplyResource(provider, ctx, source, at, grant);
-  ctx.oidc.entity('AccessToken', at);
-  const accessToken = await at.save();
-  const refreshToken = client.grantTypeAllowed('refresh_token') ? await source.save() : undefined;
-  const idToken = source.scopes.has('openid') ? await issueIdToken(ctx, session, grant) : undefined;
-  ctx.body = grants.buildTokenResponse(provider, {
-    accessToken,
-    expiresIn: at.expiration,
-    idToken,
-    refreshToken,
-    scope: at.scope,
-    tokenType: at.tokenType,
-  });
-}
-
-async function issueIdToken(ctx: Context, session: SessionWithUser, grant: Grant): Promise<string> {
-  const { authTime, amr, scope } = session.token_payload as {
-    authTime: number;
-    amr: string[];
-    scope: string;
-  };
-  const claims = await accountOf(session).claims('id_token', scope, {}, []);
-  const token = new ctx.oidc.provider.IdToken({ ...claims, auth_time: authTime, amr }, { ctx });
-  Object.assign(token, {
-    scope: grant.getOIDCScopeFiltered(scope.split(' ')),
-    mask: idTokenClaims.id_token,
-    rejected: [],
-  });
-  token.set('sid', session.id);
-  return await token.issue({ use: 'idtoken' });
 }

@@ -1,17 +1,12 @@
 // The engine's access tokens, made ours: bound to a session by `sid`, dead when it is, and JWTs good at userinfo.
-import type {
-  AccessToken as EngineAccessToken,
-  ReplayDetection as EngineReplayDetection,
-} from 'oidc-provider';
+import type { Provider } from 'oidc-provider';
 import { isJwt } from '../../core/access_tokens/access_tokens.ts';
 import { oidcScopes } from '../../core/access_tokens/grantable_scopes.ts';
 import { isLive } from '../../core/access_tokens/live_token.ts';
 import type { Deps } from '../../core/deps.ts';
-import { useOnce } from '../../core/engine_records/single_use.ts';
-import { engineTolerance, fromEngine, nowInSeconds, toEngine } from '../request/clocks.ts';
+import { fromEngine, toEngine } from '../request/clocks.ts';
 import { currentRequest } from '../request/context.ts';
-
-type Base = typeof EngineAccessToken;
+import { subclass } from '../request/subclass.ts';
 
 interface EngineModel {
   jti: string;
@@ -29,27 +24,29 @@ type EngineModelClass = {
   find: (value: string, options?: object) => Promise<EngineModel | undefined>;
 };
 
-/** The subclass that the provider answers with for `AccessToken`. */
-export function accessTokenModel(deps: Deps, base: Base): Base {
-  const Base = base as unknown as EngineModelClass;
-  class AccessToken extends Base {
-    /** Finds opaque tokens, and for userinfo our own JWTs; neither when its session, user or version is over. */
-    static override async find(value: string, options?: object): Promise<EngineModel | undefined> {
-      if (isJwt(value)) return await findJwt(deps, AccessToken, value);
-      const token = await Base.find.call(AccessToken, value, options);
-      return token && (await isLive(deps.db, liveClaims(deps, token))) ? token : undefined;
-    }
+/** The subclass for `AccessToken`. */
+export function accessTokenModel(deps: Deps, base: Provider['AccessToken']): Provider['AccessToken'] {
+  return subclass(
+    base,
+    (Base: EngineModelClass) =>
+      class AccessToken extends Base {
+        /** Finds opaque tokens, and for userinfo our own JWTs; neither when its session, user or version is over. */
+        static override async find(value: string, options?: object): Promise<EngineModel | undefined> {
+          if (isJwt(value)) return await findJwt(deps, AccessToken, value);
+          const token = await Base.find.call(AccessToken, value, options);
+          return token && (await isLive(deps.db, liveClaims(deps, token))) ? token : undefined;
+        }
 
-    /** Nothing to do: revoking one access token must not touch the others of its session. */
-    static async revokeByGrantId(): Promise<void> {}
+        /** Does nothing: revoking one access token must not revoke the others of its session. */
+        static async revokeByGrantId(): Promise<void> {}
 
-    override async save(): Promise<string> {
-      this.sid = this.grantId;
-      if (this.aud === deps.config.resource) this.scope = withOidcScopes(this.scope);
-      return await super.save();
-    }
-  }
-  return AccessToken as unknown as Base;
+        override async save(): Promise<string> {
+          this.sid = this.grantId;
+          if (this.aud === deps.config.resource) this.scope = withOidcScopes(this.scope);
+          return await super.save();
+        }
+      },
+  );
 }
 
 // At userinfo the engine wants a token without audience; ours for the default resource carries `openid` as well.
@@ -86,22 +83,4 @@ function withOidcScopes(scope: string | undefined): string {
   const wanted = oidcScopes.filter((one) => !asked || asked.has(one));
   const granted = oidc.grant?.getOIDCScopeFiltered(wanted).split(' ') ?? [];
   return [...granted, ...(scope?.split(' ') ?? [])].filter(Boolean).join(' ');
-}
-
-/** The subclass for `ReplayDetection`: of ten proofs or assertions with one `jti`, one is the first. */
-export function replayDetectionModel(
-  deps: Deps,
-  base: typeof EngineReplayDetection,
-): typeof EngineReplayDetection {
-  const Base = base as unknown as new (payload: object) => object;
-  class ReplayDetection extends Base {
-    static async unique(iss: string, jti: string, exp: number): Promise<boolean> {
-      const now = nowInSeconds(deps.clock);
-      const left = exp - Math.min(now, toEngine(deps.clock, now));
-      // The engine says of a DPoP proof that it is good for 300 s; one dated 300 s ahead is good for twice as long.
-      const ttl = Math.max(1, left) + engineTolerance + 1;
-      return await useOnce(deps.db, 'ReplayDetection', JSON.stringify([iss, jti]), ttl);
-    }
-  }
-  return ReplayDetection as unknown as typeof EngineReplayDetection;
 }

@@ -1,6 +1,7 @@
-// The engine's browser session, made ours: what ends with it, and what it is when the engine forgot to keep it.
+// The engine's browser session, made ours: sessions opened in it end with it, a login whose password has changed meanwhile is
+// undone, and the session is stored where the engine forgets to.
 import { randomBytes } from 'node:crypto';
-import { type Session as EngineSession, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { deleteRecord } from '../../core/engine_records/engine_records.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
@@ -10,6 +11,7 @@ import { fromEngine } from '../request/clocks.ts';
 import { currentRequest } from '../request/context.ts';
 import { browserSessionTtl } from '../request/login.ts';
 import { setSessionCookie } from '../request/session_cookie.ts';
+import { subclass } from '../request/subclass.ts';
 import { epochOfLogin, isLoginProved } from './interaction.ts';
 
 interface EngineModel {
@@ -24,6 +26,12 @@ interface EngineModel {
   destroy(): Promise<void>;
   authTime(): number | undefined;
   loginAccount(details: { accountId: string }): void;
+  /** Ours: the handle under which it is stored; undefined as long as it is not. The adapter gives and takes it. */
+  storedAs?: string | undefined;
+  /** Ours: whether saving it has failed. */
+  isRefused?: boolean;
+  /** Ours: the user's `session_epoch` at a login that is not stored yet. The adapter takes it. */
+  sessionEpoch?: number | undefined;
 }
 type EngineModelClass = {
   new (payload?: object): EngineModel;
@@ -31,84 +39,99 @@ type EngineModelClass = {
   verify: (stored: { loginTs?: number }, options?: object) => Promise<object>;
 };
 
-/** The subclass for the browser session: logging out there ends every session that was opened in it. */
-export function browserSessionModel(deps: Deps, base: typeof EngineSession): typeof EngineSession {
-  const Base = base as unknown as EngineModelClass;
-  class Session extends Base {
-    /** The handle under which it is stored; undefined as long as it is not. The adapter gives and takes it. */
-    declare storedAs: string | undefined;
-    /** Whether saving it has failed. */
-    declare isRefused: boolean | undefined;
-    /** The user's `session_epoch` at a login that is not stored yet. The adapter takes it. */
-    declare sessionEpoch: number | undefined;
+/** The subclass for the browser session. */
+export function browserSessionModel(deps: Deps, base: Provider['Session']): Provider['Session'] {
+  return subclass(
+    base,
+    (Base: EngineModelClass) =>
+      class Session extends Base {
+        static override get IN_PAYLOAD(): string[] {
+          return [...Base.IN_PAYLOAD, 'storedAs', 'sessionEpoch'];
+        }
 
-    static override get IN_PAYLOAD(): string[] {
-      return [...Base.IN_PAYLOAD, 'storedAs', 'sessionEpoch'];
-    }
+        /** Whether a stored one is still good; the engine asks wherever it finds one. */
+        static override async verify(stored: { loginTs?: number }, options?: object): Promise<object> {
+          requireBeforeEnd(deps, stored);
+          return await Base.verify.call(Session, stored, options);
+        }
 
-    // Another user's login makes it another session, with a `uid` of its own: of several logins at once in one browser, all
-    // would otherwise write it anew under the same.
-    override loginAccount(details: { accountId: string }): void {
-      if (details.accountId !== this.accountId && this.storedAs !== undefined) {
-        this.storedAs = undefined;
-        this.uid = randomBytes(16).toString('base64url');
-      }
-      this.sessionEpoch = epochOfLogin((Provider.ctx as KoaContextWithOIDC | undefined)?.oidc?.result);
-      super.loginAccount(details);
-    }
+        override loginAccount(details: { accountId: string }): void {
+          becomeUsers(this, details.accountId);
+          super.loginAccount(details);
+        }
 
-    /** Whether a stored one is still good; the engine asks wherever it finds one. Each use keeps it for at least a second. */
-    static override async verify(stored: { loginTs?: number }, options?: object): Promise<object> {
-      const ends = (stored.loginTs ?? Infinity) + deps.config.sessionAbsoluteTtl;
-      if (ends <= Date.now() / 1000) throw new Error('the browser session has reached its absolute end');
-      return await Base.verify.call(Session, stored, options);
-    }
+        /** When the user logged in, as tokens say it; the engine compares `loginTs` with its own clock. */
+        override authTime(): number | undefined {
+          const seconds = super.authTime();
+          return seconds === undefined ? undefined : fromEngine(deps.clock, seconds);
+        }
 
-    /** When the user logged in, as tokens say it; the engine compares `loginTs` with its own clock. */
-    override authTime(): number | undefined {
-      const seconds = super.authTime();
-      return seconds === undefined ? undefined : fromEngine(deps.clock, seconds);
-    }
+        override async destroy(): Promise<void> {
+          await endSessionsOf(deps, this);
+          await super.destroy();
+        }
 
-    override async destroy(): Promise<void> {
-      const { accountId } = this;
-      if (accountId) {
-        const by = { reason: 'logout', actor: 'user', actor_id: accountId } as const;
-        const ending = { ...by, source: requestSourceOf(currentRequest()) };
-        const id = digest(this.uid);
-        const { db } = deps;
-        // One that is not stored any more may have left sessions behind all the same.
-        if (!(await endBrowserSession(db, accountId, id, ending)))
-          await endOpenedIn(db, accountId, id, ending);
-      }
-      await super.destroy();
-    }
+        override async save(ttl: number): Promise<string> {
+          if (this.storedAs !== undefined) this.oldId = undefined;
+          this.isRefused = true;
+          const saved = await super.save(ttl);
+          await confirmSaved(deps, this);
+          return saved;
+        }
 
-    // One that was stored is changed in its place, also under another id: who ended it while this request was under way
-    // must not find it there again. The login of this very request is undone when its password was changed on the way.
-    override async save(ttl: number): Promise<string> {
-      if (this.storedAs !== undefined) this.oldId = undefined;
-      this.isRefused = true;
-      const saved = await super.save(ttl);
-      this.isRefused = false;
-      this.storedAs = this.jti;
-      this.sessionEpoch = undefined;
-      const { result } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
-      if (!(await isLoginProved(deps, result))) await deleteRecord(deps.db, 'Session', this.jti);
-      return saved;
-    }
+        override async persist(): Promise<string> {
+          return typeof this.exp === 'number' ? await super.persist() : await storeForgotten(deps, this);
+        }
+      },
+  );
+}
 
-    // A device form that is wrong is shown again with a fresh proof, which the engine puts into the browser session after
-    // it was kept: of a browser that had none it never was, and the engine throws. Kept now, the form works.
-    // One that was not kept since its network has too many is not kept here either.
-    override async persist(): Promise<string> {
-      if (this.isRefused) return this.jti;
-      if (typeof this.exp === 'number') return await super.persist();
-      const ctx = currentRequest();
-      const ttl = browserSessionTtl(deps, this.loginTs);
-      setSessionCookie(ctx.oidc.provider, ctx, this.jti, new Date(deps.clock.now() + ttl * 1000));
-      return await this.save(ttl);
-    }
+// Each use keeps a session for at least another second.
+function requireBeforeEnd({ config }: Deps, { loginTs }: { loginTs?: number }): void {
+  const endsAt = (loginTs ?? Infinity) + config.sessionAbsoluteTtl;
+  if (endsAt <= Date.now() / 1000) throw new Error('the browser session has reached its absolute end');
+}
+
+// Another user's login makes it another session, with a `uid` of its own: of several logins at once in one browser, all
+// would otherwise store it again under the same `uid`.
+function becomeUsers(session: EngineModel, accountId: string): void {
+  if (accountId !== session.accountId && session.storedAs !== undefined) {
+    session.storedAs = undefined;
+    session.uid = randomBytes(16).toString('base64url');
   }
-  return Session as unknown as typeof EngineSession;
+  session.sessionEpoch = epochOfLogin(resultOfRequest());
+}
+
+// Logging out at the browser session ends every session that was opened in it.
+async function endSessionsOf({ db }: Deps, { accountId, uid }: EngineModel): Promise<void> {
+  if (!accountId) return;
+  const by = { reason: 'logout', actor: 'user', actor_id: accountId } as const;
+  const ending = { ...by, source: requestSourceOf(currentRequest()) };
+  const id = digest(uid);
+  // A browser session that is no longer stored may have left sessions behind all the same.
+  if (!(await endBrowserSession(db, accountId, id, ending))) await endOpenedIn(db, accountId, id, ending);
+}
+
+// A session that was stored is changed in its place, also under another id, so that it is not found again when it was ended
+// while this request was under way. The login of this very request is undone when its password was changed meanwhile.
+async function confirmSaved(deps: Deps, session: EngineModel): Promise<void> {
+  session.isRefused = false;
+  session.storedAs = session.jti;
+  session.sessionEpoch = undefined;
+  if (!(await isLoginProved(deps, resultOfRequest()))) await deleteRecord(deps.db, 'Session', session.jti);
+}
+
+// The engine shows a wrong device form again with a fresh proof, which it puts into the browser session after it has stored
+// that. A browser without a session has nothing stored, and the engine would throw. The session is stored here instead, so
+// that the form works; but not where storing it was refused because its network has too many.
+async function storeForgotten(deps: Deps, session: EngineModel): Promise<string> {
+  if (session.isRefused) return session.jti;
+  const ctx = currentRequest();
+  const ttl = browserSessionTtl(deps, session.loginTs);
+  setSessionCookie(ctx.oidc.provider, ctx, session.jti, new Date(deps.clock.now() + ttl * 1000));
+  return await session.save(ttl);
+}
+
+function resultOfRequest(): unknown {
+  return (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc?.result;
 }

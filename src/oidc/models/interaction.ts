@@ -3,6 +3,7 @@
 import type { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { isProved } from '../../core/passwords/credentials.ts';
+import { subclass } from '../request/subclass.ts';
 
 /** What an interaction's result says of a login beside the engine's own members. */
 export interface ProvedLogin {
@@ -25,15 +26,17 @@ type EngineModelClass = {
 
 /** The subclass for `Interaction`: one whose login is not worth anything any more asks for it again. */
 export function interactionModel(deps: Deps, base: Provider['Interaction']): Provider['Interaction'] {
-  const Base = base as unknown as EngineModelClass;
-  class Interaction extends Base {
-    static override async find(id: string): Promise<EngineModel | undefined> {
-      const found = await Base.find.call(Interaction, id);
-      if (found && !(await isLoginProved(deps, found.result))) delete found.result;
-      return found;
-    }
-  }
-  return Interaction as unknown as Provider['Interaction'];
+  return subclass(
+    base,
+    (Base: EngineModelClass) =>
+      class Interaction extends Base {
+        static override async find(id: string): Promise<EngineModel | undefined> {
+          const found = await Base.find.call(Interaction, id);
+          if (found && !(await isLoginProved(deps, found.result))) delete found.result;
+          return found;
+        }
+      },
+  );
 }
 
 /** The user's `session_epoch` at the login that this result is of; undefined for a result without one. */

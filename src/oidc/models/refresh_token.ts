@@ -1,9 +1,6 @@
 // The engine's refresh token, made ours: found by derivation, consumed by rotation, never stored.
-import { type RefreshToken as EngineRefreshToken, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { resolveAndApplyResource } from 'oidc-provider/lib/helpers/grants.js';
-import { retryWindowOf } from '../../core/clients/clients.ts';
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { withLimit } from '../../core/limits/attempts.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import { findSession, type SessionWithUser } from '../../core/sessions/find_session.ts';
@@ -14,85 +11,71 @@ import {
   mintRefreshToken,
   verifyRefreshToken,
 } from '../../core/sessions/refresh_token.ts';
-import { type Rotation, rotate } from '../../core/sessions/rotation.ts';
 import { giveReason } from '../../token/reason.ts';
 import {
   clientRow,
   currentRequest,
   knownGeneration,
   knownSession,
-  rememberGeneration,
   rememberSession,
 } from '../request/context.ts';
-import { limited } from '../request/errors.ts';
+import { subclass } from '../request/subclass.ts';
+import { consumePresented, type EngineModel, type PresentedToken } from './refresh_rotation.ts';
 
-type Base = typeof EngineRefreshToken;
-
-/** What we build on. The published types call the accessors properties, which a subclass could not override. */
-interface EngineModel {
-  jti: string;
-  accountId: string;
-  clientId: string;
-  grantId: string;
-  readonly scopes: Set<string>;
-  readonly resourceIndicators: Set<string>;
-}
 type EngineModelClass = new (payload: object) => EngineModel;
-type Model = EngineModel & { presented: number };
 
-/** The subclass that the provider answers with for `RefreshToken`; its name is what the engine stores as `kind`. */
-export function refreshTokenModel(deps: Deps, base: Base): Base {
-  const Base = base as unknown as EngineModelClass;
-  class RefreshToken extends Base {
-    /** The generation of the token that was presented. */
-    presented = 0;
+/** The subclass for `RefreshToken`; its name is what the engine stores as `kind`. */
+export function refreshTokenModel(deps: Deps, base: Provider['RefreshToken']): Provider['RefreshToken'] {
+  return subclass(
+    base,
+    (Base: EngineModelClass) =>
+      class RefreshToken extends Base implements PresentedToken {
+        presented = 0;
 
-    /** Answers for old generations too, so that `consume` can see the reuse; never for a session that is over. */
-    static async find(value: string): Promise<RefreshToken | undefined> {
-      const found = await findPresented(deps, value);
-      if (!found) return undefined;
-      const model = new RefreshToken(found.payload);
-      model.presented = found.generation;
-      return model;
-    }
+        /** Answers for old generations too, so that `consume` can see the reuse; never for a session that is over. */
+        static async find(value: string): Promise<RefreshToken | undefined> {
+          const found = await findPresented(deps, value);
+          return found
+            ? Object.assign(new RefreshToken(found.payload), { presented: found.generation })
+            : undefined;
+        }
 
-    /** Nothing to do: what belongs to a grant is a session, and that ends as one. */
-    static async revokeByGrantId(): Promise<void> {}
+        /** Nothing to do: what belongs to a grant is a session, and that ends as one. */
+        static async revokeByGrantId(): Promise<void> {}
 
-    /** An old generation is no longer a valid token, although `find` answers for it (introspection asks). */
-    get isValid(): boolean {
-      return this.presented >= (knownSession(currentRequest())?.generation ?? 0);
-    }
+        /** An old generation is no longer a valid token, although `find` answers for it (introspection asks). */
+        get isValid(): boolean {
+          return this.presented >= (knownSession(currentRequest())?.generation ?? 0);
+        }
 
-    /** Expiry was decided by the database's clock in `find`. */
-    get isExpired(): boolean {
-      return false;
-    }
+        /** Expiry was decided by the database's clock in `find`. */
+        get isExpired(): boolean {
+          return false;
+        }
 
-    /** The rotation. Everything that can refuse the request for another reason comes first: a refusal costs nothing. */
-    async consume(): Promise<void> {
-      const ctx = currentRequest();
-      await checkTargets(ctx, this);
-      refuseIfGone(ctx);
-      await rotatePresented(deps, ctx, this);
-    }
+        async consume(): Promise<void> {
+          await consumePresented(deps, currentRequest(), this);
+        }
 
-    /** The value to hand out: that of the generation which the rotation gave, the same for every retry. */
-    async save(): Promise<string> {
-      const ctx = currentRequest();
-      const session = knownSession(ctx);
-      if (!session) throw new Error('a refresh token is saved without its session');
-      if (isCodeExchange(ctx)) await keepPayload(deps, ctx, this);
-      this.jti = mintRefreshToken(deps.keyring, session, knownGeneration(ctx));
-      return this.jti;
-    }
+        async save(): Promise<string> {
+          this.jti = await valueToHandOut(deps, currentRequest(), this);
+          return this.jti;
+        }
 
-    /** Revoking a refresh token ends its session. */
-    async destroy(): Promise<void> {
-      await endSessionOfToken(deps, this.grantId, this.clientId);
-    }
-  }
-  return RefreshToken as unknown as Base;
+        /** Revoking a refresh token ends its session. */
+        async destroy(): Promise<void> {
+          await endSessionOfToken(deps, this.grantId, this.clientId);
+        }
+      },
+  );
+}
+
+// The value of the generation which the rotation gave, the same for every retry.
+async function valueToHandOut(deps: Deps, ctx: KoaContextWithOIDC, token: EngineModel): Promise<string> {
+  const session = knownSession(ctx);
+  if (!session) throw new Error('a refresh token is saved without its session');
+  if (isCodeExchange(ctx)) await keepPayload(deps, ctx, token);
+  return mintRefreshToken(deps.keyring, session, knownGeneration(ctx));
 }
 
 // A login by password writes its session whole; one by a code wrote it before the engine had made its refresh token.
@@ -172,74 +155,4 @@ function tokenPayload(session: SessionWithUser, value: string): object {
     iat: Math.floor(issued.getTime() / 1000),
     exp: Math.floor(expiresAt(session).getTime() / 1000),
   };
-}
-
-// The engine resolves `resource` only after `consume`; a request that it would refuse there must not have rotated.
-async function checkTargets(ctx: KoaContextWithOIDC, token: Model): Promise<void> {
-  const { AccessToken } = ctx.oidc.provider;
-  const { grant, client } = ctx.oidc;
-  if (!grant || !client) throw new Error('a refresh token is consumed before its grant was loaded');
-  const probe = new AccessToken({
-    client,
-    accountId: token.accountId,
-    grantId: token.grantId,
-    gty: 'refresh_token',
-  });
-  // Of several the engine looks at the first alone.
-  const resources = [ctx.oidc.params?.resource ?? []].flat();
-  if (!resources.every((one) => token.resourceIndicators.has(one as string)))
-    throw new errors.InvalidTarget();
-  const scope = ctx.oidc.params?.scope ? ctx.oidc.requestParamScopes : token.scopes;
-  await resolveAndApplyResource(ctx.oidc.provider, ctx as never, token, probe, grant, scope);
-  const { dpop } = knownSession(ctx)?.token_payload ?? {};
-  // A confidential client's refresh token is bound by its authentication; but once it asked for bound access tokens,
-  // whoever stole its secret must not get plain ones.
-  if (dpop && !ctx.get('DPoP')) throw new errors.InvalidGrant('DPoP proof JWT not provided');
-}
-
-// An app that gave up on a slow node asks another and goes on with what that one answers. When the slow one gets to it at
-// last, its token looks like a stolen one; but nobody can hear the answer, so nobody gains by it or is to be punished.
-function refuseIfGone(ctx: KoaContextWithOIDC): void {
-  if (!ctx.writable) throw new errors.InvalidRequest('whoever asked has gone');
-}
-
-async function rotatePresented(deps: Deps, ctx: KoaContextWithOIDC, token: Model): Promise<void> {
-  const { db, config, limits, audit } = deps;
-  const client = clientRow(ctx.oidc.client);
-  const session = knownSession(ctx);
-  const source = requestSourceOf(ctx);
-  const work = () =>
-    rotate(db, {
-      session_id: token.grantId,
-      generation: token.presented,
-      retry_window: retryWindowOf(client),
-      observe: client.rotation_profile === 'observe',
-      // A client that nobody vouches for could make its users' tokens at other clients inactive as often as it likes.
-      raise_token_version: config.reuseRaisesTokenVersion && client.registered_by === 'admin',
-      source,
-    });
-  const isRetry = token.presented !== session?.generation;
-  const rotation = await (isRetry ? work() : limited(withLimit(limits.refresh, [token.grantId], work)));
-  if (!('generation' in rotation)) throw refusal(ctx, rotation.outcome);
-  rememberGeneration(ctx, rotation.generation);
-  audit.add({
-    type: rotation.outcome === 'rotated' ? 'refresh_token_rotated' : 'refresh_token_retried',
-    user_id: token.accountId,
-    session_id: token.grantId,
-    client_id: client.client_id,
-    detail: { generation: rotation.generation },
-    ...source,
-  });
-}
-
-const reasons: Record<Exclude<Rotation['outcome'], 'rotated' | 'retried'>, string> = {
-  reused: 'token_reused',
-  ended: 'session_ended',
-  expired: 'session_expired',
-  unknown: 'session_ended',
-};
-
-function refusal(ctx: KoaContextWithOIDC, outcome: keyof typeof reasons): Error {
-  giveReason(ctx, reasons[outcome]);
-  return new errors.InvalidGrant(`refresh token: ${outcome}`);
 }

@@ -1,6 +1,6 @@
 // The engine tells the time by the machine's clock; everything else goes by the clock of the services. Times change over
 // where a record or a token passes between the two, so that nodes whose clocks differ agree on both.
-import type { AdapterPayload, IdToken as EngineIdToken, Provider } from 'oidc-provider';
+import type { AdapterPayload } from 'oidc-provider';
 import type { Clock } from '../../core/store/clock.ts';
 
 /** Seconds for which the engine takes a JWT beyond its time; then {@link requireInTime} decides by the right clock. */
@@ -75,36 +75,4 @@ export function isInTime(clock: Clock, claims: { exp?: unknown; nbf?: unknown; i
   if (typeof exp === 'number' && now >= exp) return false;
   if (typeof nbf === 'number' && nbf > now) return false;
   return typeof exp === 'number' || typeof iat !== 'number' || iat <= now;
-}
-
-interface EngineToken {
-  payload(): Promise<Record<string, unknown>>;
-  issue(given: { use: string; expiresAt?: number }): Promise<string>;
-}
-type EngineTokenClass = {
-  new (...given: unknown[]): EngineToken;
-  expiresIn(...given: unknown[]): number;
-};
-
-/**
- * The subclass for `IdToken`, which signs ID tokens, userinfo and introspection answers: `iat` and `exp` are right. The
- * engine adds what it is told to its own time, so it is told the difference too. Of logout tokens only `iat` can be
- * mended: that they live for two minutes is written into the engine.
- */
-export function idTokenModel(clock: Clock, base: Provider['IdToken']): typeof EngineIdToken {
-  const Base = base as unknown as EngineTokenClass;
-  class IdToken extends Base {
-    static override expiresIn(...given: unknown[]): number {
-      return fromEngine(clock, Base.expiresIn.apply(IdToken, given));
-    }
-
-    override async payload(): Promise<Record<string, unknown>> {
-      return { ...(await super.payload()), iat: nowInSeconds(clock) };
-    }
-
-    override async issue({ use, expiresAt }: { use: string; expiresAt?: number }): Promise<string> {
-      return await super.issue({ use, ...(expiresAt ? { expiresAt: fromEngine(clock, expiresAt) } : {}) });
-    }
-  }
-  return IdToken as unknown as typeof EngineIdToken;
 }

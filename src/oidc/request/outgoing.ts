@@ -9,7 +9,7 @@ import type { Deps } from '../../core/deps.ts';
 import { createLru } from '../../lib/lru.ts';
 import { networkOf } from '../../lib/network.ts';
 import { clientRow } from './context.ts';
-import { limited } from './errors.ts';
+import { asRateLimitError } from './errors.ts';
 import { createKeyCache } from './fetched_keys.ts';
 import { guardedFetch, readAtMost } from './guarded_fetch.ts';
 
@@ -89,8 +89,8 @@ function isForDocument({ redirect }: RequestInit): boolean {
 }
 
 async function countFetch({ limits }: Deps, { ip }: KoaContextWithOIDC): Promise<void> {
-  await limited(limits.fetch.consume(networkOf(ip)));
-  await limited(limits.fetchTotal.consume());
+  await asRateLimitError(limits.fetch.consume(networkOf(ip)));
+  await asRateLimitError(limits.fetchTotal.consume());
 }
 
 // The keys of a client that an administrator vouches for can be fetched while others use up the allowance.

@@ -102,7 +102,7 @@ function describeUnknown(scope: string): string {
 }
 
 /** What a client gets that asks for nothing: all it may have of the servers named, but never `admin`, unasked. */
-export function defaultScope(ctx: KoaContextWithOIDC): string[] {
+export function defaultScopesOf(ctx: KoaContextWithOIDC): string[] {
   const offered = Object.values(ctx.oidc.resourceServers ?? {}).flatMap((server) => [...server.scopes]);
   return defaultScopes(clientRow(ctx.oidc.client), offered);
 }

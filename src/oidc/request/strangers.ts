@@ -5,7 +5,7 @@ import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { networkOf } from '../../lib/network.ts';
 import { currentRequest } from './context.ts';
-import { limited } from './errors.ts';
+import { asRateLimitError } from './errors.ts';
 
 /** Seconds that a browser session of nobody goes on unused: as long as a form of it may be looked at before it is sent. */
 export const strangerSessionTtl = 900;
@@ -30,7 +30,7 @@ export async function countStrangersRecord(
   // Outside of the engine our own pages only change what is there already, as “Not you?” does.
   if (!Provider.ctx || !isOfStranger(model, record)) return;
   try {
-    await limited(limits.anonymousRecords.consume(networkOf(requestSourceOf(currentRequest()).ip)));
+    await asRateLimitError(limits.anonymousRecords.consume(networkOf(requestSourceOf(currentRequest()).ip)));
   } catch (error) {
     // A person is at the browser, whose client would not know what to make of it.
     throw Object.assign(error as Error, { allow_redirect: false });

@@ -1,0 +1,75 @@
+// The engine's client, made ours: secrets are compared by their digests, grants are bounded by our row, and a client whose
+// metadata document is out of reach keeps its sessions.
+import { type Client as EngineClient, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { isVouchedGrant } from '../../core/clients/client_rules.ts';
+import { acceptsSecret } from '../../core/clients/client_secrets.ts';
+import type { Client } from '../../core/clients/clients.ts';
+import type { Deps } from '../../core/deps.ts';
+import { requireClientBudget } from '../../token/client_failures.ts';
+import { takeOverDelivery } from '../endpoints/backchannel_logout.ts';
+import { findDespiteDocument } from '../endpoints/document_clients.ts';
+import { clientRow, currentRequest } from '../request/context.ts';
+import { asRateLimitError } from '../request/errors.ts';
+
+type EngineClientClass = Provider['Client'];
+
+/** Changes the class for `Client` in place: the engine makes its clients of the class that it knows. */
+export function clientModel(deps: Deps, Client: EngineClientClass): EngineClientClass {
+  findWithStaleDocuments(deps, Client);
+  takeOverDelivery(Client.prototype);
+  compareByDigest(deps, Client.prototype);
+  boundGrants(Client.prototype);
+  withdrawManagement(Client.prototype);
+  return Client;
+}
+
+// Sessions of a client that is described by a document go on while that document cannot be fetched.
+function findWithStaleDocuments(deps: Deps, Client: EngineClientClass): void {
+  const { find } = Client;
+  Client.find = async (id) => {
+    try {
+      return await find.call(Client, id);
+    } catch (error) {
+      const metadata = error instanceof errors.InvalidClient && (await findDespiteDocument(deps, id));
+      if (!metadata) throw error;
+      return Reflect.construct(Client, [metadata]);
+    }
+  };
+}
+
+function compareByDigest(deps: Deps, prototype: EngineClient): void {
+  prototype.compareClientSecret = async function (this: EngineClient, presented: string) {
+    const row = clientRow(this);
+    await asRateLimitError(requireClientBudget(deps, currentRequest(), row.client_id));
+    return acceptsSecret(deps, row, presented);
+  };
+}
+
+function boundGrants(prototype: EngineClient): void {
+  const { grantTypeAllowed } = prototype;
+  prototype.grantTypeAllowed = function (this: EngineClient, type: string) {
+    // Whatever the client's document says, or a node of an earlier version wrote.
+    const isVouched = (rowOf(this)?.registered_by ?? 'admin') === 'admin';
+    const isAllowed = grantTypeAllowed.call(this, type) && (isVouched || !isVouchedGrant(type));
+    const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
+    // The engine would answer invalid_request; RFC 6749 has a code for this (section 5.2).
+    if (!isAllowed && ctx?.oidc.route === 'token' && ctx.oidc.params?.grant_type === type) {
+      throw new errors.UnauthorizedClient('the client may not use this grant type');
+    }
+    return isAllowed;
+  };
+}
+
+// A client that an administrator vouches for can no longer be changed by its owner (RFC 7592).
+function withdrawManagement(prototype: EngineClient): void {
+  Object.defineProperty(prototype, 'noManage', {
+    get(this: EngineClient) {
+      return rowOf(this)?.registered_by === 'admin';
+    },
+  });
+}
+
+// A client that is being registered has no row yet.
+function rowOf(client: EngineClient): Partial<Client> | undefined {
+  return client.kindred as Partial<Client> | undefined;
+}

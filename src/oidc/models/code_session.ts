@@ -1,0 +1,109 @@
+// The session behind a code: opened when the code is issued, and completed by its one exchange.
+import { type AuthorizationCode, type DeviceCode, errors } from 'oidc-provider';
+import { isConsented } from '../../core/actions/consents.ts';
+import type { Client } from '../../core/clients/clients.ts';
+import { keepDocumentClient } from '../../core/clients/document_clients.ts';
+import type { Deps } from '../../core/deps.ts';
+import { isBrowserSession } from '../../core/engine_records/browser_session_records.ts';
+import { consumeRecord } from '../../core/engine_records/single_use.ts';
+import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
+import { endSession } from '../../core/sessions/end_sessions.ts';
+import { completeSession, openSession } from '../../core/sessions/open_session.ts';
+import type { EndedReason, Session } from '../../core/sessions/sessions.ts';
+import type { Db } from '../../core/store/db.ts';
+import { digest } from '../../lib/crypto.ts';
+import { clientRow, currentRequest } from '../request/context.ts';
+import { isLoginProved } from './interaction.ts';
+
+/** Seconds beyond a code's own life for which its session waits for the exchange. */
+export const slack = 30;
+
+// When and how the user logged in belongs into every ID token of the session.
+const loginClaims = { auth_time: null, acr: null, amr: null };
+
+type EngineCode = AuthorizationCode | DeviceCode;
+
+// Opened with the code and not with its exchange, so that a code which is used twice has something to end; until the
+// exchange it lives no longer than the code.
+export async function openLogin(deps: Deps, code: EngineCode, source: RequestSource): Promise<void> {
+  const { db, config } = deps;
+  const { grant, client, session: browser } = currentRequest().oidc;
+  const row = clientRow(client);
+  const { grantId, accountId } = code;
+  if (!grant || !grantId || !accountId) throw new Error('a code is issued without a login');
+  code.sid = grantId;
+  code.claims = { ...code.claims, id_token: { ...loginClaims, ...code.claims?.id_token } };
+  await keepDocumentClient(db, row, source);
+  const opened = await openSession(db, {
+    id: grantId,
+    user_id: accountId,
+    client_id: row.client_id,
+    device_id: null,
+    grant_payload: { openid: grant.openid, resources: grant.resources },
+    token_payload: { authTime: code.authTime, amr: code.amr, acr: code.acr },
+    idle_ttl: code.remainingTTL + slack,
+    absolute_ttl: row.session_absolute_ttl ?? config.sessionAbsoluteTtl,
+    browser_session: browser?.uid ? digest(browser.uid) : null,
+    source,
+  });
+  const reason = opened && (await overtakenBy(deps, opened, browser, row));
+  if (opened && !reason) return;
+  if (opened && reason) await endSession(db, opened.id, { reason, actor: 'system', actor_id: null, source });
+  throw new errors.AccessDenied('the user may not log in any more');
+}
+
+// What has ended the login while its code was being made, or null. Asked after the session was opened: a change of the
+// password, the end of the browser session and the withdrawal of the consent either are seen here, or see the session.
+async function overtakenBy(
+  deps: Deps,
+  opened: Session,
+  browser: object | undefined,
+  { client_id, first_party }: Client,
+): Promise<EndedReason | null> {
+  const { db } = deps;
+  const { user_id, grant_payload } = opened;
+  if (!(await isLoginProved(deps, currentRequest().oidc.result))) return 'password_changed';
+  if (!(await isStillSignedIn(db, user_id, browser))) return 'logout';
+  if (!first_party && !(await isConsented(db, user_id, client_id, grant_payload))) return 'consent_withdrawn';
+  return null;
+}
+
+// A login of this very request is stored with its answer.
+async function isStillSignedIn(db: Db, user_id: string, browser: object | undefined): Promise<boolean> {
+  const { uid, storedAs } = (browser ?? {}) as { uid?: string; storedAs?: string };
+  return uid === undefined || storedAs === undefined || (await isBrowserSession(db, user_id, digest(uid)));
+}
+
+// Of several that exchange one code at once, one wins; the others end what it gave (RFC 6749, 4.1.2).
+export async function exchange(deps: Deps, model: string, code: EngineCode): Promise<void> {
+  const { db, config } = deps;
+  const ctx = currentRequest();
+  const row = clientRow(ctx.oidc.client);
+  const { grantId } = code;
+  if ('error' in code && code.error !== undefined) {
+    await consumeRecord(db, model, code.jti);
+    return;
+  }
+  if (!grantId) throw new Error('a code is exchanged without a session');
+  if (!(await consumeRecord(db, model, code.jti))) {
+    const ending = {
+      reason: 'code_reused',
+      actor: 'client',
+      actor_id: row.client_id,
+      source: requestSourceOf(ctx),
+    } as const;
+    await endSession(db, grantId, ending);
+    throw new errors.InvalidGrant('the code has been used before');
+  }
+  const payload = { authTime: code.authTime, amr: code.amr, acr: code.acr };
+  if (
+    await completeSession(
+      db,
+      { id: grantId, grant_payload: {} },
+      payload,
+      row.session_idle_ttl ?? config.sessionIdleTtl,
+    )
+  )
+    return;
+  throw new errors.InvalidGrant('the session has ended');
+}

@@ -1,0 +1,36 @@
+// The engine's context of one request, made ours: URLs come from our provider, and parameters are bounded before any use.
+import type { Provider } from 'oidc-provider';
+import { requireModest } from '../request/parameters.ts';
+import { subclass } from '../request/subclass.ts';
+
+type EngineContextClass = new (
+  ctx: object,
+) => {
+  route: string;
+  urlFor(name: string, options?: Record<string, unknown>): string;
+};
+
+/** The subclass for `OIDCContext`. */
+export function oidcContextModel(base: Provider['OIDCContext'], provider: Provider): Provider['OIDCContext'] {
+  return subclass(
+    base,
+    (Base: EngineContextClass) =>
+      class OIDCContext extends Base {
+        #params: Record<string, unknown> | undefined;
+
+        override urlFor(name: string, options?: Record<string, unknown>): string {
+          return provider.urlFor(name, options);
+        }
+
+        // The engine sets `params` once it has read them, at every endpoint that has any.
+        set params(params: Record<string, unknown>) {
+          this.#params = params;
+          requireModest(this.route, params);
+        }
+
+        get params(): Record<string, unknown> | undefined {
+          return this.#params;
+        }
+      },
+  );
+}
