@@ -1,9 +1,13 @@
 // Every table whose columns are declared beside its SQL. Whoever opens a database imports this file, so that rows come
 // with their types from any query.
 import './audit/audit_events.ts';
+import './access_tokens/revoked_tokens.ts';
 import './engine_records/engine_records.ts';
 import './keys/signing_keys.ts';
 import './users/consents.ts';
+import './sessions/backchannel_queue.ts';
+import './sessions/pending_endings.ts';
+import './sessions/sessions.ts';
 import './users/devices.ts';
 import './users/known_devices.ts';
 import './users/users.ts';

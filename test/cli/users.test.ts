@@ -1,3 +1,4 @@
+import { json } from '../../src/core/store/columns.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused } from '../helpers/client.ts';
 import { assertRefusedCommand, kindred, kindredJson } from '../helpers/commands.ts';
@@ -122,8 +123,8 @@ testOnServers('more sessions than one page holds are all listed', async (t, serv
   const copies = Array.from({ length: 205 }, (_, index) => ({
     ...row,
     id: `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`,
-    grant_payload: '{}',
-    token_payload: '{}',
+    grant_payload: json({}),
+    token_payload: json({}),
   }));
   await server.db('sessions').insert(copies);
   const { sessions } = await kindredJson<{ sessions: { id: string }[] }>(server, ['sessions', user.id]);

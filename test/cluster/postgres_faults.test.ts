@@ -170,7 +170,7 @@ if (existsSync(full)) {
         assertRefused(t, await login(server, probe.user, probe.client), away);
         // Reuse changes the session, the event and the user's token_version together or not at all.
         assertRefused(t, await refresh(server, strict, stolen.tokens.refresh_token), away);
-        const row = await fleet.db('sessions').where({ id: stolen.tokens.session_id }).first();
+        const row = await rowOf(fleet.db('sessions').where({ id: stolen.tokens.session_id }).first());
         const user = await rowOf(fleet.db('users').where({ id: stolen.user.id }).first());
         t.deepEqual([row.ended_at, row.generation, user.token_version], [null, 1, 0]);
         await apps.reach(20);

@@ -5,6 +5,7 @@ import { granted } from '../helpers/client.ts';
 import { begin, callback, logIn, type Scene, sentTo, setScene, typePassword } from '../helpers/code_flow.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { formOf, textOf } from '../helpers/user_agent.ts';
 
@@ -78,7 +79,7 @@ testOnServers(
     const stranger = (await signIn(server)).tokens.access_token;
     t.is((await api(server, `DELETE /consents/${client_id}`, stranger)).status, 404);
     t.is((await api(server, `DELETE /consents/${client_id}`, me)).status, 204);
-    const [row] = await server.db('sessions').where({ id: tokens.session_id });
+    const row = await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
     t.is(row.ended_reason, 'consent_withdrawn');
     t.false(await isActive(server, tokens.access_token));
     t.true(await isActive(server, kept.access_token));

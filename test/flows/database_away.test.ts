@@ -11,6 +11,7 @@ import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, type Question, send } from '../helpers/client.ts';
 import { type DatabaseProxy, openDatabaseProxy } from '../helpers/database_proxy.ts';
 import { login, refresh, type SignedIn, signIn, tokensOf } from '../helpers/oauth.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { environment, gateway, registerGateway, type TestServer } from '../helpers/server.ts';
 import { makeStore, type Store, testOnStores } from '../helpers/stores.ts';
 import { giveTime, until } from '../helpers/until.ts';
@@ -100,7 +101,7 @@ test('while Postgres is away every endpoint says so, and when it is back all goe
   await until(async () => (await ours()).length > 1, 'both events are written');
   t.deepEqual((await ours()).map(({ detail }) => detail?.generation).toSorted(), [1, 2]);
   // Nothing was half done: not revoked, not logged out, the password is the old one, the session is whole.
-  const session = await server.db('sessions').where({ id: tokens.session_id }).first();
+  const session = await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
   t.deepEqual([session.ended_at, session.generation], [null, 2]);
   granted(await send(`${server.url}/api/sessions`, { token: next.access_token }));
   granted(await login(server, signedIn.user, client));

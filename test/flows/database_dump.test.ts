@@ -21,6 +21,7 @@ import {
   tokensOf,
 } from '../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
+import { rowOf } from '../helpers/rows.ts';
 import {
   environment,
   gateway,
@@ -109,14 +110,14 @@ async function untilWritten(server: TestServer): Promise<void> {
 
 testOnOwnServers('with the database alone nobody mints a token', {}, async (t, server) => {
   const { client, tokens } = await signIn(server);
-  const rows = await server.db('sessions').where({ id: tokens.session_id });
+  const row = await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
   const real = createKeyring([secret]).current.id;
   const guessed = [otherSecret, Buffer.alloc(32).toString('base64url')].map((one) => createKeyring([one]));
   for (const { current } of guessed) {
     for (const id of [current.id, real]) {
       const key = { ...current, id };
       for (const generation of [0, 1, 2 ** 31 - 2]) {
-        const forged = mintRefreshToken({ current: key, all: [key], find: () => key }, rows[0], generation);
+        const forged = mintRefreshToken({ current: key, all: [key], find: () => key }, row, generation);
         assertRefused(t, await refresh(server, client, forged), invalidGrant);
       }
     }

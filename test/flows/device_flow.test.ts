@@ -5,6 +5,7 @@ import { keyring, makeClient } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { publicClient, type Scene, setScene, typePassword } from '../helpers/code_flow.ts';
 import { api, signIn } from '../helpers/oauth.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { formOf, openUserAgent, textOf } from '../helpers/user_agent.ts';
 
@@ -78,7 +79,12 @@ testOnServers('a device waits, is allowed, and becomes a session of its own', as
   const next = await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
   t.is(next.session_id, tokens.session_id);
   t.is(await poll(scene, started), 'invalid_grant');
-  const [row] = await server.db('sessions').where({ id: tokens.session_id });
+  const row = await rowOf(
+    server
+      .db('sessions')
+      .where({ id: String(tokens.session_id) })
+      .first(),
+  );
   t.is(row.ended_reason, 'code_reused');
 });
 

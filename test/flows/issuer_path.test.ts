@@ -4,6 +4,7 @@ import * as oidc from 'openid-client';
 import { send } from '../helpers/client.ts';
 import { logIn, passPages, publicClient, setScene, typePassword } from '../helpers/code_flow.ts';
 import { openPathProxy } from '../helpers/path_proxy.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
 import { makeStore, type StoreName, storeNames } from '../helpers/stores.ts';
 import { openUserAgent, type Page, textOf, type UserAgent } from '../helpers/user_agent.ts';
@@ -44,7 +45,7 @@ testBelowPath('a code flow stays below the path of the issuer, up to its logout'
   });
   const done = await ua.submit(await ua.open(url.href), '/confirm', { logout: 'yes' });
   t.is(done.location, goodbye);
-  const [row] = await server.db('sessions').where({ id: tokens.session_id });
+  const row = await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
   t.is(row.ended_reason, 'logout');
 });
 

@@ -15,6 +15,7 @@ import {
   typePassword,
 } from '../helpers/code_flow.ts';
 import { api, isActive, refresh, signIn } from '../helpers/oauth.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 
@@ -69,7 +70,7 @@ testOnServers('a code that nobody exchanges leaves nothing that lives', async (t
   const scene = await setScene(server);
   const { code } = await getCode(scene);
   t.truthy(code);
-  const [row] = await server.db('sessions').where({ client_id: scene.client_id });
+  const row = await rowOf(server.db('sessions').where({ client_id: scene.client_id }).first());
   t.true(row.idle_ttl <= 90, `${row.idle_ttl} s`);
   const past = new Date(Date.now() - 100_000);
   await server.db('sessions').where({ id: row.id }).update({ last_used_at: past });
@@ -169,8 +170,18 @@ testOnServers(
     t.is((await listIds(server, me, 'browser-sessions')).length, 1);
     const before = await enter(server, scene.user);
     t.deepEqual(await listIds(server, before, 'browser-sessions'), []);
-    const [row] = await server.db('sessions').where({ id: first.session_id });
-    const [mine] = await server.db('sessions').where({ id: tokens.session_id });
+    const row = await rowOf(
+      server
+        .db('sessions')
+        .where({ id: String(first.session_id) })
+        .first(),
+    );
+    const mine = await rowOf(
+      server
+        .db('sessions')
+        .where({ id: String(tokens.session_id) })
+        .first(),
+    );
     t.not(row.browser_session, mine.browser_session);
   },
 );

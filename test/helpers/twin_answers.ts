@@ -138,7 +138,11 @@ export async function comparableRows(deps: Deps, twin: Twin, answers: Answer[]):
   const names = new Map([...namesOf(twin), ...requests]);
   return {
     user: comparableRow({ ...(await rowOf(db('users').where({ id: user.id }).first())) }, user, names),
-    session: comparableRow(await db('sessions').where({ id: session.id }).first(), session, names),
+    session: comparableRow(
+      { ...(await rowOf(db('sessions').where({ id: session.id }).first())) },
+      session,
+      names,
+    ),
     // Events of the same millisecond have no order.
     events: events.map(({ id: _, ...event }) => comparableRow(event, {}, names)).sort(byRequestAndType),
   };

@@ -164,7 +164,7 @@ testOnServers(
         t.is(answer.body.error, 'invalid_client');
       }
     }
-    t.is((await server.db('sessions').where({ client_id }).first()).ended_at, null);
+    t.is((await rowOf(server.db('sessions').where({ client_id }).first())).ended_at, null);
   },
 );
 

@@ -4,6 +4,7 @@ import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { begin, logIn, type Scene, setScene, typePassword } from '../helpers/code_flow.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { openUserAgent, type Page, textOf, type UserAgent } from '../helpers/user_agent.ts';
 
@@ -118,7 +119,7 @@ testOnServers(
     t.regex(textOf(await ua.submit(consent, '/switch')), /Sign in/);
     t.deepEqual(await browsersOf(server, user), []);
     t.false(await isActive(server, mine.access_token));
-    const [row] = await server.db('sessions').where({ id: mine.session_id });
+    const row = await rowOf(server.db('sessions').where({ id: mine.session_id }).first());
     t.deepEqual([row.ended_reason, row.ended_by], ['logout', 'user']);
     t.true(await isActive(server, elsewhere.tokens.access_token), 'another device goes on');
   },

@@ -12,6 +12,7 @@ import {
   untilNotListening,
 } from '../helpers/connections.ts';
 import { refresh, signIn } from '../helpers/oauth.ts';
+import { rowOf } from '../helpers/rows.ts';
 import type { Settings, TestServer } from '../helpers/server.ts';
 import { freePort, type ServerProcess, spawnServer } from '../helpers/server_process.ts';
 import { makeStore, type Store } from '../helpers/stores.ts';
@@ -110,7 +111,7 @@ testOnPostgres('of fifty uses of one refresh token across the workers, one wins'
     'invalid_grant',
     undefined,
   ]);
-  const session = await store.db('sessions').where({ id: strict.tokens.session_id }).first();
+  const session = await rowOf(store.db('sessions').where({ id: strict.tokens.session_id }).first());
   t.deepEqual([session.generation, session.ended_reason], [1, 'reuse_detected']);
   const answered = primary.lines().filter((line) => line.path === '/token');
   t.is(new Set(answered.map((line) => line.pid)).size, 2, 'both workers answered');
@@ -136,7 +137,7 @@ testOnPostgres('a killed worker is replaced, and no rotation that it answered is
       answers += 1;
       refresh_token = String(answer.body.refresh_token);
     }
-    const row = await store.db('sessions').where({ id: tokens.session_id }).first();
+    const row = await rowOf(store.db('sessions').where({ id: tokens.session_id }).first());
     return { ended: row.ended_at, isDurable: row.generation >= answered };
   };
   const reach = (count: number) => until(() => answers >= count, `${count} answers`);

@@ -2,6 +2,7 @@
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { keyring, makeClient, openTestSession } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { openPair, ownApi } from '../helpers/twins.ts';
 
@@ -35,6 +36,6 @@ testOnStores(
       [refused.status, refused.body.error, refused.headers['access-control-allow-origin']],
       [400, 'invalid_request', undefined],
     );
-    t.is((await deps.db('sessions').where({ id: session.id }).first()).generation, 1);
+    t.is((await rowOf(deps.db('sessions').where({ id: session.id }).first())).generation, 1);
   },
 );

@@ -15,6 +15,7 @@ import {
   type RefreshCase,
   refreshCase,
 } from '../helpers/refresh_cases.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { comparableAnswer, comparableRows } from '../helpers/twin_answers.ts';
 import { createTwinClients, proofOf } from '../helpers/twin_clients.ts';
@@ -161,7 +162,7 @@ async function questionOf(given: RefreshCase, token: string | string[] | undefin
 }
 
 async function readSession({ db }: Deps, { session }: Twin): Promise<Session> {
-  return await db('sessions').where({ id: session.id }).first();
+  return await rowOf(db('sessions').where({ id: session.id }).first());
 }
 
 /** Presents what the case says to one app, one after the other. */

@@ -5,6 +5,7 @@ import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { EndedReason, Session } from '../../src/core/sessions/sessions.ts';
 import { keyring, makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
+import { rowOf } from '../helpers/rows.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { comparableAnswer } from '../helpers/twin_answers.ts';
 import { type App, openPair, ownApi, type Pair, type Twin } from '../helpers/twins.ts';
@@ -70,7 +71,7 @@ for (const [where, choose] of groups) {
     const { session } = await openFamily(pair, 60);
     const answers = await useAtOnce(choose(pair), session);
     t.deepEqual(tally(answers), { [`200 ${mintRefreshToken(keyring, session, 1)}`]: 20 });
-    const row: Session = await pair.deps.db('sessions').where({ id: session.id }).first();
+    const row: Session = await rowOf(pair.deps.db('sessions').where({ id: session.id }).first());
     t.deepEqual([row.generation, row.ended_at], [1, null]);
     await pair.deps.audit.flush();
     t.deepEqual(await eventsOf(pair, session), {
@@ -106,7 +107,7 @@ for (const [where, choose] of groups) {
 }
 
 async function assertDead(t: ExecutionContext, { deps, lean }: Pair, session: Session, reason: EndedReason) {
-  const row: Session = await deps.db('sessions').where({ id: session.id }).first();
+  const row: Session = await rowOf(deps.db('sessions').where({ id: session.id }).first());
   t.true(row.ended_at instanceof Date);
   t.is(row.ended_reason, reason);
   t.is((await use(lean, session, mintRefreshToken(keyring, session, row.generation))).status, 400);

@@ -1,5 +1,14 @@
+import { declareColumns, type Table } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    revoked_tokens: Table<{ jti: string; expires_at: Date }>;
+  }
+}
+
+declareColumns('revoked_tokens', { expires_at: 'time' });
 
 /** Makes one access token inactive before its time; kept until it would have expired anyway. */
 export async function revokeAccessToken(

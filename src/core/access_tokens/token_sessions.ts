@@ -1,13 +1,15 @@
 // The sessions of a user whose access token is presented: one SELECT checks the token and lists the sessions.
 import { parseId } from '../../lib/ids.ts';
-import { type LiveSession, liveSessionsSql } from '../sessions/session_list.ts';
+import { type LiveSession, liveSessionColumns, liveSessionsSql } from '../sessions/session_list.ts';
 import type { Db } from '../store/db.ts';
 import { statement, type WithIsoTimes } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
 import { liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 
-const findForToken = statement<LiveSession>({ name: 'live_sessions_for_token', isoTimes: true }, (db) =>
-  liveSessionsSql(db, `and exists (${liveSessionTokenSql(db)})`),
+const findForToken = statement<LiveSession>(
+  { name: 'live_sessions_for_token', isoTimes: true },
+  (db) => liveSessionsSql(db, `and exists (${liveSessionTokenSql(db)})`),
+  liveSessionColumns,
 );
 
 /**

@@ -45,7 +45,7 @@ async function endBrowserSessions(db: Knex, before: Date): Promise<void> {
 type Live = Pick<Session, 'id' | 'user_id'>;
 
 async function listLive(db: Knex, after: string, until: string): Promise<Live[]> {
-  return await db<Session>('sessions')
+  return await db('sessions')
     .whereNull('ended_at')
     .where('id', '>', after)
     .where('id', '<', until)
@@ -59,5 +59,5 @@ async function endPage(tx: Knex.Transaction, page: Live[], ending: EndCause): Pr
   const users = [...new Set(page.map((session) => session.user_id))];
   if (isPostgres(tx)) await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');
   const ids = page.map((session) => session.id);
-  return await endLiveSessions(tx, (query) => query.whereIn('id', ids), ending);
+  return await endLiveSessions(tx, ids, ending);
 }

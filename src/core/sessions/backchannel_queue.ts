@@ -1,7 +1,7 @@
 // Notices of ended sessions to clients that want them (back-channel logout): queued with the end itself, so that none
 // is lost, and delivered until the client has taken it or too much time has passed.
 import { newId } from '../../lib/ids.ts';
-import { json } from '../store/columns.ts';
+import { declareColumns, json, type Table } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 
@@ -12,6 +12,19 @@ export interface BackchannelLogout {
   client_id: string;
   attempts: number;
 }
+
+interface LogoutNotice extends BackchannelLogout {
+  next_attempt_at: Date;
+  created_at: Date;
+}
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    logout_notices: Table<LogoutNotice>;
+  }
+}
+
+declareColumns('logout_notices', { next_attempt_at: 'time', created_at: 'time' });
 
 /** Tries of one notice: the waits between them double from 5 seconds on, which comes to about half a day. */
 const maxAttempts = 13;
@@ -28,7 +41,7 @@ interface EndedSession {
 /** Queues a notice for each ended session whose client has a `backchannel_logout_uri`. Part of the transaction that ends. */
 export async function enqueueBackchannelLogouts(db: Db, ended: EndedSession[]): Promise<void> {
   if (ended.length === 0) return;
-  const wanting: { client_id: string }[] = await db('clients')
+  const wanting = await db('clients')
     .whereIn('client_id', [...new Set(ended.map((session) => session.client_id))])
     .whereNull('deleted_at')
     .whereRaw("metadata->>'backchannel_logout_uri' is not null")
@@ -47,7 +60,7 @@ export async function enqueueBackchannelLogouts(db: Db, ended: EndedSession[]): 
   }));
   // A statement takes 500 rows on SQLite, and 65,535 values on Postgres.
   for (let from = 0; from < due.length; from += 100)
-    await db('logout_notices').insert(due.slice(from, from + 100) as never);
+    await db('logout_notices').insert(due.slice(from, from + 100));
 }
 
 export interface ClaimLimit {
@@ -100,8 +113,6 @@ export async function postponeBackchannelLogout(db: Db, notice: BackchannelLogou
   }
   const wait = firstWait * 2 ** (notice.attempts - 1);
   const next = db.raw(plusSeconds(db, '?', '?'), [present(db), wait]);
-  await db('logout_notices')
-    .where({ id: notice.id })
-    .update({ next_attempt_at: next } as never);
+  await db('logout_notices').where({ id: notice.id }).update({ next_attempt_at: next });
   return false;
 }

@@ -13,21 +13,21 @@ export const chunkSize = 500;
 // One transaction's share of an ending. Done when nothing of it filled a chunk.
 export async function endChunk(
   tx: Knex.Transaction,
-  scope: SessionSet,
-  ending: EndCause,
+  which: SessionSet,
+  cause: EndCause,
 ): Promise<{ ended: number; isDone: boolean }> {
-  if (scope.kind === 'client' && !(await isBeingRemoved(tx, scope.client_id)))
+  if (which.kind === 'client' && !(await isBeingRemoved(tx, which.client_id)))
     return { ended: 0, isDone: true };
-  const live = await listLive(tx, scope);
+  const live = await listLive(tx, which);
   // Users before sessions, as everywhere, and in one order.
-  if (scope.kind === 'client' && isPostgres(tx)) {
+  if (which.kind === 'client' && isPostgres(tx)) {
     const users = [...new Set(live.map((session) => session.user_id))];
     await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');
   }
   const ids = live.map((session) => session.id);
-  const ended = ids.length > 0 ? await endLiveSessions(tx, (query) => query.whereIn('id', ids), ending) : 0;
+  const ended = await endLiveSessions(tx, ids, cause);
   if (ended < ids.length) await closeExpired(tx, ids);
-  const isRestDone = await endBeside(tx, scope);
+  const isRestDone = await endBeside(tx, which);
   return { ended, isDone: ids.length < chunkSize && isRestDone };
 }
 
@@ -42,15 +42,15 @@ async function isBeingRemoved(tx: Knex.Transaction, client_id: string): Promise<
   return found.length > 0;
 }
 
-async function listLive(tx: Knex.Transaction, scope: SessionSet): Promise<{ id: string; user_id: string }[]> {
+async function listLive(tx: Knex.Transaction, which: SessionSet): Promise<{ id: string; user_id: string }[]> {
   const query = tx('sessions').whereNull('ended_at').limit(chunkSize).select('id', 'user_id');
-  if (scope.kind === 'user') query.where({ user_id: scope.user_id }).where('session_epoch', '<', scope.epoch);
-  else if (scope.kind === 'consent')
+  if (which.kind === 'user') query.where({ user_id: which.user_id }).where('session_epoch', '<', which.epoch);
+  else if (which.kind === 'consent')
     query
-      .where({ user_id: scope.user_id, client_id: scope.client_id })
-      .where('created_at', '<=', new Date(scope.opened_until));
+      .where({ user_id: which.user_id, client_id: which.client_id })
+      .where('created_at', '<=', new Date(which.opened_until));
   else {
-    const { kind: _kind, ...equal } = { user_id: undefined, ...scope };
+    const { kind: _kind, ...equal } = { user_id: undefined, ...which };
     query.where(Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined)));
   }
   return await query;
@@ -68,14 +68,14 @@ async function closeExpired(tx: Knex.Transaction, ids: string[]): Promise<void> 
 }
 
 // What ends or goes beside the sessions; true when all of it is done.
-async function endBeside(tx: Knex.Transaction, scope: SessionSet): Promise<boolean> {
-  if (scope.kind === 'user') {
-    const browsers = await deleteBrowserSessionsBelowEpoch(tx, scope, chunkSize);
-    const isForgotten = scope.forgets ? await forgetSomePersonalData(tx, scope.user_id) : true;
+async function endBeside(tx: Knex.Transaction, which: SessionSet): Promise<boolean> {
+  if (which.kind === 'user') {
+    const browsers = await deleteBrowserSessionsBelowEpoch(tx, which, chunkSize);
+    const isForgotten = which.forgets ? await forgetSomePersonalData(tx, which.user_id) : true;
     return browsers < chunkSize && isForgotten;
   }
-  if (scope.kind === 'device') return await removeEmptyDevice(tx, scope.device_id);
-  if (scope.kind === 'client') return await removeEmptyClient(tx, scope.client_id);
+  if (which.kind === 'device') return await removeEmptyDevice(tx, which.device_id);
+  if (which.kind === 'client') return await removeEmptyClient(tx, which.client_id);
   return true;
 }
 

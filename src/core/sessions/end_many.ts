@@ -1,4 +1,4 @@
-// EndCause many sessions: the decision. It is written in the caller's transaction together with the first chunk of sessions,
+// Ending many sessions: the decision. It is written in the caller's transaction together with the first chunk of sessions,
 // and every statement that decides about a session sees it from the commit on. pending_endings.ts ends the other chunks.
 import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
@@ -11,22 +11,22 @@ import type { EndCause } from './end_sessions.ts';
 import { type BegunEnding, finishEnding, type SessionSet } from './pending_endings.ts';
 
 /**
- * Begins to end the sessions of a scope: the first chunkSize, in the caller's transaction, which has locked the user's row.
- * After the commit the caller calls {@link finishEnding} before it answers.
+ * Begins to end these sessions: ends the first chunk in the caller's transaction, which has locked the user's row. After
+ * the commit, and before it answers, the caller calls {@link finishEnding}.
  */
 export async function beginEnding(
   tx: Knex.Transaction,
-  scope: SessionSet,
-  ending: EndCause,
+  which: SessionSet,
+  cause: EndCause,
 ): Promise<BegunEnding> {
-  const { ended, isDone } = await endChunk(tx, scope, ending);
+  const { ended, isDone } = await endChunk(tx, which, cause);
   if (isDone) return { ended, pending: null };
-  const pending = { id: newId(), scope, ending };
+  const pending = { id: newId(), which, ending: cause };
   await tx('pending_endings').insert({
     id: pending.id,
-    user_id: 'user_id' in scope ? scope.user_id : null,
-    which: json(scope),
-    ending: json(ending),
+    user_id: 'user_id' in which ? which.user_id : null,
+    which: json(which),
+    ending: json(cause),
     created_at: present(tx),
   });
   return { ended, pending };
@@ -48,7 +48,7 @@ export interface Kept {
 export async function beginEndingAll(
   tx: Knex.Transaction,
   user_id: string,
-  ending: EndCause,
+  cause: EndCause,
   { kept = {}, forgets = false }: { kept?: Kept; forgets?: boolean } = {},
 ): Promise<BegunEnding> {
   const { session_id = null, browser_session = null, opened_in_browser = false } = kept;
@@ -60,8 +60,8 @@ export async function beginEndingAll(
       .update({ session_epoch: epoch });
     if (opened_in_browser) await keep(tx, user_id, epoch, { browser_session });
   }
-  const scope = { kind: 'user', user_id, epoch, kept_browser: browser_session, forgets } as const;
-  return await beginEnding(tx, scope, ending);
+  const which = { kind: 'user', user_id, epoch, kept_browser: browser_session, forgets } as const;
+  return await beginEnding(tx, which, cause);
 }
 
 /**
@@ -70,12 +70,12 @@ export async function beginEndingAll(
 export async function endAllSessions(
   db: Knex,
   user_id: string,
-  ending: EndCause,
+  cause: EndCause,
   kept: Kept = {},
 ): Promise<number> {
   const begun = await db.transaction(async (tx) => {
     await lockUser(tx, user_id);
-    return await beginEndingAll(tx, user_id, ending, { kept });
+    return await beginEndingAll(tx, user_id, cause, { kept });
   });
   return await finishEnding(db, begun);
 }

@@ -1,5 +1,5 @@
-// EndCause sessions: the one way in which every session ends, whoever asks. One is ended here; those of a user, device,
-// browser, consent or client in core/sessions/end_many.ts, which calls this a chunk at a time.
+// Ending sessions: every session ends here, whatever the cause. With the session's row one transaction writes the event, which
+// records the actor, queues the notice to the client, and removes push tokens. end_many.ts ends many sessions, in chunks.
 import type { Knex } from 'knex';
 import { parseId } from '../../lib/ids.ts';
 import { recordEvents } from '../audit/audit.ts';
@@ -26,32 +26,32 @@ export interface EndCause {
  * Ends one session; false when it had ended or expired before. The event, the notice to the client and the end of pushes
  * to a device without any other live session are written in the same transaction.
  */
-export async function endSession(db: Db, id: string, ending: EndCause, at?: Date): Promise<boolean> {
-  if (!db.isTransaction) return await db.transaction((tx) => endSession(tx, id, ending, at));
-  return (await endLiveSessions(db as Knex.Transaction, (query) => query.where({ id }), ending, at)) > 0;
+export async function endSession(db: Db, id: string, cause: EndCause, at?: Date): Promise<boolean> {
+  if (!db.isTransaction) return await db.transaction((tx) => endSession(tx, id, cause, at));
+  return (await endLiveSessions(db as Knex.Transaction, [id], cause, at)) > 0;
 }
 
 /**
- * Ends the live sessions that `choose` narrows the query to, and returns how many. All of them in one statement: the
- * caller bounds their number. A session that has expired is over already, and nobody ended it.
+ * Ends those of these sessions that are live, and returns how many. One statement ends them all, so the caller bounds their
+ * number. A session that has expired is over already and stays as it is.
  */
 export async function endLiveSessions(
   tx: Knex.Transaction,
-  choose: (query: Knex.QueryBuilder) => void,
-  ending: EndCause,
+  ids: string[],
+  cause: EndCause,
   at?: Date,
 ): Promise<number> {
+  if (ids.length === 0) return 0;
   const now = present(tx, at);
-  const query = tx('sessions')
+  const ended = await tx('sessions')
+    .whereIn('id', ids)
     .whereNull('ended_at')
-    .whereRaw(`not ${isExpiredSql(tx)}`, { now });
-  choose(query);
-  const ended: Session[] = await query
+    .whereRaw(`not ${isExpiredSql(tx)}`, { now })
     .update({
       ended_at: now,
-      ended_reason: ending.reason,
-      ended_by: ending.actor,
-      ended_by_id: parseId(ending.actor_id),
+      ended_reason: cause.reason,
+      ended_by: cause.actor,
+      ended_by_id: parseId(cause.actor_id),
     })
     .returning(['id', 'user_id', 'client_id', 'device_id']);
   if (ended.length === 0) return 0;
@@ -62,23 +62,25 @@ export async function endLiveSessions(
   );
   await recordEvents(
     tx,
-    ended.map((session) => endedEvent(session, ending)),
+    ended.map((session) => endedEvent(session, cause)),
     at,
   );
   await enqueueBackchannelLogouts(tx, ended);
   return ended.length;
 }
 
-function endedEvent(session: Session, ending: EndCause): NewEvent {
+type EndedSession = Pick<Session, 'id' | 'user_id' | 'client_id' | 'device_id'>;
+
+function endedEvent(session: EndedSession, cause: EndCause): NewEvent {
   return {
     type: 'session_ended',
     user_id: session.user_id,
     session_id: session.id,
     client_id: session.client_id,
-    actor: ending.actor,
-    actor_id: ending.actor_id ?? null,
-    reason: ending.reason,
-    detail: ending.detail ?? null,
-    ...ending.source,
+    actor: cause.actor,
+    actor_id: cause.actor_id ?? null,
+    reason: cause.reason,
+    detail: cause.detail ?? null,
+    ...cause.source,
   };
 }

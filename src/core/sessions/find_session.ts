@@ -1,11 +1,11 @@
 // One session with its user, for every decision about a token of it.
-
+import type { Columns } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { isActiveSql } from '../users/active_users.ts';
 import type { UserStatus } from '../users/users.ts';
 import { isExpiredSql } from './live_session.ts';
-import type { Session } from './sessions.ts';
+import { type Session, sessionColumns } from './sessions.ts';
 
 /** A session with what every decision about it needs: its user, and what the database's clock says of both. */
 export interface SessionWithUser extends Session {
@@ -23,6 +23,15 @@ export interface SessionWithUser extends Session {
   token_version: number;
 }
 
+const columns = {
+  ...sessionColumns,
+  is_expired: 'boolean',
+  is_current: 'boolean',
+  user_is_active: 'boolean',
+  roles: 'json',
+  permissions: 'json',
+} as const satisfies Columns<SessionWithUser>;
+
 /** The session with its user, ended or not, or null. One SELECT. */
 export async function findSession(db: Db, id: string, at?: Date): Promise<SessionWithUser | null> {
   const [session] = await rows<SessionWithUser>(
@@ -31,6 +40,7 @@ export async function findSession(db: Db, id: string, at?: Date): Promise<Sessio
        u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version
      from sessions s join users u on u.id = s.user_id where s.id = :id`,
     { id, now: present(db, at) },
+    columns,
   );
   return session ?? null;
 }

@@ -13,7 +13,7 @@ import { forgetPersonalData } from '../users/personal_data.ts';
 import { isCurrentEpochSql } from './live_session.ts';
 import { isPlain } from './plain_session.ts';
 import { newSalt } from './refresh_token.ts';
-import type { Session } from './sessions.ts';
+import { type Session, sessionColumns } from './sessions.ts';
 
 export interface NewSession {
   /** Given when the engine has already named its Grant. */
@@ -88,7 +88,7 @@ async function insertOpened(
   try {
     if (atOnce && !at) return await openAtOnce(db, values);
     const dated = { ...values, now: present(db, at) };
-    if (atOnce) return await rows<Session>(db, openSql(db), dated);
+    if (atOnce) return await rows<Session>(db, openSql(db), dated, sessionColumns);
     return await db.transaction((tx) => openInSteps(tx, dated));
   } catch (error) {
     if (isForeignKeyViolation(error)) return [];
@@ -117,7 +117,7 @@ const columns = `id, user_id, client_id, device_id, grant_payload, token_payload
 const openSql = (db: Db) =>
   `with u as (${markLogin}), s as (${insertSession(db)} u returning ${columns}), e as (${noteOpened} from s) select ${columns} from s`;
 
-const openAtOnce = statement<Session>('open_session', openSql);
+const openAtOnce = statement<Session>('open_session', openSql, sessionColumns);
 
 async function openInSteps(
   tx: Knex.Transaction,
@@ -129,6 +129,7 @@ async function openInSteps(
     tx,
     `${insertSession(tx)} users where id = :user_id returning *`,
     values,
+    sessionColumns,
   );
   await tx.raw(noteOpened, values);
   return opened;
@@ -145,7 +146,7 @@ export async function completeSession(
   idle_ttl: number,
 ): Promise<boolean> {
   const complete = async () =>
-    await db<Session>('sessions')
+    await db('sessions')
       .where({ id })
       .whereNull('ended_at')
       .whereRaw(isCurrentEpochSql)
@@ -154,7 +155,7 @@ export async function completeSession(
         is_plain: isPlain(token_payload, grant_payload),
         idle_ttl,
         last_used_at: present(db),
-      } as never);
+      });
   // Twice, for the reason that rotation.ts gives.
   return (await complete()) > 0 || (await complete()) > 0;
 }

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { isCurrentVersionSql, type Registered } from '../clients/client_cache.ts';
 import type { RequestSource } from '../request_source.ts';
-import { json } from '../store/columns.ts';
+import { type Columns, json } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql } from '../users/active_users.ts';
@@ -19,6 +19,15 @@ type OfSession = Pick<
 
 /** A session that has just been rotated, with its user as it is now. */
 export type Refreshed = OfSession & Pick<User, 'roles' | 'permissions' | 'tenant_id' | 'token_version'>;
+
+const refreshedColumns = {
+  grant_payload: 'json',
+  token_payload: 'json',
+  created_at: 'time',
+  absolute_expires_at: 'time',
+  roles: 'json',
+  permissions: 'json',
+} as const satisfies Columns<Refreshed>;
 
 export interface PlainRefresh {
   /** Its tag has been verified; its proof has not. */
@@ -45,11 +54,13 @@ const rotateAtOnce = statement<Refreshed>(
   from users u
   where ${conditions(db)} and ${proofSql('s.salt', ':presented')} = :proof
   returning ${columns}`,
+  refreshedColumns,
 );
 
 const look = statement<Refreshed>(
   'plain_session',
   (db) => `select ${columns} from sessions s, users u where ${conditions(db)}`,
+  refreshedColumns,
 );
 
 /**
@@ -76,6 +87,7 @@ const explain = statement<{ is_current_version: boolean; is_plain: boolean | nul
   'plain_refresh_missed',
   () =>
     `select ${isCurrentVersionSql} as is_current_version, (select is_plain from sessions where id = :id) as is_plain`,
+  { is_current_version: 'boolean', is_plain: 'boolean' },
 );
 
 /**

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
 import type { NewEvent } from '../audit/audit_events.ts';
 import type { RequestSource } from '../request_source.ts';
+import type { Columns } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
@@ -85,6 +86,13 @@ type Row = Pick<Session, 'id' | 'user_id' | 'client_id' | 'generation' | 'ended_
   in_window: boolean;
 };
 
+const rowColumns = {
+  ended_at: 'time',
+  is_expired: 'boolean',
+  is_current: 'boolean',
+  in_window: 'boolean',
+} as const satisfies Columns<Row>;
+
 // What the UPDATE refused is read afresh and in one go: the row that the request began with may be old by now.
 async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | null> {
   const lock = db.isTransaction && isPostgres(db) ? 'for update' : '';
@@ -94,6 +102,7 @@ async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | n
        coalesce(${plusSeconds(db, 'rotated_at', ':window')} > :now, false) as in_window
      from sessions where id = :id ${lock}`,
     { id: presented.session_id, window: presented.retry_window, now: present(db, at) },
+    rowColumns,
   );
   return row ?? null;
 }
@@ -116,7 +125,7 @@ function judge(presented: Presented, row: Row | null): Rotation | 'reused' | 'ob
 
 // Under both locks, user before session, the question is asked again: a logout may have come first.
 async function punish(tx: Knex.Transaction, presented: Presented, at?: Date): Promise<Rotation> {
-  const owner = await tx<Session>('sessions').where({ id: presented.session_id }).first('user_id');
+  const owner = await tx('sessions').where({ id: presented.session_id }).first('user_id');
   if (owner) await lockUser(tx, owner.user_id);
   const row = await readRow(tx, presented, at);
   const judged = judge(presented, row);

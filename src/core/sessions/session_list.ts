@@ -1,7 +1,7 @@
 // Sessions as their owners see them: the live ones, the ended ones, one with its story.
-
 import type { AuditEvent } from '../audit/audit_events.ts';
 import { listSessionEvents } from '../audit/audit_search.ts';
+import type { Columns } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
@@ -18,6 +18,15 @@ export interface ListedSession
   device_app_version: string | null;
   device_device_id: string | null;
 }
+
+const listedColumns = {
+  rotated_at: 'time',
+  created_at: 'time',
+  last_used_at: 'time',
+  absolute_expires_at: 'time',
+  ended_at: 'time',
+  is_expired: 'boolean',
+} as const satisfies Columns<ListedSession>;
 
 const listed = (db: Db) => `
   select s.id, s.user_id, s.client_id, s.device_id, s.generation, s.rotated_at, s.ip, s.user_agent, s.idle_ttl, s.created_at,
@@ -63,6 +72,12 @@ export type LiveSession = Pick<
   expires_at: Date;
 };
 
+export const liveSessionColumns = {
+  created_at: 'time',
+  last_used_at: 'time',
+  expires_at: 'time',
+} as const satisfies Columns<LiveSession>;
+
 /**
  * SQL for a user's live sessions, last used first, narrowed by the condition `behind`. It selects only what lists show: each
  * column and each date of a row costs the server as much as the rest of the row.
@@ -77,7 +92,11 @@ export const liveSessionsSql = (db: Db, behind = '') => `
   order by s.last_used_at desc, s.id desc limit :limit`;
 
 // What apps and pages ask for nearly always.
-const findFirstPage = statement<LiveSession>('live_sessions', (db) => liveSessionsSql(db));
+const findFirstPage = statement<LiveSession>(
+  'live_sessions',
+  (db) => liveSessionsSql(db),
+  liveSessionColumns,
+);
 
 /** A user's live sessions, last used first, `limit` at a time. */
 export async function listLiveSessions(
@@ -88,13 +107,18 @@ export async function listLiveSessions(
 ): Promise<LiveSession[]> {
   if (!after && !at) return await findFirstPage(db, { user_id, limit });
   const behind = after ? 'and (s.last_used_at < :used or (s.last_used_at = :used and s.id < :after))' : '';
-  return await rows<LiveSession>(db, liveSessionsSql(db, behind), {
-    user_id,
-    limit,
-    now: present(db, at),
-    used: after?.last_used_at ?? null,
-    after: after?.id ?? null,
-  });
+  return await rows<LiveSession>(
+    db,
+    liveSessionsSql(db, behind),
+    {
+      user_id,
+      limit,
+      now: present(db, at),
+      used: after?.last_used_at ?? null,
+      after: after?.id ?? null,
+    },
+    liveSessionColumns,
+  );
 }
 
 /** A user's sessions that are over, last ended first. Expired ones count from the moment in which they were ended. */
@@ -103,6 +127,7 @@ export async function listEndedSessions(db: Db, user_id: string, limit: number):
     db,
     `${listed(db)} where s.user_id = :user_id and s.ended_at is not null order by s.ended_at desc limit :limit`,
     { user_id, limit, now: present(db) },
+    listedColumns,
   );
 }
 
@@ -113,20 +138,30 @@ export async function findUserSession(
   id: string,
   at?: Date,
 ): Promise<ListedSession | null> {
-  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id and s.user_id = :user_id`, {
-    id,
-    user_id,
-    now: present(db, at),
-  });
+  const [session] = await rows<ListedSession>(
+    db,
+    `${listed(db)} where s.id = :id and s.user_id = :user_id`,
+    {
+      id,
+      user_id,
+      now: present(db, at),
+    },
+    listedColumns,
+  );
   return session ?? null;
 }
 
 /** One session of any user, ended ones too, or null. */
 export async function findAnySession(db: Db, id: string, at?: Date): Promise<ListedSession | null> {
-  const [session] = await rows<ListedSession>(db, `${listed(db)} where s.id = :id`, {
-    id,
-    now: present(db, at),
-  });
+  const [session] = await rows<ListedSession>(
+    db,
+    `${listed(db)} where s.id = :id`,
+    {
+      id,
+      now: present(db, at),
+    },
+    listedColumns,
+  );
   return session ?? null;
 }
 

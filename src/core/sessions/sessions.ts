@@ -1,5 +1,6 @@
 // Sessions: the row. One session is one login of one user through one client on one device; its id is the `sid` of tokens.
 import type { Actor } from '../audit/audit_events.ts';
+import { type Columns, declareColumns, type Table } from '../store/columns.ts';
 
 export type EndedReason =
   | 'logout'
@@ -49,3 +50,21 @@ export interface Session {
   /** That of the user at the login; the session is over when the user's is higher. */
   session_epoch: number;
 }
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    sessions: Table<Session>;
+  }
+}
+
+export const sessionColumns = {
+  grant_payload: 'json',
+  token_payload: 'json',
+  rotated_at: 'time',
+  created_at: 'time',
+  last_used_at: 'time',
+  absolute_expires_at: 'time',
+  ended_at: 'time',
+  is_plain: 'boolean',
+} as const satisfies Columns<Session>;
+declareColumns('sessions', sessionColumns);

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { claimBackchannelLogouts } from '../../../src/core/sessions/backchannel_queue.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeClient } from '../../helpers/builders.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
 /** Queues notices for a client, due at `due`. */
@@ -50,7 +51,7 @@ testOnStores('each client gets its share, and none twice', async (t, { db }) => 
       [some, 1],
     ]),
   );
-  t.is((await db('logout_notices').where({ client_id: later }).first()).attempts, 0);
+  t.is((await rowOf(db('logout_notices').where({ client_id: later }).first())).attempts, 0);
 });
 
 testOnStores('the longest due of a client go first', async (t, { db }) => {

@@ -173,8 +173,8 @@ testOnStores(
 async function dieBeforeTheLastWord(db: Knex, client_id: string): Promise<Session> {
   await db('pending_endings').insert({
     id: crypto.randomUUID(),
-    which: JSON.stringify({ kind: 'client', client_id }),
-    ending: JSON.stringify({ reason: 'client_deleted', ...byAdmin }),
+    which: json({ kind: 'client', client_id }),
+    ending: json({ reason: 'client_deleted', ...byAdmin }),
     created_at: new Date(Date.now() - 61_000),
   });
   return await openTestSession(db, { client: await makeClient(db, { client_id }) });
@@ -205,7 +205,7 @@ testOnStores('all sessions are over with the decision, before a row says so', as
     await lockUser(tx, user_id);
     await beginEndingAll(tx, user_id, { reason: 'logout_all', ...byUser });
   });
-  const left = await db('sessions').where({ user_id, ended_at: null }).first();
+  const left = await rowOf(db('sessions').where({ user_id, ended_at: null }).first());
   t.is(await count(db, 'sessions', { user_id, ended_at: null }), 701, 'the process died after the commit');
   const found = await findSession(db, left.id);
   t.true(found && isOver(found));
@@ -245,11 +245,11 @@ testOnStores('what a node of the version before opens lives by the number of its
   const old = {
     ...columns,
     id: crypto.randomUUID(),
-    grant_payload: JSON.stringify(columns.grant_payload),
-    token_payload: JSON.stringify(columns.token_payload),
+    grant_payload: json(columns.grant_payload),
+    token_payload: json(columns.token_payload),
   };
   await db('sessions').insert(old);
-  t.is((await rotate(db, present(old as never, 0))).outcome, 'rotated');
+  t.is((await rotate(db, present(old, 0))).outcome, 'rotated');
   await endAllSessions(db, session.user_id, { reason: 'logout_all', ...byUser });
   t.is((await rotate(db, present(old as never, 1))).outcome, 'ended');
 });

@@ -5,6 +5,7 @@ import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { findUser } from '../../../src/core/users/users.ts';
 import { openTestSession, present, source } from '../../helpers/builders.ts';
 import { runChildren } from '../../helpers/child.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { countRows, openDatabases } from '../../helpers/tables.ts';
 
@@ -55,8 +56,8 @@ const deadFamily = {
 
 /** A family of which nothing but the rotation's own columns has moved. */
 async function readFamily(db: Knex, session: Session): Promise<Record<string, unknown>> {
-  const { rotated_at, last_used_at, ...row } = await db('sessions').where({ id: session.id }).first();
-  return { ...row, moved: rotated_at.getTime() === last_used_at.getTime() };
+  const { rotated_at, last_used_at, ...row } = await rowOf(db('sessions').where({ id: session.id }).first());
+  return { ...row, moved: rotated_at?.getTime() === last_used_at.getTime() };
 }
 
 function aliveAt(session: Session, generation: number): Record<string, unknown> {

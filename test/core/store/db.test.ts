@@ -4,6 +4,7 @@ import { isUniqueViolation } from '../../../src/core/store/database_errors.ts';
 import { rows } from '../../../src/core/store/db.ts';
 import { plusSeconds, present } from '../../../src/core/store/sql_time.ts';
 import { runChildren } from '../../helpers/child.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
 const at = new Date('2026-03-01T12:00:00.123Z');
@@ -78,7 +79,7 @@ testOnStores('counts and big integers are numbers', async (t, { db }) => {
 testOnStores('the present is now, and stores like any date', async (t, { db }) => {
   const before = Date.now();
   await db('revoked_tokens').insert({ jti: 'now', expires_at: present(db) });
-  const { expires_at } = await db('revoked_tokens').first('expires_at');
+  const { expires_at } = await rowOf(db('revoked_tokens').first());
   t.true(expires_at instanceof Date);
   // Postgres and this process read the same clock, at another precision.
   t.true(expires_at.getTime() >= before - 1 && expires_at.getTime() <= Date.now() + 1);

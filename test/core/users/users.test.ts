@@ -12,6 +12,7 @@ import { findUser, findUserByLogin, type User } from '../../../src/core/users/us
 import { AppError } from '../../../src/lib/errors.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeUser, openTestSession, source } from '../../helpers/builders.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { openDatabases, readTables } from '../../helpers/tables.ts';
 
@@ -155,7 +156,7 @@ testOnStores('a ban ends the sessions, tells why and by whom, and can be undone'
     rows.map((row) => [row.ended_reason, row.ended_by, row.ended_by_id]),
     rows.map(() => ['user_banned', 'admin', by.actor_id]),
   );
-  t.is((await db('sessions').where({ id: stranger.id }).first()).ended_at, null);
+  t.is((await rowOf(db('sessions').where({ id: stranger.id }).first())).ended_at, null);
   const events = await db('audit_events').whereNot({ type: 'session_opened' });
   t.deepEqual(
     events
@@ -186,7 +187,10 @@ testOnStores('a ban ends the sessions, tells why and by whom, and can be undone'
     [undone.ended, undone.user.status, undone.user.status_reason, undone.user.ban_expires_at],
     [0, 'active', null, null],
   );
-  t.truthy((await db('sessions').where({ id: session.id }).first()).ended_at, 'what ended stays ended');
+  t.truthy(
+    (await rowOf(db('sessions').where({ id: session.id }).first())).ended_at,
+    'what ended stays ended',
+  );
 });
 
 testOnStores('the status of nobody cannot change', async (t, { db }) => {

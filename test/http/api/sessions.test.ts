@@ -4,7 +4,7 @@ import { newId } from '../../../src/lib/ids.ts';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { assertRefused, granted, type Json } from '../../helpers/client.ts';
 import { api, isActive, refresh, revoke, type SignedIn, signIn, tokensOf } from '../../helpers/oauth.ts';
-import { rowsOf } from '../../helpers/rows.ts';
+import { rowOf, rowsOf } from '../../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../../helpers/server.ts';
 import { assertEnded, phone, pushTokenOf, readStory } from '../../helpers/sessions.ts';
 
@@ -22,8 +22,8 @@ async function list(
   };
 }
 
-async function rowOf(server: TestServer, { tokens }: SignedIn) {
-  return await server.db('sessions').where({ id: tokens.session_id }).first();
+async function sessionRow(server: TestServer, { tokens }: SignedIn) {
+  return await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
 }
 
 async function signInOften(server: TestServer, user: User, times: number): Promise<SignedIn[]> {
@@ -44,7 +44,7 @@ testOnServers('the list has my live sessions, last used first, with all members'
   tokensOf(await refresh(server, client, first.tokens.refresh_token, {}, agent('phone/2')));
 
   const [device] = await rowsOf(server.db('devices').where({ user_id: user.id }));
-  const [one, two] = [await rowOf(server, first), await rowOf(server, second)];
+  const [one, two] = [await sessionRow(server, first), await sessionRow(server, second)];
   const moments = (row: typeof one) => ({
     created_at: row.created_at.toISOString(),
     last_used_at: row.last_used_at.toISOString(),

@@ -4,6 +4,7 @@ import { createResourceServer } from '../../../src/core/clients/resource_servers
 import { makeUser, password } from '../../helpers/builders.ts';
 import { begin, logIn, type Scene, sentTo, setScene, typePassword } from '../../helpers/code_flow.ts';
 import { api, signIn } from '../../helpers/oauth.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../../helpers/server.ts';
 import { formOf, openUserAgent, type Page, textOf, type UserAgent } from '../../helpers/user_agent.ts';
 
@@ -126,7 +127,7 @@ testOnServers('a forged logout confirmation, without its page, does not sign out
     const answer = await scene.ua.send(`${server.url}/logout/confirm`, { method: 'POST', body });
     t.deepEqual([answer.status, answer.location], [400, null]);
   }
-  const [row] = await server.db('sessions').where({ client_id: scene.client_id });
+  const row = await rowOf(server.db('sessions').where({ client_id: scene.client_id }).first());
   t.is(row.ended_at, null);
 });
 
