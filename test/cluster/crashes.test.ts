@@ -54,7 +54,7 @@ async function end({ nodes }: Fleet, app: App, ended: Endings, i: number): Promi
   ended.set(app.session_id, { begun, answered: performance.now() });
 }
 
-test.serial('nodes that are killed cost nobody a session, and what was ended stays ended', async (t) => {
+test.serial('nodes that are killed cost no session, and ended sessions stay ended', async (t) => {
   giveTime(t, isLong ? 3 : 1);
   const client = await makeClient(fleet.db, { refresh_token_retry_window: 600 });
   const apps = startApps(fleet, await makeApps(fleet, client, count), pause);

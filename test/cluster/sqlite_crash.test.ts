@@ -99,7 +99,7 @@ async function inspect(t: ExecutionContext, url: string, record: Story, title: s
     });
     t.deepEqual(lost, [], title);
     const punished = [...stored.values()].filter((one) => one.ended_at && one.ended_reason !== 'logout');
-    t.deepEqual(punished, [], `${title}: nobody is taken for a thief`);
+    t.deepEqual(punished, [], `${title}: no retry is taken for reuse`);
   } finally {
     await db.destroy();
   }
