@@ -1,5 +1,6 @@
 // The composition root: what a request passes through, in order, on one screen.
 import Koa from 'koa';
+import { createClientRegistrar } from './core/actions/register_client.ts';
 import type { Deps } from './core/deps.ts';
 import { adminClientRoutes } from './http/api/admin/clients.ts';
 import { adminEventRoutes } from './http/api/admin/events.ts';
@@ -34,7 +35,7 @@ import { measureRequests } from './http/middleware/request_metrics.ts';
 import { traceRequests } from './http/middleware/request_traces.ts';
 import { setSecurityHeaders } from './http/middleware/security_headers.ts';
 import type { Tracing } from './lib/tracing.ts';
-import { createClientRegistrar } from './oidc/endpoints/client_validation.ts';
+import { createClientValidator } from './oidc/endpoints/client_validation.ts';
 import { guardRegistration } from './oidc/endpoints/registration.ts';
 import { accountRoutes } from './oidc/pages/account_page.ts';
 import { cookieSigner, migrateSessionCookie, useSchemeOfIssuer } from './oidc/pages/cookies.ts';
@@ -84,7 +85,7 @@ export function createApp(deps: Deps, engine: Engine, around: Surroundings = {})
   app.keys = cookieSigner(deps.keyring);
   useSchemeOfIssuer(app, config);
   const provider = () => engine().provider;
-  const registrar = createClientRegistrar(deps, provider);
+  const registrar = createClientRegistrar(deps, createClientValidator(provider));
   const router = createRouter(deps, registrar, [...routes, ...openApiRoutes(config.issuer, routes)]);
   app.use(closeWhenDraining(isDraining));
   app.use(answerHealth(deps, isDraining));

@@ -1,13 +1,14 @@
 // The commands about programs: register a client, register a resource server.
 import { z } from 'zod';
 import type { Config } from '../../config/index.ts';
-import { addResourceServer, notesCreation } from '../core/actions/administration.ts';
+import { addResourceServer } from '../core/actions/change_resource_server.ts';
+import { type ClientRegistrar, createClientRegistrar } from '../core/actions/register_client.ts';
 import { newClient } from '../core/clients/client_metadata.ts';
 import { describeClient } from '../core/clients/clients.ts';
 import { newResourceServer } from '../core/clients/resource_servers.ts';
-import { type Deps, openDeps } from '../core/deps.ts';
-import { registerClient } from '../oidc/endpoints/client_validation.ts';
-import { createProvider, type Provider } from '../oidc/provider.ts';
+import { openDeps } from '../core/deps.ts';
+import { createClientValidator } from '../oidc/endpoints/client_validation.ts';
+import { createProvider } from '../oidc/provider.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { readJson } from './input.ts';
 import { type Answer, warn } from './output.ts';
@@ -21,9 +22,8 @@ const clientOptions = z.object({ metadata: z.string() });
 export async function createClient(options: unknown): Promise<Answer> {
   const { metadata } = clientOptions.parse(options);
   const given = newClient.parse(await readJson(metadata));
-  return await withProvider(async (deps, provider) => {
-    const noted = notesCreation(byCommand);
-    const { client, client_secret } = await registerClient(deps, provider, given, noted);
+  return await withRegistrar(async (registrar) => {
+    const { client, client_secret } = await registrar.register(given, byCommand);
     warnAboutSecret(given.client_secret, client_secret);
     const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
     return { data, text: JSON.stringify(data, null, 2) };
@@ -31,13 +31,17 @@ export async function createClient(options: unknown): Promise<Answer> {
 }
 
 /** Runs a command that has to ask the engine whether it would accept a client. */
-export async function withProvider(
-  work: (deps: Deps, provider: Provider) => Promise<Answer>,
-): Promise<Answer> {
+export async function withRegistrar(work: (registrar: ClientRegistrar) => Promise<Answer>): Promise<Answer> {
   return await withDatabase(async (_db, config) => {
     const deps = await openDeps(forOneCommand(config));
     try {
-      return await work(deps, createProvider(deps));
+      const provider = createProvider(deps);
+      return await work(
+        createClientRegistrar(
+          deps,
+          createClientValidator(() => provider),
+        ),
+      );
     } finally {
       await deps.close();
     }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { type Config, loadConfig } from '../../config/index.ts';
 import '../core/tables.ts';
-import type { Doer } from '../core/actions/administration.ts';
+import type { Initiator } from '../core/actions/initiator.ts';
 import { openDatabase } from '../core/store/db.ts';
 import { isMigrated, migrate } from '../core/store/migrate.ts';
 import { findPoolerProblem } from '../core/store/pooler.ts';
@@ -11,7 +11,7 @@ import { type Answer, CommandError } from './output.ts';
 type Database = ReturnType<typeof openDatabase>;
 
 /** Who does it, in the trail: an operator, of whom no more is known. */
-export const byCommand: Doer = { actor: 'admin' };
+export const byCommand: Initiator = { actor: 'admin' };
 
 /** Runs the missing migrations. */
 export async function migrateDatabase(): Promise<Answer> {

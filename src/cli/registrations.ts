@@ -1,13 +1,13 @@
 // The commands that read, change and remove what is registered: clients with their secrets, resource servers.
 import {
   addSecret as addClientSecret,
-  removeClient as deleteClient,
-  removeResourceServer as deleteResourceServer,
-  notesChange,
   removeSecret as removeClientSecret,
+} from '../core/actions/change_client_secrets.ts';
+import {
+  removeResourceServer as deleteResourceServer,
   changeResourceServer as updateResourceServer,
-} from '../core/actions/administration.ts';
-import { countWhatEnds } from '../core/actions/delete_client.ts';
+} from '../core/actions/change_resource_server.ts';
+import { countWhatEnds, removeClient as deleteClient } from '../core/actions/delete_client.ts';
 import { clientChange } from '../core/clients/client_metadata.ts';
 import { describeClient, findClient, listClients } from '../core/clients/clients.ts';
 import {
@@ -18,8 +18,7 @@ import {
 import { AppError } from '../lib/errors.ts';
 import { formatCount } from '../lib/format.ts';
 import { parseId } from '../lib/ids.ts';
-import { changeClient } from '../oidc/endpoints/client_validation.ts';
-import { withProvider } from './clients.ts';
+import { withRegistrar } from './clients.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { readJson } from './input.ts';
 import { type Answer, CommandError, formatTable, warn } from './output.ts';
@@ -50,10 +49,9 @@ export async function showClient(id: string): Promise<Answer> {
 /** `update-client <id> --metadata <file>`: what is absent stays, what is null goes back to its default. */
 export async function updateClient(id: string, { metadata }: { metadata: string }): Promise<Answer> {
   const change = clientChange.parse(await readJson(metadata));
-  return await withProvider(async (deps, provider) => {
-    const updated = await changeClient(deps, provider, id, change, notesChange(byCommand, change));
-    return asJson(describeClient(required(updated, 'client_not_found')));
-  });
+  return await withRegistrar(async (registrar) =>
+    asJson(describeClient(await registrar.change(id, change, byCommand))),
+  );
 }
 
 /** `delete-client <id> --yes`: its sessions and tokens end with it. */

@@ -1,7 +1,7 @@
 // The commands about people: create a user, list a user's sessions, end them.
 import { z } from 'zod';
-import { addUser } from '../core/actions/administration.ts';
-import { logOutUser } from '../core/actions/user_status.ts';
+import { addUser } from '../core/actions/create_user.ts';
+import { logOutUser } from '../core/actions/log_out.ts';
 import { hashNewPassword } from '../core/passwords/password_policy.ts';
 import { type LiveSession, listLiveSessions } from '../core/sessions/session_list.ts';
 import type { Db } from '../core/store/db.ts';

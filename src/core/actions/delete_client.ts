@@ -1,23 +1,27 @@
 // Removing a client: from the commit of the decision on there is no such client; its sessions end and go in chunks.
 import type { Knex } from 'knex';
-import { recordEvents } from '../audit/audit.ts';
-import type { Actor } from '../audit/audit_events.ts';
+import { AppError } from '../../lib/errors.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
-import type { RequestSource } from '../request_source.ts';
 import { beginEnding } from '../sessions/end_many.ts';
 import { isLiveSql } from '../sessions/live_session.ts';
 import { finishEnding } from '../sessions/pending_endings.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
+import { type Initiator, recordEventOf } from './initiator.ts';
+
+/** Removes a client with its sessions and tokens; refuses with `client_not_found`. */
+export async function removeClient(db: Knex, initiator: Initiator, client_id: string): Promise<void> {
+  if ((await deleteClient(db, client_id, initiator)) === null) throw new AppError('client_not_found');
+}
 
 /**
- * Removes a client and, with it, its sessions, each with an event; null when there is none, else how many sessions ended.
- * Its tokens are inactive at once.
+ * Removes a client and, with it, its sessions, each with an event; null when there is no such client, else how many
+ * sessions ended. Its tokens are inactive at once.
  */
 export async function deleteClient(
   db: Knex,
   client_id: string,
-  by: { actor: Actor; actor_id?: string | null; source?: RequestSource },
+  initiator: Initiator,
 ): Promise<number | null> {
   const begun = await db.transaction(async (tx) => {
     const found = await tx('clients')
@@ -26,9 +30,8 @@ export async function deleteClient(
       .update({ deleted_at: present(tx) });
     if (found === 0) return null;
     await deleteRegistrationTokens(tx, [client_id]);
-    const { source, ...who } = by;
-    await recordEvents(tx, [{ type: 'client_deleted', client_id, ...who, ...source }]);
-    return await beginEnding(tx, { kind: 'client', client_id }, { ...by, reason: 'client_deleted' });
+    await recordEventOf(tx, initiator, { type: 'client_deleted', client_id });
+    return await beginEnding(tx, { kind: 'client', client_id }, { ...initiator, reason: 'client_deleted' });
   });
   return begun && (await finishEnding(db, begun));
 }

@@ -2,11 +2,10 @@
 
 import type { Config } from '../../../config/index.ts';
 import { recordEvents } from '../audit/audit.ts';
-import type { Actor } from '../audit/audit_events.ts';
 import type { Deps } from '../deps.ts';
 import { currentKeyAge, dropExpiredKeys, type KeyRotation } from '../keys/signing_keys.ts';
-import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
+import type { Initiator } from './initiator.ts';
 
 // A node may have signed with the old key while it was being retired.
 const leeway = 60;
@@ -34,17 +33,10 @@ export interface KeyUpkeep {
 
 type Opened = Pick<Deps, 'db' | 'config' | 'keys'>;
 
-/** Who rotates, and where the request came from. */
-export interface Rotator {
-  actor: Actor;
-  actor_id?: string;
-  source?: RequestSource;
-}
-
 /** Rotates the signing key, tells the trail who did it, and removes the keys that nobody needs any more. */
 export async function rotateKeys(
   { db, config, keys }: Opened,
-  { source, ...by }: Rotator,
+  { source, ...by }: Initiator,
   { force = false } = {},
 ): Promise<KeyUpkeep> {
   const dropped = await dropExpiredKeys(db);

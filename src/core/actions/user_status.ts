@@ -69,29 +69,6 @@ async function decideStatus(
   return { user: (await lockUser(tx, id)) ?? (user as User), begun };
 }
 
-/**
- * Ends all sessions of a user on an administrator's word, and notes it in the trail even when there was none to end.
- * Returns how many ended; refuses with `user_not_found`.
- */
-export async function logOutUser(
-  db: Knex,
-  id: string,
-  { reason, ...who }: { reason?: string; actor: Actor; actor_id?: string | null; source?: RequestSource },
-): Promise<number> {
-  const { source, ...by } = who;
-  const begun = await db.transaction(async (tx) => {
-    if (!(await lockUser(tx, id))) throw new AppError('user_not_found');
-    const begun = await beginEndingAll(tx, id, { ...who, reason: 'ended_by_admin' });
-    // Of more than one chunk the number is not known yet; each of them has its own event.
-    const detail = { [begun.pending ? 'sessions_ended_at_least' : 'sessions_ended']: begun.ended };
-    await recordEvents(tx, [
-      { type: 'user_logged_out', user_id: id, ...by, reason: reason ?? null, detail, ...source },
-    ]);
-    return begun;
-  });
-  return await finishEnding(db, begun);
-}
-
 async function requireRemovable(tx: Knex.Transaction, id: string, change: StatusChange): Promise<void> {
   if (change.actor === 'admin' && change.actor_id === id) throw new AppError('not_yourself');
   await requireAnotherAdmin(tx, id);

@@ -58,23 +58,6 @@ export interface Client {
   deleted_at: Date | null;
 }
 
-/**
- * Registration as the engine accepts it; what `noted` writes stands or falls with the change. An interface, because the
- * routes that need it must not know the engine.
- */
-export interface ClientRegistrar {
-  register: (
-    input: NewClient,
-    noted?: (tx: Knex.Transaction, client: Client) => Promise<void>,
-  ) => Promise<{ client: Client; client_secret?: string }>;
-  /** Null when there is no such client. */
-  change: (
-    client_id: string,
-    change: ClientChange,
-    noted?: (tx: Knex.Transaction, client: Client) => Promise<void>,
-  ) => Promise<Client | null>;
-}
-
 const retryWindows: Record<RotationProfile, number> = { strict: 0, spa: 60, mobile: 60, observe: 60 };
 
 /** How long after a rotation its predecessor gets the same answer again, seconds. */

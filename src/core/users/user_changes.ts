@@ -53,18 +53,17 @@ export function asTaken(error: unknown): unknown {
   return new AppError(said.includes('email_key') ? 'email_taken' : 'username_taken');
 }
 
-/** Changes what a user may change; refuses like {@link createUser}. */
-export async function updateUser(
-  db: Db,
-  id: string,
-  change: {
-    username?: string;
-    email?: string | null;
-    roles?: string[];
-    permissions?: string[];
-    tenant_id?: string | null;
-  },
-): Promise<User | null> {
+/** What may be changed of a user's row; what is absent stays. */
+export interface UserChange {
+  username?: string | undefined;
+  email?: string | null | undefined;
+  roles?: string[] | undefined;
+  permissions?: string[] | undefined;
+  tenant_id?: string | null | undefined;
+}
+
+/** Changes a user's names or rights, null when there is no such user; refuses like {@link createUser}. */
+export async function updateUser(db: Db, id: string, change: UserChange): Promise<User | null> {
   const { username, email, roles, permissions, tenant_id } = change;
   const row = {
     ...(username === undefined ? {} : { username, username_key: nameKey(username) }),

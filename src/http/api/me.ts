@@ -1,12 +1,9 @@
 // The caller's own profile.
 import { z } from 'zod';
+import { changeOwnProfile } from '../../core/actions/change_user.ts';
 import { changePassword } from '../../core/actions/password_change.ts';
-import { recordEvents } from '../../core/audit/audit.ts';
 import { withLimit } from '../../core/limits/attempts.ts';
-import type { RequestSource } from '../../core/request_source.ts';
-import type { Db } from '../../core/store/db.ts';
 import { username } from '../../core/users/names.ts';
-import { updateUser } from '../../core/users/user_changes.ts';
 import { findUser, type User } from '../../core/users/users.ts';
 import { AppError } from '../../lib/errors.ts';
 import { type ApiRequest, dateTime, route } from './routes.ts';
@@ -86,29 +83,9 @@ async function changeMyProfile({
   actor: { source },
 }: ApiRequest<unknown, unknown, ProfileChange>): Promise<User> {
   const { username } = body;
-  const change = () => deps.db.transaction((tx) => changeProfile(tx, caller.sub, body, source));
+  const change = () => changeOwnProfile(deps.db, caller.sub, body, source);
   if (username === undefined) return await change();
   return await withLimit(deps.limits.usernameChange, [caller.sub], change);
-}
-
-async function changeProfile(
-  tx: Db,
-  user_id: string,
-  { username }: ProfileChange,
-  source: RequestSource,
-): Promise<User> {
-  const user = await requireUser(updateUser(tx, user_id, username === undefined ? {} : { username }));
-  await recordEvents(tx, [
-    {
-      type: 'user_updated',
-      user_id,
-      actor: 'user',
-      actor_id: user_id,
-      detail: { changed: username === undefined ? [] : ['username'] },
-      ...source,
-    },
-  ]);
-  return user;
 }
 
 // The guard has just found the user; the user can only have been deleted since.

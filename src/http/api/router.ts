@@ -5,7 +5,7 @@ import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
 import type { z } from 'zod';
-import type { ClientRegistrar } from '../../core/clients/clients.ts';
+import type { ClientRegistrar } from '../../core/actions/register_client.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';

@@ -1,8 +1,8 @@
 // What a route is: one row of a table, from which the router, the validation, the authorization and the OpenAPI document follow.
 import { z } from 'zod';
 import type { AccessTokenClaims } from '../../core/access_tokens/access_tokens.ts';
+import type { ClientRegistrar } from '../../core/actions/register_client.ts';
 import type { Actor } from '../../core/audit/audit_events.ts';
-import type { ClientRegistrar } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
 import type { RequestSource } from '../../core/request_source.ts';
 import type { ErrorName } from '../../lib/errors.ts';

@@ -1,12 +1,7 @@
 // Administration of clients: register, read, change, remove, and their secrets.
 import { z } from 'zod';
-import {
-  addSecret,
-  notesChange,
-  notesCreation,
-  removeClient,
-  removeSecret,
-} from '../../../core/actions/administration.ts';
+import { addSecret, removeSecret } from '../../../core/actions/change_client_secrets.ts';
+import { removeClient } from '../../../core/actions/delete_client.ts';
 import { clientChange, clientIdLength, newClient } from '../../../core/clients/client_metadata.ts';
 import { type Client, describeClient, findClient, listClients } from '../../../core/clients/clients.ts';
 import type { Clock } from '../../../core/store/clock.ts';
@@ -55,8 +50,7 @@ export const adminClientRoutes = [
     response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
     errors: ['client_exists', 'invalid_client_metadata'],
     handler: async ({ registrar, body, actor }) => {
-      const noted = notesCreation(actor);
-      const { client: created, client_secret } = await registrar.register(body, noted);
+      const { client: created, client_secret } = await registrar.register(body, actor);
       return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
     },
   }),
@@ -78,11 +72,8 @@ export const adminClientRoutes = [
     body: clientChange.meta({ id: 'ClientChange' }),
     response: client,
     errors: ['client_not_found', 'invalid_client_metadata'],
-    handler: async ({ registrar, params, body, actor }) => {
-      const noted = notesChange(actor, body);
-      const updated = await registrar.change(params.client_id, body, noted);
-      return describeClient(requireClient(updated));
-    },
+    handler: async ({ registrar, params, body, actor }) =>
+      describeClient(await registrar.change(params.client_id, body, actor)),
   }),
   route({
     ...common,

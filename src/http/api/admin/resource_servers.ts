@@ -4,7 +4,7 @@ import {
   addResourceServer,
   changeResourceServer,
   removeResourceServer,
-} from '../../../core/actions/administration.ts';
+} from '../../../core/actions/change_resource_server.ts';
 import {
   findResourceServer,
   listResourceServers,

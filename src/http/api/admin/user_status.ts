@@ -1,6 +1,7 @@
 // Administration of a user's status: ban, disable, delete and their undoing; and the end of all sessions of a user.
 import { z } from 'zod';
-import { changeUserStatus, logOutUser, type StatusChange } from '../../../core/actions/user_status.ts';
+import { logOutUser } from '../../../core/actions/log_out.ts';
+import { changeUserStatus, type StatusChange } from '../../../core/actions/user_status.ts';
 import type { UserStatus } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { id, route } from '../routes.ts';

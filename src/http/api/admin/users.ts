@@ -1,14 +1,12 @@
 // Administration of users: find, create, read, change.
 import { z } from 'zod';
-import { addUser } from '../../../core/actions/administration.ts';
-import { recordEvents } from '../../../core/audit/audit.ts';
+import { changeUser } from '../../../core/actions/change_user.ts';
+import { addUser } from '../../../core/actions/create_user.ts';
 import { hashNewPassword } from '../../../core/passwords/password_policy.ts';
-import { requireAnotherAdmin } from '../../../core/users/administrators.ts';
 import { email, username } from '../../../core/users/names.ts';
 import { permissions, roles, tenantId } from '../../../core/users/rights.ts';
-import { raiseTokenVersion, updateUser } from '../../../core/users/user_changes.ts';
 import { listUsers } from '../../../core/users/user_search.ts';
-import { findUser, lockUser, type User, type UserStatus } from '../../../core/users/users.ts';
+import { findUser, type UserStatus } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { type ApiRequest, dateTime, id, paging, route } from '../routes.ts';
@@ -94,7 +92,7 @@ export const adminUserRoutes = [
       .meta({ id: 'UserChange' }),
     response: user,
     errors: ['user_not_found', 'username_taken', 'email_taken', 'last_admin'],
-    handler: change,
+    handler: async ({ deps, params, body, actor }) => await changeUser(deps.db, params.id, body, actor),
   }),
 ];
 
@@ -109,34 +107,6 @@ async function list({ deps, query }: ListRequest) {
   const found = await listUsers(deps.db, { prefix: search, status, after, limit: limit + 1 });
   const { items, next_cursor } = pageOf(found, limit, (last) => last.id);
   return { users: items, next_cursor };
-}
-
-interface UserChange {
-  username?: string | undefined;
-  email?: string | null | undefined;
-  roles?: string[] | undefined;
-  permissions?: string[] | undefined;
-  tenant_id?: string | null | undefined;
-}
-
-async function change({
-  deps,
-  params,
-  body,
-  actor: { source, ...actor },
-}: ApiRequest<{ id: string }, unknown, UserChange>): Promise<User> {
-  return await deps.db.transaction(async (tx) => {
-    if (body.roles && !body.roles.includes('admin')) await requireAnotherAdmin(tx, params.id);
-    const before = await lockUser(tx, params.id);
-    if (!before || before.status === 'deleted') notFound();
-    await updateUser(tx, params.id, withoutUndefined(body));
-    // Access tokens carry these; what they say must not outlive the change.
-    if (body.roles || body.permissions || body.tenant_id !== undefined)
-      await raiseTokenVersion(tx, params.id);
-    const detail = { changed: Object.keys(body), ...(body.roles ? { roles: body.roles } : {}) };
-    await recordEvents(tx, [{ type: 'user_updated', user_id: params.id, ...actor, detail, ...source }]);
-    return (await findUser(tx, params.id)) ?? notFound();
-  });
 }
 
 function notFound(): never {

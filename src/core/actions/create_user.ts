@@ -1,0 +1,14 @@
+// Creating a user, with its event.
+import type { Db } from '../store/db.ts';
+import { createUser, type NewUser } from '../users/user_changes.ts';
+import type { User } from '../users/users.ts';
+import { type Initiator, recordEventOf } from './initiator.ts';
+
+/** Creates a user; refuses with `username_taken` and `email_taken`. */
+export async function addUser(db: Db, initiator: Initiator, input: NewUser): Promise<User> {
+  return await db.transaction(async (tx) => {
+    const created = await createUser(tx, input);
+    await recordEventOf(tx, initiator, { type: 'user_created', user_id: created.id });
+    return created;
+  });
+}

@@ -1,0 +1,61 @@
+// Registering a client and changing it, for administrators: the row, the engine's consent to it, and the event.
+import { AppError } from '../../lib/errors.ts';
+import type { ClientChange, NewClient } from '../clients/client_metadata.ts';
+import { type Client, createClient, updateClient } from '../clients/clients.ts';
+import { requireRegistered } from '../clients/resource_servers.ts';
+import type { Deps } from '../deps.ts';
+import type { Db } from '../store/db.ts';
+import { type Initiator, recordEventOf } from './initiator.ts';
+
+/** Refuses with `invalid_client_metadata` a client that the engine would not accept. */
+export type ClientValidator = (client: Client) => Promise<void>;
+
+/** An interface, because the routes that need it must not know the engine. */
+export interface ClientRegistrar {
+  /**
+   * Registers a client and returns it with its secret, which is never shown again. Refuses with `client_exists` or
+   * `invalid_client_metadata` (RFC 7591, 3.2.2).
+   */
+  register: (input: NewClient, initiator: Initiator) => Promise<{ client: Client; client_secret?: string }>;
+  /** Changes a client. Refuses with `client_not_found` or `invalid_client_metadata`. */
+  change: (client_id: string, change: ClientChange, initiator: Initiator) => Promise<Client>;
+}
+
+/** The registrar of clients that `validate` accepts. */
+export function createClientRegistrar(
+  { db, config }: Pick<Deps, 'db' | 'config'>,
+  validate: ClientValidator,
+): ClientRegistrar {
+  return {
+    register: async (input, initiator) =>
+      await db.transaction(async (tx) => {
+        await requireNamedServers(tx, config, input);
+        const created = await createClient(tx, input);
+        const { client_id } = created.client;
+        await validate(created.client);
+        await recordEventOf(tx, initiator, { type: 'client_created', client_id });
+        return created;
+      }),
+    change: async (client_id, change, initiator) =>
+      await db.transaction(async (tx) => {
+        const updated = await updateClient(tx, client_id, change);
+        if (!updated) throw new AppError('client_not_found');
+        await requireNamedServers(tx, config, change);
+        await validate(updated);
+        const detail = { changed: Object.keys(change) };
+        await recordEventOf(tx, initiator, { type: 'client_updated', client_id, detail });
+        return updated;
+      }),
+  };
+}
+
+// Only the servers that this change names: a client that names a server which was removed can still be changed otherwise.
+async function requireNamedServers(
+  tx: Db,
+  config: Deps['config'],
+  { resource_server, default_resource }: ClientChange,
+): Promise<void> {
+  if (resource_server && resource_server !== '*')
+    await requireRegistered(tx, 'resource_server', resource_server, config.resource);
+  if (default_resource) await requireRegistered(tx, 'default_resource', default_resource, config.resource);
+}
