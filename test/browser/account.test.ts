@@ -189,7 +189,7 @@ testOnServers(
     t.regex(await read(page), /Access removed\. The app has been signed out on all devices\./);
     t.regex(await readPart(apps), /You have not given access to any app/);
     const refused = await t.throwsAsync(oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? ''));
-    t.like(refused, { error: 'invalid_grant' } as never);
+    t.like(refused, { error: 'invalid_grant' });
     t.false(await isActive(server, tokens.access_token));
   },
   ['sqlite'],

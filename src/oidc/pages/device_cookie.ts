@@ -19,7 +19,10 @@ export function readDeviceCookie({ config }: Pick<Deps, 'config'>, ctx: Context)
   return value.split('.', maxUsersOfBrowser).filter(isDeviceSecret);
 }
 
-/** Records the browser as known to the user after a login, and sets the cookie. `known` is the id under which it was known, if it was. */
+/**
+ * Records the browser as known to the user after a login, and sets the cookie. `known` is the id under which it was known,
+ * if it was.
+ */
 export async function setDeviceCookie(
   { db, config }: Pick<Deps, 'db' | 'config'>,
   ctx: Context,

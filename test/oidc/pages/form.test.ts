@@ -161,7 +161,7 @@ testOnServers(
   'HTML in a name is escaped on every page, and no page can be framed or cached',
   async (t, server) => {
     const identifier = `https://html-${server.store}.example.test/`;
-    await createResourceServer(server.db, { identifier, name: `S ${html}`, scope: 'read' } as never);
+    await createResourceServer(server.db, { identifier, name: `S ${html}`, scope: 'read' });
     const user = await makeUser(server.db);
     const scene = await setScene(server, { client: { client_name: `C ${html}` }, user });
     const { ua } = scene;
