@@ -1,11 +1,11 @@
-// When a login was proved, as ID tokens say it.
+// The auth_time of ID tokens.
 import * as oidc from 'openid-client';
 import { begin, sentTo, setScene, typePassword } from '../helpers/code_flow.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
 
 testOnServers(
-  'auth_time is the moment of the password, however long the consent page was open',
+  'auth_time is the time of the password, however long the consent page was open',
   async (t, server) => {
     const scene = await setScene(server);
     const started = await begin(scene, { max_age: '3600' });

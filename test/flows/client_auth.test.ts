@@ -1,4 +1,4 @@
-// How clients say who they are, and that no Host header and no second use of an assertion gets anybody further.
+// Client authentication by secret and assertion, including replayed assertions and forged Host headers.
 import { randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
@@ -18,7 +18,7 @@ interface KeyClient {
   form: Form;
 }
 
-/** A client with a key, and a request for a token of its own. */
+/** A client with a key, and its request for a token. */
 async function makeKeyClient(server: TestServer): Promise<KeyClient> {
   const key = await makeKey();
   const jwk = { ...(await exportJWK(key.publicKey)), kid: 'mine', alg: 'ES256', use: 'sig' };
@@ -61,7 +61,7 @@ const assertWith = (client_assertion: string): Form => ({
   client_assertion_type: assertionType,
 });
 
-testOnServers('one assertion sent ten times at once succeeds once', async (t, server) => {
+testOnServers('an assertion sent ten times at the same time succeeds once', async (t, server) => {
   const client = await makeKeyClient(server);
   for (const path of ['/token', '/introspect', '/revoke']) {
     const form = { ...client.form, token: 'x', ...assertWith(await assertionOf(client, server.issuer)) };
@@ -71,39 +71,52 @@ testOnServers('one assertion sent ten times at once succeeds once', async (t, se
   }
 });
 
-testOnServers('an assertion must be for us, in time, and by the client itself', async (t, server) => {
-  const client = await makeKeyClient(server);
-  const ask = async (given: object, header?: object, aud: unknown = server.issuer) =>
-    await token(server, { ...client.form, ...assertWith(await assertionOf(client, aud, given, header)) });
-  const now = Math.floor(Date.now() / 1000);
-  const bad = {
-    expired: { exp: now - 1 },
-    'without end': { exp: undefined },
-    'without id': { jti: undefined },
-    'not yet valid': { nbf: now + 60 },
-    'by somebody else': { iss: 'somebody' },
-    'about nobody': { sub: undefined },
-  };
-  for (const [title, given] of Object.entries(bad)) assertRefused(t, await ask(given), unauthorized, title);
-  for (const aud of ['https://elsewhere.test', `${server.issuer}/`, '', [], [`${server.issuer}.evil.test`]]) {
-    assertRefused(t, await ask({}, {}, aud), unauthorized, JSON.stringify(aud));
-  }
-  for (const aud of [server.issuer, `${server.issuer}/token`, ['https://elsewhere.test', server.issuer]]) {
-    tokensOf(await ask({}, {}, aud));
-  }
-  const own = await assertionOf(client, server.issuer);
-  const wrongType = await token(server, {
-    ...client.form,
-    client_assertion: own,
-    client_assertion_type: 'x',
-  });
-  assertRefused(t, wrongType, invalid);
-  assertRefused(t, await token(server, { ...client.form, client_id: 'other', ...assertWith(own) }), invalid);
-  assertRefused(t, await token(server, { ...client.form, ...assertWith('a.b.c') }), invalid);
-  assertRefused(t, await token(server, { ...client.form, client_id: client.client_id }), unauthorized);
-});
+testOnServers(
+  'an assertion must have our audience, be in time, and be issued by the client',
+  async (t, server) => {
+    const client = await makeKeyClient(server);
+    const ask = async (given: object, header?: object, aud: unknown = server.issuer) =>
+      await token(server, { ...client.form, ...assertWith(await assertionOf(client, aud, given, header)) });
+    const now = Math.floor(Date.now() / 1000);
+    const bad = {
+      expired: { exp: now - 1 },
+      'without end': { exp: undefined },
+      'without id': { jti: undefined },
+      'not yet valid': { nbf: now + 60 },
+      'by somebody else': { iss: 'somebody' },
+      'about nobody': { sub: undefined },
+    };
+    for (const [title, given] of Object.entries(bad)) assertRefused(t, await ask(given), unauthorized, title);
+    for (const aud of [
+      'https://elsewhere.test',
+      `${server.issuer}/`,
+      '',
+      [],
+      [`${server.issuer}.evil.test`],
+    ]) {
+      assertRefused(t, await ask({}, {}, aud), unauthorized, JSON.stringify(aud));
+    }
+    for (const aud of [server.issuer, `${server.issuer}/token`, ['https://elsewhere.test', server.issuer]]) {
+      tokensOf(await ask({}, {}, aud));
+    }
+    const own = await assertionOf(client, server.issuer);
+    const wrongType = await token(server, {
+      ...client.form,
+      client_assertion: own,
+      client_assertion_type: 'x',
+    });
+    assertRefused(t, wrongType, invalid);
+    assertRefused(
+      t,
+      await token(server, { ...client.form, client_id: 'other', ...assertWith(own) }),
+      invalid,
+    );
+    assertRefused(t, await token(server, { ...client.form, ...assertWith('a.b.c') }), invalid);
+    assertRefused(t, await token(server, { ...client.form, client_id: client.client_id }), unauthorized);
+  },
+);
 
-testOnServers('an assertion that is not signed by the client’s key is none', async (t, server) => {
+testOnServers('an assertion that is not signed with the client’s key is refused', async (t, server) => {
   const client = await makeKeyClient(server);
   const good = await assertionOf(client, server.issuer);
   const [, claims] = good.split('.');
@@ -130,7 +143,7 @@ testOnServers('an assertion that is not signed by the client’s key is none', a
   tokensOf(await token(server, { ...client.form, ...assertWith(good) }));
 });
 
-testOnServers('a secret goes in the header or the body, and never in both', async (t, server) => {
+testOnServers('a secret is sent in the header or the body, and never in both', async (t, server) => {
   const user = await makeUser(server.db);
   for (const token_endpoint_auth_method of ['client_secret_basic', 'client_secret_post'] as const) {
     const { client_id, client_secret } = await makeConfidentialClient(server, { token_endpoint_auth_method });
@@ -147,8 +160,12 @@ testOnServers('a secret goes in the header or the body, and never in both', asyn
     assertRefused(t, await token(server, form, basic('nobody', client_secret)), unauthorized);
     const inBody = await token(server, { ...form, client_id, client_secret: 'wrong' });
     assertRefused(t, inBody, unauthorized);
-    t.is(inBody.headers['www-authenticate'], undefined, 'no challenge for who did not try the header');
-    assertRefused(t, await token(server, { ...form, client_id }), unauthorized, 'none at all');
+    t.is(
+      inBody.headers['www-authenticate'],
+      undefined,
+      'no challenge for a client that did not send the header',
+    );
+    assertRefused(t, await token(server, { ...form, client_id }), unauthorized, 'no secret at all');
     const both = { ...form, client_id, client_secret };
     assertRefused(t, await token(server, both, basic(client_id, client_secret)), invalid);
     assertRefused(
@@ -177,11 +194,16 @@ testOnServers(
     const named = { ...grant, client_id: open.client_id, client_secret: 'compared elsewhere' };
     assertRefused(t, await token(server, named), unauthorized);
     const placeholder = { ...grant, client_id, client_secret: 'compared elsewhere' };
-    assertRefused(t, await token(server, placeholder), unauthorized, 'what the engine is told is no secret');
+    assertRefused(
+      t,
+      await token(server, placeholder),
+      unauthorized,
+      'the placeholder that the engine gets is not a secret',
+    );
   },
 );
 
-testOnServers('a Host header of somebody’s choice changes nothing', async (t, server) => {
+testOnServers('a forged Host header changes nothing', async (t, server) => {
   const headers = { Host: 'evil.example', 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'https' };
   const metadata = granted(await send(`${server.url}/.well-known/openid-configuration`, { headers }));
   t.is(metadata.token_endpoint, `${server.issuer}/token`);

@@ -1,4 +1,4 @@
-// What a client may do that acts alone, and that what it holds follows what it may.
+// What a client may do on its own behalf, and that its tokens follow its rights.
 import type { ClientChange, NewClient } from '../../src/core/clients/client_metadata.ts';
 import { addClientSecret, removeClientSecret } from '../../src/core/clients/client_secrets.ts';
 import { findClient, updateClient } from '../../src/core/clients/clients.ts';
@@ -23,7 +23,7 @@ type Client = Awaited<ReturnType<typeof makeConfidentialClient>>;
 const alone = (server: TestServer, client: Client, form: Form = {}) =>
   askToken(server, { grant_type: 'client_credentials', ...authOf(client), ...form });
 
-testOnServers('a client alone gets no scope that was not written down for it', async (t, server) => {
+testOnServers('client_credentials grants no scope beyond the client’s registration', async (t, server) => {
   const orders = await makeResourceServer(server);
   const notes = await makeResourceServer(server);
   const machine = { grant_types: ['client_credentials'] };
@@ -39,7 +39,7 @@ testOnServers('a client alone gets no scope that was not written down for it', a
       for (const scope of ['orders:read', 'orders:write', 'account', 'admin', 'openid'])
         assertRefused(t, await alone(server, client, { resource, scope }), invalid, scope);
       const { scope, access_token } = tokensOf(await alone(server, client, { resource }));
-      t.is(scope, undefined as never, 'asking for nothing gives nothing');
+      t.is(scope, undefined as never, 'no scope requested, no scope granted');
       t.is((await introspect(server, access_token)).scope, undefined);
     }
     assertRefused(t, await alone(server, client, { scope: 'account' }), invalid);
@@ -47,7 +47,7 @@ testOnServers('a client alone gets no scope that was not written down for it', a
   }
 });
 
-testOnServers('a client alone gets what was written down, and no more', async (t, server) => {
+testOnServers('client_credentials grants the scopes of the client’s registration', async (t, server) => {
   const orders = await makeResourceServer(server);
   const client = await makeConfidentialClient(server, {
     grant_types: ['client_credentials'],
@@ -63,7 +63,7 @@ testOnServers('a client alone gets what was written down, and no more', async (t
     });
 });
 
-testOnServers('a client without grants introspects and gets no token', async (t, server) => {
+testOnServers('a client without grants can introspect and gets no token', async (t, server) => {
   const orders = await makeResourceServer(server);
   const asker = await makeConfidentialClient(server, {
     grant_types: [],
@@ -101,7 +101,7 @@ const removeOldSecret: Change = async ({ db }, { client_id }) => {
 const replaceSecretNow: Change = async ({ db }, { client_id }) =>
   await addClientSecret(db, client_id, { previous_expires: new Date(0) });
 
-// The node says when, by a clock that is a little ahead of the database's.
+// The node decides the time, with a clock a little ahead of the database's.
 const replaceSecretNowByAnotherClock: Change = async ({ db }, { client_id }) =>
   await addClientSecret(db, client_id, { previous_expires: new Date(Date.now() + 2_000) });
 
@@ -174,7 +174,7 @@ for (const [title, end] of Object.entries(endings)) {
   });
 }
 
-testOnServers('what a client holds lives on when it loses nothing', async (t, server) => {
+testOnServers('a client’s tokens stay valid after a change that takes no right away', async (t, server) => {
   const resources = [await makeResourceServer(server, 'jwt'), await makeResourceServer(server, 'opaque')];
   const { client, held, own } = await holdTokens(server, resources);
   for (const [title, alter] of Object.entries(harmless)) {
@@ -189,7 +189,7 @@ testOnServers('what a client holds lives on when it loses nothing', async (t, se
 });
 
 testOnServers(
-  'tokens that a client gets after it lost a right are good in the same second',
+  'tokens that a client gets after it lost a right are valid within the same second',
   async (t, server) => {
     const orders = await makeResourceServer(server);
     const client = await makeConfidentialClient(server, app);
@@ -207,12 +207,9 @@ testOnServers(
   },
 );
 
-testOnServers(
-  'an administrator’s token of a client dies with the secret that it was got with',
-  async (t, server) => {
-    const { client, token } = await enterAsClient(server, 'admin');
-    t.is((await api(server, 'GET /admin/users', token)).status, 200);
-    await removeOldSecret(server, client as Client);
-    t.is((await api(server, 'GET /admin/users', token)).status, 401);
-  },
-);
+testOnServers('a client’s admin token ends with the secret with which it was issued', async (t, server) => {
+  const { client, token } = await enterAsClient(server, 'admin');
+  t.is((await api(server, 'GET /admin/users', token)).status, 200);
+  await removeOldSecret(server, client as Client);
+  t.is((await api(server, 'GET /admin/users', token)).status, 401);
+});

@@ -1,4 +1,4 @@
-// The code flow with openid-client: who the client is, how the answer comes back, what the tokens say.
+// The code flow with openid-client: client authentication, response modes, prompts, claims.
 import type { ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
@@ -23,7 +23,7 @@ const claimsOf = (tokens: oidc.TokenEndpointResponseHelpers): Record<string, unk
 
 const errorOf = (url: URL) => url.searchParams.get('error');
 
-/** The error of an answer in the redirect, its state and issuer. */
+/** The error, state and issuer in a redirect. */
 function assertDenied(t: ExecutionContext, url: URL, expected: Record<string, string>): void {
   const { error_description: _, ...said } = Object.fromEntries(url.searchParams);
   t.deepEqual([url.origin + url.pathname, said], [callback, expected]);
@@ -60,76 +60,91 @@ testOnServers('a public client gets tokens for a user who signs in and allows it
   });
 });
 
-testOnServers('client_secret_basic, client_secret_post and private_key_jwt all get in', async (t, server) => {
-  const { publicKey, privateKey } = await makeKey();
-  const jwk = { ...(await crypto.subtle.exportKey('jwk', publicKey)), kid: 'mine', alg: 'ES256', use: 'sig' };
-  const kinds = [
-    { token_endpoint_auth_method: 'client_secret_basic', auth: oidc.ClientSecretBasic(secret) },
-    { token_endpoint_auth_method: 'client_secret_post', auth: oidc.ClientSecretPost(secret) },
-    {
-      token_endpoint_auth_method: 'private_key_jwt',
-      auth: oidc.PrivateKeyJwt({ key: privateKey, kid: 'mine' }),
-      token_endpoint_auth_signing_alg: 'ES256',
-      jwks: { keys: [jwk] },
-    },
-  ] as const;
-  for (const { auth, ...client } of kinds) {
-    const given = client.token_endpoint_auth_method === 'private_key_jwt' ? { client_secret: undefined } : {};
-    const scene = await setScene(server, { client: { ...client, ...given } as never, auth });
-    const tokens = await logIn(scene);
-    t.is(tokens.claims()?.sub, scene.user.id, client.token_endpoint_auth_method);
-    await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
-  }
-});
+testOnServers(
+  'client_secret_basic, client_secret_post and private_key_jwt all succeed',
+  async (t, server) => {
+    const { publicKey, privateKey } = await makeKey();
+    const jwk = {
+      ...(await crypto.subtle.exportKey('jwk', publicKey)),
+      kid: 'mine',
+      alg: 'ES256',
+      use: 'sig',
+    };
+    const kinds = [
+      { token_endpoint_auth_method: 'client_secret_basic', auth: oidc.ClientSecretBasic(secret) },
+      { token_endpoint_auth_method: 'client_secret_post', auth: oidc.ClientSecretPost(secret) },
+      {
+        token_endpoint_auth_method: 'private_key_jwt',
+        auth: oidc.PrivateKeyJwt({ key: privateKey, kid: 'mine' }),
+        token_endpoint_auth_signing_alg: 'ES256',
+        jwks: { keys: [jwk] },
+      },
+    ] as const;
+    for (const { auth, ...client } of kinds) {
+      const given =
+        client.token_endpoint_auth_method === 'private_key_jwt' ? { client_secret: undefined } : {};
+      const scene = await setScene(server, { client: { ...client, ...given } as never, auth });
+      const tokens = await logIn(scene);
+      t.is(tokens.claims()?.sub, scene.user.id, client.token_endpoint_auth_method);
+      await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
+    }
+  },
+);
 
-testOnServers('the answer names its issuer, in the query and in a form', async (t, server) => {
-  const scene = await setScene(server);
-  const inQuery = await begin(scene, { response_mode: 'query', state: 'in the query' });
-  const back = await passPages(scene, await scene.ua.open(inQuery.url.href));
-  const { code, ...said } = Object.fromEntries(back.searchParams);
-  t.deepEqual(said, { state: 'in the query', iss: server.issuer });
-  t.regex(code ?? '', /^[\w-]{40,}$/);
+testOnServers(
+  'the authorization response names its issuer, in the query and in a form',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const inQuery = await begin(scene, { response_mode: 'query', state: 'in the query' });
+    const back = await passPages(scene, await scene.ua.open(inQuery.url.href));
+    const { code, ...said } = Object.fromEntries(back.searchParams);
+    t.deepEqual(said, { state: 'in the query', iss: server.issuer });
+    t.regex(code ?? '', /^[\w-]{40,}$/);
 
-  const inForm = await begin(scene, { response_mode: 'form_post' });
-  const page = await scene.ua.open(inForm.url.href);
-  const { fields } = formOf(page, '/cb');
-  t.deepEqual([fields.state, fields.iss], [inForm.checks.expectedState, server.issuer]);
-  t.is(page.headers.get('cache-control'), 'no-store');
-  const posted = new Request(callback, { method: 'POST', body: new URLSearchParams(fields) });
-  const tokens = await oidc.authorizationCodeGrant(scene.config, posted, inForm.checks);
-  t.is(tokens.claims()?.sub, scene.user.id);
-});
+    const inForm = await begin(scene, { response_mode: 'form_post' });
+    const page = await scene.ua.open(inForm.url.href);
+    const { fields } = formOf(page, '/cb');
+    t.deepEqual([fields.state, fields.iss], [inForm.checks.expectedState, server.issuer]);
+    t.is(page.headers.get('cache-control'), 'no-store');
+    const posted = new Request(callback, { method: 'POST', body: new URLSearchParams(fields) });
+    const tokens = await oidc.authorizationCodeGrant(scene.config, posted, inForm.checks);
+    t.is(tokens.claims()?.sub, scene.user.id);
+  },
+);
 
-testOnServers('prompt=none answers at once, with a code or with what is missing', async (t, server) => {
-  const scene = await setScene(server);
-  const silent = async (more = {}) => {
-    const { url, checks } = await begin(scene, { prompt: 'none', ...more });
-    return { back: sentTo(await scene.ua.open(url.href)), checks };
-  };
-  const denied = async (error: string) => {
+testOnServers(
+  'prompt=none answers at once, with a code or with the error that says what is missing',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const silent = async (more = {}) => {
+      const { url, checks } = await begin(scene, { prompt: 'none', ...more });
+      return { back: sentTo(await scene.ua.open(url.href)), checks };
+    };
+    const denied = async (error: string) => {
+      const { back, checks } = await silent();
+      assertDenied(t, back, { error, state: checks.expectedState, iss: server.issuer });
+    };
+    await denied('login_required');
+    const { url } = await begin(scene);
+    const { ua, user } = scene;
+    const consent = await ua.submit(await ua.open(url.href), '/login', {
+      username: user.username,
+      password: 'wrong',
+    });
+    t.is(consent.status, 403);
+    await passPages(scene, consent);
     const { back, checks } = await silent();
-    assertDenied(t, back, { error, state: checks.expectedState, iss: server.issuer });
-  };
-  await denied('login_required');
-  const { url } = await begin(scene);
-  const { ua, user } = scene;
-  const consent = await ua.submit(await ua.open(url.href), '/login', {
-    username: user.username,
-    password: 'wrong',
-  });
-  t.is(consent.status, 403);
-  await passPages(scene, consent);
-  const { back, checks } = await silent();
-  const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
-  t.is(tokens.claims()?.sub, user.id);
+    const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
+    t.is(tokens.claims()?.sub, user.id);
 
-  const other = await setScene(server, { ua, user });
-  const asked = await begin(other, { prompt: 'none' });
-  const refused = sentTo(await ua.open(asked.url.href));
-  t.is(errorOf(refused), 'consent_required');
-  const live = await server.db('sessions').where({ client_id: other.client_id });
-  t.deepEqual(live, [], 'a silent request that fails leaves no session');
-});
+    const other = await setScene(server, { ua, user });
+    const asked = await begin(other, { prompt: 'none' });
+    const refused = sentTo(await ua.open(asked.url.href));
+    t.is(errorOf(refused), 'consent_required');
+    const live = await server.db('sessions').where({ client_id: other.client_id });
+    t.deepEqual(live, [], 'a silent request that fails leaves no session');
+  },
+);
 
 testOnServers('prompt=login and max_age ask for the password again', async (t, server) => {
   const scene = await setScene(server);
@@ -152,10 +167,10 @@ testOnServers('prompt=login and max_age ask for the password again', async (t, s
   const { url, checks } = await begin(scene, { max_age: '3600' });
   const back = sentTo(await scene.ua.open(url.href));
   const tokens = await oidc.authorizationCodeGrant(scene.config, back, { ...checks, maxAge: 3600 });
-  t.is(tokens.claims()?.sub, scene.user.id, 'young enough: no page');
+  t.is(tokens.claims()?.sub, scene.user.id, 'the login is young enough: no page');
 });
 
-testOnServers('prompt=consent shows the page again; acr_values is answered', async (t, server) => {
+testOnServers('prompt=consent shows the page again, and acr_values is answered', async (t, server) => {
   const scene = await setScene(server);
   await logIn(scene);
   const { url } = await begin(scene, { prompt: 'consent' });
@@ -164,7 +179,7 @@ testOnServers('prompt=consent shows the page again; acr_values is answered', asy
   t.is(tokens.claims()?.acr, 'urn:kindred:acr:password');
 });
 
-testOnServers('login_hint stands in the form, and other people’s is only a hint', async (t, server) => {
+testOnServers('login_hint fills the form, and another user can still sign in', async (t, server) => {
   const scene = await setScene(server);
   const { url } = await begin(scene, { login_hint: 'ada"><b>@example.test' });
   const page = await openUserAgent(server.url).open(url.href);

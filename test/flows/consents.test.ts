@@ -1,4 +1,4 @@
-// What a user allows a third-party client: asked once, remembered, withdrawn, and never more than the page showed.
+// Consents for third-party clients: asked once, remembered, withdrawn, and never more than the page showed.
 import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
@@ -12,7 +12,7 @@ import { formOf, textOf } from '../helpers/user_agent.ts';
 const consentOf = async ({ server, client_id, user }: Scene) =>
   (await server.db('consents').where({ client_id, user_id: user.id }).first())?.granted ?? null;
 
-/** The page behind a request, or where it sends the browser at once. */
+/** The page of a request, or the URL to which it redirects the browser at once. */
 async function ask(scene: Scene, more: Record<string, string>) {
   const { url } = await begin(scene, more);
   return await scene.ua.open(url.href);
@@ -29,7 +29,10 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
   await ua.submit(first, '/consent', { decision: 'allow' });
   t.deepEqual(await consentOf(scene), { openid: ['openid', 'profile'], claims: [], resources: {} });
   t.true(sentTo(await ask(scene, { scope: 'openid profile' })).searchParams.has('code'));
-  t.true(sentTo(await ask(scene, { scope: 'openid' })).searchParams.has('code'), 'less is no question');
+  t.true(
+    sentTo(await ask(scene, { scope: 'openid' })).searchParams.has('code'),
+    'fewer scopes need no question',
+  );
 
   const more = { scope: 'openid profile email orders:read', resource: orders.identifier };
   const second = await ask(scene, more);
@@ -48,7 +51,7 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
 });
 
 testOnServers(
-  'a token carries what this login asked for, not all that was ever allowed',
+  'a token carries the scopes of this login, not all that the user ever allowed',
   async (t, server) => {
     const scene = await setScene(server);
     await logIn(scene, { scope: 'openid profile email' });
@@ -60,7 +63,7 @@ testOnServers(
 );
 
 testOnServers(
-  'a consent that is withdrawn ends the sessions of that client and is asked again',
+  'withdrawing a consent ends the sessions of that client, and the next login asks again',
   async (t, server) => {
     const scene = await setScene(server);
     const { user, ua, client_id } = scene;
@@ -88,7 +91,7 @@ testOnServers(
   },
 );
 
-testOnServers('our own client never asks', async (t, server) => {
+testOnServers('a first-party client never asks for consent', async (t, server) => {
   const scene = await setScene(server, { client: { first_party: true } });
   const { url } = await begin(scene, { scope: 'openid profile account' });
   const back = sentTo(await typePassword(scene.ua, await scene.ua.open(url.href), scene.user));
@@ -96,7 +99,7 @@ testOnServers('our own client never asks', async (t, server) => {
   t.is(await consentOf(scene), null);
 });
 
-testOnServers('two consent pages at once each store what they showed', async (t, server) => {
+testOnServers('two consent pages open at the same time each store what they showed', async (t, server) => {
   const scene = await setScene(server);
   const { ua, user } = scene;
   await typePassword(ua, await ask(scene, { scope: 'openid' }), user);
@@ -129,7 +132,7 @@ testOnServers('no field of the form adds to what the page showed', async (t, ser
   t.deepEqual(await consentOf(scene), { openid: ['openid'], claims: [], resources: {} });
 });
 
-testOnServers('who denies or cancels sends the client access_denied', async (t, server) => {
+testOnServers('denying and cancelling both send access_denied to the client', async (t, server) => {
   const scene = await setScene(server);
   const { ua, user } = scene;
   const denied = (url: URL) => {
@@ -175,11 +178,11 @@ testOnServers('“Not you?” works for a pushed request as well', async (t, ser
   const back = sentTo(await ua.submit(again, '/consent', { decision: 'allow' }));
   const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
   t.is(tokens.claims()?.sub, other.id);
-  t.is(await consentOf(scene), null, 'nobody allowed anything in the name of the first');
+  t.is(await consentOf(scene), null, 'nothing was allowed in the name of the first user');
 });
 
 testOnServers(
-  'a client that will get a refresh token says so, also when it did not ask for it',
+  'the page says that a client will get a refresh token, also when it did not ask for one',
   async (t, server) => {
     const said = async (grant_types: ('authorization_code' | 'refresh_token')[]) => {
       const scene = await setScene(server, { client: { grant_types } });
@@ -195,7 +198,7 @@ testOnServers(
 );
 
 testOnServers(
-  'the account page lists what the consent page said, with the names of APIs',
+  'the account page lists what the consent page showed, with the names of APIs',
   async (t, server) => {
     const scene = await setScene(server);
     const { ua, user } = scene;

@@ -1,4 +1,4 @@
-// A database that is away, or takes no work: what the world is told meanwhile, and that everything goes on afterwards.
+// A database that is unreachable or accepts no work: what the server answers meanwhile, and that it recovers afterwards.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
@@ -24,7 +24,7 @@ function assertAway(t: ExecutionContext, answer: Answer, message?: string): void
   t.regex(String(answer.headers['retry-after']), /^[1-9]\d?$/, message);
 }
 
-/** A server whose way to its Postgres can be cut. */
+/** A server whose connection to Postgres can be cut. */
 async function startBehindProxy(t: ExecutionContext): Promise<{ server: TestServer; proxy: DatabaseProxy }> {
   giveTime(t);
   const store = await makeStore('postgres');
@@ -66,7 +66,7 @@ function everything({ client, tokens }: SignedIn): Record<string, Question> {
   };
 }
 
-/** Asks until the answer is 200; anything but 503 before that is wrong. */
+/** Repeats the request until the answer is 200; before that only 503 is allowed. */
 async function until200(t: ExecutionContext, ask: () => Promise<Answer>, what: string): Promise<Answer> {
   return await until(async () => {
     const answer = await ask();
@@ -76,16 +76,16 @@ async function until200(t: ExecutionContext, ask: () => Promise<Answer>, what: s
   }, what);
 }
 
-test('while Postgres is away every endpoint says so, and when it is back all goes on', async (t) => {
+test('while Postgres is away every endpoint answers 503, and afterwards everything works', async (t) => {
   const { server, proxy } = await startBehindProxy(t);
   const signedIn = await signIn(server, { form: { scope: 'openid account' } });
   const { client, tokens } = signedIn;
-  // The event of this rotation is still waiting to be written when the database goes.
+  // The event of this rotation is still queued when the database goes away.
   tokens.refresh_token = tokensOf(await refresh(server, client, tokens.refresh_token)).refresh_token;
   proxy.cut();
   for (const [path, question] of Object.entries(everything(signedIn)))
     assertAway(t, await send(`${server.url}${path}`, question), path);
-  // A second time, so that the broken connections are not all that was tried.
+  // Twice, so that not only the broken connections are tried.
   assertAway(t, await refresh(server, client, tokens.refresh_token));
   const unready = await until(async () => {
     const ready = await send(`${server.url}/readyz`);
@@ -100,14 +100,14 @@ test('while Postgres is away every endpoint says so, and when it is back all goe
     server.db('audit_events').where({ session_id: tokens.session_id, type: 'refresh_token_rotated' });
   await until(async () => (await ours()).length > 1, 'both events are written');
   t.deepEqual((await ours()).map(({ detail }) => detail?.generation).toSorted(), [1, 2]);
-  // Nothing was half done: not revoked, not logged out, the password is the old one, the session is whole.
+  // Nothing happened by halves: no revocation, no logout, the old password, the session intact.
   const session = await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
   t.deepEqual([session.ended_at, session.generation], [null, 2]);
   granted(await send(`${server.url}/api/sessions`, { token: next.access_token }));
   granted(await login(server, signedIn.user, client));
 });
 
-test('clients that come again while Postgres is away are not refused for it when it is back', async (t) => {
+test('clients that retry while Postgres is away are not rate-limited for it afterwards', async (t) => {
   const { server, proxy } = await startBehindProxy(t);
   const { user, client, tokens } = await signIn(server);
   proxy.cut();
@@ -120,7 +120,7 @@ test('clients that come again while Postgres is away are not refused for it when
   await until200(t, () => login(server, user, client), 'a login');
 });
 
-test('people who come while Postgres is away read a page', async (t) => {
+test('while Postgres is away browsers get a page', async (t) => {
   const { server, proxy } = await startBehindProxy(t);
   const user = await makeUser(server.db);
   const browser = openUserAgent(server.url, { accept: 'text/html' });
@@ -148,10 +148,10 @@ test('people who come while Postgres is away read a page', async (t) => {
   const device = await browser.open(`${server.url}/device`);
   proxy.cut();
   const typed = await browser.post(device, '/device', { user_code: 'BCDF-GHJK' });
-  t.is(typed.status, 503, 'a code that cannot be looked up is not called wrong');
+  t.is(typed.status, 503, 'a code that cannot be looked up is not reported as wrong');
 });
 
-test('connections that are cut cost no more than the requests on them', async (t) => {
+test('cut connections cost only the requests on them', async (t) => {
   const { server, proxy } = await startBehindProxy(t);
   const client = await makeClient(server.db, { rotation_profile: 'mobile' });
   const held = (await Promise.all(Array.from({ length: 6 }, () => signIn(server, { client })))).map(
@@ -161,7 +161,7 @@ test('connections that are cut cost no more than the requests on them', async (t
     const asking = held.map((value) => refresh(server, client, value));
     await sleep(round);
     proxy.shake();
-    // Whether a rotation that was cut has happened nobody knows: inside the window the same token is good either way.
+    // It is unknown whether a rotation that was cut off has happened; within the window the same token is valid either way.
     for (const [i, answer] of (await Promise.all(asking)).entries()) {
       if (answer.status === 200) held[i] = tokensOf(answer).refresh_token;
       else assertAway(t, answer);
@@ -173,12 +173,12 @@ test('connections that are cut cost no more than the requests on them', async (t
   t.is(new Set(healed.map((answer) => tokensOf(answer).session_id)).size, held.length, 'no session was lost');
 });
 
-test('a Postgres that answers nothing any more is noticed in time', async (t) => {
+test('a Postgres that no longer answers is noticed in time', async (t) => {
   const { server, proxy } = await startBehindProxy(t);
   const { client, tokens } = await signIn(server);
   proxy.shake();
   proxy.freeze();
-  // The test's own time limit says whether it is noticed.
+  // The time limit of the test decides whether the outage is noticed.
   assertAway(t, await refresh(server, client, tokens.refresh_token));
   t.is((await send(`${server.url}/readyz`)).status, 503);
   proxy.mend();
@@ -186,7 +186,7 @@ test('a Postgres that answers nothing any more is noticed in time', async (t) =>
   await until200(t, () => refresh(server, client, tokens.refresh_token), 'a refresh');
 });
 
-test('a statement that is never answered is given up with its connection, one that only takes long is not', async (t) => {
+test('a statement without an answer is abandoned with its connection, a slow one is not', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
   const proxy = await openDatabaseProxy(store.url);
@@ -198,7 +198,11 @@ test('a statement that is never answered is given up with its connection, one th
   await db.raw('select 1');
   const { pid } = (await db.raw('select pg_backend_pid() as pid')).rows[0];
   await db.raw('select pg_sleep(0.5)');
-  t.is((await db.raw('select pg_backend_pid() as pid')).rows[0].pid, pid, 'idle or busy, it is the same one');
+  t.is(
+    (await db.raw('select pg_backend_pid() as pid')).rows[0].pid,
+    pid,
+    'the connection is the same, idle or busy',
+  );
   proxy.freeze();
   const error = await t.throwsAsync(db.raw('select 1'));
   t.true(isUnavailable(error), String(error));
@@ -206,7 +210,7 @@ test('a statement that is never answered is given up with its connection, one th
   await db.raw('select 1');
 });
 
-test('events whose writing nobody confirmed are in the trail once, and hold up none that follow', async (t) => {
+test('events whose insert was not confirmed are in the trail once and delay no later ones', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
   const proxy = await openDatabaseProxy(store.url);
@@ -228,7 +232,7 @@ test('events whose writing nobody confirmed are in the trail once, and hold up n
   await audit.close();
 });
 
-test('on SQLite a file that another process holds, and a full disk, are answered alike', async (t) => {
+test('on SQLite a locked file and a full disk are answered the same way', async (t) => {
   giveTime(t);
   const store = await makeStore('sqlite');
   t.teardown(store.drop);
@@ -249,7 +253,7 @@ test('on SQLite a file that another process holds, and a full disk, are answered
   await other.raw('rollback');
   const next = tokensOf(await refresh(server, client, tokens.refresh_token));
 
-  // SQLite's own limit of the file's size stands in for the disk's: the code is the same, SQLITE_FULL.
+  // SQLite's limit of the file size stands in for a full disk: the code is SQLITE_FULL for both.
   await running.deps.db.raw('pragma max_page_count = 1');
   const full = await failToLogIn(server, client);
   assertAway(t, full);
@@ -257,31 +261,31 @@ test('on SQLite a file that another process holds, and a full disk, are answered
   tokensOf(await refresh(server, client, next.refresh_token));
 });
 
-/** Logs in until the file takes no more. */
+/** Logs in until the file is full. */
 async function failToLogIn(server: TestServer, client: { client_id: string }): Promise<Answer> {
   const { user } = await signIn(server, { client });
   for (let i = 0; i < 200; i += 1) {
     const answer = await login(server, user, client, { device_id: `${i}`.padEnd(64, '-') });
     if (answer.status !== 200) return answer;
   }
-  throw new Error('the file takes everything');
+  throw new Error('the file never fills up');
 }
 
-testOnStores('what is wrong with a statement is no outage', async (t, { db }: Store) => {
+testOnStores('an error in a statement is not an outage', async (t, { db }: Store) => {
   for (const sql of ['select nothing from nowhere', 'selec', "insert into users (id) values ('x')"]) {
     const error = await t.throwsAsync(db.raw(sql));
     t.false(isUnavailable(error), sql);
   }
 });
 
-test('an outage is known by its code, also as a cause, and never by what a statement says', (t) => {
+test('an outage is recognised by its code, also as a cause, and never by the text of a statement', (t) => {
   const coded = (code: string) => Object.assign(new Error('select 1 - it failed'), { code });
   for (const code of ['57P01', '53300', '53100', '08006', '25006', '40P01', 'SQLITE_BUSY', 'SQLITE_FULL'])
     t.true(isUnavailable(coded(code)), code);
   for (const code of ['23505', '42601', '57P04', '22021', 'SQLITE_CONSTRAINT', 'ENOENT'])
     t.false(isUnavailable(coded(code)), code);
   for (const error of [coded('ECONNREFUSED'), coded('ENOTFOUND'), new Error('timeout expired')]) {
-    t.false(isUnavailable(error), 'of another connection, say to a client');
+    t.false(isUnavailable(error), 'an error of another connection, such as one to a client');
     markDatabaseError(error);
     t.true(isUnavailable(error));
   }

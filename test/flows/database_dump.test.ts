@@ -1,4 +1,4 @@
-// A stolen database, or a stolen secret: neither alone is worth anything (DESIGN, section 3).
+// A stolen database or a stolen server secret: neither alone is enough to use or mint a token.
 import type { ExecutionContext } from 'ava';
 import { exportJWK } from 'jose';
 import { loadConfig } from '../../config/index.ts';
@@ -34,7 +34,7 @@ import { dumpText } from '../helpers/tables.ts';
 
 const invalidGrant = { status: 400, error: 'invalid_grant' };
 
-/** Lives through all that a deployment does, and returns what nobody may find in its database. */
+/** Does everything that a deployment does, and returns the values that must not be in its database. */
 async function liveALife(server: TestServer): Promise<string[]> {
   const jwt = await makeResourceServer(server);
   const opaque = await makeResourceServer(server, 'opaque');
@@ -73,7 +73,7 @@ async function liveALife(server: TestServer): Promise<string[]> {
   ].filter((value) => value !== undefined);
 }
 
-/** The forms in which somebody might look for a value: as it is, its bytes, and of a token the part that proves it. */
+/** The forms in which a value could be found: the text, its bytes, and of a token the part that proves it. */
 function formsOf(value: string): string[] {
   const tail = value.slice(-40);
   const bytes = [Buffer.from(value), Buffer.from(value, 'base64url'), Buffer.from(tail, 'base64url')];
@@ -85,18 +85,18 @@ function formsOf(value: string): string[] {
   return [value, tail, ...encoded].filter((form) => form.length >= 16);
 }
 
-testOnOwnServers('a dump holds no token, secret, password or private key', {}, async (t, server) => {
+testOnOwnServers('a dump contains no token, secret, password or private key', {}, async (t, server) => {
   const secrets = await liveALife(server);
   t.true(secrets.length > 25);
   await untilWritten(server);
   const dump = await dumpText(server.db);
-  t.true(dump.includes('refresh_token_rotated') && dump.includes('$argon2id$'), 'it is all there');
+  t.true(dump.includes('refresh_token_rotated') && dump.includes('$argon2id$'), 'the dump is complete');
   for (const value of secrets) {
     for (const form of formsOf(value)) t.false(dump.includes(form), form.slice(0, 60));
   }
   t.notRegex(dump, /"d\\?":\\?"/, 'no private half of a key');
   t.notRegex(dump, /krt_|BEGIN PRIVATE/);
-  // What a dump does hold: a handle of the engine under its digest is no handle.
+  // The dump contains digests of the engine's handles, which are no handles.
   for (const row of await server.db('oidc_models').select('id')) {
     t.deepEqual(await introspect(server, row.id), { active: false });
   }
@@ -108,7 +108,7 @@ async function untilWritten(server: TestServer): Promise<void> {
   await api(server, `GET /sessions/${tokens.session_id}`, tokens.access_token);
 }
 
-testOnOwnServers('with the database alone nobody mints a token', {}, async (t, server) => {
+testOnOwnServers('the database alone does not suffice to mint a token', {}, async (t, server) => {
   const { client, tokens } = await signIn(server);
   const row = await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
   const real = createKeyring([secret]).current.id;
@@ -123,11 +123,15 @@ testOnOwnServers('with the database alone nobody mints a token', {}, async (t, s
     }
   }
   const settings = environment(server.databaseUrl, { KINDRED_SECRET: otherSecret });
-  await t.throwsAsync(startServer(loadConfig(settings)), { message: /does not open/ }, 'its keys stay shut');
+  await t.throwsAsync(
+    startServer(loadConfig(settings)),
+    { message: /does not open/ },
+    'the keys cannot be opened',
+  );
   tokensOf(await refresh(server, client, tokens.refresh_token));
 });
 
-testOnOwnServers('with the secret alone nobody mints a token', {}, async (t, server) => {
+testOnOwnServers('the server secret alone does not suffice to mint a token', {}, async (t, server) => {
   const { client, user, tokens } = await signIn(server, { form: { scope: 'openid account' } });
   const empty = await makeStore(server.store);
   t.teardown(empty.drop);
@@ -147,7 +151,7 @@ interface Known {
   session_id: string;
 }
 
-/** The deployment again from its secret and all names and ids in it, without its database; and tokens of that. */
+/** A copy of the deployment from its secret and all its names and ids, without its database; and tokens of the copy. */
 async function rebuild(
   t: ExecutionContext,
   server: TestServer,
@@ -163,6 +167,10 @@ async function rebuild(
   if (!session) throw new Error('the session was not opened');
   const { access_token } = tokensOf(await login(copy, user, { client_id }, { scope: 'openid account' }));
   const refresh_token = mintRefreshToken(createKeyring([secret]), session, 0);
-  t.is((await refresh(copy, { client_id }, refresh_token)).status, 200, 'it is good where it was made');
+  t.is(
+    (await refresh(copy, { client_id }, refresh_token)).status,
+    200,
+    'the token is valid where it was minted',
+  );
   return { access_token, refresh_token } as Tokens;
 }

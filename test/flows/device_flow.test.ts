@@ -31,7 +31,7 @@ async function poll({ config }: Scene, { device_code }: oidc.DeviceAuthorization
   return await asked.catch((error: oidc.ResponseBodyError) => error.error);
 }
 
-/** Types the code and confirms it; the page behind: sign-in, consent or the end. */
+/** Types the code and confirms it; returns the next page: sign-in, consent or the end. */
 async function enterCode({ ua, server }: Scene, { user_code }: oidc.DeviceAuthorizationResponse) {
   const page = await ua.open(`${server.url}/device`);
   const confirm = await ua.submit(page, '/device', { user_code: user_code.toLowerCase().replace('-', ' ') });
@@ -46,7 +46,7 @@ async function approve(scene: Scene, started: oidc.DeviceAuthorizationResponse) 
   return await ua.submit(consent, '/consent', { decision: 'allow' });
 }
 
-testOnServers('a device waits, is allowed, and becomes a session of its own', async (t, server) => {
+testOnServers('a device polls, is allowed, and gets a session of its own', async (t, server) => {
   const scene = await setScene(server, { client: device });
   const started = await start(scene);
   t.deepEqual(
@@ -88,7 +88,7 @@ testOnServers('a device waits, is allowed, and becomes a session of its own', as
   t.is(row.ended_reason, 'code_reused');
 });
 
-testOnServers('who cancels at the confirmation or at the consent denies the device', async (t, server) => {
+testOnServers('cancelling at the confirmation or at the consent denies the device', async (t, server) => {
   const scene = await setScene(server, { client: device });
   const { ua, user } = scene;
   const first = await start(scene);
@@ -106,7 +106,7 @@ testOnServers('who cancels at the confirmation or at the consent denies the devi
   t.deepEqual(await server.db('sessions').where({ client_id: scene.client_id }), []);
 });
 
-testOnServers('an expired, an unknown and a used code each say so', async (t, server) => {
+testOnServers('expired, unknown and used codes each get their own message', async (t, server) => {
   const scene = await setScene(server, { client: device });
   const { ua } = scene;
   const typed = async (user_code: string) => {
@@ -131,7 +131,7 @@ testOnServers('an expired, an unknown and a used code each say so', async (t, se
   t.true(['expired_token', 'invalid_grant'].includes(String(await poll(scene, old))));
 });
 
-testOnServers('of five people who confirm one code at once, one goes on', async (t, server) => {
+testOnServers('of five users who confirm one code at the same time, one continues', async (t, server) => {
   const scene = await setScene(server, { client: device });
   for (let round = 0; round < 3; round += 1) {
     const started = await start(scene);
@@ -150,47 +150,53 @@ testOnServers('of five people who confirm one code at once, one goes on', async 
   }
 });
 
-testOnServers('ten polls at once get tokens once at most, and a loser ends them', async (t, server) => {
-  const scene = await setScene(server, { client: device });
-  const started = await start(scene);
-  await approve(scene, started);
-  const answers = await Promise.all(Array.from({ length: 10 }, () => poll(scene, started)));
-  const won = answers.filter((answer) => typeof answer !== 'string');
-  t.true(won.length <= 1);
-  t.deepEqual(new Set(answers.filter((answer) => typeof answer === 'string')), new Set(['invalid_grant']));
-  const rows = await server.db('sessions').where({ client_id: scene.client_id });
-  t.deepEqual(
-    rows.map((row) => row.ended_reason),
-    ['code_reused'],
-  );
-  for (const tokens of won) {
-    if (typeof tokens === 'string') continue;
-    await t.throwsAsync(oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? ''));
-    await t.throwsAsync(oidc.fetchUserInfo(scene.config, tokens.access_token, scene.user.id));
-  }
-});
+testOnServers(
+  'ten simultaneous polls get tokens once at most, and a second use ends their session',
+  async (t, server) => {
+    const scene = await setScene(server, { client: device });
+    const started = await start(scene);
+    await approve(scene, started);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => poll(scene, started)));
+    const won = answers.filter((answer) => typeof answer !== 'string');
+    t.true(won.length <= 1);
+    t.deepEqual(new Set(answers.filter((answer) => typeof answer === 'string')), new Set(['invalid_grant']));
+    const rows = await server.db('sessions').where({ client_id: scene.client_id });
+    t.deepEqual(
+      rows.map((row) => row.ended_reason),
+      ['code_reused'],
+    );
+    for (const tokens of won) {
+      if (typeof tokens === 'string') continue;
+      await t.throwsAsync(oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? ''));
+      await t.throwsAsync(oidc.fetchUserInfo(scene.config, tokens.access_token, scene.user.id));
+    }
+  },
+);
 
-testOnServers('a link with the code in it still asks, and only the own page confirms', async (t, server) => {
-  const scene = await setScene(server, { client: device });
-  const started = await start(scene);
-  const { ua } = scene;
-  const page = await ua.open(started.verification_uri_complete ?? '');
-  t.true(page.text.includes(`value="${started.user_code}"`));
-  t.notRegex(page.text, /<script/);
-  const confirm = await ua.submit(page, '/device', { user_code: started.user_code });
-  t.regex(textOf(confirm), /Is this your device/);
-  const xsrf = formOf(confirm, '/device').fields.xsrf ?? '';
-  const victim = openUserAgent(server.url);
-  const own = await victim.open(`${server.url}/device`);
-  const form = { user_code: started.user_code, confirm: 'yes' };
-  for (const forged of [{}, { xsrf: '' }, { xsrf }]) {
-    const body = new URLSearchParams({ ...form, ...forged } as Record<string, string>);
-    const answer = await victim.send(`${server.url}/device`, { method: 'POST', body });
-    t.true(answer.status === 200 || answer.status >= 400);
-    t.is(answer.location, null);
-  }
-  t.is(own.status, 200);
-  t.is(await poll(scene, started), 'authorization_pending');
-  const stored = await server.db('sessions').where({ client_id: scene.client_id });
-  t.deepEqual(stored, []);
-});
+testOnServers(
+  'a link that contains the code still asks, and only our own page can confirm',
+  async (t, server) => {
+    const scene = await setScene(server, { client: device });
+    const started = await start(scene);
+    const { ua } = scene;
+    const page = await ua.open(started.verification_uri_complete ?? '');
+    t.true(page.text.includes(`value="${started.user_code}"`));
+    t.notRegex(page.text, /<script/);
+    const confirm = await ua.submit(page, '/device', { user_code: started.user_code });
+    t.regex(textOf(confirm), /Is this your device/);
+    const xsrf = formOf(confirm, '/device').fields.xsrf ?? '';
+    const victim = openUserAgent(server.url);
+    const own = await victim.open(`${server.url}/device`);
+    const form = { user_code: started.user_code, confirm: 'yes' };
+    for (const forged of [{}, { xsrf: '' }, { xsrf }]) {
+      const body = new URLSearchParams({ ...form, ...forged } as Record<string, string>);
+      const answer = await victim.send(`${server.url}/device`, { method: 'POST', body });
+      t.true(answer.status === 200 || answer.status >= 400);
+      t.is(answer.location, null);
+    }
+    t.is(own.status, 200);
+    t.is(await poll(scene, started), 'authorization_pending');
+    const stored = await server.db('sessions').where({ client_id: scene.client_id });
+    t.deepEqual(stored, []);
+  },
+);

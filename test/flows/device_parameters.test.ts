@@ -1,4 +1,4 @@
-// What a login says of its device, and the row that comes of it.
+// The device parameters of a login, and the row that they make.
 import { findUserSession } from '../../src/core/sessions/session_list.ts';
 import { digest } from '../../src/lib/crypto.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
@@ -32,7 +32,7 @@ testOnServers('a login registers its device', async (t, server) => {
   t.is((await findUserSession(server.db, user.id, tokens.session_id))?.device_id, id);
 });
 
-testOnServers('the same device again is the same row, with what is new about it', async (t, server) => {
+testOnServers('the same device keeps its row, which is updated', async (t, server) => {
   const { user, client } = await signIn(server, { form: phone });
   const [before] = await rowsOf(devicesOf(server, user.id));
   const form = { device_id: phone.device_id, device_name: 'Another name', app_version: '1.3.0' };
@@ -40,12 +40,12 @@ testOnServers('the same device again is the same row, with what is new about it'
   const [device, ...others] = await rowsOf(devicesOf(server, user.id));
   const { last_seen_at, secret_digest: _, ...rest } = device;
   const { last_seen_at: seen, secret_digest: _1, ...same } = before;
-  t.deepEqual(rest, { ...same, app_version: '1.3.0' }, 'its name stays as the user knows it');
+  t.deepEqual(rest, { ...same, app_version: '1.3.0' }, 'the name that the user gave it stays');
   t.true(last_seen_at > seen);
   t.deepEqual(others, []);
 });
 
-testOnServers('no login fails for what describes its device', async (t, server) => {
+testOnServers('no login fails because of a description of its device', async (t, server) => {
   const form = { ...phone, device_name: `${'x'.repeat(99)}📱`, platform: 'p'.repeat(60), app_version: '1\0' };
   for (const scope of ['account', 'openid account']) {
     const { user } = await signIn(server, { form: { ...form, scope } });
@@ -54,7 +54,7 @@ testOnServers('no login fails for what describes its device', async (t, server) 
   }
 });
 
-testOnServers('a login that names its device gets the secret by which it is known', async (t, server) => {
+testOnServers('a login with a device_id gets a device_secret', async (t, server) => {
   for (const scope of ['account', 'openid account']) {
     const form = { ...phone, scope };
     const { user, client, tokens } = await signIn(server, { form });
@@ -65,15 +65,15 @@ testOnServers('a login that names its device gets the secret by which it is know
       client,
       form: { ...form, device_secret: device_secret ?? '' },
     });
-    t.is(again.tokens.device_secret, device_secret, 'the same for who shows it');
+    t.is(again.tokens.device_secret, device_secret, 'the same secret for a login that presents it');
     const lost = await signIn(server, { user, client, form });
-    t.not(lost.tokens.device_secret, device_secret, 'another for who does not');
+    t.not(lost.tokens.device_secret, device_secret, 'a new secret for a login that does not');
     const wrong = await signIn(server, {
       user,
       client,
       form: { ...form, device_secret: device_secret ?? '' },
     });
-    t.not(wrong.tokens.device_secret, device_secret, 'the old one is good no more');
+    t.not(wrong.tokens.device_secret, device_secret, 'the old secret is no longer valid');
     const unnamed = await signIn(server, { user, client, form: { scope } });
     t.is(unnamed.tokens.device_secret, undefined);
   }
@@ -87,22 +87,25 @@ testOnServers('a device_id means nothing beyond its user', async (t, server) => 
   t.not(first.id, second.id);
 });
 
-testOnServers('ten logins of one device at once make one device and ten sessions', async (t, server) => {
-  const user = await makeUser(server.db);
-  const client = await makeClient(server.db);
-  const answers = await Promise.all(Array.from({ length: 10 }, () => login(server, user, client, phone)));
-  t.is(new Set(answers.map((answer) => tokensOf(answer).session_id)).size, 10);
-  t.is((await devicesOf(server, user.id)).length, 1);
-});
+testOnServers(
+  'ten simultaneous logins from one device make one device and ten sessions',
+  async (t, server) => {
+    const user = await makeUser(server.db);
+    const client = await makeClient(server.db);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => login(server, user, client, phone)));
+    t.is(new Set(answers.map((answer) => tokensOf(answer).session_id)).size, 10);
+    t.is((await devicesOf(server, user.id)).length, 1);
+  },
+);
 
-testOnServers('a login without device_id registers none', async (t, server) => {
+testOnServers('a login without device_id registers no device', async (t, server) => {
   const { device_id: _, ...form } = phone;
   const { user, tokens } = await signIn(server, { form });
   t.deepEqual(await devicesOf(server, user.id), []);
   t.is((await findUserSession(server.db, user.id, tokens.session_id))?.device_id, null);
 });
 
-testOnServers('a failed login registers nothing', async (t, server) => {
+testOnServers('a failed login registers no device', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
   const answer = await login(server, user, client, { ...phone, password: 'wrong' });

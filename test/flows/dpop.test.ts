@@ -1,4 +1,4 @@
-// DPoP (RFC 9449): a bound token is good with a fresh proof of its key, at every door, and with nothing else.
+// DPoP (RFC 9449): every endpoint accepts a bound token with a fresh proof of its key, and with nothing else.
 import { randomUUID } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { digest } from '../../src/lib/crypto.ts';
@@ -38,7 +38,7 @@ async function me(
   return await send(`${server.url}/api/me`, { headers });
 }
 
-testOnServers('bound tokens stay bound through refresh', async (t, server) => {
+testOnServers('bound tokens stay bound after a refresh', async (t, server) => {
   const { key, client, tokens } = await enter(server);
   t.is(tokens.token_type, 'DPoP');
   const { cnf } = readJwt(tokens.access_token).claims;
@@ -59,29 +59,32 @@ testOnServers('bound tokens stay bound through refresh', async (t, server) => {
   t.is(next.token_type, 'DPoP');
 });
 
-testOnServers('a proof from the future is remembered for as long as it is good', async (t, server) => {
-  const { key, tokens } = await enter(server);
-  const iat = Math.floor(Date.now() / 1000) + 290;
-  const jti = randomUUID();
-  const rememberedUntil = async (by: string) => {
-    const id = digest(JSON.stringify([by, jti]));
-    const { expires_at } = await rowOf(
-      server.db('oidc_models').where({ model: 'ReplayDetection', id }).first(),
-    );
-    return Number(expires_at) / 1000;
-  };
-  const client = await makeClient(server.db);
-  const user = await makeUser(server.db);
-  tokensOf(await login(server, user, client, {}, await prove(server, key, { iat, jti })));
-  t.true((await rememberedUntil(client.client_id)) > iat + 300, '/token');
-  const more = { claims: { iat, jti }, accessToken: tokens.access_token };
-  const proof = await proofFor(key, 'GET', `${server.issuer}/api/me`, more);
-  t.is((await me(server, tokens, proof)).status, 200);
-  const jkt = await calculateJwkThumbprint(await exportJWK(key.publicKey));
-  t.true((await rememberedUntil(jkt)) > iat + 300, '/api');
-});
+testOnServers(
+  'the jti of a proof from the future is remembered for as long as the proof is valid',
+  async (t, server) => {
+    const { key, tokens } = await enter(server);
+    const iat = Math.floor(Date.now() / 1000) + 290;
+    const jti = randomUUID();
+    const rememberedUntil = async (by: string) => {
+      const id = digest(JSON.stringify([by, jti]));
+      const { expires_at } = await rowOf(
+        server.db('oidc_models').where({ model: 'ReplayDetection', id }).first(),
+      );
+      return Number(expires_at) / 1000;
+    };
+    const client = await makeClient(server.db);
+    const user = await makeUser(server.db);
+    tokensOf(await login(server, user, client, {}, await prove(server, key, { iat, jti })));
+    t.true((await rememberedUntil(client.client_id)) > iat + 300, '/token');
+    const more = { claims: { iat, jti }, accessToken: tokens.access_token };
+    const proof = await proofFor(key, 'GET', `${server.issuer}/api/me`, more);
+    t.is((await me(server, tokens, proof)).status, 200);
+    const jkt = await calculateJwkThumbprint(await exportJWK(key.publicKey));
+    t.true((await rememberedUntil(jkt)) > iat + 300, '/api');
+  },
+);
 
-testOnServers('a proof is good once, for what it was made for, and for a little while', async (t, server) => {
+testOnServers('a proof is valid once, for its own request, and for a short time', async (t, server) => {
   const { key, client, tokens } = await enter(server);
   const now = Math.floor(Date.now() / 1000);
   const used = await prove(server, key);
@@ -103,7 +106,7 @@ testOnServers('a proof is good once, for what it was made for, and for a little 
   tokensOf(await refresh(server, client, refresh_token, {}, await prove(server, key)));
 });
 
-testOnServers('ten uses of one proof at once succeed once', async (t, server) => {
+testOnServers('ten simultaneous uses of one proof succeed once', async (t, server) => {
   const { key, client, user } = await enter(server);
   const proof = await prove(server, key);
   const answers = await Promise.all(Array.from({ length: 10 }, () => login(server, user, client, {}, proof)));
@@ -111,7 +114,7 @@ testOnServers('ten uses of one proof at once succeed once', async (t, server) =>
   for (const answer of answers.filter((one) => one.status !== 200)) assertRefused(t, answer, invalidGrant);
 });
 
-testOnServers('our own API takes a bound token with its proof and not without', async (t, server) => {
+testOnServers('our own API accepts a bound token only with a proof', async (t, server) => {
   const { key, tokens } = await enter(server);
   const { access_token: accessToken } = tokens;
   const url = `${server.issuer}/api/me`;
@@ -174,7 +177,7 @@ testOnServers('our own API takes a bound token with its proof and not without', 
   t.is((await me(server, tokens, query)).status, 200, 'query and fragment do not count');
 });
 
-testOnServers('userinfo takes a bound token with its proof and not without', async (t, server) => {
+testOnServers('userinfo accepts a bound token only with a proof', async (t, server) => {
   const { key, user, tokens } = await enter(server);
   const { access_token: accessToken } = tokens;
   const url = `${server.issuer}/userinfo`;
@@ -189,7 +192,7 @@ testOnServers('userinfo takes a bound token with its proof and not without', asy
   t.is((await ask()).status, 400, 'the scheme DPoP without a proof');
 });
 
-testOnServers('a bearer token stays one: a proof does not make it more', async (t, server) => {
+testOnServers('a bearer token is not accepted with the DPoP scheme', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
   const tokens = tokensOf(await login(server, user, client));
@@ -217,12 +220,15 @@ testOnServers('a confidential client that used a proof must keep using one', asy
   assertRefused(t, await refresh(server, client, next.refresh_token), invalidGrant);
 });
 
-testOnServers('a client that promised proofs is refused without one', async (t, server) => {
-  const user = await makeUser(server.db);
-  const client = await makeClient(server.db, { dpop_bound_access_tokens: true });
-  assertRefused(t, await login(server, user, client), invalidGrant);
-  tokensOf(await login(server, user, client, {}, await prove(server, await makeKey())));
-});
+testOnServers(
+  'a client registered with dpop_bound_access_tokens is refused without a proof',
+  async (t, server) => {
+    const user = await makeUser(server.db);
+    const client = await makeClient(server.db, { dpop_bound_access_tokens: true });
+    assertRefused(t, await login(server, user, client), invalidGrant);
+    tokensOf(await login(server, user, client, {}, await prove(server, await makeKey())));
+  },
+);
 
 testOnServers('an opaque token is bound like a JWT', async (t, server) => {
   const { form } = await makeResourceServer(server, 'opaque');

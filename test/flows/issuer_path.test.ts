@@ -1,4 +1,4 @@
-// An issuer with a path, behind a proxy that takes the path off: browsers and clients only know URLs below it.
+// An issuer with a path, behind a proxy that strips the path: browsers and clients only see URLs below it.
 import test, { type ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
 import { send } from '../helpers/client.ts';
@@ -14,7 +14,7 @@ const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
 type Body = (t: ExecutionContext, server: TestServer, ua: UserAgent) => Promise<void>;
 
-/** Registers the test once a store. Its server and browser speak by way of the proxy; nothing may miss the path. */
+/** Registers the test for each store. Server and browser communicate through the proxy; every URL must have the path. */
 function testBelowPath(title: string, body: Body, stores: StoreName[] = storeNames): void {
   for (const name of stores) {
     test(`${title} (${name})`, async (t) => {
@@ -29,7 +29,7 @@ function testBelowPath(title: string, body: Body, stores: StoreName[] = storeNam
       await body(t, { ...server, url: issuer }, ua);
       t.deepEqual(proxy.strayed, []);
       for (const one of proxy.cookies)
-        t.regex(one, /; path=\/auth(\/|;|$)/i, 'not sent to others at this host');
+        t.regex(one, /; path=\/auth(\/|;|$)/i, 'not sent to other paths of this host');
     });
   }
 }
@@ -88,7 +88,7 @@ testBelowPath('the account page works below the path of the issuer', async (t, s
   t.regex(textOf(account), /Your account/);
   await everyLinkAnswers(t, server, ua, account);
   const again = await ua.open(`${server.issuer}/account`);
-  t.regex(textOf(again), /Your account/, 'the cookie comes back');
+  t.regex(textOf(again), /Your account/, 'the browser sends the cookie');
   const out = await ua.submit(again, '/account/logout');
   t.regex(textOf(await ua.open(`${server.issuer}/account`)), /Sign in/);
   await everyLinkAnswers(t, server, ua, out);
@@ -138,7 +138,7 @@ testBelowPath(
 );
 
 testBelowPath(
-  'a client that registers itself is sent below the path of the issuer',
+  'dynamic registration returns URLs below the path of the issuer',
   async (t, server) => {
     const registered = await send(`${server.issuer}/register`, {
       json: { redirect_uris: ['https://app.example/cb'], client_name: 'New' },

@@ -1,4 +1,4 @@
-// Signing out: in the browser on behalf of a client, and telling clients about sessions that ended anywhere.
+// Signing out in the browser on behalf of a client (RP-initiated), and back-channel logout of clients.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -55,7 +55,7 @@ testOnServers(
   },
 );
 
-testOnServers('who does not want to sign out altogether stays signed in', async (t, server) => {
+testOnServers('a user who declines to sign out stays signed in', async (t, server) => {
   const scene = await setScene(server, { client: signedOut });
   const { ua, user } = scene;
   const tokens = await logIn(scene);
@@ -69,7 +69,7 @@ testOnServers('who does not want to sign out altogether stays signed in', async 
   t.is((await passPages(second, await ua.open(next.href))).searchParams.has('code'), true);
 });
 
-testOnServers('only a registered address is gone to after signing out', async (t, server) => {
+testOnServers('after signing out the browser is redirected only to a registered URI', async (t, server) => {
   const scene = await setScene(server, { client: signedOut });
   const { id_token = '' } = await logIn(scene);
   for (const post_logout_redirect_uri of [
@@ -97,7 +97,7 @@ testOnServers('only a registered address is gone to after signing out', async (t
 interface Receiver {
   url: string;
   heard: { token: string; type: string | undefined }[];
-  /** Waits for so many notices. */
+  /** Waits for that many notices. */
   until: (count: number) => Promise<void>;
 }
 
@@ -135,7 +135,7 @@ async function readNotice(server: TestServer, { client_id }: Scene, token: strin
 }
 
 testOnOwnServers(
-  'a client is told of each session that ends, wherever it ends, and again when it failed',
+  'a client is notified of each session that ends, by any means, and again after a failure',
   { FETCH_PRIVATE_ADDRESSES: 'true' },
   async (t, server) => {
     const receiver = await startReceiver(t, 1);
@@ -181,12 +181,15 @@ testOnOwnServers(
   },
 );
 
-testOnOwnServers('no notice goes to an inner address unless that is allowed', {}, async (t, server) => {
+testOnOwnServers('no notice is sent to a private address unless that is allowed', {}, async (t, server) => {
   const receiver = await startReceiver(t);
   const scene = await setScene(server, { client: { backchannel_logout_uri: receiver.url } });
   const tokens = await logIn(scene);
   await oidc.tokenRevocation(scene.config, tokens.refresh_token ?? '');
-  await until(async () => ((await server.db('logout_notices'))[0]?.attempts ?? 0) > 0, 'it was tried');
+  await until(
+    async () => ((await server.db('logout_notices'))[0]?.attempts ?? 0) > 0,
+    'delivery was attempted',
+  );
   t.deepEqual(receiver.heard, []);
 });
 

@@ -1,3 +1,4 @@
+// Tokens and clients that are bound to certificates (RFC 8705), which a trusted proxy forwards in a header.
 import { certificateThumbprint, readCertificate } from '../../src/lib/certificate.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused, send } from '../helpers/client.ts';
@@ -23,7 +24,7 @@ function thumbprintOf(der: string): string {
 }
 
 testOnOwnServers(
-  'tokens bound to a certificate are good only with it, through refresh too',
+  'tokens bound to a certificate are valid only with it, also after a refresh',
   settings,
   async (t, server) => {
     const client = await makeClient(server.db, { tls_client_certificate_bound_access_tokens: true });
@@ -55,12 +56,12 @@ testOnOwnServers(
     );
     t.is((await refresh(server, client, tokens.refresh_token)).body?.error, 'invalid_grant');
     const next = await refresh(server, client, tokens.refresh_token, {}, shown(pem(one)));
-    t.is(next.status, 200, 'what was refused before cost nothing');
+    t.is(next.status, 200, 'the refusals before it cost nothing');
   },
 );
 
 testOnOwnServers(
-  'a certificate header that no trusted proxy has set is nobody’s',
+  'a certificate header that no trusted proxy has set is ignored',
   { ...settings, TRUST_PROXY: '192.0.2.1' },
   async (t, server) => {
     const client = await makeClient(server.db, { tls_client_certificate_bound_access_tokens: true });

@@ -1,5 +1,5 @@
-// With one connection to Postgres, whoever waits for a second one while it holds the first waits in vain; such a one could
-// also wait for ever behind a statement that waits for its lock (docs/decisions/007). SQLite never has more than one.
+// With a single connection to Postgres, code that waits for a second one while it holds the first waits for ever; with more it could
+// deadlock behind a statement that waits for its lock (docs/decisions/007). SQLite never has more than one.
 import test, { type ExecutionContext } from 'ava';
 import { routes } from '../../src/app.ts';
 import { callersOf, cases } from '../helpers/api_cases.ts';

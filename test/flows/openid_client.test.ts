@@ -1,4 +1,4 @@
-// The whole of it with openid-client, a client that nobody here wrote.
+// The protocol from end to end with openid-client, a certified client library of others.
 import { createHash } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import { jwtVerify } from 'jose';
@@ -11,7 +11,7 @@ import { gateway, type TestServer, testOnServers } from '../helpers/server.ts';
 
 type Answer = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers;
 
-/** The configuration that a client finds for itself. */
+/** The configuration that the client discovers. */
 async function discover(
   server: TestServer,
   client_id: string,
@@ -19,7 +19,7 @@ async function discover(
 ): Promise<oidc.Configuration> {
   return await oidc.discovery(new URL(server.issuer), client_id, undefined, auth, {
     execute: [oidc.allowInsecureRequests],
-    // Seconds; its own thirty are few for a busy machine.
+    // Seconds; the default of thirty is too short on a busy machine.
     timeout: 120,
   });
 }
@@ -47,19 +47,19 @@ async function refused(t: ExecutionContext, asked: Promise<unknown>, error: stri
   t.deepEqual([thrown?.error, thrown?.status], [error, 400]);
 }
 
-/** A 401: openid-client stops at its `WWW-Authenticate`. */
+/** A 401: openid-client reads its `WWW-Authenticate` only. */
 async function challenged(t: ExecutionContext, asked: Promise<unknown>): Promise<void> {
   const thrown = await t.throwsAsync(asked, { instanceOf: oidc.WWWAuthenticateChallengeError });
   t.is(thrown?.status, 401);
 }
 
-/** A client that failed to say who it is, and did not try the header; openid-client reads no further than a `WWW-Authenticate`, when there is one. */
+/** Failed client authentication without the header; where there is a `WWW-Authenticate`, openid-client reads nothing else. */
 async function unauthorized(t: ExecutionContext, asked: Promise<unknown>): Promise<void> {
   const thrown = await t.throwsAsync(asked, { instanceOf: oidc.ResponseBodyError });
   t.deepEqual([thrown?.error, thrown?.status], ['invalid_client', 401]);
 }
 
-testOnServers('discovery says what there is, under the issuer', async (t, server) => {
+testOnServers('discovery lists the endpoints, below the issuer', async (t, server) => {
   const { config } = await enter(server);
   const metadata = config.serverMetadata();
   const at = (path: string) => server.issuer + path;
@@ -108,7 +108,7 @@ testOnServers('login, userinfo, refresh, introspection, revocation', async (t, s
 });
 
 testOnServers(
-  'the ID token says who, when, how and in which session, after a refresh too',
+  'the ID token names user, time, method and session, also after a refresh',
   async (t, server) => {
     const { user, config } = await enter(server);
     const tokens = await logIn(config, user);
@@ -131,23 +131,26 @@ testOnServers(
       });
       t.is(exp, iat + 900);
       first ??= auth_time;
-      t.is(auth_time, first as number, 'a refresh is no login');
+      t.is(auth_time, first as number, 'a refresh is not a login');
       t.true(Math.abs(Number(auth_time) - Date.now() / 1000) < 600);
     }
   },
 );
 
-testOnServers('userinfo gives what was asked for, to a token with openid alone', async (t, server) => {
-  const { user, config } = await enter(server, `little-${server.store}@openid.example`);
-  const { access_token } = await logIn(config, user, { scope: 'openid account' });
-  t.deepEqual(await oidc.fetchUserInfo(config, access_token, user.id), { sub: user.id });
-  const without = await logIn(config, user, { scope: 'account' });
-  const asked = oidc.fetchUserInfo(config, without.access_token, user.id);
-  const thrown = await t.throwsAsync(asked, { instanceOf: oidc.WWWAuthenticateChallengeError });
-  t.is(thrown?.status, 403);
-});
+testOnServers(
+  'userinfo returns the claims of the scopes and requires the scope openid',
+  async (t, server) => {
+    const { user, config } = await enter(server, `little-${server.store}@openid.example`);
+    const { access_token } = await logIn(config, user, { scope: 'openid account' });
+    t.deepEqual(await oidc.fetchUserInfo(config, access_token, user.id), { sub: user.id });
+    const without = await logIn(config, user, { scope: 'account' });
+    const asked = oidc.fetchUserInfo(config, without.access_token, user.id);
+    const thrown = await t.throwsAsync(asked, { instanceOf: oidc.WWWAuthenticateChallengeError });
+    t.is(thrown?.status, 403);
+  },
+);
 
-testOnServers('private_key_jwt: a client that keeps its key to itself', async (t, server) => {
+testOnServers('private_key_jwt authenticates a client without a shared secret', async (t, server) => {
   const { form } = await makeResourceServer(server);
   const { publicKey, privateKey } = await makeKey();
   const jwk = await crypto.subtle.exportKey('jwk', publicKey);
@@ -195,42 +198,45 @@ for (const [name, method] of [
   });
 }
 
-testOnServers('DPoP: a public client’s tokens are bound to its key, through refresh', async (t, server) => {
-  const { user, config } = await enter(server);
-  const keys = await oidc.randomDPoPKeyPair();
-  const DPoP = oidc.getDPoPHandle(config, keys);
-  const tokens = await logIn(config, user, {}, { DPoP });
-  t.is(tokens.token_type, 'dpop');
-  const next = await oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
-  const { cnf } = JSON.parse(Buffer.from(next.access_token.split('.')[1] ?? '', 'base64url').toString());
-  t.is(cnf.jkt, await thumbprintOf(keys.publicKey));
+testOnServers(
+  'DPoP: a public client’s tokens are bound to its key, also after a refresh',
+  async (t, server) => {
+    const { user, config } = await enter(server);
+    const keys = await oidc.randomDPoPKeyPair();
+    const DPoP = oidc.getDPoPHandle(config, keys);
+    const tokens = await logIn(config, user, {}, { DPoP });
+    t.is(tokens.token_type, 'dpop');
+    const next = await oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
+    const { cnf } = JSON.parse(Buffer.from(next.access_token.split('.')[1] ?? '', 'base64url').toString());
+    t.is(cnf.jkt, await thumbprintOf(keys.publicKey));
 
-  const me = new URL(`${server.url}/api/me`);
-  const ask = (handle?: oidc.DPoPHandle) =>
-    oidc.fetchProtectedResource(
-      config,
-      next.access_token,
-      me,
-      'GET',
-      null,
-      undefined,
-      handle ? { DPoP: handle } : {},
+    const me = new URL(`${server.url}/api/me`);
+    const ask = (handle?: oidc.DPoPHandle) =>
+      oidc.fetchProtectedResource(
+        config,
+        next.access_token,
+        me,
+        'GET',
+        null,
+        undefined,
+        handle ? { DPoP: handle } : {},
+      );
+    t.is((await ask(DPoP)).status, 200);
+    await challenged(t, ask());
+    t.is((await oidc.fetchUserInfo(config, next.access_token, user.id, { DPoP })).sub, user.id);
+
+    const thief = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair());
+    await challenged(t, ask(thief));
+    const { refresh_token = '' } = next;
+    await refused(t, oidc.refreshTokenGrant(config, refresh_token), 'invalid_grant');
+    await refused(
+      t,
+      oidc.refreshTokenGrant(config, refresh_token, undefined, { DPoP: thief }),
+      'invalid_grant',
     );
-  t.is((await ask(DPoP)).status, 200);
-  await challenged(t, ask());
-  t.is((await oidc.fetchUserInfo(config, next.access_token, user.id, { DPoP })).sub, user.id);
-
-  const thief = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair());
-  await challenged(t, ask(thief));
-  const { refresh_token = '' } = next;
-  await refused(t, oidc.refreshTokenGrant(config, refresh_token), 'invalid_grant');
-  await refused(
-    t,
-    oidc.refreshTokenGrant(config, refresh_token, undefined, { DPoP: thief }),
-    'invalid_grant',
-  );
-  await oidc.refreshTokenGrant(config, refresh_token, undefined, { DPoP });
-});
+    await oidc.refreshTokenGrant(config, refresh_token, undefined, { DPoP });
+  },
+);
 
 async function thumbprintOf(key: oidc.CryptoKey): Promise<string> {
   const { crv, kty, x, y } = await crypto.subtle.exportKey('jwk', key);

@@ -1,4 +1,4 @@
-// Rate limits over HTTP: guesses are stopped, owners are not; in memory on SQLite, in the database on Postgres.
+// Rate limits over HTTP: they stop guesses and not the owner; in memory on SQLite, in the database on Postgres.
 import type { ExecutionContext } from 'ava';
 import { findSession } from '../../src/core/sessions/find_session.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
@@ -17,7 +17,7 @@ const counted =
   (more: Settings = {}) =>
   (store: StoreName): Settings => ({
     RATE_LIMITS: store === 'sqlite' ? 'memory' : 'database',
-    // An hour: no machine is so slow that it is over before the test is.
+    // An hour: longer than the test takes on any machine.
     RATE_LIMIT_PASSWORD: '5/3600',
     RATE_LIMIT_REFRESH: '10/3600',
     ...more,
@@ -29,22 +29,26 @@ function assertLimited(t: ExecutionContext, answer: Answer): void {
   t.true(Number.isInteger(wait) && wait >= 1 && wait <= 3_600, String(answer.headers['retry-after']));
 }
 
-testOnOwnServers('the sixth wrong password is not looked at', counted(), async (t, server) => {
-  const client = await makeClient(server.db);
-  const user = await makeUser(server.db, { email: 'guessed@rates.example' });
-  for (const username of [user.username, 'nobody']) {
-    for (let i = 0; i < 5; i += 1) {
-      assertRefused(t, await login(server, { username }, client, { password: `guess ${i}` }), wrong);
+testOnOwnServers(
+  'the sixth wrong password is refused without being verified',
+  counted(),
+  async (t, server) => {
+    const client = await makeClient(server.db);
+    const user = await makeUser(server.db, { email: 'guessed@rates.example' });
+    for (const username of [user.username, 'nobody']) {
+      for (let i = 0; i < 5; i += 1) {
+        assertRefused(t, await login(server, { username }, client, { password: `guess ${i}` }), wrong);
+      }
+      assertLimited(t, await login(server, { username }, client, { password: 'guess 6' }));
     }
-    assertLimited(t, await login(server, { username }, client, { password: 'guess 6' }));
-  }
-  assertLimited(t, await login(server, user, client));
-  assertLimited(t, await login(server, { username: user.username.toUpperCase() }, client));
-  tokensOf(await login(server, { username: user.email ?? '' }, client));
-  tokensOf(await login(server, await makeUser(server.db), client));
-});
+    assertLimited(t, await login(server, user, client));
+    assertLimited(t, await login(server, { username: user.username.toUpperCase() }, client));
+    tokensOf(await login(server, { username: user.email ?? '' }, client));
+    tokensOf(await login(server, await makeUser(server.db), client));
+  },
+);
 
-testOnOwnServers('of 20 guesses at once five are looked at', counted(), async (t, server) => {
+testOnOwnServers('of 20 simultaneous guesses five are verified', counted(), async (t, server) => {
   const client = await makeClient(server.db);
   const user = await makeUser(server.db);
   const guesses = Array.from({ length: 20 }, (_, i) =>
@@ -55,7 +59,7 @@ testOnOwnServers('of 20 guesses at once five are looked at', counted(), async (t
   t.is(statuses.filter((status) => status === 429).length, 15);
 });
 
-testOnOwnServers('right passwords are never too many', counted(), async (t, server) => {
+testOnOwnServers('right passwords are never rate-limited', counted(), async (t, server) => {
   const client = await makeClient(server.db);
   const user = await makeUser(server.db);
   for (let i = 0; i < 12; i += 1) tokensOf(await login(server, user, client));
@@ -64,23 +68,19 @@ testOnOwnServers('right passwords are never too many', counted(), async (t, serv
   tokensOf(await login(server, user, client));
 });
 
-testOnOwnServers(
-  'a stranger’s guesses do not lock out the device of the owner',
-  counted(),
-  async (t, server) => {
-    const form = { device_id: 'phone' };
-    const { user, client, tokens } = await signIn(server, { form });
-    for (let i = 0; i < 8; i += 1)
-      await login(server, user, client, { password: 'x', device_id: `stranger-${i}` });
-    assertLimited(t, await login(server, user, client));
-    assertLimited(t, await login(server, user, client, form));
-    const { device_secret = '' } = tokens;
-    tokensOf(await login(server, user, client, { ...form, device_secret }));
-  },
-);
+testOnOwnServers('a stranger’s guesses do not lock out the owner’s device', counted(), async (t, server) => {
+  const form = { device_id: 'phone' };
+  const { user, client, tokens } = await signIn(server, { form });
+  for (let i = 0; i < 8; i += 1)
+    await login(server, user, client, { password: 'x', device_id: `stranger-${i}` });
+  assertLimited(t, await login(server, user, client));
+  assertLimited(t, await login(server, user, client, form));
+  const { device_secret = '' } = tokens;
+  tokensOf(await login(server, user, client, { ...form, device_secret }));
+});
 
 testOnOwnServers(
-  'the eleventh rotation in a row is refused, and costs the session nothing',
+  'the eleventh rotation in a row is refused and does not end the session',
   counted(),
   async (t, server) => {
     const { client, tokens } = await signIn(server, { client: await makeClient(server.db, spa) });
@@ -89,33 +89,41 @@ testOnOwnServers(
     while (family.length < 11) family.push(tokensOf(await refresh(server, client, last())).refresh_token);
     assertLimited(t, await refresh(server, client, last()));
     const retried = tokensOf(await refresh(server, client, family.at(-2) ?? ''));
-    t.is(retried.refresh_token, last(), 'a retry is free');
+    t.is(retried.refresh_token, last(), 'a retry does not count');
     t.is((await findSession(server.db, tokens.session_id))?.generation, 10);
     t.is(await isActive(server, retried.access_token), true);
     const other = await signIn(server);
     tokensOf(await refresh(server, other.client, other.tokens.refresh_token));
-    // In memory no request can turn the clock (test/core/limits/lockout_delay.test.ts does).
+    // Limits in memory follow the real clock; test/core/limits/lockout_delay.test.ts moves the time.
     if (server.store === 'sqlite') return;
     await server.db('rate_limits').where('expire', '>', 0).update({ expire: Date.now() });
     tokensOf(await refresh(server, client, last()));
   },
 );
 
-testOnOwnServers('what is no token of a session does not count against it', counted(), async (t, server) => {
-  const { client, tokens } = await signIn(server);
-  const session = await findSession(server.db, tokens.session_id);
-  const forged = mintRefreshToken(createKeyring([otherSecret]), session ?? { id: '', salt: Buffer.of() }, 0);
-  const stranger = await makeClient(server.db);
-  for (let i = 0; i < 15; i += 1) {
-    assertRefused(t, await refresh(server, client, forged), wrong);
-    assertRefused(t, await refresh(server, stranger, tokens.refresh_token), wrong);
-    const narrow = await refresh(server, client, tokens.refresh_token, { scope: 'nonsense' });
-    assertRefused(t, narrow, { status: 400, error: 'invalid_scope' });
-  }
-  tokensOf(await refresh(server, client, tokens.refresh_token));
-});
+testOnOwnServers(
+  'forged tokens, wrong clients and wrong scopes do not count against a session',
+  counted(),
+  async (t, server) => {
+    const { client, tokens } = await signIn(server);
+    const session = await findSession(server.db, tokens.session_id);
+    const forged = mintRefreshToken(
+      createKeyring([otherSecret]),
+      session ?? { id: '', salt: Buffer.of() },
+      0,
+    );
+    const stranger = await makeClient(server.db);
+    for (let i = 0; i < 15; i += 1) {
+      assertRefused(t, await refresh(server, client, forged), wrong);
+      assertRefused(t, await refresh(server, stranger, tokens.refresh_token), wrong);
+      const narrow = await refresh(server, client, tokens.refresh_token, { scope: 'nonsense' });
+      assertRefused(t, narrow, { status: 400, error: 'invalid_scope' });
+    }
+    tokensOf(await refresh(server, client, tokens.refresh_token));
+  },
+);
 
-/** Has every UPDATE of sessions fail, by no fault of any client. */
+/** Makes every UPDATE of sessions fail, which is no client's fault. */
 async function breakSessions({ db }: TestServer): Promise<() => Promise<void>> {
   const broken = 'create trigger broken before update on sessions';
   if (!isPostgres(db)) await db.raw(`${broken} begin select raise(abort, 'broken'); end`);
@@ -130,7 +138,7 @@ async function breakSessions({ db }: TestServer): Promise<() => Promise<void>> {
 }
 
 testOnOwnServers(
-  'a refresh that fails by our own fault is not counted',
+  'a refresh that fails through an error of the server is not counted',
   counted({ RATE_LIMIT_REFRESH: '2/3600' }),
   async (t, server) => {
     const plain = await signIn(server);
@@ -143,7 +151,7 @@ testOnOwnServers(
     for (const { client, tokens } of [plain, openid]) {
       const next = tokensOf(await refresh(server, client, tokens.refresh_token));
       const last = tokensOf(await refresh(server, client, next.refresh_token));
-      t.is((await refresh(server, client, last.refresh_token)).status, 429, 'but what succeeds is');
+      t.is((await refresh(server, client, last.refresh_token)).status, 429, 'but a success counts');
     }
   },
 );
@@ -154,8 +162,8 @@ testOnOwnServers('introspection is not limited', counted(), async (t, server) =>
   t.true((await Promise.all(all)).every((said) => said.active === true));
 });
 
-testOnStores('limits that the database counts hold for all nodes together', async (t, store) => {
-  // SQLite is one machine and counts in memory: there each process counts for itself.
+testOnStores('limits counted in the database hold for all nodes together', async (t, store) => {
+  // With SQLite each process counts in memory for itself.
   const isShared = store.name === 'postgres';
   const settings = { ...counted()(store.name), ISSUER: 'https://id.example.test' };
   const a = await startTestServer(t, store, settings);

@@ -1,4 +1,4 @@
-// What becomes of what a client says of itself when it registers, and what an administrator can do about it.
+// Dynamic registration: what becomes of the metadata that a client sends, and what administrators can change.
 import * as oidc from 'openid-client';
 import { updateClient } from '../../src/core/clients/clients.ts';
 import { createResourceServer } from '../../src/core/clients/resource_servers.ts';
@@ -12,12 +12,12 @@ import { openUserAgent } from '../helpers/user_agent.ts';
 
 const open = { REGISTRATION: 'open' };
 
-/** What a registration says of these members. */
+/** These members of a registration. */
 const of = ({ body }: Answer, ...names: string[]) =>
   Object.fromEntries(names.map((name) => [name, body[name]]));
 
 testOnOwnServers(
-  'what does not suit is left out or replaced, and the answer says so',
+  'unsuitable metadata is left out or replaced, and the response shows it',
   open,
   async (t, server) => {
     const api = await createResourceServer(server.db, {
@@ -77,7 +77,7 @@ testOnOwnServers(
     t.deepEqual(of(wider, 'scope'), { scope: 'mcp:read mcp:write' });
     await changeScope(server, String(client_id), 'mcp:read');
     const again = await manage(server, 'PUT', wider, { ...wanted, client_id, scope: 'mcp:read mcp:write' });
-    t.deepEqual(of(again, 'scope'), { scope: 'mcp:read' }, 'an administrator has the last word');
+    t.deepEqual(of(again, 'scope'), { scope: 'mcp:read' }, 'the value set by the administrator stands');
     const none = await register(server, { ...wanted, scope: 'claudeai' });
     t.deepEqual([none.status, none.body.scope, (await rowOf(server, none)).scope], [201, undefined, null]);
   },
@@ -87,7 +87,7 @@ async function changeScope({ db }: TestServer, client_id: string, scope: string)
   await db.transaction((tx) => updateClient(tx, client_id, { scope }));
 }
 
-testOnOwnServers('an app on a device is known by where it wants its answers', open, async (t, server) => {
+testOnOwnServers('a native app is recognised by its redirect URIs', open, async (t, server) => {
   const app = { client_name: 'App', token_endpoint_auth_method: 'none' };
   for (const redirect_uris of [
     ['http://127.0.0.1:19876/cb'],
@@ -113,105 +113,113 @@ testOnOwnServers('an app on a device is known by where it wants its answers', op
   t.is((await ua.send(elsewhere.url.href)).location, null);
 });
 
-testOnOwnServers('each registration and what becomes of it is in the trail', open, async (t, server) => {
-  const made = await register(server);
-  const client_id = String(made.body.client_id);
-  const same = { ...wanted, client_id };
-  const first = await manage(server, 'PUT', made, same);
-  const second = await manage(server, 'PUT', first, { ...same, client_name: 'Other' });
-  t.is((await manage(server, 'DELETE', second)).status, 204);
-  const events = await server.db('audit_events').where({ client_id }).orderBy('id');
-  t.deepEqual(
-    events.map(({ type, actor, actor_id }) => [type, actor, actor_id]),
-    ['client_registered', 'client_updated', 'client_deleted'].map((type) => [type, 'client', client_id]),
-    'an update that changes nothing is none',
-  );
-  t.true(events.every(({ ip, request_id }) => ip !== null && request_id !== null));
-});
-
-testOnOwnServers('a client that became ours no longer changes itself', open, async (t, server) => {
-  for (const change of [{ first_party: true }, { registered_by: 'admin' as const }]) {
-    const made = await register(server);
-    const { client_id } = made.body;
-    t.is((await manage(server, 'GET', made)).status, 200);
-    await server.db.transaction((tx) => updateClient(tx, String(client_id), change));
-    const evil = { ...wanted, client_id, redirect_uris: ['https://evil.example/cb'] };
-    for (const [method, json] of [['GET'], ['PUT', evil], ['DELETE']] as [string, object?][])
-      t.is((await manage(server, method, made, json)).status, 403, method);
-    const row = await rowOf(server, made);
-    t.deepEqual([row.registered_by, row.metadata.redirect_uris], ['admin', [callback]]);
-  }
-});
-
-testOnOwnServers('a registration is managed for as long as it lives', open, async (t, server) => {
-  const made = await register(server);
-  const rows = await server.db('oidc_models').where({ model: 'RegistrationAccessToken' });
-  t.deepEqual(
-    rows.map(({ expires_at }) => expires_at),
-    [null],
-  );
-  t.is((await manage(server, 'GET', made)).status, 200);
-});
-
 testOnOwnServers(
-  'a client blocked by an administrator can do nothing, not even unblock itself',
+  'each registration, its changes and its removal are in the audit trail',
   open,
   async (t, server) => {
-    const made = await register(server, { ...wanted, token_endpoint_auth_method: 'none' });
+    const made = await register(server);
     const client_id = String(made.body.client_id);
-    const config = await discover(server, client_id, oidc.None());
-    const scene = {
-      server,
-      config,
-      client_id,
-      user: await makeUser(server.db),
-      ua: openUserAgent(server.url),
-    };
-    await register(server);
-    const { body } = await register(server, {
-      ...wanted,
-      grant_types: ['authorization_code', 'refresh_token'],
-      token_endpoint_auth_method: 'none',
-    });
-    const own = {
-      ...scene,
-      client_id: String(body.client_id),
-      config: await discover(server, String(body.client_id), oidc.None()),
-    };
-    const tokens = await logIn(own);
-    const block = (id: string, blocked: boolean) =>
-      server.db.transaction((tx) => updateClient(tx, id, { blocked }));
-    await block(client_id, true);
-    await block(own.client_id, true);
-    const { url } = await begin(scene);
+    const same = { ...wanted, client_id };
+    const first = await manage(server, 'PUT', made, same);
+    const second = await manage(server, 'PUT', first, { ...same, client_name: 'Other' });
+    t.is((await manage(server, 'DELETE', second)).status, 204);
+    const events = await server.db('audit_events').where({ client_id }).orderBy('id');
     t.deepEqual(
-      [(await scene.ua.send(url.href)).status, (await scene.ua.send(url.href)).location],
-      [400, null],
+      events.map(({ type, actor, actor_id }) => [type, actor, actor_id]),
+      ['client_registered', 'client_updated', 'client_deleted'].map((type) => [type, 'client', client_id]),
+      'an update that changes nothing is none',
     );
-    const refresh = {
-      grant_type: 'refresh_token',
-      client_id: own.client_id,
-      refresh_token: tokens.refresh_token,
-    };
-    t.deepEqual(
-      [(await token(server, refresh)).status, (await token(server, refresh)).body.error],
-      [401, 'invalid_client'],
-    );
-    t.deepEqual(await introspect(server, tokens.access_token), { active: false });
-    const put = await manage(server, 'PUT', made, {
-      ...wanted,
-      client_id,
-      token_endpoint_auth_method: 'none',
-      blocked: false,
-    });
-    t.is(put.status, 401);
-    t.truthy((await rowOf(server, made)).blocked_at);
-    await block(own.client_id, false);
-    t.is((await token(server, refresh)).status, 200, 'and goes on afterwards');
+    t.true(events.every(({ ip, request_id }) => ip !== null && request_id !== null));
   },
 );
 
-testOnOwnServers('a change of the signing algorithm kills no client', open, async (t, server) => {
+testOnOwnServers(
+  'a client that an administrator made first-party can no longer change itself',
+  open,
+  async (t, server) => {
+    for (const change of [{ first_party: true }, { registered_by: 'admin' as const }]) {
+      const made = await register(server);
+      const { client_id } = made.body;
+      t.is((await manage(server, 'GET', made)).status, 200);
+      await server.db.transaction((tx) => updateClient(tx, String(client_id), change));
+      const evil = { ...wanted, client_id, redirect_uris: ['https://evil.example/cb'] };
+      for (const [method, json] of [['GET'], ['PUT', evil], ['DELETE']] as [string, object?][])
+        t.is((await manage(server, method, made, json)).status, 403, method);
+      const row = await rowOf(server, made);
+      t.deepEqual([row.registered_by, row.metadata.redirect_uris], ['admin', [callback]]);
+    }
+  },
+);
+
+testOnOwnServers(
+  'a registration access token works as long as its client exists',
+  open,
+  async (t, server) => {
+    const made = await register(server);
+    const rows = await server.db('oidc_models').where({ model: 'RegistrationAccessToken' });
+    t.deepEqual(
+      rows.map(({ expires_at }) => expires_at),
+      [null],
+    );
+    t.is((await manage(server, 'GET', made)).status, 200);
+  },
+);
+
+testOnOwnServers('a blocked client can do nothing, not even unblock itself', open, async (t, server) => {
+  const made = await register(server, { ...wanted, token_endpoint_auth_method: 'none' });
+  const client_id = String(made.body.client_id);
+  const config = await discover(server, client_id, oidc.None());
+  const scene = {
+    server,
+    config,
+    client_id,
+    user: await makeUser(server.db),
+    ua: openUserAgent(server.url),
+  };
+  await register(server);
+  const { body } = await register(server, {
+    ...wanted,
+    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: 'none',
+  });
+  const own = {
+    ...scene,
+    client_id: String(body.client_id),
+    config: await discover(server, String(body.client_id), oidc.None()),
+  };
+  const tokens = await logIn(own);
+  const block = (id: string, blocked: boolean) =>
+    server.db.transaction((tx) => updateClient(tx, id, { blocked }));
+  await block(client_id, true);
+  await block(own.client_id, true);
+  const { url } = await begin(scene);
+  t.deepEqual(
+    [(await scene.ua.send(url.href)).status, (await scene.ua.send(url.href)).location],
+    [400, null],
+  );
+  const refresh = {
+    grant_type: 'refresh_token',
+    client_id: own.client_id,
+    refresh_token: tokens.refresh_token,
+  };
+  t.deepEqual(
+    [(await token(server, refresh)).status, (await token(server, refresh)).body.error],
+    [401, 'invalid_client'],
+  );
+  t.deepEqual(await introspect(server, tokens.access_token), { active: false });
+  const put = await manage(server, 'PUT', made, {
+    ...wanted,
+    client_id,
+    token_endpoint_auth_method: 'none',
+    blocked: false,
+  });
+  t.is(put.status, 401);
+  t.truthy((await rowOf(server, made)).blocked_at);
+  await block(own.client_id, false);
+  t.is((await token(server, refresh)).status, 200, 'the session goes on afterwards');
+});
+
+testOnOwnServers('registered clients survive a change of the signing algorithm', open, async (t, server) => {
   const unsaid = await register(server);
   const { metadata } = await rowOf(server, unsaid);
   t.is(metadata.id_token_signed_response_alg, undefined);
@@ -242,7 +250,7 @@ testOnOwnServers('a change of the signing algorithm kills no client', open, asyn
 });
 
 testOnOwnServers(
-  'an address registers so many clients an hour, and no more',
+  'registrations are limited per address and hour',
   { ...open, RATE_LIMITS: 'memory' },
   async (t, server) => {
     const answers = await Promise.all(Array.from({ length: 22 }, () => register(server)));

@@ -1,4 +1,4 @@
-// What a request may carry besides: pushed and signed requests, resources, proofs of possession.
+// Pushed and signed authorization requests, resource indicators and DPoP in the code flow.
 import { decodeJwt } from 'jose';
 import * as oidc from 'openid-client';
 import {
@@ -25,46 +25,52 @@ async function exchange(scene: Scene, back: URL, checks: oidc.AuthorizationCodeG
   return { ...tokens, sub: tokens.claims()?.sub };
 }
 
-testOnServers('a pushed request is used by its name, once, and only by its client', async (t, server) => {
-  const scene = await setScene(server);
-  const { parameters, checks } = await begin(scene);
-  const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters);
-  t.deepEqual([...url.searchParams.keys()].toSorted(), ['client_id', 'request_uri']);
-  const stranger = await setScene(server);
-  const stolen = new URL(url);
-  stolen.searchParams.set('client_id', stranger.client_id);
-  t.is(errorOf(sentTo(await scene.ua.open(stolen.href))), 'invalid_request_object');
-  const back = await passPages(scene, await scene.ua.open(url.href));
-  t.is((await exchange(scene, back, checks)).sub, scene.user.id);
-  const again = await scene.ua.open(url.href);
-  t.is(sentTo(again).searchParams.get('error'), 'invalid_request_uri');
-
-  const only = await setScene(server, { client: { require_pushed_authorization_requests: true } });
-  const plain = await begin(only);
-  t.is(errorOf(sentTo(await only.ua.open(plain.url.href))), 'invalid_request');
-});
-
-testOnServers('of four browsers that open one pushed request at once, one gets a code', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
-  const agents = await Promise.all(
-    Array.from({ length: 4 }, async () => {
-      const ua = openUserAgent(server.url);
-      await getCode({ ...scene, ua });
-      return ua;
-    }),
-  );
-  for (let round = 0; round < 5; round += 1) {
-    const { parameters } = await begin(scene);
+testOnServers(
+  'a pushed request is used by its request_uri, once, and only by its client',
+  async (t, server) => {
+    const scene = await setScene(server);
+    const { parameters, checks } = await begin(scene);
     const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters);
-    const pages = await Promise.all(agents.map((ua) => ua.open(url.href)));
-    const answers = pages.map((page) => sentTo(page).searchParams);
-    t.is(answers.filter((answer) => answer.has('code')).length, 1);
-    const errors = answers.map((answer) => answer.get('error')).filter((error) => error !== null);
-    t.deepEqual(errors, Array(3).fill('invalid_request_uri'));
-  }
-});
+    t.deepEqual([...url.searchParams.keys()].toSorted(), ['client_id', 'request_uri']);
+    const stranger = await setScene(server);
+    const stolen = new URL(url);
+    stolen.searchParams.set('client_id', stranger.client_id);
+    t.is(errorOf(sentTo(await scene.ua.open(stolen.href))), 'invalid_request_object');
+    const back = await passPages(scene, await scene.ua.open(url.href));
+    t.is((await exchange(scene, back, checks)).sub, scene.user.id);
+    const again = await scene.ua.open(url.href);
+    t.is(sentTo(again).searchParams.get('error'), 'invalid_request_uri');
 
-testOnServers('a signed request is taken from the key of its client alone', async (t, server) => {
+    const only = await setScene(server, { client: { require_pushed_authorization_requests: true } });
+    const plain = await begin(only);
+    t.is(errorOf(sentTo(await only.ua.open(plain.url.href))), 'invalid_request');
+  },
+);
+
+testOnServers(
+  'of four browsers that open one pushed request at the same time, one gets a code',
+  async (t, server) => {
+    const scene = await setScene(server, { client: { first_party: true } });
+    const agents = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const ua = openUserAgent(server.url);
+        await getCode({ ...scene, ua });
+        return ua;
+      }),
+    );
+    for (let round = 0; round < 5; round += 1) {
+      const { parameters } = await begin(scene);
+      const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters);
+      const pages = await Promise.all(agents.map((ua) => ua.open(url.href)));
+      const answers = pages.map((page) => sentTo(page).searchParams);
+      t.is(answers.filter((answer) => answer.has('code')).length, 1);
+      const errors = answers.map((answer) => answer.get('error')).filter((error) => error !== null);
+      t.deepEqual(errors, Array(3).fill('invalid_request_uri'));
+    }
+  },
+);
+
+testOnServers('a signed request is accepted only with a key of its client', async (t, server) => {
   const [mine, wrong] = [await makeKey(), await makeKey()];
   const jwk = { ...(await crypto.subtle.exportKey('jwk', mine.publicKey)), kid: 'mine', alg: 'ES256' };
   const client = {
@@ -83,35 +89,38 @@ testOnServers('a signed request is taken from the key of its client alone', asyn
   t.is((await exchange(scene, back, checks)).sub, scene.user.id);
 });
 
-testOnServers('a token is for the resource server that was asked for, and narrows', async (t, server) => {
-  const [orders, bills] = [await makeResourceServer(server), await makeResourceServer(server)];
-  const scene = await setScene(server);
-  const scope = 'openid orders:read orders:write';
-  const tokens = await logIn(scene, { resource: orders.identifier, scope });
-  const claims = decodeJwt(tokens.access_token);
-  const { client_id, user } = scene;
-  t.like(claims, {
-    iss: server.issuer,
-    aud: orders.identifier,
-    sub: user.id,
-    client_id,
-    scope: 'orders:read orders:write',
-    sid: tokens.session_id,
-  });
-  const active = { active: true, aud: orders.identifier, token_type: 'Bearer' };
-  t.like(await introspect(server, tokens.access_token, orders.client), active);
-  t.deepEqual(await introspect(server, tokens.access_token, bills.client), { active: false });
+testOnServers(
+  'a token is issued for the requested resource server, with the requested scopes alone',
+  async (t, server) => {
+    const [orders, bills] = [await makeResourceServer(server), await makeResourceServer(server)];
+    const scene = await setScene(server);
+    const scope = 'openid orders:read orders:write';
+    const tokens = await logIn(scene, { resource: orders.identifier, scope });
+    const claims = decodeJwt(tokens.access_token);
+    const { client_id, user } = scene;
+    t.like(claims, {
+      iss: server.issuer,
+      aud: orders.identifier,
+      sub: user.id,
+      client_id,
+      scope: 'orders:read orders:write',
+      sid: tokens.session_id,
+    });
+    const active = { active: true, aud: orders.identifier, token_type: 'Bearer' };
+    t.like(await introspect(server, tokens.access_token, orders.client), active);
+    t.deepEqual(await introspect(server, tokens.access_token, bills.client), { active: false });
 
-  const { config } = scene;
-  const narrow = await oidc.refreshTokenGrant(config, tokens.refresh_token ?? '', { scope: 'orders:read' });
-  t.like(decodeJwt(narrow.access_token), { aud: orders.identifier, scope: 'orders:read' });
-  const other = oidc.refreshTokenGrant(config, narrow.refresh_token ?? '', { resource: bills.identifier });
-  t.like(await t.throwsAsync(other), { error: 'invalid_target' } as never);
-  const whole = await oidc.refreshTokenGrant(config, narrow.refresh_token ?? '');
-  t.like(decodeJwt(whole.access_token), { scope: 'orders:read orders:write' });
-});
+    const { config } = scene;
+    const narrow = await oidc.refreshTokenGrant(config, tokens.refresh_token ?? '', { scope: 'orders:read' });
+    t.like(decodeJwt(narrow.access_token), { aud: orders.identifier, scope: 'orders:read' });
+    const other = oidc.refreshTokenGrant(config, narrow.refresh_token ?? '', { resource: bills.identifier });
+    t.like(await t.throwsAsync(other), { error: 'invalid_target' } as never);
+    const whole = await oidc.refreshTokenGrant(config, narrow.refresh_token ?? '');
+    t.like(decodeJwt(whole.access_token), { scope: 'orders:read orders:write' });
+  },
+);
 
-testOnServers('one of two resources is chosen at the exchange', async (t, server) => {
+testOnServers('one of two resources can be chosen at the token endpoint', async (t, server) => {
   const [orders, bills] = [await makeResourceServer(server), await makeResourceServer(server)];
   const scene = await setScene(server);
   const { url, checks } = await begin(scene, { scope: 'openid orders:read' });
@@ -127,7 +136,7 @@ testOnServers('one of two resources is chosen at the exchange', async (t, server
   t.is(decodeJwt(next.access_token).aud, orders.identifier);
 });
 
-testOnServers('an unknown resource or scope is refused before anybody signs in', async (t, server) => {
+testOnServers('an unknown resource or scope is refused before the login page', async (t, server) => {
   const scene = await setScene(server);
   const asked = async (more: Record<string, string>) =>
     errorOf(sentTo(await scene.ua.open((await begin(scene, more)).url.href)));
@@ -135,49 +144,49 @@ testOnServers('an unknown resource or scope is refused before anybody signs in',
   t.is(await asked({ scope: 'openid what:is:this' }), 'invalid_scope');
 });
 
+testOnServers('with DPoP, the tokens of a public client need its key', async (t, server) => {
+  const scene = await setScene(server, { client: publicClient });
+  const keys = await oidc.randomDPoPKeyPair('ES256');
+  const others = await oidc.randomDPoPKeyPair('ES256');
+  const handle = (pair: oidc.CryptoKeyPair, config: oidc.Configuration) => ({
+    DPoP: oidc.getDPoPHandle(config, pair),
+  });
+  const { back, started } = await getCode(scene);
+  const { config, user, client_id } = scene;
+  const tokens = await oidc.authorizationCodeGrant(config, back, started.checks, {}, handle(keys, config));
+  t.is(tokens.token_type, 'dpop');
+  const info = await oidc.fetchUserInfo(config, tokens.access_token, user.id, handle(keys, config));
+  t.is(info.sub, user.id);
+  const refresh_token = tokens.refresh_token ?? '';
+  const plain = await discover(server, client_id, oidc.None());
+  const withoutKey = await t.throwsAsync(oidc.refreshTokenGrant(plain, refresh_token));
+  t.like(withoutKey, { error: 'invalid_grant' } as never);
+  const wrong = oidc.refreshTokenGrant(config, refresh_token, {}, handle(others, config));
+  t.like(await t.throwsAsync(wrong), { error: 'invalid_grant' } as never);
+  const next = await oidc.refreshTokenGrant(config, refresh_token, {}, handle(keys, config));
+  t.is(next.token_type, 'dpop', 'the refusals cost nothing');
+});
+
 testOnServers(
-  'with DPoP, tokens and the refresh token of a public client need its key',
+  'a code bound to a key by dpop_jkt is refused without a proof of the key',
   async (t, server) => {
     const scene = await setScene(server, { client: publicClient });
-    const keys = await oidc.randomDPoPKeyPair('ES256');
-    const others = await oidc.randomDPoPKeyPair('ES256');
-    const handle = (pair: oidc.CryptoKeyPair, config: oidc.Configuration) => ({
-      DPoP: oidc.getDPoPHandle(config, pair),
-    });
-    const { back, started } = await getCode(scene);
-    const { config, user, client_id } = scene;
-    const tokens = await oidc.authorizationCodeGrant(config, back, started.checks, {}, handle(keys, config));
-    t.is(tokens.token_type, 'dpop');
-    const info = await oidc.fetchUserInfo(config, tokens.access_token, user.id, handle(keys, config));
-    t.is(info.sub, user.id);
-    const refresh_token = tokens.refresh_token ?? '';
-    const plain = await discover(server, client_id, oidc.None());
-    const withoutKey = await t.throwsAsync(oidc.refreshTokenGrant(plain, refresh_token));
-    t.like(withoutKey, { error: 'invalid_grant' } as never);
-    const wrong = oidc.refreshTokenGrant(config, refresh_token, {}, handle(others, config));
-    t.like(await t.throwsAsync(wrong), { error: 'invalid_grant' } as never);
-    const next = await oidc.refreshTokenGrant(config, refresh_token, {}, handle(keys, config));
-    t.is(next.token_type, 'dpop', 'the refusals have cost nothing');
+    const { config } = scene;
+    const handles = [];
+    for (let i = 0; i < 2; i += 1)
+      handles.push(oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair('ES256')));
+    const [mine, other] = handles;
+    const dpop_jkt = (await mine?.calculateThumbprint()) ?? '';
+    for (const DPoP of [mine, other, undefined]) {
+      const { back, started } = await getCode(scene, { dpop_jkt });
+      const asked = oidc.authorizationCodeGrant(config, back, started.checks, {}, DPoP ? { DPoP } : {});
+      if (DPoP === mine) t.is((await asked).token_type, 'dpop');
+      else t.like(await t.throwsAsync(asked), { error: 'invalid_grant' } as never);
+    }
   },
 );
 
-testOnServers('a code bound to a key by dpop_jkt is worth nothing without it', async (t, server) => {
-  const scene = await setScene(server, { client: publicClient });
-  const { config } = scene;
-  const handles = [];
-  for (let i = 0; i < 2; i += 1)
-    handles.push(oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair('ES256')));
-  const [mine, other] = handles;
-  const dpop_jkt = (await mine?.calculateThumbprint()) ?? '';
-  for (const DPoP of [mine, other, undefined]) {
-    const { back, started } = await getCode(scene, { dpop_jkt });
-    const asked = oidc.authorizationCodeGrant(config, back, started.checks, {}, DPoP ? { DPoP } : {});
-    if (DPoP === mine) t.is((await asked).token_type, 'dpop');
-    else t.like(await t.throwsAsync(asked), { error: 'invalid_grant' } as never);
-  }
-});
-
-testOnServers('our own API says where its tokens come from', async (t, server) => {
+testOnServers('our own API publishes its metadata and names its authorization server', async (t, server) => {
   const url = `${server.url}/.well-known/oauth-protected-resource/api`;
   const document = await (await fetch(url)).json();
   t.deepEqual(document, {

@@ -1,4 +1,4 @@
-// Refresh-token families over HTTP: what a race, a thief, a lost answer and a lost database come to (DESIGN, section 4).
+// Refresh-token families over HTTP: races, stolen tokens, lost answers and a restored database.
 import { request } from 'node:http';
 import type { ExecutionContext } from 'ava';
 import { findSession } from '../../src/core/sessions/find_session.ts';
@@ -21,7 +21,7 @@ const ended = { status: 400, error: 'invalid_grant', reason: 'session_ended' };
 const expired = { status: 400, error: 'invalid_grant', reason: 'session_expired' };
 const spa = { rotation_profile: 'spa' } as const;
 
-/** All refresh tokens of a family that was rotated `times` times, the first one first. */
+/** All refresh tokens of a family after `times` rotations, oldest first. */
 async function familyOf(server: TestServer, { client, tokens }: SignedIn, times: number): Promise<string[]> {
   const family = [tokens.refresh_token];
   for (let i = 0; i < times; i += 1) {
@@ -42,7 +42,7 @@ async function endingOf(server: TestServer, session_id: string) {
 const byReuse = { ended_reason: 'reuse_detected', ended_by: 'system', token_version: 1 };
 
 testOnServers(
-  'of 50 strict uses of one token at once one succeeds, and the family is dead',
+  'of 50 simultaneous uses of one token with the profile strict one succeeds, and the session ends',
   async (t, server) => {
     const signedIn = await signIn(server);
     const answers = await useAtOnce(server, signedIn, 50);
@@ -52,7 +52,11 @@ testOnServers(
     for (const answer of losers) {
       assertRefused(t, answer, answer.body.reason === 'token_reused' ? reused : ended);
     }
-    t.is(losers.filter((answer) => answer.body.reason === 'token_reused').length, 1, 'reuse is told once');
+    t.is(
+      losers.filter((answer) => answer.body.reason === 'token_reused').length,
+      1,
+      'reuse is reported once',
+    );
     const [winner] = winners.map(tokensOf);
     assertRefused(t, await refresh(server, signedIn.client, winner?.refresh_token ?? ''), ended);
     t.deepEqual(await introspect(server, winner?.access_token ?? ''), { active: false });
@@ -62,7 +66,7 @@ testOnServers(
 );
 
 testOnServers(
-  'of 50 uses inside the window all get one successor, and the family lives',
+  'of 50 uses within the retry window all get the same successor, and the session goes on',
   async (t, server) => {
     const signedIn = await signIn(server, { client: await makeClient(server.db, spa) });
     const answers = (await useAtOnce(server, signedIn, 50)).map(tokensOf);
@@ -100,13 +104,13 @@ for (const { title, back } of [
 
     t.is(await isActive(server, other.tokens.access_token), false, 'token_version rose');
     const healed = tokensOf(await refresh(server, other.client, other.tokens.refresh_token));
-    t.is(await isActive(server, healed.access_token), true, 'a refresh heals the other device');
+    t.is(await isActive(server, healed.access_token), true, 'a refresh gives the other device a valid token');
     t.is(await isActive(server, stranger.tokens.access_token), true);
   });
 }
 
 testOnServers(
-  'a token that the database has forgotten is honoured, its successor caught',
+  'a token newer than a restored database is accepted, and an older one is reuse',
   async (t, server) => {
     const signedIn = await signIn(server, { client: await makeClient(server.db, spa) });
     const { client, tokens } = signedIn;
@@ -120,7 +124,7 @@ testOnServers(
 );
 
 testOnServers(
-  'an observed client gets the current token for any old one, which is noted',
+  'with the profile observe an old token gets the current one, and an event is recorded',
   async (t, server) => {
     const client = await makeClient(server.db, { rotation_profile: 'observe' });
     const signedIn = await signIn(server, { client });
@@ -137,13 +141,13 @@ testOnServers(
         .sort((a, b) => Number(a?.presented_generation) - Number(b?.presented_generation)),
       [0, 1].map((presented_generation) => ({ presented_generation, current_generation: 3 })),
     );
-    t.is(await isActive(server, signedIn.tokens.access_token), true, 'nothing was punished');
+    t.is(await isActive(server, signedIn.tokens.access_token), true, 'no session ended');
     tokensOf(await refresh(server, client, family[3] ?? ''));
   },
 );
 
 testOnOwnServers(
-  'reuse leaves access tokens alone where the setting says so',
+  'reuse leaves access tokens valid if the setting says so',
   { REUSE_RAISES_TOKEN_VERSION: 'false' },
   async (t, server) => {
     const stolen = await signIn(server);
@@ -155,7 +159,7 @@ testOnOwnServers(
   },
 );
 
-testOnServers('the window shuts 60 seconds after the rotation, and does not slide', async (t, server) => {
+testOnServers('the retry window ends 60 seconds after the rotation and does not slide', async (t, server) => {
   const client = await makeClient(server.db, spa);
   for (const { seconds, open } of [
     { seconds: 30, open: true },
@@ -172,7 +176,7 @@ testOnServers('the window shuts 60 seconds after the rotation, and does not slid
   }
 });
 
-testOnServers('an app that is killed while its answer travels gets the same successor', async (t, server) => {
+testOnServers('an app that loses the answer gets the same successor', async (t, server) => {
   const client = await makeClient(server.db, spa);
   const { tokens } = await signIn(server, { client });
   await sendAndHangUp(server, { client_id: client.client_id, refresh_token: tokens.refresh_token });
@@ -192,12 +196,12 @@ async function sendAndHangUp(server: TestServer, form: Record<string, string>): 
   const { promise: gone, resolve } = Promise.withResolvers<void>();
   const outgoing = request(`${server.url}/token`, { method: 'POST', headers, agent: false });
   outgoing.on('error', () => {}).once('close', resolve);
-  // Not before it comes: for an app that is known to have gone nothing is rotated (gone.test.ts).
+  // Only once it arrives: for a client that has disconnected nothing is rotated (disconnected_client.test.ts).
   outgoing.once('response', () => outgoing.destroy()).end(body);
   await gone;
 }
 
-testOnServers('an idle session expires, one past its end too, and both say so', async (t, server) => {
+testOnServers('a session expires by idle time and by age, and the answer says so', async (t, server) => {
   const old = new Date(Date.now() - 8 * 86_400_000);
   for (const aged of [{ last_used_at: old }, { absolute_expires_at: old }]) {
     const { client, tokens } = await signIn(server);
@@ -216,7 +220,7 @@ async function assertExpired(
   t.deepEqual(await introspect(server, tokens.access_token), { active: false });
 }
 
-testOnServers('a refresh keeps an idle session alive, but not beyond its end', async (t, server) => {
+testOnServers('a refresh extends the idle time, but not the age', async (t, server) => {
   const client = await makeClient(server.db, { session_idle_ttl: 1_000, session_absolute_ttl: 1_500 });
   const { tokens } = await signIn(server, { client });
   t.true(isNearly(tokens.refresh_token_expires_in, 1_000));
@@ -230,7 +234,7 @@ testOnServers('a refresh keeps an idle session alive, but not beyond its end', a
   t.true(isNearly(next.refresh_token_expires_in, 600));
 });
 
-testOnServers('a second login is a family of its own', async (t, server) => {
+testOnServers('a second login has a family of its own', async (t, server) => {
   const one = await signIn(server);
   const two = await signIn(server, one);
   t.not(one.tokens.session_id, two.tokens.session_id);
@@ -239,7 +243,7 @@ testOnServers('a second login is a family of its own', async (t, server) => {
   tokensOf(await refresh(server, two.client, two.tokens.refresh_token));
 });
 
-testOnServers('reuse at a client that nobody vouches for ends its own session alone', async (t, server) => {
+testOnServers('reuse at a dynamically registered client ends only its own session', async (t, server) => {
   for (const registered_by of ['itself', 'admin']) {
     const user = await makeUser(server.db);
     const own = await signIn(server, { user });

@@ -1,4 +1,4 @@
-// Introspection answers that are signed (RFC 9701), asked for with openid-client.
+// Signed introspection responses (RFC 9701), with openid-client.
 import { jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import { discover, logIn, setScene } from '../helpers/code_flow.ts';

@@ -1,4 +1,4 @@
-// Logins by code as sessions like any other, and the browser session that they were made in.
+// Logins by code as sessions, and the browser sessions in which they were made.
 import * as oidc from 'openid-client';
 import type { User } from '../../src/core/users/users.ts';
 import { enterAsAdmin, post } from '../helpers/admin.ts';
@@ -19,7 +19,7 @@ import { rowOf } from '../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 
-/** A login at our own app, which the API is asked with. */
+/** A login at a first-party app, whose token the API calls use. */
 async function enter(server: TestServer, user: User): Promise<string> {
   return (await signIn(server, { user })).tokens.access_token;
 }
@@ -42,7 +42,7 @@ async function isSignedIn(scene: Scene): Promise<boolean> {
 const reasonOf = async (server: TestServer, id: string) =>
   (await server.db('sessions').where({ id }).first())?.ended_reason;
 
-testOnServers('each login by code is a session with a family of its own', async (t, server) => {
+testOnServers('each login by code opens a session with a family of its own', async (t, server) => {
   const scene = await setScene(server);
   const { user, config, client_id } = scene;
   const me = await enter(server, user);
@@ -66,7 +66,7 @@ testOnServers('each login by code is a session with a family of its own', async 
   await oidc.refreshTokenGrant(config, second.refresh_token ?? '');
 });
 
-testOnServers('a code that nobody exchanges leaves nothing that lives', async (t, server) => {
+testOnServers('a code that is never exchanged leaves no live session', async (t, server) => {
   const scene = await setScene(server);
   const { code } = await getCode(scene);
   t.truthy(code);
@@ -78,7 +78,7 @@ testOnServers('a code that nobody exchanges leaves nothing that lives', async (t
   t.false((await listIds(server, me, 'sessions')).includes(row.id));
 });
 
-testOnServers('a browser that is signed in is listed and can be ended', async (t, server) => {
+testOnServers('a signed-in browser is listed and can be signed out', async (t, server) => {
   const scene = await setScene(server, {
     ua: openUserAgent(server.url, { 'user-agent': 'Mozilla/5.0 of these tests' }),
   });
@@ -112,7 +112,7 @@ testOnServers('logging out everywhere ends the browser session too', async (t, s
   t.false(await isSignedIn(scene));
 });
 
-testOnServers('a banned user is signed out, and learns why after the right password', async (t, server) => {
+testOnServers('a banned user is signed out, and sees why after the right password', async (t, server) => {
   const scene = await setScene(server);
   const { user, ua } = scene;
   const tokens = await logIn(scene);
@@ -152,7 +152,7 @@ testOnServers('a ban between the login page and the consent leaves no session', 
 });
 
 testOnServers(
-  'two users in one browser: the second gets neither session nor consent of the first',
+  'of two users in one browser the second gets neither session nor consent of the first',
   async (t, server) => {
     const scene = await setScene(server);
     const first = await logIn(scene);

@@ -1,5 +1,5 @@
-// Time tells as little as words: an unknown user costs what a wrong password costs. In a file of its own: what runs beside it
-// in this process would be counted.
+// Response times reveal as little as the messages: an unknown user costs the same as a wrong password. In a file of its own,
+// because other tests in this process would disturb the measurement.
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { acceptedRatio, ratiosToTheFirst } from '../helpers/costs.ts';
 import { login } from '../helpers/oauth.ts';

@@ -1,4 +1,4 @@
-// A request whose asker has hung up before the server got to it.
+// A request whose client has disconnected before the server gets to it.
 import { request } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import type { Session } from '../../src/core/sessions/sessions.ts';
@@ -7,7 +7,7 @@ import { testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
 
 testOnServers(
-  'an app that gave up on a slow node and went on at another is not punished when the slow one gets to it',
+  'a request whose client has disconnected is not treated as reuse when a slow node gets to it',
   async (t, server) => {
     const { client, tokens } = await signIn(server);
     const next = tokensOf(await refresh(server, client, tokens.refresh_token));
@@ -27,7 +27,7 @@ testOnServers(
           await tx('pg_locks').where({ granted: false, relation: tx.raw("'sessions'::regclass") as never });
         await until(async () => (await waiting()).length > 0, 'the request waits for the lock');
         await new Promise((closed) => asked.once('close', closed).destroy());
-        // The server is in this process: it hears of the end as soon as it looks for what has come in.
+        // The server runs in this process: it notices the disconnect at its next poll for input.
         for (let round = 0; round < 10; round += 1) await setImmediate();
       });
     const busy = async () =>
@@ -37,14 +37,14 @@ testOnServers(
         .whereNot('state', 'idle')
         .whereNot('pid', server.db.raw('pg_backend_pid()'));
     await held();
-    // The server has done with it when it answers something that came later on every connection of its pool.
+    // The request is finished when every connection of the pool has answered a later one.
     for (let i = 0; i < 20; i += 1) await introspect(server, next.access_token);
-    await until(async () => (await busy()).length === 0, 'no statement of the server is under way');
+    await until(async () => (await busy()).length === 0, 'the server runs no statement');
     const row = await server.db<Session>('sessions').where({ id: tokens.session_id }).first();
     t.deepEqual([row?.ended_reason, row?.generation], [null, 1]);
     const last = tokensOf(await refresh(server, client, next.refresh_token));
     const reused = await refresh(server, client, next.refresh_token);
-    t.is(reused.body.reason, 'token_reused', 'whoever waits for the answer gets it');
+    t.is(reused.body.reason, 'token_reused', 'a client that waits for the answer gets it');
     t.is((await introspect(server, last.access_token)).active, false);
   },
   ['postgres'],
