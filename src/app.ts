@@ -1,4 +1,4 @@
-// The composition root: what a request passes through, in order, on one screen.
+// The composition root: everything that a request passes through, in order.
 import Koa from 'koa';
 import { createClientRegistrar } from './core/actions/register_client.ts';
 import type { Deps } from './core/deps.ts';
@@ -49,7 +49,7 @@ import { introspectionEntrance } from './token/introspection.ts';
 import { passwordEntrance } from './token/password.ts';
 import { refreshEntrance } from './token/refresh.ts';
 
-/** Every route of our own API. */
+/** Every route of Kindred's own API. */
 export const routes: Route[] = [
   ...meRoutes,
   ...sessionRoutes,
@@ -67,18 +67,18 @@ export const routes: Route[] = [
   ...adminStatsRoutes,
 ];
 
-/** What the process around the app knows. */
-export interface Surroundings {
+/** What the process gives the app. */
+export interface AppOptions {
   isDraining?: () => boolean;
   tracing?: Tracing | null;
-  /** Whether common requests take the lean paths; `false` is for the test that compares both. */
-  lean?: boolean;
+  /** Whether common requests take the fast path; `false` is for the test that compares it with the engine. */
+  fastPath?: boolean;
 }
 
-/** The whole server as a Koa app; `callback()` is what an HTTP server wants. */
-export function createApp(deps: Deps, engine: Engine, around: Surroundings = {}): Koa {
+/** The whole server as a Koa app; its `callback()` is the listener of an HTTP server. */
+export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}): Koa {
   const { config, log, metrics } = deps;
-  const { isDraining = () => false, tracing = null, lean = true } = around;
+  const { isDraining = () => false, tracing = null, fastPath = true } = options;
   const app = new Koa({
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
   });
@@ -98,7 +98,7 @@ export function createApp(deps: Deps, engine: Engine, around: Surroundings = {})
   app.use(queuePasswordHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
-  if (lean) app.use(leanToken(deps)).use(leanIntrospect(deps));
+  if (fastPath) app.use(fastToken(deps)).use(fastIntrospection(deps));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
@@ -113,13 +113,13 @@ export function createApp(deps: Deps, engine: Engine, around: Surroundings = {})
   app.use(mountEngine(deps, () => engine().run));
   app.use(sendNotFoundPage(deps));
   app.on('error', (err) => {
-    if (isConnectionError(err)) log.debug({ err }, 'a client is gone');
+    if (isConnectionError(err)) log.debug({ err }, 'a client disconnected');
     else log.error({ err }, 'the app failed');
   });
   return app;
 }
 
-function leanToken(deps: Deps): Koa.Middleware {
+function fastToken(deps: Deps): Koa.Middleware {
   const grants = new Map([
     ['refresh_token', refreshEntrance(deps)],
     ['password', passwordEntrance(deps)],
@@ -127,26 +127,26 @@ function leanToken(deps: Deps): Koa.Middleware {
   return fastEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type)));
 }
 
-function leanIntrospect(deps: Deps): Koa.Middleware {
+function fastIntrospection(deps: Deps): Koa.Middleware {
   const introspection = introspectionEntrance(deps);
   return fastEntrance(deps, '/introspect', () => introspection);
 }
 
-/** The engine of the moment: the provider, and the middleware that runs it. */
+/** The current engine: the provider, and the middleware that runs it. */
 export type Engine = () => { provider: Provider; run: Koa.Middleware };
 
 /**
- * Makes the engine and keeps it in step with the signing keys. They cannot change inside a running one: a change makes
- * a new one, swapped behind one middleware.
+ * Creates the engine, and a new one whenever the signing keys change: they cannot change inside a running engine. The
+ * middleware always runs the current one.
  */
 export function createEngine(deps: Deps): Engine {
-  const start = () => {
+  const create = () => {
     const provider = createProvider(deps);
     return { provider, run: composeEngine(provider) };
   };
-  let engine = start();
+  let engine = create();
   deps.keys.onChange(() => {
-    engine = start();
+    engine = create();
   });
   return () => engine;
 }

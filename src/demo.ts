@@ -1,13 +1,13 @@
-// `npm run demo`: the story of a stolen refresh token, told against a server of its own that is gone afterwards.
+// `npm run demo`: the story of a stolen refresh token, on a temporary server of its own.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../config/index.ts';
 import { createNarrator, StoryFailed } from './demo/narrator.ts';
-import { tellStory } from './demo/story.ts';
+import { runStory } from './demo/story.ts';
 import { startServer } from './process/run_server.ts';
 
-/** Runs the demo to its end; true when every step came out as told. */
+/** Runs the demo to its end; true if every step had the expected result. */
 async function runDemo(): Promise<boolean> {
   const narrator = createNarrator(process.stdout);
   const directory = await mkdtemp(join(tmpdir(), 'kindred-demo-'));
@@ -18,7 +18,7 @@ async function runDemo(): Promise<boolean> {
   try {
     const server = await startServer(settings(directory));
     try {
-      await tellStory(server.config.issuer, narrator);
+      await runStory(server.config.issuer, narrator);
       return true;
     } finally {
       await server.stop();
@@ -31,7 +31,7 @@ async function runDemo(): Promise<boolean> {
   }
 }
 
-// Complete, so that neither the environment nor a .env file of the working folder has a say.
+// Complete, so that neither the environment nor a .env file of the working folder changes it.
 function settings(directory: string) {
   return loadConfig({
     NODE_ENV: 'development',
@@ -42,6 +42,6 @@ function settings(directory: string) {
   });
 }
 
-// Through `head` the reader leaves early; the story is told to its end all the same, and cleans up.
+// `npm run demo | head` closes the pipe early; the demo still runs to its end and cleans up.
 process.stdout.on('error', () => {});
 process.exit((await runDemo()) ? 0 : 1);

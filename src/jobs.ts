@@ -1,4 +1,4 @@
-// The periodic jobs: what runs when, on one node at a time. Each is a command of the CLI too.
+// The periodic jobs: what runs when. A lock lets each run on one node at a time.
 import { Cron } from 'croner';
 import { keepKeys } from './core/actions/key_rotation.ts';
 import type { Deps } from './core/deps.ts';
@@ -7,17 +7,17 @@ import { finishPendingEndings } from './core/sessions/pending_endings.ts';
 import { withJobLock } from './core/store/advisory_lock.ts';
 
 export interface JobRun {
-  /** Says what would be done and does nothing. */
+  /** Reports what would be done, and changes nothing. */
   dryRun?: boolean;
-  /** Told on the way: of what, and how many so far. */
+  /** Called during the run: what is being processed, and how many so far. */
   progress?: (what: string, count: number) => void;
-  /** Stops the job at the next place where it can. */
+  /** Stops the job after its current batch. */
   signal?: AbortSignal;
 }
 
 export interface Job {
   name: 'sweep' | 'rotate-keys' | 'finish-endings';
-  /** Minute, hour, day of the month, month, day of the week; in UTC. */
+  /** Cron syntax (minute, hour, day of the month, month, day of the week), in UTC. */
   schedule: string;
   summary: string;
   run: (deps: Deps, run: JobRun) => Promise<object>;
@@ -27,7 +27,7 @@ export const jobs: Job[] = [
   {
     name: 'sweep',
     schedule: '17 * * * *',
-    summary: 'remove sessions, records and events that are dead and have been for a while',
+    summary: 'remove expired and ended sessions, records and events that are past their retention',
     run: async ({ db, config, metrics }, run) => {
       const counts = await sweep(db, { ...run, auditRetention: config.auditRetention });
       if (!run.dryRun) metrics.countSwept(counts);
@@ -37,19 +37,18 @@ export const jobs: Job[] = [
   {
     name: 'rotate-keys',
     schedule: '*/10 * * * *',
-    summary:
-      'let the next signing key sign when the current one has grown old, and remove those nobody needs',
+    summary: 'rotate the signing key when it is old enough, and remove keys whose tokens have all expired',
     run: async (deps, { dryRun }) => await keepKeys(deps, dryRun ? { dryRun } : {}),
   },
   {
     name: 'finish-endings',
     schedule: '* * * * *',
-    summary: 'end the sessions that a process which died was about to end',
+    summary: 'finish the endings of sessions that a crashed process left behind',
     run: async ({ db }, { dryRun }) => ({ sessions: dryRun ? 0 : await finishPendingEndings(db) }),
   },
 ];
 
-/** Runs a job under its lock; null when another node is at it. */
+/** Runs a job under its lock; null if another node is running it. */
 export async function runJob(deps: Deps, job: Job, run: JobRun = {}): Promise<object | null> {
   return await withJobLock(deps.config.databaseDirectUrl, job.name, async (lost) => {
     const signal = run.signal ? AbortSignal.any([run.signal, lost]) : lost;
@@ -57,17 +56,17 @@ export async function runJob(deps: Deps, job: Job, run: JobRun = {}): Promise<ob
   });
 }
 
-/** Starts the schedule. `stop` ends it and waits for a job that is running, which stops after its batch. */
+/** Starts the schedule. `stop` ends it and waits for running jobs, which stop after their batch. */
 export function startJobs(deps: Deps, table: Job[] = jobs): { stop: () => Promise<void> } {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   const crons = table.map((job) => {
     const start = async () => {
-      const run = runAndTell(deps, job, stopping.signal);
+      const run = runAndLog(deps, job, stopping.signal);
       running.add(run);
       await run.finally(() => running.delete(run));
     };
-    // `protect`: a run that takes longer than its period is not overtaken by the next.
+    // `protect`: no second run starts while one is still running.
     return new Cron(job.schedule, { timezone: 'UTC', protect: true, unref: true }, start);
   });
   return {
@@ -79,7 +78,7 @@ export function startJobs(deps: Deps, table: Job[] = jobs): { stop: () => Promis
   };
 }
 
-async function runAndTell(deps: Deps, job: Job, signal: AbortSignal): Promise<void> {
+async function runAndLog(deps: Deps, job: Job, signal: AbortSignal): Promise<void> {
   const { log, metrics } = deps;
   const start = performance.now();
   try {

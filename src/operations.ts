@@ -1,4 +1,4 @@
-// What runs beside the requests: the log of events, metrics, traces and jobs.
+// What runs beside the requests: logging and counting of audit events, metrics, traces and jobs.
 import about from '../package.json' with { type: 'json' };
 import { countEvents, logEvents } from './core/audit/audit_listeners.ts';
 import type { Deps } from './core/deps.ts';
@@ -10,14 +10,14 @@ import { startJobs } from './jobs.ts';
 import type { Tracing } from './lib/tracing.ts';
 
 export interface Operations {
-  /** Null when there is nowhere to send traces to. */
+  /** Null without `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   tracing: Tracing | null;
-  /** Ends the jobs; one that is running stops at its next batch. The sooner in a shutdown, the better. */
+  /** Stops the jobs; a running one stops after its batch. A shutdown calls it first, because that takes time. */
   stopJobs: () => Promise<void>;
   close: () => Promise<void>;
 }
 
-/** Starts all of it, as the settings say. */
+/** Starts what the settings ask for. */
 export async function startOperations(deps: Deps): Promise<Operations> {
   const { config, db, log, metrics } = deps;
   const metricsServer = await serveMetrics(deps);
@@ -33,19 +33,19 @@ export async function startOperations(deps: Deps): Promise<Operations> {
     tracing,
     stopJobs: async () => await jobs?.stop(),
     async close() {
-      for (const end of unlisten) end();
+      for (const stop of unlisten) stop();
       await metricsServer?.close();
       await tracing?.close();
     },
   };
 }
 
-/** Says what is unusual about the settings; once for all processes of a node. */
+/** Logs the warnings about the settings; the primary does it for all processes of a node. */
 export function logConfigWarnings({ config, log }: Pick<Deps, 'config' | 'log'>): void {
   for (const warning of config.warnings) log.warn({ setting: warning.split(':')[0] }, warning);
 }
 
-// The SDK is large and reads the environment by itself: nothing of it is loaded unless somebody wants traces.
+// The SDK is large and reads the environment itself, so it is loaded only if traces are wanted.
 async function startTracing({ db, log }: Deps, endpoint: string): Promise<Tracing> {
   const { openTracing } = await import('./lib/tracing.ts');
   const tracing = openTracing(endpoint, log);

@@ -1,4 +1,5 @@
-// What a process opens once and hands to everything above: database, keys, audit trail, limits, log.
+// What a process opens once and passes to everything above core: database, clock, keys, client cache, limits, audit
+// trail, log and metrics. Closing it writes queued audit events first.
 import type { Knex } from 'knex';
 import type { Config } from '../../config/index.ts';
 import { createKeyring, type Keyring } from '../lib/crypto.ts';
@@ -18,7 +19,7 @@ import { openNodeNotices } from './store/node_notices.ts';
 export interface Deps {
   config: Config;
   db: Knex;
-  /** What time it is wherever that decides or goes into a token. */
+  /** The time that decides expiry and goes into tokens. */
   clock: Clock;
   keyring: Keyring;
   keys: KeyStore;
@@ -28,14 +29,14 @@ export interface Deps {
   audit: AuditBatch;
   log: Log;
   metrics: Metrics;
-  /** Writes what waits and closes what was opened. */
+  /** Writes queued events and closes everything that was opened. */
   close: () => Promise<void>;
 }
 
-/** Milliseconds. No statement of ours takes as long: what is large is done in batches, what is slow has its own limit. */
+/** Milliseconds after which a silent connection is dropped. No statement takes as long: large ones run in batches, slow ones have a limit. */
 const silence = 30_000;
 
-/** Opens the log as the settings say. */
+/** Opens the log with the level and format of the settings. */
 export function openLog(config: Config): Log {
   return createLog({
     level: config.logLevel,
@@ -44,7 +45,7 @@ export function openLog(config: Config): Log {
   });
 }
 
-/** Opens everything on a database that has been migrated; makes the first signing key when there is none. */
+/** Opens everything on a migrated database; creates the first signing keys if there are none. */
 export async function openDeps(config: Config): Promise<Deps> {
   const log = openLog(config);
   const db = openDatabase(config.databaseUrl, { pool: config.databasePool, silence });
@@ -78,7 +79,7 @@ export async function openDeps(config: Config): Promise<Deps> {
       },
     };
   } catch (error) {
-    // A command that fails here must end; an open connection would keep its process alive.
+    // An open connection would keep the process of a failed command alive.
     await notices.close();
     await db.destroy();
     throw error;

@@ -1,10 +1,10 @@
-// The voice of the demo: headings, requests and answers in short, ticks. Colours only where a terminal shows them.
+// The output of the demo: headings, shortened requests and answers, and a tick for each claim. Colours on a terminal only.
 import { styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 export type Json = Record<string, unknown>;
 
-/** A step that did not come out as told. */
+/** A step that did not have the expected result. */
 export class StoryFailed extends Error {}
 
 export interface Request {
@@ -12,7 +12,7 @@ export interface Request {
   path: string;
   form?: Record<string, string>;
   json?: Json;
-  /** The access token that goes along. */
+  /** The access token that is sent. */
   token?: string;
   /** Client id and secret, sent as HTTP Basic. */
   client?: { client_id: string; client_secret: string };
@@ -30,12 +30,12 @@ export interface Narrator {
   remark: (text: string) => void;
   /** Shows a request and, of its answer, the members in `members`. */
   exchange: (request: Request, answer: Answer, members: string[]) => void;
-  /** Ticks what is true; anything else ends the story. */
+  /** Ticks a true claim; a false one ends the story. */
   tick: (isTrue: boolean, claim: string) => void;
   fail: (why: string) => void;
 }
 
-/** A narrator that writes to `stream`. `NO_COLOR` and pipes get plain text. */
+/** A narrator that writes to `stream`; plain text with `NO_COLOR` and through a pipe. */
 export function createNarrator(stream: NodeJS.WriteStream): Narrator {
   const paint = (style: Style, text: string) => styleText(style, text, { stream });
   const say = (text = '') => stream.write(`${text}\n`);
@@ -79,7 +79,7 @@ function describeMembers(body: Json, members: string[]): string {
     .join('');
 }
 
-/** A token or an id, recognizable and no longer; a password not at all. */
+/** A token or an id, shortened but recognizable; a password not at all. */
 export function shorten(name: string, value: string): string {
   if (name === 'password') return '…';
   if (/token$/.test(name)) return `${value.slice(0, 4)}…${value.slice(-6)}`;

@@ -1,4 +1,4 @@
-// What the demo does, step by step, as a first-party app and an API would: nothing here knows more than HTTP.
+// The steps of the demo, as a first-party app and an API would take them: only HTTP requests.
 import { demo } from '../process/demo_data.ts';
 import { type Answer, type Json, type Narrator, type Request, StoryFailed, shorten } from './narrator.ts';
 
@@ -10,12 +10,12 @@ interface Tokens {
 
 interface Stage {
   narrator: Narrator;
-  /** One request, shown with those members of its answer. */
+  /** Sends a request and prints it with these members of its answer. */
   ask: (request: Request, ...members: string[]) => Promise<Answer>;
 }
 
-/** Tells the whole story; throws when a step comes out otherwise. */
-export async function tellStory(issuer: string, narrator: Narrator): Promise<void> {
+/** Runs the whole story; throws if a step has another result. */
+export async function runStory(issuer: string, narrator: Narrator): Promise<void> {
   const stage: Stage = {
     narrator,
     async ask(request, ...members) {
@@ -25,17 +25,17 @@ export async function tellStory(issuer: string, narrator: Narrator): Promise<voi
     },
   };
   narrator.title(
-    'Kindred: what becomes of a stolen refresh token',
-    `A server of its own at ${issuer}, with an SQLite file in a temporary folder; both are gone at the end.`,
+    'Kindred: what happens to a stolen refresh token',
+    `A temporary server at ${issuer}, with an SQLite file in a temporary folder; both are removed at the end.`,
   );
   const { laptop, phone } = await logInTwice(stage);
   await introspectBoth(stage, laptop, phone);
   const refreshed = await refreshLaptop(stage, laptop);
-  await comeBackWithOldToken(stage, laptop, refreshed);
-  const going = await goOnWithPhone(stage, phone);
-  await lookAtSessions(stage, going, laptop);
+  await reuseOldToken(stage, laptop, refreshed);
+  const going = await continueWithPhone(stage, phone);
+  await listSessions(stage, going, laptop);
   await logOutEverywhere(stage, going);
-  narrator.title('That is the story.', 'docs/tokens.md says why each step comes out as it does.', '');
+  narrator.title('That is the story.', 'docs/tokens.md explains each step.', '');
 }
 
 async function logInTwice(stage: Stage): Promise<{ laptop: Tokens; phone: Tokens }> {
@@ -50,7 +50,7 @@ async function logInTwice(stage: Stage): Promise<{ laptop: Tokens; phone: Tokens
 }
 
 async function introspectBoth(stage: Stage, laptop: Tokens, phone: Tokens): Promise<void> {
-  stage.narrator.step('An API asks what their access tokens are worth');
+  stage.narrator.step('An API asks whether their access tokens are active');
   await expectActive(stage, laptop, true, "the laptop's access token is active");
   await expectActive(stage, phone, true, "so is the phone's");
 }
@@ -60,36 +60,36 @@ async function refreshLaptop(stage: Stage, laptop: Tokens): Promise<Tokens> {
   const answer = await refresh(stage, laptop.refresh_token);
   const fresh = tokensOf(answer);
   const { tick } = stage.narrator;
-  tick(fresh.refresh_token !== laptop.refresh_token, 'a new refresh token; the old one is spent');
+  tick(fresh.refresh_token !== laptop.refresh_token, 'a new refresh token; the old one is used up');
   tick(fresh.session_id === laptop.session_id, 'the same session');
   return fresh;
 }
 
-async function comeBackWithOldToken(stage: Stage, laptop: Tokens, refreshed: Tokens): Promise<void> {
+async function reuseOldToken(stage: Stage, laptop: Tokens, refreshed: Tokens): Promise<void> {
   const { step, remark, tick } = stage.narrator;
   step('A thief who copied the first refresh token presents it');
   const theft = await refresh(stage, laptop.refresh_token);
   tick(theft.status === 400 && theft.body.reason === 'token_reused', 'refused, and recognized as reuse');
-  remark('Nobody can tell the thief from the owner, so the whole family ends:');
+  remark('The server cannot tell the thief from the owner, so the whole family ends:');
   const owner = await refresh(stage, refreshed.refresh_token);
-  tick(owner.body.reason === 'session_ended', "the laptop's newest refresh token is dead as well");
-  await expectActive(stage, refreshed, false, 'and so is its access token, before its time');
+  tick(owner.body.reason === 'session_ended', "the laptop's newest refresh token is refused as well");
+  await expectActive(stage, refreshed, false, 'and so is its access token, before it expires');
 }
 
-async function goOnWithPhone(stage: Stage, phone: Tokens): Promise<Tokens> {
+async function continueWithPhone(stage: Stage, phone: Tokens): Promise<Tokens> {
   const { step, remark, tick } = stage.narrator;
-  step('The phone goes on');
+  step('The phone continues');
   remark(
-    'Reuse is an alarm: it makes all outstanding access tokens of the user inactive, not their sessions.',
+    'Reuse is an alarm: it makes all outstanding access tokens of the user inactive, but does not end other sessions.',
   );
-  await expectActive(stage, phone, false, "the phone's access token wants to be renewed");
+  await expectActive(stage, phone, false, "the phone's access token is inactive");
   const fresh = tokensOf(await refresh(stage, phone.refresh_token));
-  tick(fresh.session_id === phone.session_id, 'its session is alive: one refresh, no password');
+  tick(fresh.session_id === phone.session_id, 'its session is live: one refresh, no password');
   await expectActive(stage, fresh, true, 'and its new access token is active');
   return fresh;
 }
 
-async function lookAtSessions(stage: Stage, phone: Tokens, laptop: Tokens): Promise<void> {
+async function listSessions(stage: Stage, phone: Tokens, laptop: Tokens): Promise<void> {
   const { step, remark, tick } = stage.narrator;
   step('The user looks at the list of sessions');
   const { body } = await stage.ask({ method: 'GET', path: '/api/sessions', token: phone.access_token });
@@ -118,8 +118,8 @@ async function logOutEverywhere(stage: Stage, phone: Tokens): Promise<void> {
   tick(body.sessions_ended === 2, 'two sessions ended');
   for (const tokens of [phone, laptop]) {
     const refused = await refresh(stage, tokens.refresh_token);
-    tick(refused.body.reason === 'session_ended', 'no refresh any more');
-    await expectActive(stage, tokens, false, 'and no access');
+    tick(refused.body.reason === 'session_ended', 'its refresh token is refused');
+    await expectActive(stage, tokens, false, 'and its access token is inactive');
   }
 }
 
@@ -150,8 +150,13 @@ async function expectActive(stage: Stage, tokens: Tokens, isActive: boolean, cla
 }
 
 function tokensOf({ status, body }: Answer): Tokens {
-  if (status !== 200) throw new StoryFailed('tokens were expected');
-  return body as unknown as Tokens;
+  if (status !== 200) throw new StoryFailed('expected tokens');
+  const { access_token, refresh_token, session_id } = body;
+  return {
+    access_token: String(access_token),
+    refresh_token: String(refresh_token),
+    session_id: String(session_id),
+  };
 }
 
 async function send(issuer: string, { method, path, form, json, token, client }: Request): Promise<Answer> {

@@ -1,4 +1,4 @@
-// What development starts with: a user, an app, an API and its client, all with known passwords.
+// The data of a development server: a user, an app, an API and its client, all with known passwords.
 
 import { createClient, findClient } from '../core/clients/clients.ts';
 import { createResourceServer, findResourceServer } from '../core/clients/resource_servers.ts';
@@ -15,7 +15,7 @@ export const demo = {
   resource: 'https://api.example.test/',
 };
 
-/** Adds what is missing of the demo; a second start changes nothing. */
+/** Creates what is missing of the demo data; a second start changes nothing. */
 export async function seedDemo(db: Db): Promise<void> {
   if (!(await findUserByLogin(db, demo.username))) {
     await createUser(db, {

@@ -57,7 +57,7 @@ async function listen(t: ExecutionContext, deps: Deps, engine: Engine, lean: boo
       },
     };
   };
-  const server = createServer(createApp(deps, counted, { lean }).callback()).listen(0, '127.0.0.1');
+  const server = createServer(createApp(deps, counted, { fastPath: lean }).callback()).listen(0, '127.0.0.1');
   t.teardown(() => close(server));
   await once(server, 'listening');
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, reached: () => reached };

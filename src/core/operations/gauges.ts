@@ -1,11 +1,11 @@
-// The figures of the metrics that are read when somebody asks: of the database and of our connections to it.
+// Metrics that are read at the time of a scrape: of the database, and of this process and its connections.
 import { memoize } from '../../lib/memoize.ts';
 import type { Deps } from '../deps.ts';
 import { currentKeyAge } from '../keys/signing_keys.ts';
 import { countLiveSessions } from './stats.ts';
 
-/** Milliseconds for which a figure from the database is good. */
-const goodFor = 15_000;
+/** Milliseconds for which a figure from the database is reused. */
+const maxAge = 15_000;
 
 interface Pool {
   numUsed: () => number;
@@ -13,21 +13,21 @@ interface Pool {
   numPendingAcquires: () => number;
 }
 
-/** Adds the figures of the database to the metrics. Every node reports the same one: take the maximum of them. */
+/** Adds the figures of the database to the metrics. Every node reports the same ones: aggregate them by maximum. */
 export function watchDatabase({ db, metrics }: Deps): void {
   metrics.addGauge(
     'sessions_live',
     'Live sessions, in the whole database',
-    memoize(() => countLiveSessions(db), goodFor),
+    memoize(() => countLiveSessions(db), maxAge),
   );
   metrics.addGauge(
     'signing_key_age_seconds',
     'How long the current signing key has signed',
-    memoize(async () => (await currentKeyAge(db)) ?? Number.NaN, goodFor),
+    memoize(async () => (await currentKeyAge(db)) ?? Number.NaN, maxAge),
   );
 }
 
-/** Adds what is of this process alone: its connections, its memory and the like. */
+/** Adds the figures of this process: its connections, its memory and the like. */
 export function watchProcess({ db, metrics }: Deps): void {
   const pool: Pool = db.client.pool;
   metrics.collectProcessMetrics();

@@ -1,4 +1,4 @@
-// The figures that an administrator looks at: who is logged in, and what the last day was like.
+// Figures for administrators: live sessions, and the logins and refreshes of the last 24 hours.
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { firstIdOf } from '../../lib/ids.ts';
@@ -11,11 +11,11 @@ export interface Stats {
   at: Date;
   live_sessions: {
     total: number;
-    /** Those with the most. */
+    /** The clients with the most sessions; the users below. */
     by_client: { client_id: string; sessions: number }[];
     by_user: { user_id: string; username: string; sessions: number }[];
   };
-  /** Of the last 24 hours: the one that is running and the 23 before it. */
+  /** The last 24 hours: the current hour and the 23 before it. */
   last_day: {
     logins: number;
     failed_logins: Record<string, number>;
@@ -26,10 +26,10 @@ export interface Stats {
 
 const hour = 3_600_000;
 const hours = 24;
-/** Seconds after which Postgres gives up on one of these statements: nobody's refresh waits for a curious look. */
+/** Seconds after which Postgres cancels one of these statements, so that they never slow refreshes down for long. */
 const timeLimit = 10;
 
-/** Everything at once; `top` clients and users. Refuses with `unavailable` when the database takes too long for it. */
+/** All figures; `top` clients and users. Refuses with `unavailable` if a statement exceeds its time limit. */
 export async function readStats(
   db: Knex,
   { top = 10, at }: { top?: number; at?: Date } = {},
@@ -37,7 +37,7 @@ export async function readStats(
   const now = at ?? (await readClock(db));
   const firstHour = Math.floor(now.getTime() / hour) * hour - (hours - 1) * hour;
   const starts = Array.from({ length: hours }, (_, i) => new Date(firstHour + i * hour));
-  return await limited(db, async (tx) => ({
+  return await withTimeLimit(db, async (tx) => ({
     at: now,
     live_sessions: await readLive(tx, top, at),
     last_day: await readDay(tx, starts),
@@ -85,7 +85,7 @@ async function readDay(db: Db, starts: Date[]): Promise<Stats['last_day']> {
     refreshes_per_hour: starts.map((start, i) => ({ hour: start, refreshes: refreshes[i] ?? 0 })),
     refresh_tokens: {
       rotated: refreshes.reduce((sum, n) => sum + n, 0),
-      // Reuse that is only observed is answered like a retry, and the trail says both.
+      // Reuse that is only observed is answered like a retry, and recorded as both.
       retried: Math.max(0, (await count('refresh_token_retried')) - observed),
       reused: await count('refresh_token_reused'),
       observed,
@@ -93,7 +93,7 @@ async function readDay(db: Db, starts: Date[]): Promise<Stats['last_day']> {
   };
 }
 
-// Ids sort by time, so each count is one stretch of the index on (type, id), and nothing of the rows is read.
+// Ids sort by time, so each count is one range of the index on (type, id), and no row is read.
 async function countEvents(db: Db, type: EventType, starts: Date[]): Promise<number[]> {
   const bounds = Object.fromEntries(starts.map((start, i) => [`b${i}`, firstIdOf(start)]));
   const counts = starts.map((_, i) => {
@@ -114,7 +114,7 @@ async function countFailures(db: Db, since: Date): Promise<Record<string, number
   return Object.fromEntries(failures.map(({ reason, n }) => [reason ?? 'unknown', n]));
 }
 
-async function limited<Result>(db: Knex, read: (db: Db) => Promise<Result>): Promise<Result> {
+async function withTimeLimit<Result>(db: Knex, read: (db: Db) => Promise<Result>): Promise<Result> {
   if (!isPostgres(db)) return await read(db);
   try {
     return await db.transaction(
