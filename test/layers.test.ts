@@ -64,6 +64,14 @@ const refused: [path: string, text: string, problem: string][] = [
   ['src/cli/x.ts', "import { a } from '../cli.ts';", 'cli may not import src/cli.ts'],
   ['src/cli/x.ts', "import { a } from '../demo/x.ts';", 'cli may not import src/demo/x.ts'],
   ['src/server.ts', "import { a } from './cli/x.ts';", 'server.ts may not import src/cli/x.ts'],
+  ['src/server.ts', "import { a } from './demo/x.ts';", 'server.ts may not import src/demo/x.ts'],
+  ['src/operations.ts', "import { a } from './oidc/x.ts';", 'operations.ts may not import src/oidc/x.ts'],
+  [
+    'src/core/access_tokens/x.ts',
+    "import { a } from '../passwords/x.ts';",
+    inCore('access_tokens', 'passwords'),
+  ],
+  ['src/core/users/x.ts', "import { a } from '../audit/x.ts';", inCore('users', 'audit')],
   [
     'src/pages/x.ts',
     "import { a } from '../core/users/users.ts';",
@@ -137,7 +145,7 @@ test('imports that point down, and comments, are allowed', (t) => {
     ['src/server.ts', "import { loadConfig } from '../config/index.ts';\nimport { a } from './app.ts';"],
     ['src/cli.ts', "import { a } from './core/users/users.ts';\nimport { b } from './http/guard.ts';"],
     ['src/process/x.ts', "import { a } from '../operations.ts';\nimport { b } from './y.ts';"],
-    ['src/demo.ts', "import { a } from './server.ts';\nimport { b } from './demo/x.ts';"],
+    ['src/demo.ts', "import { a } from './process/x.ts';\nimport { b } from './demo/x.ts';"],
     [
       'src/app.ts',
       "import { a } from './oidc/provider.ts';\nimport { b } from './http/api.ts';\nuse((ctx) => ctx);",
