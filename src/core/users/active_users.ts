@@ -9,8 +9,8 @@ export function isActiveSql(prefix = ''): string {
 }
 
 /**
- * Whether a user may log in and use tokens: active, or banned until a time that has passed. The database's clock decides,
- * and is asked for those only whose ban has an end.
+ * Whether a user may log in and use tokens: active, or banned until a time that has passed. The database's clock decides;
+ * it is read only for users whose ban has an end.
  */
 export async function isActive(
   db: Db,

@@ -9,18 +9,18 @@ import { findUser } from './users.ts';
 /** SQL that is true for a user with the role `admin`. */
 export function isAdminSql(db: Db): string {
   if (isPostgres(db)) return `roles @> '["admin"]'`;
-  // The first half is what the index knows.
+  // The first condition is served by the index, the second one decides.
   return `(roles like '%"admin"%' and exists (select 1 from json_each(users.roles) where json_each.value = 'admin'))`;
 }
 
 /**
- * Refuses with `last_admin` when without this user nobody could administrate. Locks all administrators, in the order
- * of their ids, so that two of them who remove each other at once do not both succeed.
+ * Refuses with `last_admin` when this user is the only active administrator. Locks all administrators in the order of
+ * their ids, so that of two who remove each other at the same time only one succeeds.
  */
 export async function requireAnotherAdmin(tx: Knex.Transaction, id: string): Promise<void> {
   const admins = await rows<{ id: string; is_active: boolean }>(
     tx,
-    // The list first, by its indexes; what stands outside is asked again of a row that was waited for.
+    // The inner query finds the rows by their indexes; the outer condition is checked again on a row that was waited for.
     `select id, ${isActiveSql()} as is_active from users
      where id in (select cast(:id as ${isPostgres(tx) ? 'uuid' : 'text'}) union select id from users where ${isAdminSql(tx)})
        and (id = :id or (${isAdminSql(tx)} and status <> 'deleted'))

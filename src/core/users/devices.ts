@@ -1,4 +1,4 @@
-// Devices: where a user's sessions live. The client names a device by `device_id`; the row's own id is ours.
+// Devices that a user logs in on. The client chooses `device_id`; the row's own id is ours.
 import { z } from 'zod';
 import { cutText } from '../../lib/cut_text.ts';
 import { newId } from '../../lib/ids.ts';
@@ -10,15 +10,15 @@ import { statement } from '../store/statements.ts';
 export interface Device {
   id: string;
   user_id: string;
-  /** Chosen by the client, unique per user and meaning nothing beyond. */
+  /** Chosen by the client, unique for the user only. */
   device_id: string;
   platform: string | null;
   name: string | null;
   app_version: string | null;
   push_token: string | null;
-  /** Digest of the secret by which the device is known, see known_devices.ts. */
+  /** Digest of the secret that identifies the device, see known_devices.ts. */
   secret_digest: string | null;
-  /** Digest of the password hash that the user had when the secret was given. */
+  /** Digest of the password hash that the user had when the device got the secret. */
   secret_proof: string | null;
   last_seen_at: Date;
   created_at: Date;
@@ -33,17 +33,17 @@ declare module 'knex/types/tables.js' {
 const deviceColumns = { last_seen_at: 'time', created_at: 'time' } as const;
 declareColumns('devices', deviceColumns);
 
-// U+FFFD is what a parser makes of bytes that are no UTF-8; what it replaced must not be stored as if it had been sent.
+// A parser turns bytes that are not UTF-8 into U+FFFD; that text must not be stored as if the client had sent it.
 const text = (max: number) =>
   z
     .string()
     .max(max)
     .regex(/^[^\p{Cc}\p{Cs}\uFFFD]*$/u, 'must be text without control characters');
 
-/** A device's name as people give it: 1 to 100 characters. */
+/** The name that a user gives a device: 1 to 100 characters. */
 export const deviceName = text(100).min(1);
 
-// A description is for people who read it in a list. No login fails for it: what cannot be kept of it is left out.
+// A description is only shown in lists. No login fails because of it: characters that cannot be stored are left out.
 const description = (max: number) =>
   z
     .string()
@@ -51,7 +51,7 @@ const description = (max: number) =>
       (value) => cutText(value.slice(0, 20 * max).replace(/[\p{Cc}\p{Cs}\uFFFD]/gu, ''), max) || undefined,
     );
 
-/** What a login may say of its device. */
+/** The parameters by which a login describes its device. */
 export const deviceParameters = z.object({
   device_id: text(200).min(1).optional(),
   device_secret: z.string().optional(),
@@ -63,7 +63,7 @@ export const deviceParameters = z.object({
 
 export type DeviceParameters = z.output<typeof deviceParameters>;
 
-// By name, because they stand in prepared statements.
+// Listed by name, because a prepared statement with `*` fails once a column has been added.
 const columns =
   'id, user_id, device_id, platform, name, app_version, push_token, secret_digest, secret_proof, last_seen_at, created_at';
 
@@ -89,8 +89,8 @@ const findByName = statement<Device>(
 );
 
 /**
- * Registers the device of a login, or refreshes what is known of it. A name that the user gave it stays. `secret` is
- * what the device is known by from now on. Null when the client did not name a device.
+ * Registers the device of a login, or updates its description. A name that the user gave it stays. `secret` identifies the
+ * device from now on. Null when the client did not name a device.
  */
 export async function registerDevice(
   db: Db,
@@ -116,19 +116,19 @@ export async function registerDevice(
   return device ?? null;
 }
 
-/** One device of this user, or null: another user's device does not exist for them. */
+/** One device of this user, or null; also null for another user's device. */
 export async function findDevice(db: Db, user_id: string, id: string): Promise<Device | null> {
   return (await db('devices').where({ id, user_id }).first()) ?? null;
 }
 
-/** The device that this user has logged in on under the name which its client gives it, or null. */
+/** The device of this user with this `device_id`, or null. */
 export async function findNamedDevice(db: Db, user_id: string, device_id: string): Promise<Device | null> {
   if (!isText(device_id)) return null;
   const [device] = await findByName(db, { user_id, device_id });
   return device ?? null;
 }
 
-/** Where a list of devices goes on: behind this one. */
+/** A list of devices continues after this one. */
 export type DeviceCursor = Pick<Device, 'last_seen_at' | 'id'>;
 
 /** A user's devices, last seen first, `limit` at a time. */

@@ -1,7 +1,7 @@
-// Devices and browsers that have logged in before. They are known by a secret that the server made and gave them with a
-// login, and their failures count apart, so that strangers cannot lock them out. Stored are digests, each with one of the
-// password hash that the user had then: a change of the password makes every device unknown, in no time. Otherwise each secret
-// that a thief got by the old password would be a budget of guesses for itself.
+// Devices and browsers that have logged in before. Each is identified by a secret that the server issued at a login. Their
+// failures are counted separately, so that strangers cannot lock them out. The database has digests of the secret and of the
+// password hash at that time: a change of the password makes all devices unknown at once. Otherwise each secret that a thief
+// obtained with the old password would give the thief attempts of their own.
 import { digest, equalBytes } from '../../lib/crypto.ts';
 import { takeRandom } from '../../lib/random.ts';
 import { declareColumns, type Table } from '../store/columns.ts';
@@ -11,19 +11,19 @@ import { statement } from '../store/statements.ts';
 import { type Device, type DeviceParameters, findNamedDevice, registerDevice } from './devices.ts';
 import type { User } from './users.ts';
 
-/** Days for which a browser is remembered after its last login; browsers keep no cookie for longer. */
+/** Days for which a browser is remembered after its last login; browsers limit cookies to 400 days. */
 export const browserMemory = 400;
 
-/** Browsers of one user that are remembered, those used last. */
+/** How many browsers of one user are remembered: those used last. */
 const maxBrowsers = 20;
 
-/** How many users a browser is remembered for. */
+/** For how many users one browser is remembered. */
 export const maxUsersOfBrowser = 5;
 
-/** What a caller shows of where it has logged in before. */
+/** Evidence that the caller has logged in here before. */
 export type DeviceProof =
   | { device_id?: string | undefined; device_secret?: string | undefined }
-  /** What the cookie of a browser holds: a secret for each of the users who logged in there. */
+  /** From the cookie of a browser: one secret for each user who logged in there. */
   | { browser: string[] };
 
 /** A browser that knows a user; its id is the digest of its secret, `proof` that of the user's password hash. */
@@ -45,7 +45,7 @@ declareColumns('known_browsers', { created_at: 'time', last_used_at: 'time' });
 
 type Owner = Pick<User, 'id' | 'password_hash'>;
 
-// Not `proofOf` of credentials.ts: a logout everywhere does not make devices unknown.
+// Unlike `proofOf` of credentials.ts without the session epoch: logging out everywhere does not make devices unknown.
 function digestOfHash({ password_hash }: Owner): string {
   return digest(password_hash ?? '');
 }
@@ -55,14 +55,14 @@ export function newDeviceSecret(): string {
   return takeRandom(16).toString('base64url');
 }
 
-/** Whether a text looks like a secret of ours. */
+/** Whether a text has the form of a device secret. */
 export function isDeviceSecret(text: string | undefined): text is string {
   return text !== undefined && /^[\w-]{22}$/.test(text);
 }
 
 /**
- * What the failures of a known device or browser of this user are counted by; null when it shows nothing that the server
- * gave to it for this user.
+ * The id of the known device or browser of this user, by which its failures are counted; null when the caller has no secret
+ * that the server issued for this user.
  */
 export async function findKnownDevice(db: Db, user: Owner, proof: DeviceProof): Promise<string | null> {
   if ('browser' in proof) return await findKnownBrowser(db, user, proof.browser);
@@ -92,8 +92,8 @@ async function findKnownBrowser(db: Db, user: Owner, secrets: string[]): Promise
 }
 
 /**
- * Registers the device of a login, and gives the secret by which it is known from now on: the one that it showed, when it
- * was `known` by it, or a new one. Null when the client did not name a device.
+ * Registers the device of a login and returns its secret: the one that it presented if it was `known` by it, else a new
+ * one. Null when the client did not name a device.
  */
 export async function registerKnownDevice(
   db: Db,
@@ -110,8 +110,8 @@ export async function registerKnownDevice(
 }
 
 /**
- * Remembers the browser in which a user has just logged in, and gives the secret to keep in its cookie: the one by which
- * it was `known`, or a new one. One that the browser brought along is never taken over: a stranger may have put it there.
+ * Remembers the browser in which a user has just logged in and returns the secret for its cookie: the one by which it was
+ * `known`, else a new one. An unknown secret from the cookie is never used: a stranger may have put it there.
  */
 export async function rememberBrowser(
   db: Db,
@@ -145,7 +145,7 @@ export async function rememberBrowser(
   return secret;
 }
 
-/** Has the one device or browser that changes the password stay known, by the user's new hash; all others are not. */
+/** Keeps the device or browser that changes the password known, with the user's new hash; all others become unknown. */
 export async function stayKnown(
   tx: Db,
   user: Owner,

@@ -1,4 +1,4 @@
-// Usernames and e-mail addresses: which are allowed, and the key under which two of them count as one.
+// Usernames and e-mail addresses: which are allowed, and the key by which two of them count as the same.
 import { z } from 'zod';
 
 const scripts = [
@@ -33,13 +33,13 @@ const scripts = [
   'Han',
 ] as const;
 
-// Script_Extensions and not Script: a sign that several scripts share, such as the Arabic digits, is of each of them.
+// Script_Extensions instead of Script: a character that several scripts share, such as an Arabic digit, belongs to each.
 const patterns = new Map<string, RegExp>(
   scripts.map((name) => [name, new RegExp(`\\p{Script_Extensions=${name}}`, 'u')]),
 );
 const shared = /\p{Script_Extensions=Common}|\p{Script_Extensions=Inherited}/u;
 
-// Writing systems, most of them of one script. Those of several are those of UTS 39, "highly restrictive", without Latin.
+// Writing systems: one script, or a combination that UTS 39 ("highly restrictive") allows, without Latin.
 const systems: readonly (readonly string[])[] = [
   ...scripts.map((name) => [name]),
   ['Han', 'Hiragana', 'Katakana'],
@@ -48,46 +48,46 @@ const systems: readonly (readonly string[])[] = [
 ];
 
 /**
- * The letters and digits of a name are of one writing system: with one Cyrillic letter, `раypal` would be somebody else's
- * `paypal`. What all scripts share, such as 0 to 9, goes with each.
+ * Whether all letters and digits of a name belong to one writing system. Otherwise `раypal` with two Cyrillic letters would
+ * look like `paypal`. Characters that all scripts share, such as 0 to 9, are allowed with each.
  */
 export function isOfOneScript(name: string): boolean {
   const own = [...name].filter((one) => /[\p{L}\p{Nd}]/u.test(one) && !shared.test(one));
   const isOf = (one: string) => (script: string) => patterns.get(script)?.test(one) === true;
   const isWritten = (system: readonly string[]) => own.every((one) => system.some(isOf(one)));
-  // The many scripts that are not listed are seldom, and not told from each other.
+  // Scripts that are not listed are rare, and are not distinguished from each other.
   return systems.some(isWritten) || own.every((one) => !scripts.some(isOf(one)));
 }
 
-/** The digits of a name are of one row of ten (UTS 39, 5.3): `1١۱` would be three spellings of 111. */
+/** Whether all digits of a name are of one decimal system (UTS 39, 5.3): `1١۱` would be another spelling of 111. */
 export function hasOneKindOfDigits(name: string): boolean {
   return new Set((name.match(/\p{Nd}/gu) ?? []).map(zeroOf)).size <= 1;
 }
 
-// Each row of digits has its ten in order, and nothing of the kind before them.
+// The ten digits of a system follow each other, and no other digit precedes them.
 function zeroOf(digit: string): number {
   let code = digit.codePointAt(0) ?? 0;
   while (/\p{Nd}/u.test(String.fromCodePoint(code - 1))) code -= 1;
   return code;
 }
 
-// Marks stand on something, at most four on one sign and none of them twice in a row (UTS 39, 5.4).
+// Combining marks without a base, more than four on one base, or the same one twice in a row (UTS 39, 5.4).
 const stackedMarks = /(^|[^\p{L}\p{M}\p{N}])\p{M}|\p{M}{5}|(\p{Mn})\2/u;
 
-// What two names may not be told apart by.
+// Whether a text has no digits or marks that make two names look alike.
 function isPlainlyWritten(text: string): boolean {
   return hasOneKindOfDigits(text) && !stackedMarks.test(text);
 }
 
 /**
- * Longest name that is looked at, in UTF-16 code units. NFKC sorts runs of combining marks in quadratic time: 28,000 of
- * them take half a second. So the length is checked before anything is normalized.
+ * Longest name that is normalized, in UTF-16 code units. NFKC sorts runs of combining marks in quadratic time: 28,000 of
+ * them take half a second. So the length is checked first.
  */
 export const maxNameLength = 254;
 
 /**
- * What two spellings of one name have in common: NFKC, lower-cased. A text longer than {@link maxNameLength} is no name;
- * it comes back as it is.
+ * The key that all spellings of one name share: NFKC, lower-cased. A text longer than {@link maxNameLength} is not a name
+ * and is returned unchanged.
  */
 export function nameKey(name: string): string {
   if (name.length > maxNameLength) return name;
@@ -95,8 +95,8 @@ export function nameKey(name: string): string {
 }
 
 /**
- * A new username: 2 to 64 letters, digits, `.`, `_`, `-`, of one script, with something in it beside signs. No `@`, so that
- * it is never taken for an address. Names that exist are never judged by it.
+ * A new username: 2 to 64 letters, digits, `.`, `_`, `-`, of one script, with at least one letter or digit. No `@`, so that
+ * it is never mistaken for an address. Existing names are not checked again.
  */
 export const username = z
   .string()
@@ -106,7 +106,7 @@ export const username = z
     z
       .string()
       .regex(/^[\p{L}\p{M}\p{N}._-]{2,64}$/u, 'must be 2 to 64 letters, digits, dots, dashes or underscores')
-      // Variation selectors are marks and Hangul fillers letters, and nobody sees either.
+      // Variation selectors count as marks and Hangul fillers as letters, and both are invisible.
       .regex(/^\P{Default_Ignorable_Code_Point}*$/u, 'must not contain invisible characters')
       .regex(/[\p{L}\p{N}]/u, 'must have a letter or a digit')
       .refine(isOfOneScript, 'must not mix letters or digits of different scripts')
@@ -114,8 +114,8 @@ export const username = z
   );
 
 /**
- * A new e-mail address, at most 254 characters. The part before the `@` and each label of the domain are written as a
- * username is, each in a script of its own: `müller@почта.рф` is one address, and nobody's look-alike.
+ * A new e-mail address, at most 254 characters. The part before the `@` and each label of the domain follow the rules of
+ * scripts, each by itself: `müller@почта.рф` is allowed.
  */
 export const email = z
   .string()
@@ -124,7 +124,7 @@ export const email = z
   .pipe(
     z
       .string()
-      // Again: NFKC makes up to 18 characters of one.
+      // Checked again, because NFKC turns one character into up to 18.
       .max(maxNameLength, { abort: true })
       .regex(/^[^\s@\p{C}]+@[^\s@\p{C}]+\.[^\s@\p{C}]+$/u, 'must be an e-mail address')
       .regex(/^\P{Default_Ignorable_Code_Point}*$/u, 'must not contain invisible characters')

@@ -1,13 +1,13 @@
-// What a user may be given: roles, permissions, a tenant. They travel in every access token, so they are short.
+// The form of roles, permissions and tenant ids. Every access token carries them, so they are short.
 import { z } from 'zod';
 
-const words = z
+const shortNames = z
   .array(z.string().regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters'))
   .max(100);
 
 /** Roles or permissions. */
-export const roles = words;
-export const permissions = words;
+export const roles = shortNames;
+export const permissions = shortNames;
 
 /** The tenant's id: up to 100 characters, none of them a control character. */
 export const tenantId = z

@@ -39,18 +39,18 @@ export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User
     const [created] = await db('users').insert(row).returning('*');
     return created as User;
   } catch (error) {
-    throw asTaken(error);
+    throw nameTakenError(error);
   }
 }
 
 /**
- * The refusal that a violated index of names comes to; any other error as it is. Knex puts the statement in front of
- * the database's own words, and the statement names every column.
+ * Turns a violated index of names into `username_taken` or `email_taken`; returns any other error as it is. Only the last
+ * part of the message is read: Knex puts the statement in front of the database's text, and it names every column.
  */
-export function asTaken(error: unknown): unknown {
+function nameTakenError(error: unknown): unknown {
   if (!isUniqueViolation(error)) return error;
-  const said = (error as Error).message.split(' - ').at(-1) ?? '';
-  return new AppError(said.includes('email_key') ? 'email_taken' : 'username_taken');
+  const text = (error as Error).message.split(' - ').at(-1) ?? '';
+  return new AppError(text.includes('email_key') ? 'email_taken' : 'username_taken');
 }
 
 /** What may be changed of a user's row; what is absent stays. */
@@ -77,23 +77,23 @@ export async function updateUser(db: Db, id: string, change: UserChange): Promis
     const [updated] = await db('users').where({ id }).update(row).returning('*');
     return updated ?? null;
   } catch (error) {
-    throw asTaken(error);
+    throw nameTakenError(error);
   }
 }
 
-/** Replaces a password hash, but only the one that was read: a change in between wins, and the answer is false. */
+/** Replaces the password hash that was read; false when the hash has been changed since. */
 export async function replacePasswordHash(db: Db, id: string, from: string, to: string): Promise<boolean> {
   return (await db('users').where({ id, password_hash: from }).update({ password_hash: to })) > 0;
 }
 
-/** Makes every access token that this user holds inactive; devices refresh once and go on. */
+/** Makes all access tokens of this user inactive; each device refreshes once and goes on. */
 export async function raiseTokenVersion(db: Db, id: string): Promise<void> {
   await db('users').where({ id }).increment('token_version', 1);
 }
 
 /**
- * Raises the number by which all of a user's sessions live and returns it: those that have a lower one are over. The
- * caller has locked the user's row.
+ * Raises the user's `session_epoch` and returns it: sessions with a lower one have ended. The caller has locked the user's
+ * row.
  */
 export async function raiseSessionEpoch(tx: Knex.Transaction, id: string): Promise<number> {
   const [user] = await tx('users').where({ id }).increment('session_epoch', 1).returning('session_epoch');

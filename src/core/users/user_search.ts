@@ -4,15 +4,15 @@ import { nameKey } from './names.ts';
 import type { User, UserStatus } from './users.ts';
 
 export interface UserSearch {
-  /** The beginning of a username or an e-mail address. */
+  /** The beginning of a username or e-mail address. */
   prefix?: string | undefined;
   status?: UserStatus | undefined;
   limit: number;
-  /** Behind this id. */
+  /** List users after this id. */
   after?: string | undefined;
 }
 
-/** Users in the order of their ids, which is that of their creation. */
+/** Users in the order of their ids, which is the order of their creation. */
 export async function listUsers(db: Db, { prefix, status, limit, after }: UserSearch): Promise<User[]> {
   const query = db('users').orderBy('id').limit(limit);
   if (status) query.where({ status });

@@ -1,4 +1,4 @@
-// Users: who they are, what they may do, and whether they may do it now.
+// Users: the row, and how it is found and locked.
 import type { Knex } from 'knex';
 import { isCurrentVersionSql } from '../clients/client_cache.ts';
 import { declareColumns, isText, type Table } from '../store/columns.ts';
@@ -18,7 +18,7 @@ export interface User {
   status: UserStatus;
   /** For administrators. */
   status_reason: string | null;
-  /** For the user, once they have proved who they are. */
+  /** For the user, shown once they have authenticated. */
   status_message: string | null;
   /** When a ban ends by itself; null for one without end. */
   ban_expires_at: Date | null;
@@ -55,7 +55,7 @@ export async function findUser(db: Db, id: string): Promise<User | null> {
   return (await db('users').where({ id }).first()) ?? null;
 }
 
-// By name, because they stand in prepared statements.
+// Listed by name, because a prepared statement with `*` fails once a column has been added.
 const columns = `u.id, u.username, u.username_key, u.email, u.email_key, u.password_hash, u.status, u.status_reason, u.status_message,
   u.ban_expires_at, u.roles, u.permissions, u.tenant_id, u.token_version, u.session_epoch, u.last_login_at,
   u.created_at, u.updated_at`;
@@ -74,19 +74,19 @@ function findBy(name: string, column: string) {
   );
 }
 
-/** The user who logs in by this name: an e-mail address when it has an `@`, a username otherwise. */
+/** The user who logs in with this name: an e-mail address when it contains an `@`, a username otherwise. */
 export async function findUserByLogin(db: Db, login: string): Promise<User | null> {
   return (await findUserAtVersion(db, login, 0)).user;
 }
 
-/** The same for who decides by what it remembers of the client cache: `is_current_version` when that is still at `version`. */
+/** The same, and whether the client cache is still at `version` (`is_current_version`), in one statement. */
 export async function findUserAtVersion(
   db: Db,
   login: string,
   version: number,
 ): Promise<{ user: User | null; is_current_version: boolean }> {
   const name = login.length <= maxNameLength ? nameKey(login) : '';
-  // Nobody is called nothing.
+  // An empty key finds nobody.
   const key = isText(name) ? name : '';
   const [found] = await find[key.includes('@') ? 'email_key' : 'username_key'](db, { key, version });
   if (!found) throw new Error('a left join gives a row');
@@ -94,7 +94,10 @@ export async function findUserAtVersion(
   return { user: user.id === null ? null : user, is_current_version };
 }
 
-/** Takes the lock on the user's row that every transaction over sessions takes first (DESIGN: lock order). */
+/**
+ * Locks the user's row. Every transaction over sessions takes this lock first, before any session row: one order for all,
+ * so that no two of them wait for each other.
+ */
 export async function lockUser(tx: Knex.Transaction, id: string): Promise<User | null> {
   return (await tx('users').where({ id }).forUpdate().first()) ?? null;
 }
