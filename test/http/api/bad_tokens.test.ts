@@ -1,4 +1,4 @@
-// Tokens that are not what they claim to be: one bit off, unsigned, signed by somebody else, expired, in the wrong place.
+// Invalid tokens: one bit changed, unsigned, signed by another server, expired, of the wrong kind.
 import { createPublicKey } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import { exportJWK, importJWK, type JWK, SignJWT } from 'jose';
@@ -19,7 +19,7 @@ import { untilTime } from '../../helpers/until.ts';
 const invalidToken = { status: 401, error: 'invalid_token' };
 const invalidGrant = { status: 400, error: 'invalid_grant' };
 
-/** Asserts that an access token is good for nothing anywhere. */
+/** Asserts that no endpoint accepts an access token. */
 async function assertWorthless(t: ExecutionContext, server: TestServer, value: string, message: string) {
   assertRefused(t, await api(server, 'GET /me', value), invalidToken, message);
   assertRefused(t, await send(`${server.url}/userinfo`, { token: value }), invalidToken, message);

@@ -1,4 +1,4 @@
-// Values that name nothing, mean nothing or are far too long: refused, and no session is the worse for it.
+// Values that are unknown, meaningless or far too long: each is refused, and no session suffers from it.
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { newId } from '../../../src/lib/ids.ts';
@@ -126,7 +126,7 @@ testOnServers('very long and unusual headers do no harm', async (t, server) => {
   });
 });
 
-/** The status that bytes get which are hardly HTTP. */
+/** The status of the answer to bytes that are barely HTTP. */
 async function raw(server: TestServer, bytes: string): Promise<number> {
   const { port } = new URL(server.url);
   const socket = connect(Number(port), '127.0.0.1');

@@ -1,4 +1,4 @@
-// What the check of a proof makes of faults that are not in the proof.
+// Checking a DPoP proof when the error is not in the proof.
 import test from 'ava';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { loadConfig } from '../../../config/index.ts';
@@ -17,7 +17,7 @@ test('an error of the server is not reported as an invalid proof', async (t) => 
     accessToken: 'token',
   };
   const proof = await proofFor(key, 'GET', `${config.issuer}/api/me`, { accessToken: 'token' });
-  // Services without a database: what reads it runs into a TypeError.
+  // Without a database, code that reads it throws a TypeError.
   const deps = { config, clock: { now: () => Date.now() } } as unknown as Deps;
   await t.throwsAsync(verifyDpopProof(deps, proof, expected), { instanceOf: TypeError });
   t.false(await verifyDpopProof(deps, 'a.b.c', expected));

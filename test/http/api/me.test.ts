@@ -1,4 +1,4 @@
-// The caller's own profile: what it shows, what it takes, and what it never takes.
+// The caller's own profile: what it shows and what can be changed.
 
 import { makeUser } from '../../helpers/builders.ts';
 import { assertRefused, granted } from '../../helpers/client.ts';

@@ -1,4 +1,4 @@
-// Paths and methods: what does not exist is 404, what may not be done is 405 and says what may.
+// Paths and methods: an unknown path is 404, a method that a path does not have is 405 with Allow.
 import { routes } from '../../../src/app.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { assertRefused, send } from '../../helpers/client.ts';
@@ -17,7 +17,7 @@ const enginePaths: Record<string, string[]> = {
 };
 const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'];
 
-/** Every path of our own API with the methods that its rows name. */
+/** Every path of our own API with the methods of its rows. */
 function apiPaths(): Record<string, string[]> {
   const paths: Record<string, string[]> = { '/api/openapi.json': [...get] };
   for (const { path, method } of routes) {

@@ -1,4 +1,4 @@
-// The caller's sessions: the list, one session's story, and its end.
+// The caller's sessions: list, read, end.
 import type { User } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
@@ -210,7 +210,7 @@ testOnServers('every session route requires a token with the scope account', asy
   t.is((await server.db('sessions').where({ user_id: user.id }).whereNull('ended_at')).length, 1);
 });
 
-// The list finds out by itself, in its one statement, whether the token that asks for it lives.
+// The list checks in its own statement that the caller's token is live.
 testOnServers(
   'the list answers only invalid_token to a token that is no longer live, for any reason',
   async (t, server) => {
@@ -231,7 +231,7 @@ testOnServers(
     for (const [way, die] of Object.entries(ways)) {
       const user = await makeUser(db);
       const one = await signIn(server, { user });
-      // Somebody else's token for the same list lives on.
+      // The token of another session of the user stays live.
       const other = await signIn(server, { user });
       t.is((await list(server, one)).sessions.length, 2);
       await die(one);

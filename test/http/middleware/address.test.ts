@@ -1,4 +1,4 @@
-// Where a request comes from: the socket says so, unless a proxy that we trust knows better.
+// The address of a request: that of the socket, unless a trusted proxy forwards another.
 import { createServer, get, type OutgoingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -15,7 +15,7 @@ const forged = {
   Forwarded: 'for=203.0.113.9',
 };
 
-/** The address that a session remembers of a login and of a rotation which came with these headers. */
+/** The addresses that a session stores for a login and a rotation with these headers. */
 async function addressesOf(server: TestServer, headers: Record<string, string>): Promise<unknown[]> {
   const { client, tokens } = await signIn(server, { extra: { headers } });
   const at = async (token: string) =>
@@ -93,7 +93,7 @@ async function addressOf(trust: string, headers: OutgoingHttpHeaders): Promise<s
   }
 }
 
-// What a client wrote itself, and what the proxy that it came through added.
+// What the client wrote itself, and what its proxy appended.
 const behind = (entry: string) => ({ 'X-Forwarded-For': `203.0.113.66, ${entry}` });
 
 test('an address is read from the forms in which proxies write it', async (t) => {

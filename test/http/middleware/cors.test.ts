@@ -1,4 +1,4 @@
-// Browsers: pages of a client's registered origins may read the answers, and no others.
+// CORS: only pages of the origins that a client has registered may read the answers.
 import { makeClient } from '../../helpers/builders.ts';
 import { type Answer, assertRefused, send } from '../../helpers/client.ts';
 import { api, isActive, login, refresh, revoke, signIn, token, tokensOf } from '../../helpers/oauth.ts';

@@ -43,7 +43,7 @@ testOnEmptyStores('a database without our tables is reachable and not migrated',
 });
 
 test('the readiness check waits at most a second for the database', async (t) => {
-  // Takes connections and says nothing.
+  // Accepts connections and sends nothing.
   const sockets: Socket[] = [];
   let givenUp = 0;
   const mute = createServer((socket) => {

@@ -1,4 +1,4 @@
-// The line of a request in the log: who asked, what became of it, and for a refusal why. Never a secret.
+// The log line of a request: client, status, for a refusal the reason, and never a secret.
 import type { ExecutionContext } from 'ava';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
@@ -8,7 +8,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 
 type Line = Record<string, unknown>;
 
-/** The members of a line that do not differ from run to run. */
+/** The members of a line that do not differ between runs. */
 function essence({
   level: _,
   time: __,

@@ -1,4 +1,4 @@
-// Who may administrate: every admin route against everybody who is no administrator.
+// Who may call the admin routes: every route is called by callers who are not administrators.
 
 import type { ExecutionContext } from 'ava';
 import { json } from '../../../../src/core/store/columns.ts';
@@ -22,7 +22,7 @@ const noToken = { status: 401, error: 'invalid_token' };
 const noScope = { status: 403, error: 'insufficient_scope' };
 const noSuchScope = { status: 400, error: 'invalid_scope' };
 
-/** Calls a route with things of which none exists, so that whoever gets in does no harm. */
+/** Calls a route with ids that do not exist, so that an admitted call changes nothing. */
 async function call(
   server: TestServer,
   { method, path, body }: Route,
@@ -46,7 +46,7 @@ async function assertAllRefused(
   }
 }
 
-/** What each route says to somebody it lets in who sends nonsense. */
+/** The answer of each route to an admitted caller who sends nonsense. */
 function welcome({ body, errors, path }: Route): number {
   const isMissing = path.includes(':') && errors.some((name) => name.endsWith('_not_found'));
   return body ? 400 : isMissing ? 404 : 200;

@@ -1,4 +1,4 @@
-// Client secrets through the admin API: shown once, two at a time, each with its own end.
+// Client secrets through the admin API: shown once, two at a time, each with its own expiry.
 import { newId } from '../../../../src/lib/ids.ts';
 import { type Admin, enterAsAdmin, post, read, trailOf } from '../../../helpers/admin.ts';
 import { makeClient } from '../../../helpers/builders.ts';
@@ -23,7 +23,7 @@ interface Registered {
   secret: string;
 }
 
-/** A client of client_credentials as the admin API makes it. */
+/** A client for client_credentials, registered through the admin API. */
 async function register(server: TestServer, admin: Admin): Promise<Registered> {
   const { body } = await post(server, admin, '/clients', { grant_types: ['client_credentials'] });
   return { id: String(body.client_id), secret: String(body.client_secret) };
@@ -41,7 +41,7 @@ async function listSecrets(server: TestServer, admin: Admin, id: string): Promis
   return (await read(server, admin, `/clients/${id}`)).client_secrets as Secret[];
 }
 
-/** Whether a secret is good at /token, by header and by body. */
+/** Whether /token accepts a secret, in the header and in the body. */
 async function isGood(server: TestServer, client_id: string, client_secret: unknown): Promise<boolean> {
   const basic = Buffer.from(`${client_id}:${client_secret}`).toString('base64');
   const headers = { Authorization: `Basic ${basic}` };

@@ -33,7 +33,7 @@ async function change(server: TestServer, admin: Admin, client_id: string, json:
   return await api(server, `PATCH /admin/clients/${encodeURIComponent(client_id)}`, admin.token, { json });
 }
 
-/** A client as described, without what differs from one to the next. */
+/** A client's description without the members that differ between clients. */
 function timeless({
   client_id: _,
   created_at: __,
@@ -103,7 +103,7 @@ testOnServers('a client is registered, read, changed and removed', async (t, ser
   );
 });
 
-/** Wrong metadata, and who says so. */
+/** Invalid metadata, and the error for it. */
 const wrongMetadata: [Json, typeof invalid][] = [
   [{ nonsense: true }, malformed],
   [{ secrets: [] }, malformed],
@@ -198,7 +198,7 @@ testOnServers('null resets a member to its default', async (t, server) => {
     const { status, body: changed } = await change(server, admin, id, { [name]: null });
     t.is(status, 200, name);
     const fallback = name === 'refresh_token_retry_window' ? 60 : plain[name];
-    // The retry window of the profile, which here is still `mobile`; without it, that of `strict`.
+    // The retry window of the profile, which is still `mobile` here; without the member, that of `strict`.
     if (name !== 'refresh_token_retry_window' || changed.rotation_profile === 'mobile') {
       t.deepEqual(changed[name], fallback, name);
     }

@@ -1,3 +1,4 @@
+// The audit trail through the admin API: which events there are, and how they are found.
 import { newId } from '../../../../src/lib/ids.ts';
 import { type Admin, clientToken, enterAsAdmin, post, read, trailOf } from '../../../helpers/admin.ts';
 import { makeClient } from '../../../helpers/builders.ts';
@@ -9,7 +10,7 @@ import { type TestServer, testOnServers } from '../../../helpers/server.ts';
 const extra = { headers: { 'User-Agent': 'the story’s agent'.normalize('NFKD').replace('’', '-') } };
 const agent = extra.headers['User-Agent'];
 
-/** What an event is about, without what differs between two runs. */
+/** The members of an event that do not differ between runs. */
 function plot({ type, session_id, client_id, actor, actor_id, reason, detail }: Json): Json {
   return { type, session_id, client_id, actor, actor_id, reason, detail };
 }

@@ -1,4 +1,4 @@
-// What the audit trail never holds, and that nobody rewrites it.
+// What the audit trail never contains, and that events cannot be changed.
 import { isPostgres } from '../../../../src/core/store/db.ts';
 import { newId } from '../../../../src/lib/ids.ts';
 import { enterAsAdmin, enterAsClient, post, readPages } from '../../../helpers/admin.ts';
@@ -51,7 +51,7 @@ testOnOwnServers('the audit trail contains no secret, token or password', {}, as
   const text = JSON.stringify(items);
   for (const secret of secrets) {
     t.false(text.includes(secret), secret);
-    // Nor the part of a token that makes it one.
+    // Nor the secret part of a token.
     t.false(text.includes(secret.slice(-20)), secret);
   }
 });

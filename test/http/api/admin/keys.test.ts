@@ -33,7 +33,7 @@ async function rotate(server: TestServer, admin: Admin, json: Json = {}) {
   return await post(server, admin, '/keys/rotate', json);
 }
 
-/** Verifies both tokens as a resource server and a client would, with nothing but what is published. */
+/** Verifies both tokens as a resource server and a client would, with the published keys alone. */
 async function verify(server: TestServer, tokens: Tokens): Promise<string[]> {
   const keySet = keySetOf(server);
   const kids: string[] = [];
@@ -129,7 +129,7 @@ testOnOwnServers(
   async (t, server) => {
     await makeClient(server.db, { access_token_ttl: 7200 });
     await rotate(server, await enterAsAdmin(server), { force: true });
-    // Signed with the new key: a token of the old one is worth nothing as soon as the server has noticed that it is gone.
+    // Signed with the new key: tokens of the old key are invalid as soon as the server has noticed that the key is gone.
     const admin = await enterAsAdmin(server);
     const retiring = (await listKeys(server, admin)).find((key) => key.status === 'retiring');
     const stays = Date.parse(String(retiring?.expires_at)) - Date.parse(String(retiring?.retiring_at));

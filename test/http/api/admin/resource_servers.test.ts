@@ -22,7 +22,7 @@ async function change(
   return await api(server, `PATCH ${pathOf(identifier)}`, admin.token, { json });
 }
 
-/** Identifiers that are awkward in a path. */
+/** Identifiers that are difficult to put into a path. */
 const awkward = [
   'https://plain.example/',
   'https://odd.example/a/../b%2Fc?x=1&y=%C3%BC',

@@ -1,4 +1,4 @@
-// Sessions through the admin API: whose they are, what happened to them, and their end.
+// Sessions through the admin API: list those of a user, read one, end one.
 import { newId } from '../../../../src/lib/ids.ts';
 import { enterAsAdmin, post, read, readPages, trailOf } from '../../../helpers/admin.ts';
 import { makeUser } from '../../../helpers/builders.ts';

@@ -1,4 +1,4 @@
-// What is known of a change of status: who hears why, what is left of the deleted, and what the trail keeps.
+// Personal data around a change of status: who sees the reason, what a deletion leaves, and what the audit trail keeps.
 import { addConsent } from '../../../../src/core/actions/consents.ts';
 import { saveRecord } from '../../../../src/core/engine_records/engine_records.ts';
 import { findUser } from '../../../../src/core/users/users.ts';
@@ -105,7 +105,7 @@ testOnServers('deleting a user erases all personal data and frees the names', as
   }
   const [session] = await server.db('sessions').where({ user_id: user.id });
   t.like(session, { ip: null, user_agent: null, device_id: null, ended_reason: 'user_deleted' });
-  // The trail keeps from where something was done, until its own time is over.
+  // Events keep the address from which something was done, until they are deleted at the end of their retention.
   const rest = (await dumpText(server.db)).replaceAll('"user_agent":"agent-of-grace"', '');
   t.notRegex(rest, /of-grace|hopper|navy|Grace/i);
   const reborn = await post(server, admin, '/users', {

@@ -1,4 +1,4 @@
-// Rights through the admin API: a change of them is in force at once, and the last administrator stays one.
+// Rights through the admin API: a change holds at once, and the last administrator remains.
 import { json } from '../../../../src/core/store/columns.ts';
 import { findUser, type User } from '../../../../src/core/users/users.ts';
 import { type Admin, enterAsAdmin, enterAsClient, post, trailOf } from '../../../helpers/admin.ts';
@@ -41,7 +41,7 @@ for (const change of [
 const verbs = ['ban', 'disable', 'delete'] as const;
 const lastAdmin = { status: 409, error: 'last_admin' };
 
-/** Takes the role of admin from a user, or the user from the world. */
+/** Takes the role admin from a user, or bans, disables or deletes the user. */
 async function remove(
   server: TestServer,
   by: { token: string },
@@ -72,7 +72,7 @@ testOnOwnServers('the last admin cannot be removed by anyone', {}, async (t, ser
   const admin = await enterAsAdmin(server);
   const machine = await enterAsClient(server, 'admin');
   const before = await findUser(server.db, admin.user.id);
-  // None of these could administrate in the last one's place.
+  // None of these could take the place of the last administrator.
   for (const verb of verbs) {
     const { id } = await makeUser(server.db, { roles: ['admin'] });
     t.is((await remove(server, admin, { id }, verb)).status, 200);
@@ -89,7 +89,7 @@ testOnOwnServers('the last admin cannot be removed by anyone', {}, async (t, ser
   assertRefused(t, await remove(server, machine, next, 'delete'), lastAdmin);
 });
 
-/** Each removes the next, the last one the first, all at once. */
+/** Each administrator removes the next, and the last one the first, all at the same time. */
 async function removeInRing(
   server: TestServer,
   ring: Admin[],
@@ -107,7 +107,7 @@ testOnOwnServers('of admins who remove each other at the same time one remains',
     const how = [...verbs, 'demote' as const][round % 4] ?? 'ban';
     const ring = await Promise.all(Array.from({ length: round < 4 ? 2 : 3 }, () => enterAsAdmin(server)));
     const answers = await removeInRing(server, ring, how);
-    // Whoever was removed first may not even have been let in any more (401, 403).
+    // An administrator who was removed first may already be refused by the guard (401, 403).
     for (const { status } of answers) seen[status] = Number(seen[status] ?? 0) + 1;
     t.deepEqual(
       answers.filter(({ status }) => ![200, 401, 403, 409].includes(status)),

@@ -1,4 +1,4 @@
-// Ban, disable, delete, force-logout and their undoing: what each ends, who hears why, and what the trail keeps.
+// Ban, disable, delete, force-logout and their undoing: what each ends, and what it answers.
 import { findUser } from '../../../../src/core/users/users.ts';
 import { enterAsAdmin, post, trailOf } from '../../../helpers/admin.ts';
 import { makeUser } from '../../../helpers/builders.ts';
@@ -22,7 +22,7 @@ async function signInTwice(server: TestServer): Promise<[SignedIn, SignedIn]> {
   ];
 }
 
-/** The members of an action's answer that a test compares. */
+/** The members of an answer that the tests compare. */
 function outcome({ status, body }: Answer): Json {
   const { user, sessions_ended } = body as { user?: Json; sessions_ended?: number };
   return { status, sessions_ended, now: user?.status };

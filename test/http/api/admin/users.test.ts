@@ -1,4 +1,4 @@
-// Users through the admin API: create, read, find, change, and what no body may set.
+// Users through the admin API: create, read, find, change, and the members that cannot be set.
 import { findUser } from '../../../../src/core/users/users.ts';
 import { newId } from '../../../../src/lib/ids.ts';
 import { enterAsAdmin, post, read, readPages, trailOf } from '../../../helpers/admin.ts';
@@ -183,7 +183,7 @@ testOnOwnServers('the pages of the list are complete while users are created', {
   const ids = [admin.user.id];
   for (let i = 0; i < 6; i += 1) ids.push((await makeUser(server.db, { username: `page-${i}` })).id);
   const whole = await readPages<{ id: string }>(server, admin, '/users?limit=3', 'users');
-  ids.sort(); // Two of one millisecond come in the order of their random bits.
+  ids.sort(); // Ids of the same millisecond are in the order of their random bits.
   t.deepEqual([whole.items.map((user) => user.id), whole.pages], [ids, [3, 3, 1]]);
   const first = await read(server, admin, '/users?limit=6&search=page');
   const late = await makeUser(server.db, { username: 'page-late' });

@@ -1,4 +1,4 @@
-// What meets a change of the password on its way: other changes, logins, and logins that replace an imported hash.
+// A password change that races other changes, logins, and logins that replace an imported hash.
 
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { type Answer, assertRefused } from '../../helpers/client.ts';
@@ -38,8 +38,8 @@ testOnServers(
   async (t, server) => {
     const { user, client, own } = await signInThrice(server);
     let isOver = false;
-    // One after the other, on two lines: some of the last have read the old hash, and verify it once the new one stands
-    // there. Never more at once: the change waits its turn behind them.
+    // Two sequences of logins: some of the last ones have read the old hash and verify it after the new one is stored. Not more
+    // at the same time, because the change queues behind them.
     const logInOn = async () => {
       const answers: Answer[] = [];
       while (!isOver) answers.push(await login(server, user, client));

@@ -1,4 +1,4 @@
-// `RESOURCE` is a name, which need not lead anywhere (RFC 8707, 2).
+// `RESOURCE` is an identifier and need not be a reachable URL (RFC 8707, section 2).
 import { granted, send } from '../../helpers/client.ts';
 import { api, readJwt, refresh, signIn } from '../../helpers/oauth.ts';
 import { testOnOwnServers } from '../../helpers/server.ts';

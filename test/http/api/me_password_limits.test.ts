@@ -1,4 +1,4 @@
-// How often a password may be tried: at the token endpoint and where it is changed.
+// How often a password may be tried, at the token endpoint and at the password change.
 import type { ExecutionContext } from 'ava';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { type Answer, assertRefused } from '../../helpers/client.ts';
