@@ -3,12 +3,13 @@ import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import {
+  type ListedSession,
   listEndedSessions,
   listLiveSessions,
   listLoginUserAgents,
 } from '../../core/sessions/session_list.ts';
 import { type ListedConsent, listConsents } from '../../core/users/consents.ts';
-import { renderAccount } from '../../pages/account.ts';
+import { type EndedSessionView, renderAccount } from '../../pages/account.ts';
 import type { PasswordProblem } from '../../pages/account_texts.ts';
 import type { ScopeView } from '../../pages/scopes.ts';
 import { devicesOf } from './account_devices.ts';
@@ -54,14 +55,7 @@ export async function sendAccountPage(
     user: { username: user.username, email: user.email },
     ...(flash ? { flash } : {}),
     devices,
-    ended: ended.map((one) => ({
-      name: one.device_name,
-      platform: one.device_platform,
-      client: { name: one.client_name ?? one.client_id },
-      userAgent: one.user_agent,
-      endedAt: one.ended_at ?? one.last_used_at,
-      reason: one.ended_reason,
-    })),
+    ended: ended.map(endedSessionOf),
     consents: consents.map((one, index) => consentOf(one, scopes[index] ?? [], to)),
     ...(devices.length > 1 ? { endOthersAction: to('/sessions/end-others') } : {}),
     signOutAction: to('/logout'),
@@ -75,6 +69,17 @@ export async function sendAccountPage(
     imageUrls: consents.flatMap((one) => one.metadata.logo_uri ?? []),
     status: passwordProblem ? 400 : 200,
   });
+}
+
+function endedSessionOf(one: ListedSession): EndedSessionView {
+  return {
+    name: one.device_name,
+    platform: one.device_platform,
+    client: { name: one.client_name ?? one.client_id },
+    userAgent: one.user_agent,
+    endedAt: one.ended_at ?? one.last_used_at,
+    reason: one.ended_reason,
+  };
 }
 
 // A server-side app refreshes from its own machine, so the session's latest user agent is the app's. The user agent of the
