@@ -1,38 +1,38 @@
-// The metrics of several processes as those of one server: what was counted is added up, what is of one process alone
-// (its memory, its event loop) is told apart by its name.
+// The metrics of several processes as those of one server: counters are added up; metrics of a single process (its memory, its
+// event loop) keep the name of the process as a label.
 import { AggregatorRegistry } from 'prom-client';
 import type { MetricsSnapshot } from './metrics.ts';
 
-/** The figures of one process under a name; with its own kept apart by that name. */
+/** The metrics of one process, and the name that labels those of the process itself. */
 export interface ProcessMetrics {
   name: string;
-  figures: MetricsSnapshot;
+  metrics: MetricsSnapshot;
 }
 
-/** All parts in Prometheus' text format. `ended` is what {@link addCounters} kept of processes that are no more. */
+/** The metrics of all processes in Prometheus' text format. `ended` holds the counters of processes that have ended ({@link addCounters}). */
 export async function renderAggregate(
-  parts: ProcessMetrics[],
+  processes: ProcessMetrics[],
   ended: MetricsSnapshot = [],
 ): Promise<{ type: string; text: string }> {
-  const together = AggregatorRegistry.aggregate([...parts.map(labelProcess), ended]);
+  const together = AggregatorRegistry.aggregate([...processes.map(labelProcess), ended]);
   return { type: together.contentType, text: await together.metrics() };
 }
 
 /**
- * Adds what a process had counted to what those before it had. Without it the sums would fall when a process ends, and
- * Prometheus takes a counter that falls for one that began anew: all that the others had counted would count twice.
+ * Adds the counters of a process that has ended to those of earlier ones. Without this the sums would fall when a process
+ * ends, and Prometheus takes a falling counter for one that restarted: everything else would be counted twice.
  */
 export async function addCounters(ended: MetricsSnapshot, last: MetricsSnapshot): Promise<MetricsSnapshot> {
   const counts = last.filter(({ name, type }) => isCount(type) && !isOfOneProcess(name));
   return await AggregatorRegistry.aggregate([ended, counts]).getMetricsAsJSON();
 }
 
-function labelProcess({ name, figures }: ProcessMetrics): MetricsSnapshot {
-  return figures.map((figure) => {
-    if (!isOfOneProcess(figure.name)) return figure;
-    const values = figure.values.map((value) => ({ ...value, labels: { ...value.labels, process: name } }));
-    // The library would leave some of these out, or give their average.
-    return { ...figure, values, aggregator: 'sum' as const };
+function labelProcess({ name, metrics }: ProcessMetrics): MetricsSnapshot {
+  return metrics.map((metric) => {
+    if (!isOfOneProcess(metric.name)) return metric;
+    const values = metric.values.map((value) => ({ ...value, labels: { ...value.labels, process: name } }));
+    // The library would leave some of these out, or average them.
+    return { ...metric, values, aggregator: 'sum' as const };
   });
 }
 

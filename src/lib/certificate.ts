@@ -1,4 +1,4 @@
-// Client certificates as a proxy hands them on in a header.
+// Client certificates that a proxy passes on in a header.
 import { createHash, X509Certificate } from 'node:crypto';
 
 /**
@@ -15,7 +15,7 @@ export function readCertificate(header: string): X509Certificate | null {
   }
 }
 
-/** What a bound token names its certificate by: `x5t#S256` (RFC 8705, 3.1). */
+/** The thumbprint by which a bound token names its certificate: `x5t#S256` (RFC 8705, 3.1). */
 export function certificateThumbprint(certificate: X509Certificate): string {
   return createHash('sha256').update(certificate.raw).digest('base64url');
 }

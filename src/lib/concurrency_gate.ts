@@ -1,79 +1,79 @@
-// Lets only so many of a costly thing run at once. The others wait: those of one place in the order in which they came, the
-// places in turn, so that a place which asks without end makes nobody else wait for all that it asked.
+// Limits how many calls of a costly work run at once. The others wait in a fair queue: calls with the same key in their order,
+// keys in turn, so that one network with many calls does not delay the others by all of its calls.
 import { AppError } from './errors.ts';
 import { createFairQueue } from './fair_queue.ts';
 
-/** On whose behalf something costly is to be done. */
+/** The requester of costly work. */
 export interface Requester {
-  /** Where it comes from. Places take turns. */
+  /** Its key in the fair queue, such as its network. */
   key: string;
-  /** Whether nobody would hear of the result any more. */
+  /** Whether the requester can no longer receive the result. */
   isDisconnected: () => boolean;
-  /** How many may wait. When as many do, one of the place with the most waiting is refused. */
+  /** How many calls may wait. Beyond it, a call with the key that has the most waiting calls is refused. */
   capacity: number;
 }
 
 export interface ConcurrencyGate {
-  /** Does `work` when its turn comes; refuses with `overloaded` when too many wait, or the asker is gone by then. */
-  <T>(work: () => Promise<T>, asker?: Requester): Promise<T>;
-  /** Refuses with `overloaded` what would be refused now. */
-  requireRoom: (asker?: Requester) => void;
+  /** Runs `work` when its turn comes; throws `overloaded` when too many calls wait or the requester has disconnected. */
+  <T>(work: () => Promise<T>, requester?: Requester): Promise<T>;
+  /** Throws `overloaded` if a call would be refused now. */
+  requireRoom: (requester?: Requester) => void;
 }
 
 interface Waiting {
-  asker: Requester | undefined;
-  goOn: () => void;
-  giveUp: (refusal: AppError) => void;
+  requester: Requester | undefined;
+  proceed: () => void;
+  fail: (refusal: AppError) => void;
 }
 
-/** Seconds after which a refused asker may come again. */
-const pause = 2;
+/** Seconds after which a refused requester may retry. */
+const retryAfter = 2;
 
 /**
- * A gate for `width` at once. While others wait, those who are done go on in groups of up to `group`, never more than wait:
- * what is done after each costly thing finds the processor's caches washed out, and a group pays for that once.
+ * A gate for `width` calls at once. While others wait, finished calls return in groups of up to `group`, and never more than
+ * still wait: the code after a costly work finds cold processor caches, and a group pays for that once.
  */
 export function createConcurrencyGate(width: number, group = 1): ConcurrencyGate {
   let free = width;
   const waiting = createFairQueue<Waiting>();
   const leave = createExit(group, waiting);
 
-  function requireRoom(asker?: Requester): void {
-    if (!asker) return;
-    if (asker.isDisconnected()) throw refusal();
-    if (free > 0 || waiting.length < asker.capacity) return;
-    dropGone();
-    if (waiting.length >= asker.capacity && !waiting.hasLongerLineThan(asker.key)) throw refusal();
+  function requireRoom(requester?: Requester): void {
+    if (!requester) return;
+    if (requester.isDisconnected()) throw refusal();
+    if (free > 0 || waiting.length < requester.capacity) return;
+    dropDisconnected();
+    if (waiting.length >= requester.capacity && !waiting.hasLongerLineThan(requester.key)) throw refusal();
   }
 
-  function dropGone(): void {
-    for (const one of waiting.remove((it) => it.asker?.isDisconnected() === true)) one.giveUp(refusal());
+  function dropDisconnected(): void {
+    for (const one of waiting.remove((it) => it.requester?.isDisconnected() === true)) one.fail(refusal());
   }
 
-  function waitForTurn(asker?: Requester): Promise<void> {
-    if (asker && waiting.length >= asker.capacity) waiting.dropFromLongest()?.giveUp(refusal());
-    return new Promise((goOn, giveUp) => waiting.push(asker?.key ?? '', { asker, goOn, giveUp }));
+  function waitForTurn(requester?: Requester): Promise<void> {
+    if (requester && waiting.length >= requester.capacity) waiting.dropFromLongest()?.fail(refusal());
+    return new Promise((proceed, fail) => waiting.push(requester?.key ?? '', { requester, proceed, fail }));
   }
 
-  // The next whose asker is still there; the places of those who are not are for others.
-  function callNext(): void {
+  // Starts the next call whose requester is still connected, and refuses the disconnected ones before it.
+  function startNext(): void {
     let next = waiting.shift();
-    while (next?.asker?.isDisconnected()) {
-      next.giveUp(refusal());
+    while (next?.requester?.isDisconnected()) {
+      next.fail(refusal());
       next = waiting.shift();
     }
-    if (next) next.goOn();
+    if (next) next.proceed();
     else free += 1;
   }
 
-  const gate = async <T>(work: () => Promise<T>, asker?: Requester): Promise<T> => {
-    requireRoom(asker);
+  const gate = async <T>(work: () => Promise<T>, requester?: Requester): Promise<T> => {
+    requireRoom(requester);
     if (free > 0) free -= 1;
-    else await waitForTurn(asker);
+    else await waitForTurn(requester);
     try {
       return await work();
     } finally {
-      callNext();
+      startNext();
       await leave();
     }
   };
@@ -93,5 +93,5 @@ function createExit(group: number, waiting: { readonly length: number }): () => 
 }
 
 function refusal(): AppError {
-  return new AppError('overloaded', undefined, { retryAfter: pause });
+  return new AppError('overloaded', undefined, { retryAfter });
 }

@@ -1,4 +1,4 @@
-// Keys that come from KINDRED_SECRET, digests and sealed boxes. Nothing here knows what it protects.
+// Keys derived from KINDRED_SECRET, digests, and sealed values (authenticated encryption).
 import {
   createCipheriv,
   createDecipheriv,
@@ -13,7 +13,7 @@ import {
 
 interface DerivedKey {
   id: number;
-  /** Lazily made, one per purpose: a KeyObject makes an HMAC several times cheaper than a Buffer. */
+  /** The key for a purpose, derived at its first use. A KeyObject makes an HMAC several times cheaper than a Buffer. */
   keyFor: (purpose: string) => KeyObject;
 }
 
@@ -25,8 +25,8 @@ export interface Keyring {
 }
 
 /**
- * Makes the keyring of a list of base64url secrets. A key's id (one byte) follows from the secret and not from its
- * place, so that reordering the list changes nothing; throws when two secrets collide on an id.
+ * Makes the keyring of a list of base64url secrets. The id of a key (one byte) is derived from its secret and not from its
+ * position, so that the list may be reordered. Throws when two secrets have the same id.
  */
 export function createKeyring(secrets: string[]): Keyring {
   const all = secrets.map(deriveKeys);
@@ -70,8 +70,8 @@ export function equalBytes(a: Buffer, b: Buffer): boolean {
 }
 
 /**
- * Encrypts with AES-256-GCM under the current key: `key id . nonce . tag . text`, base64url. `context` is
- * authenticated, so a box moved to another row does not open.
+ * Encrypts with AES-256-GCM under the current key: key id, nonce, tag and text, base64url. `context` is authenticated, so a
+ * sealed value that was moved to another row does not open.
  */
 export function seal(keyring: Keyring, purpose: string, plain: string, context: string): string {
   const nonce = randomBytes(12);
@@ -84,10 +84,10 @@ export function seal(keyring: Keyring, purpose: string, plain: string, context: 
   );
 }
 
-/** A sealed box that does not open: none of our secrets sealed it, or it was changed or moved. */
+/** A sealed value that does not open: it was sealed under another secret, changed or moved. */
 export class SealError extends Error {}
 
-/** Opens what {@link seal} made, under any key of the ring; throws a {@link SealError}. */
+/** Decrypts a value that {@link seal} made, under any key of the ring; throws a {@link SealError}. */
 export function unseal(keyring: Keyring, purpose: string, box: string, context: string): string {
   const bytes = Buffer.from(box, 'base64url');
   const key = bytes.length >= 29 ? keyring.find(bytes.readUInt8(0)) : null;
@@ -104,7 +104,7 @@ export function unseal(keyring: Keyring, purpose: string, box: string, context: 
   }
 }
 
-/** The id of the key under which a box was sealed; it need not be one of ours. */
+/** The id of the key under which a value was sealed; it need not be in the keyring. */
 export function sealingKeyId(box: string): number {
   return Buffer.from(box.slice(0, 4), 'base64url').readUInt8(0);
 }

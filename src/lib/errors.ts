@@ -1,4 +1,4 @@
-// One error type for everything that we refuse, and the one table that says what the world gets to see of it.
+// The error type of every refusal, and the table of their statuses and public texts.
 
 interface Refusal {
   status: number;
@@ -82,10 +82,10 @@ const table = {
     error: 'invalid_client_metadata',
     description: 'the client metadata is not valid',
   },
-  // One shape for all; `reason` says which (password_policy.ts).
+  // `reason` tells which rule of core/passwords/password_policy.ts the password breaks.
   weak_password: { status: 400, error: 'weak_password', description: 'the new password is not good enough' },
   invalid_grant: { status: 400, error: 'invalid_grant', description: 'the grant is not valid' },
-  // 403 and not 401: the access token is good, and must not be thrown away.
+  // 403 and not 401: the access token is valid, and the client must not discard it.
   invalid_credentials: {
     status: 403,
     error: 'invalid_credentials',
@@ -113,8 +113,8 @@ const table = {
 export type ErrorName = keyof typeof table;
 
 /**
- * A refusal with a public face. `detail` replaces the table's text and is shown to the caller, so it never holds a
- * secret; `retryAfter` is in seconds; `reason` is a stable machine word beside the error.
+ * A refusal whose text the caller sees. `detail` replaces the table's text, so it must not contain a secret; `retryAfter` is
+ * in seconds; `reason` is a stable code beside the error.
  */
 export class AppError extends Error {
   readonly code: ErrorName;

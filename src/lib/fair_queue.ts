@@ -1,22 +1,22 @@
-// Waiting lines of several places that take turns.
+// A fair queue: entries with the same key keep their order, and keys take turns.
 
 export interface FairQueue<T> {
-  /** All who wait, in whatever line. */
+  /** The number of entries. */
   readonly length: number;
-  push: (place: string, one: T) => void;
-  /** The first of the place whose turn it is; undefined when nobody waits. */
+  push: (key: string, one: T) => void;
+  /** Removes the first entry of the key whose turn it is; undefined when the queue is empty. */
   shift: () => T | undefined;
-  /** Takes out all that `isOut` is true for. */
-  remove: (isOut: (one: T) => boolean) => T[];
-  /** Whether the longest line would still be longer than that of `place` with one more. */
-  hasLongerLineThan: (place: string) => boolean;
-  /** Takes out who came last to the longest line. */
+  /** Removes all entries for which `matches` is true. */
+  remove: (matches: (one: T) => boolean) => T[];
+  /** Whether the longest line would be longer than that of `key` even with one more entry. */
+  hasLongerLineThan: (key: string) => boolean;
+  /** Removes the newest entry of the longest line; undefined when no line has more than one. */
   dropFromLongest: () => T | undefined;
 }
 
-/** Lines without anybody. */
+/** An empty queue. */
 export function createFairQueue<T>(): FairQueue<T> {
-  // In the order of their turns. No line is empty.
+  // The lines of the keys in the order of their turns. No line is empty.
   const lines = new Map<string, T[]>();
   let length = 0;
   const longest = () =>
@@ -25,33 +25,33 @@ export function createFairQueue<T>(): FairQueue<T> {
     get length() {
       return length;
     },
-    push(place, one) {
-      const line = lines.get(place);
+    push(key, one) {
+      const line = lines.get(key);
       if (line) line.push(one);
-      else lines.set(place, [one]);
+      else lines.set(key, [one]);
       length += 1;
     },
     shift() {
       const [first] = lines;
       if (!first) return undefined;
-      const [place, line] = first;
+      const [key, line] = first;
       const one = line.shift();
-      lines.delete(place);
-      if (line.length > 0) lines.set(place, line);
+      lines.delete(key);
+      if (line.length > 0) lines.set(key, line);
       length -= 1;
       return one;
     },
-    remove(isOut) {
-      const out: T[] = [];
-      for (const [place, line] of lines) {
-        const kept = line.filter((one) => !isOut(one) || !out.push(one));
-        if (kept.length > 0) lines.set(place, kept);
-        else lines.delete(place);
+    remove(matches) {
+      const removed: T[] = [];
+      for (const [key, line] of lines) {
+        const kept = line.filter((one) => !matches(one) || !removed.push(one));
+        if (kept.length > 0) lines.set(key, kept);
+        else lines.delete(key);
       }
-      length -= out.length;
-      return out;
+      length -= removed.length;
+      return removed;
     },
-    hasLongerLineThan: (place) => longest().length > (lines.get(place)?.length ?? 0) + 1,
+    hasLongerLineThan: (key) => longest().length > (lines.get(key)?.length ?? 0) + 1,
     dropFromLongest() {
       const line = longest();
       if (line.length <= 1) return undefined;

@@ -1,16 +1,16 @@
-// Quantities as people read them.
+// Formats quantities for people.
 
 /** Seconds as hours or days. */
 export function formatDuration(seconds: number): string {
   return seconds < 2 * 86_400 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }
 
-/** A number with its thousands apart. */
+/** A number with separators between its thousands. */
 export function formatCount(n: number): string {
   return Math.round(n).toLocaleString('en-US');
 }
 
-/** Bytes in the unit that fits. */
+/** Bytes in a fitting unit. */
 export function formatBytes(n: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   const step = n > 0 ? Math.min(units.length - 1, Math.floor(Math.log2(n) / 10)) : 0;

@@ -1,4 +1,4 @@
-// Identifiers: UUIDv7 (RFC 9562), which sort by the time they were made.
+// Identifiers: UUIDv7 (RFC 9562), which sort by the time of their creation.
 import { takeRandom } from './random.ts';
 
 const shape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -12,14 +12,14 @@ export function newId(now: number = Date.now()): string {
   return idFromBytes(bytes);
 }
 
-/** The lowest id that can have been made at `at`: what a time is compared with in a column of ids. */
+/** The lowest id that can have been created at `at`, for comparing a column of ids with a time. */
 export function firstIdOf(at: Date): string {
   const bytes = Buffer.alloc(16);
   bytes.writeUIntBE(Math.max(0, at.getTime()), 0, 6);
   return idFromBytes(bytes);
 }
 
-/** The id in the form that the database stores, or null when `value` is no UUID: nothing else may reach SQL. */
+/** The id in the form that the database stores, or null when `value` is no UUID. Only such ids may reach SQL. */
 export function parseId(value: unknown): string | null {
   if (typeof value !== 'string') return null;
   const lower = value.toLowerCase();

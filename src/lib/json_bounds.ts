@@ -1,14 +1,13 @@
-// How much JSON a request may bring, judged before anything works on it. What writes, copies or checks values recursively
-// (JSON.stringify, structuredClone, zod) ends in a RangeError at some ten thousand levels, and a schema that finds each of
-// 19,000 items wrong writes 19,000 complaints.
+// How much JSON a request may contain, checked before any other work on it. Recursive functions (JSON.stringify,
+// structuredClone, zod) throw a RangeError at some ten thousand levels, and a schema reports each of 19,000 wrong items.
 
-/** Levels of arrays and objects; the deepest document that means something to us, a JWK set in metadata, has four. */
+/** Levels of arrays and objects; the deepest document that any endpoint accepts, a JWK set in metadata, has four. */
 const maxDepth = 32;
 
-/** Arrays, objects and what is in them, all together. A JWK set of 50 keys has some 500. */
+/** All values together, at every level. A JWK set of 50 keys has some 500. */
 const maxValues = 2_000;
 
-/** Whether a parsed value is deeper or has more in it than any that we take. Looks no further than these bounds. */
+/** Whether a parsed value is deeper or has more values than any endpoint accepts. Visits no more than the bounds allow. */
 export function exceedsJsonBounds(value: unknown): boolean {
   let seen = 0;
   const visit = (one: unknown, depth: number): boolean => {

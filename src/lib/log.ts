@@ -1,9 +1,10 @@
-// The process's log: JSON lines by pino, pretty in development only, secrets removed by the name of their key.
+// The log of a process: JSON lines by pino, formatted for people in development only. Secrets are removed by the names of
+// their keys.
 import { destination, type Logger, type LoggerOptions, pino } from 'pino';
 
 export type Log = Logger;
 
-// Without case, underscores and dashes, so that `refresh_token`, `refreshToken` and `Set-Cookie` are all known.
+// Compared without case, underscores and dashes, so that `refresh_token`, `refreshToken` and `Set-Cookie` all match.
 const secretNames = new Set([
   'password',
   'newpassword',
@@ -33,18 +34,18 @@ const secretNames = new Set([
   'privatejwk',
 ]);
 
-/** Opens the log. `pretty` is for a person at a terminal; `pid` tells processes apart that write to one log. */
+/** Opens the log. `pretty` is for a terminal; `pid` adds the process id, where several processes write to one log. */
 export function createLog(options: { level: string; pretty?: boolean; pid?: boolean }): Log {
   const settings: LoggerOptions = {
     level: options.level,
     base: options.pid ? { pid: process.pid } : null,
     formatters: { log: (line) => redact(line) as Record<string, unknown> },
-    // By now `err` is described; pino's own serializer would describe the description.
+    // `redact` has described `err` already; pino's own serializer would describe the description.
     serializers: { err: (described) => described },
     hooks: {
       logMethod(args, method, level) {
         method.apply(this, withOwnMessage(args as unknown[]) as typeof args);
-        if (level >= urgent && !options.pretty) openOutput().flushSync();
+        if (level >= errorLevel && !options.pretty) openOutput().flushSync();
       },
     },
   };
@@ -55,21 +56,21 @@ export function createLog(options: { level: string; pretty?: boolean; pid?: bool
   });
 }
 
-/** Writes a line whatever the level of the log is, and at once: that a process starts, that it ends. */
+/** Writes a line at once and at any level of the log: the start and the end of a process. */
 export function logAtOnce(log: Log, line: object, message: string): void {
   log.child({}, { level: 'info' }).info(line, message);
   output?.flushSync();
 }
 
-// Errors are written at once: they may be the last words of a process.
-const urgent = 50;
+// Errors are written at once, because the process may end right afterwards.
+const errorLevel = 50;
 
 type Output = ReturnType<typeof destination>;
 let output: Output | undefined;
 
-// Lines go out some at a time, since each write costs about as much as asking the database: when there are 2 KiB of
-// them, after a tenth of a second, and at the end. Who kills the process with -9 loses that much. What is written at once
-// stays below the 4096 bytes that a pipe takes in one piece, whoever else writes to it.
+// Lines are buffered, because a write costs about as much as a query: they are written when 2 KiB have gathered, after a tenth
+// of a second, and at the end. A process killed with -9 loses that much. One write stays below the 4096 bytes that a pipe
+// takes in one piece even when other processes write to it.
 function openOutput(): Output {
   if (output) return output;
   const opened = destination({ dest: 1, sync: true, minLength: 2_048, maxWrite: 4_096, periodicFlush: 100 });
@@ -78,11 +79,11 @@ function openOutput(): Output {
   return opened;
 }
 
-// So that a line keeps below 4096 bytes (but for errors with causes): up to there the system writes it in one piece,
-// whatever other workers write to the same pipe. The longest texts are paths, up to what Node takes as headers.
-const longest = 1_000;
+// Keeps a line below 4096 bytes (except errors with causes): up to this size the system writes it in one piece, even when
+// other workers write to the same pipe. The maxText texts are paths, which may be as long as Node's limit for headers.
+const maxText = 1_000;
 
-/** A copy of `value` in which whatever stands under the name of a secret is replaced, at any depth; long texts are cut. */
+/** A copy of `value` in which every value under the name of a secret is replaced, at any depth; long texts are cut. */
 export function redact(value: unknown, depth = 0, within = ''): unknown {
   if (typeof value === 'string') return cut(value);
   if (value === null || typeof value !== 'object' || value instanceof Date) return value;
@@ -97,8 +98,8 @@ export function redact(value: unknown, depth = 0, within = ''): unknown {
   );
 }
 
-// An authorization code and the code of an error have the same name. It is an error's when it looks like one (errno,
-// Node, SQLite, SQLSTATE) and is no part of what a request sent.
+// Authorization codes and error codes share the name `code`. A value counts as an error code when it has the form of one
+// (errno, Node, SQLite, SQLSTATE) and is not part of a request.
 const errorCode = /^(E[A-Z0-9]{2,20}|(E|ERR|SQLITE)_[A-Z0-9_]{2,60}|[0-9A-Z]{5})$/;
 const partsOfRequest = new Set(['query', 'body', 'params', 'parameters', 'form', 'search', 'url']);
 
@@ -107,29 +108,29 @@ function isSecret(key: string, value: unknown, within: string): boolean {
   return partsOfRequest.has(within.toLowerCase()) || typeof value !== 'string' || !errorCode.test(value);
 }
 
-// Nearly every line has the names of the line before; what strangers name must not fill our memory.
-const judged = new Map<string, boolean>();
+// Caches the answers, because most lines have the same names. Bounded, because requests may contain any name.
+const known = new Map<string, boolean>();
 
 function isSecretName(key: string): boolean {
-  const known = judged.get(key);
-  if (known !== undefined) return known;
+  const cached = known.get(key);
+  if (cached !== undefined) return cached;
   const isSecret = secretNames.has(key.toLowerCase().replaceAll(/[_-]/g, ''));
-  if (judged.size < 1_000) judged.set(key, isSecret);
+  if (known.size < 1_000) known.set(key, isSecret);
   return isSecret;
 }
 
 function cut(text: string): string {
-  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+  return text.length > maxText ? `${text.slice(0, maxText)}…` : text;
 }
 
-// A line without a message gets the raw message of its error from pino; ours comes first.
+// pino would give a line without a message the raw message of its error; this gives it the public part only.
 function withOwnMessage(args: unknown[]): unknown[] {
   const [first, message] = args;
   const error = first instanceof Error ? first : (first as { err?: unknown } | null | undefined)?.err;
   return error instanceof Error && message === undefined ? [first, publicMessage(error)] : args;
 }
 
-// Knex puts the bindings of a failed statement into the message; what is bound may be personal or secret.
+// Knex puts the bindings of a failed statement into the message; bound values may be personal or secret.
 function publicMessage(error: Error): string | undefined {
   return error.message.split(' - ').at(-1);
 }
@@ -139,7 +140,7 @@ function describeError(error: Error & { code?: string }): Record<string, unknown
     name: error.name,
     code: error.code,
     message: cut(publicMessage(error) ?? ''),
-    // Only the frames: above them the stack repeats the message, on as many lines as the statement has.
+    // Only the frames: the stack begins with the message, on as many lines as the statement has.
     stack: error.stack
       ?.split('\n')
       .filter((line) => /^\s+at /.test(line))

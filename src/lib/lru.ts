@@ -1,4 +1,4 @@
-// A bounded memory: what has not been asked for the longest goes first.
+// A bounded cache that drops the least recently used value first.
 
 export interface Lru<Value> {
   get: (key: string) => Value | undefined;
@@ -6,9 +6,9 @@ export interface Lru<Value> {
   clear: () => void;
 }
 
-/** Remembers at most `size` values. */
+/** A cache of at most `size` values. */
 export function createLru<Value>(size: number): Lru<Value> {
-  // A Map keeps the order in which its keys were set, so that the first is the one that was used the longest ago.
+  // A Map keeps the order in which its keys were set, so its first key is the least recently used one.
   const values = new Map<string, Value>();
   return {
     get(key) {

@@ -1,9 +1,9 @@
-// A value that costs something to get, and need not be got each time that somebody asks.
+// Remembers a value that is costly to read for a while.
 
 /**
- * Gives what `read` last gave for at least `ms` milliseconds, and for `rest` times as long as it took, so that reading
- * never takes more than a twentieth of the time. Of several who ask at once one reads. A failure is not remembered. `now`
- * is the clock, in milliseconds.
+ * Returns the last value of `read` for at least `ms` milliseconds, and for `rest` times as long as reading took, so that
+ * reading never takes more than a twentieth of the time. Concurrent callers share one read. Failures are not remembered.
+ * `now` is the clock, in milliseconds.
  */
 export function memoize<Value>(
   read: () => Promise<Value>,

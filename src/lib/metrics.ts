@@ -1,8 +1,8 @@
-// What Prometheus is told of this process. Every label has few values, all of them ours: no path, no name, no address.
+// The Prometheus metrics of this process. Every label has few values, all chosen by Kindred: no path, no name, no address.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-/** What a presented refresh token came to; the last three were refused without further consequence. */
+/** The outcome of a presented refresh token; the last three are refused without further consequence. */
 export type RefreshOutcome = 'rotated' | 'retried' | 'reused' | 'observed' | 'ended' | 'expired' | 'unknown';
 
 const refreshOutcomes: RefreshOutcome[] = [
@@ -17,36 +17,36 @@ const refreshOutcomes: RefreshOutcome[] = [
 
 export interface Metrics {
   countRequest: (request: RequestLabels, seconds: number) => void;
-  /** A request that was answered with 429, by its route. */
+  /** Counts a request that was answered with 429, by its route. */
   countRateLimited: (route: string) => void;
   countRefresh: (outcome: RefreshOutcome) => void;
   countFailedLogin: (reason: string) => void;
-  /** A name or a device that has to wait because of wrong passwords. */
+  /** Counts a lockout of a name or a device. */
   countLockout: () => void;
   countEvent: (type: string) => void;
-  /** Events that were lost because the database took none for too long. */
+  /** Counts events that were lost because the database was unavailable for too long. */
   countDroppedEvents: (count: number) => void;
   countSwept: (rows: Record<string, number>) => void;
   countJob: (job: string, outcome: 'done' | 'failed' | 'left') => void;
-  /** Adds a figure that is read when somebody asks; one that cannot be read in time is left out. */
+  /** Adds a gauge that is read at each scrape; a gauge that cannot be read in time is left out. */
   addGauge: (name: string, help: string, read: () => Promise<number> | number) => void;
-  /** Says which version this is, in a figure that is always 1. */
+  /** Adds a gauge of value 1 that has the version as a label. */
   setVersion: (version: string) => void;
-  /** Adds the figures of the process: memory, processor, garbage collection, event-loop lag. */
+  /** Adds the metrics of the process: memory, processor, garbage collection, event-loop lag. */
   collectProcessMetrics: () => void;
-  /** Everything as plain values, to be added to those of other processes (`aggregate_metrics.ts`). */
+  /** All metrics as plain values, to be added to those of other processes (`aggregate_metrics.ts`). */
   read: () => Promise<MetricsSnapshot>;
-  /** Everything in Prometheus' text format. */
+  /** All metrics in Prometheus' text format. */
   render: () => Promise<{ type: string; text: string }>;
 }
 
 /** The metrics of one process as plain values. */
 export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-/** How long a figure may take to be read, milliseconds; Prometheus itself gives up after ten seconds. */
-const patience = 3_000;
+/** Milliseconds that reading a gauge may take; Prometheus itself gives up after ten seconds. */
+const gaugeTimeout = 3_000;
 
-/** Opens the metrics of this process, or of one of several servers in it: nothing is shared. */
+/** Creates the metrics of one server; several servers in one process share nothing. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -86,7 +86,8 @@ interface RequestLabels {
   status: number;
 }
 
-// Checking and hashing the labels costs more than the counting; there are a few hundred of them at the most.
+// Caches the child of each set of labels, because checking and hashing labels costs more than counting. There are a few
+// hundred sets at most.
 function byLabels(histogram: Histogram<keyof RequestLabels>): Metrics['countRequest'] {
   const known = new Map<string, { observe: (value: number) => void }>();
   return ({ method, route, status }, seconds) => {
@@ -144,14 +145,14 @@ function registerGauge(
     help,
     registers,
     async collect() {
-      const figure = await Promise.race([figureOrNull(read), sleep(patience, null, { ref: false })]);
-      if (figure === null) this.remove();
-      else this.set(figure);
+      const value = await Promise.race([valueOrNull(read), sleep(gaugeTimeout, null, { ref: false })]);
+      if (value === null) this.remove();
+      else this.set(value);
     },
   });
 }
 
-async function figureOrNull(read: () => Promise<number> | number): Promise<number | null> {
+async function valueOrNull(read: () => Promise<number> | number): Promise<number | null> {
   try {
     return await read();
   } catch {

@@ -1,12 +1,12 @@
-// IP addresses as they are compared and counted. Tested in test/lib/network.test.ts.
+// IP addresses in the form in which they are compared and counted.
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 
 /** An IPv4 address of a dual-stack socket, as the operating system writes it. */
 const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/;
 
 /**
- * The one spelling of an address: IPv6 in its shortest form without a zone, an IPv4-mapped address as IPv4. Null for
- * text that is no address.
+ * The canonical form of an address: IPv6 in its shortest form without a zone, an IPv4-mapped address as IPv4. Null for text
+ * that is no address.
  */
 export function canonicalAddress(text: string): string | null {
   const [bare = ''] = text.split('%');
@@ -17,9 +17,9 @@ export function canonicalAddress(text: string): string | null {
 }
 
 /**
- * The network by which requests are counted: an IPv4 address itself, the /64 of an IPv6 address. A customer of any
- * provider has at least a /64, so that counting single IPv6 addresses would limit nothing. Text that is no address
- * gives the empty string.
+ * The network by which requests are counted: an IPv4 address itself, the /64 of an IPv6 address. Every customer of a
+ * provider has at least a /64, so that counting single IPv6 addresses would limit nothing. The empty string for text that is
+ * no address.
  */
 export function networkOf(ip: string | null): string {
   const address = canonicalAddress(ip ?? '');

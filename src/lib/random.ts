@@ -1,10 +1,10 @@
-// Random bytes by the handful. Each call of the system's generator costs several µs however little it gives.
+// Random bytes from a buffer, because each call of the system's generator costs several µs, however few bytes it returns.
 import { randomFillSync } from 'node:crypto';
 
 const pool = Buffer.allocUnsafeSlow(4_096);
 let taken = pool.length;
 
-/** `count` random bytes that nobody else has had and that are not kept; up to 256 at a time. */
+/** Returns `count` random bytes, at most 256, that are returned only once and are not kept. */
 export function takeRandom(count: number): Buffer {
   if (taken + count > pool.length) {
     randomFillSync(pool);

@@ -1,6 +1,5 @@
-// Addresses that are not of the public internet: loopback, private, link-local and everything else that IANA keeps for special
-// purposes (RFC 6890 and its registries). Asking them on behalf of a stranger would lend out our place in the network.
-
+// Addresses outside the public internet: loopback, private, link-local and all others that IANA reserves for special purposes
+// (RFC 6890 and its registries). A request to them for an unknown client would be server-side request forgery.
 import { type LookupAddress, lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
@@ -9,7 +8,7 @@ const reserved = new BlockList();
 const v4 = `0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
   192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24
   203.0.113.0/24 224.0.0.0/4 240.0.0.0/4`;
-// The IPv4 addresses among IPv6 ones (`::ffff:…`) are judged as such; those that a gateway would translate are all refused.
+// IPv4-mapped addresses (`::ffff:…`) are checked as IPv4; addresses that a gateway would translate are all refused.
 const v6 = `::/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48
   3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8`;
 
@@ -23,7 +22,7 @@ for (const [family, networks] of [
   }
 }
 
-/** Whether nothing public can be at this address. True for text that is no address. */
+/** Whether the address is reserved. True for text that is no address. */
 export function isReservedAddress(address: string): boolean {
   const [bare = ''] = address.split('%');
   const version = isIP(bare);
@@ -31,8 +30,8 @@ export function isReservedAddress(address: string): boolean {
 }
 
 /**
- * Resolves names as `dns.lookup` does, but fails for a name with any reserved address: no connection is made then. Not asked
- * by Node for hosts that are addresses already.
+ * Resolves names as `dns.lookup` does, but fails for a name with any reserved address, so that no connection is made. Node does
+ * not call it for hosts that are addresses already.
  */
 export const lookupPublic: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, options, (error, found: string | LookupAddress[], family) => {

@@ -3,13 +3,13 @@
 export interface Line {
   /** Counted from 1, as editors do. */
   number: number;
-  /** Without its line break; null when it is longer than what was allowed. */
+  /** Without its line break; null when the line is longer than allowed. */
   bytes: Buffer | null;
-  /** How many bytes of the file end with this line. */
+  /** The number of bytes of the file up to the end of this line. */
   end: number;
 }
 
-/** Splits chunks into lines; of a line beyond `maxBytes` nothing is kept. A last line without a line break counts. */
+/** Splits chunks into lines; nothing of a line beyond `maxBytes` is kept. A last line without a line break counts. */
 export async function* splitLines(chunks: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Line> {
   let number = 0;
   let end = 0;

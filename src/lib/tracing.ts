@@ -1,5 +1,4 @@
-// Traces by OpenTelemetry. This module brings the whole SDK along, so it is imported only when there is somewhere to
-// send them to.
+// Traces by OpenTelemetry. This module loads the whole SDK, so it is imported only when an endpoint for traces is set.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,19 +34,19 @@ export interface RequestEnd {
 export interface Tracing {
   /** Runs `answer` in a span of the request, which continues the caller's trace (W3C `traceparent`) if there is one. */
   request: (method: string, headers: IncomingHttpHeaders, answer: () => Promise<RequestEnd>) => Promise<void>;
-  /** Begins a span inside the request that is being answered; null outside of one. Returns what ends it. */
+  /** Begins a span within the current request and returns the function that ends it; null outside of a request. */
   query: (
     system: string,
     query: { verb: string; table: string | null },
   ) => ((failed: boolean) => void) | null;
-  /** Sends what waits, for as long as that may take at the end of a process. */
+  /** Sends the pending spans, within the time that they may take at the end of a process. */
   close: () => Promise<void>;
 }
 
-/** Milliseconds that the last spans of a process may take on their way. */
-const farewell = 3_000;
+/** Milliseconds that sending the last spans of a process may take. */
+const closeTimeout = 3_000;
 
-/** Opens the traces to the collector at `endpoint` (OTLP over HTTP). */
+/** Opens tracing to the collector at `endpoint` (OTLP over HTTP). */
 export function openTracing(endpoint: string, log: Log): Tracing {
   diag.setLogger(diagnostics(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` });
@@ -85,7 +84,10 @@ export function openTracing(endpoint: string, log: Log): Tracing {
       };
     },
     async close() {
-      await Promise.race([provider.shutdown().catch(() => {}), sleep(farewell, undefined, { ref: false })]);
+      await Promise.race([
+        provider.shutdown().catch(() => {}),
+        sleep(closeTimeout, undefined, { ref: false }),
+      ]);
     },
   };
 }

@@ -1,12 +1,12 @@
-// What Zod says of a wrong value, in words for people who do not know Zod. Importing this file is enough: the words hold
-// for every schema of the process that says nothing of its own.
+// Zod's messages in words for people who do not know Zod. Importing this file sets them for every schema of the process that
+// has no message of its own.
 import { z } from 'zod';
 
 type Issue = z.core.$ZodRawIssue;
 
 z.config({ customError: (issue) => describeIssue(issue) });
 
-/** The words for one issue; undefined leaves those of Zod. */
+/** The message for one issue; undefined keeps Zod's own. */
 export function describeIssue(issue: Issue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':
@@ -14,13 +14,13 @@ export function describeIssue(issue: Issue): string | undefined {
         ? 'is missing'
         : `must be ${kinds[String(issue.expected)] ?? issue.expected}`;
     case 'too_big':
-      return `must ${sized(String(issue.origin), 'at most', Number(issue.maximum))}`;
+      return `must ${describeSize(String(issue.origin), 'at most', Number(issue.maximum))}`;
     case 'too_small':
       return Number(issue.minimum) === 1 && issue.origin !== 'number' && issue.origin !== 'int'
         ? 'must not be empty'
-        : `must ${sized(String(issue.origin), 'at least', Number(issue.minimum))}`;
+        : `must ${describeSize(String(issue.origin), 'at least', Number(issue.minimum))}`;
     case 'invalid_value':
-      return `must be ${oneOf((issue.values as unknown[]).map(String))}`;
+      return `must be ${listOptions((issue.values as unknown[]).map(String))}`;
     case 'invalid_format':
       return formats[String(issue.format)] ?? 'has the wrong form';
     case 'unrecognized_keys':
@@ -49,18 +49,18 @@ const formats: Record<string, string> = {
   datetime: 'must be a time such as 2030-01-31T12:00:00Z',
 };
 
-function sized(origin: string, bound: string, size: number): string {
+function describeSize(origin: string, bound: string, size: number): string {
   if (origin === 'string') return `have ${bound} ${size} characters`;
   if (origin === 'array' || origin === 'set') return `have ${bound} ${size} items`;
   return `be ${bound} ${size}`;
 }
 
-function oneOf(values: string[]): string {
+function listOptions(values: string[]): string {
   const last = values.at(-1) ?? '';
   return values.length < 2 ? last : `${values.slice(0, -1).join(', ')} or ${last}`;
 }
 
-// They are the caller's text, and looking for what each may have meant costs.
+// Bounds the work: the names come from the caller, and each is compared with all known ones.
 const maxNamed = 5;
 
 function describeUnknown({ keys, inst }: Issue): string {
@@ -74,9 +74,9 @@ function describeUnknown({ keys, inst }: Issue): string {
   return `unknown ${all.length > 1 ? 'members' : 'member'} ${named.join(', ')}${more}`;
 }
 
-/** The one of `known` that is meant by what was typed; undefined when none is close. */
+/** The name of `known` that is closest to `typed`; undefined when none is close. */
 export function findClosest(typed: string, known: string[]): string | undefined {
-  // What is too long for a name is no misspelling, and comparing it would cost.
+  // A text this long is no misspelled name, and comparing it would be costly.
   if (typed.length > 60) return undefined;
   const [best] = known
     .map((name) => ({ name, away: distance(typed, name) }))
@@ -85,7 +85,7 @@ export function findClosest(typed: string, known: string[]): string | undefined 
   return best?.name;
 }
 
-/** How many letters have to be added, removed, replaced or swapped with their neighbours (Damerau and Levenshtein). */
+/** The number of letters to add, remove, replace or swap with their neighbours (Damerau-Levenshtein distance). */
 function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, at) => at)];
   const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;

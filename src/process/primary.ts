@@ -51,7 +51,7 @@ export async function startPrimary(
 function withSummedMetrics(deps: Deps, workers: WorkerPool): Deps {
   const render = async () => {
     const { live, exited } = await workers.readMetrics();
-    return await renderAggregate([{ name: 'primary', figures: await deps.metrics.read() }, ...live], exited);
+    return await renderAggregate([{ name: 'primary', metrics: await deps.metrics.read() }, ...live], exited);
   };
   return {
     ...deps,

@@ -74,7 +74,7 @@ export function startWorkerPool(config: Config, log: Log, giveUp: (error: Error)
 }
 
 function metricsOf({ number, lastMetrics }: WorkerHandle): ProcessMetrics {
-  return { name: `worker ${number}`, figures: lastMetrics() };
+  return { name: `worker ${number}`, metrics: lastMetrics() };
 }
 
 function setUpCluster(): void {

@@ -18,7 +18,7 @@ export interface Lockout {
    * attempts. The function that it returns takes the attempt back, as if it had not been made.
    */
   count: (...key: string[]) => Promise<Refund>;
-  /** Removes all failures. Only for keys by which nobody else counts: others would notice that their count was reset. */
+  /** Removes all failures. Only for keys that no other person can count by: that person would notice the reset. */
   clear: (...key: string[]) => Promise<void>;
 }
 
