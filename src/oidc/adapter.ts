@@ -1,4 +1,4 @@
-// The engine's storage: clients and grants come from our own tables, everything short-lived from `oidc_models`.
+// The engine's storage: clients and grants come from our own tables, its short-lived records from `oidc_models`.
 import { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { deleteClient } from '../core/actions/delete_client.ts';
 import { findClient } from '../core/clients/clients.ts';
@@ -29,8 +29,8 @@ import { engineRecord, storedRecord } from './request/clocks.ts';
 import { currentRequest, sessionOf } from './request/context.ts';
 import { countStrangersRecord } from './request/strangers.ts';
 
-// Every record of the engine has a lifetime; this bounds one that would come without. But the token by which a client manages
-// its registration lives as long as that.
+// Every record of the engine has a lifetime, seconds; this is the lifetime of one that comes without. The token by which a
+// client manages its registration is an exception: it lives as long as the registration.
 const maxAge = 86_400;
 
 /** The adapter factory that the engine is configured with. */
@@ -46,7 +46,7 @@ function clientAdapter(deps: Deps): Adapter {
   const { db } = deps;
   return {
     ...unsupported('Client'),
-    // A client that is described by its own document is fetched by the engine, which knows when to fetch it again.
+    // The engine fetches a client that is described by its own document, and knows when to fetch it again.
     async find(id) {
       const client = await findClient(db, id);
       if (!client || client.blocked_at || client.registered_by === 'document') return undefined;
@@ -75,8 +75,8 @@ function clientAdapter(deps: Deps): Adapter {
   };
 }
 
-// Defaults of RFC 7591, which stay what they are. Those of this server are left out: they change with its settings, and a
-// client that said nothing goes along.
+// Defaults of RFC 7591 are stored, because they never change. This server's own defaults are not: they change with its
+// settings, and a client that named no value gets the new one.
 function structureOf({ redirect_uris, grant_types, response_types, ...more }: AdapterPayload) {
   const { token_endpoint_auth_method } = more as { token_endpoint_auth_method?: string };
   return { redirect_uris, grant_types, response_types, token_endpoint_auth_method };
@@ -90,7 +90,7 @@ function grantAdapter(deps: Deps): Adapter {
       const session = await sessionOf(currentRequest(), deps, id);
       return session && !isOver(session) ? grantPayload(session) : undefined;
     },
-    // The engine ends a grant for two reasons: its refresh token was revoked, or its code came a second time.
+    // The engine destroys a grant for two reasons: its refresh token was revoked, or its code was used a second time.
     async destroy(id) {
       const { route, client } = currentRequest().oidc;
       await endSessionOfToken(
@@ -114,7 +114,7 @@ function grantPayload(session: SessionWithUser): AdapterPayload {
   } as AdapterPayload;
 }
 
-// Stored are times of the database's clock, by which all nodes agree; the engine gets them as its machine's clock would tell.
+// Times are stored by the database's clock, on which all nodes agree; the engine gets them by the clock of its machine.
 function recordAdapter(deps: Deps, model: string): Adapter {
   const { db, clock, keyring } = deps;
   const asRecord = (stored: EngineRecord | null) => {
@@ -128,7 +128,7 @@ function recordAdapter(deps: Deps, model: string): Adapter {
   return {
     async upsert(id, { storedAs, sessionEpoch, ...payload }, expiresIn) {
       await countStrangersRecord(deps, model, { ...payload, storedAs });
-      // Our own pages save a browser session outside of the engine, and note its source themselves.
+      // Our own pages save a browser session outside of the engine, and store its source themselves.
       const ctx = model === 'Session' ? Provider.ctx : undefined;
       const source = ctx ? requestSourceOf(ctx as KoaContextWithOIDC) : null;
       await saveRecord(db, keyring, {
@@ -148,7 +148,8 @@ function recordAdapter(deps: Deps, model: string): Adapter {
         await (isSealed ? findSealedRecord(db, keyring, model, handle) : findRecord(db, model, handle)),
       );
     },
-    // Codes have their own `consume`, so this is a pushed request: of two that use one at once, one gets a code (RFC 9126, 4).
+    // Codes have their own `consume`, so this is a pushed request: of two requests that use it at once, one gets a code
+    // (RFC 9126, 4).
     async consume(id) {
       if (!(await consumeRecord(db, model, id)))
         throw new errors.InvalidRequestUri('request_uri was used before');
@@ -156,7 +157,7 @@ function recordAdapter(deps: Deps, model: string): Adapter {
     async destroy(id) {
       await deleteRecord(db, model, id);
     },
-    // What belongs to a grant is a session and ends as one; revoking an access token must not touch the others.
+    // The tokens of a grant end with its session; revoking one access token must not revoke the others.
     async revokeByGrantId() {},
     findByUid: findBySecond,
     findByUserCode: findBySecond,

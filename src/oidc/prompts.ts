@@ -1,11 +1,12 @@
-// When an authorization request stops for its user: the engine's prompts, with three rules of ours.
+// When an authorization request stops for its user.
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { clientRow } from './request/context.ts';
 import { requireKnownScopes } from './request/resources.ts';
 
-// The engine's prompts, with three rules of ours: an unknown scope is an error and not silence; a user who may no
-// longer log in has to log in; and only other people's native clients always have to ask.
-/** The prompts of the login pages. */
+/**
+ * The engine's prompts, with three rules of ours: an unknown scope is an error instead of being ignored; a user who may
+ * no longer log in has to log in; and of native clients only third-party ones always ask for consent.
+ */
 export function loginPrompts(): interactionPolicy.DefaultPolicy {
   const { Check } = interactionPolicy;
   const prompts = interactionPolicy.base();
@@ -35,7 +36,7 @@ export function loginPrompts(): interactionPolicy.DefaultPolicy {
 }
 
 function isForeignNative({ oidc }: KoaContextWithOIDC): boolean {
-  // As it was said: a page under development at a loopback address is none that somebody else could pose as.
+  // By the registered type alone: a web page under development at a loopback address cannot be impersonated.
   const row = clientRow(oidc.client);
   const isNative = row.metadata.application_type === 'native' && !row.first_party;
   return isNative && !oidc.result?.consent;

@@ -1,5 +1,5 @@
-// Back-channel logout (OpenID Connect Back-Channel Logout 1.0): tells clients which of their sessions ended, whatever
-// ended them, one token a session, with our `sid`.
+// Back-channel logout (OpenID Connect Back-Channel Logout 1.0): notifies clients of sessions that ended for any reason, one
+// logout token per session, with our `sid`.
 import type { Client, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import {
@@ -9,10 +9,10 @@ import {
   settleBackchannelLogout,
 } from '../../core/sessions/backchannel_queue.ts';
 
-/** How often due notices are looked for, milliseconds, beside the moments in which a client has taken some. */
+/** How often due notices are read, milliseconds; they are also read whenever a delivery has finished. */
 const interval = 1_000;
 
-/** Deliveries at once, and of one client: an endpoint that does not answer holds its own places alone. */
+/** The most deliveries at once, in all and to one client: an endpoint that does not answer delays only its own notices. */
 const places = 100;
 const placesOfClient = 4;
 
@@ -24,8 +24,8 @@ interface Notifiable extends Client {
 }
 
 /**
- * Delivers notices until it is stopped. The engine's own delivery at its logout page would name its own session ids
- * and tries once; it is switched off, and the queue that every ending writes to does all of it.
+ * Delivers notices until it is stopped. The engine's own delivery, from its logout page, would send its own session ids and
+ * tries once. It is switched off; every ending of a session writes to the queue that is delivered here.
  */
 export function deliverBackchannelLogouts(
   deps: Deps,
@@ -85,13 +85,13 @@ async function deliver({ db, log }: Deps, provider: Provider, notice: Backchanne
   }
 }
 
-// With the `sid` always: without it, a client would have to log its user out everywhere.
+// Always with the `sid`: without it, a client would have to log its user out everywhere.
 async function sendNotice(client: Notifiable, notice: BackchannelLogout): Promise<void> {
   const asking: Notifiable = Object.create(client, { backchannelLogoutSessionRequired: { value: true } });
   await client[send].call(asking, notice.user_id, notice.session_id);
 }
 
-/** Keeps the engine's delivery for us and takes it from the engine. */
+/** Keeps the engine's delivery for us, and switches it off in the engine. */
 export function takeOverDelivery(prototype: Client): void {
   Object.defineProperty(prototype, send, { value: prototype.backchannelLogout });
   prototype.backchannelLogout = async () => {};

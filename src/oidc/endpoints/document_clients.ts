@@ -1,5 +1,5 @@
-// Clients that are described by a document at their id (client ID metadata documents): what the engine has fetched is made
-// suitable before the engine judges it, and stands beside the row, if there is one, in every request.
+// Clients that are described by a document at the URL which is their id (client ID metadata documents). What the engine has
+// fetched is adapted before the engine validates it, and is used together with the client's row, if there is one.
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { findClient } from '../../core/clients/clients.ts';
 import { readDocumentClient } from '../../core/clients/document_clients.ts';
@@ -10,11 +10,11 @@ import { engineMetadata, isOurRow, offerOf, refusingMetadata, signingAlgs } from
 
 type Metadata = Record<string, unknown>;
 
-/** For the engine's `extraClientMetadata`: called while it makes a client, before it judges the metadata. */
+/** For the engine's `extraClientMetadata`: adapts the metadata of a client before the engine validates them. */
 export function suitDocument(deps: Deps, metadata: Metadata): void {
   const { client_id, kindred, scope, ...said } = metadata;
   if (typeof client_id !== 'string' || !client_id.startsWith('https://') || isOurRow(kindred)) return;
-  // The engine's default, since a document may not name a secret; its keys tell how such a client authenticates.
+  // The engine's default for a client that names no method. A document may not name a secret: its keys decide.
   const isUnsaid = said.token_endpoint_auth_method === 'client_secret_basic';
   const method = said.jwks || said.jwks_uri ? 'private_key_jwt' : 'none';
   const suitable = refusing(() =>
@@ -22,7 +22,7 @@ export function suitDocument(deps: Deps, metadata: Metadata): void {
   );
   for (const name of Object.keys(metadata))
     if (name !== 'client_id' && !(name in suitable)) delete metadata[name];
-  // Judged with the row; and whatever the document itself calls so is not ours.
+  // A member `kindred` of the document itself is dropped: it is not our row.
   Object.assign(metadata, suitable, { kindred: { scope } });
 }
 
@@ -41,8 +41,8 @@ interface DocumentClient {
 }
 
 /**
- * For the engine's `allowClient`: gives the client the row of ours that it goes by; false when it was blocked. `fetched_at`:
- * when its document was fetched, which the engine keeps.
+ * For the engine's `allowClient`: attaches our row to the client; false when it was blocked. `fetched_at` is when its document,
+ * which the engine caches, was fetched.
  */
 export async function adoptDocumentClient(
   deps: Deps,
@@ -62,7 +62,7 @@ export async function adoptDocumentClient(
   }
 }
 
-// What the engine added is this server's, and may be another tomorrow.
+// The engine has added this server's defaults, which may change.
 function withoutDefaults({ keys }: Deps, metadata: Metadata): Metadata {
   const { alg } = keys.current();
   const { id_token_signed_response_alg, introspection_signed_response_alg, ...said } = metadata;
@@ -73,16 +73,16 @@ function withoutDefaults({ keys }: Deps, metadata: Metadata): Metadata {
   };
 }
 
-// Where a session that exists goes on or ends. Whoever begins one needs the document as it is now.
-const goingOn = new Set(['token', 'introspection', 'revocation', 'userinfo']);
+// Routes at which an existing session is used or ended. To open one, the document is needed as it is now.
+const sessionRoutes = new Set(['token', 'introspection', 'revocation', 'userinfo']);
 
 /**
- * What the engine is to know of a client whose document cannot be had, or null: the row of a public client, so that its
- * users stay signed in, and can sign out, while its host is away. A client with keys might have taken them back.
+ * The metadata of a client whose document cannot be fetched, or null: those of a public client's row, so that its users stay
+ * signed in, and can sign out, while its host is down. A client with keys might have revoked them.
  */
 export async function findDespiteDocument(deps: Deps, client_id: string): Promise<object | null> {
   const { route } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
-  if (!goingOn.has(route ?? '')) return null;
+  if (!sessionRoutes.has(route ?? '')) return null;
   const row = await findClient(deps.db, client_id);
   if (row?.registered_by !== 'document' || row.blocked_at) return null;
   const isPublic = row.metadata.token_endpoint_auth_method === 'none';

@@ -23,15 +23,15 @@ export function signingAlgs({ keys }: Pick<Deps, 'keys'>): string[] {
   return [...new Set(keys.list().map(({ alg }) => alg))];
 }
 
-/** All of it, for what clients say of themselves. */
+/** Everything that a client's own metadata may choose from. */
 export function offerOf(deps: Pick<Deps, 'config' | 'keys'>): Offer {
   return { signingAlgs: signingAlgs(deps), clientAlgs, authMethods: authMethods(deps) };
 }
 
-/** What the engine believes to be a client's secret; the real ones are compared by their digests. */
+/** What the engine takes for a client's secret; the real secrets are compared by their digests (models/client.ts). */
 export const secretPlaceholder = 'compared elsewhere';
 
-/** What we do not take of a client's metadata, in the engine's words. */
+/** Our refusal of a client's metadata as an error of the engine; other errors stay as they are. */
 export function refusingMetadata(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== 'invalid_client_metadata') return error;
   return new errors.InvalidClientMetadata(error.message);
@@ -39,15 +39,15 @@ export function refusingMetadata(error: unknown): unknown {
 
 const ourRows = new WeakSet<object>();
 
-/** Whether this is a row that {@link engineMetadata} handed to the engine, and nothing that a client said. */
+/** Whether this is a row that {@link engineMetadata} gave to the engine, and not a member of a client's document. */
 export function isOurRow(kindred: unknown): boolean {
   return typeof kindred === 'object' && kindred !== null && ourRows.has(kindred);
 }
 
 /**
- * A client as the engine knows it. The row rides along as `kindred`; the engine only needs to believe that there is a secret
- * (see `compareClientSecret`). With `algs`, by which the server signs now, answers that the client wants signed by another
- * are signed by the default: it would refuse the whole client otherwise, long after it was registered.
+ * A client as the engine knows it. Our row is the member `kindred`; the engine only has to see that there is a secret (see
+ * `compareClientSecret`). `algs` are the algorithms by which the server signs now: where the client registered another, the
+ * default is used, because the engine would refuse the whole client, long after it was registered.
  */
 export function engineMetadata(client: Client, algs?: readonly string[]): ClientMetadata {
   ourRows.add(client);

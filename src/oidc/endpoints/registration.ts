@@ -1,5 +1,5 @@
-// Dynamic registration (RFC 7591, RFC 7592) with hashed secrets: the engine compares and shows what it believes to be
-// the secret, so both are set right on the way in and out.
+// Dynamic registration (RFC 7591, RFC 7592) with hashed secrets: the engine compares and shows a placeholder, which is
+// exchanged for the real secret in the request and in the response.
 import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
 import { isVouchedGrant } from '../../core/clients/client_rules.ts';
@@ -37,17 +37,17 @@ export function guardRegistration(deps: Deps): Middleware {
   };
 }
 
-// Whoever has the initial access token may register as many as there are, and change them.
+// The holder of the initial access token may register and change any number of clients.
 async function countRegistration({ config, limits }: Deps, ctx: Context): Promise<void> {
   if (config.registration === 'open') await limits.registration.consume(networkOf(ctx.ip));
 }
 
-// Not of the metadata: what names the registration, and what must not be sent (RFC 7592, 2.2).
+// Members that are no metadata: they identify the registration, or must not be sent (RFC 7592, 2.2).
 const naming =
   `client_id client_secret registration_access_token registration_client_uri client_secret_expires_at
   client_id_issued_at`.split(/\s+/);
 
-// The engine judges what is left, and answers with it. What the client said of itself is stored without the engine's defaults.
+// The engine validates what is left, and answers with it. The client's own metadata are stored without the engine's defaults.
 function makeSuitable(deps: Deps, ctx: Context): void {
   const body = ctx.request.body as Record<string, unknown> | undefined;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
@@ -60,8 +60,8 @@ function makeSuitable(deps: Deps, ctx: Context): void {
 /** The largest body that the engine reads, bytes; it has no setting for it. */
 const engineLimit = 57_344;
 
-// The engine reads the body once more, and warns on the console, beside the log, where it cannot. A body that is
-// larger or nested too deeply it takes as it was parsed.
+// The engine reads the body again; where it cannot, it prints a warning outside of the log. A body that is too large or nested
+// too deeply is left to it as it was parsed.
 function giveBack({ req, request }: Context): void {
   if (request.body === undefined || exceedsJsonBounds(request.body)) return;
   const body = Buffer.from(JSON.stringify(request.body));
@@ -70,8 +70,8 @@ function giveBack({ req, request }: Context): void {
   giveBody(req, body);
 }
 
-// RFC 7592, 2.2: an update names the secret that the client has. The engine is told that it does. Ids that the engine
-// gives need no decoding.
+// RFC 7592, 2.2: an update contains the client's secret. If it is right, the engine gets the placeholder. Ids that the engine
+// generates need no decoding.
 async function presentSecret({ db, clock }: Deps, ctx: Context): Promise<void> {
   const body = ctx.request.body as { client_secret?: unknown } | undefined;
   const presented = body?.client_secret;
@@ -82,7 +82,7 @@ async function presentSecret({ db, clock }: Deps, ctx: Context): Promise<void> {
   else Object.assign(body ?? {}, { client_secret: '' });
 }
 
-// What was registered, and nothing else, is said (RFC 7591, 3.2.1).
+// The answer has what was registered, and nothing else (RFC 7591, 3.2.1).
 function hideRow(ctx: Context): void {
   const body = ctx.body as Record<string, unknown> | undefined;
   if (typeof body !== 'object' || body === null || !('client_id' in body)) return;

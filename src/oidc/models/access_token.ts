@@ -1,4 +1,4 @@
-// The engine's access tokens, made ours: bound to a session by `sid`, dead when it is, and JWTs good at userinfo.
+// The engine's access tokens, made ours: `sid` binds them to a session, they end with it, and userinfo accepts JWTs too.
 import type { Provider } from 'oidc-provider';
 import { isJwt } from '../../core/access_tokens/access_tokens.ts';
 import { oidcScopes } from '../../core/access_tokens/grantable_scopes.ts';
@@ -30,7 +30,8 @@ export function accessTokenModel(deps: Deps, base: Provider['AccessToken']): Pro
     base,
     (Base: EngineModelClass) =>
       class AccessToken extends Base {
-        /** Finds opaque tokens, and for userinfo our own JWTs; neither when its session, user or version is over. */
+        // Finds opaque tokens and, for userinfo, our own JWTs; none of them when its session has ended, its user is inactive
+        // or a version was raised.
         static override async find(value: string, options?: object): Promise<EngineModel | undefined> {
           if (isJwt(value)) return await findJwt(deps, AccessToken, value);
           const token = await Base.find.call(AccessToken, value, options);
@@ -49,7 +50,7 @@ export function accessTokenModel(deps: Deps, base: Provider['AccessToken']): Pro
   );
 }
 
-// At userinfo the engine wants a token without audience; ours for the default resource carries `openid` as well.
+// At userinfo the engine expects a token without audience; our token for the default resource carries `openid` as well.
 async function findJwt(deps: Deps, Model: EngineModelClass, value: string): Promise<EngineModel | undefined> {
   const claims = await deps.verifier.verify(value);
   if (!claims?.sid || claims.aud !== deps.config.resource) return undefined;
@@ -74,7 +75,7 @@ function liveClaims(deps: Deps, token: EngineModel) {
   };
 }
 
-// The engine leaves `openid` and its like to tokens for userinfo alone; the token of the default resource serves both.
+// The engine gives the server's own scopes to tokens for userinfo alone; the token of the default resource serves both.
 function withOidcScopes(scope: string | undefined): string {
   const { oidc } = currentRequest();
   const asked = oidc.params?.scope

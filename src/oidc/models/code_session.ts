@@ -15,16 +15,18 @@ import { digest } from '../../lib/crypto.ts';
 import { clientRow, currentRequest } from '../request/context.ts';
 import { isLoginProved } from './interaction.ts';
 
-/** Seconds beyond a code's own life for which its session waits for the exchange. */
-export const slack = 30;
+/** Seconds beyond a code's own lifetime for which its session waits for the exchange. */
+export const exchangeSlack = 30;
 
-// When and how the user logged in belongs into every ID token of the session.
+// Every ID token of the session says when and how the user logged in.
 const loginClaims = { auth_time: null, acr: null, amr: null };
 
 type EngineCode = AuthorizationCode | DeviceCode;
 
-// Opened with the code and not with its exchange, so that a code which is used twice has something to end; until the
-// exchange it lives no longer than the code.
+/**
+ * Opens the session of a code. That happens when the code is issued and not at its exchange, so that a second use of the code
+ * has a session to end; until the exchange the session lives no longer than the code.
+ */
 export async function openLogin(deps: Deps, code: EngineCode, source: RequestSource): Promise<void> {
   const { db, config } = deps;
   const { grant, client, session: browser } = currentRequest().oidc;
@@ -41,7 +43,7 @@ export async function openLogin(deps: Deps, code: EngineCode, source: RequestSou
     device_id: null,
     grant_payload: { openid: grant.openid, resources: grant.resources },
     token_payload: { authTime: code.authTime, amr: code.amr, acr: code.acr },
-    idle_ttl: code.remainingTTL + slack,
+    idle_ttl: code.remainingTTL + exchangeSlack,
     absolute_ttl: row.session_absolute_ttl ?? config.sessionAbsoluteTtl,
     browser_session: browser?.uid ? digest(browser.uid) : null,
     source,
@@ -52,8 +54,8 @@ export async function openLogin(deps: Deps, code: EngineCode, source: RequestSou
   throw new errors.AccessDenied('the user may not log in any more');
 }
 
-// What has ended the login while its code was being made, or null. Asked after the session was opened: a change of the
-// password, the end of the browser session and the withdrawal of the consent either are seen here, or see the session.
+// Why the login ended while its code was being made, or null. Called after the session was opened: a change of the password,
+// the end of the browser session or the withdrawal of the consent is then either seen here or finds the session.
 async function overtakenBy(
   deps: Deps,
   opened: Session,
@@ -68,13 +70,13 @@ async function overtakenBy(
   return null;
 }
 
-// A login of this very request is stored with its answer.
+// A login of this very request is stored only with its answer.
 async function isStillSignedIn(db: Db, user_id: string, browser: object | undefined): Promise<boolean> {
   const { uid, storedAs } = (browser ?? {}) as { uid?: string; storedAs?: string };
   return uid === undefined || storedAs === undefined || (await isBrowserSession(db, user_id, digest(uid)));
 }
 
-// Of several that exchange one code at once, one wins; the others end what it gave (RFC 6749, 4.1.2).
+/** Exchanges a code. Of several exchanges at once one succeeds; the others end its session (RFC 6749, 4.1.2). */
 export async function exchange(deps: Deps, model: string, code: EngineCode): Promise<void> {
   const { db, config } = deps;
   const ctx = currentRequest();

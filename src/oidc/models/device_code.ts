@@ -8,7 +8,7 @@ import { type RequestSource, requestSourceOf } from '../../core/request_source.t
 import { networkOf } from '../../lib/network.ts';
 import { currentRequest } from '../request/context.ts';
 import { asRateLimitError } from '../request/errors.ts';
-import { exchange, openLogin, slack } from './code_session.ts';
+import { exchange, exchangeSlack, openLogin } from './code_session.ts';
 
 /** The subclass for `DeviceCode`: the login is the moment in which the user allows it on another device. */
 export function deviceCodeModel(deps: Deps, base: Provider['DeviceCode']): Provider['DeviceCode'] {
@@ -44,7 +44,7 @@ export function deviceCodeModel(deps: Deps, base: Provider['DeviceCode']): Provi
       if (this.jti === undefined || this.#isClaimed) return;
       const isAnswered = this.accountId !== undefined || (this.error !== undefined && this.inFlight === true);
       const model = isAnswered ? 'DeviceCodeAnswered' : 'DeviceCodeTyped';
-      const ttl = Math.max(1, this.remainingTTL) + slack;
+      const ttl = Math.max(1, this.remainingTTL) + exchangeSlack;
       if (!(await useOnce(deps.db, model, this.jti, ttl))) throw new AlreadyUsedError();
       this.#isClaimed = isAnswered;
     }

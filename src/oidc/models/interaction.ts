@@ -1,16 +1,16 @@
-// Between the password that a user typed and the login that it completes lies a redirect, which the browser may follow
-// much later. If the password has changed meanwhile, or all sessions have ended, the login opens nothing any more.
+// The engine's interaction, made ours. A redirect lies between the password that a user typed and the login, and the browser
+// may follow it much later. If the password was changed meanwhile, or all sessions were ended, the login opens no session.
 import type { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { isProved } from '../../core/passwords/credentials.ts';
 import { subclass } from '../request/subclass.ts';
 
-/** What an interaction's result says of a login beside the engine's own members. */
+/** The members of an interaction's result that describe a login, beside the engine's own. */
 export interface ProvedLogin {
   accountId: string;
   /** What `proofOf` gave when the password was right. */
   proof: string;
-  /** The user's `session_epoch` at that time: what the browser session of this login lives by. */
+  /** The user's `session_epoch` at that time; the browser session of this login ends when it is raised. */
   epoch: number;
 }
 
@@ -24,7 +24,7 @@ type EngineModelClass = {
   find: (id: string) => Promise<EngineModel | undefined>;
 };
 
-/** The subclass for `Interaction`: one whose login is not worth anything any more asks for it again. */
+/** The subclass for `Interaction`: where the login is no longer valid, it asks for another. */
 export function interactionModel(deps: Deps, base: Provider['Interaction']): Provider['Interaction'] {
   return subclass(
     base,
@@ -39,14 +39,14 @@ export function interactionModel(deps: Deps, base: Provider['Interaction']): Pro
   );
 }
 
-/** The user's `session_epoch` at the login that this result is of; undefined for a result without one. */
+/** The user's `session_epoch` at the login of this result; undefined for a result without a login. */
 export function epochOfLogin(result: unknown): number | undefined {
   return (result as Result)?.login?.epoch;
 }
 
 /**
- * Whether the proof of a login is still good; true where there was none. Asked after something of the login was written:
- * a change of the password, or the end of all sessions, either is seen here or sees what was written.
+ * Whether the proof of a login is still good; true where there was no login. Call it after writing what the login opens: a
+ * change of the password, or the end of all sessions, is then either seen here or finds what was written.
  */
 export async function isLoginProved({ db }: Deps, result: unknown): Promise<boolean> {
   const { accountId, proof } = (result as Result)?.login ?? {};

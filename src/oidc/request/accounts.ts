@@ -38,7 +38,7 @@ export async function findAccount(
   return accountOf(session);
 }
 
-// At the login pages there is no session yet, only the user that the browser session names.
+// At the login pages there is no session yet, only the user of the browser session.
 async function findVisitor({ db }: Deps, sub: string): Promise<Account | undefined> {
   const id = parseId(sub);
   const user = id ? await findUser(db, id) : null;
@@ -54,13 +54,13 @@ export function accountOf(session: Pick<SessionWithUser, 'user_id' | 'username' 
     claims: async () => ({
       sub: session.user_id,
       preferred_username: session.username,
-      // Nobody has proved to own an address: who keys on it must not take it for one that the user owns.
+      // No address has been verified: a client that identifies users by address must not rely on it.
       ...(session.email ? { email: session.email, email_verified: false } : {}),
     }),
   };
 }
 
-/** What an access token says of its client and, except with `client_credentials`, of its user beside the standard claims. */
+/** The claims of an access token about its client and, except with `client_credentials`, its user, beside the standard ones. */
 export function extraClaims(ctx: KoaContextWithOIDC, token: object): Record<string, unknown> | undefined {
   const { client } = ctx.oidc;
   const ofClient = client ? { client_version: clientRow(client).token_version } : {};

@@ -1,9 +1,9 @@
-// The engine tells the time by the machine's clock; everything else goes by the clock of the services. Times change over
-// where a record or a token passes between the two, so that nodes whose clocks differ agree on both.
+// The engine uses the machine's clock; everything else uses the clock of the services. Times are converted where a record or
+// a token passes from one to the other, so that nodes whose clocks differ agree on both.
 import type { AdapterPayload } from 'oidc-provider';
 import type { Clock } from '../../core/store/clock.ts';
 
-/** Seconds for which the engine takes a JWT beyond its time; then {@link requireInTime} decides by the right clock. */
+/** Seconds by which the engine accepts a JWT beyond its time; {@link isInTime} then decides by the right clock. */
 export const engineTolerance = 300;
 
 /** Now, in the seconds of a JWT. */
@@ -11,12 +11,12 @@ export function nowInSeconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000);
 }
 
-/** A time of the engine's, in seconds, as it is by the clock of the services. */
+/** Converts a time of the engine, in seconds, to the clock of the services. */
 export function fromEngine(clock: Clock, seconds: number): number {
   return seconds + ahead(clock);
 }
 
-/** A time, in seconds, as the engine would have written it. */
+/** Converts a time of the services, in seconds, to the engine's clock. */
 export function toEngine(clock: Clock, seconds: number): number {
   return seconds - ahead(clock);
 }
@@ -25,10 +25,10 @@ function ahead(clock: Clock): number {
   return Math.round(clock.offset() / 1000);
 }
 
-// The members of a record that the engine compares with its clock. `authTime` is none of them: it is only handed on.
+// The members of a record that the engine compares with its clock. `authTime` is not among them: it is only passed on.
 const times = ['iat', 'exp', 'loginTs'];
 
-/** What is stored of a record that the engine has made. */
+/** A record of the engine with the times that are stored. */
 export function storedRecord(clock: Clock, record: AdapterPayload): AdapterPayload {
   const shifted = shift(record, (seconds) => fromEngine(clock, seconds));
   const { request } = record;
@@ -37,10 +37,10 @@ export function storedRecord(clock: Clock, record: AdapterPayload): AdapterPaylo
   return { ...shifted, request: shiftJwt(request, (seconds) => fromEngine(clock, seconds)) };
 }
 
-/** What the engine gets of a stored record. */
+/** A stored record with the times of the engine's clock. */
 export function engineRecord(clock: Clock, record: AdapterPayload): AdapterPayload {
   const shifted = shift(record, (seconds) => toEngine(clock, seconds));
-  // The engine verified the signature of a pushed request when it came, and looks at its times alone now.
+  // The engine verified the signature of a pushed request when it arrived; now it reads only the times.
   if (typeof record.request !== 'string') return shifted;
   return { ...shifted, request: shiftJwt(record.request, (seconds) => toEngine(clock, seconds)) };
 }
@@ -61,7 +61,7 @@ function shiftJwt(jwt: string, by: (seconds: number) => number): string {
   return [header, Buffer.from(JSON.stringify(shifted)).toString('base64url'), signature].join('.');
 }
 
-/** Gives a JWT access token the right times instead of the engine's; it lives as long as the engine meant it to. */
+/** Sets the times of a JWT access token by the clock of the services; its lifetime stays what the engine set. */
 export function correctTimes(clock: Clock, { payload }: { payload: Record<string, unknown> }): void {
   const lifetime = Number(payload.exp) - Number(payload.iat);
   payload.iat = nowInSeconds(clock);

@@ -14,14 +14,14 @@ interface Memory {
 
 const memories = new WeakMap<object, Memory>();
 
-/** The request that is being answered; models and adapter are called without it. */
+/** The request that is being answered; the engine calls models and adapter without passing it. */
 export function currentRequest(): Context {
   const ctx = Provider.ctx;
   if (!ctx) throw new Error('the engine called a model outside a request');
   return ctx as Context;
 }
 
-/** Keeps a session for the rest of the request, so that grant and account cost no further SELECT. */
+/** Keeps a session for the rest of the request, so that its grant and account need no further SELECT. */
 export function rememberSession(ctx: Context, session: SessionWithUser): void {
   memories.set(ctx, { ...memories.get(ctx), session });
 }
@@ -40,12 +40,12 @@ export function knownSession(ctx: Context): SessionWithUser | null {
   return memories.get(ctx)?.session ?? null;
 }
 
-/** Notes the generation whose token this request hands out. */
+/** Keeps the generation of the refresh token that this request issues. */
 export function rememberGeneration(ctx: Context, generation: number): void {
   memories.set(ctx, { ...memories.get(ctx), generation });
 }
 
-/** The generation whose token this request hands out; 0 at login. */
+/** The generation of the refresh token that this request issues; 0 at login. */
 export function knownGeneration(ctx: Context): number {
   return memories.get(ctx)?.generation ?? 0;
 }

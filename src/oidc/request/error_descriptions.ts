@@ -1,9 +1,9 @@
-// What the engine's refusals say in words. Its own text is the same for every invalid_grant; the truth is in the detail
-// of its error, of which a client hears what it may know.
+// The descriptions of the engine's refusals. Its own text is the same for every invalid_grant; the cause is in the detail of
+// its error, and the client is told as much of it as it may know.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { describeReason, wrongCredentials } from '../../core/sessions/refusals.ts';
 
-// To a stranger a token that does not exist and one of another client are the same.
+// An unknown token and a token of another client get the same answer.
 const unknown: Record<string, string> = {
   refresh_token: 'The refresh token is unknown, or belongs to another client.',
   authorization_code: 'The code is unknown, has expired, was used before, or belongs to another client.',
@@ -18,7 +18,7 @@ const saysUnknown =
 const used = 'The code was used before; the session that it opened has ended.';
 const over = 'The session has ended.';
 
-// What the engine (and we, in its words) say of a grant that is known: its holder hears it.
+// The details, the engine's and our own, that the holder of a known grant is told.
 const details: Record<string, string> = {
   'mutual TLS client certificate not provided':
     'A client certificate is needed here, and the request has none.',
@@ -41,7 +41,7 @@ const details: Record<string, string> = {
   'grant not found': over,
 };
 
-/** What to answer in words instead of the engine's own; undefined leaves that. */
+/** The description that replaces the engine's own; undefined keeps that. */
 export function describeRefusal(ctx: KoaContextWithOIDC, err: Error): string | undefined {
   if (err instanceof errors.InvalidTarget) return describeTarget(ctx, err);
   if (!(err instanceof errors.InvalidGrant)) return undefined;

@@ -1,5 +1,5 @@
-// What an authorization request is granted: everything it asks for when the client is ours, what the user has allowed
-// when it is not.
+// What an authorization request is granted: to a first-party client everything that it asks for, to others what the user has
+// allowed.
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { findConsent, type Granted } from '../../core/users/consents.ts';
@@ -10,7 +10,7 @@ const ids = new WeakMap<object, string>();
 
 /**
  * The grant of this request, not yet saved: `AuthorizationCode.save` and `DeviceCode.save` store it with the session
- * that has its id. The engine asks on every pass, also for a `prompt=none` that will fail, which must leave no trace.
+ * that has its id. The engine asks on every pass, also for a `prompt=none` that will fail and must store nothing.
  */
 export async function loadGrant(deps: Deps, ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
   const { client, account, provider } = ctx.oidc;
@@ -29,7 +29,7 @@ export async function loadGrant(deps: Deps, ctx: KoaContextWithOIDC): Promise<Gr
 
 const nothing: Granted = { openid: [], claims: [], resources: {} };
 
-// Null allows whatever is asked for; what was allowed once but is not asked for now is not granted either.
+// Null allows everything that is asked for. Scopes that were allowed once but are not asked for now are not granted.
 function grantScopes(ctx: KoaContextWithOIDC, grant: Grant, allowed: Granted | null): void {
   const { oidc } = ctx;
   const take = (asked: Iterable<string>, known: string[] | undefined) =>
@@ -45,7 +45,7 @@ function grantScopes(ctx: KoaContextWithOIDC, grant: Grant, allowed: Granted | n
   }
 }
 
-/** What a user has allowed a client before of what this request asks for. */
+/** The scopes of this request that the user has allowed the client before. */
 export async function findConsentedScopes(
   { db }: Deps,
   user_id: string,

@@ -1,19 +1,18 @@
-// Bounds of what a request to the engine may ask for, judged where the engine has its parameters together and before it
-// works on any of them.
+// Bounds on the parameters of a request to the engine, checked when the engine has read all of them and before it uses any.
 import { errors } from 'oidc-provider';
 import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 
-/** Resource servers that one request may name; each is looked up. */
+/** The most resource servers that one request may name; each costs a query. */
 const maxResources = 20;
 
 /**
- * Longest request object, and longest everything else, characters: what fits into the headers of an authorization request,
- * where a long state comes whole. These requests are kept until the user has answered.
+ * The longest request object, and the longest sum of the other parameters, characters: what fits into the headers of an
+ * authorization request, a long `state` included. Requests of these routes are stored until the user has answered.
  */
 const maxLength = 16_384;
 const kept = new Set(['authorization', 'pushed_authorization_request', 'device_authorization']);
 
-/** Refuses parameters that ask for more work or more room than any honest request. `route` is the engine's word for it. */
+/** Refuses parameters that cost more work or storage than any honest request. `route` is the engine's name of the endpoint. */
 export function requireModest(route: string, params: Record<string, unknown>): void {
   const { request, ...others } = params;
   if (Array.isArray(others.resource) && others.resource.length > maxResources)
@@ -23,7 +22,7 @@ export function requireModest(route: string, params: Record<string, unknown>): v
     throw new errors.InvalidRequest('the parameters are too long');
 }
 
-// The engine copies a request object before it verifies who signed it, and copying is recursive.
+// The engine copies a request object, recursively, before it verifies the signature.
 function requireModestJwt(jwt: string): void {
   if (jwt.length > maxLength) throw new errors.InvalidRequestObject('the request object is too long');
   if (jwt.split('.', 2).some(isTooMuch))
@@ -34,7 +33,7 @@ function isTooMuch(part: string): boolean {
   try {
     return exceedsJsonBounds(JSON.parse(Buffer.from(part, 'base64url').toString()));
   } catch {
-    // No JSON, which the engine says better.
+    // Not JSON: the engine refuses it with a better description.
     return false;
   }
 }

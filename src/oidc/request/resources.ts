@@ -1,4 +1,5 @@
-// Which scopes a client may be granted where. A client's registered scope bounds everything (RFC 8707, RFC 6749 3.3).
+// Which resource servers and scopes a request may name (RFC 8707; RFC 6749, 3.3). The rules that need no request are in
+// core/access_tokens/grantable_scopes.ts.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import {
   defaultScopes,
@@ -17,7 +18,7 @@ import type { Db } from '../../core/store/db.ts';
 import { clientRow, knownSession } from './context.ts';
 import { quote } from './error_descriptions.ts';
 
-/** How the engine is told about resource servers. */
+/** The engine's feature of resource indicators, answered from our table. */
 export function resourceIndicators(deps: Deps) {
   const { config, db } = deps;
   return {
@@ -29,7 +30,7 @@ export function resourceIndicators(deps: Deps) {
       if (granted) return granted.find((one) => one === default_resource) ?? granted[0];
       if (default_resource !== null) return default_resource;
       if (first_party || isAlone(ctx)) return config.resource;
-      // Without any resource the engine would drop the scopes of resource servers in silence.
+      // Without any resource the engine would silently drop the scopes of resource servers.
       requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
       return undefined;
     },
@@ -50,7 +51,7 @@ export function resourceIndicators(deps: Deps) {
   };
 }
 
-// The usual mistake is a slash at the end; in development it shows at once.
+// The usual mistake is a trailing slash; in development the answer lists what is registered.
 async function unknownResource({ config, db }: Deps, indicator: string): Promise<Error> {
   const said = `No resource server is registered as ${quote(indicator)}`;
   if (config.env !== 'development') return new errors.InvalidTarget(`${said}.`);
@@ -59,32 +60,32 @@ async function unknownResource({ config, db }: Deps, indicator: string): Promise
   return new errors.InvalidTarget(`${said}. Registered: ${all}.`);
 }
 
-// Whether the client acts for itself: no user decides, so that only what was written down may be granted.
+// Whether the client acts for itself: no user decides, so only scopes that are registered for the client may be granted.
 function isAlone(ctx: KoaContextWithOIDC): boolean {
   return ctx.oidc.params?.grant_type === 'client_credentials';
 }
 
-const looked = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
+const lookups = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
 
-// The engine asks more than once in a request; once is enough for the database.
+// The engine asks more than once in a request; the database is asked once.
 function knownResourceServer(
   db: Db,
   ctx: KoaContextWithOIDC,
   identifier: string,
 ): Promise<ResourceServer | null> {
-  const found = looked.get(ctx) ?? new Map();
-  looked.set(ctx, found);
+  const found = lookups.get(ctx) ?? new Map();
+  lookups.set(ctx, found);
   if (!found.has(identifier)) found.set(identifier, findResourceServer(db, identifier));
   return found.get(identifier);
 }
 
 /**
  * Refuses a request for a scope that does not exist or that the client may not have, with `invalid_scope`; the engine
- * itself drops unknown scopes of resource servers in silence.
+ * itself drops unknown scopes of resource servers silently.
  */
 export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
   const row = clientRow(ctx.oidc.client);
-  // `openid` and its like are about a user; a client on its own has none.
+  // The server's own scopes are about a user; a client that acts for itself has none.
   const offered = new Set(isAlone(ctx) ? [] : grantableOidc(row));
   for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
     for (const scope of server.scopes) offered.add(scope);
@@ -101,13 +102,13 @@ function describeUnknown(scope: string): string {
   return `${said} A scope of an API needs that API in the parameter resource.`;
 }
 
-/** What a client gets that asks for nothing: all it may have of the servers named, but never `admin`, unasked. */
+/** The scopes of a request that names none, at the resource servers of this request; never `admin`. */
 export function defaultScopesOf(ctx: KoaContextWithOIDC): string[] {
   const offered = Object.values(ctx.oidc.resourceServers ?? {}).flatMap((server) => [...server.scopes]);
   return defaultScopes(clientRow(ctx.oidc.client), offered);
 }
 
-// Null while nobody has logged in yet: then only the client bounds.
+// Null while no user has logged in yet: then only the client bounds the scopes.
 function rolesOf(ctx: KoaContextWithOIDC): string[] | null {
   return knownSession(ctx)?.roles ?? null;
 }

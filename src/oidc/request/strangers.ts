@@ -1,5 +1,5 @@
-// Records that the server keeps for requests of nobody it knows yet: they live for minutes, and no network makes more than
-// some in a minute.
+// Records that the server stores for anonymous requests: they live for minutes, and a network may make only a certain
+// number of them in a minute.
 import { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
@@ -7,13 +7,13 @@ import { networkOf } from '../../lib/network.ts';
 import { currentRequest } from './context.ts';
 import { asRateLimitError } from './errors.ts';
 
-/** Seconds that a browser session of nobody goes on unused: as long as a form of it may be looked at before it is sent. */
+/** How long a browser session without a user lives unused, seconds: the time in which one of its forms can be sent. */
 export const strangerSessionTtl = 900;
 
 interface EngineRecord {
   accountId?: unknown;
   loginTs?: unknown;
-  /** Of an interaction: the browser session that it belongs to, and what has been decided. */
+  /** Of an interaction: the browser session that it belongs to, and what was decided. */
   session?: { accountId?: unknown };
   result?: unknown;
   /** Of an interaction that has led on, see repeated_forms.ts. */
@@ -21,18 +21,18 @@ interface EngineRecord {
   storedAs?: unknown;
 }
 
-/** Counts a record that is about to be written, when anybody could have asked for it; too many are refused with 429. */
+/** Counts a record that is about to be stored for an anonymous request; too many are refused with 429. */
 export async function countStrangersRecord(
   { limits }: Deps,
   model: string,
   record: EngineRecord,
 ): Promise<void> {
-  // Outside of the engine our own pages only change what is there already, as “Not you?” does.
+  // Outside of the engine our own pages only change records that exist, as “Not you?” does.
   if (!Provider.ctx || !isOfStranger(model, record)) return;
   try {
     await asRateLimitError(limits.anonymousRecords.consume(networkOf(requestSourceOf(currentRequest()).ip)));
   } catch (error) {
-    // A person is at the browser, whose client would not know what to make of it.
+    // The user sees the refusal as a page: a client would not know how to handle it.
     throw Object.assign(error as Error, { allow_redirect: false });
   }
 }
@@ -52,7 +52,7 @@ function isOfStranger(model: string, record: EngineRecord): boolean {
   }
 }
 
-// A client that proves who it is sends the requests of all of its users from one address.
+// A client that authenticates sends the requests of all of its users from one address, so it is not counted.
 function isPublic(): boolean {
   return currentRequest().oidc.client?.clientAuthMethod === 'none';
 }
