@@ -28,7 +28,7 @@ interface EngineModel {
   loginAccount(details: { accountId: string }): void;
   /** Ours: the handle under which it is stored; undefined as long as it is not. The adapter gives and takes it. */
   storedAs?: string | undefined;
-  /** Ours: whether saving it has failed. */
+  /** Ours: whether saving it was refused, because its network has too many; it is not stored later either. */
   isRefused?: boolean;
   /** Ours: the user's `session_epoch` at a login that is not stored yet. The adapter takes it. */
   sessionEpoch?: number | undefined;
@@ -80,6 +80,7 @@ export function browserSessionModel(deps: Deps, base: Provider['Session']): Prov
         }
 
         override async persist(): Promise<string> {
+          if (this.isRefused) return this.jti;
           return typeof this.exp === 'number' ? await super.persist() : await storeForgotten(deps, this);
         }
       },
@@ -123,9 +124,8 @@ async function confirmSaved(deps: Deps, session: EngineModel): Promise<void> {
 
 // The engine shows a wrong device form again with a fresh proof, which it puts into the browser session after it has stored
 // that. A browser without a session has nothing stored, and the engine would throw. The session is stored here instead, so
-// that the form works; but not where storing it was refused because its network has too many.
+// that the form works.
 async function storeForgotten(deps: Deps, session: EngineModel): Promise<string> {
-  if (session.isRefused) return session.jti;
   const ctx = currentRequest();
   const ttl = browserSessionTtl(deps, session.loginTs);
   setSessionCookie(ctx.oidc.provider, ctx, session.jti, new Date(deps.clock.now() + ttl * 1000));
