@@ -86,7 +86,7 @@ function roughly(value: unknown, { session }: Twin): unknown {
   const left = Math.min(session.idle_ttl, absolute);
   assert.ok(Number.isInteger(value) && value >= 0, `${value} is no count of seconds`);
   assert.ok(Math.abs(value - Math.max(0, left)) < slack, `${value} s instead of ${left} s`);
-  return 'what is left';
+  return 'the remaining lifetime';
 }
 
 async function comparableToken(deps: Deps, token: string, body: Json, twin: Twin): Promise<unknown> {

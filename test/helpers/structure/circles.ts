@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { importsOf, type Source } from './sources.ts';
 
-/** Who imports whom: node, imported node, and the first place (`file:line`) that does it. */
+/** The imports between nodes: node, imported node, and the first place (`file:line`) of the import. */
 type Graph = Map<string, Map<string, string>>;
 
 // Their files are roots and leaves of the folders beside them, so each of these files is a node of its own.

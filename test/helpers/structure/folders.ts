@@ -1,4 +1,4 @@
-// What every folder owes a reader: a README of a few lines, tests in the mirrored folder, no citation of a missing document.
+// Rules for folders: a README of a few lines, tests in the mirrored folder, no citation of a missing document.
 import { posix } from 'node:path';
 import type { Source } from './sources.ts';
 
