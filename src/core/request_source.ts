@@ -1,23 +1,23 @@
-// Where a request comes from: what sessions, limits and the audit trail keep of it.
+// The source of a request: its address, user agent and id, as sessions, limits and the audit trail store them.
 
-/** The address, user agent and id of a request; travels from the socket to the rows that keep it. */
+/** The address, user agent and id of a request. */
 export interface RequestSource {
   ip: string | null;
   user_agent: string | null;
   request_id: string | null;
 }
 
-/** The part of a request that its source is made of; Koa's context has it, and so has the engine's. */
+/** The part of a Koa context that the source is read from; the engine's context has it too. */
 interface Request {
   ip: string;
   get: (header: string) => string;
   state: { requestId?: string };
 }
 
-/** The longest user agent that is kept, in UTF-16 units; a client may send kilobytes. */
+/** The longest user agent that is stored, in UTF-16 units; a client may send kilobytes. */
 const maxUserAgent = 512;
 
-/** The source of a request. A user agent is cut; what the request lacks is null. */
+/** The source of a request. A long user agent is cut; a part that the request lacks is null. */
 export function requestSourceOf(request: Request): RequestSource {
   return {
     ip: request.ip || null,

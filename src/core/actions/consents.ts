@@ -66,7 +66,7 @@ export async function withdrawConsent(
     if (removed === 0) return null;
     const { actor, actor_id = null, source } = ending;
     await recordEvents(tx, [{ type: 'consent_withdrawn', user_id, client_id, actor, actor_id, ...source }]);
-    // What opens from now on has another consent: the lock keeps the two apart.
+    // Sessions that open after this moment belong to a new consent; the user's lock orders the two.
     const opened_until = await readMoment(tx);
     const scope = { kind: 'consent', user_id, client_id, opened_until } as const;
     return await beginEnding(tx, scope, { ...ending, reason: 'consent_withdrawn' });
@@ -74,7 +74,7 @@ export async function withdrawConsent(
   return begun && (await finishEnding(db, begun));
 }
 
-// Of this statement, not of the transaction, which may have waited for the lock.
+// The time of this statement, not of the transaction, which may have waited for the lock.
 async function readMoment(tx: Knex.Transaction): Promise<string> {
   if (!isPostgres(tx)) return new Date().toISOString();
   const [row] = await rows<{ moment_at: Date }>(
@@ -87,15 +87,15 @@ async function readMoment(tx: Knex.Transaction): Promise<string> {
   return row.moment_at.toISOString();
 }
 
-/** Scopes as a session's grant has them: strings of the server's own, and per resource server. */
+/** The scopes of a session's grant: the server's own, and those of each resource server, separated by spaces. */
 export interface GrantedScopes {
   openid?: { scope?: string | undefined; claims?: string[] | undefined } | undefined;
   resources?: Record<string, string> | undefined;
 }
 
 /**
- * Whether the user's consent covers all that a session was granted. Asked after the session was opened, under a lock on
- * the user's row: a withdrawal either is seen here, or sees the session.
+ * Whether the user's consent covers all that a session was granted. Checked after the session was opened, under a lock on
+ * the user's row: either this check sees a withdrawal, or the withdrawal sees the session.
  */
 export async function isConsented(
   db: Knex,

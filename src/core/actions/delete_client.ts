@@ -1,4 +1,4 @@
-// Removing a client: from the commit of the decision on there is no such client; its sessions end and go in chunks.
+// Removing a client: it stops existing with the commit of the first transaction; its sessions end and are deleted in chunks.
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
@@ -36,7 +36,7 @@ export async function deleteClient(
   return begun && (await finishEnding(db, begun));
 }
 
-/** What would end with a client: its live sessions, and what users have allowed it. */
+/** How many live sessions and consents would end with a client. */
 export async function countWhatEnds(
   db: Db,
   client_id: string,

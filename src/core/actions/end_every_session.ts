@@ -1,4 +1,4 @@
-// The end of every session there is: after a restore, when nobody can say which of them had been ended since the backup.
+// Ends every session: after a restore, when it is unknown which sessions had ended since the backup.
 import type { Knex } from 'knex';
 import { firstIdOf } from '../../lib/ids.ts';
 import { type EndCause, endLiveSessions } from '../sessions/end_sessions.ts';
@@ -9,8 +9,8 @@ import { readClock } from '../store/sql_time.ts';
 const batch = 500;
 
 /**
- * Ends every live session that was opened before now, and every login at our pages, in batches; those who log in
- * meanwhile stay logged in. Tells `progress` how many sessions have ended so far, and returns the total.
+ * Ends every live session that was opened before now, and every login at our pages, in batches; users who log in meanwhile
+ * stay logged in. Calls `progress` with the number of sessions ended so far, and returns the total.
  */
 export async function endEverySession(
   db: Knex,
@@ -18,7 +18,7 @@ export async function endEverySession(
   progress: (ended: number) => void = () => {},
 ): Promise<number> {
   const now = await readClock(db);
-  // First of all, or somebody's browser would open a session anew behind us.
+  // First, because a browser that is logged in could open a new session meanwhile.
   await endBrowserSessions(db, now);
   const until = firstIdOf(now);
   let ended = 0;
@@ -54,7 +54,7 @@ async function listLive(db: Knex, after: string, until: string): Promise<Live[]>
     .select('id', 'user_id');
 }
 
-// Users before sessions, as everywhere, and in one order: two of us at once wait for each other and never in a circle.
+// Locks users before sessions and in one order, so that two such processes never deadlock.
 async function endPage(tx: Knex.Transaction, page: Live[], ending: EndCause): Promise<number> {
   const users = [...new Set(page.map((session) => session.user_id))];
   if (isPostgres(tx)) await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');

@@ -1,5 +1,5 @@
-// Taking over users from another system: in batches, each of which stands or falls as one, so that an import which was
-// stopped (however) is simply started again.
+// Import of users from another system, in batches of one transaction each. An import that was interrupted is started again:
+// users who are present already are skipped.
 import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
 import type { Line } from '../../lib/split_lines.ts';
@@ -16,22 +16,22 @@ const insertSize = 100;
 
 export interface ImportTarget {
   db: Knex;
-  /** For a dry run: an empty database that takes the users instead, so that names which repeat are seen all the same. */
+  /** For a dry run: an empty database that receives the users instead, so that repeated names are still detected. */
   scratch?: Knex;
 }
 
-/** What has become of a batch of lines. */
+/** The outcome of a batch of lines. */
 export interface ImportedBatch {
   lines: number;
   imported: number;
-  /** Lines whose user was there already: from an earlier run, or from an earlier line that says the same. */
+  /** Lines whose user exists already: from an earlier run, or from an earlier line of the same user. */
   present: number;
   refused: RefusedLine[];
-  /** How far in the file the batch ends, bytes. */
+  /** The offset in the file at which the batch ends, bytes. */
   end: number;
 }
 
-/** Imports the users of `lines`, and tells what has become of each batch once it is committed. */
+/** Imports the users of `lines`; yields the outcome of each batch once it is committed. */
 export async function* importUsers(
   target: ImportTarget,
   lines: AsyncIterable<Line>,
@@ -73,18 +73,18 @@ async function importNew(tx: Knex.Transaction, places: Db[], users: ImportedUser
   const refused: RefusedLine[] = [];
   let imported = 0;
   let present = 0;
-  // Somebody may register under one of the names between the look and the INSERT, which then leaves that row out: it is
-  // looked at again.
+  // A user may be created under one of the names between the SELECT and the INSERT, which then skips that row: the row is
+  // compared again.
   for (let rest = users; rest.length > 0; ) {
     const known = await findKnown(places, rest);
     const fresh: ImportedUser[] = [];
     for (const user of rest) {
-      const judged = judge(known, user);
-      if (judged === 'present') present += 1;
-      else if (judged !== 'new') refused.push({ line: user.line, reason: judged });
+      const outcome = compareWithKnown(known, user);
+      if (outcome === 'present') present += 1;
+      else if (outcome !== 'new') refused.push({ line: user.line, reason: outcome });
       else {
         fresh.push(user);
-        remember(known, { ...user, id: user.id ?? '' });
+        addKnown(known, { ...user, id: user.id ?? '' });
       }
     }
     const inserted = await insertUsers(tx, fresh);
@@ -107,7 +107,7 @@ interface Known {
   byEmail: Map<string, KnownUser>;
 }
 
-// Those who have one of the names or ids of these users. A deleted user's names are free, the id is not.
+// Users who have one of these names or ids. The names of a deleted user are free, the id is not.
 async function findKnown(places: Db[], users: ImportedUser[]): Promise<Known> {
   const known: Known = { byId: new Map(), byUsername: new Map(), byEmail: new Map() };
   const ids = users.flatMap(({ id }) => id ?? []);
@@ -118,19 +118,19 @@ async function findKnown(places: Db[], users: ImportedUser[]): Promise<Known> {
     for (const one of await select().whereIn('id', ids)) known.byId.set(one.id, one);
     const named = select().whereIn('username_key', usernames).whereNot('status', 'deleted');
     const addressed = select().whereIn('email_key', emails).whereNot('status', 'deleted');
-    for (const one of [...(await named), ...(await addressed)]) remember(known, one);
+    for (const one of [...(await named), ...(await addressed)]) addKnown(known, one);
   }
   return known;
 }
 
-function remember({ byId, byUsername, byEmail }: Known, user: KnownUser): void {
+function addKnown({ byId, byUsername, byEmail }: Known, user: KnownUser): void {
   if (user.id) byId.set(user.id, user);
   byUsername.set(user.username_key, user);
   if (user.email_key) byEmail.set(user.email_key, user);
 }
 
-// A user is there already when id or both names are the same; what shares only some of that is somebody else.
-function judge(known: Known, user: ImportedUser): 'new' | 'present' | string {
+// A user is present when the id or both names are the same; a user who shares only one name is another one.
+function compareWithKnown(known: Known, user: ImportedUser): 'new' | 'present' | string {
   const sameId = user.id ? known.byId.get(user.id) : undefined;
   if (sameId) return sameId.username_key === user.username_key ? 'present' : 'id_taken';
   const sameName = known.byUsername.get(user.username_key);
@@ -138,14 +138,14 @@ function judge(known: Known, user: ImportedUser): 'new' | 'present' | string {
   return user.email_key && known.byEmail.has(user.email_key) ? 'email_taken' : 'new';
 }
 
-// The hash tells two lines of one name apart, until the first login has replaced it by one of ours.
+// Two lines of one name are distinguished by the hash, until the first login has replaced it by a hash of ours.
 function isSame(known: KnownUser, user: ImportedUser): boolean {
   if (known.email_key !== user.email_key || (user.id && known.id !== user.id)) return false;
   const { password_hash } = known;
   return password_hash === user.password_hash || (password_hash !== null && !isOutdated(password_hash));
 }
 
-// Gives the lines whose users are in the database now.
+// Returns the numbers of the lines whose users were inserted.
 async function insertUsers(tx: Knex.Transaction, users: ImportedUser[]): Promise<Set<number>> {
   const lines = new Set<number>();
   for (let at = 0; at < users.length; at += insertSize) {

@@ -1,4 +1,4 @@
-// One line of an import: a user as JSON, or the reason why it is none.
+// One line of an import: a user as JSON, or the reason why the line is refused.
 import { z } from 'zod';
 import { parseId } from '../../lib/ids.ts';
 import type { Line } from '../../lib/split_lines.ts';
@@ -6,7 +6,7 @@ import { problemOfHash } from '../passwords/password_hash.ts';
 import { email, nameKey, username } from '../users/names.ts';
 import { permissions, roles, tenantId } from '../users/rights.ts';
 
-/** More than any user needs; what is longer is not looked at. */
+/** Longer lines are refused unread; no user needs as much. */
 export const maxLineBytes = 65_536;
 
 export interface ImportedUser {
@@ -24,10 +24,10 @@ export interface ImportedUser {
   created_at: Date | null;
 }
 
-/** A line that is not taken over. The detail is for people, and holds nothing of what the line says. */
+/** A line that is refused. The detail is for people and quotes nothing of the line. */
 export interface RefusedLine {
   line: number;
-  /** A stable machine word. */
+  /** A stable code. */
   reason: string;
   detail?: string;
 }

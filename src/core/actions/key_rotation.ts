@@ -1,4 +1,4 @@
-// How signing keys are rotated here: what the settings and the registered lifetimes say.
+// Rotation of signing keys, as the settings and the registered token lifetimes require.
 
 import type { Config } from '../../../config/index.ts';
 import { recordEvents } from '../audit/audit.ts';
@@ -10,7 +10,7 @@ import type { Initiator } from './initiator.ts';
 // A node may have signed with the old key while it was being retired.
 const leeway = 60;
 
-/** The rotation of this deployment; the old key stays published as long as the longest-lived token may live. */
+/** The rotation of this deployment: the old key stays published as long as the longest-lived token may live. */
 export async function keyRotation(db: Db, config: Config, force = false): Promise<KeyRotation> {
   const registered = await Promise.all([longest(db, 'clients'), longest(db, 'resource_servers')]);
   return {
@@ -21,7 +21,7 @@ export async function keyRotation(db: Db, config: Config, force = false): Promis
   };
 }
 
-/** What a look at the keys came to. `kid` is the key that signs now. */
+/** The outcome of a check of the keys. `kid` is the key that signs now. */
 export interface KeyUpkeep {
   outcome: 'rotated' | 'not_due' | 'too_young';
   kid: string;
@@ -33,7 +33,7 @@ export interface KeyUpkeep {
 
 type Opened = Pick<Deps, 'db' | 'config' | 'keys'>;
 
-/** Rotates the signing key, tells the trail who did it, and removes the keys that nobody needs any more. */
+/** Rotates the signing key, records who did it, and removes the keys that no valid token needs any more. */
 export async function rotateKeys(
   { db, config, keys }: Opened,
   { source, ...by }: Initiator,
@@ -51,7 +51,7 @@ export async function rotateKeys(
   return { ...result, dropped };
 }
 
-/** The same when the current key has signed for `SIGNING_KEY_TTL`; before that only the removing. */
+/** The same when the current key has signed for `SIGNING_KEY_TTL`; before that it only removes old keys. */
 export async function keepKeys(opened: Opened, { dryRun = false } = {}): Promise<KeyUpkeep> {
   const { db, config, keys } = opened;
   const isDue = ((await currentKeyAge(db)) ?? 0) >= config.signingKeyTtl;

@@ -1,4 +1,4 @@
-// A user changes the password: the old one is needed, and every other session ends.
+// A user changes the password: the current one is required, and every other session ends.
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
@@ -19,12 +19,12 @@ import { findUser, lockUser, type User } from '../users/users.ts';
 
 export type Asker =
   | { session_id: string }
-  /** With the secrets by which the browser is known. */
+  /** With the secrets that identify the browser (known_devices.ts). */
   | { browser_session: string; browser: string[] };
 
 export interface PasswordChange {
   user_id: string;
-  /** Who asks: a session, or a browser session at our own pages. It goes on, everything else ends. */
+  /** The session, or the browser session at our pages, that asks. It goes on; everything else ends. */
   asker: Asker;
   current_password: string;
   new_password: string;
@@ -33,8 +33,8 @@ export interface PasswordChange {
 
 /**
  * Replaces the password and, in the same transaction, raises the user's `token_version` and ends the user's other
- * sessions: when it has returned, nothing that the old password opened is good any more, but for the session that asked,
- * which refreshes once and goes on. Returns how many ended. Refuses with `weak_password`, `password_not_set`,
+ * sessions. Once it has returned, nothing that the old password opened works, except the session that asked, which
+ * refreshes once and goes on. Returns how many sessions ended. Refuses with `weak_password`, `password_not_set`,
  * `rate_limited`, `invalid_credentials` when the current password is wrong, and `invalid_token` when the session or
  * its user is gone.
  */
@@ -42,7 +42,7 @@ export async function changePassword(deps: Guarded, change: PasswordChange): Pro
   const { db, limits } = deps;
   const user = await requireUser(db, change.user_id);
   if (user.password_hash === null) throw new AppError('password_not_set');
-  // First, because it costs nothing: nobody uses up the attempts of an hour on passwords that are too short.
+  // First, so that a weak new password does not use up one of the limited attempts.
   await requireStrongPassword(change.new_password, user);
   requireRoomToHash();
   return await withLimit(limits.passwordChange, [user.id], () => proveAndReplace(deps, change));
@@ -54,13 +54,13 @@ async function proveAndReplace(deps: Guarded, change: PasswordChange): Promise<n
     const password_hash = await hashPassword(change.new_password);
     const begun = await deps.db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
     if (begun) return await finishEnding(deps.db, begun);
-    // Another change was quicker, and the second round refuses; or a login has replaced an outdated hash of the same
-    // password, and the second round finds it right.
+    // Another change has committed first, and the second round refuses; or a login has replaced an outdated hash of the
+    // same password, and the second round accepts it.
   }
   throw new AppError('invalid_credentials');
 }
 
-// Gives the hash that the current password was right for.
+// Returns the hash that the current password matched.
 async function proveCurrentPassword(
   deps: Guarded,
   { user_id, asker, current_password, source }: PasswordChange,
@@ -81,7 +81,7 @@ async function proveCurrentPassword(
   return result.user.password_hash;
 }
 
-// Null when the hash that was proved is no longer the user's: of two changes with one old password, one wins.
+// Null when the hash that was verified is no longer the user's: of two changes with one old password, one wins.
 async function replacePassword(
   tx: Knex.Transaction,
   { user_id, asker, source }: PasswordChange,
@@ -90,7 +90,7 @@ async function replacePassword(
 ): Promise<BegunEnding | null> {
   const user = await lockUser(tx, user_id);
   if (!user || !(await isActive(tx, user))) throw new AppError('invalid_token');
-  // Whoever was logged out meanwhile (somebody ended everything, from fear of a thief) changes nothing any more.
+  // A session that ended meanwhile (perhaps because the user suspects a thief) may not change the password.
   const { session_id, browser_session, client_id, device } = await requireAsker(tx, user_id, asker);
   if (user.password_hash !== proved) return null;
   await tx('users')
@@ -103,7 +103,7 @@ async function replacePassword(
   ]);
   const ending = { ...by, reason: 'password_changed' } as const;
   const begun = await beginEndingAll(tx, user_id, ending, { kept: { session_id, browser_session } });
-  // The device after its sessions, as everywhere: who ends one of them alone has locked that, and waits for the device.
+  // Devices are locked after their sessions: a transaction that ends one session holds its lock and waits for the device.
   const places = { device, browser: 'browser' in asker ? asker.browser : [] };
   await stayKnown(tx, { id: user_id, password_hash }, places);
   return begun;
@@ -115,7 +115,7 @@ interface KnownAsker {
   browser_session: string | null;
   client_id: string | null;
   device: string | null;
-  /** What failures are counted by: the device, or else what was logged in. */
+  /** What failures are counted by: the device, else the session or browser session. */
   place: string;
 }
 

@@ -1,4 +1,4 @@
-// Removing a device: its sessions end, and it goes with the last of them.
+// Removing a device: its sessions end, and the row is deleted with the last of them.
 import type { Knex } from 'knex';
 import { beginEnding } from '../sessions/end_many.ts';
 import type { EndCause } from '../sessions/end_sessions.ts';

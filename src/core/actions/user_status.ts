@@ -1,4 +1,4 @@
-// Ban, disable, delete and their undoing: each decided in one transaction that also begins to end what the user holds.
+// Ban, unban, disable, enable and delete a user: one transaction that also begins to end all sessions of the user.
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
@@ -14,11 +14,11 @@ import { lockUser, type User, type UserStatus } from '../users/users.ts';
 
 export interface StatusChange {
   status: UserStatus;
-  /** Which statuses it may be changed from; from any but `deleted` when absent. */
+  /** The statuses from which the change is allowed; absent, any but `deleted`. */
   from?: UserStatus[];
-  /** For administrators and the trail. */
+  /** For administrators and the audit trail. */
   reason?: string | null;
-  /** For the user, who learns it with the right password or token. */
+  /** For the user, shown to a caller with the right password or token. */
   message?: string | null;
   /** Only for a ban: when it ends by itself. */
   ban_expires_at?: Date | null;
@@ -34,9 +34,8 @@ const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
 };
 
 /**
- * Changes a user's status and, unless it becomes active, ends all sessions of the user. Once this has returned, nothing
- * of the user's succeeds any more: a login that was in flight either finds the new status or has its session ended here.
- * Returns the user and how many sessions ended; refuses with `user_not_found`, `wrong_status`,
+ * Changes a user's status and, unless it becomes active, ends all sessions of the user. Once this has returned, no request
+ * of the user succeeds: a login that was in flight either finds the new status or has its session ended here. Returns the user and how many sessions ended; refuses with `user_not_found`, `wrong_status`,
  * `not_yourself` and `last_admin`.
  */
 export async function changeUserStatus(
@@ -65,7 +64,7 @@ async function decideStatus(
   if (status === 'active') return { user: user as User, begun: null };
   const ending = { reason: endedReasons[status], actor, actor_id, ...(source ? { source } : {}) };
   const begun = await beginEndingAll(tx, id, ending, { forgets: status === 'deleted' });
-  // As it is stored: the ending has raised a number in it.
+  // Read again: ending the sessions has raised the user's `session_epoch`.
   return { user: (await lockUser(tx, id)) ?? (user as User), begun };
 }
 
@@ -74,7 +73,7 @@ async function requireRemovable(tx: Knex.Transaction, id: string, change: Status
   await requireAnotherAdmin(tx, id);
 }
 
-// A deleted user stays as a row that other rows point to, with nothing in it that is about a person.
+// The row of a deleted user stays, because other rows reference it, but without personal data.
 function newStatus(tx: Knex.Transaction, change: StatusChange): Writable<User> {
   const row = {
     status: change.status,
@@ -84,7 +83,7 @@ function newStatus(tx: Knex.Transaction, change: StatusChange): Writable<User> {
     updated_at: present(tx),
   };
   if (change.status !== 'deleted') return row;
-  const nobody = {
+  const erased = {
     username: '',
     username_key: '',
     email: null,
@@ -92,5 +91,5 @@ function newStatus(tx: Knex.Transaction, change: StatusChange): Writable<User> {
     password_hash: null,
     tenant_id: null,
   };
-  return { ...row, ...nobody, roles: json([]), permissions: json([]) };
+  return { ...row, ...erased, roles: json([]), permissions: json([]) };
 }

@@ -1,13 +1,13 @@
-// Events that may be written late, collected and appended together.
+// Batches of events that may be written late. A crash loses at most the events of one interval.
 import type { Log } from '../../lib/log.ts';
 import type { Db } from '../store/db.ts';
 import { eventTime, notifyListeners } from './audit.ts';
 import { type AuditEvent, appendEventRows, type NewEvent, toEventRow } from './audit_events.ts';
 
-/** Collects events that may be written late, and writes them together. */
+/** A batch of events. */
 export interface AuditBatch {
   add: (event: NewEvent) => void;
-  /** Writes what has been collected; callers who read the trail call it first. */
+  /** Writes the collected events; callers that read the trail call it first. */
   flush: () => Promise<void>;
   close: () => Promise<void>;
 }
@@ -15,18 +15,18 @@ export interface AuditBatch {
 interface BatchOptions {
   /** Milliseconds between writes. */
   interval?: number;
-  /** How many waiting events are written before that. */
+  /** How many waiting events cause a write before the interval is over. */
   size?: number;
-  /** The most events that wait for a database that does not take them; beyond it the oldest are dropped. */
+  /** The most events that wait while the database is away; beyond that the oldest are dropped. */
   capacity?: number;
-  /** Told how many events were dropped. */
+  /** Called with the number of events that were dropped. */
   onDropped?: (count: number) => void;
 }
 
 /**
- * A batch that is written every `interval` milliseconds or when `size` events wait. Plain rotations go this way: one
- * INSERT a request would double the writes of a refresh. A crash loses at most one interval of them; whatever matters
- * to safety is written in its own transaction instead.
+ * A batch that is written every `interval` milliseconds or when `size` events wait. Used for plain rotations, because an
+ * INSERT for each would double the writes of a refresh. Events that matter to safety are written in the transaction of what
+ * they record instead.
  */
 export function createAuditBatch(
   db: Db,
@@ -35,8 +35,8 @@ export function createAuditBatch(
 ): AuditBatch {
   let waiting: AuditEvent[] = [];
   let writing = Promise.resolve();
-  // A database that is away for long must not take our memory; what is lost is said and counted.
-  const bound = () => {
+  // Bounds memory while the database is away; what is dropped is logged and counted.
+  const dropOldest = () => {
     const dropped = waiting.length - capacity;
     if (dropped <= 0) return;
     waiting = waiting.slice(dropped);
@@ -55,7 +55,7 @@ export function createAuditBatch(
     } catch (error) {
       waiting = [...taken, ...waiting];
       log.error({ err: error, waiting: waiting.length }, 'audit events could not be written');
-      bound();
+      dropOldest();
     }
   };
   const flush = () => {

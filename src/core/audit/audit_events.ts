@@ -75,8 +75,8 @@ declare module 'knex/types/tables.js' {
 
 declareColumns('audit_events', { created_at: 'time', detail: 'json' });
 
-// What a connection that broke had written after all is not written twice, and does not block what comes after it.
-// On Postgres many rows travel as one value: a query builder's INSERT of 50 rows has 650 of them, and costs ten times that.
+// An event that a broken connection had written after all is not written again (`on conflict do nothing`).
+// On Postgres all rows are sent as one value: a query builder's INSERT of 50 rows has 650 values and takes ten times as long.
 const appendAll = statement(
   { name: 'append_events', alone: true },
   () => `

@@ -1,11 +1,11 @@
-// What the audit trail is told to besides the database: the log, line by line, and the metrics, as counts.
+// Listeners of the audit trail: each event becomes a line of the log and a count in the metrics.
 import type { Knex } from 'knex';
 import type { Log } from '../../lib/log.ts';
 import type { Metrics, RefreshOutcome } from '../../lib/metrics.ts';
 import { onAuditEvent } from './audit.ts';
 import type { EventType, NewEvent } from './audit_events.ts';
 
-/** Writes every event that is recorded by way of `db` as a line with `security_event`. Returns what ends that. */
+/** Writes every event that is recorded through `db` as a log line with `security_event`. Returns a function that stops it. */
 export function logEvents(db: Knex, log: Log): () => void {
   return onAuditEvent(db, (event) => {
     const { type, ...rest } = event;
@@ -16,7 +16,7 @@ export function logEvents(db: Knex, log: Log): () => void {
   });
 }
 
-// A refresh is the daily bread: at `info` it would only repeat the line of its request.
+// Refreshes are routine: at `info` they would only repeat the line of their request.
 const levels: Partial<Record<EventType, 'debug' | 'warn'>> = {
   refresh_token_rotated: 'debug',
   refresh_token_retried: 'debug',
@@ -27,7 +27,7 @@ const levels: Partial<Record<EventType, 'debug' | 'warn'>> = {
   client_authentication_failed: 'warn',
 };
 
-/** Counts every event that is recorded by way of `db`. Returns what ends that. */
+/** Counts every event that is recorded through `db`. Returns a function that stops it. */
 export function countEvents(db: Knex, metrics: Metrics): () => void {
   const observed = new Set<string>();
   return onAuditEvent(db, (event) => {
@@ -35,7 +35,7 @@ export function countEvents(db: Knex, metrics: Metrics): () => void {
     if (event.detail?.lockout === true) metrics.countLockout();
     if (event.type === 'login_failed') metrics.countFailedLogin(event.reason ?? 'unknown');
     const outcome = outcomes[event.type];
-    if (outcome && !isEcho(observed, event)) metrics.countRefresh(outcome);
+    if (outcome && !isRetryOfObserved(observed, event)) metrics.countRefresh(outcome);
   });
 }
 
@@ -46,12 +46,12 @@ const outcomes: Partial<Record<EventType, RefreshOutcome>> = {
   refresh_token_reuse_observed: 'observed',
 };
 
-// Reuse that is only observed is answered like a retry, and the trail says both; it is one token and counts once.
-function isEcho(observed: Set<string>, { type, request_id }: NewEvent): boolean {
+// Reuse that is only observed is answered like a retry, and both events are recorded; the one request counts once.
+function isRetryOfObserved(observed: Set<string>, { type, request_id }: NewEvent): boolean {
   if (!request_id) return false;
   if (type === 'refresh_token_retried') return observed.delete(request_id);
   if (type === 'refresh_token_reuse_observed') {
-    // A request that fails in between leaves its id behind.
+    // Ids of requests that failed between the two events stay in the set.
     if (observed.size > 1_000) observed.clear();
     observed.add(request_id);
   }

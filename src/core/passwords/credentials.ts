@@ -1,4 +1,4 @@
-// Who somebody is, from a name and a password.
+// What a password proves: which user it authenticates, and whether that proof still holds later.
 
 import { digest } from '../../lib/crypto.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
@@ -9,14 +9,14 @@ import { hashPassword, isOutdated, verifyPassword } from './password_hash.ts';
 
 export type Authentication =
   | { outcome: 'authenticated'; user: User }
-  /** The password was right, the user may not log in. Only whoever knew the password may learn why. */
+  /** The password was right, but the user may not log in. Only a caller who knew the password may learn why. */
   | { outcome: 'inactive'; user: User }
   /** No such user or a wrong password: one answer, at one cost. */
   | { outcome: 'refused' };
 
 /**
- * Verifies the password of the user whom a name was found to mean; null when it means nobody. An outdated hash is
- * replaced on the way, and the user in the answer has the new one.
+ * Verifies the password of a user; null stands for a name without a user. An outdated hash is replaced, and the user in the
+ * answer has the new one.
  */
 export async function authenticate(db: Db, user: User | null, password: string): Promise<Authentication> {
   const stored = user?.password_hash ?? null;
@@ -25,7 +25,7 @@ export async function authenticate(db: Db, user: User | null, password: string):
   const password_hash = await hashPassword(password);
   if (await replacePasswordHash(db, user.id, stored, password_hash))
     return await asActive(db, { ...user, password_hash });
-  // Another login was quicker, or the password has changed: what counts is the hash that stands there now.
+  // Another login has replaced the hash, or the password was changed: verify against the current hash.
   return await authenticate(db, await findUser(db, user.id), password);
 }
 
@@ -34,8 +34,8 @@ async function asActive(db: Db, user: User): Promise<Authentication> {
 }
 
 /**
- * What a right password is remembered by until its login is complete. No proof any more after the password has changed,
- * or after all sessions of the user have ended: whoever ended them meant this login too.
+ * The proof that a password was right, kept until the login is complete. It is void after a change of the password, and
+ * after all sessions of the user have ended: that ending includes this login.
  */
 export function proofOf({
   password_hash,
@@ -44,7 +44,7 @@ export function proofOf({
   return digest(`${password_hash ?? ''}${session_epoch === 0 ? '' : ` ${session_epoch}`}`);
 }
 
-/** Whether a proof is still good, see {@link proofOf}. Waits for a change that is under way. */
+/** Whether a proof is still valid, see {@link proofOf}. Waits for a change that is being committed. */
 export async function isProved(db: Db, user_id: string, proof: string): Promise<boolean> {
   const lock = isPostgres(db) ? 'for share' : '';
   const [user] = await rows<Pick<User, 'password_hash' | 'session_epoch'>>(

@@ -1,4 +1,4 @@
-// Trying a password, wherever that is: the limits first, then the hash. Nothing else in the server verifies passwords.
+// Password attempts: the limits first, then the hash. Nothing else in the server verifies passwords.
 
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
@@ -15,7 +15,7 @@ import { findUserByLogin, type User } from '../users/users.ts';
 import { type Authentication, authenticate } from './credentials.ts';
 import { requireRoomToHash } from './password_hash.ts';
 
-/** What trying a password needs of the services. */
+/** The parts of `Deps` that an attempt needs. */
 export interface Guarded {
   db: Db;
   limits: RateLimits;
@@ -23,30 +23,30 @@ export interface Guarded {
 }
 
 export interface LoginAttempt {
-  /** A username or an e-mail address, as it was typed. */
+  /** A username or e-mail address, as typed. */
   login: string;
-  /** Whom that means, when it has been looked up already. */
+  /** The user of that name, when it has been looked up already. */
   user?: User | null;
   password: string;
-  /** What shows that the user has logged in there before. */
+  /** Evidence that the user has logged in on this device before. */
   device?: DeviceProof;
   client_id: string | null;
   source: RequestSource;
 }
 
-/** What an attempt came to, and the known device or browser that it was made on, if any. */
+/** The outcome of an attempt, and the known device or browser that it was made on, if any. */
 export type LoginResult = Authentication & { known: string | null };
 
 /**
  * Verifies a name and a password under the limits of {@link attemptPassword}. Failures are counted by the name that was
- * typed, whether anybody has it or not: by no order of attempts does a refusal tell who exists, or that two names are
- * one user's. A device that is known counts for itself, so that strangers cannot lock it out.
+ * typed, whether a user has that name or not: no order of attempts reveals which users exist, or that two names belong to
+ * one user. A known device has a count of its own, so that strangers cannot lock it out.
  */
 export async function attemptLogin(deps: Guarded, attempt: LoginAttempt): Promise<LoginResult> {
   const { db } = deps;
   const { login, password, device = {}, client_id, source } = attempt;
   const user = attempt.user === undefined ? await findUserByLogin(db, login) : attempt.user;
-  // For nobody the same question is asked, so that time does not tell.
+  // Without a user the same query runs, so that the duration reveals nothing.
   const known = await findKnownDevice(db, user ?? { id: newId(), password_hash: null }, device);
   const who = known === null ? (['name', nameKey(login)] as const) : onKnownDevice(known);
   const result = await attemptPassword(deps, {
@@ -60,10 +60,10 @@ export async function attemptLogin(deps: Guarded, attempt: LoginAttempt): Promis
   return { ...result, known };
 }
 
-/** By what failures are counted: a name, which strangers may type as well, or a device or session that they do not have. */
+/** What failures are counted by: a name, which strangers can type too, or a known device or session, which they do not have. */
 export type Counted = readonly ['name' | 'known', string];
 
-/** By what the failures of a known device, a browser or a session are counted. */
+/** The count of a known device, browser or session. */
 export function onKnownDevice(id: string): Counted {
   return ['known', id];
 }
@@ -72,7 +72,7 @@ export interface PasswordAttempt {
   who: Counted;
   user: User | null;
   password: string;
-  /** What to record when it fails. */
+  /** The event to record when the attempt fails. */
   event: EventType;
   client_id: string | null;
   session_id?: string;
@@ -80,9 +80,9 @@ export interface PasswordAttempt {
 }
 
 /**
- * Verifies a password, unless there were too many wrong ones: refuses with `rate_limited`, and then neither hashes nor
- * lets on whether it would have been right. Failures count by `who`, more strictly by `who` and network, and, where a name
- * was typed, by network alone, so that one password is not tried on everybody.
+ * Verifies a password. After too many wrong ones it refuses with `rate_limited` without hashing, so that the refusal does
+ * not reveal whether the password was right. Failures count by `who`, more strictly by `who` and network, and, where a name
+ * was typed, by network alone, so that one password is not tried on many users.
  */
 export async function attemptPassword(
   deps: Guarded,
@@ -116,8 +116,8 @@ export async function attemptPassword(
 /** Awaits a limit, and records a refusal of it. */
 type NoteRefusal = <Result>(key: readonly string[], limit: Promise<Result>) => Promise<Result>;
 
-// A refusal costs nothing, so each being an event would let strangers fill the trail: the first until it may be tried
-// again is one.
+// A refusal is cheap, so an event for each would let strangers fill the audit trail. Only the first refusal until the next
+// allowed attempt is recorded.
 async function isNews(limits: RateLimits, key: readonly string[], error: unknown): Promise<boolean> {
   if (!(error instanceof AppError) || error.code !== 'rate_limited') return false;
   return await limits.refusals.isFirst(error.retryAfter ?? 60, ...key);
@@ -128,7 +128,7 @@ async function verifyWithinLimits(
   { who, user, password, source }: Pick<PasswordAttempt, 'who' | 'user' | 'password' | 'source'>,
   noteRefusal: NoteRefusal,
 ): Promise<{ result: Authentication; hasLocked: boolean }> {
-  // First, so that an attempt which is not looked at does not count.
+  // First, so that an attempt that is not verified does not count.
   requireRoomToHash();
   const network = networkOf(source.ip);
   const isKnown = who[0] === 'known';
@@ -140,13 +140,13 @@ async function verifyWithinLimits(
   };
   const result = await refundOnFault(takeBack, () => authenticate(db, user, password));
   if (result.outcome !== 'refused') {
-    // Earlier failures of a name stay: a stranger would see by their absence that the owner has logged in.
+    // Earlier failures of a name stay: clearing them would reveal to a stranger that the owner has logged in.
     await (isKnown ? Promise.all([forgive(), limits.lockout.clear(...who)]) : takeBack());
   } else if (!isKnown) await limits.loginAddress.count(network);
   return { result, hasLocked: unlock.hasLocked };
 }
 
-// Counts a try as a failure before anybody knows whether it is one; gives what takes it back.
+// Counts an attempt as a failure before it is verified, and returns what undoes that.
 async function countTry(limits: RateLimits, who: Counted, network: string) {
   const forgive = () => limits.password.refund(...who, network);
   await limits.password.consume(...who, network);

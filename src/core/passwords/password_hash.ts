@@ -1,4 +1,4 @@
-// Password hashes: argon2id of our strength for new ones; whatever an import brought is verified. Knows nothing of users.
+// Password hashes: new ones are argon2id; hashes that an import brought are verified. Knows nothing of users.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -18,19 +18,19 @@ const readers = [readArgon2, readBcrypt, readPbkdf2, readScrypt];
 
 // Hashing runs in libuv's pool of four threads, which SQLite and DNS share: a storm of logins must leave them some.
 const width = Math.max(1, Math.min(availableParallelism(), 3));
-// What a login does after its hash finds cold caches and costs twice as much; eight together pay for that once.
+// The work of a login after its hash runs with cold caches and takes twice as long; groups of eight pay for that once.
 const group = 8;
 const gate = createConcurrencyGate(width, group);
 
-// Not a parameter: whatever hashes below a request waits in line for it, and no door can forget to say for whom.
+// Not a parameter: every hash below a request waits in its queue, and no caller can forget to name the request.
 const askers = new AsyncLocalStorage<Requester>();
 
-/** Does something on behalf of a request: hashes in it wait in line, within limits. Without, as in commands, there are none. */
+/** Runs `work` for a request: its hashes wait in a bounded queue. Without a request, as in commands, there is no bound. */
 export const onBehalfOf: <T>(asker: Requester, work: () => T) => T = (asker, work) => askers.run(asker, work);
 
 /**
- * Refuses with `overloaded` when no further hash may wait for this request, or its client has hung up; for those who count
- * something before they hash.
+ * Refuses with `overloaded` when no further hash may wait for this request, or when its client has disconnected. Callers
+ * that count something before they hash call it first.
  */
 export function requireRoomToHash(): void {
   gate.requireRoom(askers.getStore());
@@ -41,22 +41,22 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Longest password that is looked at, in UTF-16 code units: four times what may be chosen, since a form that NFKC shortens
- * may be typed. Normalizing costs quadratic time (names.ts), so nothing longer is normalized.
+ * Longest password that is verified, in UTF-16 code units: four times what may be chosen, since a user may type a form that
+ * NFKC shortens. Normalizing takes quadratic time (names.ts), so nothing longer is normalized.
  */
 export const maxPasswordLength = 1024;
 
 let decoy: Promise<string> | undefined;
 
-/** Hashes a new password, which the policy has accepted or which was verified before. */
+/** Hashes a password that the policy has accepted or that was verified before. */
 export async function hashPassword(password: string): Promise<string> {
   return await inTurn(() => hash(normalized(password), strength));
 }
 
 /**
- * Whether `password` belongs to `stored`. Without a stored hash (no such user, or one without a password) and with one
- * that cannot be read it does the same work on a decoy and says no, so that time does not tell who exists; likewise for a
- * password that is longer than any can be.
+ * Whether `password` belongs to the hash `stored`. Without a hash (no such user, or a user without a password), with one that
+ * cannot be read, and for a password that is too long, it does the same work on a decoy and returns false, so that the
+ * duration does not reveal which users exist.
  */
 export async function verifyPassword(password: string, stored: string | null): Promise<boolean> {
   const isTooLong = password.length > maxPasswordLength;
@@ -68,14 +68,14 @@ export async function verifyPassword(password: string, stored: string | null): P
   return false;
 }
 
-/** True when a hash is not of today's strength and wants to be replaced at the next login. */
+/** True when a hash is not of the current strength and is to be replaced at the next login. */
 export function isOutdated(stored: string): boolean {
   return !stored.startsWith(current);
 }
 
 /**
- * Why a hash from elsewhere cannot be taken over, or null when it can. What would cost much more than a second is
- * refused: it would be an import that lets anybody stall the server with a few logins.
+ * Why a hash of another system cannot be imported, or null when it can. A hash that takes much more than a second is
+ * refused, because a few logins with it would stall the server.
  */
 export function problemOfHash(stored: string): HashProblem | 'unknown_hash_format' | null {
   const read = readHash(stored);
@@ -83,7 +83,7 @@ export function problemOfHash(stored: string): HashProblem | 'unknown_hash_forma
   return typeof read === 'string' ? read : null;
 }
 
-// The formats are ASCII; anything else could not even be stored everywhere.
+// All formats are ASCII.
 function readHash(stored: string): HashVerifier | HashProblem | null {
   if (!/^[\x21-\x7e]{1,512}$/.test(stored)) return null;
   for (const read of readers) {
@@ -93,13 +93,13 @@ function readHash(stored: string): HashVerifier | HashProblem | null {
   return null;
 }
 
-// Ours are of the normalized form; other systems hashed what was typed, and a hash does not tell where it is from.
+// Our hashes are of the normalized form. Other systems hashed what was typed, and a hash does not show where it is from.
 async function verifySpellings(verify: HashVerifier, password: string): Promise<boolean> {
   const one = normalized(password);
   return (await verify(one)) || (one !== password && (await verify(password)));
 }
 
-// The same password typed on two systems may arrive in two Unicode forms (NIST SP 800-63B, 3.1.1.2).
+// Two systems may send the same password in two Unicode forms (NIST SP 800-63B, 3.1.1.2).
 function normalized(password: string): string {
   return password.normalize('NFKC');
 }

@@ -1,5 +1,5 @@
 // Which passwords may be chosen (NIST SP 800-63B, 3.1.1.2): long enough, not common, not the user's own name. No rules
-// of composition: they make people predictable. And the one function that turns a new password into a hash.
+// of composition, because they make passwords predictable. Every new password is hashed through this file.
 import { AppError } from '../../lib/errors.ts';
 import { nameKey } from '../users/names.ts';
 import { isCommonPassword } from './common_passwords.ts';
@@ -8,14 +8,14 @@ import { hashPassword, maxPasswordLength } from './password_hash.ts';
 const minLength = 8;
 const maxLength = 256;
 
-/** Why a password may not be chosen; a stable machine word. */
+/** Why a password may not be chosen; stable codes. */
 export type Weakness =
   | 'password_too_short'
   | 'password_too_long'
   | 'password_too_common'
   | 'password_is_name';
 
-/** Whose password it is to be. */
+/** The user who is to have the password. */
 export interface PasswordOwner {
   username: string;
   email?: string | null;
@@ -24,17 +24,17 @@ export interface PasswordOwner {
 const descriptions: Record<Weakness, string> = {
   password_too_short: `the password must have at least ${minLength} characters`,
   password_too_long: `the password must have at most ${maxLength} characters`,
-  password_too_common: 'this password is one of the first that anybody would try; choose another one',
-  password_is_name: 'the password must not be the name or the e-mail address of its user',
+  password_too_common: 'this password is too common; choose another one',
+  password_is_name: 'the password must not be the username or e-mail address',
 };
 
-/** Hashes a password that somebody has chosen; refuses a weak one with `weak_password` and its reason. */
+/** Hashes a newly chosen password; refuses a weak one with `weak_password` and the reason. */
 export async function hashNewPassword(password: string, owner: PasswordOwner): Promise<string> {
   await requireStrongPassword(password, owner);
   return await hashPassword(password);
 }
 
-/** Refuses a weak password with `weak_password` and its reason, without hashing anything. */
+/** Refuses a weak password with `weak_password` and the reason; hashes nothing. */
 export async function requireStrongPassword(password: string, owner: PasswordOwner): Promise<void> {
   const reason = await weaknessOf(password, owner);
   if (reason) throw new AppError('weak_password', descriptions[reason], { reason });
@@ -53,7 +53,7 @@ export async function weaknessOf(password: string, owner: PasswordOwner): Promis
   return null;
 }
 
-// "ada1999" is what a rule that wants digits turns "ada" into, and what is tried right after it.
+// A name followed by digits counts as the name: attackers try "ada1999" right after "ada".
 function isNameOf({ username, email }: PasswordOwner, key: string): boolean {
   const names = [username, email ?? '', email?.split('@')[0] ?? ''].map(nameKey);
   return names.some((name) => name !== '' && key.startsWith(name) && /^\d*$/.test(key.slice(name.length)));

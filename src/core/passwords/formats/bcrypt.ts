@@ -1,9 +1,9 @@
-// bcrypt, plain and as Django keeps it. Knows nothing beyond the first 72 bytes of a password, as every bcrypt.
+// bcrypt, plain and in Django's form. Like every bcrypt it ignores all but the first 72 bytes of a password.
 import { createHash } from 'node:crypto';
 import { verify } from '@node-rs/bcrypt';
 import type { HashReader } from './format.ts';
 
-// `2x` names the hashes of a broken implementation; nobody can say how to verify them without its bug.
+// `2x` marks hashes of a broken implementation, which cannot be verified without its bug.
 const shape = /^(bcrypt\$|bcrypt_sha256\$)?(\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53})$/;
 
 // Each step doubles the time; 14 takes about a second.
@@ -11,7 +11,7 @@ const maxCost = 14;
 
 /**
  * Reads `$2a$`, `$2b$` and `$2y$`, and Django's `bcrypt$…` and `bcrypt_sha256$…`. A password of more than 72 bytes is
- * right when those 72 are, as it was in the system that made the hash; the login replaces the hash by one of all bytes.
+ * accepted when the first 72 match, as in the system that made the hash; the login then replaces the hash by one of all bytes.
  */
 export const readBcrypt: HashReader = (stored) => {
   if (!/^(bcrypt(_sha256)?\$)?\$2/.test(stored)) return null;

@@ -1,7 +1,7 @@
-// What the formats of stored password hashes have in common.
+// What a reader of stored hashes returns, and what the readers share.
 import { equalBytes } from '../../../lib/crypto.ts';
 
-/** Why a stored hash cannot be verified here; the words stand in the report of an import. */
+/** Why a stored hash cannot be verified; the report of an import names these codes. */
 export type HashProblem = 'malformed_hash' | 'hash_too_costly';
 
 /** Whether a password, exactly as given, is the one that was hashed. */
@@ -18,10 +18,10 @@ export function compareDerived(
   return async (password) => equalBytes(await derive(password, expected.length), expected);
 }
 
-/** The bytes of base64, padded or not, or null when the text is no such thing or of another length. */
+/** The bytes of a base64 text, padded or not; null when it is not base64 or of another length. */
 export function decodeBase64(text: string, min: number, max: number): Buffer | null {
   const bytes = Buffer.from(text, 'base64');
-  // Node skips what is no base64; what it has skipped is missing when it is written again.
+  // Node skips characters that are not base64; encoding the bytes again shows whether it skipped any.
   if (bytes.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, '')) return null;
   return bytes.length >= min && bytes.length <= max ? bytes : null;
 }

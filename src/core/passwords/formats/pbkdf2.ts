@@ -1,4 +1,4 @@
-// PBKDF2 (RFC 8018) as Django keeps it: `pbkdf2_sha256$iterations$salt$base64`.
+// PBKDF2 (RFC 8018) in Django's form: `pbkdf2_sha256$iterations$salt$base64`.
 import { pbkdf2 } from 'node:crypto';
 import { promisify } from 'node:util';
 import { compareDerived, decodeBase64, type HashReader } from './format.ts';
