@@ -2,6 +2,9 @@
 // with their types from any query.
 import './audit/audit_events.ts';
 import './access_tokens/revoked_tokens.ts';
+import './clients/client_cache.ts';
+import './clients/clients.ts';
+import './clients/resource_servers.ts';
 import './engine_records/engine_records.ts';
 import './keys/signing_keys.ts';
 import './users/consents.ts';

@@ -6,7 +6,7 @@ import { makeUser } from '../helpers/builders.ts';
 import { type Answer, assertRefused } from '../helpers/client.ts';
 import { begin, callback, discover, logIn, passPages } from '../helpers/code_flow.ts';
 import { introspect, token } from '../helpers/oauth.ts';
-import { manage, register, rowOf, wanted } from '../helpers/register.ts';
+import { clientRowOf, manage, register, wanted } from '../helpers/register.ts';
 import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
 import { openUserAgent } from '../helpers/user_agent.ts';
 
@@ -79,7 +79,10 @@ testOnOwnServers(
     const again = await manage(server, 'PUT', wider, { ...wanted, client_id, scope: 'mcp:read mcp:write' });
     t.deepEqual(of(again, 'scope'), { scope: 'mcp:read' }, 'the value set by the administrator stands');
     const none = await register(server, { ...wanted, scope: 'claudeai' });
-    t.deepEqual([none.status, none.body.scope, (await rowOf(server, none)).scope], [201, undefined, null]);
+    t.deepEqual(
+      [none.status, none.body.scope, (await clientRowOf(server, none)).scope],
+      [201, undefined, null],
+    );
   },
 );
 
@@ -145,7 +148,7 @@ testOnOwnServers(
       const evil = { ...wanted, client_id, redirect_uris: ['https://evil.example/cb'] };
       for (const [method, json] of [['GET'], ['PUT', evil], ['DELETE']] as [string, object?][])
         t.is((await manage(server, method, made, json)).status, 403, method);
-      const row = await rowOf(server, made);
+      const row = await clientRowOf(server, made);
       t.deepEqual([row.registered_by, row.metadata.redirect_uris], ['admin', [callback]]);
     }
   },
@@ -214,14 +217,14 @@ testOnOwnServers('a blocked client can do nothing, not even unblock itself', ope
     blocked: false,
   });
   t.is(put.status, 401);
-  t.truthy((await rowOf(server, made)).blocked_at);
+  t.truthy((await clientRowOf(server, made)).blocked_at);
   await block(own.client_id, false);
   t.is((await token(server, refresh)).status, 200, 'the session goes on afterwards');
 });
 
 testOnOwnServers('registered clients survive a change of the signing algorithm', open, async (t, server) => {
   const unsaid = await register(server);
-  const { metadata } = await rowOf(server, unsaid);
+  const { metadata } = await clientRowOf(server, unsaid);
   t.is(metadata.id_token_signed_response_alg, undefined);
   t.is(metadata.introspection_signed_response_alg, undefined);
   const said = await register(server, { ...wanted, id_token_signed_response_alg: 'ES256' });
@@ -232,7 +235,7 @@ testOnOwnServers('registered clients survive a change of the signing algorithm',
   };
   await server
     .db('clients')
-    .where({ client_id: said.body.client_id })
+    .where({ client_id: String(said.body.client_id) })
     .update({ metadata: JSON.stringify(frozen) });
   for (const { body } of [unsaid, said]) {
     const client_id = String(body.client_id);

@@ -244,7 +244,7 @@ testOnServers('a second login has a family of its own', async (t, server) => {
 });
 
 testOnServers('reuse at a dynamically registered client ends only its own session', async (t, server) => {
-  for (const registered_by of ['itself', 'admin']) {
+  for (const registered_by of ['itself', 'admin'] as const) {
     const user = await makeUser(server.db);
     const own = await signIn(server, { user });
     const { client, tokens } = await signIn(server, { user });

@@ -1,7 +1,9 @@
 // A client registers itself and manages its registration (RFC 7591, RFC 7592).
+
 import type { Client } from '../../src/core/clients/clients.ts';
 import { type Answer, send } from './client.ts';
 import { callback } from './code_flow.ts';
+import { rowOf } from './rows.ts';
 import type { TestServer } from './server.ts';
 
 /** Valid metadata of a client. */
@@ -27,5 +29,9 @@ export async function manage(
 }
 
 /** The row of the registered client. */
-export const rowOf = async ({ db }: TestServer, { body }: Answer): Promise<Client> =>
-  await db('clients').where({ client_id: body.client_id }).first();
+export const clientRowOf = async ({ db }: TestServer, { body }: Answer): Promise<Client> =>
+  await rowOf(
+    db('clients')
+      .where({ client_id: String(body.client_id) })
+      .first(),
+  );

@@ -130,7 +130,7 @@ testOnOwnServers(
     const warned = textOf(page);
     t.regex(warned, /app\.example/, 'where the answer goes');
     t.regex(warned, /This app has not been verified/);
-    t.is((await server.db('clients').where({ client_id }).first()).first_party, false);
+    t.is((await rowOf(server.db('clients').where({ client_id }).first())).first_party, false);
   },
 );
 

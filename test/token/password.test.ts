@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { ExecutionContext } from 'ava';
 import { hashPassword } from '../../src/core/passwords/password_hash.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
+import { json } from '../../src/core/store/columns.ts';
 import type { Device } from '../../src/core/users/devices.ts';
 import { createUser, type NewUser } from '../../src/core/users/user_changes.ts';
 import type { User } from '../../src/core/users/users.ts';
@@ -244,7 +245,10 @@ testOnStores(
     const user = await makeUser(pair, {});
     t.is((await ask(pair.lean, { client: 'basic' }, user)).status, 200);
     // By another node, or by hand.
-    await store.db('clients').where({ client_id: 'basic' }).update({ secrets: '[]' });
+    await store
+      .db('clients')
+      .where({ client_id: 'basic' })
+      .update({ secrets: json([]) });
     t.is((await ask(pair.lean, { client: 'basic' }, user)).status, 401);
   },
 );

@@ -3,11 +3,11 @@
 // decides, which finds nothing when anything was changed since. So a removed secret is dead at once, on every node. Clients
 // that nobody vouches for are not remembered, and do not count in the version (migrations/006).
 import { createLru, type Lru } from '../../lib/lru.ts';
-import { isText } from '../store/columns.ts';
+import { declareColumns, isText, type Table } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
-import type { Client } from './clients.ts';
-import type { ResourceServer } from './resource_servers.ts';
+import { type Client, clientColumns } from './clients.ts';
+import { type ResourceServer, resourceServerColumns } from './resource_servers.ts';
 
 /** A client and the APIs that its tokens may be for, as they were at one version of the client cache. */
 export interface Registered {
@@ -24,6 +24,14 @@ export interface ClientCache {
   forget: (version: number) => void;
 }
 
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    registry: Table<{ version: number }>;
+  }
+}
+
+declareColumns('registry', {});
+
 /** SQL that is true while nothing was changed since `:version`. */
 export const isCurrentVersionSql = '(select version from registry) = :version';
 
@@ -38,6 +46,7 @@ const readClient = statement<Client & { version: number }>(
   'registered_client',
   () =>
     `select ${list(columnsOfClient)}, (select version from registry) as version from clients where client_id = :client_id and blocked_at is null and deleted_at is null`,
+  clientColumns,
 );
 
 const readServers = statement<ResourceServer & { version: number }>(
@@ -47,6 +56,7 @@ const readServers = statement<ResourceServer & { version: number }>(
     left join (
       select ${list(columnsOfServer)} from resource_servers order by identifier <> :own_resource, identifier limit :limit
     ) r on true`,
+  resourceServerColumns,
 );
 
 /** Metadata is a few KiB at the most. */

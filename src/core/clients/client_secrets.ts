@@ -108,7 +108,7 @@ export async function addClientSecret(
   client_id: string,
   { expires, previous_expires }: { expires?: Date | undefined; previous_expires?: Date | undefined } = {},
 ): Promise<{ id: string; client_secret: string }> {
-  const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+  const client = await tx('clients').where({ client_id }).forUpdate().first();
   if (!client) throw new AppError('client_not_found');
   if (!hasSecret(client.metadata)) throw new AppError('invalid_request', withoutSecret);
   const now = await readClock(tx);
@@ -129,7 +129,7 @@ function endsAtOnce(expires: Date | undefined, now: Date): boolean {
 
 /** Removes a secret, and what was got with it: outstanding access tokens of the client are dead. Refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
 export async function removeClientSecret(tx: Db, client_id: string, id: string): Promise<void> {
-  const client = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+  const client = await tx('clients').where({ client_id }).forUpdate().first();
   if (!client) throw new AppError('client_not_found');
   const rest = client.secrets.filter((secret) => secret.id !== id);
   if (rest.length === client.secrets.length) throw new AppError('client_secret_not_found');
@@ -145,12 +145,12 @@ async function saveSecrets(
   endsTokens: boolean,
 ): Promise<void> {
   const token_version = endsTokens ? { token_version: raisedTokenVersion(tx) } : {};
-  await tx<Client>('clients')
+  await tx('clients')
     .where({ client_id })
     .update({
       secrets: json(secrets),
       ...token_version,
       review: withoutWord(review),
       updated_at: present(tx),
-    } as never);
+    });
 }

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
-import { isText, json } from '../store/columns.ts';
+import { type Columns, declareColumns, isText, json, type Writable } from '../store/columns.ts';
 import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
@@ -58,6 +58,26 @@ export interface Client {
   deleted_at: Date | null;
 }
 
+// Migration 005, which is never edited, writes the metadata as plain text.
+type ClientUpdate = Omit<Writable<Client>, 'metadata'> & { metadata?: string | Knex.Raw };
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    clients: Knex.CompositeTableType<Client, Writable<Client>, ClientUpdate>;
+  }
+}
+
+export const clientColumns = {
+  metadata: 'json',
+  secrets: 'json',
+  first_party: 'boolean',
+  blocked_at: 'time',
+  created_at: 'time',
+  updated_at: 'time',
+  deleted_at: 'time',
+} as const satisfies Columns<Client>;
+declareColumns('clients', clientColumns);
+
 const retryWindows: Record<RotationProfile, number> = { strict: 0, spa: 60, mobile: 60, observe: 60 };
 
 /** How long after a rotation its predecessor gets the same answer again, seconds. */
@@ -91,9 +111,7 @@ export async function createClient(
     updated_at: present(db),
   };
   try {
-    const [client] = await db<Client>('clients')
-      .insert(row as never)
-      .returning('*');
+    const [client] = await db('clients').insert(row).returning('*');
     return { client: client as Client, ...(secret ? { client_secret: secret.client_secret } : {}) };
   } catch (error) {
     throw isUniqueViolation(error) ? new AppError('client_exists') : error;
@@ -106,7 +124,7 @@ export async function updateClient(
   client_id: string,
   change: ClientChange,
 ): Promise<Client | null> {
-  const client = await tx<Client>('clients').where({ client_id }).whereNull('deleted_at').forUpdate().first();
+  const client = await tx('clients').where({ client_id }).whereNull('deleted_at').forUpdate().first();
   if (!client) return null;
   const {
     first_party = client.first_party,
@@ -121,7 +139,7 @@ export async function updateClient(
   requireConfidential(merged);
   requireVouched(merged, registered_by);
   const after = { ...client, ...columns, first_party, metadata: merged };
-  const [updated] = await tx<Client>('clients')
+  const [updated] = await tx('clients')
     .where({ client_id })
     .update({
       ...columns,
@@ -133,7 +151,7 @@ export async function updateClient(
       review: confirmed(client.review, given),
       ...(losesRights(client, after) ? { token_version: raisedTokenVersion(tx) } : {}),
       updated_at: present(tx),
-    } as never)
+    })
     .returning('*');
   return updated ?? null;
 }
@@ -146,14 +164,14 @@ function confirmed(review: string | null, given: object): string | null {
 
 /** Clients in the order of their ids. */
 export async function listClients(db: Db, limit: number, after?: string): Promise<Client[]> {
-  const query = db<Client>('clients').whereNull('deleted_at').orderBy('client_id').limit(limit);
+  const query = db('clients').whereNull('deleted_at').orderBy('client_id').limit(limit);
   return await (after === undefined ? query : query.where('client_id', '>', after));
 }
 
 /** The client of this id, or null. */
 export async function findClient(db: Db, client_id: string): Promise<Client | null> {
   if (!isText(client_id)) return null;
-  return (await db<Client>('clients').where({ client_id }).whereNull('deleted_at').first()) ?? null;
+  return (await db('clients').where({ client_id }).whereNull('deleted_at').first()) ?? null;
 }
 
 /** Whether pages of `origin` may call us in the client's name: its redirect URIs' origins and those it registered. */

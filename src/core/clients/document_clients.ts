@@ -33,7 +33,7 @@ export async function readDocumentClient(
   said: Record<string, unknown>,
   { fetched_at, ...extra }: Fetched,
 ): Promise<Client | null> {
-  const found = await db<Client>('clients').where({ client_id }).whereNull('deleted_at').first();
+  const found = await db('clients').where({ client_id }).whereNull('deleted_at').first();
   if (found?.blocked_at) return null;
   const metadata = readMetadata(said);
   const bound = await boundOf(db, metadata, extra.scope);
@@ -50,7 +50,7 @@ export async function keepDocumentClient(db: Db, client: Client, source?: Reques
     const { client_id, metadata, scope } = client;
     const columns = { ...columnsOf(metadata, scope), updated_at: present(tx) };
     const made = await tx('clients')
-      .insert(newRow(tx, client_id, 'document', columns) as never)
+      .insert(newRow(tx, client_id, 'document', columns))
       .onConflict('client_id')
       .ignore()
       .returning('client_id');

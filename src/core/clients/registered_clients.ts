@@ -46,7 +46,7 @@ export async function saveRegisteredClient(
   const bound = await boundOf(db, metadata, scope);
   const secrets = secret && hasSecret(metadata) ? [newClientSecret(secret).stored] : [];
   return await db.transaction(async (tx) => {
-    const found = await tx<Client>('clients').where({ client_id }).forUpdate().first();
+    const found = await tx('clients').where({ client_id }).forUpdate().first();
     if (found && found.registered_by === 'admin') return found;
     const change = found ? changeOf(found, metadata, bound) : null;
     if (found && !change && secrets.length === 0) return found;
@@ -108,7 +108,7 @@ export function newRow(db: Db, client_id: string, registered_by: Author, columns
     ...columns,
     client_id,
     first_party: false,
-    rotation_profile: 'strict',
+    rotation_profile: 'strict' as const,
     registered_by,
     token_version: firstTokenVersion(db),
     created_at: present(db),
@@ -116,17 +116,14 @@ export function newRow(db: Db, client_id: string, registered_by: Author, columns
 }
 
 async function insert(tx: Db, client_id: string, registered_by: Author, columns: object): Promise<Client> {
-  const [saved] = await tx<Client>('clients')
-    .insert(newRow(tx, client_id, registered_by, columns) as never)
+  const [saved] = await tx('clients')
+    .insert(newRow(tx, client_id, registered_by, columns))
     .returning('*');
   return saved as Client;
 }
 
 async function update(tx: Db, client_id: string, columns: object): Promise<Client> {
-  const [saved] = await tx<Client>('clients')
-    .where({ client_id })
-    .update(columns as never)
-    .returning('*');
+  const [saved] = await tx('clients').where({ client_id }).update(columns).returning('*');
   return saved as Client;
 }
 

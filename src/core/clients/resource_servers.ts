@@ -1,7 +1,7 @@
 // Resource servers: the audiences of access tokens, and what may be asked for there.
 import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
-import { isText } from '../store/columns.ts';
+import { type Columns, declareColumns, isText, type Table } from '../store/columns.ts';
 import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
@@ -18,6 +18,18 @@ export interface ResourceServer {
   created_at: Date;
   updated_at: Date;
 }
+
+declare module 'knex/types/tables.js' {
+  interface Tables {
+    resource_servers: Table<ResourceServer>;
+  }
+}
+
+export const resourceServerColumns = {
+  created_at: 'time',
+  updated_at: 'time',
+} as const satisfies Columns<ResourceServer>;
+declareColumns('resource_servers', resourceServerColumns);
 
 export const newResourceServer = z.strictObject({
   identifier: z
@@ -60,9 +72,7 @@ export async function createResourceServer(db: Db, input: NewResourceServer): Pr
     updated_at: present(db),
   };
   try {
-    const [created] = await db<ResourceServer>('resource_servers')
-      .insert(row as never)
-      .returning('*');
+    const [created] = await db('resource_servers').insert(row).returning('*');
     return created as ResourceServer;
   } catch (error) {
     throw isUniqueViolation(error) ? new AppError('resource_server_exists') : error;
@@ -72,7 +82,7 @@ export async function createResourceServer(db: Db, input: NewResourceServer): Pr
 /** The resource server with exactly this identifier, or null. */
 export async function findResourceServer(db: Db, identifier: string): Promise<ResourceServer | null> {
   if (!isText(identifier)) return null;
-  return (await db<ResourceServer>('resource_servers').where({ identifier }).first()) ?? null;
+  return (await db('resource_servers').where({ identifier }).first()) ?? null;
 }
 
 /** The names of resource servers by identifier; one that is unknown or has no name is absent. */
@@ -80,7 +90,7 @@ export async function findResourceServerNames(db: Db, identifiers: string[]): Pr
   // Pages show few; the statement stays short whatever a user has allowed.
   const asked = [...new Set(identifiers)].filter(isText).slice(0, 500);
   if (asked.length === 0) return new Map();
-  const found = await db<ResourceServer>('resource_servers').whereIn('identifier', asked).select();
+  const found = await db('resource_servers').whereIn('identifier', asked).select();
   return new Map(found.flatMap(({ identifier, name }) => (name === null ? [] : [[identifier, name]])));
 }
 
@@ -115,20 +125,20 @@ export async function updateResourceServer(
   identifier: string,
   change: z.input<typeof resourceServerChange>,
 ): Promise<ResourceServer | null> {
-  const [updated] = await db<ResourceServer>('resource_servers')
+  const [updated] = await db('resource_servers')
     .where({ identifier })
-    .update({ ...resourceServerChange.parse(change), updated_at: present(db) } as never)
+    .update({ ...resourceServerChange.parse(change), updated_at: present(db) })
     .returning('*');
   return updated ?? null;
 }
 
 /** Resource servers in the order of their identifiers. */
 export async function listResourceServers(db: Db, limit: number, after?: string): Promise<ResourceServer[]> {
-  const query = db<ResourceServer>('resource_servers').orderBy('identifier').limit(limit);
+  const query = db('resource_servers').orderBy('identifier').limit(limit);
   return await (after === undefined ? query : query.where('identifier', '>', after));
 }
 
 /** Removes a resource server: no new tokens for it; those that exist live until they expire. False when there is none. */
 export async function deleteResourceServer(db: Db, identifier: string): Promise<boolean> {
-  return (await db<ResourceServer>('resource_servers').where({ identifier }).delete()) > 0;
+  return (await db('resource_servers').where({ identifier }).delete()) > 0;
 }

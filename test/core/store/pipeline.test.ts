@@ -5,6 +5,7 @@ import { isUnavailable } from '../../../src/core/store/database_errors.ts';
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { statement } from '../../../src/core/store/statements.ts';
 import { makeClient } from '../../helpers/builders.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { makeStore } from '../../helpers/stores.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -102,7 +103,7 @@ test('each is a transaction of its own: what came before one that fails stands',
     divide(db, { number: 0 }),
     divide(db, { number: 0 }),
   ]);
-  t.is((await db('clients').where({ client_id }).first()).resource_server, 'before');
+  t.is((await rowOf(db('clients').where({ client_id }).first())).resource_server, 'before');
 });
 
 test('one that waits for a lock holds up the seven that came with it, and nobody else', async (t) => {

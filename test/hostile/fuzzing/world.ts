@@ -157,7 +157,7 @@ export async function makeBystander(
   const { user, client, tokens } = await signIn(server, { form: { scope: 'openid account' } });
   const confidential = await makeConfidentialClient(server);
   const row = await rowOf(server.db('users').where({ id: user.id }).first());
-  const stored = await server.db('clients').where({ client_id: confidential.client_id }).first();
+  const stored = await rowOf(server.db('clients').where({ client_id: confidential.client_id }).first());
   return {
     secrets: [
       tokens.access_token,
@@ -165,7 +165,7 @@ export async function makeBystander(
       tokens.id_token ?? tokens.refresh_token,
       confidential.client_secret,
       String(row.password_hash),
-      ...[stored.secrets].flat().map((one: { hash?: string }) => one.hash ?? confidential.client_secret),
+      ...stored.secrets.map((one) => one.digest),
     ],
     stillWorks: async () => {
       const next = tokensOf(await refresh(server, client, tokens.refresh_token));

@@ -7,6 +7,7 @@ import { makeUser } from '../../helpers/builders.ts';
 import { begin, discover, logIn, passPages, sentTo, typePassword } from '../../helpers/code_flow.ts';
 import { serveDocument, startWithDocuments } from '../../helpers/document_host.ts';
 import { introspect, revoke, token, tokensOf } from '../../helpers/oauth.ts';
+import { rowOf } from '../../helpers/rows.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 import { storeNames } from '../../helpers/stores.ts';
 import { openUserAgent, textOf } from '../../helpers/user_agent.ts';
@@ -78,7 +79,7 @@ for (const name of storeNames) {
     const back = await passPages(scene, await scene.ua.open(started.url.href));
     t.is(back.origin, 'http://localhost:54545');
     t.truthy((await oidc.authorizationCodeGrant(scene.config, back, started.checks)).access_token);
-    const [row] = await server.db('clients').where({ client_id: app.client_id });
+    const row = await rowOf(server.db('clients').where({ client_id: app.client_id }).first());
     t.deepEqual(
       [
         row.metadata.application_type,
