@@ -83,8 +83,8 @@ testOnServers(
       'without end': { exp: undefined },
       'without id': { jti: undefined },
       'not yet valid': { nbf: now + 60 },
-      'by somebody else': { iss: 'somebody' },
-      'about nobody': { sub: undefined },
+      'by another issuer': { iss: 'somebody' },
+      'without a subject': { sub: undefined },
     };
     for (const [title, given] of Object.entries(bad)) assertRefused(t, await ask(given), unauthorized, title);
     for (const aud of [

@@ -122,7 +122,7 @@ testOnServers('very long and unusual headers do no harm', async (t, server) => {
     t.is(await raw(server, 'POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n'), 400);
     const both = 'Content-Length: 3\r\nTransfer-Encoding: chunked';
     t.is(await raw(server, `POST /token HTTP/1.1\r\nHost: x\r\n${both}\r\n\r\n0\r\n\r\n`), 400, 'smuggling');
-    t.is(await raw(server, '\x16\x03\x01\x02\x00\r\n\r\n'), 400, 'somebody speaks TLS');
+    t.is(await raw(server, '\x16\x03\x01\x02\x00\r\n\r\n'), 400, 'a TLS handshake');
   });
 });
 

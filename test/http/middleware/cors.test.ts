@@ -125,7 +125,11 @@ testOnServers(
         t.deepEqual([answer.status, readerOf(answer)], [401, reader], `${path} from ${origin}`);
       }
       const forged = { Origin: mine, Authorization: `Bearer ${tokens.access_token.slice(0, -4)}AAAA` };
-      t.is(readerOf(await send(server.url + path, { headers: forged })), undefined, 'nobody signed this');
+      t.is(
+        readerOf(await send(server.url + path, { headers: forged })),
+        undefined,
+        'the token has no valid signature',
+      );
     }
   },
 );
