@@ -14,7 +14,7 @@ import { isCurrentEpochSql, isExpiredSql } from './live_session.ts';
 import type { Session } from './sessions.ts';
 
 /**
- * What a presented refresh token comes to (DESIGN, section 4). `generation` is that of the token to hand out:
+ * What a presented refresh token comes to. `generation` is that of the token to hand out:
  * `rotated` made it, `retried` hands out the one that exists already.
  */
 export type Rotation =

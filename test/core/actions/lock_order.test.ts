@@ -1,4 +1,4 @@
-// DESIGN, section 3: the user's row before any session row. Held against Postgres, where rows are locked one by one.
+// The order of locks: the user's row before any session row. Tested on Postgres, which locks row by row.
 import test from 'ava';
 import type { Knex } from 'knex';
 import { loadConfig } from '../../../config/index.ts';

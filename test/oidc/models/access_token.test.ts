@@ -1,4 +1,4 @@
-// What an access token is: header and claims of DESIGN section 5, whole; opaque where a resource server asks for it.
+// The whole header and all claims of an access token (RFC 9068), and opaque tokens where a resource server asks for them.
 
 import { jwtVerify } from 'jose';
 import { json } from '../../../src/core/store/columns.ts';
