@@ -211,7 +211,7 @@ testOnServers('a predecessor inside its retry window is inactive', async (t, ser
   );
 });
 
-testOnServers('whoever does not authenticate may not introspect', async (t, server) => {
+testOnServers('a caller that does not authenticate may not introspect', async (t, server) => {
   const { client, tokens } = await signIn(server);
   const ask = async (form: Form, headers?: Record<string, string>) =>
     await send(`${server.url}/introspect`, {
@@ -241,7 +241,7 @@ testOnServers('introspection answers JSON, whatever the caller accepts', async (
   }
 });
 
-testOnServers('what is no token is inactive, and nothing more', async (t, server) => {
+testOnServers('a string that is no token is inactive, and nothing more', async (t, server) => {
   const { tokens } = await signIn(server, { form: { scope: 'openid account' } });
   const [header, claims, signature] = tokens.access_token.split('.');
   const unsigned = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${claims}.`;

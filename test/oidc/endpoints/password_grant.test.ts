@@ -49,7 +49,7 @@ testOnServers('only first-party clients with the grant type may ask', async (t, 
   t.deepEqual([refresh_token, session_id], [undefined, undefined], 'no refresh grant, no refresh token');
 });
 
-testOnServers('unknown user and wrong password are one answer', async (t, server) => {
+testOnServers('an unknown user and a wrong password get the same answer', async (t, server) => {
   const user = await makeUser(server.db, { email: `known@${server.store}.example` });
   const nameless = await makeUser(server.db, { password_hash: null });
   const deleted = await makeUser(server.db);
@@ -163,7 +163,7 @@ testOnServers('a scope is bounded by what exists and by the client', async (t, s
   t.is(tokensOf(await login(server, user, bound, { ...form, scope: undefined })).scope, 'orders:read');
 });
 
-testOnServers('a resource that nobody registered is an invalid target', async (t, server) => {
+testOnServers('a resource that is not registered is an invalid target', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
   const { identifier } = await makeResourceServer(server);
@@ -175,7 +175,7 @@ testOnServers('a resource that nobody registered is an invalid target', async (t
 });
 
 testOnServers(
-  'what is missing, empty or said twice is refused before any password is looked at',
+  'a missing, empty or repeated parameter is refused before any password is verified',
   async (t, server) => {
     const user = await makeUser(server.db);
     const client = await makeClient(server.db);

@@ -22,7 +22,7 @@ console.warn = (...said: unknown[]) => {
 };
 test.after('no registration makes the engine warn beside the log', (t) => t.deepEqual(warnings, []));
 
-testOnServers('nobody registers where that is not allowed', async (t, server) => {
+testOnServers('no client registers where registration is off', async (t, server) => {
   for (const method of ['POST', 'GET', 'PUT', 'DELETE'])
     t.is((await send(`${server.url}/register`, { method, json: wanted })).status, 404, method);
   t.is((await send(`${server.url}/register/gateway`)).status, 404);
@@ -91,48 +91,52 @@ testOnOwnServers('a client registers, reads, changes and removes itself', open, 
   t.deepEqual(await server.db('clients').where({ client_id: String(other.body.client_id) }), []);
 });
 
-testOnOwnServers('whatever it says of itself, it stays a third-party client', open, async (t, server) => {
-  const boast = {
-    ...wanted,
-    first_party: true,
-    registered_by: 'admin',
-    rotation_profile: 'observe',
-    resource_server: '*',
-    refresh_token_retry_window: 86_400,
-    scope: 'openid account admin',
-    grant_types: ['authorization_code', 'refresh_token', 'password', 'client_credentials'],
-    kindred: { first_party: true, scope: 'admin', secrets: [] },
-  };
-  const answers = [await register(server, boast), await register(server, { ...boast, scope: undefined })];
-  const plain = await register(server);
-  const { client_id } = plain.body;
-  answers.push(await manage(server, 'PUT', plain, { ...boast, scope: undefined, client_id }), plain);
-  for (const { body } of answers.filter(({ status }) => status < 300)) {
-    const row = await rowOf(
-      server
-        .db('clients')
-        .where({ client_id: String(body.client_id) })
-        .first(),
-    );
-    t.like(row, { registered_by: 'itself', rotation_profile: 'strict', resource_server: null });
-    t.deepEqual([Boolean(row.first_party), row.refresh_token_retry_window], [false, null]);
-    const user = await makeUser(server.db);
-    const { client_id, client_secret = plain.body.client_secret } = body as Record<string, string>;
-    const basic = { headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
-    const byPassword = await login(server, user, { client_id: '' }, { client_id: undefined }, basic);
-    t.deepEqual([byPassword.status, byPassword.body.error], [400, 'unauthorized_client']);
-    for (const scope of ['admin', 'account', 'admin account']) {
-      const alone = await token(server, { grant_type: 'client_credentials', scope }, basic);
-      t.is(alone.status, 400, scope);
+testOnOwnServers(
+  'a client that registers itself is third-party, whatever its metadata say',
+  open,
+  async (t, server) => {
+    const boast = {
+      ...wanted,
+      first_party: true,
+      registered_by: 'admin',
+      rotation_profile: 'observe',
+      resource_server: '*',
+      refresh_token_retry_window: 86_400,
+      scope: 'openid account admin',
+      grant_types: ['authorization_code', 'refresh_token', 'password', 'client_credentials'],
+      kindred: { first_party: true, scope: 'admin', secrets: [] },
+    };
+    const answers = [await register(server, boast), await register(server, { ...boast, scope: undefined })];
+    const plain = await register(server);
+    const { client_id } = plain.body;
+    answers.push(await manage(server, 'PUT', plain, { ...boast, scope: undefined, client_id }), plain);
+    for (const { body } of answers.filter(({ status }) => status < 300)) {
+      const row = await rowOf(
+        server
+          .db('clients')
+          .where({ client_id: String(body.client_id) })
+          .first(),
+      );
+      t.like(row, { registered_by: 'itself', rotation_profile: 'strict', resource_server: null });
+      t.deepEqual([Boolean(row.first_party), row.refresh_token_retry_window], [false, null]);
+      const user = await makeUser(server.db);
+      const { client_id, client_secret = plain.body.client_secret } = body as Record<string, string>;
+      const basic = { headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
+      const byPassword = await login(server, user, { client_id: '' }, { client_id: undefined }, basic);
+      t.deepEqual([byPassword.status, byPassword.body.error], [400, 'unauthorized_client']);
+      for (const scope of ['admin', 'account', 'admin account']) {
+        const alone = await token(server, { grant_type: 'client_credentials', scope }, basic);
+        t.is(alone.status, 400, scope);
+      }
+      const config = await discover(server, String(client_id), oidc.None());
+      const scene = { server, config, client_id: String(client_id), user, ua: openUserAgent(server.url) };
+      for (const scope of ['openid admin', 'openid account']) {
+        const { url } = await begin(scene, { scope, resource: `${server.issuer}/api` });
+        t.is(sentTo(await scene.ua.send(url.href)).searchParams.get('error'), 'invalid_scope');
+      }
     }
-    const config = await discover(server, String(client_id), oidc.None());
-    const scene = { server, config, client_id: String(client_id), user, ua: openUserAgent(server.url) };
-    for (const scope of ['openid admin', 'openid account']) {
-      const { url } = await begin(scene, { scope, resource: `${server.issuer}/api` });
-      t.is(sentTo(await scene.ua.send(url.href)).searchParams.get('error'), 'invalid_scope');
-    }
-  }
-});
+  },
+);
 
 testOnOwnServers(
   'a client that registered itself never acts alone nor sees a password',
@@ -176,42 +180,46 @@ testOnOwnServers(
   },
 );
 
-testOnOwnServers('nonsense is refused in words and breaks nothing', open, async (t, server) => {
-  const made = await register(server);
-  for (const json of [
-    {},
-    { redirect_uris: 'x' },
-    { redirect_uris: [] },
-    { redirect_uris: ['javascript:alert(1)'] },
-    { redirect_uris: [`${callback}#x`] },
-    { ...wanted, client_name: 5 },
-    { ...wanted, client_name: { $gt: '' } },
-    { ...wanted, logo_uri: 'javascript:alert(1)' },
-    { ...wanted, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
-    { ...wanted, redirect_uris: ['http://app.example/cb'] },
-    { ...wanted, redirect_uris: ['view-source:https://app.example/'], application_type: 'native' },
-    { ...wanted, redirect_uris: ['intent://cb#Intent;scheme=app;end'], application_type: 'native' },
-    { ...wanted, redirect_uris: [callback, 'http://127.0.0.1:8000/cb', 'http://app.example/cb'] },
-    { ...wanted, post_logout_redirect_uris: ['http://app.example/bye'] },
-    { ...wanted, scope: ['openid'] },
-    { ...wanted, grant_types: ['urn:example:nothing'] },
-    { ...wanted, client_name: 'x'.repeat(50_000) },
-    [],
-    null,
-  ]) {
-    const answer = await register(server, json as object);
-    t.is(answer.status, 400, `${JSON.stringify(json)?.slice(0, 100)}: ${answer.status}`);
-  }
-  for (const id of ['%E0%A4%A', '%00', "x'", '../x', 'x'.repeat(3000)]) {
-    const answer = await send(server.url, {
-      method: 'PUT',
-      path: `/register/${id}`,
-      token: String(made.body.registration_access_token),
-      json: { client_secret: 'x' },
-    });
-    t.true(answer.status >= 400 && answer.status < 500, `${id}: ${answer.status}`);
-  }
-});
+testOnOwnServers(
+  'invalid metadata are refused with a description, and break nothing',
+  open,
+  async (t, server) => {
+    const made = await register(server);
+    for (const json of [
+      {},
+      { redirect_uris: 'x' },
+      { redirect_uris: [] },
+      { redirect_uris: ['javascript:alert(1)'] },
+      { redirect_uris: [`${callback}#x`] },
+      { ...wanted, client_name: 5 },
+      { ...wanted, client_name: { $gt: '' } },
+      { ...wanted, logo_uri: 'javascript:alert(1)' },
+      { ...wanted, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
+      { ...wanted, redirect_uris: ['http://app.example/cb'] },
+      { ...wanted, redirect_uris: ['view-source:https://app.example/'], application_type: 'native' },
+      { ...wanted, redirect_uris: ['intent://cb#Intent;scheme=app;end'], application_type: 'native' },
+      { ...wanted, redirect_uris: [callback, 'http://127.0.0.1:8000/cb', 'http://app.example/cb'] },
+      { ...wanted, post_logout_redirect_uris: ['http://app.example/bye'] },
+      { ...wanted, scope: ['openid'] },
+      { ...wanted, grant_types: ['urn:example:nothing'] },
+      { ...wanted, client_name: 'x'.repeat(50_000) },
+      [],
+      null,
+    ]) {
+      const answer = await register(server, json as object);
+      t.is(answer.status, 400, `${JSON.stringify(json)?.slice(0, 100)}: ${answer.status}`);
+    }
+    for (const id of ['%E0%A4%A', '%00', "x'", '../x', 'x'.repeat(3000)]) {
+      const answer = await send(server.url, {
+        method: 'PUT',
+        path: `/register/${id}`,
+        token: String(made.body.registration_access_token),
+        json: { client_secret: 'x' },
+      });
+      t.true(answer.status >= 400 && answer.status < 500, `${id}: ${answer.status}`);
+    }
+  },
+);
 
 /** A server at an inner address, and how often it was asked. */
 async function startInner(t: ExecutionContext) {

@@ -103,7 +103,7 @@ for (const which of ['current', 'old'] as const) {
   });
 }
 
-testOnServers('revoking what is no token is fine, and says nothing', async (t, server) => {
+testOnServers('revoking a string that is no token succeeds and reveals nothing', async (t, server) => {
   const { client, tokens } = await signIn(server);
   const [header, claims, signature = ''] = tokens.access_token.split('.');
   const tampered = `${header}.${claims}.${signature.slice(0, -4)}AAAA`;
@@ -113,7 +113,7 @@ testOnServers('revoking what is no token is fine, and says nothing', async (t, s
   t.is(await isActive(server, tokens.access_token), true);
 });
 
-testOnServers('whoever does not authenticate may not revoke', async (t, server) => {
+testOnServers('a caller that does not authenticate may not revoke', async (t, server) => {
   const client = await makeConfidentialClient(server);
   const { client_id } = client;
   const { tokens } = await signIn(server, { client });

@@ -188,7 +188,7 @@ testOnServers('a refresh answers with exactly the members of the contract', asyn
   t.is(answer.headers['cache-control'], 'no-store');
 });
 
-testOnServers('a refresh without a token, or with what is none, is refused', async (t, server) => {
+testOnServers('a refresh without a token, or with a string that is none, is refused', async (t, server) => {
   const { client_id } = await makeClient(server.db);
   const ask = (refresh_token?: string): Promise<Answer> =>
     token(server, { grant_type: 'refresh_token', client_id, refresh_token });

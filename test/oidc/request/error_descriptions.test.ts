@@ -35,18 +35,21 @@ testOnServers('a login says that name or password is wrong, and not which', asyn
   }
 });
 
-testOnServers('whoever has the password hears that the account is banned or disabled', async (t, server) => {
-  for (const status of ['banned', 'disabled'] as const) {
-    const { user, client, tokens } = await signIn(server);
-    await server.db('users').where({ id: user.id }).update({ status });
-    const sentence = `The account is ${status}.`;
-    for (const form of [{}, byEngine]) {
-      assertSays(t, await login(server, user, client, form), sentence, `account_${status}`);
-      assertSays(t, await login(server, user, client, { ...form, password: 'wrong' }), wrong);
+testOnServers(
+  'a caller with the right password is told that the account is banned or disabled',
+  async (t, server) => {
+    for (const status of ['banned', 'disabled'] as const) {
+      const { user, client, tokens } = await signIn(server);
+      await server.db('users').where({ id: user.id }).update({ status });
+      const sentence = `The account is ${status}.`;
+      for (const form of [{}, byEngine]) {
+        assertSays(t, await login(server, user, client, form), sentence, `account_${status}`);
+        assertSays(t, await login(server, user, client, { ...form, password: 'wrong' }), wrong);
+      }
+      assertSays(t, await refresh(server, client, tokens.refresh_token), sentence, `account_${status}`);
     }
-    assertSays(t, await refresh(server, client, tokens.refresh_token), sentence, `account_${status}`);
-  }
-});
+  },
+);
 
 testOnServers('a refresh says what has become of its session', async (t, server) => {
   const reused = await signIn(server);
@@ -66,7 +69,7 @@ testOnServers('a refresh says what has become of its session', async (t, server)
   assertSays(t, await refresh(server, idle.client, idle.tokens.refresh_token), expired, 'session_expired');
 });
 
-testOnServers('a token of another client and one of nobody are one answer', async (t, server) => {
+testOnServers('a token of another client and an unknown token get the same answer', async (t, server) => {
   const { client, tokens } = await signIn(server);
   const other = await makeClient(server.db);
   assertSays(t, await refresh(server, other, tokens.refresh_token), unknown);

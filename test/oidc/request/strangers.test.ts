@@ -7,7 +7,7 @@ import { testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 import { openUserAgent } from '../../helpers/user_agent.ts';
 
 testOnServers(
-  'the browser session of nobody lives for minutes, that of a user for days',
+  'a browser session without a user lives for minutes, that of a user for days',
   async (t, server) => {
     const minutesOf = async (user_id: string | null) => {
       const rows = await server.db('oidc_models').where({ model: 'Session', user_id });
@@ -88,7 +88,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'who has begun to log in gets to the end when the network may begin no more',
+  'a login that has begun can be finished when its network may begin no more',
   (name) => ({ RATE_LIMITS: name === 'sqlite' ? 'memory' : 'database' }),
   async (t, server) => {
     const scene = await setScene(server);
