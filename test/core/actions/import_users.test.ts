@@ -6,7 +6,7 @@ import { makeUser, password } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { bcrypt, importAll, pbkdf2 } from '../../helpers/user_imports.ts';
 
-testOnStores('a user is taken over with everything that the line says', async (t, { db }) => {
+testOnStores('a user is imported with everything that the line contains', async (t, { db }) => {
   const id = newId();
   const said = {
     id: id.toUpperCase(),
@@ -65,7 +65,7 @@ testOnStores(
 );
 
 testOnStores(
-  'what cannot be taken over is told by line and reason, and the rest is taken',
+  'a line that cannot be imported is reported with its reason, and the rest is imported',
   async (t, { db }) => {
     await makeUser(db, { username: 'taken', email: 'taken@example.com', password_hash: bcrypt });
     const { refused, ...totals } = await importAll(db, [

@@ -10,7 +10,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 import { countRows, openDatabases } from '../../helpers/tables.ts';
 import { bcrypt, importAll, pbkdf2, reasonsOf, type Total } from '../../helpers/user_imports.ts';
 
-testOnStores('a second run finds everybody there, and changes nobody', async (t, { db }) => {
+testOnStores('a second run finds all users present and changes none', async (t, { db }) => {
   const file = [
     ...Array.from({ length: 1_100 }, (_, i) => ({ username: `user${i}`, password_hash: bcrypt })),
     { username: 'mail', email: 'mail@example.com', password_hash: pbkdf2 },

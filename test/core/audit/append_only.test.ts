@@ -7,7 +7,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 const auditRetention = 86_400;
 
 testOnStores(
-  'nobody changes or removes what stands in the trail, and the sweep removes only what is old',
+  'no statement changes or removes an event, and the sweep removes only old ones',
   async (t, { name, db }) => {
     const now = new Date();
     await recordEvents(db, [{ type: 'login_failed', reason: 'old' }], after(now, -2 * auditRetention));

@@ -5,7 +5,7 @@ import { spawnServer } from '../../helpers/server_process.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
 testOnStores(
-  'every event is a line of the log too, at the level that it deserves, and tells no secret',
+  'every event is a line of the log too, at its level, and contains no secret',
   async (t, store) => {
     const { url, lines, output, child, exited } = await spawnServer(t, store.url, { LOG_LEVEL: 'debug' });
     const server = { ...store, store: store.name, databaseUrl: store.url, url, issuer: url };

@@ -56,7 +56,7 @@ testOnStores('a record knows the session that it belongs to, if it names one', a
   t.deepEqual([await sessionOf('one'), await sessionOf('other')], [grantId, null]);
 });
 
-testOnStores('a record expires, and says so', async (t, { db }) => {
+testOnStores('a record expires, and is then marked as expired', async (t, { db }) => {
   await makeRecord(db, 'Interaction', handle, { a: 1 }, 60);
   await makeRecord(db, 'Interaction', 'old', { a: 1 }, -1);
   t.is((await findRecord(db, 'Interaction', handle))?.is_expired, false);

@@ -10,7 +10,7 @@ import { dumpText } from '../../helpers/tables.ts';
 
 const handle = 'a-handle-that-nobody-may-find';
 
-testOnStores('a dump says neither user codes nor what clients push', async (t, { db }) => {
+testOnStores('a dump of the database reveals neither user codes nor pushed requests', async (t, { db }) => {
   const [userCode, hint] = ['BCDFGHJK', 'login_hint=somebody@example.com'];
   await makeRecord(db, 'DeviceCode', handle, { jti: handle, userCode }, 60);
   await makeRecord(db, 'PushedAuthorizationRequest', 'pushed', { jti: 'pushed', request: hint }, 60);

@@ -54,7 +54,7 @@ testOnStores('whatever is wrong, the answer is the same and nothing is written',
   t.deepEqual(await readTables(db), before);
 });
 
-testOnStores('why a user may not log in is told to whoever knows the password alone', async (t, { db }) => {
+testOnStores('only a caller who knows the password learns why a user may not log in', async (t, { db }) => {
   for (const status of ['banned', 'disabled'] as const) {
     const made = await makeUser(db, { username: status });
     const { user } = await changeUserStatus(db, made.id, { status, reason: 'spam', actor: 'admin' });

@@ -27,7 +27,7 @@ testOnStores(
   },
 );
 
-testOnStores('a name that nobody has is locked out like any other', async (t, store) => {
+testOnStores('a name without a user is locked out like any other', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice' });
   await makeUser(store.db, { username: 'no-password', password_hash: null });

@@ -14,7 +14,7 @@ function all(passwords: string[], weakness: string | null): Record<string, strin
   return Object.fromEntries(passwords.map((one) => [one, weakness]));
 }
 
-test('what is long and nobody would guess is good, without any rule of composition', async (t) => {
+test('a long password that is hard to guess is accepted, without rules of composition', async (t) => {
   const good = [
     'zkqvwjxp',
     'correct horse battery staple',
@@ -75,7 +75,7 @@ test('the name, the address and its beginning are refused, with digits behind th
   t.is(await weaknessOf('zkqvwjxp1', { username: 'bob', email: null }), null);
 });
 
-test('a new password is hashed, or refused with the reason and a text that tells what to do', async (t) => {
+test('a new password is hashed, or refused with the reason and a text that says what to do', async (t) => {
   const stored = await hashNewPassword('cre\u0300me bru\u0302le\u0301e', owner);
   t.true(await verifyPassword('crème brûlée', stored));
   const refused = await t.throwsAsync<AppError>(hashNewPassword('short', owner));

@@ -97,7 +97,7 @@ testOnStores('a forgotten device leaves its sessions behind without it', async (
   t.is((await findSession(db, session.id))?.device_id, null);
 });
 
-test('what a login says of its device has bounds', (t) => {
+test('the description of a device in a login is bounded', (t) => {
   const isFine = (given: object) => deviceParameters.safeParse(given).success;
   t.true(isFine({}));
   t.true(isFine(phone));

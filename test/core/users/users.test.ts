@@ -63,7 +63,7 @@ testOnStores('a user is stored as given, and found by id, name and address', asy
   }
 });
 
-testOnStores('what is no name finds nobody and never throws', async (t, { db }) => {
+testOnStores('a text that is not a name finds no user and never throws', async (t, { db }) => {
   await makeUser(db, { username: 'alice', email: 'alice@example.com' });
   const logins = [
     '',
@@ -99,7 +99,7 @@ testOnStores('a look-alike of a name or address that exists is taken', async (t,
   t.is((await db('users')).length, 2);
 });
 
-testOnStores('of several who take one name at once one gets it', async (t, store) => {
+testOnStores('of several users created with one name at once, one gets it', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   for (const [given, code] of [
     [{ username: 'wanted' }, 'username_taken'],
@@ -141,7 +141,7 @@ testOnStores('an update changes what it names', async (t, { db }) => {
   t.is(await updateUser(db, newId(), { tenant_id: 'x' }), null);
 });
 
-testOnStores('a ban ends the sessions, tells why and by whom, and can be undone', async (t, { db }) => {
+testOnStores('a ban ends the sessions with its reason and actor, and can be lifted', async (t, { db }) => {
   const user = await makeUser(db);
   const [session] = [await openTestSession(db, { user }), await openTestSession(db, { user })];
   const stranger = await openTestSession(db);
@@ -193,13 +193,13 @@ testOnStores('a ban ends the sessions, tells why and by whom, and can be undone'
   );
 });
 
-testOnStores('the status of nobody cannot change', async (t, { db }) => {
+testOnStores('the status of an unknown user cannot change', async (t, { db }) => {
   const before = await readTables(db);
   await refuses(t, changeUserStatus(db, newId(), { status: 'banned', actor: 'admin' }), 'user_not_found');
   t.deepEqual(await readTables(db), before);
 });
 
-testOnStores('raises at once of one token version are all counted', async (t, store) => {
+testOnStores('concurrent raises of one token version are all counted', async (t, store) => {
   const user = await makeUser(store.db);
   const nodes = await openDatabases(t, store, 3);
   await Promise.all(
@@ -209,7 +209,7 @@ testOnStores('raises at once of one token version are all counted', async (t, st
 });
 
 testOnStores(
-  'a password that was changed meanwhile is not overwritten by an upgrade of its hash',
+  'the upgrade of a hash does not overwrite a password that was changed meanwhile',
   async (t, { db }) => {
     const user = await makeUser(db, { password_hash: 'old' });
     await replacePasswordHash(db, user.id, 'old', 'changed');
@@ -218,7 +218,7 @@ testOnStores(
   },
 );
 
-testOnStores('who is active is one question with one answer', async (t, { db }) => {
+testOnStores('SQL and code agree on which users are active', async (t, { db }) => {
   const user = await makeUser(db);
   const answers = [
     await isActive(db, user, at),
