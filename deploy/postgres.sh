@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs once, when the container of Postgres makes its data folder: a database whose owner of tables is no superuser.
+# Runs once, when the Postgres container creates its data folder: creates the role that owns Kindred's tables and is not
+# a superuser.
 set -eu
 : "${KINDRED_DATABASE_PASSWORD:?}"
 psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" << 'SQL'

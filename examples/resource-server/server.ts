@@ -1,5 +1,5 @@
-// An API that accepts access tokens of Kindred. Reading is checked locally, by the keys that the issuer publishes;
-// deleting asks the issuer, so that a logout or a ban of a second ago counts.
+// An API that accepts access tokens of Kindred. Reading verifies them locally, with the published keys of the issuer;
+// deleting asks the issuer, so that a logout or a ban takes effect at once.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
@@ -19,20 +19,20 @@ class Refusal extends Error {
   }
 }
 
-/** The claims of a JWT that was signed by the issuer, for us, and has not expired. A logout is noticed when it expires. */
+/** The claims of a JWT that the issuer signed for this API and that has not expired. Does not notice a logout before that. */
 async function verifyLocally(token: string): Promise<JWTPayload> {
   try {
     const { payload } = await jwtVerify(token, keys, { issuer: ISSUER, audience: AUDIENCE, typ: 'at+jwt' });
     return payload;
   } catch (error) {
-    // Anything else means that the keys cannot be had, which is not the caller's fault.
+    // Any other error means that the keys cannot be fetched, which is not the caller's fault.
     if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout))
       throw new Refusal(401, 'invalid_token');
     throw error;
   }
 }
 
-/** What the issuer says of a token at this moment (RFC 7662); JWTs and opaque tokens alike. */
+/** What the issuer says about a token now (RFC 7662), for JWTs and opaque tokens. */
 async function introspect(token: string): Promise<JWTPayload> {
   const basic = Buffer.from(`${CLIENT_ID}:${encodeURIComponent(CLIENT_SECRET)}`).toString('base64');
   const response = await fetch(introspection_endpoint ?? '', {
@@ -62,7 +62,7 @@ async function handle({ method, url, headers }: IncomingMessage): Promise<object
   const [, token] = /^Bearer ([\w.~+/-]+=*)$/i.exec(headers.authorization ?? '') ?? [];
   if (!token) throw new Refusal(401, 'missing_token');
   const claims = await route.verify(token);
-  // A token with `cnf` is good only with a proof (DPoP, mTLS), which this example does not check.
+  // A token with `cnf` is valid only with a proof (DPoP, mTLS), which this example does not check.
   if (claims.cnf || !claims.sub) throw new Refusal(401, 'invalid_token');
   if (
     !String(claims.scope ?? '')

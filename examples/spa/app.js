@@ -1,5 +1,5 @@
-// A single-page app that signs in at Kindred with oidc-client-ts: code flow with PKCE, and refreshes by refresh token.
-// Tokens are kept in sessionStorage, so a reload keeps them and closing the tab forgets them.
+// A single-page app that signs users in at Kindred with oidc-client-ts: code flow with PKCE, and refresh tokens. The
+// tokens are in sessionStorage: a reload keeps them, closing the tab deletes them.
 /* global oidc */
 const { issuer, client_id } = await (await fetch('/settings.json')).json();
 const home = `${location.origin}/`;
@@ -25,8 +25,8 @@ async function show(problem) {
   at('refresh').hidden = at('out').hidden = !user;
 }
 
-/** Comes back from the issuer: finishes the login or the logout, and leaves nothing of it in the address. */
-async function comeBack() {
+/** Handles the return from the issuer: finishes the login or the logout, and removes its parameters from the address. */
+async function finishRedirect() {
   const parameters = new URLSearchParams(location.search);
   if (!parameters.has('state')) return;
   history.replaceState(null, '', home);
@@ -43,13 +43,13 @@ at('refresh').addEventListener('click', async () => {
     refreshes += 1;
     await show();
   } catch (error) {
-    // The session is over, whoever ended it. Anything else (no network) is worth another try later.
+    // The session has ended. After any other error (no network), the user can try again later.
     if (error.error === 'invalid_grant') await manager.removeUser();
     await show(error.message);
   }
 });
 
-await comeBack().then(
+await finishRedirect().then(
   () => show(),
   (error) => show(error.message),
 );

@@ -1,4 +1,4 @@
-// Serves the single-page app to try it; any web server can do that.
+// Serves the files of the single-page app; any web server can do it.
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ const files: Record<string, { type: string; content: Buffer | string }> = {
   },
 };
 
-// Tokens that a page keeps are as safe as the page is from foreign scripts.
+// The page keeps tokens, so no script of another origin may run in it.
 const policy = `default-src 'self'; connect-src 'self' ${new URL(ISSUER).origin}; img-src data:; frame-ancestors 'none'`;
 
 const server = createServer((request, response) => {

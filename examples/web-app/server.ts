@@ -1,4 +1,4 @@
-// A web app whose users sign in at Kindred, with openid-client. Tokens stay on the server; the browser has a cookie.
+// A web app that signs users in at Kindred with openid-client. Tokens stay on the server; the browser gets a cookie.
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,10 +7,10 @@ import * as oidc from 'openid-client';
 const { ISSUER = 'http://127.0.0.1:3000', PORT = '4002' } = process.env;
 const { CLIENT_ID = 'web-app', CLIENT_SECRET = '' } = process.env;
 
-const isPlain = ISSUER.startsWith('http:');
+const isHttp = ISSUER.startsWith('http:');
 const config = await oidc.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET, undefined, {
-  // For trying on one machine; a real issuer has https.
-  execute: isPlain ? [oidc.allowInsecureRequests] : [],
+  // HTTP is allowed for trials on one machine; a real issuer has HTTPS.
+  execute: isHttp ? [oidc.allowInsecureRequests] : [],
 });
 
 interface Visit {
@@ -18,7 +18,7 @@ interface Visit {
   tokens?: { claims: oidc.IDToken; id_token: string; refresh_token: string; refreshes: number };
 }
 
-// In memory and without end, which is fine for an example only.
+// In memory and without expiry, which is acceptable only in an example.
 const visits = new Map<string, Visit>();
 
 type Handler = (visit: Visit, url: URL, response: ServerResponse) => Promise<void> | void;
@@ -85,7 +85,7 @@ async function refresh(visit: Visit, _url: URL, response: ServerResponse): Promi
       tokens.refreshes += 1;
     }
   } catch (error) {
-    // The session is over, whoever ended it: sign in again. Anything else is worth another try later.
+    // The session has ended: the user signs in again. After any other error, the user can try again later.
     if (!(error instanceof oidc.ResponseBodyError) || error.error !== 'invalid_grant') throw error;
     delete visit.tokens;
   }
@@ -107,7 +107,7 @@ function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** The visit that the cookie names, or a new one; a login begins under a fresh name, so that a planted one is useless. */
+/** The visit of the cookie, or a new one. A login gets a new cookie, so that a planted one is useless (session fixation). */
 function findVisit({ headers }: IncomingMessage, response: ServerResponse, isNew: boolean): Visit {
   const [, id = ''] = /(?:^|; )web_app=([\w-]+)/.exec(headers.cookie ?? '') ?? [];
   const known = visits.get(id);
@@ -125,10 +125,10 @@ const server = createServer(async (request, response) => {
   try {
     const route = routes[line];
     if (route) await route(findVisit(request, response, line === 'POST /login'), url, response);
-    else response.writeHead(404).end('There is nothing here.');
+    else response.writeHead(404).end('Not found');
   } catch (error) {
     console.error(error);
-    response.writeHead(502).end('That did not work. Go back and try again.');
+    response.writeHead(502).end('Sign-in is unavailable. Go back and try again.');
   }
 });
 

@@ -1,4 +1,4 @@
-// The commands about programs: register a client, register a resource server.
+// `create-client` and `create-resource-server`: registrations of clients and APIs.
 import { z } from 'zod';
 import type { Config } from '../../config/index.ts';
 import { addResourceServer } from '../core/actions/change_resource_server.ts';
@@ -13,12 +13,12 @@ import { byCommand, withDatabase } from './database.ts';
 import { readJson } from './input.ts';
 import { type Answer, warn } from './output.ts';
 
-/** A secret that people chose is guessed; one of this length is likely to have been made by a machine. */
-const longEnough = 32;
+/** Characters. A shorter secret was probably chosen by a person, and can be guessed. */
+const safeLength = 32;
 
 const clientOptions = z.object({ metadata: z.string() });
 
-/** `create-client`: prints the client as JSON for people too, since that is what they gave. */
+/** `create-client`: prints the client as JSON with and without `--json`, since its input is JSON too. */
 export async function createClient(options: unknown): Promise<Answer> {
   const { metadata } = clientOptions.parse(options);
   const given = newClient.parse(await readJson(metadata));
@@ -30,7 +30,7 @@ export async function createClient(options: unknown): Promise<Answer> {
   });
 }
 
-/** Runs a command that has to ask the engine whether it would accept a client. */
+/** Runs a command that needs the engine, which validates clients. */
 export async function withRegistrar(work: (registrar: ClientRegistrar) => Promise<Answer>): Promise<Answer> {
   return await withDatabase(async (_db, config) => {
     const deps = await openDeps(forOneCommand(config));
@@ -48,7 +48,7 @@ export async function withRegistrar(work: (registrar: ClientRegistrar) => Promis
   });
 }
 
-// Nobody is refused here, so nothing is counted; and stdout is for the client.
+// No rate limits, because a command is not limited; no log, because stdout is for the answer.
 function forOneCommand(config: Config): Config {
   return { ...config, logLevel: 'silent', rateLimits: { ...config.rateLimits, store: 'off' } };
 }
@@ -56,12 +56,12 @@ function forOneCommand(config: Config): Config {
 function warnAboutSecret(given: string | undefined, kept: string | undefined): void {
   if (given !== undefined && kept === undefined) {
     warn('the given client_secret is ignored: this client does not authenticate with one');
-  } else if (given !== undefined && given.length < longEnough) {
+  } else if (given !== undefined && given.length < safeLength) {
     warn(
-      `the given client_secret is shorter than ${longEnough} characters; leave it out to get a random one`,
+      `the given client_secret is shorter than ${safeLength} characters; leave it out to get a random one`,
     );
   } else if (given === undefined && kept !== undefined) {
-    warn('client_secret is shown now and never again');
+    warn('the client_secret is shown only once');
   }
 }
 

@@ -1,4 +1,4 @@
-// The database of a command: the one of DATABASE_URL, which must have been migrated; and the command that does that.
+// The database of a command: that of DATABASE_URL, which must be migrated. Also `migrate`, the command that does it.
 import { existsSync } from 'node:fs';
 import { type Config, loadConfig } from '../../config/index.ts';
 import '../core/tables.ts';
@@ -10,10 +10,10 @@ import { type Answer, CommandError } from './output.ts';
 
 type Database = ReturnType<typeof openDatabase>;
 
-/** Who does it, in the trail: an operator, of whom no more is known. */
+/** The actor in the audit trail: an administrator without an id, because a command does not know its user. */
 export const byCommand: Initiator = { actor: 'admin' };
 
-/** Runs the missing migrations. */
+/** `migrate`: runs the missing migrations. */
 export async function migrateDatabase(): Promise<Answer> {
   const config = loadConfig();
   const { databaseUrl } = config;
@@ -29,12 +29,12 @@ export async function migrateDatabase(): Promise<Answer> {
   return { data: { migrations }, text };
 }
 
-/** Gives `run` the database and closes it afterwards. Refuses one that has not been migrated, and leaves it as it is. */
+/** Runs `run` with the database and closes it. Refuses a database that is not migrated, without changing it. */
 export async function withDatabase<Result>(
   run: (db: Database, config: Config) => Promise<Result>,
 ): Promise<Result> {
   const config = loadConfig();
-  // Opening would create the file.
+  // Opening an SQLite file that does not exist would create it.
   if (!hasFile(config.databaseUrl)) throw notMigrated(config.databaseUrl);
   const db = openDatabase(config.databaseUrl, { pool: 2 });
   try {

@@ -1,4 +1,4 @@
-// `import-users`: takes over the users of another system from a file of JSON lines (docs/accounts.md).
+// `import-users`: imports the users of another system from a file of JSON lines (docs/accounts.md).
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ interface Totals {
   refused: number;
 }
 
-/** `import-users <file>`: exits with 1 when a line was refused, after everything else has been imported. */
+/** `import-users <file>`: exits with 1 if a line was refused; all other lines are imported. */
 export async function importUsers(file: string, { dryRun }: { dryRun?: boolean }): Promise<Answer> {
   const size = await sizeOf(file);
   const report = await openReport(`${file}.refused.jsonl`);
@@ -77,7 +77,7 @@ interface Report {
   close: () => Promise<void>;
 }
 
-// Whatever an earlier run refused is looked at again, so its report is replaced; without refusals there is none.
+// This run checks every line again, so the report of an earlier run is removed. Without refusals there is no report.
 async function openReport(file: string): Promise<Report> {
   await rm(file, { force: true });
   let handle: FileHandle | undefined;
@@ -104,7 +104,7 @@ async function sizeOf(file: string): Promise<number> {
   throw new CommandError(`${file}: there is no such file`);
 }
 
-// A dry run fills a database of its own, or it would not see which names repeat within the file.
+// A dry run imports into a scratch database, so that it finds names that repeat within the file.
 async function withScratch<Result>(use: (scratch: ReturnType<typeof openDatabase>) => Promise<Result>) {
   const folder = await mkdtemp(join(tmpdir(), 'kindred-import-'));
   const url = `sqlite:${join(folder, 'scratch.sqlite')}`;

@@ -1,4 +1,4 @@
-// What commands read: a password that nobody sees, and JSON from a file or from stdin.
+// The input of commands: a password, typed without echo or from stdin, and JSON from a file or from stdin.
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
@@ -10,7 +10,7 @@ interface Terminal {
   output: NodeJS.WritableStream;
 }
 
-/** A new password: typed twice at a terminal, otherwise read from stdin when that was asked for. Refuses an empty one. */
+/** A new password: typed twice at a terminal, or read from stdin if `fromStdin`. Refuses an empty one. */
 export async function readPassword(fromStdin: boolean): Promise<string> {
   if (process.stdin.isTTY) return await askPassword({ input: process.stdin, output: process.stderr });
   if (!fromStdin) throw new CommandError('there is no terminal to ask for a password; use --password-stdin');
@@ -19,9 +19,9 @@ export async function readPassword(fromStdin: boolean): Promise<string> {
   return refuseEmpty(password);
 }
 
-/** Asks for a password twice without showing what is typed. */
+/** Asks for a password twice, without echo. */
 export async function askPassword({ input, output }: Terminal): Promise<string> {
-  // Line editing without echo: the terminal is in raw mode, and what readline would show goes nowhere.
+  // Line editing without echo: the terminal is in raw mode, and the output of readline is discarded.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const typed = createInterface({ input, output: nowhere, terminal: true, historySize: 0 });
   typed.on('SIGINT', () => typed.close());
@@ -49,7 +49,7 @@ export async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch {
-    // The parser's message quotes the text, in which a secret may stand.
+    // The message of the parser quotes the text, which may contain a secret.
     throw new CommandError(`${name}: is not valid JSON`);
   }
 }

@@ -1,5 +1,4 @@
-// The commands of operation: jobs by hand, signing keys, figures.
-
+// `sweep`, `stats` and the commands about signing keys.
 import { loadConfig } from '../../config/index.ts';
 import { type KeyUpkeep, rotateKeys as rotateAll } from '../core/actions/key_rotation.ts';
 import { type Deps, openDeps } from '../core/deps.ts';
@@ -15,7 +14,7 @@ import { byCommand, withDatabase } from './database.ts';
 import { type Answer, CommandError, formatTable } from './output.ts';
 import { startProgress } from './progress.ts';
 
-/** `sweep [--dry-run]`: counts first, so that there is a whole of which it can tell how far it is. */
+/** `sweep [--dry-run]`: counts the rows first, as the total of the progress. */
 export async function sweep({ dryRun = false }: { dryRun?: boolean }): Promise<Answer> {
   const counts = await withDatabase(async (db, { databaseDirectUrl, auditRetention }) => {
     const expected = await sweepAll(db, { auditRetention, dryRun: true });
@@ -23,12 +22,12 @@ export async function sweep({ dryRun = false }: { dryRun?: boolean }): Promise<A
     return await withJobLock(databaseDirectUrl, 'sweep', async (signal) => {
       const progress = startProgress(total(expected));
       const done: Partial<SweepCounts> = {};
-      const tell = (table: string, n: number) => {
+      const report = (table: string, n: number) => {
         Object.assign(done, { [table]: n });
         progress.update(total(done), `${table}: ${formatCount(n)}`);
       };
       try {
-        return await sweepAll(db, { auditRetention, signal, progress: tell });
+        return await sweepAll(db, { auditRetention, signal, progress: report });
       } finally {
         progress.finish();
       }
@@ -48,12 +47,12 @@ function total(counts: Partial<SweepCounts>): number {
 
 /** `rotate-keys [--dry-run] [--force]` */
 export async function rotateKeys({ dryRun = false, force = false }: Rotating): Promise<Answer> {
-  if (dryRun) return await foretellRotation();
-  return await withServices(async (deps) => {
+  if (dryRun) return await previewRotation();
+  return await withDeps(async (deps) => {
     const done = await rotateAll(deps, byCommand, { force });
     if (done.outcome === 'too_young') {
       throw new CommandError(
-        `the upcoming key may sign from ${done.ready_at?.toISOString()} on; --force, if the current one has leaked`,
+        `the upcoming key may sign from ${done.ready_at?.toISOString()} on; if the current key has leaked, use --force`,
       );
     }
     return { data: done, text: describeRotation(done) };
@@ -65,10 +64,10 @@ interface Rotating {
   force?: boolean;
 }
 
-async function foretellRotation(): Promise<Answer> {
+async function previewRotation(): Promise<Answer> {
   return await withDatabase(async (db, { signingKeyLead }) => {
     const next = (await listSigningKeys(db)).find((key) => key.status === 'upcoming');
-    if (!next) throw new CommandError('there is no upcoming signing key; start a server, which makes it');
+    if (!next) throw new CommandError('there is no upcoming signing key; start a server, which creates it');
     const ready_at = new Date(next.created_at.getTime() + signingKeyLead * 1000);
     const isReady = ready_at <= (await readClock(db));
     const text = `key ${next.kid} ${isReady ? 'would sign' : `may sign from ${ready_at.toISOString()} on`}`;
@@ -80,8 +79,8 @@ async function foretellRotation(): Promise<Answer> {
 }
 
 function describeRotation({ kid, dropped }: KeyUpkeep): string {
-  const gone = dropped > 0 ? `; removed ${formatCount(dropped)} whose tokens have expired` : '';
-  return `key ${kid} signs now; the one before stays published until its last token has expired${gone}`;
+  const gone = dropped > 0 ? `; removed ${formatCount(dropped)} keys whose tokens have expired` : '';
+  return `key ${kid} signs now; the previous key stays published until its last token has expired${gone}`;
 }
 
 /** `keys` */
@@ -116,7 +115,7 @@ function keyTable(keys: SigningKeyRow[]): string {
 export async function reencryptKeys(): Promise<Answer> {
   return await withDatabase(async (db, { secrets }) => {
     const done = await reencryptSigningKeys(db, createKeyring(secrets));
-    const text = `${formatCount(done.reencrypted)} signing keys are now sealed under the first secret, ${formatCount(done.unchanged)} were already`;
+    const text = `${formatCount(done.reencrypted)} signing keys are now encrypted with the first secret, ${formatCount(done.unchanged)} already were`;
     return { data: done, text };
   });
 }
@@ -162,8 +161,8 @@ function minute(moment: Date | null | undefined): string {
   return moment ? moment.toISOString().slice(0, 16).replace('T', ' ') : '-';
 }
 
-// What needs the keys open; refuses a database that is not migrated before it opens anything on it.
-async function withServices(run: (deps: Deps) => Promise<Answer>): Promise<Answer> {
+// For commands that need the decrypted keys. Refuses a database that is not migrated before opening anything on it.
+async function withDeps(run: (deps: Deps) => Promise<Answer>): Promise<Answer> {
   await withDatabase(async () => {});
   const deps = await openDeps({ ...loadConfig(), logLevel: 'silent' });
   try {

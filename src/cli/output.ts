@@ -1,16 +1,16 @@
-// How commands speak: a result as text or JSON on stdout, a problem as one line without a stack on stderr.
+// The output of commands: an answer as text or JSON on stdout, an error as one line without a stack trace on stderr.
 import { z } from 'zod';
 import { ConfigError, loadConfig } from '../../config/index.ts';
 import { describeStartProblem } from '../core/operations/start_problems.ts';
 import { AppError } from '../lib/errors.ts';
 
-/** What a command has to say: `data` for machines, `text` for people. */
+/** The answer of a command: `data` for machines, `text` for people. */
 export interface Answer {
   data: unknown;
   text: string;
 }
 
-/** Something the operator can put right; the message is all they need. */
+/** An error that the operator can correct; its message is all that is printed. */
 export class CommandError extends Error {}
 
 /** Writes an answer to stdout. */
@@ -18,14 +18,14 @@ export function print({ data, text }: Answer, asJson: boolean): void {
   console.log(asJson ? JSON.stringify(data) : text);
 }
 
-/** Writes a remark that is no part of the result. */
-export function warn(remark: string): void {
-  console.error(`kindred: ${remark}`);
+/** Writes a warning to stderr. */
+export function warn(warning: string): void {
+  console.error(`kindred: ${warning}`);
 }
 
-/** An error as one line, with the names of the fields or settings that are wrong. */
+/** An error as one line, with the names of the wrong fields or settings. */
 export function describeProblem(error: unknown): string {
-  // A name that was given may hold a line break.
+  // A name from the command line may contain a line break.
   return messageOf(error).replaceAll(/\s*\n\s*/g, ' ');
 }
 
@@ -33,15 +33,15 @@ function messageOf(error: unknown): string {
   if (error instanceof ConfigError) return `the settings are not usable: ${error.problems.join('; ')}`;
   if (error instanceof z.ZodError) return error.issues.map(describeIssue).join('; ');
   if (error instanceof CommandError || error instanceof AppError) return error.message;
-  if (!(error instanceof Error)) return 'something unexpected happened';
+  if (!(error instanceof Error)) return 'an unexpected error';
   const problem = describeStartProblem(error, { databaseUrl: databaseUrl() });
   if (problem) return problem;
-  // Knex puts the whole statement in front of what the database said, and what is bound in it may be secret.
-  const said = error.message.split(' - ').at(-1) ?? '';
-  return said.split('\n')[0] || error.name;
+  // Knex writes the whole statement before the message of the database, and its values may be secret.
+  const message = error.message.split(' - ').at(-1) ?? '';
+  return message.split('\n')[0] || error.name;
 }
 
-// For words about the database alone, so settings that cannot be read change nothing.
+// Used only for a sentence about the database, so invalid settings do not matter here.
 function databaseUrl(): string {
   try {
     return loadConfig().databaseUrl;
@@ -54,9 +54,9 @@ function describeIssue({ path, message }: z.core.$ZodIssue): string {
   return path.length > 0 ? `${path.join('.')}: ${message}` : message;
 }
 
-/** Rows under headings, as wide as they need to be. */
+/** A table as text, with columns as wide as their widest cell. */
 export function formatTable(headings: string[], rows: string[][]): string {
-  const all = [headings, ...rows.map((row) => row.map(plain))];
+  const all = [headings, ...rows.map((row) => row.map(withoutControlCharacters))];
   const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   return all
     .map((row) =>
@@ -68,7 +68,7 @@ export function formatTable(headings: string[], rows: string[][]): string {
     .join('\n');
 }
 
-// A user agent is a stranger's text, and a terminal obeys control characters.
-function plain(cell: string): string {
+// A client chooses its user agent, and a terminal would obey control characters in it.
+function withoutControlCharacters(cell: string): string {
   return cell.replaceAll(/\p{C}/gu, '');
 }

@@ -1,10 +1,10 @@
-// How long commands tell how far they are: a bar at a terminal, a line now and then elsewhere. On stderr, so that
-// what they print stays clean.
+// The progress of long commands: a bar on a terminal, a line every few seconds elsewhere. On stderr, so that stdout has
+// the answer only.
 
 export interface Progress {
-  /** `done` of the total; `note` says it in words. */
+  /** `done` of the total; `note` describes it. */
   update: (done: number, note: string) => void;
-  /** Takes the bar away. */
+  /** Removes the bar. */
   finish: () => void;
 }
 
@@ -16,7 +16,7 @@ interface Output {
 
 const width = 24;
 
-/** Starts telling; `total` is in whatever unit `update` counts, `clock` in milliseconds. */
+/** Starts the progress; `total` has the unit of `update`, `clock` returns milliseconds. */
 export function startProgress(
   total: number,
   output: Output = process.stderr,

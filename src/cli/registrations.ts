@@ -1,4 +1,4 @@
-// The commands that read, change and remove what is registered: clients with their secrets, resource servers.
+// The commands that show, change and delete registrations: clients with their secrets, and resource servers.
 import {
   addSecret as addClientSecret,
   removeSecret as removeClientSecret,
@@ -23,13 +23,13 @@ import { byCommand, withDatabase } from './database.ts';
 import { readJson } from './input.ts';
 import { type Answer, CommandError, formatTable, warn } from './output.ts';
 
-/** The most that one list shows; whoever has more asks the API, which has pages. */
-const longest = 1_000;
+/** The most rows that a list shows; the API has pages for more. */
+const maxRows = 1_000;
 
 /** `clients` */
 export async function showClients(): Promise<Answer> {
   return await withDatabase(async (db) => {
-    const clients = (await listClients(db, longest)).map(describeClient);
+    const clients = (await listClients(db, maxRows)).map(describeClient);
     const rows = clients.map((one) => [
       String(one.client_id),
       String(one.client_name ?? ''),
@@ -42,11 +42,11 @@ export async function showClients(): Promise<Answer> {
 /** `client <id>` */
 export async function showClient(id: string): Promise<Answer> {
   return await withDatabase(async (db) =>
-    asJson(describeClient(required(await findClient(db, id), 'client_not_found'))),
+    asJson(describeClient(requireFound(await findClient(db, id), 'client_not_found'))),
   );
 }
 
-/** `update-client <id> --metadata <file>`: what is absent stays, what is null goes back to its default. */
+/** `update-client <id> --metadata <file>`: absent members stay as they are, null restores a default. */
 export async function updateClient(id: string, { metadata }: { metadata: string }): Promise<Answer> {
   const change = clientChange.parse(await readJson(metadata));
   return await withRegistrar(async (registrar) =>
@@ -54,10 +54,10 @@ export async function updateClient(id: string, { metadata }: { metadata: string 
   );
 }
 
-/** `delete-client <id> --yes`: its sessions and tokens end with it. */
+/** `delete-client <id> --yes`: ends its sessions and tokens too. */
 export async function removeClient(id: string, { yes = false }: { yes?: boolean }): Promise<Answer> {
   return await withDatabase(async (db) => {
-    const client = required(await findClient(db, id), 'client_not_found');
+    const client = requireFound(await findClient(db, id), 'client_not_found');
     if (!yes) {
       const { sessions, consents } = await countWhatEnds(db, id);
       const name = client.metadata.client_name ? ` (${client.metadata.client_name})` : '';
@@ -70,11 +70,11 @@ export async function removeClient(id: string, { yes = false }: { yes?: boolean 
   });
 }
 
-/** `add-client-secret <id>`: a second one beside the live one, shown now and never again. */
+/** `add-client-secret <id>`: a second secret beside the present one, shown only once. */
 export async function addSecret(id: string): Promise<Answer> {
   return await withDatabase(async (db) => {
     const added = await addClientSecret(db, byCommand, id);
-    warn('client_secret is shown now and never again');
+    warn('the client_secret is shown only once');
     return asJson(added);
   });
 }
@@ -82,7 +82,7 @@ export async function addSecret(id: string): Promise<Answer> {
 /** `remove-client-secret <id> <secret-id>` */
 export async function removeSecret(id: string, secret: string): Promise<Answer> {
   return await withDatabase(async (db) => {
-    await removeClientSecret(db, byCommand, id, required(parseId(secret), 'client_secret_not_found'));
+    await removeClientSecret(db, byCommand, id, requireFound(parseId(secret), 'client_secret_not_found'));
     return { data: { id: secret }, text: `removed secret ${secret} of client ${id}` };
   });
 }
@@ -90,7 +90,7 @@ export async function removeSecret(id: string, secret: string): Promise<Answer> 
 /** `resource-servers` */
 export async function showResourceServers(): Promise<Answer> {
   return await withDatabase(async (db) => {
-    const servers = await listResourceServers(db, longest);
+    const servers = await listResourceServers(db, maxRows);
     const rows = servers.map((one) => [one.identifier, one.access_token_format, one.scope]);
     return { data: servers, text: formatTable(['IDENTIFIER', 'TOKENS', 'SCOPE'], rows) };
   });
@@ -99,7 +99,7 @@ export async function showResourceServers(): Promise<Answer> {
 /** `resource-server <identifier>` */
 export async function showResourceServer(identifier: string): Promise<Answer> {
   return await withDatabase(async (db) =>
-    asJson(required(await findResourceServer(db, identifier), 'resource_server_not_found')),
+    asJson(requireFound(await findResourceServer(db, identifier), 'resource_server_not_found')),
   );
 }
 
@@ -114,7 +114,7 @@ export async function changeResourceServer(
   );
 }
 
-/** `delete-resource-server <identifier>`: no new tokens for it; those that exist live until they expire. */
+/** `delete-resource-server <identifier>`: no new tokens for it; existing ones are valid until they expire. */
 export async function removeResourceServer(identifier: string): Promise<Answer> {
   return await withDatabase(async (db) => {
     await deleteResourceServer(db, byCommand, identifier);
@@ -126,7 +126,7 @@ function asJson(data: object): Answer {
   return { data, text: JSON.stringify(data, null, 2) };
 }
 
-function required<T>(found: T | null, missing: ConstructorParameters<typeof AppError>[0]): T {
+function requireFound<T>(found: T | null, missing: ConstructorParameters<typeof AppError>[0]): T {
   if (found === null) throw new AppError(missing);
   return found;
 }

@@ -1,4 +1,4 @@
-// The commands about people: create a user, list a user's sessions, end them.
+// `create-user`, `sessions` and `logout`: create a user, list a user's live sessions, end them.
 import { z } from 'zod';
 import { addUser } from '../core/actions/create_user.ts';
 import { logOutUser } from '../core/actions/log_out.ts';
@@ -16,7 +16,7 @@ const word = z.string().regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible 
 const newUser = z.object({
   username: z
     .string()
-    .refine((value) => !value.includes('@'), { message: 'an e-mail address goes to --email', abort: true })
+    .refine((value) => !value.includes('@'), { message: 'an e-mail address belongs in --email', abort: true })
     .pipe(username),
   email: email.optional(),
   role: z.array(word).max(100).default([]),
@@ -25,7 +25,7 @@ const newUser = z.object({
   passwordStdin: z.boolean().default(false),
 });
 
-/** `create-user`: the password is asked for only once everything else is known to be right. */
+/** `create-user`: asks for the password after everything else is checked. */
 export async function createUser(options: unknown): Promise<Answer> {
   const { passwordStdin, role, permission, tenantId, ...names } = newUser.parse(options);
   return await withDatabase(async (db) => {
@@ -66,7 +66,7 @@ export async function logOut(name: string): Promise<Answer> {
   });
 }
 
-// A username may look like an id; the id is what nobody could have chosen, so it goes first.
+// A username may look like an id. The id is tried first, because no user can choose it.
 async function requireUser(db: Db, name: string): Promise<User> {
   const id = parseId(name);
   const user = (id && (await findUser(db, id))) || (await findUserByLogin(db, name));
@@ -88,7 +88,7 @@ function describeUser(user: User): Record<string, unknown> {
   return { id, username, email, status, roles, permissions, tenant_id, created_at };
 }
 
-// The names of `GET /api/sessions`.
+// The members are those of `GET /api/sessions`.
 function describeSession(one: LiveSession): Record<string, unknown> {
   return {
     id: one.id,

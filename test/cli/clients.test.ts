@@ -20,7 +20,7 @@ testOnServers(
       '{"grant_types":["client_credentials"]}',
     );
     t.is(code, 0);
-    t.is(stderr, 'kindred: client_secret is shown now and never again\n');
+    t.is(stderr, 'kindred: the client_secret is shown only once\n');
     const { client_id, client_secret, client_secrets, ...client } = JSON.parse(stdout);
     t.deepEqual(
       { ...client, ...ids },

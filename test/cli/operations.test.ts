@@ -69,7 +69,11 @@ testOnStores('keys are listed and rotated under a running server, which follows'
   );
   t.false(JSON.stringify(keys).includes('jwk'));
 
-  assertRefusedCommand(t, await kindred(server, ['rotate-keys']), /may sign from 20\d\d-.* on; --force/);
+  assertRefusedCommand(
+    t,
+    await kindred(server, ['rotate-keys']),
+    /may sign from 20\d\d-.* on; if the current key has leaked, use --force/,
+  );
   t.like(await kindredJson(server, ['rotate-keys', '--dry-run']), {
     outcome: 'too_young',
     kid: keys[1]?.kid,

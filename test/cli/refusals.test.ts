@@ -85,7 +85,7 @@ const aboutUsers: Refused[] = [
     'an e-mail address as a username',
     ['create-user', '--username', 'zoe@example.com', '--password-stdin'],
     password,
-    /username: an e-mail address goes to --email/,
+    /username: an e-mail address belongs in --email/,
   ],
 ];
 
