@@ -42,10 +42,10 @@ export function liveTokenValues({ client_id, token_version, client_version, jti,
   return { client_id, token_version: token_version ?? 0, jti, client_from, client_to };
 }
 
-// A token of client_credentials is its client's: it dies with the client, and another one of the same name is not it.
 // Seconds by which the clocks of a node and of the database may differ.
 const skew = 60;
 
+// A token of client_credentials ends with its client; a client created later under the same id is another one.
 async function isClientTokenLive(db: Db, claims: AccessTokenClaims): Promise<boolean> {
   const live = await rows(
     db,

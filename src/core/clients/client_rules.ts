@@ -9,7 +9,7 @@ export function hasSecret(metadata: ClientMetadata): boolean {
 
 const columnNames = new Set(Object.keys(columnShape));
 
-/** Takes splitColumns what describes a client: some of it has a column of its own, the rest is the metadata of RFC 7591. */
+/** Splits the description of a client: some members have a column of their own, the others are metadata (RFC 7591). */
 export function splitColumns(given: Record<string, unknown>): {
   metadata: ClientMetadata;
   columns: Record<string, unknown>;

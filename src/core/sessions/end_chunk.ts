@@ -10,7 +10,7 @@ import type { SessionSet } from './pending_endings.ts';
 /** The most sessions, records or devices that one transaction changes. */
 export const chunkSize = 500;
 
-// One transaction's share of an ending. Done when nothing of it filled a chunk.
+/** Ends one chunk. `isDone` when no kind of row filled its chunk, so that nothing is left. */
 export async function endChunk(
   tx: Knex.Transaction,
   which: SessionSet,

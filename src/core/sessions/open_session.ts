@@ -35,9 +35,9 @@ export interface NewSession {
 }
 
 /**
- * Opens a session, or returns null when the user is not active at that moment, has another password by now, or has been
- * logged out everywhere since the login was proved. The user's row is locked by the UPDATE that notes the login, so a ban or a password change comes either before it, and
- * there is no session, or after it, and ends this one. On Postgres all of it is one statement.
+ * Opens a session. Returns null when the user is not active, or when the password has changed or all sessions have ended
+ * since the login was proved. The UPDATE that records the login locks the user's row: a ban or a password change either
+ * comes first, and no session opens, or comes later, and ends this one. On Postgres all of it is one statement.
  */
 export async function openSession(db: Db, input: NewSession, at?: Date): Promise<Session | null> {
   const session = { id: input.id ?? newId(at?.getTime()), salt: newSalt() };

@@ -64,9 +64,9 @@ const look = statement<Refreshed>(
 );
 
 /**
- * Rotates and returns the session, or returns null and has done nothing: it is not plain, is over, is its user's no more,
- * is not this client's, the token is not the current one, or a client or API has changed. Whatever it is, the engine's
- * path finds out and says so.
+ * Rotates and returns the session. Returns null and changes nothing because the session is not plain, has ended, or belongs
+ * to another client, because its user is not active, because the token is not the current one, or because a client or
+ * resource server has changed. The engine's path then finds the reason and answers.
  */
 export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promise<Refreshed | null> {
   const { token, known, source } = refresh;
@@ -91,8 +91,9 @@ const explain = statement<{ is_current_version: boolean; is_plain: boolean | nul
 );
 
 /**
- * Why a session could not be refreshed in one statement: `is_current_version` is false when the client cache has another version than this
- * by now; `is_plain` never changes once the session has tokens, and is null when there is no such session.
+ * Why {@link refreshPlainSession} returned null. `is_current_version` is false when a client or resource server has changed
+ * since this version of the client cache. `is_plain` is null when there is no such session; it never changes once the session
+ * has tokens.
  */
 export async function explainMiss(
   db: Db,

@@ -1,4 +1,6 @@
-// The rotation of refresh tokens: the one statement that decides, and what follows when it decides against.
+// The rotation of refresh tokens, and where reuse is decided. One conditional UPDATE (`advanceSql`) rotates the token of the
+// current generation. For any other token `judge` decides: ended, expired, a retry within the window, or reuse. `punish` then
+// ends the session and commits that before the client gets its answer.
 import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
 import type { NewEvent } from '../audit/audit_events.ts';
@@ -14,7 +16,7 @@ import { isCurrentEpochSql, isExpiredSql } from './live_session.ts';
 import type { Session } from './sessions.ts';
 
 /**
- * What a presented refresh token comes to. `generation` is that of the token to hand out:
+ * The outcome of presenting a refresh token. `generation` is that of the token to hand out:
  * `rotated` made it, `retried` hands out the one that exists already.
  */
 export type Rotation =
@@ -35,13 +37,13 @@ export interface Presented {
 }
 
 /**
- * Rotates a session's refresh token, whoever else tries at the same time: the conditional UPDATE has one winner. The
- * consequence of reuse is committed when this returns, which is why reuse is an outcome and not an error.
+ * Rotates a session's refresh token. Of concurrent calls the conditional UPDATE lets one rotate. The consequence of reuse is
+ * committed when this returns, so reuse is an outcome and not an error, which would roll it back.
  */
 export async function rotate(db: Db, presented: Presented, at?: Date): Promise<Rotation> {
   let row: Row | null = null;
-  // Twice, since an UPDATE on Postgres that has waited for the end of all other sessions compares the number that this one was
-  // given with the number that its user had before.
+  // Tried twice: on Postgres an UPDATE that waited while all other sessions of the user ended compares this session's new epoch
+  // with the epoch that the user had before.
   for (let tries = 0; tries < 2; tries += 1) {
     const generation = await advance(db, presented, at);
     if (generation !== null) return { outcome: 'rotated', generation };
@@ -54,8 +56,8 @@ export async function rotate(db: Db, presented: Presented, at?: Date): Promise<R
   return judged;
 }
 
-// `<=` and not `=`: a higher generation under a valid tag means that the database lost its last seconds. The holder is
-// honoured and the row catches up.
+// `<=` and not `=`: a higher generation under a valid tag means that the database lost its last seconds. The token is accepted
+// and the row catches up.
 const advanceSql = (db: Db) => `
   update sessions set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
   where id = :id and generation <= :presented and ended_at is null and not ${isExpiredSql(db)}
@@ -66,7 +68,7 @@ const advanceNow = statement<{ generation: number }>('advance', advanceSql);
 
 /**
  * The conditional UPDATE alone: the generation of the successor, or null when the token is not the session's current
- * one any more, or the session is over. Why, is then for {@link rotate} to find out.
+ * one any more, or the session is over. {@link rotate} finds out which.
  */
 export async function advance(
   db: Db,
@@ -93,7 +95,7 @@ const rowColumns = {
   in_window: 'boolean',
 } as const satisfies Columns<Row>;
 
-// What the UPDATE refused is read afresh and in one go: the row that the request began with may be old by now.
+// Reads the row again after the UPDATE has refused, because the row that the request began with may be outdated.
 async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | null> {
   const lock = db.isTransaction && isPostgres(db) ? 'for update' : '';
   const [row] = await rows<Row>(
@@ -107,7 +109,7 @@ async function readRow(db: Db, presented: Presented, at?: Date): Promise<Row | n
   return row ?? null;
 }
 
-// Whether the UPDATE should have taken it.
+// Whether the UPDATE should have accepted the token.
 function isDue(presented: Presented, row: Row): boolean {
   const isOver = row.ended_at !== null || !row.is_current || row.is_expired;
   return !isOver && row.generation <= presented.generation;
@@ -116,14 +118,14 @@ function isDue(presented: Presented, row: Row): boolean {
 function judge(presented: Presented, row: Row | null): Rotation | 'reused' | 'observed' {
   if (!row) return { outcome: 'unknown' };
   if (row.ended_at || !row.is_current) return { outcome: 'ended' };
-  // A generation that the UPDATE should have taken means that the clock moved: refuse, and punish nobody for it.
+  // The UPDATE should have accepted this generation, so the clock has moved: refuse, but do not treat it as reuse.
   if (row.is_expired || row.generation <= presented.generation) return { outcome: 'expired' };
   const isPredecessor = row.generation === presented.generation + 1;
   if (isPredecessor && row.in_window) return { outcome: 'retried', generation: row.generation };
   return presented.observe ? 'observed' : 'reused';
 }
 
-// Under both locks, user before session, the question is asked again: a logout may have come first.
+// Judges again under both locks, user before session, because a logout may have come first.
 async function punish(tx: Knex.Transaction, presented: Presented, at?: Date): Promise<Rotation> {
   const owner = await tx('sessions').where({ id: presented.session_id }).first('user_id');
   if (owner) await lockUser(tx, owner.user_id);
