@@ -3,15 +3,28 @@
 import { parseId } from '../../lib/ids.ts';
 import { isCurrentVersionSql } from '../clients/client_cache.ts';
 import type { Client } from '../clients/clients.ts';
+import type { Columns } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
 import { liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 
-const read = statement<{ is_current_version: boolean; is_live: boolean }>(
+/** What one SELECT tells an introspection. */
+interface Introspected {
+  is_current_version: boolean;
+  is_live: boolean;
+}
+
+const introspectedColumns = {
+  is_current_version: 'boolean',
+  is_live: 'boolean',
+} as const satisfies Columns<Introspected>;
+
+const read = statement<Introspected>(
   'introspection',
   (db) =>
     `select ${isCurrentVersionSql} as is_current_version, exists (${liveSessionTokenSql(db)}) as is_live`,
+  introspectedColumns,
 );
 
 /**
@@ -22,7 +35,7 @@ export async function findIntrospection(
   db: Db,
   version: number,
   claims: AccessTokenClaims,
-): Promise<{ is_current_version: boolean; is_live: boolean } | null> {
+): Promise<Introspected | null> {
   const sid = parseId(claims.sid);
   const [found] = sid ? await read(db, { ...liveTokenValues(claims), sid, version }) : [];
   return found ?? null;

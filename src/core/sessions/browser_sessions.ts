@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import { deleteBrowserSession } from '../engine_records/browser_session_records.ts';
 import { isOfEpochSql } from '../engine_records/engine_records.ts';
+import type { Columns } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { lockUser } from '../users/users.ts';
@@ -19,6 +20,11 @@ export interface BrowserSession {
   expires_at: Date;
 }
 
+const browserSessionColumns = {
+  created_at: 'time',
+  expires_at: 'time',
+} as const satisfies Columns<BrowserSession>;
+
 /** The browsers in which a user is logged in at our pages, newest first. */
 export async function listBrowserSessions(db: Db, user_id: string): Promise<BrowserSession[]> {
   return await rows<BrowserSession>(
@@ -27,6 +33,7 @@ export async function listBrowserSessions(db: Db, user_id: string): Promise<Brow
      where model = 'Session' and user_id = :user_id and expires_at > :now and ${isOfEpochSql}
      order by created_at desc limit 200`,
     { user_id, now: present(db) },
+    browserSessionColumns,
   );
 }
 

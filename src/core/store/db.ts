@@ -40,7 +40,7 @@ export async function rows<Row>(
   db: Db,
   sql: string,
   bindings: Bindings = [],
-  ...[columns]: ColumnsOf<Row> | []
+  ...[columns]: ColumnsOf<Row>
 ): Promise<Row[]> {
   return await readRows(db, sql, bindings, columns);
 }

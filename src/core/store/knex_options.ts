@@ -6,6 +6,8 @@ export interface DatabaseOptions {
   name?: string;
   /** Milliseconds after which a connection to Postgres that owes an answer is destroyed; if unset, this may take hours. */
   silence?: number;
+  /** Guesses the types of columns on SQLite from their names. For migrations alone: they were written against it. */
+  columnsByName?: boolean;
   /** Milliseconds for which a statement waits for a connection; the default is short enough for an interactive app. */
   wait?: number;
 }

@@ -43,7 +43,7 @@ async function pendingMigrations(db: Knex): Promise<[number, number]> {
 }
 
 async function runMissing(url: string): Promise<string[]> {
-  const db = openDatabase(url, { pool: 2, name: migrationName });
+  const db = openDatabase(url, { pool: 2, name: migrationName, columnsByName: true });
   try {
     if (await isNewer(db)) return [];
     // Knex's own lock remains when a process dies in the middle. Kindred's lock is held here, so no process is migrating.

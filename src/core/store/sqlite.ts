@@ -26,7 +26,10 @@ class ImmediateSqliteClient extends SqliteClient {
 }
 
 /** Settings of Knex for the database in `filename`. */
-export function sqliteConfig(filename: string, { wait = 30_000 }: DatabaseOptions): Knex.Config {
+export function sqliteConfig(
+  filename: string,
+  { wait = 30_000, columnsByName = false }: DatabaseOptions,
+): Knex.Config {
   createPrivateFile(filename);
   return {
     client: ImmediateSqliteClient,
@@ -34,7 +37,7 @@ export function sqliteConfig(filename: string, { wait = 30_000 }: DatabaseOption
     useNullAsDefault: true,
     log,
     acquireConnectionTimeout: wait,
-    postProcessResponse: reviveRows,
+    postProcessResponse: columnsByName ? reviveGuessed : reviveDeclared,
     pool: { min: 1, max: 1, afterCreate: prepareSqlite },
   };
 }
@@ -50,13 +53,19 @@ function prepareSqlite(
   );
 }
 
-// SQLite has no types for times, booleans and JSON.
-function reviveRows(result: unknown, context: { columns?: object } | undefined): unknown {
-  const all = Array.isArray(result) ? result : [result];
-  for (const row of all) {
-    if (row === null || typeof row !== 'object' || Buffer.isBuffer(row)) continue;
-    if (context?.columns) reviveRow(row as Record<string, unknown>, context.columns);
-    else reviveByName(row as Record<string, unknown>);
-  }
+// Gives the rows of a query the types of its declared columns.
+function reviveDeclared(result: unknown, context: { columns?: object } | undefined): unknown {
+  const columns = context?.columns;
+  if (columns) for (const row of rowsOf(result)) reviveRow(row, columns);
   return result;
+}
+
+function reviveGuessed(result: unknown): unknown {
+  for (const row of rowsOf(result)) reviveByName(row);
+  return result;
+}
+
+function rowsOf(result: unknown): Record<string, unknown>[] {
+  const all = Array.isArray(result) ? result : [result];
+  return all.filter((row) => row !== null && typeof row === 'object' && !Buffer.isBuffer(row));
 }

@@ -35,12 +35,12 @@ interface Options {
 export function statement<Row>(
   options: Options & { isoTimes: true },
   write: (db: Db) => string,
-  ...columns: ColumnsOf<Row> | []
+  ...columns: ColumnsOf<Row>
 ): Statement<WithIsoTimes<Row>>;
 export function statement<Row>(
   options: string | Options,
   write: (db: Db) => string,
-  ...columns: ColumnsOf<Row> | []
+  ...columns: ColumnsOf<Row>
 ): Statement<Row>;
 export function statement(
   options: string | Options,

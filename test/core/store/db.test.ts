@@ -42,7 +42,12 @@ testOnStores('dates, booleans and JSON are read as they were written', async (t,
 testOnStores('a raw statement gives the same rows as a built one', async (t, { db }) => {
   await addClient(db);
   t.deepEqual(
-    await rows(db, 'select first_party, secrets, created_at from clients where client_id = ?', ['shop']),
+    await rows<Pick<typeof client, 'first_party' | 'secrets' | 'created_at'>>(
+      db,
+      'select first_party, secrets, created_at from clients where client_id = ?',
+      ['shop'],
+      { first_party: 'boolean', secrets: 'json', created_at: 'time' },
+    ),
     [{ first_party: true, secrets: client.secrets, created_at: at }],
   );
   t.deepEqual(await rows(db, 'select client_id from clients where client_id = :id', { id: 'nobody' }), []);

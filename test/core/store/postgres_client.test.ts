@@ -39,6 +39,8 @@ test('a database with other settings is served like any other', async (t) => {
   const [shown] = await rows<{ at: Date; interval: string }>(
     fresh,
     `select timestamptz '2026-11-27 07:16:06.123Z' as at, current_setting('intervalstyle') as interval`,
+    {},
+    { at: 'time' },
   );
   t.deepEqual(shown, { at: new Date('2026-11-27T07:16:06.123Z'), interval: 'iso_8601' });
 
