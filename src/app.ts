@@ -71,14 +71,14 @@ export const routes: Route[] = [
 export interface AppOptions {
   isDraining?: () => boolean;
   tracing?: Tracing | null;
-  /** Whether common requests take the fast path; `false` is for the test that compares it with the engine. */
-  fastPath?: boolean;
+  /** Whether the fast entrance takes common requests; `false` is for the tests that compare it with the engine. */
+  fastEntrance?: boolean;
 }
 
 /** The whole server as a Koa app; its `callback()` is the listener of an HTTP server. */
 export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}): Koa {
   const { config, log, metrics } = deps;
-  const { isDraining = () => false, tracing = null, fastPath = true } = options;
+  const { isDraining = () => false, tracing = null, fastEntrance = true } = options;
   const app = new Koa({
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
   });
@@ -98,7 +98,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(queuePasswordHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
-  if (fastPath) app.use(fastToken(deps)).use(fastIntrospection(deps));
+  if (fastEntrance) app.use(fastToken(deps)).use(fastIntrospection(deps));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());

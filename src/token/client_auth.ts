@@ -1,4 +1,4 @@
-// Client authentication (RFC 6749, 2.3) of the lean paths: a name, or a name and a secret. Anything else, and whatever
+// Client authentication (RFC 6749, 2.3) of the fast entrances: a name, or a name and a secret. Anything else, and whatever
 // is wrong, is the engine's to judge and to refuse.
 import type { Context } from 'koa';
 import type { Registered } from '../core/clients/client_cache.ts';

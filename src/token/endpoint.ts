@@ -1,5 +1,5 @@
-// The lean paths: the common refresh, login and introspection, from the form to the answer without the engine, which takes
-// several times as long. A lean path answers nothing but success (a login also that a password is wrong). Whatever it does
+// The fast entrances: the common refresh, login and introspection, from the form to the answer without the engine, which takes
+// several times as long. A fast entrance answers nothing but success (a login also that a password is wrong). Whatever it does
 // not know or would refuse goes to the engine untouched, so that there is one place that refuses, and one that knows proofs,
 // ID tokens and the rest. What is decided is decided by the same functions on both; test/token/*.test.ts hold them
 // against each other.
@@ -18,7 +18,7 @@ export interface FastEntrance {
   answer: (ctx: Context, form: Given, credentials: Credentials) => Promise<object | null>;
 }
 
-/** The middleware of the lean paths of one endpoint; `choose` picks by what the form says. */
+/** The middleware of the fast entrances of one endpoint; `choose` picks by what the form says. */
 export function fastEntrance(
   deps: Deps,
   endpoint: string,

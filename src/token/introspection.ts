@@ -1,4 +1,4 @@
-// The lean path of an introspection: a JWT of a session, asked about by a client with a secret.
+// The fast entrance of an introspection: a JWT of a session, asked about by a client with a secret.
 import type { Context } from 'koa';
 import { describeClaims, findIntrospection, isMeantFor } from '../core/access_tokens/introspection.ts';
 import type { Deps } from '../core/deps.ts';

@@ -1,4 +1,4 @@
-// The lean path of a login by password: a first-party client with a name or a secret, tokens for our own API that are
+// The fast entrance of a login by password: a first-party client with a name or a secret, tokens for our own API that are
 // bound to nothing, no ID token. What the password comes to is said here, since trying it twice would count twice.
 import type { Context } from 'koa';
 import { defaultScopes, grantableOf, grantableOidc } from '../core/access_tokens/grantable_scopes.ts';

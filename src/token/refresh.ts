@@ -1,4 +1,4 @@
-// The lean path of a refresh: a client with a name or a secret, and a plain session.
+// The fast entrance of a refresh: a client with a name or a secret, and a plain session.
 
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';

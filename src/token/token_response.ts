@@ -1,4 +1,4 @@
-// What the lean paths answer: the tokens of a plain session.
+// What the fast entrances answer: the tokens of a plain session.
 import { signAccessToken } from '../core/access_tokens/access_token_signer.ts';
 import { grantableOf, oidcScopes, splitScope } from '../core/access_tokens/grantable_scopes.ts';
 import { claimsOfUser } from '../core/access_tokens/user_claims.ts';

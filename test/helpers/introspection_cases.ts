@@ -6,7 +6,7 @@ import { ownApi } from './twins.ts';
 
 const kinds = [
   'engine',
-  'lean',
+  'fast',
   'signed',
   'client',
   'opaque',

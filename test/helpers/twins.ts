@@ -1,4 +1,4 @@
-// Two apps on one database with the same keys: one answers common requests on the fast path, the other leaves all of them to
+// Two apps on one database with the same keys: one answers common requests at the fast entrance, the other leaves all of them to
 // the engine. Also pairs of users and sessions, equal except for their ids, one for each app.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -28,8 +28,8 @@ export interface App {
 
 export interface Pair {
   deps: Deps;
-  lean: App;
-  plain: App;
+  fast: App;
+  engine: App;
 }
 
 /** Opens both apps on a store; closed with the test. Both have the same issuer, whatever their address. */
@@ -40,12 +40,12 @@ export async function openPair(t: ExecutionContext, store: Store, settings: Sett
   const engine = createEngine(deps);
   return {
     deps,
-    lean: await listen(t, deps, engine, true),
-    plain: await listen(t, deps, engine, false),
+    fast: await listen(t, deps, engine, true),
+    engine: await listen(t, deps, engine, false),
   };
 }
 
-async function listen(t: ExecutionContext, deps: Deps, engine: Engine, lean: boolean): Promise<App> {
+async function listen(t: ExecutionContext, deps: Deps, engine: Engine, fast: boolean): Promise<App> {
   let reached = 0;
   const counted: Engine = () => {
     const { provider, run } = engine();
@@ -57,7 +57,10 @@ async function listen(t: ExecutionContext, deps: Deps, engine: Engine, lean: boo
       },
     };
   };
-  const server = createServer(createApp(deps, counted, { fastPath: lean }).callback()).listen(0, '127.0.0.1');
+  const server = createServer(createApp(deps, counted, { fastEntrance: fast }).callback()).listen(
+    0,
+    '127.0.0.1',
+  );
   t.teardown(() => close(server));
   await once(server, 'listening');
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, reached: () => reached };

@@ -1,4 +1,4 @@
-// CORS on the lean path: what is remembered of a client must not outlive what its row says.
+// CORS at the fast entrance: what is remembered of a client must not outlive what its row says.
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { keyring, makeClient, openTestSession } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
@@ -9,7 +9,7 @@ import { openPair, ownApi } from '../helpers/twins.ts';
 testOnStores(
   'a page whose origin has just been withdrawn is refused, whatever is remembered',
   async (t, store) => {
-    const { deps, lean } = await openPair(t, store);
+    const { deps, fast } = await openPair(t, store);
     const page = 'https://app.example.test';
     const client = await makeClient(deps.db, { allowed_origins: [page] });
     const session = await openTestSession(deps.db, {
@@ -18,7 +18,7 @@ testOnStores(
       token_payload: { gty: 'password', scope: 'account', resource: ownApi },
     });
     const refresh = async (generation: number) =>
-      await send(`${lean.url}/token`, {
+      await send(`${fast.url}/token`, {
         form: {
           grant_type: 'refresh_token',
           client_id: client.client_id,
@@ -28,7 +28,7 @@ testOnStores(
       });
     const allowed = await refresh(0);
     t.deepEqual([allowed.status, allowed.headers['access-control-allow-origin']], [200, page]);
-    t.is(lean.reached(), 0);
+    t.is(fast.reached(), 0);
     const metadata = JSON.stringify({ ...client.metadata, allowed_origins: [] });
     await store.db('clients').where({ client_id: client.client_id }).update({ metadata });
     const refused = await refresh(1);

@@ -1,4 +1,4 @@
-// A login is answered alike on the lean path and by the engine: every client, every way to prove oneself, and every oddity
+// A login is answered alike at the fast entrance and by the engine: every client, every way to prove oneself, and every oddity
 // of user and form, each by itself. Hashing makes generated cases by the thousand too slow here.
 import assert from 'node:assert/strict';
 import type { ExecutionContext } from 'ava';
@@ -33,8 +33,8 @@ interface Case {
   row?: Record<string, unknown>;
   form?: Form;
   question?: Question;
-  /** Whether the lean path has to answer; not said where either may. */
-  lean?: boolean;
+  /** Whether the fast entrance has to answer; not said where either may. */
+  fast?: boolean;
 }
 
 const soon = new Date(Date.now() + 3_600_000);
@@ -47,59 +47,59 @@ const device = {
 };
 
 const cases: Record<string, Case> = {
-  'nothing special': { lean: true },
+  'nothing special': { fast: true },
   'roles, permissions and a tenant': {
-    lean: true,
+    fast: true,
     user: { roles: ['a', 'admin'], permissions: ['b'], tenant_id: 'c', email: 'x@example.test' },
   },
-  'a wrong password': { lean: true, form: { password: 'not the password' } },
-  'a name that nobody has': { lean: true, form: { username: 'nobody at all' } },
+  'a wrong password': { fast: true, form: { password: 'not the password' } },
+  'a name that nobody has': { fast: true, form: { username: 'nobody at all' } },
   'a name with NUL': { form: { username: 'no\0body' } },
-  'a banned user': { lean: true, row: { status: 'banned', status_message: 'Ask the office.' } },
-  'a user banned until soon': { lean: true, row: { status: 'banned', ban_expires_at: soon } },
-  'a user banned until now': { lean: true, row: { status: 'banned', ban_expires_at: new Date(0) } },
-  'a disabled user': { lean: true, row: { status: 'disabled' } },
-  'a banned user and a wrong password': { lean: true, row: { status: 'banned' }, form: { password: 'x' } },
-  'a user without a password': { lean: true, row: { password_hash: null } },
-  'a device': { lean: true, form: device },
-  'a device with a bad name': { lean: true, form: { ...device, device_name: 'a\u0007b' } },
+  'a banned user': { fast: true, row: { status: 'banned', status_message: 'Ask the office.' } },
+  'a user banned until soon': { fast: true, row: { status: 'banned', ban_expires_at: soon } },
+  'a user banned until now': { fast: true, row: { status: 'banned', ban_expires_at: new Date(0) } },
+  'a disabled user': { fast: true, row: { status: 'disabled' } },
+  'a banned user and a wrong password': { fast: true, row: { status: 'banned' }, form: { password: 'x' } },
+  'a user without a password': { fast: true, row: { password_hash: null } },
+  'a device': { fast: true, form: device },
+  'a device with a bad name': { fast: true, form: { ...device, device_name: 'a\u0007b' } },
   'a device with a long description': {
-    lean: true,
+    fast: true,
     form: { ...device, device_name: 'x'.repeat(300), platform: 'x'.repeat(300), app_version: '\0' },
   },
-  'a device with an unknown secret': { lean: true, form: { ...device, device_secret: 'x'.repeat(22) } },
-  'a device with a secret that is none': { lean: true, form: { ...device, device_secret: 'a\0b' } },
-  'a secret without a device': { lean: true, form: { device_secret: 'x'.repeat(22) } },
-  'a device that is too long': { lean: false, form: { device_id: 'x'.repeat(300) } },
-  'the scope account': { lean: true, form: { scope: 'account' } },
+  'a device with an unknown secret': { fast: true, form: { ...device, device_secret: 'x'.repeat(22) } },
+  'a device with a secret that is none': { fast: true, form: { ...device, device_secret: 'a\0b' } },
+  'a secret without a device': { fast: true, form: { device_secret: 'x'.repeat(22) } },
+  'a device that is too long': { fast: false, form: { device_id: 'x'.repeat(300) } },
+  'the scope account': { fast: true, form: { scope: 'account' } },
   'a scope twice': { form: { scope: 'account account' } },
-  'profile and email': { lean: true, form: { scope: 'profile account email' } },
-  offline_access: { lean: true, form: { scope: 'offline_access account' } },
-  openid: { lean: false, form: { scope: 'openid account' } },
-  admin: { lean: false, form: { scope: 'account admin' } },
-  'admin, of a client that may': { client: 'administrative', lean: false, form: { scope: 'admin' } },
-  'an unknown scope': { lean: false, form: { scope: 'account everything' } },
-  "another API's scope": { lean: false, form: { scope: 'orders:read' } },
-  'a malformed scope': { lean: false, form: { scope: 'account  "x"' } },
-  'blanks for a scope': { lean: false, form: { scope: ' ' } },
-  'our own API named': { lean: false, form: { resource: ownApi } },
-  'another API': { lean: false, form: { resource: orders, scope: 'orders:read' } },
-  'an API of opaque tokens': { lean: false, form: { resource: opaque } },
-  'no password': { lean: false, form: { password: undefined } },
-  'an empty password': { lean: false, form: { password: '' } },
-  'no name': { lean: false, form: { username: undefined } },
-  'two names': { lean: false, form: { username: ['a', 'b'] } },
-  'a parameter that nobody knows': { lean: false, form: { state: 'x' } },
-  'a registered origin': { client: 'spa', lean: true, question: { headers: { Origin: page } } },
+  'profile and email': { fast: true, form: { scope: 'profile account email' } },
+  offline_access: { fast: true, form: { scope: 'offline_access account' } },
+  openid: { fast: false, form: { scope: 'openid account' } },
+  admin: { fast: false, form: { scope: 'account admin' } },
+  'admin, of a client that may': { client: 'administrative', fast: false, form: { scope: 'admin' } },
+  'an unknown scope': { fast: false, form: { scope: 'account everything' } },
+  "another API's scope": { fast: false, form: { scope: 'orders:read' } },
+  'a malformed scope': { fast: false, form: { scope: 'account  "x"' } },
+  'blanks for a scope': { fast: false, form: { scope: ' ' } },
+  'our own API named': { fast: false, form: { resource: ownApi } },
+  'another API': { fast: false, form: { resource: orders, scope: 'orders:read' } },
+  'an API of opaque tokens': { fast: false, form: { resource: opaque } },
+  'no password': { fast: false, form: { password: undefined } },
+  'an empty password': { fast: false, form: { password: '' } },
+  'no name': { fast: false, form: { username: undefined } },
+  'two names': { fast: false, form: { username: ['a', 'b'] } },
+  'a parameter that nobody knows': { fast: false, form: { state: 'x' } },
+  'a registered origin': { client: 'spa', fast: true, question: { headers: { Origin: page } } },
   'a registered origin and a wrong password': {
     client: 'spa',
-    lean: true,
+    fast: true,
     form: { password: 'wrong' },
     question: { headers: { Origin: page } },
   },
-  'another origin': { client: 'spa', lean: false, question: { headers: { Origin: 'https://evil.test' } } },
-  'a proof that is none': { lean: false, question: { headers: { DPoP: 'x' } } },
-  'a body in pieces': { lean: false, question: { chunked: true } },
+  'another origin': { client: 'spa', fast: false, question: { headers: { Origin: 'https://evil.test' } } },
+  'a proof that is none': { fast: false, question: { headers: { DPoP: 'x' } } },
+  'a body in pieces': { fast: false, question: { chunked: true } },
 };
 for (const client of clientNames) cases[`the client ${client}`] = { client };
 for (const way of new Set(ways)) {
@@ -166,17 +166,17 @@ async function failuresOf({ db, audit }: Pair['deps'], user: User) {
 
 async function compare(t: ExecutionContext, pair: Pair, title: string, given: Case): Promise<boolean> {
   const [one, other] = [await makeUser(pair, given), await makeUser(pair, given)];
-  const reached = pair.lean.reached();
-  const lean = await ask(pair.lean, given, one);
-  const isLean = pair.lean.reached() === reached;
-  const plain = await ask(pair.plain, given, other);
+  const reached = pair.fast.reached();
+  const fast = await ask(pair.fast, given, one);
+  const isFast = pair.fast.reached() === reached;
+  const engine = await ask(pair.engine, given, other);
   t.deepEqual(
-    withoutUnlike(await told(pair, one, lean)),
-    withoutUnlike(await told(pair, other, plain)),
+    withoutUnlike(await told(pair, one, fast)),
+    withoutUnlike(await told(pair, other, engine)),
     title,
   );
-  if (given.lean !== undefined) t.is(isLean, given.lean, `${title}: on the lean path?`);
-  return isLean;
+  if (given.fast !== undefined) t.is(isFast, given.fast, `${title}: at the fast entrance?`);
+  return isFast;
 }
 
 // What differs from twin to twin, or from second to second.
@@ -194,12 +194,12 @@ function withoutUnlike(what: object): unknown {
   return JSON.parse(JSON.stringify(what), (name, value) => (unlike.has(name) && value ? 'some' : value));
 }
 
-testOnStores('a login is answered alike on the lean path and by the engine', async (t, store) => {
+testOnStores('the fast entrance and the engine answer a login alike', async (t, store) => {
   const pair = await openPair(t, store);
   await createTwinClients(pair.deps.db);
-  let lean = 0;
-  for (const [title, given] of Object.entries(cases)) if (await compare(t, pair, title, given)) lean += 1;
-  t.log(`${lean} of ${Object.keys(cases).length} on the lean path`);
+  let fast = 0;
+  for (const [title, given] of Object.entries(cases)) if (await compare(t, pair, title, given)) fast += 1;
+  t.log(`${fast} of ${Object.keys(cases).length} at the fast entrance`);
 });
 
 testOnStores('both paths count wrong passwords alike, and refuse one too many alike', async (t, store) => {
@@ -208,11 +208,11 @@ testOnStores('both paths count wrong passwords alike, and refuse one too many al
   const [one, other] = [await makeUser(pair, {}), await makeUser(pair, {})];
   for (const guess of ['wrong', 'wrong as well', 'one too many', password]) {
     const given: Case = { form: { password: guess } };
-    const lean = await told(pair, one, await ask(pair.lean, given, one));
-    const plain = await told(pair, other, await ask(pair.plain, given, other));
-    t.deepEqual(withoutUnlike(lean), withoutUnlike(plain), guess);
+    const fast = await told(pair, one, await ask(pair.fast, given, one));
+    const engine = await told(pair, other, await ask(pair.engine, given, other));
+    t.deepEqual(withoutUnlike(fast), withoutUnlike(engine), guess);
   }
-  t.is(pair.lean.reached(), 0);
+  t.is(pair.fast.reached(), 0);
 });
 
 testOnStores('both paths know a device by the secret that either gave it', async (t, store) => {
@@ -228,10 +228,10 @@ testOnStores('both paths know a device by the secret that either gave it', async
     return [first.status, unknown.status, again.status, again.body.device_secret === device_secret];
   };
   for (const [from, to] of [
-    [pair.lean, pair.lean],
-    [pair.lean, pair.plain],
-    [pair.plain, pair.lean],
-    [pair.plain, pair.plain],
+    [pair.fast, pair.fast],
+    [pair.fast, pair.engine],
+    [pair.engine, pair.fast],
+    [pair.engine, pair.engine],
   ] as const) {
     t.deepEqual(await known(from, to), [200, 429, 200, true]);
   }
@@ -243,28 +243,31 @@ testOnStores(
     const pair = await openPair(t, store);
     await createTwinClients(pair.deps.db);
     const user = await makeUser(pair, {});
-    t.is((await ask(pair.lean, { client: 'basic' }, user)).status, 200);
+    t.is((await ask(pair.fast, { client: 'basic' }, user)).status, 200);
     // By another node, or by hand.
     await store
       .db('clients')
       .where({ client_id: 'basic' })
       .update({ secrets: json([]) });
-    t.is((await ask(pair.lean, { client: 'basic' }, user)).status, 401);
+    t.is((await ask(pair.fast, { client: 'basic' }, user)).status, 401);
   },
 );
 
-testOnStores('a ban while the password is verified is told by the lean path, too', async (t, store) => {
-  const pair = await openPair(t, store);
-  await createTwinClients(pair.deps.db);
-  for (let round = 0; round < 5; round += 1) {
-    const user = await makeUser(pair, {});
-    const logins = Array.from({ length: 6 }, () => ask(pair.lean, {}, user));
-    await store.db('users').where({ id: user.id }).update({ status: 'banned' });
-    for (const { status, body } of await Promise.all(logins)) {
-      if (status !== 200)
-        t.deepEqual([status, body.error, body.reason], [400, 'invalid_grant', 'account_banned']);
+testOnStores(
+  'the fast entrance reports a ban that happens while the password is verified',
+  async (t, store) => {
+    const pair = await openPair(t, store);
+    await createTwinClients(pair.deps.db);
+    for (let round = 0; round < 5; round += 1) {
+      const user = await makeUser(pair, {});
+      const logins = Array.from({ length: 6 }, () => ask(pair.fast, {}, user));
+      await store.db('users').where({ id: user.id }).update({ status: 'banned' });
+      for (const { status, body } of await Promise.all(logins)) {
+        if (status !== 200)
+          t.deepEqual([status, body.error, body.reason], [400, 'invalid_grant', 'account_banned']);
+      }
+      const late = await ask(pair.fast, {}, user);
+      t.deepEqual([late.status, late.body.reason], [400, 'account_banned']);
     }
-    const late = await ask(pair.lean, {}, user);
-    t.deepEqual([late.status, late.body.reason], [400, 'account_banned']);
-  }
-});
+  },
+);

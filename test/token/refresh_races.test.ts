@@ -1,4 +1,4 @@
-// The lean path of a refresh when many come at once, alone and beside the engine's; and its limit of rotations.
+// The fast entrance of a refresh when many come at once, alone and beside the engine's; and its limit of rotations.
 import type { ExecutionContext } from 'ava';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
@@ -45,8 +45,8 @@ function tally(answers: Answer[]): Record<string, number> {
 }
 
 const groups: [string, (pair: Pair) => App[]][] = [
-  ['through the lean path', ({ lean }) => [lean]],
-  ['through both paths', ({ lean, plain }) => [lean, plain]],
+  ['through the fast entrance', ({ fast }) => [fast]],
+  ['through both entrances', ({ fast, engine }) => [fast, engine]],
 ];
 
 for (const [where, choose] of groups) {
@@ -98,7 +98,7 @@ for (const [where, choose] of groups) {
         for (const { status } of early) t.true(status === 200 || status === 400, String(status));
         for (const generation of [0, 1, 2]) {
           const token = mintRefreshToken(keyring, session, generation);
-          t.is((await use(pair.lean, session, token)).status, 400);
+          t.is((await use(pair.fast, session, token)).status, 400);
         }
         await assertDead(t, pair, session, 'user_banned');
       }
@@ -106,11 +106,11 @@ for (const [where, choose] of groups) {
   );
 }
 
-async function assertDead(t: ExecutionContext, { deps, lean }: Pair, session: Session, reason: EndedReason) {
+async function assertDead(t: ExecutionContext, { deps, fast }: Pair, session: Session, reason: EndedReason) {
   const row: Session = await rowOf(deps.db('sessions').where({ id: session.id }).first());
   t.true(row.ended_at instanceof Date);
   t.is(row.ended_reason, reason);
-  t.is((await use(lean, session, mintRefreshToken(keyring, session, row.generation))).status, 400);
+  t.is((await use(fast, session, mintRefreshToken(keyring, session, row.generation))).status, 400);
 }
 
 async function eventsOf({ deps: { db } }: Pair, { id }: Session): Promise<Record<string, number>> {
@@ -137,7 +137,7 @@ testOnStores(
       }
       return answers;
     };
-    const [said, expected] = [await answer(pair.lean, one), await answer(pair.plain, other)];
+    const [said, expected] = [await answer(pair.fast, one), await answer(pair.engine, other)];
     t.deepEqual(
       said.map(({ status }) => status),
       [200, 200, 200, 200, 200, 200, 200, 429, 429, 200],
@@ -188,12 +188,12 @@ testOnStores('a refresh that needs the engine makes no other one dearer', async 
     t.is(answer.status, status);
     if (status === 200) generations.set(session.id, generation + 1);
   };
-  await refresh(pair.lean, plain.session);
-  const usual = await count(pair, () => refresh(pair.lean, plain.session));
-  await refresh(pair.lean, openid);
-  t.is(await count(pair, () => refresh(pair.lean, plain.session)), usual, 'after an ID token');
-  const engines = await count(pair, () => refresh(pair.plain, openid));
-  t.is(await count(pair, () => refresh(pair.lean, openid)), engines, 'straight to the engine');
-  for (let i = 0; i < 3; i += 1) await refresh(pair.lean, ended.session, 400);
-  t.is(await count(pair, () => refresh(pair.lean, plain.session)), usual, 'after dead tokens');
+  await refresh(pair.fast, plain.session);
+  const usual = await count(pair, () => refresh(pair.fast, plain.session));
+  await refresh(pair.fast, openid);
+  t.is(await count(pair, () => refresh(pair.fast, plain.session)), usual, 'after an ID token');
+  const engines = await count(pair, () => refresh(pair.engine, openid));
+  t.is(await count(pair, () => refresh(pair.fast, openid)), engines, 'straight to the engine');
+  for (let i = 0; i < 3; i += 1) await refresh(pair.fast, ended.session, 400);
+  t.is(await count(pair, () => refresh(pair.fast, plain.session)), usual, 'after dead tokens');
 });

@@ -1,4 +1,4 @@
-// Signs access tokens (RFC 9068) with the signing key of the moment, for the lean path; the engine signs its own.
+// Signs access tokens (RFC 9068) with the signing key of the moment, for the fast entrance; the engine signs its own.
 import { createSigner, type Signer } from '../../lib/jws.ts';
 import { takeRandom } from '../../lib/random.ts';
 import type { KeyStore } from '../keys/key_store.ts';
