@@ -4,7 +4,11 @@ import type { Knex } from 'knex';
 import type { RateLimitSettings } from '../../config/rate_limits.ts';
 import { createAuditBatch } from '../../src/core/audit/audit_batch.ts';
 import { openRateLimits } from '../../src/core/limits/rate_limits.ts';
-import { attemptLogin, type Guarded, type LoginAttempt } from '../../src/core/passwords/login_attempts.ts';
+import {
+  type AttemptDeps,
+  attemptLogin,
+  type LoginAttempt,
+} from '../../src/core/passwords/login_attempts.ts';
 import { AppError } from '../../src/lib/errors.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { source } from './builders.ts';
@@ -27,7 +31,7 @@ export async function openLoginDeps(
   t: ExecutionContext,
   db: Knex,
   settings: Partial<RateLimitSettings>,
-): Promise<Guarded> {
+): Promise<AttemptDeps> {
   const limits = await openRateLimits(db, { ...wideLimits, ...settings }, log);
   const audit = createAuditBatch(db, log);
   t.teardown(async () => {
@@ -47,7 +51,7 @@ export function openStoreLoginDeps(
   t: ExecutionContext,
   store: Store,
   settings: Partial<RateLimitSettings> = { lockout },
-): Promise<Guarded> {
+): Promise<AttemptDeps> {
   return openLoginDeps(t, store.db, {
     store: store.name === 'sqlite' ? 'memory' : 'database',
     ...settings,
@@ -56,7 +60,7 @@ export function openStoreLoginDeps(
 
 /** The outcome of an attempt, and the seconds to wait when a limit refused it. */
 export async function tryOnce(
-  deps: Guarded,
+  deps: AttemptDeps,
   login: string,
   given: string,
   more: Partial<LoginAttempt> = {},
@@ -76,7 +80,7 @@ export async function attempt(...given: Parameters<typeof tryOnce>): Promise<str
 }
 
 /** Tries wrong passwords, one after the other; returns the outcomes. */
-export async function failTimes(deps: Guarded, login: string, times: number): Promise<string[]> {
+export async function failTimes(deps: AttemptDeps, login: string, times: number): Promise<string[]> {
   const outcomes: string[] = [];
   for (let i = 0; i < times; i += 1) outcomes.push(await attempt(deps, login, wrong));
   return outcomes;

@@ -4,7 +4,7 @@ import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
 import { isBrowserSession } from '../engine_records/browser_session_records.ts';
 import { withLimit } from '../limits/attempts.ts';
-import { attemptPassword, type Guarded, onKnownDevice } from '../passwords/login_attempts.ts';
+import { type AttemptDeps, attemptPassword, onKnownDevice } from '../passwords/login_attempts.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
 import type { RequestSource } from '../request_source.ts';
@@ -38,7 +38,7 @@ export interface PasswordChange {
  * `rate_limited`, `invalid_credentials` when the current password is wrong, and `invalid_token` when the session or
  * its user is gone.
  */
-export async function changePassword(deps: Guarded, change: PasswordChange): Promise<number> {
+export async function changePassword(deps: AttemptDeps, change: PasswordChange): Promise<number> {
   const { db, limits } = deps;
   const user = await requireUser(db, change.user_id);
   if (user.password_hash === null) throw new AppError('password_not_set');
@@ -48,7 +48,7 @@ export async function changePassword(deps: Guarded, change: PasswordChange): Pro
   return await withLimit(limits.passwordChange, [user.id], () => proveAndReplace(deps, change));
 }
 
-async function proveAndReplace(deps: Guarded, change: PasswordChange): Promise<number> {
+async function proveAndReplace(deps: AttemptDeps, change: PasswordChange): Promise<number> {
   for (let round = 0; round < 2; round += 1) {
     const proved = await proveCurrentPassword(deps, change);
     const password_hash = await hashPassword(change.new_password);
@@ -62,13 +62,13 @@ async function proveAndReplace(deps: Guarded, change: PasswordChange): Promise<n
 
 // Returns the hash that the current password matched.
 async function proveCurrentPassword(
-  deps: Guarded,
+  deps: AttemptDeps,
   { user_id, asker, current_password, source }: PasswordChange,
 ): Promise<string | null> {
   const user = await requireUser(deps.db, user_id);
   const { place, client_id, session_id } = await requireAsker(deps.db, user_id, asker);
   const result = await attemptPassword(deps, {
-    who: onKnownDevice(place),
+    failureKey: onKnownDevice(place),
     user,
     password: current_password,
     event: 'password_change_failed',

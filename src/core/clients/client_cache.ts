@@ -64,7 +64,7 @@ const maxClients = 1_000;
 /** They travel with every refresh. */
 const maxServers = 100;
 
-interface Known {
+interface Contents {
   version: number;
   clients: Lru<Client>;
   /** Those that are being read, so that a hundred requests at once make one statement. */
@@ -78,12 +78,12 @@ interface Known {
  * node, so these are read each time.
  */
 export function openClientCache(db: Db, own_resource: string): ClientCache {
-  let known: Promise<Known> | null = null;
+  let known: Promise<Contents> | null = null;
   let outdated: number | null = null;
 
   // Everybody waits for one read. One that began before the version was found to be outdated may still bring that version.
-  async function current(isLast = false): Promise<Known> {
-    known ??= readKnown(db, own_resource);
+  async function current(isLast = false): Promise<Contents> {
+    known ??= readContents(db, own_resource);
     const asked = known;
     try {
       const found = await asked;
@@ -111,7 +111,7 @@ export function openClientCache(db: Db, own_resource: string): ClientCache {
   };
 }
 
-async function clientOf(db: Db, all: Known, client_id: string): Promise<Client | 'changed' | null> {
+async function clientOf(db: Db, all: Contents, client_id: string): Promise<Client | 'changed' | null> {
   const { clients, pending, version } = all;
   const remembered = clients.get(client_id);
   if (remembered) return remembered;
@@ -125,7 +125,7 @@ async function clientOf(db: Db, all: Known, client_id: string): Promise<Client |
 
 async function readShared(
   db: Db,
-  { clients, pending, version }: Known,
+  { clients, pending, version }: Contents,
   client_id: string,
 ): Promise<Client | 'changed' | null> {
   const reading = findClientAt(db, client_id, version).finally(() => pending.delete(client_id));
@@ -135,7 +135,7 @@ async function readShared(
   return found;
 }
 
-async function readKnown(db: Db, own_resource: string): Promise<Known> {
+async function readContents(db: Db, own_resource: string): Promise<Contents> {
   const found = await readServers(db, { own_resource, limit: maxServers });
   const servers = found.filter((one) => one.identifier !== null).map((one) => [one.identifier, one] as const);
   return {

@@ -49,7 +49,7 @@ export function verifyClientSecret(secrets: ClientSecret[], presented: string, a
   return matches;
 }
 
-const noted = new WeakMap<object, Set<string>>();
+const marked = new WeakMap<object, Set<string>>();
 
 /**
  * The same for a client that authenticates now. How long a secret is, only its digest being stored, shows when it is used:
@@ -61,32 +61,32 @@ export function acceptsSecret(
   presented: string,
 ): boolean {
   const isGood = verifyClientSecret(client.secrets, presented, new Date(clock.now()));
-  if (isGood && presented.length < minSecretLength) noteShortSecret(db, client);
+  if (isGood && presented.length < minSecretLength) markShortSecret(db, client);
   return isGood;
 }
 
-const word = 'client_secret';
+const reviewMark = 'client_secret';
 
-function noteShortSecret(
+function markShortSecret(
   db: Db,
   { client_id, secrets, review }: Pick<Client, 'client_id' | 'secrets' | 'review'>,
 ): void {
-  const known = noted.get(db) ?? new Set();
-  noted.set(db, known);
+  const known = marked.get(db) ?? new Set();
+  marked.set(db, known);
   const key = JSON.stringify([client_id, secrets.map(({ id }) => id)]);
-  if (review?.includes(word) || known.has(key)) return;
+  if (review?.includes(reviewMark) || known.has(key)) return;
   known.add(key);
   // No client waits for it, and the next one that comes tries again.
   rows(
     db,
     `update clients set review = trim(coalesce(review, '') || :word)
      where client_id = :client_id and coalesce(review, '') not like :pattern`,
-    { client_id, word: ` ${word}`, pattern: `%${word}%` },
+    { client_id, word: ` ${reviewMark}`, pattern: `%${reviewMark}%` },
   ).catch(() => known.delete(key));
 }
 
-function withoutWord(review: string | null): string | null {
-  return review?.replace(word, '').trim().replaceAll(/ +/g, ' ') || null;
+function withoutMark(review: string | null): string | null {
+  return review?.replace(reviewMark, '').trim().replaceAll(/ +/g, ' ') || null;
 }
 
 function isLiveSecret(secret: ClientSecret, at: Date): boolean {
@@ -121,10 +121,10 @@ export async function addClientSecret(
 }
 
 /** Milliseconds by which the clock of a node, which says when a secret ends, may be ahead of the database's. */
-const apart = 5_000;
+const clockTolerance = 5_000;
 
 function endsAtOnce(expires: Date | undefined, now: Date): boolean {
-  return expires !== undefined && expires.getTime() <= now.getTime() + apart;
+  return expires !== undefined && expires.getTime() <= now.getTime() + clockTolerance;
 }
 
 /** Removes a secret, and what was got with it: outstanding access tokens of the client are dead. Refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
@@ -150,7 +150,7 @@ async function saveSecrets(
     .update({
       secrets: json(secrets),
       ...token_version,
-      review: withoutWord(review),
+      review: withoutMark(review),
       updated_at: present(tx),
     });
 }

@@ -5,13 +5,13 @@ import { present } from '../store/sql_time.ts';
 import type { ClientMetadata } from './client_metadata.ts';
 import type { Client } from './clients.ts';
 import {
-  boundOf,
   changeOf,
   columnsOf,
   type Extra,
+  findAllowedScope,
   newRow,
-  note,
   readMetadata,
+  recordClientEvent,
   saveRegisteredClient,
   withScope,
 } from './registered_clients.ts';
@@ -30,16 +30,16 @@ export interface Fetched extends Extra {
 export async function readDocumentClient(
   db: Db,
   client_id: string,
-  said: Record<string, unknown>,
+  given: Record<string, unknown>,
   { fetched_at, ...extra }: Fetched,
 ): Promise<Client | null> {
   const found = await db('clients').where({ client_id }).whereNull('deleted_at').first();
   if (found?.blocked_at) return null;
-  const metadata = readMetadata(said);
-  const bound = await boundOf(db, metadata, extra.scope);
-  if (!found) return unsaved(client_id, metadata, bound);
-  return found.updated_at < fetched_at && changeOf(found, metadata, bound)
-    ? await saveRegisteredClient(db, client_id, said, 'document', extra)
+  const metadata = readMetadata(given);
+  const allowed = await findAllowedScope(db, metadata, extra.scope);
+  if (!found) return unsaved(client_id, metadata, allowed);
+  return found.updated_at < fetched_at && changeOf(found, metadata, allowed)
+    ? await saveRegisteredClient(db, client_id, given, 'document', extra)
     : found;
 }
 
@@ -55,7 +55,9 @@ export async function keepDocumentClient(db: Db, client: Client, source?: Reques
       .ignore()
       .returning('client_id');
     if (made.length === 0) return;
-    await note(tx, 'client_registered', client_id, source, { detail: { registered_by: 'document' } });
+    await recordClientEvent(tx, 'client_registered', client_id, source, {
+      detail: { registered_by: 'document' },
+    });
   });
 }
 

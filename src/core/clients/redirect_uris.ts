@@ -28,7 +28,7 @@ export function inferredType(redirect_uris: readonly string[] = []): 'native' | 
  * Why a client that nobody vouches for may not have this redirect URI, or null. What is sent there over plain http can be
  * read on the way, and a scheme that the browser itself understands leads past any app.
  */
-export function problemOf(uri: string): string | null {
+export function findUriProblem(uri: string): string | null {
   const url = URL.parse(uri);
   if (!url) return 'must be valid URIs';
   if (url.protocol === 'https:' || isLoopback(url)) return null;

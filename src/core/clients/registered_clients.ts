@@ -14,7 +14,7 @@ import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rig
 import { hasSecret, isVouchedGrant } from './client_rules.ts';
 import { newClientSecret } from './client_secrets.ts';
 import type { Client } from './clients.ts';
-import { problemOf } from './redirect_uris.ts';
+import { findUriProblem } from './redirect_uris.ts';
 import { suitableScope } from './suitable_metadata.ts';
 
 const shape = z.object(metadataShape);
@@ -38,34 +38,34 @@ export interface Extra {
 export async function saveRegisteredClient(
   db: Db,
   client_id: string,
-  said: Record<string, unknown>,
+  given: Record<string, unknown>,
   registered_by: Author,
   { scope, secret, source }: Extra = {},
 ): Promise<Client> {
-  const metadata = readMetadata(said);
-  const bound = await boundOf(db, metadata, scope);
+  const metadata = readMetadata(given);
+  const allowed = await findAllowedScope(db, metadata, scope);
   const secrets = secret && hasSecret(metadata) ? [newClientSecret(secret).stored] : [];
   return await db.transaction(async (tx) => {
     const found = await tx('clients').where({ client_id }).forUpdate().first();
     if (found && found.registered_by === 'admin') return found;
-    const change = found ? changeOf(found, metadata, bound) : null;
+    const change = found ? changeOf(found, metadata, allowed) : null;
     if (found && !change && secrets.length === 0) return found;
     const isLess = found && change && losesRights(found, { ...found, metadata, scope: change.scope });
     const row = {
-      ...(change ?? columnsOf(metadata, bound)),
+      ...(change ?? columnsOf(metadata, allowed)),
       ...(isLess ? { token_version: raisedTokenVersion(tx) } : {}),
       ...(secrets.length > 0 ? { secrets: json(secrets) } : {}),
       updated_at: present(tx),
     };
     const saved = found ? await update(tx, client_id, row) : await insert(tx, client_id, registered_by, row);
     const detail = found ? {} : { detail: { registered_by } };
-    await note(tx, found ? 'client_updated' : 'client_registered', client_id, source, detail);
+    await recordClientEvent(tx, found ? 'client_updated' : 'client_registered', client_id, source, detail);
     return saved;
   });
 }
 
 /** Writes down what a client did to its own registration. */
-export async function note(
+export async function recordClientEvent(
   tx: Db,
   type: NewEvent['type'],
   client_id: string,
@@ -85,20 +85,20 @@ export function columnsOf(metadata: ClientMetadata, scope: string | null) {
 
 /** Metadata with what was made of the scope. */
 export function withScope(metadata: ClientMetadata, scope: string | null): ClientMetadata {
-  const { registered_scope: _before, ...said } = metadata;
-  return scope === null ? said : { ...said, registered_scope: scope };
+  const { registered_scope: _before, ...rest } = metadata;
+  return scope === null ? rest : { ...rest, registered_scope: scope };
 }
 
 /** What is to be written of a client that says this now; null when it is nothing new. */
 export function changeOf(
   found: Client,
   metadata: ClientMetadata,
-  bound: string | null,
+  allowed: string | null,
 ): ReturnType<typeof columnsOf> | null {
   const isOurs = found.scope !== (found.metadata.registered_scope ?? null);
-  const scope = isOurs ? found.scope : bound;
-  const isSame = isDeepStrictEqual(found.metadata, withScope(metadata, bound)) && found.scope === scope;
-  return isSame ? null : { ...columnsOf(metadata, bound), scope };
+  const scope = isOurs ? found.scope : allowed;
+  const isSame = isDeepStrictEqual(found.metadata, withScope(metadata, allowed)) && found.scope === scope;
+  return isSame ? null : { ...columnsOf(metadata, allowed), scope };
 }
 
 /** A row for a client that nobody vouches for. */
@@ -131,7 +131,7 @@ async function update(tx: Db, client_id: string, columns: object): Promise<Clien
 const openScopes = ['openid', 'profile', 'email', 'offline_access'];
 
 /** The scope that a client may have of what it says; of very many resource servers, the first are known. */
-export async function boundOf(
+export async function findAllowedScope(
   db: Db,
   { grant_types = [] }: ClientMetadata,
   scope: unknown,
@@ -146,15 +146,15 @@ export async function boundOf(
 }
 
 /** The metadata among what a client says; refuses what breaks our bounds with `invalid_client_metadata`. */
-export function readMetadata(said: Record<string, unknown>): ClientMetadata {
-  const given = Object.entries(said).filter(([, value]) => value !== undefined && value !== null);
-  const read = shape.safeParse(Object.fromEntries(given));
+export function readMetadata(given: Record<string, unknown>): ClientMetadata {
+  const members = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
+  const read = shape.safeParse(Object.fromEntries(members));
   if (!read.success) {
     const [problem] = read.error.issues;
     throw new AppError('invalid_client_metadata', `${problem?.path.join('.')}: ${problem?.message}`);
   }
   for (const name of ['redirect_uris', 'post_logout_redirect_uris'] as const) {
-    const problem = read.data[name]?.map(problemOf).find((one) => one !== null);
+    const problem = read.data[name]?.map(findUriProblem).find((one) => one !== null);
     if (problem) throw new AppError('invalid_client_metadata', `${name}: ${problem}`);
   }
   return withoutVouchedGrants(read.data);

@@ -15,7 +15,7 @@ export interface Offer {
   authMethods: readonly string[];
 }
 
-type Said = Readonly<Record<string, unknown>>;
+type RequestedMetadata = Readonly<Record<string, unknown>>;
 type Suitable = Record<string, unknown>;
 
 const offeredGrants = ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'];
@@ -24,12 +24,12 @@ const offeredGrants = ['authorization_code', 'refresh_token', 'urn:ietf:params:o
  * The metadata that can be registered. Refuses with `invalid_client_metadata`, in words that begin with the member; for the
  * engine, those that begin with `redirect_uris` are `invalid_redirect_uri`. The scope is for {@link suitableScope}.
  */
-export function suitableMetadata(said: Said, offer: Offer): Suitable {
-  if (exceedsJsonBounds(said)) throw unsuitable('the metadata are too much, or nested too deeply');
+export function suitableMetadata(requested: RequestedMetadata, offer: Offer): Suitable {
+  if (exceedsJsonBounds(requested)) throw unsuitable('the metadata are too much, or nested too deeply');
   const given: Suitable = {};
   for (const name of Object.keys(metadataShape)) {
     // A member that is null or empty counts as absent, as some libraries write all that they know.
-    if (!isAbsent(said[name])) given[name] = said[name];
+    if (!isAbsent(requested[name])) given[name] = requested[name];
   }
   replaceAuthMethod(given, offer);
   const left = dropUnsupported(given, offer);
@@ -103,10 +103,15 @@ function replaceApplicationType(left: Suitable): void {
  * The scope that can be registered: of what the client said the scopes that exist, for `known` and without those that are for
  * our own clients. Null, which bounds nothing, when the client said nothing or nothing that exists.
  */
-export function suitableScope(said: unknown, known: ReadonlySet<string>, grants: string[]): string | null {
-  if (isAbsent(said)) return null;
-  if (typeof said !== 'string' || said.length > 4_096) throw unsuitable('scope: must be a string of scopes');
-  const kept = new Set(said.split(' ').filter((one) => known.has(one)));
+export function suitableScope(
+  requested: unknown,
+  known: ReadonlySet<string>,
+  grants: string[],
+): string | null {
+  if (isAbsent(requested)) return null;
+  if (typeof requested !== 'string' || requested.length > 4_096)
+    throw unsuitable('scope: must be a string of scopes');
+  const kept = new Set(requested.split(' ').filter((one) => known.has(one)));
   if (kept.size === 0) return null;
   // Whoever may refresh may also say so: libraries add this scope to those that they registered.
   if (grants.includes('refresh_token')) kept.add('offline_access');

@@ -3,14 +3,14 @@
 import type { RequestSource } from '../request_source.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { isOfEpochSql } from './engine_records.ts';
+import { isCurrentRecordSql } from './engine_records.ts';
 
 /** Whether this user is logged in in this browser. */
 export async function isBrowserSession(db: Db, user_id: string, second_id: string): Promise<boolean> {
   const found = await rows(
     db,
     `select 1 from oidc_models where model = 'Session' and user_id = :user_id and second_id = :second_id
-     and expires_at > :now and ${isOfEpochSql}`,
+     and expires_at > :now and ${isCurrentRecordSql}`,
     { user_id, second_id, now: present(db) },
   );
   return found.length > 0;

@@ -154,7 +154,7 @@ async function findRow(
   const list = Object.keys(named).map((name) => `:${name}`);
   const [row] = await rows<FoundRow>(
     db,
-    `select id, payload, consumed_at, coalesce(expires_at <= :now, false) or not ${isOfEpochSql} as is_expired from oidc_models
+    `select id, payload, consumed_at, coalesce(expires_at <= :now, false) or not ${isCurrentRecordSql} as is_expired from oidc_models
      where model = :model and ${column} in (${list.join(', ')})`,
     { model, ...named, now: present(db) },
     foundColumns,
@@ -170,5 +170,5 @@ export async function deleteRecord(db: Db, model: string, id: string): Promise<v
 }
 
 /** SQL that is false for a browser session that ended together with all others of its user, deleted or not. */
-export const isOfEpochSql = `(oidc_models.session_epoch is null
+export const isCurrentRecordSql = `(oidc_models.session_epoch is null
   or oidc_models.session_epoch >= (select u.session_epoch from users u where u.id = oidc_models.user_id))`;

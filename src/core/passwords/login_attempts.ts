@@ -16,7 +16,7 @@ import { type Authentication, authenticate } from './credentials.ts';
 import { requireRoomToHash } from './password_hash.ts';
 
 /** The parts of `Deps` that an attempt needs. */
-export interface Guarded {
+export interface AttemptDeps {
   db: Db;
   limits: RateLimits;
   audit: AuditBatch;
@@ -42,15 +42,15 @@ export type LoginResult = Authentication & { known: string | null };
  * typed, whether a user has that name or not: no order of attempts reveals which users exist, or that two names belong to
  * one user. A known device has a count of its own, so that strangers cannot lock it out.
  */
-export async function attemptLogin(deps: Guarded, attempt: LoginAttempt): Promise<LoginResult> {
+export async function attemptLogin(deps: AttemptDeps, attempt: LoginAttempt): Promise<LoginResult> {
   const { db } = deps;
   const { login, password, device = {}, client_id, source } = attempt;
   const user = attempt.user === undefined ? await findUserByLogin(db, login) : attempt.user;
   // Without a user the same query runs, so that the duration reveals nothing.
   const known = await findKnownDevice(db, user ?? { id: newId(), password_hash: null }, device);
-  const who = known === null ? (['name', nameKey(login)] as const) : onKnownDevice(known);
+  const failureKey = known === null ? (['name', nameKey(login)] as const) : onKnownDevice(known);
   const result = await attemptPassword(deps, {
-    who,
+    failureKey,
     user,
     password,
     event: 'login_failed',
@@ -61,15 +61,15 @@ export async function attemptLogin(deps: Guarded, attempt: LoginAttempt): Promis
 }
 
 /** What failures are counted by: a name, which strangers can type too, or a known device or session, which they do not have. */
-export type Counted = readonly ['name' | 'known', string];
+export type FailureKey = readonly ['name' | 'known', string];
 
 /** The count of a known device, browser or session. */
-export function onKnownDevice(id: string): Counted {
+export function onKnownDevice(id: string): FailureKey {
   return ['known', id];
 }
 
 export interface PasswordAttempt {
-  who: Counted;
+  failureKey: FailureKey;
   user: User | null;
   password: string;
   /** The event to record when the attempt fails. */
@@ -81,11 +81,11 @@ export interface PasswordAttempt {
 
 /**
  * Verifies a password. After too many wrong ones it refuses with `rate_limited` without hashing, so that the refusal does
- * not reveal whether the password was right. Failures count by `who`, more strictly by `who` and network, and, where a name
- * was typed, by network alone, so that one password is not tried on many users.
+ * not reveal whether the password was right. Failures count by `failureKey`, more strictly by `failureKey` and network, and,
+ * where a name was typed, by network alone, so that one password is not tried on many users.
  */
 export async function attemptPassword(
-  deps: Guarded,
+  deps: AttemptDeps,
   { event, ...attempt }: PasswordAttempt,
 ): Promise<Authentication> {
   const { user, client_id, session_id, source } = attempt;
@@ -99,57 +99,62 @@ export async function attemptPassword(
       detail,
       ...source,
     });
-  const noteRefusal: NoteRefusal = async (key, limit) => {
+  const recordRefusal: RecordRefusal = async (key, limit) => {
     try {
       return await limit;
     } catch (error) {
-      if (await isNews(deps.limits, [event, ...key], error)) record('rate_limited');
+      if (await isFirstRefusal(deps.limits, [event, ...key], error)) record('rate_limited');
       throw error;
     }
   };
-  const { result, hasLocked } = await verifyWithinLimits(deps, attempt, noteRefusal);
+  const { result, hasLocked } = await verifyWithinLimits(deps, attempt, recordRefusal);
   if (result.outcome === 'refused') record('wrong_credentials', hasLocked ? { lockout: true } : null);
   else if (result.outcome === 'inactive') record(`account_${result.user.status}`);
   return result;
 }
 
 /** Awaits a limit, and records a refusal of it. */
-type NoteRefusal = <Result>(key: readonly string[], limit: Promise<Result>) => Promise<Result>;
+type RecordRefusal = <Result>(key: readonly string[], limit: Promise<Result>) => Promise<Result>;
 
 // A refusal is cheap, so an event for each would let strangers fill the audit trail. Only the first refusal until the next
 // allowed attempt is recorded.
-async function isNews(limits: RateLimits, key: readonly string[], error: unknown): Promise<boolean> {
+async function isFirstRefusal(limits: RateLimits, key: readonly string[], error: unknown): Promise<boolean> {
   if (!(error instanceof AppError) || error.code !== 'rate_limited') return false;
   return await limits.refusals.isFirst(error.retryAfter ?? 60, ...key);
 }
 
 async function verifyWithinLimits(
-  { db, limits }: Guarded,
-  { who, user, password, source }: Pick<PasswordAttempt, 'who' | 'user' | 'password' | 'source'>,
-  noteRefusal: NoteRefusal,
+  { db, limits }: AttemptDeps,
+  {
+    failureKey,
+    user,
+    password,
+    source,
+  }: Pick<PasswordAttempt, 'failureKey' | 'user' | 'password' | 'source'>,
+  recordRefusal: RecordRefusal,
 ): Promise<{ result: Authentication; hasLocked: boolean }> {
   // First, so that an attempt that is not verified does not count.
   requireRoomToHash();
   const network = networkOf(source.ip);
-  const isKnown = who[0] === 'known';
-  if (!isKnown) await noteRefusal(['network', network], limits.loginAddress.check(network));
-  await noteRefusal(who, limits.lockout.check(...who));
-  const { forgive, unlock } = await noteRefusal(who, countTry(limits, who, network));
+  const isKnown = failureKey[0] === 'known';
+  if (!isKnown) await recordRefusal(['network', network], limits.loginAddress.check(network));
+  await recordRefusal(failureKey, limits.lockout.check(...failureKey));
+  const { forgive, unlock } = await recordRefusal(failureKey, countTry(limits, failureKey, network));
   const takeBack = async () => {
     await Promise.all([forgive(), unlock()]);
   };
   const result = await refundOnFault(takeBack, () => authenticate(db, user, password));
   if (result.outcome !== 'refused') {
     // Earlier failures of a name stay: clearing them would reveal to a stranger that the owner has logged in.
-    await (isKnown ? Promise.all([forgive(), limits.lockout.clear(...who)]) : takeBack());
+    await (isKnown ? Promise.all([forgive(), limits.lockout.clear(...failureKey)]) : takeBack());
   } else if (!isKnown) await limits.loginAddress.count(network);
   return { result, hasLocked: unlock.hasLocked };
 }
 
 // Counts an attempt as a failure before it is verified, and returns what undoes that.
-async function countTry(limits: RateLimits, who: Counted, network: string) {
-  const forgive = () => limits.password.refund(...who, network);
-  await limits.password.consume(...who, network);
-  const unlock = await refundOnFault(forgive, () => limits.lockout.count(...who));
+async function countTry(limits: RateLimits, failureKey: FailureKey, network: string) {
+  const forgive = () => limits.password.refund(...failureKey, network);
+  await limits.password.consume(...failureKey, network);
+  const unlock = await refundOnFault(forgive, () => limits.lockout.count(...failureKey));
   return { forgive, unlock };
 }

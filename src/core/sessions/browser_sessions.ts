@@ -1,7 +1,7 @@
 // Browser sessions: logins at our own pages, kept by the engine, listed and ended like everything else a user has.
 import type { Knex } from 'knex';
 import { deleteBrowserSession } from '../engine_records/browser_session_records.ts';
-import { isOfEpochSql } from '../engine_records/engine_records.ts';
+import { isCurrentRecordSql } from '../engine_records/engine_records.ts';
 import type { Columns } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
@@ -30,7 +30,7 @@ export async function listBrowserSessions(db: Db, user_id: string): Promise<Brow
   return await rows<BrowserSession>(
     db,
     `select second_id, ip, user_agent, created_at, expires_at from oidc_models
-     where model = 'Session' and user_id = :user_id and expires_at > :now and ${isOfEpochSql}
+     where model = 'Session' and user_id = :user_id and expires_at > :now and ${isCurrentRecordSql}
      order by created_at desc limit 200`,
     { user_id, now: present(db) },
     browserSessionColumns,

@@ -18,13 +18,13 @@ export async function endChunk(
 ): Promise<{ ended: number; isDone: boolean }> {
   if (which.kind === 'client' && !(await isBeingRemoved(tx, which.client_id)))
     return { ended: 0, isDone: true };
-  const live = await listLive(tx, which);
+  const unended = await listUnended(tx, which);
   // Users before sessions, as everywhere, and in one order.
   if (which.kind === 'client' && isPostgres(tx)) {
-    const users = [...new Set(live.map((session) => session.user_id))];
+    const users = [...new Set(unended.map((session) => session.user_id))];
     await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');
   }
-  const ids = live.map((session) => session.id);
+  const ids = unended.map((session) => session.id);
   const ended = await endLiveSessions(tx, ids, cause);
   if (ended < ids.length) await closeExpired(tx, ids);
   const isRestDone = await endBeside(tx, which);
@@ -42,7 +42,10 @@ async function isBeingRemoved(tx: Knex.Transaction, client_id: string): Promise<
   return found.length > 0;
 }
 
-async function listLive(tx: Knex.Transaction, which: SessionSet): Promise<{ id: string; user_id: string }[]> {
+async function listUnended(
+  tx: Knex.Transaction,
+  which: SessionSet,
+): Promise<{ id: string; user_id: string }[]> {
   const query = tx('sessions').whereNull('ended_at').limit(chunkSize).select('id', 'user_id');
   if (which.kind === 'user') query.where({ user_id: which.user_id }).where('session_epoch', '<', which.epoch);
   else if (which.kind === 'consent')

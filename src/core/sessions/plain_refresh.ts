@@ -12,13 +12,13 @@ import { type DecodedRefreshToken, proofSql, verifyProof } from './refresh_token
 import { advance } from './rotation.ts';
 import type { Session } from './sessions.ts';
 
-type OfSession = Pick<
+type SessionPart = Pick<
   Session,
   'user_id' | 'salt' | 'grant_payload' | 'token_payload' | 'idle_ttl' | 'created_at' | 'absolute_expires_at'
 >;
 
 /** A session that has just been rotated, with its user as it is now. */
-export type Refreshed = OfSession & Pick<User, 'roles' | 'permissions' | 'tenant_id' | 'token_version'>;
+export type Refreshed = SessionPart & Pick<User, 'roles' | 'permissions' | 'tenant_id' | 'token_version'>;
 
 const refreshedColumns = {
   grant_payload: 'json',
@@ -57,7 +57,7 @@ const rotateAtOnce = statement<Refreshed>(
   refreshedColumns,
 );
 
-const look = statement<Refreshed>(
+const findPlainSession = statement<Refreshed>(
   'plain_session',
   (db) => `select ${columns} from sessions s, users u where ${conditions(db)}`,
   refreshedColumns,
@@ -83,7 +83,7 @@ export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promis
   return session ?? null;
 }
 
-const explain = statement<{ is_current_version: boolean; is_plain: boolean | null }>(
+const findMiss = statement<{ is_current_version: boolean; is_plain: boolean | null }>(
   'plain_refresh_missed',
   () =>
     `select ${isCurrentVersionSql} as is_current_version, (select is_plain from sessions where id = :id) as is_plain`,
@@ -100,7 +100,7 @@ export async function explainMiss(
   session_id: string,
   version: number,
 ): Promise<{ is_current_version: boolean; is_plain: boolean | null }> {
-  const [found] = await explain(db, { id: session_id, version });
+  const [found] = await findMiss(db, { id: session_id, version });
   return found ?? { is_current_version: false, is_plain: null };
 }
 
@@ -117,7 +117,7 @@ async function refreshInSteps(
   { token, source }: PlainRefresh,
   values: Record<string, Knex.RawBinding>,
 ): Promise<Refreshed | null> {
-  const [session] = await look(db, values);
+  const [session] = await findPlainSession(db, values);
   if (!session || !verifyProof(token, session.salt)) return null;
   const { session_id, generation } = token;
   return (await advance(db, { session_id, generation, source })) === null ? null : session;

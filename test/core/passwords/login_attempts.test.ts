@@ -52,7 +52,7 @@ testOnStores(
     const deps = await openStoreLoginDeps(t, store);
     const user = await makeUser(store.db, { username: 'alice' });
     const change = {
-      who: onKnownDevice(newId()),
+      failureKey: onKnownDevice(newId()),
       user,
       password: wrong,
       event: 'password_change_failed',
