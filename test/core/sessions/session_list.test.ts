@@ -1,5 +1,12 @@
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
-import { listLiveSessions, type SessionCursor } from '../../../src/core/sessions/session_list.ts';
+import {
+  findUserSession,
+  listLiveSessions,
+  listRotations,
+  type SessionCursor,
+} from '../../../src/core/sessions/session_list.ts';
+import { registerDevice } from '../../../src/core/users/devices.ts';
+import { newId } from '../../../src/lib/ids.ts';
 import { after, makeClient, makeUser, openTestSession } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
@@ -46,3 +53,39 @@ testOnStores('paging shows every session once, also those of one millisecond', a
     );
   }
 });
+
+testOnStores(
+  "another user's session does not exist, one's own does even when it ended",
+  async (t, { db }) => {
+    const user = await makeUser(db);
+    const client = await makeClient(db, { client_name: 'Shop' });
+    const given = { device_id: 'phone', device_name: 'Pixel', platform: 'android', app_version: '1.2' };
+    const device = await registerDevice(db, user.id, given);
+    const session = await openTestSession(db, { user, client, device_id: device?.id ?? null }, login);
+    const stranger = await makeUser(db);
+    t.is(await findUserSession(db, stranger.id, session.id), null);
+    t.is(await findUserSession(db, user.id, newId()), null);
+    await endSession(db, session.id, { reason: 'logout', actor: 'user' }, login);
+    const {
+      salt: _1,
+      grant_payload: _2,
+      token_payload: _3,
+      is_plain: _4,
+      session_epoch: _5,
+      ...shown
+    } = session;
+    t.deepEqual(await findUserSession(db, user.id, session.id, login), {
+      ...shown,
+      ended_at: login,
+      ended_reason: 'logout',
+      ended_by: 'user',
+      is_expired: false,
+      client_name: 'Shop',
+      device_name: 'Pixel',
+      device_platform: 'android',
+      device_app_version: '1.2',
+      device_device_id: 'phone',
+    });
+    t.deepEqual(await listRotations(db, session.id), []);
+  },
+);
