@@ -38,7 +38,7 @@ import type { Tracing } from './lib/tracing.ts';
 import { createClientValidator } from './oidc/endpoints/client_validation.ts';
 import { guardRegistration } from './oidc/endpoints/registration.ts';
 import { accountRoutes } from './oidc/pages/account_page.ts';
-import { cookieSigner, migrateSessionCookie, useSchemeOfIssuer } from './oidc/pages/cookies.ts';
+import { cookieSigner, migrateSessionCookie, secureCookiesByIssuer } from './oidc/pages/cookies.ts';
 import { refuseCrossSiteForms } from './oidc/pages/cross_site_forms.ts';
 import { takeUserCode } from './oidc/pages/device_link.ts';
 import { interactionRoutes } from './oidc/pages/interactions.ts';
@@ -83,7 +83,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
   });
   app.keys = cookieSigner(deps.keyring);
-  useSchemeOfIssuer(app, config);
+  secureCookiesByIssuer(app, config);
   const provider = () => engine().provider;
   const registrar = createClientRegistrar(deps, createClientValidator(provider));
   const router = createRouter(deps, registrar, [...routes, ...openApiRoutes(config.issuer, routes)]);

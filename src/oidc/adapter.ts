@@ -25,9 +25,9 @@ import {
   signingAlgs,
 } from './endpoints/engine_metadata.ts';
 import { endSessionOfToken } from './models/refresh_token.ts';
+import { countAnonymousRecord } from './request/anonymous_records.ts';
 import { engineRecord, storedRecord } from './request/clocks.ts';
 import { currentRequest, sessionOf } from './request/context.ts';
-import { countStrangersRecord } from './request/strangers.ts';
 
 // Every record of the engine has a lifetime, seconds; this is the lifetime of one that comes without. The token by which a
 // client manages its registration is an exception: it lives as long as the registration.
@@ -56,11 +56,11 @@ function clientAdapter(deps: Deps): Adapter {
       const ctx = currentRequest();
       const { client_secret, ...complete } = metadata as AdapterPayload & { client_secret?: string };
       const secret = client_secret === secretPlaceholder ? undefined : client_secret;
-      const { scope } = ctx.state.said ?? {};
+      const { scope } = ctx.state.metadata ?? {};
       try {
-        const said = { ...ctx.state.said, ...structureOf(complete) };
+        const sent = { ...ctx.state.metadata, ...structureOf(complete) };
         const extra = { scope, secret, source: requestSourceOf(ctx) };
-        ctx.state.registered = await saveRegisteredClient(db, id, said, 'itself', extra);
+        ctx.state.registered = await saveRegisteredClient(db, id, sent, 'itself', extra);
       } catch (error) {
         throw refusingMetadata(error);
       }
@@ -127,7 +127,7 @@ function recordAdapter(deps: Deps, model: string): Adapter {
     asRecord(await findRecordBySecondHandle(db, keyring, model, handle));
   return {
     async upsert(id, { storedAs, sessionEpoch, ...payload }, expiresIn) {
-      await countStrangersRecord(deps, model, { ...payload, storedAs });
+      await countAnonymousRecord(deps, model, { ...payload, storedAs });
       // Our own pages save a browser session outside of the engine, and store its source themselves.
       const ctx = model === 'Session' ? Provider.ctx : undefined;
       const source = ctx ? requestSourceOf(ctx as KoaContextWithOIDC) : null;

@@ -18,7 +18,7 @@ import { interactionModel } from './models/interaction.ts';
 import { oidcContextModel } from './models/oidc_context.ts';
 import { refreshTokenModel } from './models/refresh_token.ts';
 import { replayDetectionModel } from './models/replay_detection.ts';
-import { useSchemeOfIssuer } from './pages/cookies.ts';
+import { secureCookiesByIssuer } from './pages/cookies.ts';
 import { enginePages } from './pages/engine_pages.ts';
 import { keepFormAnswers, repeatableInteraction } from './pages/repeated_forms.ts';
 import { knownSession } from './request/context.ts';
@@ -53,7 +53,7 @@ class KindredProvider extends Provider {
 /** Makes the engine for these services. Signing keys are fixed for its life: when they change, make a new one. */
 export function createProvider(deps: Deps): Provider {
   const provider = new KindredProvider(deps);
-  useSchemeOfIssuer(provider, deps.config);
+  secureCookiesByIssuer(provider, deps.config);
   replaceModels(provider, {
     RefreshToken: refreshTokenModel(deps, provider.RefreshToken),
     AccessToken: accessTokenModel(deps, provider.AccessToken),

@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import type { User } from '../../src/core/users/users.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
-import { begin, logIn, setScene } from '../helpers/code_flow.ts';
+import { logIn, setUpScene, startRequest } from '../helpers/code_flow.ts';
 import { api, isActive, login, refresh, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { heading, press, read, readPart, serve, typeLogin, useWindows } from './windows.ts';
@@ -82,9 +82,9 @@ testOnServers(
   async (t, server) => {
     const redirect_uri = `${await serve(t, 'Back')}/callback`;
     const client = { first_party: true, client_name: 'Shop', redirect_uris: [redirect_uri] };
-    const scene = await setScene(server, { client });
+    const scene = await setUpScene(server, { client });
     const window = await openWindow(t);
-    const { url, checks } = await begin(scene, { redirect_uri });
+    const { url, checks } = await startRequest(scene, { redirect_uri });
     await window.goto(url.href);
     await typeLogin(window, scene.user);
     await window.waitForURL(`${redirect_uri}?*`);
@@ -179,7 +179,7 @@ testOnServers(
 testOnServers(
   'an app whose access is withdrawn is signed out and asks for consent again',
   async (t, server) => {
-    const scene = await setScene(server, { client: { client_name: 'Photo Printer' } });
+    const scene = await setUpScene(server, { client: { client_name: 'Photo Printer' } });
     const tokens = await logIn(scene);
     const page = await enterAccount(t, server, scene.user);
     const apps = page.getByRole('region', { name: 'Apps with access' });

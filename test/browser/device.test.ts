@@ -1,7 +1,7 @@
 // The device flow: a device polls over HTTP while its owner enters the code in a browser.
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
-import { publicClient, type Scene, setScene } from '../helpers/code_flow.ts';
+import { publicClient, type Scene, setUpScene } from '../helpers/code_flow.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { heading, press, read, readPart, typeLogin, useWindows } from './windows.ts';
 
@@ -20,7 +20,7 @@ const television = {
 
 /** A television that shows a code, and the window of its owner. */
 async function showCode(t: T, server: TestServer) {
-  const scene = await setScene(server, { client: television });
+  const scene = await setUpScene(server, { client: television });
   const shown = await oidc.initiateDeviceAuthorization(scene.config, { scope: 'openid profile' });
   return { scene, shown, window: await openWindow(t) };
 }

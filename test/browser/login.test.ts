@@ -5,7 +5,7 @@ import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { password } from '../helpers/builders.ts';
-import { begin, type Scene, setScene } from '../helpers/code_flow.ts';
+import { type Scene, setUpScene, startRequest } from '../helpers/code_flow.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
 import { formOf, openUserAgent } from '../helpers/user_agent.ts';
@@ -19,8 +19,8 @@ type T = Parameters<typeof openWindow>[0];
 async function sendToLogin(t: T, server: TestServer, page?: Page, response_mode = '') {
   const redirect_uri = `${await serve(t, '<!doctype html><title>Photo Printer</title>Back')}/callback`;
   const client = { client_name: 'Photo Printer', redirect_uris: [redirect_uri] };
-  const scene = await setScene(server, { client });
-  const started = await begin(scene, { redirect_uri, response_mode });
+  const scene = await setUpScene(server, { client });
+  const started = await startRequest(scene, { redirect_uri, response_mode });
   const window = page ?? (await openWindow(t));
   await window.goto(started.url.href);
   return { scene, window, redirect_uri, ...started };
@@ -57,7 +57,7 @@ testOnServers(
     const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
     t.is(tokens.claims()?.sub, scene.user.id);
 
-    const again = await begin(scene, { redirect_uri });
+    const again = await startRequest(scene, { redirect_uri });
     await window.goto(again.url.href);
     const next = await comeBack(window, redirect_uri);
     t.is(next.searchParams.get('state'), again.checks.expectedState, 'no page the second time');
@@ -182,7 +182,7 @@ testOnServers(
 testOnServers(
   'a site that hides its origin cannot sign a user in as someone else',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const theirs = openUserAgent(server.url);
     const { fields } = formOf(await theirs.open(`${server.url}/account`), '/account/login');
     const typed = { ...fields, username: scene.user.username, password };
@@ -228,8 +228,8 @@ testOnServers(
       ['Allow', false],
     ] as const) {
       callbacks.length = 0;
-      const scene = await setScene(server, { client: { redirect_uris: [redirect_uri], first_party } });
-      const { url, checks } = await begin(scene, { redirect_uri });
+      const scene = await setUpScene(server, { client: { redirect_uris: [redirect_uri], first_party } });
+      const { url, checks } = await startRequest(scene, { redirect_uri });
       const window = await openWindow(t);
       await window.goto(url.href);
       if (button === 'Allow') await typeLogin(window, scene.user);
@@ -259,12 +259,12 @@ testOnServers(
   'the login page warns of an unverified app and names its destination before the password is entered',
   async (t, server) => {
     const redirect_uri = `${await serve(t, 'Back')}/callback`;
-    const scene = await setScene(server, {
+    const scene = await setUpScene(server, {
       client: { redirect_uris: [redirect_uri], client_name: 'Your Bank' },
     });
     await server.db('clients').where({ client_id: scene.client_id }).update({ registered_by: 'itself' });
     const window = await openWindow(t);
-    await window.goto((await begin(scene, { redirect_uri })).url.href);
+    await window.goto((await startRequest(scene, { redirect_uri })).url.href);
     t.is(await heading(window), 'Sign in');
     t.regex(await read(window), /This app has not been verified\..*this computer \(127\.0\.0\.1:\d+\)/);
     await window.goto(`${server.url}/account`);
@@ -278,7 +278,7 @@ testOnServers(
   async (t, server) => {
     const { window, scene, redirect_uri } = await sendToLogin(t, server);
     await typeLogin(window, scene.user);
-    await window.goto((await begin(scene, { prompt: 'login', redirect_uri })).url.href);
+    await window.goto((await startRequest(scene, { prompt: 'login', redirect_uri })).url.href);
     t.is(await heading(window), 'Confirm it’s you');
     t.is(await window.getByLabel('Username or e-mail').inputValue(), scene.user.username);
     t.true(await window.locator('#password:focus').isVisible());

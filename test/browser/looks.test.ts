@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { AxeResults, RunOptions } from 'axe-core';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
-import { begin, setScene } from '../helpers/code_flow.ts';
+import { setUpScene, startRequest } from '../helpers/code_flow.ts';
 import { signIn } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { press, serve, typeLogin, useWindows } from './windows.ts';
@@ -46,9 +46,9 @@ testOnServers(
       redirect_uris: [redirect_uri],
       grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     };
-    const scene = await setScene(server, { client });
+    const scene = await setUpScene(server, { client });
     const page = await openWindow(t, { javaScriptEnabled: true, bypassCSP: true });
-    await page.goto((await begin(scene, { redirect_uri })).url.href);
+    await page.goto((await startRequest(scene, { redirect_uri })).url.href);
     t.deepEqual(await lookAt(page, 'login'), []);
     await typeLogin(page, scene.user, 'wrong');
     t.deepEqual(await lookAt(page, 'login_wrong'), []);

@@ -1,7 +1,7 @@
 // A browser that several people use: the wrong user is signed in, and the right one can still sign in.
 import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
-import { begin, publicClient, setScene } from '../helpers/code_flow.ts';
+import { publicClient, setUpScene, startRequest } from '../helpers/code_flow.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { heading, press, read, serve, typeLogin, useWindows } from './windows.ts';
 
@@ -10,8 +10,8 @@ const openWindow = useWindows();
 testOnServers('another user signs in instead, and the request continues for that user', async (t, server) => {
   const redirect_uri = `${await serve(t, 'Back')}/callback`;
   const client = { redirect_uris: [redirect_uri], require_pushed_authorization_requests: true };
-  const scene = await setScene(server, { client });
-  const { parameters, checks } = await begin(scene, { redirect_uri });
+  const scene = await setUpScene(server, { client });
+  const { parameters, checks } = await startRequest(scene, { redirect_uri });
   const window = await openWindow(t);
   await window.goto((await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters)).href);
   const first = await makeUser(server.db);
@@ -32,11 +32,11 @@ testOnServers(
   async (t, server) => {
     for (const javaScriptEnabled of [true, false]) {
       const redirect_uri = `${await serve(t, 'Back')}/callback`;
-      const scene = await setScene(server, { client: { redirect_uris: [redirect_uri] } });
+      const scene = await setUpScene(server, { client: { redirect_uris: [redirect_uri] } });
       const window = await openWindow(t, { javaScriptEnabled });
       await window.goto(`${server.url}/account`);
       await typeLogin(window, await makeUser(server.db));
-      const { url, checks } = await begin(scene, { redirect_uri, prompt: 'login' });
+      const { url, checks } = await startRequest(scene, { redirect_uri, prompt: 'login' });
       await window.goto(url.href);
       t.is(await heading(window), 'Confirm it’s you');
       await typeLogin(window, scene.user);
@@ -57,7 +57,7 @@ testOnServers(
   async (t, server) => {
     const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
     const client = { ...publicClient, redirect_uris: [], response_types: [], grant_types: [deviceGrant] };
-    const scene = await setScene(server, { client });
+    const scene = await setUpScene(server, { client });
     const shown = await oidc.initiateDeviceAuthorization(scene.config, { scope: 'openid' });
     const window = await openWindow(t);
     await window.goto(shown.verification_uri_complete ?? '');

@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import type { AuditEvent } from '../../src/core/audit/audit_events.ts';
 import { listEvents } from '../../src/core/audit/audit_search.ts';
 import { type Admin, enterAsAdmin, post } from '../helpers/admin.ts';
-import type { Json, Question } from '../helpers/client.ts';
+import type { Json, RequestOptions } from '../helpers/client.ts';
 import { kindredJson } from '../helpers/commands.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
@@ -54,7 +54,7 @@ async function commands(t: ExecutionContext, server: TestServer): Promise<Door> 
 function requests(server: TestServer, admin: Admin): Door {
   const create = async (path: string, json: Json) => (await post(server, admin, path, json)).body;
   const ask = async (operation: string, json?: Json) => {
-    const question: Question = json === undefined ? {} : { json };
+    const question: RequestOptions = json === undefined ? {} : { json };
     const [method, path] = operation.split(' ');
     return (await api(server, `${method} /admin${path}`, admin.token, question)).body;
   };

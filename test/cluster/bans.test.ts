@@ -33,7 +33,7 @@ function byAdmin(verb: string): EndingCase['act'] {
   };
 }
 
-const deeds: EndingCase[] = [
+const endings: EndingCase[] = [
   { title: 'a ban', act: byAdmin('ban'), spares: 'nothing' },
   { title: 'disabling', act: byAdmin('disable'), spares: 'nothing' },
   { title: 'deleting', act: byAdmin('delete'), spares: 'nothing' },
@@ -117,7 +117,7 @@ testOnStores(
     const begun = Date.now();
     for (let round = 0; round < 3 && Date.now() - begun < 15_000; round += 1) {
       const seen: string[] = [];
-      for (const deed of deeds) seen.push(`${deed.title} ${await race(t, nodes, deed)}`);
+      for (const ending of endings) seen.push(`${ending.title} ${await race(t, nodes, ending)}`);
       t.log(`succeeded in time + refused in flight: ${seen.join(', ')}`);
     }
   },

@@ -9,12 +9,12 @@ import { clientToken, enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { type Answer, assertRefused, granted, send } from '../helpers/client.ts';
 import {
-  begin,
+  answerPages,
   getCode,
-  passPages,
   publicClient,
   sentTo,
-  setScene,
+  setUpScene,
+  startRequest,
   typePassword,
 } from '../helpers/code_flow.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
@@ -331,7 +331,7 @@ test.serial('a login of two nodes: page, code, tokens, single sign-on, a pushed 
     const { balancer } = pair;
     await balancer.to(here);
     const asked = seconds();
-    const scene = await setScene({ ...here, url: balancer.url });
+    const scene = await setUpScene({ ...here, url: balancer.url });
     const { code, back, started } = await getCode(scene);
     t.truthy(code);
     await balancer.to(there);
@@ -341,7 +341,7 @@ test.serial('a login of two nodes: page, code, tokens, single sign-on, a pushed 
     t.true(Number(claims?.auth_time) >= asked - 2 && Number(claims?.auth_time) <= seconds() + 1, title);
 
     // The login was less than two and a half minutes ago on any clock.
-    const silent = await begin(scene, { prompt: 'none', max_age: '150' });
+    const silent = await startRequest(scene, { prompt: 'none', max_age: '150' });
     const sent = sentTo(await scene.ua.open(silent.url.href));
     t.is(sent.searchParams.get('error'), null, title);
     await balancer.to(here);
@@ -351,11 +351,11 @@ test.serial('a login of two nodes: page, code, tokens, single sign-on, a pushed 
     const next = await oidc.refreshTokenGrant(scene.config, String(again.refresh_token));
     t.is(next.claims()?.auth_time, claims?.auth_time, title);
 
-    const pushed = await begin(scene);
+    const pushed = await startRequest(scene);
     const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, pushed.parameters);
     await balancer.to(there);
     const asOther = { ...scene, ua: scene.ua };
-    const answered = await passPages(asOther, await scene.ua.open(url.href));
+    const answered = await answerPages(asOther, await scene.ua.open(url.href));
     t.truthy(answered.searchParams.get('code'), `${title}: ${answered.href}`);
   }
 });
@@ -364,13 +364,13 @@ test.serial('a page of one node is answered at the other, and a device is connec
   for (const [title, here, there] of directions()) {
     const { balancer } = pair;
     await balancer.to(here);
-    const scene = await setScene({ ...here, url: balancer.url });
-    const started = await begin(scene);
+    const scene = await setUpScene({ ...here, url: balancer.url });
+    const started = await startRequest(scene);
     const page = await scene.ua.open(started.url.href);
     await balancer.to(there);
     const consent = await typePassword(scene.ua, page, scene.user);
     await balancer.to(here);
-    const back = await passPages(scene, consent);
+    const back = await answerPages(scene, consent);
     await balancer.to(there);
     t.truthy((await oidc.authorizationCodeGrant(scene.config, back, started.checks)).id_token, title);
 
@@ -378,7 +378,7 @@ test.serial('a page of one node is answered at the other, and a device is connec
     await balancer.to(here);
     const grants = [deviceGrant, 'refresh_token'];
     const client = { ...publicClient, redirect_uris: [], response_types: [], grant_types: grants };
-    const { config, ua, user } = await setScene({ ...here, url: balancer.url }, { client });
+    const { config, ua, user } = await setUpScene({ ...here, url: balancer.url }, { client });
     const begun = await oidc.initiateDeviceAuthorization(config, { scope: 'openid' });
     await balancer.to(there);
     const entered = await ua.submit(await ua.open(`${balancer.url}/device`), '/device', {

@@ -27,7 +27,7 @@ const lifetime = 4;
 const day = 86_400;
 
 /** A user who logs in repeatedly; a deleted one is replaced by a new user. */
-interface Person {
+interface TestUser {
   user: User;
   password: string;
 }
@@ -73,7 +73,7 @@ interface Phone {
   issued: Issued[];
 }
 
-async function open(world: World, person: Person): Promise<Phone | null> {
+async function open(world: World, person: TestUser): Promise<Phone | null> {
   const { user } = person;
   const kind = world.chance.below(4) === 0 ? 'strict' : 'lenient';
   const client = world.clients[kind];
@@ -154,7 +154,7 @@ async function live(world: World, phone: Phone): Promise<void> {
   }
 }
 
-async function inhabit(world: World, person: Person): Promise<void> {
+async function inhabit(world: World, person: TestUser): Promise<void> {
   while (!world.isOver()) {
     const phone = await open(world, person);
     if (phone) {
@@ -170,7 +170,7 @@ async function inhabit(world: World, person: Person): Promise<void> {
 const redirect_uri = 'https://app.example/cb';
 
 /** One login in a browser, silent unless a user types. */
-async function openOnWeb(world: World, person: Person, browser: Browser, types: boolean): Promise<void> {
+async function openOnWeb(world: World, person: TestUser, browser: Browser, types: boolean): Promise<void> {
   const client = world.clients.web;
   const { user } = person;
   const given = types ? { username: user.username, password: person.password } : null;
@@ -195,7 +195,7 @@ async function openOnWeb(world: World, person: Person, browser: Browser, types: 
 }
 
 /** Signs in and asks for codes without a pause, and meanwhile withdraws the consent or signs out. */
-async function browse(world: World, person: Person, first: number): Promise<void> {
+async function browse(world: World, person: TestUser, first: number): Promise<void> {
   const { chance, clients } = world;
   const user = { user: person.user.id };
   const withdraw = async () => {
@@ -226,35 +226,35 @@ async function browse(world: World, person: Person, first: number): Promise<void
 }
 
 /** Bans, password changes, deletions and other endings of users, one after the other. */
-async function endUsers(world: World, own: Person[]): Promise<void> {
+async function endUsers(world: World, own: TestUser[]): Promise<void> {
   const { chance, admin } = world;
   const [home] = world.nodes as [TestServer];
-  const deeds = [ban, ban, disable, forceLogout, changePassword, logOutEverywhere, remove];
+  const endings = [ban, ban, disable, forceLogout, changePassword, logOutEverywhere, remove];
   const reason = { reason: 'a test' };
   const act = (verb: string, user: User) => (node: TestServer) =>
     post(node, admin, `/users/${user.id}/${verb}`, reason);
-  async function bar(person: Person, verb: string, lift: string) {
+  async function bar(person: TestUser, verb: string, lift: string) {
     const { user } = person;
     await end(world, { user: user.id, bars: true }, [200], act(verb, user));
     await sleep(chance.below(400));
     const { answer: _, ...span } = await timed(world, [200], act(lift, user));
     world.entries.push({ kind: 'unbarring', user: user.id, ...span });
   }
-  async function ban(person: Person) {
+  async function ban(person: TestUser) {
     await bar(person, 'ban', 'unban');
   }
-  async function disable(person: Person) {
+  async function disable(person: TestUser) {
     await bar(person, 'disable', 'enable');
   }
-  async function forceLogout({ user }: Person) {
+  async function forceLogout({ user }: TestUser) {
     await end(world, { user: user.id }, [200], act('force-logout', user));
   }
-  async function remove(person: Person) {
+  async function remove(person: TestUser) {
     const { user } = person;
     await end(world, { user: user.id, bars: true }, [200], act('delete', user));
     Object.assign(person, { user: await makeUser(home.db), password });
   }
-  async function changePassword(person: Person) {
+  async function changePassword(person: TestUser) {
     const phone = await open(world, person);
     if (!phone) return;
     const next = `another password for them ${chance.below(1e9)}`;
@@ -267,7 +267,7 @@ async function endUsers(world: World, own: Person[]): Promise<void> {
     await rotate(world, phone);
     await look(world, phone);
   }
-  async function logOutEverywhere(person: Person) {
+  async function logOutEverywhere(person: TestUser) {
     const phone = await open(world, person);
     if (!phone) return;
     const json = { logout_all: true };
@@ -276,7 +276,7 @@ async function endUsers(world: World, own: Person[]): Promise<void> {
     );
   }
   while (!world.isOver()) {
-    await chance.pick(deeds)(chance.pick(own));
+    await chance.pick(endings)(chance.pick(own));
     await sleep(chance.below(1_500));
   }
 }
@@ -339,9 +339,9 @@ test('the history of three nodes under concurrent requests of every kind has no 
   t.timeout(longest + 300_000);
   const world = await startWorld(t);
   const [{ db }] = world.nodes as [TestServer];
-  const own: Person[] = [];
+  const own: TestUser[] = [];
   for (let i = 0; i < people; i += 1) own.push({ user: await makeUser(db), password });
-  const guests: Person[] = [];
+  const guests: TestUser[] = [];
   for (let i = 0; i < 2; i += 1) guests.push({ user: await makeUser(db), password });
   const [house] = await Promise.all([
     keepHouse(world),

@@ -5,7 +5,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import { password } from '../helpers/builders.ts';
 import type { Answer } from '../helpers/client.ts';
-import { begin, getCode, logIn, passPages, sentTo } from '../helpers/code_flow.ts';
+import { answerPages, getCode, logIn, sentTo, startRequest } from '../helpers/code_flow.ts';
 import { proofFor } from '../helpers/dpop.ts';
 import { api, isActive, login, refresh, revoke, type Tokens, tokensOf } from '../helpers/oauth.ts';
 import type { TestServer } from '../helpers/server.ts';
@@ -64,7 +64,7 @@ testOnUpgrade('flows that were in progress during an upgrade complete', async (t
   t.deepEqual(await seen(stage, connected.access_token), [true, true], 'of a device');
   const { scene, page } = loginPage;
   const signedIn = await scene.ua.submit(page, '/login', { username: scene.user.username, password });
-  const back = await passPages(scene, signedIn);
+  const back = await answerPages(scene, signedIn);
   t.truthy(back.searchParams.get('code'), 'a login page');
 });
 
@@ -74,7 +74,7 @@ testOnUpgrade('a browser that was signed in before an upgrade stays signed in', 
     stage.pass(at);
     const page = await scene.ua.open(`${at.issuer}/account`);
     t.regex(textOf(page), new RegExp(`Your account.*${scene.user.username}`), at.url);
-    const silent = await begin(scene, { prompt: 'none', scope: 'openid profile' });
+    const silent = await startRequest(scene, { prompt: 'none', scope: 'openid profile' });
     const back = sentTo(await scene.ua.open(silent.url.href));
     const tokens = await oidc.authorizationCodeGrant(scene.config, back, silent.checks);
     t.deepEqual(await seen(stage, tokens.access_token), [true, true], at.url);

@@ -1,14 +1,14 @@
 // The auth_time of ID tokens.
 import * as oidc from 'openid-client';
-import { begin, sentTo, setScene, typePassword } from '../helpers/code_flow.ts';
+import { sentTo, setUpScene, startRequest, typePassword } from '../helpers/code_flow.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
 
 testOnServers(
   'auth_time is the time of the password, however long the consent page was open',
   async (t, server) => {
-    const scene = await setScene(server);
-    const started = await begin(scene, { max_age: '3600' });
+    const scene = await setUpScene(server);
+    const started = await startRequest(scene, { max_age: '3600' });
     const before = Math.floor(Date.now() / 1000);
     const consent = await typePassword(scene.ua, await scene.ua.open(started.url.href), scene.user);
     const typed = Math.floor(Date.now() / 1000);

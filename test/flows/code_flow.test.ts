@@ -3,14 +3,14 @@ import type { ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
 import {
-  begin,
+  answerPages,
   callback,
   logIn,
-  passPages,
   publicClient,
   secret,
   sentTo,
-  setScene,
+  setUpScene,
+  startRequest,
 } from '../helpers/code_flow.ts';
 import { makeKey } from '../helpers/dpop.ts';
 import { introspect } from '../helpers/oauth.ts';
@@ -31,7 +31,7 @@ function assertDenied(t: ExecutionContext, url: URL, expected: Record<string, st
 
 testOnServers('a public client gets tokens for a user who signs in and allows it', async (t, server) => {
   const user = await makeUser(server.db, { email: `${server.store}@flows.example` });
-  const scene = await setScene(server, { client: publicClient, user });
+  const scene = await setUpScene(server, { client: publicClient, user });
   const tokens = await logIn(scene);
   const { exp: _, at_hash: _hash, nonce: _nonce, iat, auth_time, ...claims } = claimsOf(tokens);
   t.deepEqual(claims, {
@@ -83,7 +83,7 @@ testOnServers(
     for (const { auth, ...client } of kinds) {
       const given =
         client.token_endpoint_auth_method === 'private_key_jwt' ? { client_secret: undefined } : {};
-      const scene = await setScene(server, { client: { ...client, ...given } as never, auth });
+      const scene = await setUpScene(server, { client: { ...client, ...given } as never, auth });
       const tokens = await logIn(scene);
       t.is(tokens.claims()?.sub, scene.user.id, client.token_endpoint_auth_method);
       await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
@@ -94,14 +94,14 @@ testOnServers(
 testOnServers(
   'the authorization response names its issuer, in the query and in a form',
   async (t, server) => {
-    const scene = await setScene(server);
-    const inQuery = await begin(scene, { response_mode: 'query', state: 'in the query' });
-    const back = await passPages(scene, await scene.ua.open(inQuery.url.href));
+    const scene = await setUpScene(server);
+    const inQuery = await startRequest(scene, { response_mode: 'query', state: 'in the query' });
+    const back = await answerPages(scene, await scene.ua.open(inQuery.url.href));
     const { code, ...said } = Object.fromEntries(back.searchParams);
     t.deepEqual(said, { state: 'in the query', iss: server.issuer });
     t.regex(code ?? '', /^[\w-]{40,}$/);
 
-    const inForm = await begin(scene, { response_mode: 'form_post' });
+    const inForm = await startRequest(scene, { response_mode: 'form_post' });
     const page = await scene.ua.open(inForm.url.href);
     const { fields } = formOf(page, '/cb');
     t.deepEqual([fields.state, fields.iss], [inForm.checks.expectedState, server.issuer]);
@@ -115,9 +115,9 @@ testOnServers(
 testOnServers(
   'prompt=none answers at once, with a code or with the error that says what is missing',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const silent = async (more = {}) => {
-      const { url, checks } = await begin(scene, { prompt: 'none', ...more });
+      const { url, checks } = await startRequest(scene, { prompt: 'none', ...more });
       return { back: sentTo(await scene.ua.open(url.href)), checks };
     };
     const denied = async (error: string) => {
@@ -125,20 +125,20 @@ testOnServers(
       assertDenied(t, back, { error, state: checks.expectedState, iss: server.issuer });
     };
     await denied('login_required');
-    const { url } = await begin(scene);
+    const { url } = await startRequest(scene);
     const { ua, user } = scene;
     const consent = await ua.submit(await ua.open(url.href), '/login', {
       username: user.username,
       password: 'wrong',
     });
     t.is(consent.status, 403);
-    await passPages(scene, consent);
+    await answerPages(scene, consent);
     const { back, checks } = await silent();
     const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks);
     t.is(tokens.claims()?.sub, user.id);
 
-    const other = await setScene(server, { ua, user });
-    const asked = await begin(other, { prompt: 'none' });
+    const other = await setUpScene(server, { ua, user });
+    const asked = await startRequest(other, { prompt: 'none' });
     const refused = sentTo(await ua.open(asked.url.href));
     t.is(errorOf(refused), 'consent_required');
     const live = await server.db('sessions').where({ client_id: other.client_id });
@@ -147,16 +147,16 @@ testOnServers(
 );
 
 testOnServers('prompt=login and max_age ask for the password again', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const first = await logIn(scene);
   const cookie = scene.ua.cookies.get('kindred_session;/')?.value;
   await new Promise((resolve) => setTimeout(resolve, 1100));
   const again: Record<string, string>[] = [{ prompt: 'login' }, { max_age: '0' }];
   for (const more of again) {
-    const { url, checks } = await begin(scene, more);
+    const { url, checks } = await startRequest(scene, more);
     const page = await scene.ua.open(url.href);
     t.regex(textOf(page), /Confirm it’s you/);
-    const back = await passPages(scene, page);
+    const back = await answerPages(scene, page);
     const tokens = await oidc.authorizationCodeGrant(scene.config, back, {
       ...checks,
       ...('max_age' in more ? { maxAge: 0 } : {}),
@@ -164,24 +164,24 @@ testOnServers('prompt=login and max_age ask for the password again', async (t, s
     t.true(Number(tokens.claims()?.auth_time) > Number(first.claims()?.auth_time));
   }
   t.not(scene.ua.cookies.get('kindred_session;/')?.value, cookie);
-  const { url, checks } = await begin(scene, { max_age: '3600' });
+  const { url, checks } = await startRequest(scene, { max_age: '3600' });
   const back = sentTo(await scene.ua.open(url.href));
   const tokens = await oidc.authorizationCodeGrant(scene.config, back, { ...checks, maxAge: 3600 });
   t.is(tokens.claims()?.sub, scene.user.id, 'the login is young enough: no page');
 });
 
 testOnServers('prompt=consent shows the page again, and acr_values is answered', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   await logIn(scene);
-  const { url } = await begin(scene, { prompt: 'consent' });
+  const { url } = await startRequest(scene, { prompt: 'consent' });
   t.regex(textOf(await scene.ua.open(url.href)), /Web app would like access/);
   const tokens = await logIn(scene, { acr_values: 'urn:kindred:acr:password' });
   t.is(tokens.claims()?.acr, 'urn:kindred:acr:password');
 });
 
 testOnServers('login_hint fills the form, and another user can still sign in', async (t, server) => {
-  const scene = await setScene(server);
-  const { url } = await begin(scene, { login_hint: 'ada"><b>@example.test' });
+  const scene = await setUpScene(server);
+  const { url } = await startRequest(scene, { login_hint: 'ada"><b>@example.test' });
   const page = await openUserAgent(server.url).open(url.href);
   t.true(page.text.includes('value="ada&quot;&gt;&lt;b&gt;@example.test"'));
 });

@@ -2,7 +2,15 @@
 import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
-import { begin, callback, logIn, type Scene, sentTo, setScene, typePassword } from '../helpers/code_flow.ts';
+import {
+  callback,
+  logIn,
+  type Scene,
+  sentTo,
+  setUpScene,
+  startRequest,
+  typePassword,
+} from '../helpers/code_flow.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { rowOf } from '../helpers/rows.ts';
@@ -14,12 +22,12 @@ const consentOf = async ({ server, client_id, user }: Scene) =>
 
 /** The page of a request, or the URL to which it redirects the browser at once. */
 async function ask(scene: Scene, more: Record<string, string>) {
-  const { url } = await begin(scene, more);
+  const { url } = await startRequest(scene, more);
   return await scene.ua.open(url.href);
 }
 
 testOnServers('the user is asked once for each scope, and shown what is new', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { ua, user } = scene;
   const orders = await makeResourceServer(server);
   const login = await ask(scene, { scope: 'openid profile' });
@@ -53,7 +61,7 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
 testOnServers(
   'a token carries the scopes of this login, not all that the user ever allowed',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     await logIn(scene, { scope: 'openid profile email' });
     const tokens = await logIn(scene, { scope: 'openid' });
     t.is(tokens.scope, 'openid');
@@ -65,10 +73,10 @@ testOnServers(
 testOnServers(
   'withdrawing a consent ends the sessions of that client, and the next login asks again',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const { user, ua, client_id } = scene;
     const tokens = await logIn(scene);
-    const other = await setScene(server, { user, ua });
+    const other = await setUpScene(server, { user, ua });
     const kept = await logIn(other);
     const me = (await signIn(server, { user })).tokens.access_token;
     const { consents } = granted(await api(server, 'GET /consents', me)) as { consents: object[] };
@@ -92,15 +100,15 @@ testOnServers(
 );
 
 testOnServers('a first-party client never asks for consent', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
-  const { url } = await begin(scene, { scope: 'openid profile account' });
+  const scene = await setUpScene(server, { client: { first_party: true } });
+  const { url } = await startRequest(scene, { scope: 'openid profile account' });
   const back = sentTo(await typePassword(scene.ua, await scene.ua.open(url.href), scene.user));
   t.true(back.searchParams.has('code'));
   t.is(await consentOf(scene), null);
 });
 
 testOnServers('two consent pages open at the same time each store what they showed', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { ua, user } = scene;
   await typePassword(ua, await ask(scene, { scope: 'openid' }), user);
   const little = await ask(scene, { scope: 'openid' });
@@ -114,7 +122,7 @@ testOnServers('two consent pages open at the same time each store what they show
 });
 
 testOnServers('no field of the form adds to what the page showed', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { ua, user } = scene;
   const page = await typePassword(ua, await ask(scene, { scope: 'openid' }), user);
   const tampered = {
@@ -133,7 +141,7 @@ testOnServers('no field of the form adds to what the page showed', async (t, ser
 });
 
 testOnServers('denying and cancelling both send access_denied to the client', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { ua, user } = scene;
   const denied = (url: URL) => {
     const { state, error_description: _, ...said } = Object.fromEntries(url.searchParams);
@@ -150,9 +158,9 @@ testOnServers('denying and cancelling both send access_denied to the client', as
 });
 
 testOnServers('“Not you?” asks for another user and keeps the request', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const orders = await makeResourceServer(server);
-  const { url, checks } = await begin(scene, { scope: 'openid orders:read' });
+  const { url, checks } = await startRequest(scene, { scope: 'openid orders:read' });
   const bills = await makeResourceServer(server);
   for (const one of [orders, bills]) url.searchParams.append('resource', one.identifier);
   const consent = await typePassword(scene.ua, await scene.ua.open(url.href), scene.user);
@@ -167,9 +175,9 @@ testOnServers('“Not you?” asks for another user and keeps the request', asyn
 });
 
 testOnServers('“Not you?” works for a pushed request as well', async (t, server) => {
-  const scene = await setScene(server, { client: { require_pushed_authorization_requests: true } });
+  const scene = await setUpScene(server, { client: { require_pushed_authorization_requests: true } });
   const { ua, user } = scene;
-  const { parameters, checks } = await begin(scene);
+  const { parameters, checks } = await startRequest(scene);
   const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters);
   const consent = await typePassword(ua, await ua.open(url.href), user);
   const other = await makeUser(server.db);
@@ -185,8 +193,8 @@ testOnServers(
   'the page says that a client will get a refresh token, also when it did not ask for one',
   async (t, server) => {
     const said = async (grant_types: ('authorization_code' | 'refresh_token')[]) => {
-      const scene = await setScene(server, { client: { grant_types } });
-      const login = await scene.ua.open((await begin(scene, { scope: 'openid' })).url.href);
+      const scene = await setUpScene(server, { client: { grant_types } });
+      const login = await scene.ua.open((await startRequest(scene, { scope: 'openid' })).url.href);
       return textOf(await typePassword(scene.ua, login, scene.user));
     };
     t.regex(
@@ -200,7 +208,7 @@ testOnServers(
 testOnServers(
   'the account page lists what the consent page showed, with the names of APIs',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const { ua, user } = scene;
     const { identifier } = await makeResourceServer(server);
     const unnamed = await makeResourceServer(server);

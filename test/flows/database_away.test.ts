@@ -8,7 +8,7 @@ import { openDatabase } from '../../src/core/store/db.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { startServer } from '../../src/process/run_server.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
-import { type Answer, assertRefused, granted, type Question, send } from '../helpers/client.ts';
+import { type Answer, assertRefused, granted, type RequestOptions, send } from '../helpers/client.ts';
 import { type DatabaseProxy, openDatabaseProxy } from '../helpers/database_proxy.ts';
 import { login, refresh, type SignedIn, signIn, tokensOf } from '../helpers/oauth.ts';
 import { rowOf } from '../helpers/rows.ts';
@@ -41,7 +41,7 @@ async function startBehindProxy(t: ExecutionContext): Promise<{ server: TestServ
 }
 
 /** One request to everything that needs the database. */
-function everything({ client, tokens }: SignedIn): Record<string, Question> {
+function everything({ client, tokens }: SignedIn): Record<string, RequestOptions> {
   const { access_token: token, refresh_token } = tokens;
   const ours = { client_id: client.client_id };
   return {

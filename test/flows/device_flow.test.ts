@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import { mac } from '../../src/lib/crypto.ts';
 import { keyring, makeClient } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
-import { publicClient, type Scene, setScene, typePassword } from '../helpers/code_flow.ts';
+import { publicClient, type Scene, setUpScene, typePassword } from '../helpers/code_flow.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { testOnServers } from '../helpers/server.ts';
@@ -47,7 +47,7 @@ async function approve(scene: Scene, started: oidc.DeviceAuthorizationResponse) 
 }
 
 testOnServers('a device polls, is allowed, and gets a session of its own', async (t, server) => {
-  const scene = await setScene(server, { client: device });
+  const scene = await setUpScene(server, { client: device });
   const started = await start(scene);
   t.deepEqual(
     [started.verification_uri, started.expires_in, started.verification_uri_complete],
@@ -89,7 +89,7 @@ testOnServers('a device polls, is allowed, and gets a session of its own', async
 });
 
 testOnServers('cancelling at the confirmation or at the consent denies the device', async (t, server) => {
-  const scene = await setScene(server, { client: device });
+  const scene = await setUpScene(server, { client: device });
   const { ua, user } = scene;
   const first = await start(scene);
   const { confirm } = await enterCode(scene, first);
@@ -107,7 +107,7 @@ testOnServers('cancelling at the confirmation or at the consent denies the devic
 });
 
 testOnServers('expired, unknown and used codes each get their own message', async (t, server) => {
-  const scene = await setScene(server, { client: device });
+  const scene = await setUpScene(server, { client: device });
   const { ua } = scene;
   const typed = async (user_code: string) => {
     const page = await ua.open(`${server.url}/device`);
@@ -132,7 +132,7 @@ testOnServers('expired, unknown and used codes each get their own message', asyn
 });
 
 testOnServers('of five users who confirm one code at the same time, one continues', async (t, server) => {
-  const scene = await setScene(server, { client: device });
+  const scene = await setUpScene(server, { client: device });
   for (let round = 0; round < 3; round += 1) {
     const started = await start(scene);
     const people = await Promise.all(
@@ -153,7 +153,7 @@ testOnServers('of five users who confirm one code at the same time, one continue
 testOnServers(
   'ten simultaneous polls get tokens once at most, and a second use ends their session',
   async (t, server) => {
-    const scene = await setScene(server, { client: device });
+    const scene = await setUpScene(server, { client: device });
     const started = await start(scene);
     await approve(scene, started);
     const answers = await Promise.all(Array.from({ length: 10 }, () => poll(scene, started)));
@@ -176,7 +176,7 @@ testOnServers(
 testOnServers(
   'a link that contains the code still asks, and only our own page can confirm',
   async (t, server) => {
-    const scene = await setScene(server, { client: device });
+    const scene = await setUpScene(server, { client: device });
     const started = await start(scene);
     const { ua } = scene;
     const page = await ua.open(started.verification_uri_complete ?? '');

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
 import { send } from '../helpers/client.ts';
-import { logIn, passPages, publicClient, setScene, typePassword } from '../helpers/code_flow.ts';
+import { answerPages, logIn, publicClient, setUpScene, typePassword } from '../helpers/code_flow.ts';
 import { openPathProxy } from '../helpers/path_proxy.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
@@ -36,7 +36,7 @@ function testBelowPath(title: string, body: Body, stores: StoreName[] = storeNam
 
 testBelowPath('a code flow stays below the path of the issuer, up to its logout', async (t, server, ua) => {
   const goodbye = 'https://app.example/bye';
-  const scene = await setScene(server, { ua, client: { post_logout_redirect_uris: [goodbye] } });
+  const scene = await setUpScene(server, { ua, client: { post_logout_redirect_uris: [goodbye] } });
   const tokens = await logIn(scene, { scope: 'openid profile offline_access' });
   await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
   const url = oidc.buildEndSessionUrl(scene.config, {
@@ -50,9 +50,9 @@ testBelowPath('a code flow stays below the path of the issuer, up to its logout'
 });
 
 testBelowPath('another user can take over at the consent page below the path', async (t, server, ua) => {
-  const first = await setScene(server, { ua });
+  const first = await setUpScene(server, { ua });
   await logIn(first);
-  const second = await setScene(server, { ua });
+  const second = await setUpScene(server, { ua });
   const request = oidc.buildAuthorizationUrl(second.config, {
     redirect_uri: 'https://app.example/cb',
     scope: 'openid',
@@ -61,13 +61,13 @@ testBelowPath('another user can take over at the consent page below the path', a
   });
   const login = await ua.submit(await ua.open(request.href), '/switch');
   t.regex(textOf(login), /Sign in/);
-  const back = await passPages(second, login);
+  const back = await answerPages(second, login);
   t.truthy(back.searchParams.get('code'));
 });
 
 testBelowPath('a device is connected below the path of the issuer', async (t, server, ua) => {
   const device = { redirect_uris: [], response_types: [], grant_types: [deviceGrant, 'refresh_token'] };
-  const scene = await setScene(server, { ua, client: { ...publicClient, ...device } });
+  const scene = await setUpScene(server, { ua, client: { ...publicClient, ...device } });
   const started = await oidc.initiateDeviceAuthorization(scene.config, { scope: 'openid' });
   t.is(started.verification_uri, `${server.issuer}/device`);
   const typed = await ua.submit(await ua.open(started.verification_uri), '/device', {
@@ -82,7 +82,7 @@ testBelowPath('a device is connected below the path of the issuer', async (t, se
 });
 
 testBelowPath('the account page works below the path of the issuer', async (t, server, ua) => {
-  const { user } = await setScene(server, { ua });
+  const { user } = await setUpScene(server, { ua });
   const account = await typePassword(ua, await ua.open(`${server.issuer}/account`), user);
   t.is(account.url, `${server.issuer}/account`);
   t.regex(textOf(account), /Your account/);

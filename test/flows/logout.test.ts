@@ -9,7 +9,7 @@ import * as oidc from 'openid-client';
 import { newId } from '../../src/lib/ids.ts';
 import { enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
-import { begin, logIn, passPages, type Scene, setScene, webClient } from '../helpers/code_flow.ts';
+import { answerPages, logIn, type Scene, setUpScene, startRequest, webClient } from '../helpers/code_flow.ts';
 import { api, isActive, keySetOf, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { until } from '../helpers/until.ts';
@@ -24,12 +24,12 @@ const endings = async ({ server, user }: Pick<Scene, 'server' | 'user'>) =>
 testOnServers(
   'signing out at a client ends every session of that browser, and no other',
   async (t, server) => {
-    const scene = await setScene(server, { client: signedOut });
+    const scene = await setUpScene(server, { client: signedOut });
     const { ua, user, config } = scene;
     const tokens = await logIn(scene);
-    const second = await setScene(server, { user, ua });
+    const second = await setUpScene(server, { user, ua });
     const sibling = await logIn(second);
-    const elsewhere = await setScene(server, { user });
+    const elsewhere = await setUpScene(server, { user });
     const far = await logIn(elsewhere);
 
     const id_token_hint = tokens.id_token ?? '';
@@ -50,27 +50,27 @@ testOnServers(
     );
     await t.throwsAsync(oidc.refreshTokenGrant(config, tokens.refresh_token ?? ''));
     await oidc.refreshTokenGrant(elsewhere.config, far.refresh_token ?? '');
-    const { url: next } = await begin(scene);
+    const { url: next } = await startRequest(scene);
     t.regex(textOf(await ua.open(next.href)), /Sign in/);
   },
 );
 
 testOnServers('a user who declines to sign out stays signed in', async (t, server) => {
-  const scene = await setScene(server, { client: signedOut });
+  const scene = await setUpScene(server, { client: signedOut });
   const { ua, user } = scene;
   const tokens = await logIn(scene);
-  const second = await setScene(server, { user, ua });
+  const second = await setUpScene(server, { user, ua });
   await logIn(second);
   const url = oidc.buildEndSessionUrl(scene.config, { id_token_hint: tokens.id_token ?? '' });
   const done = await ua.submit(await ua.open(url.href), '/confirm');
   t.is(done.status, 200);
   t.is((await endings(scene))[1], null, 'the other client keeps its session');
-  const { url: next } = await begin(second);
-  t.is((await passPages(second, await ua.open(next.href))).searchParams.has('code'), true);
+  const { url: next } = await startRequest(second);
+  t.is((await answerPages(second, await ua.open(next.href))).searchParams.has('code'), true);
 });
 
 testOnServers('after signing out the browser is redirected only to a registered URI', async (t, server) => {
-  const scene = await setScene(server, { client: signedOut });
+  const scene = await setUpScene(server, { client: signedOut });
   const { id_token = '' } = await logIn(scene);
   for (const post_logout_redirect_uri of [
     'https://evil.example/',
@@ -140,7 +140,7 @@ testOnOwnServers(
   async (t, server) => {
     const receiver = await startReceiver(t, 1);
     const client = { backchannel_logout_uri: receiver.url, backchannel_logout_session_required: true };
-    const scene = await setScene(server, { client, user: await makeUser(server.db) });
+    const scene = await setUpScene(server, { client, user: await makeUser(server.db) });
     const { user, ua } = scene;
     const told = async (count: number) => {
       await receiver.until(count);
@@ -183,7 +183,7 @@ testOnOwnServers(
 
 testOnOwnServers('no notice is sent to a private address unless that is allowed', {}, async (t, server) => {
   const receiver = await startReceiver(t);
-  const scene = await setScene(server, { client: { backchannel_logout_uri: receiver.url } });
+  const scene = await setUpScene(server, { client: { backchannel_logout_uri: receiver.url } });
   const tokens = await logIn(scene);
   await oidc.tokenRevocation(scene.config, tokens.refresh_token ?? '');
   await until(

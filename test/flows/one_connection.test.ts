@@ -3,7 +3,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { routes } from '../../src/app.ts';
 import { callersOf, cases } from '../helpers/api_cases.ts';
-import { logIn, setScene } from '../helpers/code_flow.ts';
+import { logIn, setUpScene } from '../helpers/code_flow.ts';
 import { api, introspect, refresh, revoke, signIn, tokensOf } from '../helpers/oauth.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
 import { makeStore } from '../helpers/stores.ts';
@@ -43,7 +43,7 @@ test('a session lives and ends with one connection', async (t) => {
   t.is((await revoke(server, other.tokens.refresh_token, phone.client)).status, 200);
   t.false((await introspect(server, other.tokens.access_token)).active);
 
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const tokens = await logIn(scene, { scope: 'openid profile offline_access' });
   t.true((await introspect(server, tokens.access_token)).active);
 });

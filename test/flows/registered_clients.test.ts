@@ -4,7 +4,7 @@ import { updateClient } from '../../src/core/clients/clients.ts';
 import { createResourceServer } from '../../src/core/clients/resource_servers.ts';
 import { makeUser } from '../helpers/builders.ts';
 import { type Answer, assertRefused } from '../helpers/client.ts';
-import { begin, callback, discover, logIn, passPages } from '../helpers/code_flow.ts';
+import { answerPages, callback, discover, logIn, startRequest } from '../helpers/code_flow.ts';
 import { introspect, token } from '../helpers/oauth.ts';
 import { clientRowOf, manage, register, wanted } from '../helpers/register.ts';
 import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
@@ -62,7 +62,7 @@ testOnOwnServers(
     const scene = { server, config, client_id: String(made.body.client_id), user: await makeUser(server.db) };
     const ask = async (scope: string) => {
       const ua = openUserAgent(server.url);
-      const { url } = await begin({ ...scene, ua }, { scope, resource: api.identifier, nonce: '' });
+      const { url } = await startRequest({ ...scene, ua }, { scope, resource: api.identifier, nonce: '' });
       return (await ua.send(url.href)).location ?? '';
     };
     t.regex(await ask('mcp:read offline_access'), /\/interaction\//);
@@ -108,11 +108,11 @@ testOnOwnServers('a native app is recognised by its redirect URIs', open, async 
   const config = await discover(server, client_id, oidc.None());
   const ua = openUserAgent(server.url);
   const scene = { server, config, client_id, user: await makeUser(server.db), ua };
-  const started = await begin(scene, { redirect_uri: 'http://127.0.0.1:40000/cb' });
-  const back = await passPages(scene, await ua.open(started.url.href));
+  const started = await startRequest(scene, { redirect_uri: 'http://127.0.0.1:40000/cb' });
+  const back = await answerPages(scene, await ua.open(started.url.href));
   t.is(back.origin, 'http://127.0.0.1:40000');
   t.truthy((await oidc.authorizationCodeGrant(config, back, started.checks)).access_token);
-  const elsewhere = await begin(scene, { redirect_uri: 'http://127.0.0.1:40000/other' });
+  const elsewhere = await startRequest(scene, { redirect_uri: 'http://127.0.0.1:40000/other' });
   t.is((await ua.send(elsewhere.url.href)).location, null);
 });
 
@@ -195,7 +195,7 @@ testOnOwnServers('a blocked client can do nothing, not even unblock itself', ope
     server.db.transaction((tx) => updateClient(tx, id, { blocked }));
   await block(client_id, true);
   await block(own.client_id, true);
-  const { url } = await begin(scene);
+  const { url } = await startRequest(scene);
   t.deepEqual(
     [(await scene.ua.send(url.href)).status, (await scene.ua.send(url.href)).location],
     [400, null],

@@ -2,15 +2,15 @@
 import { decodeJwt } from 'jose';
 import * as oidc from 'openid-client';
 import {
-  begin,
+  answerPages,
   discover,
   getCode,
   logIn,
-  passPages,
   publicClient,
   type Scene,
   sentTo,
-  setScene,
+  setUpScene,
+  startRequest,
 } from '../helpers/code_flow.ts';
 import { makeKey } from '../helpers/dpop.ts';
 import { introspect } from '../helpers/oauth.ts';
@@ -28,21 +28,21 @@ async function exchange(scene: Scene, back: URL, checks: oidc.AuthorizationCodeG
 testOnServers(
   'a pushed request is used by its request_uri, once, and only by its client',
   async (t, server) => {
-    const scene = await setScene(server);
-    const { parameters, checks } = await begin(scene);
+    const scene = await setUpScene(server);
+    const { parameters, checks } = await startRequest(scene);
     const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters);
     t.deepEqual([...url.searchParams.keys()].toSorted(), ['client_id', 'request_uri']);
-    const stranger = await setScene(server);
+    const stranger = await setUpScene(server);
     const stolen = new URL(url);
     stolen.searchParams.set('client_id', stranger.client_id);
     t.is(errorOf(sentTo(await scene.ua.open(stolen.href))), 'invalid_request_object');
-    const back = await passPages(scene, await scene.ua.open(url.href));
+    const back = await answerPages(scene, await scene.ua.open(url.href));
     t.is((await exchange(scene, back, checks)).sub, scene.user.id);
     const again = await scene.ua.open(url.href);
     t.is(sentTo(again).searchParams.get('error'), 'invalid_request_uri');
 
-    const only = await setScene(server, { client: { require_pushed_authorization_requests: true } });
-    const plain = await begin(only);
+    const only = await setUpScene(server, { client: { require_pushed_authorization_requests: true } });
+    const plain = await startRequest(only);
     t.is(errorOf(sentTo(await only.ua.open(plain.url.href))), 'invalid_request');
   },
 );
@@ -50,7 +50,7 @@ testOnServers(
 testOnServers(
   'of four browsers that open one pushed request at the same time, one gets a code',
   async (t, server) => {
-    const scene = await setScene(server, { client: { first_party: true } });
+    const scene = await setUpScene(server, { client: { first_party: true } });
     const agents = await Promise.all(
       Array.from({ length: 4 }, async () => {
         const ua = openUserAgent(server.url);
@@ -59,7 +59,7 @@ testOnServers(
       }),
     );
     for (let round = 0; round < 5; round += 1) {
-      const { parameters } = await begin(scene);
+      const { parameters } = await startRequest(scene);
       const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, parameters);
       const pages = await Promise.all(agents.map((ua) => ua.open(url.href)));
       const answers = pages.map((page) => sentTo(page).searchParams);
@@ -78,14 +78,14 @@ testOnServers('a signed request is accepted only with a key of its client', asyn
     request_object_signing_alg: 'ES256',
     require_signed_request_object: true,
   };
-  const scene = await setScene(server, { client });
-  const { parameters, checks, url: unsigned } = await begin(scene);
+  const scene = await setUpScene(server, { client });
+  const { parameters, checks, url: unsigned } = await startRequest(scene);
   const signed = (key: oidc.CryptoKey) =>
     oidc.buildAuthorizationUrlWithJAR(scene.config, parameters, { key, kid: 'mine' });
   t.is(errorOf(sentTo(await scene.ua.open(unsigned.href))), 'invalid_request');
   const forged = await scene.ua.open((await signed(wrong.privateKey)).href);
   t.is(errorOf(sentTo(forged)), 'invalid_request_object');
-  const back = await passPages(scene, await scene.ua.open((await signed(mine.privateKey)).href));
+  const back = await answerPages(scene, await scene.ua.open((await signed(mine.privateKey)).href));
   t.is((await exchange(scene, back, checks)).sub, scene.user.id);
 });
 
@@ -93,7 +93,7 @@ testOnServers(
   'a token is issued for the requested resource server, with the requested scopes alone',
   async (t, server) => {
     const [orders, bills] = [await makeResourceServer(server), await makeResourceServer(server)];
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const scope = 'openid orders:read orders:write';
     const tokens = await logIn(scene, { resource: orders.identifier, scope });
     const claims = decodeJwt(tokens.access_token);
@@ -122,10 +122,10 @@ testOnServers(
 
 testOnServers('one of two resources can be chosen at the token endpoint', async (t, server) => {
   const [orders, bills] = [await makeResourceServer(server), await makeResourceServer(server)];
-  const scene = await setScene(server);
-  const { url, checks } = await begin(scene, { scope: 'openid orders:read' });
+  const scene = await setUpScene(server);
+  const { url, checks } = await startRequest(scene, { scope: 'openid orders:read' });
   for (const one of [orders, bills]) url.searchParams.append('resource', one.identifier);
-  const back = await passPages(scene, await scene.ua.open(url.href));
+  const back = await answerPages(scene, await scene.ua.open(url.href));
   const tokens = await oidc.authorizationCodeGrant(scene.config, back, checks, {
     resource: bills.identifier,
   });
@@ -137,15 +137,15 @@ testOnServers('one of two resources can be chosen at the token endpoint', async 
 });
 
 testOnServers('an unknown resource or scope is refused before the login page', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const asked = async (more: Record<string, string>) =>
-    errorOf(sentTo(await scene.ua.open((await begin(scene, more)).url.href)));
+    errorOf(sentTo(await scene.ua.open((await startRequest(scene, more)).url.href)));
   t.is(await asked({ resource: 'https://nobody.example.test/' }), 'invalid_target');
   t.is(await asked({ scope: 'openid what:is:this' }), 'invalid_scope');
 });
 
 testOnServers('with DPoP, the tokens of a public client need its key', async (t, server) => {
-  const scene = await setScene(server, { client: publicClient });
+  const scene = await setUpScene(server, { client: publicClient });
   const keys = await oidc.randomDPoPKeyPair('ES256');
   const others = await oidc.randomDPoPKeyPair('ES256');
   const handle = (pair: oidc.CryptoKeyPair, config: oidc.Configuration) => ({
@@ -170,7 +170,7 @@ testOnServers('with DPoP, the tokens of a public client need its key', async (t,
 testOnServers(
   'a code bound to a key by dpop_jkt is refused without a proof of the key',
   async (t, server) => {
-    const scene = await setScene(server, { client: publicClient });
+    const scene = await setUpScene(server, { client: publicClient });
     const { config } = scene;
     const handles = [];
     for (let i = 0; i < 2; i += 1)

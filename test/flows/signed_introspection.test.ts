@@ -1,7 +1,7 @@
 // Signed introspection responses (RFC 9701), with openid-client.
 import { jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
-import { discover, logIn, setScene } from '../helpers/code_flow.ts';
+import { discover, logIn, setUpScene } from '../helpers/code_flow.ts';
 import { keySetOf } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { testOnServers } from '../helpers/server.ts';
@@ -11,7 +11,7 @@ const mediaType = 'application/token-introspection+jwt';
 for (const format of ['jwt', 'opaque'] as const) {
   testOnServers(`the answer about a token that is ${format} is signed for who asks`, async (t, server) => {
     const orders = await makeResourceServer(server, format);
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const tokens = await logIn(scene, { scope: 'openid orders:read', resource: orders.identifier });
     t.is(tokens.access_token.split('.').length === 3, format === 'jwt');
     const { client_id, client_secret } = orders.client;

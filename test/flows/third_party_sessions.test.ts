@@ -5,13 +5,13 @@ import { enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeUser } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import {
-  begin,
   getCode,
   logIn,
   type Scene,
   secret,
   sentTo,
-  setScene,
+  setUpScene,
+  startRequest,
   typePassword,
 } from '../helpers/code_flow.ts';
 import { api, isActive, refresh, signIn } from '../helpers/oauth.ts';
@@ -35,7 +35,7 @@ async function listIds(
 
 /** Whether the next request of the client finds the user signed in. */
 async function isSignedIn(scene: Scene): Promise<boolean> {
-  const { url } = await begin(scene, { prompt: 'none' });
+  const { url } = await startRequest(scene, { prompt: 'none' });
   return sentTo(await scene.ua.send(url.href)).searchParams.get('error') !== 'login_required';
 }
 
@@ -43,7 +43,7 @@ const reasonOf = async (server: TestServer, id: string) =>
   (await server.db('sessions').where({ id }).first())?.ended_reason;
 
 testOnServers('each login by code opens a session with a family of its own', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { user, config, client_id } = scene;
   const me = await enter(server, user);
   const [first, second] = [await logIn(scene), await logIn(scene)];
@@ -67,7 +67,7 @@ testOnServers('each login by code opens a session with a family of its own', asy
 });
 
 testOnServers('a code that is never exchanged leaves no live session', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { code } = await getCode(scene);
   t.truthy(code);
   const row = await rowOf(server.db('sessions').where({ client_id: scene.client_id }).first());
@@ -79,7 +79,7 @@ testOnServers('a code that is never exchanged leaves no live session', async (t,
 });
 
 testOnServers('a signed-in browser is listed and can be signed out', async (t, server) => {
-  const scene = await setScene(server, {
+  const scene = await setUpScene(server, {
     ua: openUserAgent(server.url, { 'user-agent': 'Mozilla/5.0 of these tests' }),
   });
   const { user } = scene;
@@ -104,7 +104,7 @@ testOnServers('a signed-in browser is listed and can be signed out', async (t, s
 });
 
 testOnServers('logging out everywhere ends the browser session too', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const tokens = await logIn(scene);
   const me = await enter(server, scene.user);
   t.is((await api(server, 'POST /logout', me, { json: { logout_all: true } })).status, 200);
@@ -113,7 +113,7 @@ testOnServers('logging out everywhere ends the browser session too', async (t, s
 });
 
 testOnServers('a banned user is signed out, and sees why after the right password', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { user, ua } = scene;
   const tokens = await logIn(scene);
   const pending = await getCode(scene);
@@ -126,7 +126,7 @@ testOnServers('a banned user is signed out, and sees why after the right passwor
   const late = oidc.authorizationCodeGrant(scene.config, pending.back, pending.started.checks);
   t.like(await t.throwsAsync(late), { error: 'invalid_grant' } as never);
 
-  const { url } = await begin(scene);
+  const { url } = await startRequest(scene);
   const page = await ua.open(url.href);
   const wrong = await ua.submit(page, '/login', { username: user.username, password: 'wrong' });
   t.regex(textOf(wrong), /Wrong username or password/);
@@ -139,9 +139,9 @@ testOnServers('a banned user is signed out, and sees why after the right passwor
 });
 
 testOnServers('a ban between the login page and the consent leaves no session', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { user, ua } = scene;
-  const { url } = await begin(scene);
+  const { url } = await startRequest(scene);
   const consent = await typePassword(ua, await ua.open(url.href), user);
   const admin = await enterAsAdmin(server);
   t.is((await post(server, admin, `/users/${user.id}/ban`, { reason: 'spam' })).status, 200);
@@ -154,10 +154,10 @@ testOnServers('a ban between the login page and the consent leaves no session', 
 testOnServers(
   'of two users in one browser the second gets neither session nor consent of the first',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const first = await logIn(scene);
     const other = await makeUser(server.db);
-    const { url, checks } = await begin(scene, { prompt: 'login' });
+    const { url, checks } = await startRequest(scene, { prompt: 'login' });
     const page = await scene.ua.open(url.href);
     const leaving = await typePassword(scene.ua, page, other);
     const consent = await scene.ua.submit(leaving, '/confirm');

@@ -2,7 +2,7 @@
 import { routes } from '../../src/app.ts';
 import type { Route } from '../../src/http/api/routes.ts';
 import { makeClient, makeUser } from './builders.ts';
-import { type Answer, granted, type Json, type Question } from './client.ts';
+import { type Answer, granted, type Json, type RequestOptions } from './client.ts';
 import { api, type ClientAuth, type SignedIn, signIn, token, tokensOf } from './oauth.ts';
 import { makeConfidentialClient } from './resources.ts';
 import type { TestServer } from './server.ts';
@@ -56,7 +56,7 @@ export async function post(
   { token }: { token: string },
   path: string,
   json: unknown = {},
-  question: Question = {},
+  question: RequestOptions = {},
 ): Promise<Answer> {
   return await api(server, `POST /admin${path}`, token, { json, ...question });
 }

@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 export type Json = Record<string, unknown>;
 export type Form = Record<string, string | string[] | undefined>;
 
-export interface Question {
+export interface RequestOptions {
   method?: string;
   /** The path exactly as sent; a URL object would normalise it. */
   path?: string;
@@ -31,7 +31,7 @@ export interface Answer {
 }
 
 /** One request on a connection of its own. */
-export async function send(url: string, question: Question = {}): Promise<Answer> {
+export async function send(url: string, question: RequestOptions = {}): Promise<Answer> {
   const { body, headers } = encode(question);
   const method = question.method ?? (body === undefined ? 'GET' : 'POST');
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -54,7 +54,7 @@ export async function send(url: string, question: Question = {}): Promise<Answer
   };
 }
 
-function encode({ headers, form, json, body, chunked, token }: Question) {
+function encode({ headers, form, json, body, chunked, token }: RequestOptions) {
   const sent = form ? encodeForm(form) : json === undefined ? body : JSON.stringify(json);
   const bytes = sent === undefined ? undefined : Buffer.from(sent);
   const type = form

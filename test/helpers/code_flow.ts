@@ -31,7 +31,7 @@ export interface Scene {
 }
 
 /** Sets up a scene with a client of its own. `auth` is the client's authentication, by default with its secret. */
-export async function setScene(
+export async function setUpScene(
   server: TestServer,
   given: { client?: Partial<NewClient>; auth?: oidc.ClientAuth; user?: User; ua?: UserAgent } = {},
 ): Promise<Scene> {
@@ -70,8 +70,8 @@ export interface Started {
   checks: oidc.AuthorizationCodeGrantChecks & { pkceCodeVerifier: string; expectedState: string };
 }
 
-/** Begins a request with PKCE, state and nonce; a parameter that is `''` is left out. */
-export async function begin({ config }: Scene, more: Parameters = {}): Promise<Started> {
+/** Starts a request with PKCE, state and nonce; a parameter that is `''` is left out. */
+export async function startRequest({ config }: Scene, more: Parameters = {}): Promise<Started> {
   const verifier = oidc.randomPKCECodeVerifier();
   const state = more.state ?? oidc.randomState();
   const nonce = oidc.randomNonce();
@@ -95,7 +95,7 @@ export async function typePassword(ua: UserAgent, page: Page, { username }: User
 }
 
 /** Answers the pages (login, consent) until the browser is redirected to the client. */
-export async function passPages({ ua, user }: Pick<Scene, 'ua' | 'user'>, page: Page): Promise<URL> {
+export async function answerPages({ ua, user }: Pick<Scene, 'ua' | 'user'>, page: Page): Promise<URL> {
   let at = page;
   if (at.forms.some(({ action }) => action.endsWith('/login'))) at = await typePassword(ua, at, user);
   if (at.forms.some(({ action }) => action.endsWith('/consent')))
@@ -111,8 +111,8 @@ export function sentTo({ location, status, text }: Page): URL {
 
 /** One login, from the request to the tokens. */
 export async function logIn(scene: Scene, more: Parameters = {}): Promise<Answer & { session_id: string }> {
-  const started = await begin(scene, more);
-  const back = await passPages(scene, await scene.ua.open(started.url.href));
+  const started = await startRequest(scene, more);
+  const back = await answerPages(scene, await scene.ua.open(started.url.href));
   const tokens = await oidc.authorizationCodeGrant(scene.config, back, started.checks);
   return tokens as typeof tokens & { session_id: string };
 }
@@ -122,8 +122,8 @@ export async function getCode(
   scene: Scene,
   more: Parameters = {},
 ): Promise<{ code: string; code_verifier: string; back: URL; started: Started }> {
-  const started = await begin(scene, more);
-  const back = await passPages(scene, await scene.ua.open(started.url.href));
+  const started = await startRequest(scene, more);
+  const back = await answerPages(scene, await scene.ua.open(started.url.href));
   const code = back.searchParams.get('code');
   if (!code) throw new Error(`no code: ${back.href}`);
   return { code, code_verifier: started.checks.pkceCodeVerifier, back, started };

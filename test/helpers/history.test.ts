@@ -1,12 +1,12 @@
 import test from 'ava';
 import {
+  type BarEnd,
   type Ending,
   type Entry,
   findContradictions,
   type Introspection,
   type Login,
   type Refresh,
-  type Unbarring,
   type Violation,
 } from './history.ts';
 
@@ -34,7 +34,7 @@ const ending = (begin: number, given: Partial<Ending> = {}): Ending => ({
   ...{ kind: 'ending', outcome: 'ok', ...span(begin) },
   ...given,
 });
-const unbarring = (begin: number, given: Partial<Unbarring> = {}): Unbarring => ({
+const unbarring = (begin: number, given: Partial<BarEnd> = {}): BarEnd => ({
   ...{ kind: 'unbarring', user: 'u', ...span(begin) },
   ...given,
 });

@@ -52,13 +52,13 @@ export interface Ending extends Span {
 }
 
 /** The end of a bar: the user may log in again; with `client`, through this client, after a new consent. */
-export interface Unbarring extends Span {
+export interface BarEnd extends Span {
   kind: 'unbarring';
   user: string;
   client?: string;
 }
 
-export type Entry = Login | Refresh | Introspection | Ending | Unbarring;
+export type Entry = Login | Refresh | Introspection | Ending | BarEnd;
 
 export interface Rules {
   /** The retry window of a session's client, in milliseconds. */

@@ -2,7 +2,7 @@
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, type RemoteJWKSetOptions } from 'jose';
 import type { User } from '../../src/core/users/users.ts';
 import { makeClient, makeUser, password } from './builders.ts';
-import { type Answer, type Form, granted, type Json, type Question, send } from './client.ts';
+import { type Answer, type Form, granted, type Json, type RequestOptions, send } from './client.ts';
 import { gateway, type TestServer } from './server.ts';
 
 export interface Tokens {
@@ -31,7 +31,7 @@ export interface SignedIn {
   tokens: Tokens;
 }
 
-type Extra = Omit<Question, 'form'>;
+type Extra = Omit<RequestOptions, 'form'>;
 
 /** POST /token. */
 export async function token(server: TestServer, form: Form, extra?: Extra): Promise<Answer> {
@@ -119,7 +119,7 @@ export async function api(
   server: TestServer,
   line: string,
   access_token?: string,
-  question: Question = {},
+  question: RequestOptions = {},
 ): Promise<Answer> {
   const [method = 'GET', path = ''] = line.split(' ');
   const authorized = access_token === undefined ? {} : { token: access_token };

@@ -12,7 +12,7 @@ import { startServer } from '../../src/process/run_server.ts';
 import { adminScope } from './admin.ts';
 import { password } from './builders.ts';
 import type { Json } from './client.ts';
-import { begin, callback, discover, getCode, logIn, type Scene } from './code_flow.ts';
+import { callback, discover, getCode, logIn, type Scene, startRequest } from './code_flow.ts';
 import { type Key, makeKey, proofFor } from './dpop.ts';
 import { api, type ClientAuth, login, type Tokens, token, tokensOf } from './oauth.ts';
 import { openPathProxy } from './path_proxy.ts';
@@ -238,7 +238,7 @@ async function beginEverything(old: TestServer) {
   const tv = await addScene(old, television);
   const started = await oidc.initiateDeviceAuthorization(tv.config, { scope: 'openid' });
   const visitor = await addScene(old);
-  const page = await visitor.ua.open((await begin(visitor)).url.href);
+  const page = await visitor.ua.open((await startRequest(visitor)).url.href);
   const scene = await addScene(old);
   // Last, because it lives for a minute.
   const pending = { scene, at: performance.now(), code: await getCode(scene) };

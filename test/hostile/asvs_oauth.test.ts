@@ -5,7 +5,15 @@ import { digest } from '../../src/lib/crypto.ts';
 import { adminScope, enterAsAdmin } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, type Json, send } from '../helpers/client.ts';
-import { begin, callback, getCode, logIn, publicClient, sentTo, setScene } from '../helpers/code_flow.ts';
+import {
+  callback,
+  getCode,
+  logIn,
+  publicClient,
+  sentTo,
+  setUpScene,
+  startRequest,
+} from '../helpers/code_flow.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
 import { api, login, readJwt, signIn, token } from '../helpers/oauth.ts';
 import { makeConfidentialClient } from '../helpers/resources.ts';
@@ -49,9 +57,9 @@ testOnServers(
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     });
     t.is(unsigned.status, 401);
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const request = `${encode({ alg: 'none' })}.${encode({ client_id: scene.client_id, scope: 'openid' })}.`;
-    const { url } = await begin(scene, { request });
+    const { url } = await startRequest(scene, { request });
     t.is(sentTo(await scene.ua.send(url.href)).searchParams.get('error'), 'invalid_request_object');
   },
 );
@@ -76,7 +84,7 @@ testOnServers(
 );
 
 testOnServers('ASVS 10.4.3: a code expires after a minute', async (t, server) => {
-  const scene = await setScene(server, { client: publicClient });
+  const scene = await setUpScene(server, { client: publicClient });
   const { code, code_verifier } = await getCode(scene);
   const stored = server.db('oidc_models').where({ model: 'AuthorizationCode', id: digest(code) });
   const { created_at, expires_at } = await rowOf(stored.clone().first());
@@ -120,8 +128,8 @@ testOnOwnServers(
       );
     const { body } = await send(`${server.url}/register`, { json });
     const client_id = String(body.client_id);
-    const known = await setScene(server, { client: publicClient });
-    const { url } = await begin(known);
+    const known = await setUpScene(server, { client: publicClient });
+    const { url } = await startRequest(known);
     url.searchParams.set('client_id', client_id);
     const page = await known.ua.submit(await known.ua.open(url.href), '/login', {
       username: known.user.username,
@@ -137,7 +145,7 @@ testOnOwnServers(
 testOnServers(
   'ASVS 10.4.10: no endpoint accepts a confidential client without its secret',
   async (t, server) => {
-    const scene = await setScene(server, { client: { token_endpoint_auth_method: 'client_secret_post' } });
+    const scene = await setUpScene(server, { client: { token_endpoint_auth_method: 'client_secret_post' } });
     const { client_id } = scene;
     const { refresh_token = '' } = await logIn({
       ...scene,
@@ -149,7 +157,7 @@ testOnServers(
         { execute: [oidc.allowInsecureRequests] },
       ),
     });
-    const { parameters } = await begin(scene);
+    const { parameters } = await startRequest(scene);
     const questions: [string, Record<string, string>][] = [
       ['/token', { grant_type: 'refresh_token', refresh_token }],
       ['/par', { ...parameters, response_type: 'code' }],
@@ -180,8 +188,8 @@ testOnServers('ASVS 10.4.11: a client gets no scope that it is not registered fo
 testOnServers(
   'ASVS 10.4.13: a client that must push its requests is refused without a pushed request',
   async (t, server) => {
-    const scene = await setScene(server, { client: { require_pushed_authorization_requests: true } });
-    const { url, parameters } = await begin(scene);
+    const scene = await setUpScene(server, { client: { require_pushed_authorization_requests: true } });
+    const { url, parameters } = await startRequest(scene);
     const plain = await scene.ua.send(url.href);
     t.regex(`${plain.location} ${plain.text}`, /Pushed Authorization Request|invalid_request/i);
     t.notRegex(String(plain.location), /interaction/);
@@ -191,7 +199,7 @@ testOnServers(
 );
 
 testOnServers('ASVS 10.4.15: authorization_details of a request have no effect', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const details = JSON.stringify([{ type: 'payment', amount: 1 }]);
   const tokens = await logIn(scene, { authorization_details: details });
   t.is(tokens.authorization_details, undefined);
@@ -200,7 +208,7 @@ testOnServers('ASVS 10.4.15: authorization_details of a request have no effect',
 });
 
 testOnServers('ASVS 10.6.1: code is the only response type', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   t.deepEqual(scene.config.serverMetadata().response_types_supported, ['code']);
   const admin = await enterAsAdmin(server);
   for (const response_types of [['token'], ['id_token'], ['code id_token']]) {

@@ -1,7 +1,7 @@
 // OWASP ASVS 5.0, chapter V7: the points that no other test covers. docs/security.md has the table of all points.
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
-import { begin, logIn, setScene, typePassword } from '../helpers/code_flow.ts';
+import { logIn, setUpScene, startRequest, typePassword } from '../helpers/code_flow.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
@@ -54,11 +54,11 @@ testOnServers(
 testOnServers(
   'ASVS 7.2.4: a repeated login replaces the cookie, and the old cookie is void',
   async (t, server) => {
-    const scene = await setScene(server, { client: { first_party: true } });
+    const scene = await setUpScene(server, { client: { first_party: true } });
     await logIn(scene);
     const before = new Map(scene.ua.cookies);
     t.regex(textOf(await openWith(server, before)), /Your account/);
-    const page = await scene.ua.open((await begin(scene, { prompt: 'login' })).url.href);
+    const page = await scene.ua.open((await startRequest(scene, { prompt: 'login' })).url.href);
     await typePassword(scene.ua, page, scene.user);
     t.not(scene.ua.cookies.get(sessionCookie)?.value, before.get(sessionCookie)?.value);
     t.regex(textOf(await openWith(server, before)), /Sign in/);
@@ -70,9 +70,9 @@ testOnOwnServers(
   'ASVS 7.3.2: a browser in constant use must still log in again at the absolute expiry',
   { SESSION_ABSOLUTE_TTL: '8' },
   async (t, server) => {
-    const scene = await setScene(server, { client: { first_party: true } });
+    const scene = await setUpScene(server, { client: { first_party: true } });
     const started = Date.now();
-    const { url } = await begin(scene);
+    const { url } = await startRequest(scene);
     const page = await scene.ua.open(url.href);
     await typePassword(scene.ua, page, scene.user);
     const signedIn = Date.now();
@@ -104,10 +104,10 @@ testOnServers('ASVS 7.4.4: the account page and the consent page offer to sign o
   const { account } = await signInAtAccount(server);
   t.regex(account.text, /<button[^>]*>Sign out<\/button>/);
   t.truthy(formOf(account, '/account/logout'));
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const consent = await typePassword(
     scene.ua,
-    await scene.ua.open((await begin(scene)).url.href),
+    await scene.ua.open((await startRequest(scene)).url.href),
     scene.user,
   );
   t.truthy(formOf(consent, '/switch'));
@@ -145,13 +145,13 @@ testOnServers('ASVS 7.5.3: a stolen session cannot change the password', async (
 });
 
 testOnServers('ASVS 7.6.2: a browser without a login gets no session on its own', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
-  const silent = await scene.ua.send((await begin(scene, { prompt: 'none' })).url.href);
+  const scene = await setUpScene(server, { client: { first_party: true } });
+  const silent = await scene.ua.send((await startRequest(scene, { prompt: 'none' })).url.href);
   t.regex(silent.location ?? '', /error=login_required/);
-  const foreign = await setScene(server);
-  const signed = await setScene(server, { ua: foreign.ua, user: foreign.user });
+  const foreign = await setUpScene(server);
+  const signed = await setUpScene(server, { ua: foreign.ua, user: foreign.user });
   await logIn(foreign);
-  const unasked = await signed.ua.send((await begin(signed, { prompt: 'none' })).url.href);
+  const unasked = await signed.ua.send((await startRequest(signed, { prompt: 'none' })).url.href);
   t.regex(unasked.location ?? '', /error=(consent|interaction)_required/);
   t.deepEqual(await server.db('sessions').where({ client_id: signed.client_id }), []);
 });

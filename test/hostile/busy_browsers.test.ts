@@ -1,7 +1,7 @@
 // A stolen browser session that sends requests without a pause. Its requests are in flight when the owner ends it. None of
 // them may restore the browser session or open a session that survives.
 
-import { begin, logIn, type Scene, setScene } from '../helpers/code_flow.ts';
+import { logIn, type Scene, setUpScene, startRequest } from '../helpers/code_flow.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 
@@ -14,7 +14,7 @@ async function askWithoutEnd({ ua, ...scene }: Scene, over: AbortSignal): Promis
   const cookie = [...ua.cookies.values()].map(({ name, value }) => `${name}=${value}`).join('; ');
   const ask = async () => {
     while (!over.aborted) {
-      const { url } = await begin({ ua, ...scene }, { prompt: 'none' });
+      const { url } = await startRequest({ ua, ...scene }, { prompt: 'none' });
       await fetch(url, { redirect: 'manual', headers: { cookie } });
     }
   };
@@ -33,7 +33,7 @@ const ways: Record<string, (server: TestServer, me: string, scene: Scene) => Pro
 
 for (const [title, end] of Object.entries(ways)) {
   testOnServers(`a stolen browser with requests in flight is signed out by ${title}`, async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     for (let round = 0; round < rounds; round += 1) {
       await logIn(scene);
       const { tokens } = await signIn(server, { user: scene.user });

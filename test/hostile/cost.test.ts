@@ -1,7 +1,7 @@
 // The largest requests that the limits allow, to every endpoint, in shapes that cost more than linear work where a length
 // check is missing. Each costs at most 2.5 times its half and at most 20 times an ordinary request.
 import test from 'ava';
-import type { Question } from '../helpers/client.ts';
+import type { RequestOptions } from '../helpers/client.ts';
 import { makeStore } from '../helpers/stores.ts';
 import { giveTime } from '../helpers/until.ts';
 import { costOf, medianCost } from './costs/meter.ts';
@@ -20,7 +20,7 @@ const mostOfHalf = 2.5;
 interface Attack {
   name: string;
   /** The request at a size between 0 and 1, where 1 is the largest. */
-  request: (size: number) => { path: string; question: Question };
+  request: (size: number) => { path: string; question: RequestOptions };
 }
 
 test('every request costs at most linear work, and at most 20 times an ordinary one', async (t) => {

@@ -2,7 +2,7 @@
 import { enterAsAdmin, post } from '../helpers/admin.ts';
 import { makeUser, password } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
-import { begin, logIn, type Scene, setScene, typePassword } from '../helpers/code_flow.ts';
+import { logIn, type Scene, setUpScene, startRequest, typePassword } from '../helpers/code_flow.ts';
 import { api, isActive, signIn } from '../helpers/oauth.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
@@ -26,9 +26,9 @@ const browsersOf = async (server: TestServer, { id }: Scene['user']) =>
   await server.db('oidc_models').where({ model: 'Session', user_id: id });
 
 testOnServers('an old password typed before it was changed opens nothing afterwards', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
+  const scene = await setUpScene(server, { client: { first_party: true } });
   const { ua, user, client_id } = scene;
-  const typed = await typeAndWait(ua, await ua.open((await begin(scene)).url.href), user);
+  const typed = await typeAndWait(ua, await ua.open((await startRequest(scene)).url.href), user);
   t.is(typed.status, 303);
   await changePassword(server, user);
   const late = await ua.open(typed.location ?? '');
@@ -65,9 +65,9 @@ const endings: Record<string, (server: TestServer, user: Scene['user']) => Promi
 
 for (const [title, end] of Object.entries(endings)) {
   testOnServers(`a password typed before ${title} opens nothing afterwards`, async (t, server) => {
-    const scene = await setScene(server, { client: { first_party: true } });
+    const scene = await setUpScene(server, { client: { first_party: true } });
     const { ua, user, client_id } = scene;
-    const typed = await typeAndWait(ua, await ua.open((await begin(scene)).url.href), user);
+    const typed = await typeAndWait(ua, await ua.open((await startRequest(scene)).url.href), user);
     t.is(typed.status, 303);
     await end(server, user);
     const kept = (await browsersOf(server, user)).length;
@@ -81,9 +81,9 @@ for (const [title, end] of Object.entries(endings)) {
 }
 
 testOnServers('a login that spans a redirect succeeds when nothing ended it', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
+  const scene = await setUpScene(server, { client: { first_party: true } });
   const { ua, user } = scene;
-  const typed = await typeAndWait(ua, await ua.open((await begin(scene)).url.href), user);
+  const typed = await typeAndWait(ua, await ua.open((await startRequest(scene)).url.href), user);
   const back = await ua.open(typed.location ?? '');
   t.regex(back.location ?? '', /code=/);
   t.is((await browsersOf(server, user)).length, 1);
@@ -109,12 +109,12 @@ testOnServers(
 testOnServers(
   '“Not you?” signs the other user out and ends all sessions of that browser',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const { ua, user } = scene;
     const mine = await logIn(scene);
     const elsewhere = await signIn(server, { user });
-    const other = await setScene(server, { ua });
-    const consent = await ua.open((await begin(other)).url.href);
+    const other = await setUpScene(server, { ua });
+    const consent = await ua.open((await startRequest(other)).url.href);
     t.true(textOf(consent).includes(`Signed in as ${user.username}`));
     t.regex(textOf(await ua.submit(consent, '/switch')), /Sign in/);
     t.deepEqual(await browsersOf(server, user), []);

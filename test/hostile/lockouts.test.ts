@@ -1,6 +1,6 @@
 // Lockouts as a weapon: attackers fail on purpose while the owner wants to log in.
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
-import { begin, setScene, typePassword } from '../helpers/code_flow.ts';
+import { setUpScene, startRequest, typePassword } from '../helpers/code_flow.ts';
 import { api, login, signIn, tokensOf } from '../helpers/oauth.ts';
 import { change, fresh } from '../helpers/password_change.ts';
 import { type TestServer, testOnOwnServers } from '../helpers/server.ts';
@@ -63,12 +63,12 @@ testOnOwnServers(
   'a known browser is known at the login for a third-party client too',
   counted,
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const { ua, user } = scene;
     await signInAtAccount(server, ua, user);
     signOut(ua);
     await lockOut(server, user);
-    const page = await ua.open((await begin(scene)).url.href);
+    const page = await ua.open((await startRequest(scene)).url.href);
     t.true((await typePassword(ua, page, user)).forms.some((one) => one.action.endsWith('/consent')));
   },
 );

@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { enterAsAdmin } from '../helpers/admin.ts';
 import { makeClient } from '../helpers/builders.ts';
-import { assertRefused, type Question, send } from '../helpers/client.ts';
+import { assertRefused, type RequestOptions, send } from '../helpers/client.ts';
 import { callback } from '../helpers/code_flow.ts';
 import { api } from '../helpers/oauth.ts';
 import { testOnOwnServers } from '../helpers/server.ts';
@@ -18,7 +18,11 @@ const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const jwk = JSON.stringify(publicKey.export({ format: 'jwk' }));
 
 /** Every request that takes JSON, with JSON of that many levels. */
-function questions(client_id: string, issuer: string, levels: number): Record<string, [string, Question]> {
+function questions(
+  client_id: string,
+  issuer: string,
+  levels: number,
+): Record<string, [string, RequestOptions]> {
   const claims = `"iss":"${client_id}","sub":"${client_id}","aud":"${issuer}","exp":${now + 60},"iat":${now},"jti":"x","client_id":"${client_id}"`;
   const object = jwt('{"alg":"ES256"}', `{${claims},"claims":{"x":${deep(levels)}},"x":${deep(levels)}}`);
   const header = jwt(`{"alg":"ES256","x":${deep(levels)}}`, `{${claims}}`);

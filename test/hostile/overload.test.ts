@@ -7,7 +7,7 @@ import { hashPassword, onBehalfOf } from '../../src/core/passwords/password_hash
 import { adminScope, enterAsAdmin } from '../helpers/admin.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused, send } from '../helpers/client.ts';
-import { begin, setScene } from '../helpers/code_flow.ts';
+import { setUpScene, startRequest } from '../helpers/code_flow.ts';
 import { api, login, signIn } from '../helpers/oauth.ts';
 import { change } from '../helpers/password_change.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
@@ -71,8 +71,8 @@ async function openDoors(server: TestServer) {
     '/account/login',
     other,
   );
-  const scene = await setScene(server, { user });
-  const interaction = await scene.ua.open((await begin(scene)).url.href);
+  const scene = await setUpScene(server, { user });
+  const interaction = await scene.ua.open((await startRequest(scene)).url.href);
   const asAnswer = ({ status, headers, text }: Page): Answer => ({
     status,
     headers: Object.fromEntries(headers),

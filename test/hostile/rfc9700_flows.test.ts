@@ -3,14 +3,14 @@ import * as oidc from 'openid-client';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused, granted, send } from '../helpers/client.ts';
 import {
-  begin,
   callback,
   getCode,
   logIn,
   publicClient,
   secret,
   sentTo,
-  setScene,
+  setUpScene,
+  startRequest,
   typePassword,
 } from '../helpers/code_flow.ts';
 import { api, introspect, login, signIn, token } from '../helpers/oauth.ts';
@@ -26,7 +26,7 @@ testOnServers('RFC 9700 2.1.1: discovery announces PKCE with S256', async (t, se
 });
 
 testOnServers('RFC 9700 2.1.2: no token ever travels through the browser', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const metadata = scene.config.serverMetadata();
   t.deepEqual(metadata.response_types_supported, ['code']);
   t.false(metadata.grant_types_supported?.includes('implicit'));
@@ -38,7 +38,7 @@ testOnServers('RFC 9700 2.1.2: no token ever travels through the browser', async
     'id_token token',
     'none',
   ]) {
-    const { url } = await begin(scene, { response_type });
+    const { url } = await startRequest(scene, { response_type });
     url.searchParams.set('response_type', response_type);
     const answer = await scene.ua.send(url.href);
     const said = `${answer.location} ${answer.text}`;
@@ -48,7 +48,7 @@ testOnServers('RFC 9700 2.1.2: no token ever travels through the browser', async
 });
 
 testOnServers('RFC 9700 2.4: only first-party clients can use the password grant', async (t, server) => {
-  const foreign = await setScene(server, {
+  const foreign = await setUpScene(server, {
     client: { ...publicClient, grant_types: ['authorization_code', 'password'] },
   });
   const answer = await login(server, foreign.user, foreign);
@@ -57,8 +57,8 @@ testOnServers('RFC 9700 2.4: only first-party clients can use the password grant
 });
 
 testOnServers('RFC 9700 4.2.4: no page sends a Referer to another site', async (t, server) => {
-  const scene = await setScene(server);
-  const login = await scene.ua.open((await begin(scene)).url.href);
+  const scene = await setUpScene(server);
+  const login = await scene.ua.open((await startRequest(scene)).url.href);
   const consent = await typePassword(scene.ua, login, scene.user);
   const account = await scene.ua.open(`${server.url}/account`);
   const device = await scene.ua.open(`${server.url}/device`);
@@ -81,14 +81,14 @@ testOnServers('RFC 9700 4.3.2: a token in the query is ignored', async (t, serve
 testOnServers(
   'RFC 9700 4.4.2: an error answer names its issuer as a successful one does',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const asked: Record<string, string>[] = [
       { prompt: 'none' },
       { scope: 'nonsense' },
       { response_mode: 'fragment', prompt: 'none' },
     ];
     for (const more of asked) {
-      const { location } = await scene.ua.send((await begin(scene, more)).url.href);
+      const { location } = await scene.ua.send((await startRequest(scene, more)).url.href);
       const { search, hash } = new URL(location ?? '');
       const back = new URLSearchParams(hash.slice(1) || search);
       t.truthy(back.get('error'));
@@ -98,9 +98,9 @@ testOnServers(
 );
 
 testOnServers('RFC 9700 4.5: a code of another browser is refused', async (t, server) => {
-  const victim = await setScene(server);
+  const victim = await setUpScene(server);
   const stolen = await getCode(victim);
-  const mine = await begin({ ...victim, ua: openUserAgent(server.url) });
+  const mine = await startRequest({ ...victim, ua: openUserAgent(server.url) });
   const back = new URL(stolen.back);
   back.searchParams.set('state', mine.checks.expectedState);
   const injected = oidc.authorizationCodeGrant(victim.config, back, mine.checks);
@@ -108,8 +108,8 @@ testOnServers('RFC 9700 4.5: a code of another browser is refused', async (t, se
 });
 
 testOnServers('RFC 9700 4.12: a form with a password is answered with a 303', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
-  const page = await scene.ua.open((await begin(scene)).url.href);
+  const scene = await setUpScene(server, { client: { first_party: true } });
+  const page = await scene.ua.open((await startRequest(scene)).url.href);
   const typed = { username: scene.user.username, password: 'correct horse battery staple' };
   const posted = await scene.ua.post(page, '/login', typed);
   t.is(posted.status, 303);
@@ -138,20 +138,20 @@ testOnServers(
 );
 
 testOnServers('RFC 9700 4.17: no answer travels by postMessage', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const modes = scene.config.serverMetadata().response_modes_supported ?? [];
   t.deepEqual(modes.toSorted(), ['form_post', 'fragment', 'query']);
-  const { url } = await begin(scene, { response_mode: 'web_message' });
+  const { url } = await startRequest(scene, { response_mode: 'web_message' });
   const answer = await scene.ua.send(url.href);
   t.notRegex(answer.text, /postMessage|code=/);
   t.is(sentTo(answer).searchParams.get('error'), 'unsupported_response_mode');
 });
 
 testOnServers('RFC 9700 2.6: no other origin may call the login page', async (t, server) => {
-  const scene = await setScene(server, {
+  const scene = await setUpScene(server, {
     client: { ...publicClient, allowed_origins: ['https://app.example'] },
   });
-  const { url } = await begin(scene);
+  const { url } = await startRequest(scene);
   for (const origin of ['https://app.example', 'https://evil.example', 'null']) {
     const asked = await send(url.href, { headers: { origin } });
     t.is(asked.headers['access-control-allow-origin'], undefined, origin);
@@ -161,21 +161,21 @@ testOnServers('RFC 9700 2.6: no other origin may call the login page', async (t,
 testOnServers(
   'RFC 9700 4.11.2: without a registered redirect URI there is no redirect, and with one the login page comes first',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const { client_id } = await makeClient(server.db, { redirect_uris: [] });
-    const { url } = await begin(scene, { client_id });
+    const { url } = await startRequest(scene, { client_id });
     url.searchParams.set('client_id', client_id);
     const page = await scene.ua.send(url.href);
     t.deepEqual([page.status, page.location], [400, null]);
     const asked = await scene.ua.open(
-      (await begin(scene, { prompt: 'login', redirect_uri: callback })).url.href,
+      (await startRequest(scene, { prompt: 'login', redirect_uri: callback })).url.href,
     );
     t.regex(textOf(asked), /Sign in/);
   },
 );
 
 testOnServers('RFC 9700 2.5: a secret in the query or of another client is refused', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { refresh_token = '' } = await logIn(scene);
   const form = { grant_type: 'refresh_token', refresh_token };
   const { client_id } = scene;

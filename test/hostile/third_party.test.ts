@@ -3,7 +3,6 @@ import type { ExecutionContext } from 'ava';
 import { SignJWT } from 'jose';
 import * as oidc from 'openid-client';
 import {
-  begin,
   callback,
   getCode,
   logIn,
@@ -11,7 +10,8 @@ import {
   type Scene,
   secret,
   sentTo,
-  setScene,
+  setUpScene,
+  startRequest,
 } from '../helpers/code_flow.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
 import { isActive, token } from '../helpers/oauth.ts';
@@ -36,7 +36,7 @@ async function reasonsOf(server: TestServer, { client_id }: Scene) {
 }
 
 testOnServers('a code that is used twice ends the session that it opened', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { code, code_verifier } = await getCode(scene);
   const first = await exchange(scene, { code, code_verifier });
   t.is(first.status, 200);
@@ -50,7 +50,7 @@ testOnServers('a code that is used twice ends the session that it opened', async
 testOnServers(
   'a code used ten times at once succeeds at most once, and its session ends',
   async (t, server) => {
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     const { code, code_verifier } = await getCode(scene);
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => exchange(scene, { code, code_verifier })),
@@ -65,8 +65,8 @@ testOnServers(
 );
 
 testOnServers('a stolen code is refused for another client or without its verifier', async (t, server) => {
-  const scene = await setScene(server, { client: { redirect_uris: [callback, `${callback}/2`] } });
-  const thief = await setScene(server);
+  const scene = await setUpScene(server, { client: { redirect_uris: [callback, `${callback}/2`] } });
+  const thief = await setUpScene(server);
   const { code, code_verifier } = await getCode(scene);
   const refused = async (from: Scene, form: Record<string, string>) => {
     const { status, body } = await exchange(from, { code, code_verifier, ...form });
@@ -84,31 +84,31 @@ testOnServers('a stolen code is refused for another client or without its verifi
 });
 
 async function assertAsked(t: ExecutionContext, scene: Scene, more: Record<string, string>) {
-  const { url } = await begin(scene, more);
+  const { url } = await startRequest(scene, more);
   t.is(errorOf(sentTo(await scene.ua.send(url.href))), 'invalid_request', JSON.stringify(more));
 }
 
 testOnServers('a public client must use PKCE, with S256', async (t, server) => {
-  const scene = await setScene(server, { client: publicClient });
+  const scene = await setUpScene(server, { client: publicClient });
   await assertAsked(t, scene, { code_challenge: '', code_challenge_method: '' });
   await assertAsked(t, scene, { code_challenge_method: 'plain' });
   await assertAsked(t, scene, { code_challenge_method: '' });
   await assertAsked(t, scene, { code_challenge_method: 's256' });
   await assertAsked(t, scene, { code_challenge: 'short' });
-  const confidential = await setScene(server);
+  const confidential = await setUpScene(server);
   const { code } = await getCode(confidential, { code_challenge: '', code_challenge_method: '' });
   const added = await exchange(confidential, { code, code_verifier: oidc.randomPKCECodeVerifier() });
   t.deepEqual([added.status, added.body.error], [400, 'invalid_grant'], 'a verifier for no challenge');
 });
 
 testOnOwnServers('PKCE=all requires PKCE of every client', { PKCE: 'all' }, async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   await assertAsked(t, scene, { code_challenge: '', code_challenge_method: '' });
   t.is((await logIn(scene)).claims()?.sub, scene.user.id);
 });
 
 testOnServers('the client notices an answer of another issuer', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { back, started } = await getCode(scene);
   back.searchParams.set('iss', 'https://evil.example');
   await t.throwsAsync(oidc.authorizationCodeGrant(scene.config, back, started.checks), {
@@ -123,10 +123,10 @@ testOnServers('the client notices an answer of another issuer', async (t, server
 
 testOnServers('a third-party client gets neither account nor admin for any user', async (t, server) => {
   const all = 'openid account admin';
-  const scene = await setScene(server, { client: { scope: all } });
+  const scene = await setUpScene(server, { client: { scope: all } });
   for (const scope of ['openid account', 'openid admin', all]) {
     for (const resource of ['', `${server.issuer}/api`]) {
-      const { url } = await begin(scene, { scope, resource });
+      const { url } = await startRequest(scene, { scope, resource });
       t.is(errorOf(sentTo(await scene.ua.send(url.href))), 'invalid_scope', `${scope} ${resource}`);
     }
   }
@@ -141,7 +141,7 @@ testOnServers('an assertion or proof that was used before is refused', async (t,
     token_endpoint_auth_signing_alg: 'ES256',
     jwks: { keys: [jwk] },
   } as never;
-  const scene = await setScene(server, {
+  const scene = await setUpScene(server, {
     client,
     auth: oidc.PrivateKeyJwt({ key: privateKey, kid: 'mine' }),
   });
@@ -166,7 +166,7 @@ testOnServers('an assertion or proof that was used before is refused', async (t,
   const again = await token(server, form);
   t.deepEqual([again.status, again.body.error], [401, 'invalid_client']);
 
-  const app = await setScene(server, { client: publicClient });
+  const app = await setUpScene(server, { client: publicClient });
   const proof = await proofFor(await makeKey(), 'POST', `${server.issuer}/token`);
   const spend = async () => {
     const { code, code_verifier } = await getCode(app);

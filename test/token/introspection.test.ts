@@ -5,7 +5,7 @@ import { revokeAccessToken } from '../../src/core/access_tokens/revoked_tokens.t
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { after, keyring, source } from '../helpers/builders.ts';
-import { type Answer, granted, type Question, send } from '../helpers/client.ts';
+import { type Answer, granted, type RequestOptions, send } from '../helpers/client.ts';
 import { fc, fuzzing } from '../helpers/fuzzing.ts';
 import {
   type IntrospectionCase,
@@ -109,7 +109,7 @@ async function befall(
   }
 }
 
-async function questionOf(given: IntrospectionCase, token: Token): Promise<Question> {
+async function questionOf(given: IntrospectionCase, token: Token): Promise<RequestOptions> {
   const proof = await proofOf(given.caller, given.way);
   return {
     method: given.method,

@@ -9,7 +9,7 @@ import type { Device } from '../../src/core/users/devices.ts';
 import { createUser, type NewUser } from '../../src/core/users/user_changes.ts';
 import type { User } from '../../src/core/users/users.ts';
 import { password } from '../helpers/builders.ts';
-import { type Answer, type Form, type Question, send } from '../helpers/client.ts';
+import { type Answer, type Form, type RequestOptions, send } from '../helpers/client.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { comparableAnswer, comparableRows } from '../helpers/twin_answers.ts';
 import {
@@ -32,7 +32,7 @@ interface Case {
   /** Columns of the user's row. */
   row?: Record<string, unknown>;
   form?: Form;
-  question?: Question;
+  question?: RequestOptions;
   /** Whether the fast entrance has to answer; not said where either may. */
   fast?: boolean;
 }

@@ -5,7 +5,7 @@ import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { after, keyring, otherSecret, source } from '../helpers/builders.ts';
-import { type Answer, type Question, send } from '../helpers/client.ts';
+import { type Answer, type RequestOptions, send } from '../helpers/client.ts';
 import { fc, fuzzing } from '../helpers/fuzzing.ts';
 import {
   needsEngine,
@@ -143,7 +143,7 @@ async function twinsOf({ deps }: Pair, given: RefreshCase): Promise<[Twin, Twin]
   );
 }
 
-async function questionOf(given: RefreshCase, token: string | string[] | undefined): Promise<Question> {
+async function questionOf(given: RefreshCase, token: string | string[] | undefined): Promise<RequestOptions> {
   const proof = await proofOf(given.client, given.way);
   const form = { grant_type: 'refresh_token', ...proof.form, refresh_token: token, ...given.form };
   return {

@@ -12,13 +12,16 @@ type Metadata = Record<string, unknown>;
 
 /** For the engine's `extraClientMetadata`: adapts the metadata of a client before the engine validates them. */
 export function suitDocument(deps: Deps, metadata: Metadata): void {
-  const { client_id, kindred, scope, ...said } = metadata;
+  const { client_id, kindred, scope, ...members } = metadata;
   if (typeof client_id !== 'string' || !client_id.startsWith('https://') || isOurRow(kindred)) return;
   // The engine's default for a client that names no method. A document may not name a secret: its keys decide.
-  const isUnsaid = said.token_endpoint_auth_method === 'client_secret_basic';
-  const method = said.jwks || said.jwks_uri ? 'private_key_jwt' : 'none';
+  const namesNoMethod = members.token_endpoint_auth_method === 'client_secret_basic';
+  const method = members.jwks || members.jwks_uri ? 'private_key_jwt' : 'none';
   const suitable = refusing(() =>
-    suitableMetadata(isUnsaid ? { ...said, token_endpoint_auth_method: method } : said, offerOf(deps)),
+    suitableMetadata(
+      namesNoMethod ? { ...members, token_endpoint_auth_method: method } : members,
+      offerOf(deps),
+    ),
   );
   for (const name of Object.keys(metadata))
     if (name !== 'client_id' && !(name in suitable)) delete metadata[name];
@@ -50,11 +53,11 @@ export async function adoptDocumentClient(
   fetched_at: Date,
 ): Promise<boolean> {
   const { scope } = client.kindred as { scope?: unknown };
-  const said = withoutDefaults(deps, client.metadata());
+  const metadata = withoutDefaults(deps, client.metadata());
   try {
     const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
     const extra = { scope, fetched_at, ...(ctx ? { source: requestSourceOf(ctx) } : {}) };
-    const kindred = await readDocumentClient(deps.db, client.clientId, said, extra);
+    const kindred = await readDocumentClient(deps.db, client.clientId, metadata, extra);
     Object.defineProperty(client, 'kindred', { value: kindred });
     return kindred !== null;
   } catch (error) {
@@ -65,15 +68,15 @@ export async function adoptDocumentClient(
 // The engine has added this server's defaults, which may change.
 function withoutDefaults({ keys }: Deps, metadata: Metadata): Metadata {
   const { alg } = keys.current();
-  const { id_token_signed_response_alg, introspection_signed_response_alg, ...said } = metadata;
+  const { id_token_signed_response_alg, introspection_signed_response_alg, ...others } = metadata;
   return {
-    ...said,
+    ...others,
     ...(id_token_signed_response_alg === alg ? {} : { id_token_signed_response_alg }),
     ...(introspection_signed_response_alg === alg ? {} : { introspection_signed_response_alg }),
   };
 }
 
-// Routes at which an existing session is used or ended. To open one, the document is needed as it is now.
+// Routes at which an existing session is used or ended. Opening a session needs the current document.
 const sessionRoutes = new Set(['token', 'introspection', 'revocation', 'userinfo']);
 
 /**

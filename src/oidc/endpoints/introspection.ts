@@ -72,12 +72,12 @@ async function introspect(deps: Deps, ctx: KoaContextWithOIDC): Promise<void> {
 
 // The engine describes its opaque tokens by its own clock.
 function correctAnswer({ clock }: Deps, ctx: KoaContextWithOIDC): void {
-  const { client_version: _ours, ...said } = ctx.body as {
+  const { client_version: _ours, ...response } = ctx.body as {
     client_version?: number;
     iat: number;
     exp: number;
   };
-  ctx.body = { ...said, iat: fromEngine(clock, said.iat), exp: fromEngine(clock, said.exp) };
+  ctx.body = { ...response, iat: fromEngine(clock, response.iat), exp: fromEngine(clock, response.exp) };
 }
 
 const signedType = 'application/token-introspection+jwt';

@@ -47,14 +47,15 @@ const naming =
   `client_id client_secret registration_access_token registration_client_uri client_secret_expires_at
   client_id_issued_at`.split(/\s+/);
 
-// The engine validates what is left, and answers with it. The client's own metadata are stored without the engine's defaults.
+// Replaces the body by its suitable metadata, which the engine validates and answers with. `ctx.state.metadata` keeps them
+// for the adapter, which stores them without the engine's defaults.
 function makeSuitable(deps: Deps, ctx: Context): void {
   const body = ctx.request.body as Record<string, unknown> | undefined;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
-  const said = suitableMetadata(body, offerOf(deps));
+  const suitable = suitableMetadata(body, offerOf(deps));
   const kept = Object.entries(body).filter(([name]) => naming.includes(name));
-  ctx.state.said = { ...said, scope: body.scope };
-  Object.assign(ctx.request, { body: { ...said, ...Object.fromEntries(kept) } });
+  ctx.state.metadata = { ...suitable, scope: body.scope };
+  Object.assign(ctx.request, { body: { ...suitable, ...Object.fromEntries(kept) } });
 }
 
 /** The largest body that the engine reads, bytes; it has no setting for it. */

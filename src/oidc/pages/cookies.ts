@@ -33,7 +33,7 @@ export function sessionCookieName(config: Issuer): string {
  * Makes every cookie `Secure` where the issuer is https, independent of the proxy's headers: a missing X-Forwarded-Proto
  * would otherwise let the session cookie be sent over plain http.
  */
-export function useSchemeOfIssuer(app: Koa, { issuer }: Pick<Config, 'issuer'>): void {
+export function secureCookiesByIssuer(app: Koa, { issuer }: Pick<Config, 'issuer'>): void {
   Object.defineProperty(app.request, 'protocol', { get: () => new URL(issuer).protocol.slice(0, -1) });
 }
 

@@ -77,7 +77,7 @@ export function keepFormAnswers(deps: Deps, provider: Provider): Middleware {
 
 async function keepFormAnswer(deps: Deps, ctx: Context, oidc: KoaContextWithOIDC['oidc']): Promise<void> {
   const xsrf = xsrfOf(oidc);
-  if (!['code_verification', 'end_session_confirm'].includes(oidc.route) || !xsrf || ctx.state.isRepeated)
+  if (!['code_verification', 'end_session_confirm'].includes(oidc.route) || !xsrf || ctx.state.isRepeatedForm)
     return;
   const outcome = ctx.state.deviceOutcome as FormAnswer | undefined;
   const answer = ctx.status === 303 ? { location: ctx.response.get('location') } : outcome;
@@ -107,7 +107,7 @@ export async function findFormAnswer(
     return null;
   const found = await findSealedRecord(db, keyring, model, xsrf);
   if (!found || found.is_expired) return null;
-  ctx.state.isRepeated = true;
+  ctx.state.isRepeatedForm = true;
   return found.payload as FormAnswer;
 }
 

@@ -55,9 +55,9 @@ export function describeRefusal(ctx: KoaContextWithOIDC, err: Error): string | u
 const bareTarget = 'resource indicator is missing, or unknown';
 
 function describeTarget(ctx: KoaContextWithOIDC, err: Error): string | undefined {
-  const { error_description: said } = err as { error_description?: string };
+  const { error_description: description } = err as { error_description?: string };
   const asked = [ctx.oidc?.params?.resource ?? []].flat();
-  if (said !== bareTarget || asked.length === 0) return undefined;
+  if (description !== bareTarget || asked.length === 0) return undefined;
   return `The resource ${asked.map(quote).join(' or ')} was not granted to this session.`;
 }
 

@@ -55,12 +55,12 @@ export async function findConsentedScopes(
   const known = (await findConsent(db, user_id, client_id))?.granted ?? nothing;
   const { scope = '' } = params as { scope?: string };
   const asked = new Set(scope.split(' '));
-  const among = (scopes: string[]) => scopes.filter((one) => asked.has(one));
+  const onlyAsked = (scopes: string[]) => scopes.filter((one) => asked.has(one));
   const resources = Object.entries(known.resources).map(
-    ([identifier, scopes]) => [identifier, among(scopes)] as const,
+    ([identifier, scopes]) => [identifier, onlyAsked(scopes)] as const,
   );
   return {
-    openid: among(known.openid),
+    openid: onlyAsked(known.openid),
     claims: [],
     resources: Object.fromEntries(resources.filter(([, scopes]) => scopes.length > 0)),
   };

@@ -1,6 +1,6 @@
 // What follows from a login at the login pages: its `acr`, and how long its browser session lives.
 import type { Deps } from '../../core/deps.ts';
-import { strangerSessionTtl } from './strangers.ts';
+import { anonymousSessionTtl } from './anonymous_records.ts';
 
 /** The `acr` of a login by password; a client may ask for it in `acr_values`. */
 export const passwordAcr = 'urn:kindred:acr:password';
@@ -10,7 +10,7 @@ export const passwordAcr = 'urn:kindred:acr:password';
  * it lives for minutes.
  */
 export function browserSessionTtl({ config }: Deps, loggedInAt?: number): number {
-  if (loggedInAt === undefined) return Math.min(config.sessionIdleTtl, strangerSessionTtl);
+  if (loggedInAt === undefined) return Math.min(config.sessionIdleTtl, anonymousSessionTtl);
   const left = loggedInAt + config.sessionAbsoluteTtl - Math.floor(Date.now() / 1000);
   return Math.max(1, Math.min(config.sessionIdleTtl, left));
 }

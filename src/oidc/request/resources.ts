@@ -18,18 +18,18 @@ import type { Db } from '../../core/store/db.ts';
 import { clientRow, knownSession } from './context.ts';
 import { quote } from './error_descriptions.ts';
 
-/** The engine's feature of resource indicators, answered from our table. */
+/** The engine's feature of resource indicators, configured from our table. */
 export function resourceIndicators(deps: Deps) {
   const { config, db } = deps;
   return {
     enabled: true,
-    /** The audience when the request names none: the client's own choice; of several granted ones, the first. */
+    /** The audience when the request names none: the client's default resource, or else the first one granted. */
     async defaultResource(ctx: KoaContextWithOIDC, client: unknown, oneOf?: readonly string[] | string) {
       const { default_resource, first_party } = clientRow(client);
       const granted = typeof oneOf === 'string' ? [oneOf] : oneOf;
       if (granted) return granted.find((one) => one === default_resource) ?? granted[0];
       if (default_resource !== null) return default_resource;
-      if (first_party || isAlone(ctx)) return config.resource;
+      if (first_party || actsForItself(ctx)) return config.resource;
       // Without any resource the engine would silently drop the scopes of resource servers.
       requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
       return undefined;
@@ -43,7 +43,9 @@ export function resourceIndicators(deps: Deps) {
       const source = { isOwn: indicator === config.resource, registered: known };
       return {
         audience: indicator,
-        scope: (isAlone(ctx) && row.scope === null ? [] : grantableOf(row, source, rolesOf(ctx))).join(' '),
+        scope: (actsForItself(ctx) && row.scope === null ? [] : grantableOf(row, source, rolesOf(ctx))).join(
+          ' ',
+        ),
         accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
         accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
       };
@@ -53,21 +55,21 @@ export function resourceIndicators(deps: Deps) {
 
 // The usual mistake is a trailing slash; in development the answer lists what is registered.
 async function unknownResource({ config, db }: Deps, indicator: string): Promise<Error> {
-  const said = `No resource server is registered as ${quote(indicator)}`;
-  if (config.env !== 'development') return new errors.InvalidTarget(`${said}.`);
+  const message = `No resource server is registered as ${quote(indicator)}`;
+  if (config.env !== 'development') return new errors.InvalidTarget(`${message}.`);
   const registered = (await listResourceServers(db, 20)).map((one) => quote(one.identifier));
   const all = [...new Set([config.resource, ...registered])].join(', ');
-  return new errors.InvalidTarget(`${said}. Registered: ${all}.`);
+  return new errors.InvalidTarget(`${message}. Registered: ${all}.`);
 }
 
 // Whether the client acts for itself: no user decides, so only scopes that are registered for the client may be granted.
-function isAlone(ctx: KoaContextWithOIDC): boolean {
+function actsForItself(ctx: KoaContextWithOIDC): boolean {
   return ctx.oidc.params?.grant_type === 'client_credentials';
 }
 
 const lookups = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
 
-// The engine asks more than once in a request; the database is asked once.
+// The engine asks more than once per request; the database is queried once.
 function knownResourceServer(
   db: Db,
   ctx: KoaContextWithOIDC,
@@ -86,7 +88,7 @@ function knownResourceServer(
 export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
   const row = clientRow(ctx.oidc.client);
   // The server's own scopes are about a user; a client that acts for itself has none.
-  const offered = new Set(isAlone(ctx) ? [] : grantableOidc(row));
+  const offered = new Set(actsForItself(ctx) ? [] : grantableOidc(row));
   for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
     for (const scope of server.scopes) offered.add(scope);
   }
@@ -97,9 +99,9 @@ export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<
 
 // The usual mistake is to ask for a scope of an API without naming the API.
 function describeUnknown(scope: string): string {
-  const said = `The scope ${quote(scope)} is unknown or not allowed here.`;
-  if ([...oidcScopes, ...ownScopes].includes(scope)) return said;
-  return `${said} A scope of an API needs that API in the parameter resource.`;
+  const message = `The scope ${quote(scope)} is unknown or not allowed here.`;
+  if ([...oidcScopes, ...ownScopes].includes(scope)) return message;
+  return `${message} A scope of an API needs that API in the parameter resource.`;
 }
 
 /** The scopes of a request that names none, at the resource servers of this request; never `admin`. */
@@ -108,7 +110,7 @@ export function defaultScopesOf(ctx: KoaContextWithOIDC): string[] {
   return defaultScopes(clientRow(ctx.oidc.client), offered);
 }
 
-// Null while no user has logged in yet: then only the client bounds the scopes.
+// Null until a user has logged in: until then only the client limits the scopes.
 function rolesOf(ctx: KoaContextWithOIDC): string[] | null {
   return knownSession(ctx)?.roles ?? null;
 }

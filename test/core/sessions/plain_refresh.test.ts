@@ -51,7 +51,7 @@ async function lookAt(db: Db, client_id: string): Promise<Registered> {
   return known;
 }
 
-async function setScene({ db }: Store, given: Partial<NewSession> = {}): Promise<Scene> {
+async function setUpScene({ db }: Store, given: Partial<NewSession> = {}): Promise<Scene> {
   const user = await makeUser(db, { roles: ['customer'], permissions: ['orders:read'], tenant_id: 'acme' });
   const { client_id } = await makeClient(db);
   const known = await lookAt(db, client_id);
@@ -75,16 +75,16 @@ async function assertRotated(t: ExecutionContext, { db, user, session, refresh }
 }
 
 testOnStores('the current token of a plain session rotates it', async (t, store) => {
-  await assertRotated(t, await setScene(store));
+  await assertRotated(t, await setUpScene(store));
 });
 
 testOnStores('a generation ahead of the database is honoured', async (t, store) => {
-  const scene = await setScene(store);
+  const scene = await setUpScene(store);
   await assertRotated(t, { ...scene, refresh: { ...scene.refresh, token: tokenOf(scene.session, 41) } });
 });
 
 testOnStores('of twenty at once one rotates', async (t, store) => {
-  const { db, session, refresh } = await setScene(store);
+  const { db, session, refresh } = await setUpScene(store);
   const all = await Promise.all(Array.from({ length: 20 }, () => refreshPlainSession(db, refresh)));
   t.is(all.filter((one) => one !== null).length, 1);
   t.is((await findSession(db, session.id))?.generation, 1);
@@ -157,7 +157,7 @@ const cases: Case[] = [
 
 for (const { title, given, act } of cases) {
   testOnStores(`${title} is left as it is`, async (t, store) => {
-    const scene = await setScene(store, given);
+    const scene = await setUpScene(store, given);
     const other = await act?.(scene);
     const before = await findSession(store.db, scene.session.id);
     t.is(await refreshPlainSession(store.db, { ...scene.refresh, ...other }), null);
@@ -168,7 +168,7 @@ for (const { title, given, act } of cases) {
 testOnStores('tokens for a registered API are plain as long as they are JWTs', async (t, store) => {
   const { db } = store;
   await createResourceServer(db, { identifier: api, scope: 'orders:read', access_token_ttl: 60 });
-  const { session, refresh } = await setScene(store, { token_payload: { ...plain, resource: api } });
+  const { session, refresh } = await setUpScene(store, { token_payload: { ...plain, resource: api } });
   t.is(refresh.known.servers.get(api)?.access_token_ttl, 60);
   t.not(await refreshPlainSession(db, refresh), null);
   await updateResourceServer(db, api, { access_token_format: 'opaque' });
@@ -182,7 +182,7 @@ testOnStores(
   'tokens for our own API are not plain when it is registered with opaque ones',
   async (t, store) => {
     await createResourceServer(store.db, { identifier: own_resource, access_token_format: 'opaque' });
-    const { refresh } = await setScene(store);
+    const { refresh } = await setUpScene(store);
     t.is(await refreshPlainSession(store.db, refresh), null);
   },
 );
@@ -191,7 +191,7 @@ testOnStores(
   'what is remembered of a client is worth nothing once anything has changed',
   async (t, store) => {
     const { db } = store;
-    const { session, refresh } = await setScene(store);
+    const { session, refresh } = await setUpScene(store);
     const { client_id } = refresh.known.client;
     const cache = openClientCache(db, own_resource);
     t.deepEqual(await cache.find(client_id), refresh.known);
@@ -225,7 +225,7 @@ testOnStores('a registry that changes while it is read says nothing wrong', asyn
 
 testOnStores('columns that a newer node adds disturb no statement that is prepared', async (t, store) => {
   const { db } = store;
-  const { user, session, refresh } = await setScene(store);
+  const { user, session, refresh } = await setUpScene(store);
   const { client_id, token_version: client_version } = refresh.known.client;
   const cache = openClientCache(db, own_resource);
   const claims = {

@@ -1,12 +1,12 @@
 // The cost of a request: microseconds of CPU time of the server's main thread, which a busy machine does not change.
-import { type Answer, type Question, send } from '../../helpers/client.ts';
+import { type Answer, type RequestOptions, send } from '../../helpers/client.ts';
 import type { MeasuredServer } from '../fuzzing/measured_server.ts';
 
 /** The cost of one request, and its answer. */
 export async function costOf(
   server: MeasuredServer,
   path: string,
-  question: Question,
+  question: RequestOptions,
 ): Promise<{ cost: number; answer: Answer }> {
   const before = await server.cpu();
   const answer = await send(server.url, { ...question, path });
@@ -17,7 +17,7 @@ export async function costOf(
 export async function medianCost(
   server: MeasuredServer,
   path: string,
-  question: Question,
+  question: RequestOptions,
   runs = 5,
 ): Promise<number> {
   const costs: number[] = [];

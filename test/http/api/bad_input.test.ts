@@ -2,7 +2,7 @@
 
 import { gzipSync } from 'node:zlib';
 import { attack } from '../../helpers/attack.ts';
-import { assertRefused, type Question, type Refusal, send } from '../../helpers/client.ts';
+import { assertRefused, type Refusal, type RequestOptions, send } from '../../helpers/client.ts';
 import { api, token } from '../../helpers/oauth.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { gateway, testOnServers } from '../../helpers/server.ts';
@@ -19,7 +19,7 @@ testOnServers('bodies of another content type are refused', async (t, server) =>
   await attack(t, server, async ({ client, tokens }) => {
     const form = `grant_type=refresh_token&client_id=${client.client_id}&refresh_token=${tokens.refresh_token}`;
     const json = JSON.stringify(Object.fromEntries(new URLSearchParams(form)));
-    const questions: Question[] = [
+    const questions: RequestOptions[] = [
       { body: json, headers: jsonType },
       { body: form, headers: { 'Content-Type': 'text/plain' } },
       { body: form, headers: { 'Content-Type': 'multipart/form-data; boundary=x' } },

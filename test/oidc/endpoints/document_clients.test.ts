@@ -4,7 +4,7 @@ import * as oidc from 'openid-client';
 import { updateClient } from '../../../src/core/clients/clients.ts';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
 import { makeUser } from '../../helpers/builders.ts';
-import { begin, discover, logIn, passPages, sentTo, typePassword } from '../../helpers/code_flow.ts';
+import { answerPages, discover, logIn, sentTo, startRequest, typePassword } from '../../helpers/code_flow.ts';
 import { serveDocument, startWithDocuments } from '../../helpers/document_host.ts';
 import { introspect, revoke, token, tokensOf } from '../../helpers/oauth.ts';
 import { rowOf } from '../../helpers/rows.ts';
@@ -22,7 +22,7 @@ for (const name of storeNames) {
     const server = await startWithDocuments(t, name);
     const honest = await serveDocument(t);
     const scene = await enter(server, honest.client_id);
-    const { url } = await begin(scene);
+    const { url } = await startRequest(scene);
     const consent = await typePassword(scene.ua, await scene.ua.open(url.href), scene.user);
     t.regex(textOf(consent), /Document client would like access.*This app has not been verified/);
     await scene.ua.submit(consent, '/consent', { decision: 'allow' });
@@ -38,10 +38,10 @@ for (const name of storeNames) {
     const admin = await makeUser(server.db, { roles: ['admin'] });
     const lying = { ...(await enter(server, liar.client_id)), user: admin };
     for (const scope of ['openid admin', 'openid account']) {
-      const asked = await begin(lying, { scope, resource: `${server.issuer}/api` });
+      const asked = await startRequest(lying, { scope, resource: `${server.issuer}/api` });
       t.is(sentTo(await lying.ua.send(asked.url.href)).searchParams.get('error'), 'invalid_scope');
     }
-    const asked = await begin(lying);
+    const asked = await startRequest(lying);
     const page = await typePassword(lying.ua, await lying.ua.open(asked.url.href), admin);
     t.regex(textOf(page), /This app has not been verified/, 'it has to ask');
     const rows = await server.db('clients').where({ registered_by: 'document' });
@@ -56,7 +56,7 @@ for (const name of storeNames) {
       `${honest.origin}/other`,
       honest.client_id.replace('s:', ':'),
     ]) {
-      const { url } = await begin(scene);
+      const { url } = await startRequest(scene);
       url.searchParams.set('client_id', id);
       const refused = await scene.ua.send(url.href);
       t.deepEqual([refused.status, refused.location], [400, null], id);
@@ -75,8 +75,8 @@ for (const name of storeNames) {
     const redirect_uris = ['http://localhost/callback', 'http://127.0.0.1/callback'];
     const app = await serveDocument(t, { ...unsaid, redirect_uris });
     const scene = await enter(server, app.client_id);
-    const started = await begin(scene, { redirect_uri: 'http://localhost:54545/callback' });
-    const back = await passPages(scene, await scene.ua.open(started.url.href));
+    const started = await startRequest(scene, { redirect_uri: 'http://localhost:54545/callback' });
+    const back = await answerPages(scene, await scene.ua.open(started.url.href));
     t.is(back.origin, 'http://localhost:54545');
     t.truthy((await oidc.authorizationCodeGrant(scene.config, back, started.checks)).access_token);
     const row = await rowOf(server.db('clients').where({ client_id: app.client_id }).first());
@@ -98,13 +98,13 @@ for (const name of storeNames) {
     });
     const other = await enter(server, odd.client_id);
     const ask = async (scope: string) => {
-      const { url } = await begin(other, { scope, nonce: '', resource: 'https://mcp.example/' });
+      const { url } = await startRequest(other, { scope, nonce: '', resource: 'https://mcp.example/' });
       return (await other.ua.send(url.href)).location ?? '';
     };
     t.regex(await ask('mcp:read'), /\/interaction\//);
     t.regex(await ask('mcp:write'), /error=invalid_scope/);
     const web = await serveDocument(t, { redirect_uris: ['http://app.example/cb'] });
-    const { url } = await begin(await enter(server, web.client_id), {
+    const { url } = await startRequest(await enter(server, web.client_id), {
       redirect_uri: 'http://app.example/cb',
     });
     t.deepEqual(
@@ -142,7 +142,7 @@ for (const name of storeNames) {
     const scene = await enter(server, client_id);
     const tokens = await logIn(scene);
     await server.db.transaction((tx) => updateClient(tx, client_id, { blocked: true }));
-    const { url } = await begin(scene);
+    const { url } = await startRequest(scene);
     const refused = await scene.ua.send(url.href);
     t.deepEqual([refused.status, refused.location], [400, null]);
     const refresh = oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');

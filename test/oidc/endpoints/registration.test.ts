@@ -8,7 +8,7 @@ import { createResourceServer } from '../../../src/core/clients/resource_servers
 import { json } from '../../../src/core/store/columns.ts';
 import { makeUser } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
-import { begin, callback, discover, logIn, sentTo, typePassword } from '../../helpers/code_flow.ts';
+import { callback, discover, logIn, sentTo, startRequest, typePassword } from '../../helpers/code_flow.ts';
 import { login, token } from '../../helpers/oauth.ts';
 import { clientRowOf, manage, register, wanted } from '../../helpers/register.ts';
 import { rowOf } from '../../helpers/rows.ts';
@@ -61,7 +61,7 @@ testOnOwnServers('a client registers, reads, changes and removes itself', open, 
   const user = await makeUser(server.db);
   const ua = openUserAgent(server.url);
   const scene = { server, config, client_id: String(client_id), user, ua };
-  const { url } = await begin(scene);
+  const { url } = await startRequest(scene);
   const consent = await typePassword(ua, await ua.open(url.href), user);
   t.regex(textOf(consent), /This app has not been verified/);
   t.true(sentTo(await ua.submit(consent, '/consent', { decision: 'allow' })).searchParams.has('code'));
@@ -131,7 +131,7 @@ testOnOwnServers(
       const config = await discover(server, String(client_id), oidc.None());
       const scene = { server, config, client_id: String(client_id), user, ua: openUserAgent(server.url) };
       for (const scope of ['openid admin', 'openid account']) {
-        const { url } = await begin(scene, { scope, resource: `${server.issuer}/api` });
+        const { url } = await startRequest(scene, { scope, resource: `${server.issuer}/api` });
         t.is(sentTo(await scene.ua.send(url.href)).searchParams.get('error'), 'invalid_scope');
       }
     }

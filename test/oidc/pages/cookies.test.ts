@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import { createKeyring } from '../../../src/lib/crypto.ts';
 import { makeUser, password, secret } from '../../helpers/builders.ts';
-import { begin, logIn, setScene } from '../../helpers/code_flow.ts';
+import { logIn, setUpScene, startRequest } from '../../helpers/code_flow.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 import { formOf, openUserAgent, textOf, type UserAgent } from '../../helpers/user_agent.ts';
 
@@ -27,10 +27,10 @@ async function sendWith(ua: UserAgent, action: string, fields: Headers, headers:
 testOnServers(
   'a form from another site is refused, even if that site hides its origin',
   async (t, server) => {
-    const scene = await setScene(server, { client: { first_party: true } });
+    const scene = await setUpScene(server, { client: { first_party: true } });
     const { ua, user } = scene;
     const login = await ua.open(`${server.url}/account`);
-    const interaction = await ua.open((await begin(scene)).url.href);
+    const interaction = await ua.open((await startRequest(scene)).url.href);
     const device = await ua.open(`${server.url}/device`);
     const credentials = { username: user.username, password };
     const forms = [
@@ -214,7 +214,7 @@ testOnOwnServers(
 testOnServers(
   'cookies that the previous version signed are accepted, and it can read ours',
   async (t, server) => {
-    const scene = await setScene(server, { client: { first_party: true } });
+    const scene = await setUpScene(server, { client: { first_party: true } });
     await logIn(scene);
     const session = scene.ua.cookies.get('kindred_session;/')?.value ?? '';
     const mine = scene.ua.cookies.get('kindred_session.sig;/')?.value;

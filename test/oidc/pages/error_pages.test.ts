@@ -1,6 +1,6 @@
 // Error pages: the problem, the app and the address, and the reference for support.
 import { send } from '../../helpers/client.ts';
-import { begin, setScene } from '../../helpers/code_flow.ts';
+import { setUpScene, startRequest } from '../../helpers/code_flow.ts';
 import { testOnServers } from '../../helpers/server.ts';
 import { openUserAgent, textOf } from '../../helpers/user_agent.ts';
 
@@ -8,8 +8,8 @@ const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 
 testOnServers('an error page names the problem, the app and the address', async (t, server) => {
   const ua = openUserAgent(server.url, html);
-  const scene = await setScene(server, { ua });
-  const { parameters } = await begin(scene);
+  const scene = await setUpScene(server, { ua });
+  const { parameters } = await startRequest(scene);
   const ask = async (change: Record<string, string>) => {
     const query = new URLSearchParams({
       client_id: scene.client_id,

@@ -2,7 +2,14 @@
 import type { ExecutionContext } from 'ava';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
 import { makeUser, password } from '../../helpers/builders.ts';
-import { begin, logIn, type Scene, sentTo, setScene, typePassword } from '../../helpers/code_flow.ts';
+import {
+  logIn,
+  type Scene,
+  sentTo,
+  setUpScene,
+  startRequest,
+  typePassword,
+} from '../../helpers/code_flow.ts';
 import { api, signIn } from '../../helpers/oauth.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { type TestServer, testOnServers } from '../../helpers/server.ts';
@@ -11,7 +18,7 @@ import { formOf, openUserAgent, type Page, textOf, type UserAgent } from '../../
 const cookieOf = (ua: UserAgent) => ua.cookies.get('kindred_session;/')?.value;
 
 async function openConsent(scene: Scene): Promise<Page> {
-  const { url } = await begin(scene);
+  const { url } = await startRequest(scene);
   return await typePassword(scene.ua, await scene.ua.open(url.href), scene.user);
 }
 
@@ -30,12 +37,12 @@ async function signInAtAccount(server: TestServer) {
 }
 
 testOnServers('no form of an interaction works without its own CSRF token', async (t, server) => {
-  const scene = await setScene(server);
-  const other = await setScene(server);
+  const scene = await setUpScene(server);
+  const other = await setUpScene(server);
   const { ua, user, client_id } = scene;
-  const { url } = await begin(scene);
+  const { url } = await startRequest(scene);
   const login = await ua.open(url.href);
-  const foreign = formOf(await other.ua.open((await begin(other)).url.href), '/login').fields.csrf;
+  const foreign = formOf(await other.ua.open((await startRequest(other)).url.href), '/login').fields.csrf;
   const credentials = { username: user.username, password };
   for (const csrf of [undefined, '', 'x', foreign]) {
     for (const action of ['/login', '/cancel']) {
@@ -61,7 +68,7 @@ testOnServers('no form of an interaction works without its own CSRF token', asyn
 });
 
 testOnServers('an interaction belongs to the browser in which it started', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const consent = await openConsent(scene);
   const stranger = openUserAgent(server.url);
   const form = formOf(consent, '/consent');
@@ -119,7 +126,7 @@ testOnServers(
 );
 
 testOnServers('a forged logout confirmation, without its page, does not sign out', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   await logIn(scene);
   await scene.ua.open(`${server.url}/logout`);
   for (const fields of [{}, { xsrf: '' }, { xsrf: 'x' }]) {
@@ -132,9 +139,9 @@ testOnServers('a forged logout confirmation, without its page, does not sign out
 });
 
 testOnServers('a login changes the session cookie, so a planted cookie is useless', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   const { ua } = scene;
-  await ua.open((await begin(scene)).url.href);
+  await ua.open((await startRequest(scene)).url.href);
   const before = cookieOf(ua);
   const planted = [...ua.cookies.values()].map((cookie) => ({ ...cookie }));
   await logIn(scene);
@@ -144,7 +151,7 @@ testOnServers('a login changes the session cookie, so a planted cookie is useles
   const attacker = openUserAgent(server.url);
   for (const cookie of planted) attacker.cookies.set(`${cookie.name};${cookie.path}`, cookie);
   attacker.cookies.set('forged', { name: 'kindred_session', value: 'made-up', path: '/' });
-  const { url } = await begin(scene, { prompt: 'none' });
+  const { url } = await startRequest(scene, { prompt: 'none' });
   t.is(sentTo(await attacker.send(url.href)).searchParams.get('error'), 'login_required');
 
   const second = openUserAgent(server.url);
@@ -163,9 +170,13 @@ testOnServers(
     const identifier = `https://html-${server.store}.example.test/`;
     await createResourceServer(server.db, { identifier, name: `S ${html}`, scope: 'read' });
     const user = await makeUser(server.db);
-    const scene = await setScene(server, { client: { client_name: `C ${html}` }, user });
+    const scene = await setUpScene(server, { client: { client_name: `C ${html}` }, user });
     const { ua } = scene;
-    const { url } = await begin(scene, { scope: 'openid read', resource: identifier, login_hint: html });
+    const { url } = await startRequest(scene, {
+      scope: 'openid read',
+      resource: identifier,
+      login_hint: html,
+    });
     const login = await ua.open(url.href);
     const consent = await typePassword(ua, login, user);
     await ua.submit(consent, '/consent', { decision: 'allow' });

@@ -2,12 +2,12 @@
 import * as oidc from 'openid-client';
 import { password } from '../../helpers/builders.ts';
 import {
-  begin,
   logIn,
   publicClient,
   type Scene,
   sentTo,
-  setScene,
+  setUpScene,
+  startRequest,
   typePassword,
 } from '../../helpers/code_flow.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../helpers/server.ts';
@@ -20,7 +20,7 @@ import {
   type UserAgent,
 } from '../../helpers/user_agent.ts';
 
-type Started = Awaited<ReturnType<typeof begin>>;
+type Started = Awaited<ReturnType<typeof startRequest>>;
 
 /** Submits the same form twice and follows the redirects of both responses. */
 async function submitTwice(ua: UserAgent, page: Page, action: string, fields: Fields): Promise<Page[]> {
@@ -37,8 +37,8 @@ async function exchange({ config }: Scene, pages: Page[], { checks }: Started): 
 }
 
 testOnServers('a login that is submitted twice leads to the client twice', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
-  const started = await begin(scene);
+  const scene = await setUpScene(server, { client: { first_party: true } });
+  const started = await startRequest(scene);
   const login = await scene.ua.open(started.url.href);
   const { username } = scene.user;
   const wrong = await submitTwice(scene.ua, login, '/login', { username, password: `not ${password}` });
@@ -54,8 +54,8 @@ testOnServers('a login that is submitted twice leads to the client twice', async
 });
 
 testOnServers('a finished login signs in no other browser, even with the same cookies', async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
-  const login = await scene.ua.open((await begin(scene)).url.href);
+  const scene = await setUpScene(server, { client: { first_party: true } });
+  const login = await scene.ua.open((await startRequest(scene)).url.href);
   const other = openUserAgent(server.url);
   for (const [key, cookie] of scene.ua.cookies) other.cookies.set(key, cookie);
   sentTo(await typePassword(scene.ua, login, scene.user));
@@ -68,15 +68,15 @@ testOnServers('a finished login signs in no other browser, even with the same co
 testOnServers(
   'a consent that is submitted twice leads to the client twice, and so does a denial',
   async (t, server) => {
-    const scene = await setScene(server);
-    const started = await begin(scene);
+    const scene = await setUpScene(server);
+    const started = await startRequest(scene);
     const consent = await typePassword(scene.ua, await scene.ua.open(started.url.href), scene.user);
     const denied = await submitTwice(scene.ua, consent, '/consent', { decision: 'deny' });
     t.deepEqual(
       denied.map((page) => sentTo(page).searchParams.get('error')),
       ['access_denied', 'access_denied'],
     );
-    const next = await begin(scene);
+    const next = await startRequest(scene);
     const asked = await scene.ua.open(next.url.href);
     const allowed = await submitTwice(scene.ua, asked, '/consent', { decision: 'allow' });
     t.true(await exchange(scene, allowed, next));
@@ -87,8 +87,8 @@ testOnServers(
 testOnServers(
   'a pushed request survives a double click, but works in one browser only',
   async (t, server) => {
-    const scene = await setScene(server);
-    const started = await begin(scene);
+    const scene = await setUpScene(server);
+    const started = await startRequest(scene);
     const url = await oidc.buildAuthorizationUrlWithPAR(scene.config, started.parameters);
     const other = openUserAgent(server.url);
     const theirs = await typePassword(other, await other.open(url.href), scene.user);
@@ -101,8 +101,8 @@ testOnServers(
 );
 
 testOnOwnServers('after a minute the page of a finished interaction has expired', {}, async (t, server) => {
-  const scene = await setScene(server, { client: { first_party: true } });
-  const login = await scene.ua.open((await begin(scene)).url.href);
+  const scene = await setUpScene(server, { client: { first_party: true } });
+  const login = await scene.ua.open((await startRequest(scene)).url.href);
   sentTo(await typePassword(scene.ua, login, scene.user));
   const soon = Date.now() + 61_000;
   const kept = await server
@@ -138,7 +138,7 @@ async function typeCode(server: TestServer, scene: Scene) {
 testOnServers(
   'a double click confirms, allows and denies a device like a single click',
   async (t, server) => {
-    const scene = await setScene(server, { client: television });
+    const scene = await setUpScene(server, { client: television });
     const { ua } = scene;
     const { shown, confirm } = await typeCode(server, scene);
     const [, login] = await submitTwice(ua, confirm, '/device', { confirm: 'yes' });
@@ -168,7 +168,7 @@ testOnServers(
   async (t, server) => {
     const home = 'https://app.example/bye';
     const ua = openUserAgent(server.url, { accept: 'text/html' });
-    const scene = await setScene(server, { client: { post_logout_redirect_uris: [home] }, ua });
+    const scene = await setUpScene(server, { client: { post_logout_redirect_uris: [home] }, ua });
     await logIn(scene);
     const url = `${server.url}/logout?client_id=${scene.client_id}&post_logout_redirect_uri=${encodeURIComponent(home)}&state=s`;
     const page = await scene.ua.open(url);
@@ -184,7 +184,7 @@ testOnServers(
 );
 
 testOnServers('signing out of the account page twice is confirmed twice', async (t, server) => {
-  const scene = await setScene(server);
+  const scene = await setUpScene(server);
   await logIn(scene);
   const account = await scene.ua.open(`${server.url}/account`);
   for (const end of await submitTwice(scene.ua, account, '/account/logout', {}))

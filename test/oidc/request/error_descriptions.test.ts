@@ -3,7 +3,7 @@
 import type { ExecutionContext } from 'ava';
 import { after, makeClient, makeUser } from '../../helpers/builders.ts';
 import type { Answer, Form } from '../../helpers/client.ts';
-import { callback, getCode, publicClient, type Scene, setScene } from '../../helpers/code_flow.ts';
+import { callback, getCode, publicClient, type Scene, setUpScene } from '../../helpers/code_flow.ts';
 import { makeKey, proofFor } from '../../helpers/dpop.ts';
 import { api, login, refresh, signIn, token, tokensOf } from '../../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../../helpers/resources.ts';
@@ -104,7 +104,7 @@ async function exchange({ server, client_id }: Scene, form: Form): Promise<Answe
 }
 
 testOnServers('an exchange says what of it does not match the request for the code', async (t, server) => {
-  const scene = await setScene(server, { client: publicClient });
+  const scene = await setUpScene(server, { client: publicClient });
   const { code, code_verifier } = await getCode(scene);
   const mismatch = 'The code_verifier does not match the code_challenge of the authorization request.';
   const missing = 'The code was asked for with PKCE, and code_verifier is missing.';
@@ -117,7 +117,7 @@ testOnServers('an exchange says what of it does not match the request for the co
   assertSays(t, await exchange(scene, { code, code_verifier }), used);
   const nothing = 'The code is unknown, has expired, was used before, or belongs to another client.';
   assertSays(t, await exchange(scene, { code: 'nonsense', code_verifier }), nothing);
-  const another = await setScene(server, { client: publicClient });
+  const another = await setUpScene(server, { client: publicClient });
   assertSays(t, await exchange(another, { code, code_verifier }), nothing);
 });
 

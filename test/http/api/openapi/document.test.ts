@@ -13,7 +13,7 @@ import {
   assertRefused,
   granted,
   type Json,
-  type Question,
+  type RequestOptions,
   send,
 } from '../../../helpers/client.ts';
 import { type TestServer, testOnServers } from '../../../helpers/server.ts';
@@ -217,7 +217,7 @@ for (const row of routes) {
     const operation = document.paths[inDocument(row.path)]?.[row.method];
     if (!good || !operation) return t.fail('there is no case, or no operation');
     const caller = row.auth === 'admin' ? callers.admin : callers.user;
-    const question: Question = {
+    const question: RequestOptions = {
       method: row.method.toUpperCase(),
       token: good.token ?? caller.tokens.access_token,
       ...(good.json === undefined ? {} : { json: good.json }),
@@ -261,7 +261,7 @@ function withUnknownId(row: Route, path: string): string {
 
 function badRequests(
   row: Route,
-  question: Question,
+  question: RequestOptions,
   { user, unscoped }: Awaited<ReturnType<typeof callersOf>>,
 ) {
   const { token: _, ...anonymous } = question;
@@ -270,7 +270,7 @@ function badRequests(
   const invalid = { status: 400, error: 'invalid_request' };
   const all: Record<
     string,
-    { question: Question; hasUnknownQuery?: true; expected: { status: number; error: string } }
+    { question: RequestOptions; hasUnknownQuery?: true; expected: { status: number; error: string } }
   > = {
     'without a token': { question: anonymous, expected: unauthorized },
     'with a bad token': { question: { ...question, token: 'nonsense' }, expected: unauthorized },

@@ -8,7 +8,7 @@ import { currentRequest } from './context.ts';
 import { asRateLimitError } from './errors.ts';
 
 /** How long a browser session without a user lives unused, seconds: the time in which one of its forms can be sent. */
-export const strangerSessionTtl = 900;
+export const anonymousSessionTtl = 900;
 
 interface EngineRecord {
   accountId?: unknown;
@@ -16,19 +16,19 @@ interface EngineRecord {
   /** Of an interaction: the browser session that it belongs to, and what was decided. */
   session?: { accountId?: unknown };
   result?: unknown;
-  /** Of an interaction that has led on, see repeated_forms.ts. */
+  /** Of an interaction that has finished, see repeated_forms.ts. */
   isDone?: unknown;
   storedAs?: unknown;
 }
 
 /** Counts a record that is about to be stored for an anonymous request; too many are refused with 429. */
-export async function countStrangersRecord(
+export async function countAnonymousRecord(
   { limits }: Deps,
   model: string,
   record: EngineRecord,
 ): Promise<void> {
   // Outside of the engine our own pages only change records that exist, as “Not you?” does.
-  if (!Provider.ctx || !isOfStranger(model, record)) return;
+  if (!Provider.ctx || !isAnonymous(model, record)) return;
   try {
     await asRateLimitError(limits.anonymousRecords.consume(networkOf(requestSourceOf(currentRequest()).ip)));
   } catch (error) {
@@ -37,7 +37,7 @@ export async function countStrangersRecord(
   }
 }
 
-function isOfStranger(model: string, record: EngineRecord): boolean {
+function isAnonymous(model: string, record: EngineRecord): boolean {
   switch (model) {
     case 'Session':
       return record.loginTs === undefined && record.storedAs === undefined;

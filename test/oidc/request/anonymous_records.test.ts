@@ -2,7 +2,14 @@
 import { digest } from '../../../src/lib/crypto.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { assertRefused, send } from '../../helpers/client.ts';
-import { begin, callback, logIn, passPages, publicClient, setScene } from '../../helpers/code_flow.ts';
+import {
+  answerPages,
+  callback,
+  logIn,
+  publicClient,
+  setUpScene,
+  startRequest,
+} from '../../helpers/code_flow.ts';
 import { testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 import { openUserAgent } from '../../helpers/user_agent.ts';
 
@@ -17,7 +24,7 @@ testOnServers(
     const strangers = await minutesOf(null);
     t.is(strangers.length, 2);
     for (const minutes of strangers) t.true(minutes <= 16, `${minutes} minutes`);
-    const scene = await setScene(server);
+    const scene = await setUpScene(server);
     await scene.ua.open(`${server.url}/device`);
     await logIn(scene);
     await scene.ua.open(`${server.url}/device`);
@@ -29,9 +36,9 @@ testOnServers(
 testOnServers(
   'a state of 15,000 characters comes back, more than fits into headers is not kept',
   async (t, server) => {
-    const scene = await setScene(server, { client: publicClient });
+    const scene = await setUpScene(server, { client: publicClient });
     const state = 'x'.repeat(14_000);
-    const page = await scene.ua.open((await begin(scene, { state })).url.href);
+    const page = await scene.ua.open((await startRequest(scene, { state })).url.href);
     t.is(page.status, 200);
     const form = {
       client_id: scene.client_id,
@@ -91,11 +98,11 @@ testOnOwnServers(
   'a login that has begun can be finished when its network may begin no more',
   (name) => ({ RATE_LIMITS: name === 'sqlite' ? 'memory' : 'database' }),
   async (t, server) => {
-    const scene = await setScene(server);
-    const login = await scene.ua.open((await begin(scene)).url.href);
+    const scene = await setUpScene(server);
+    const login = await scene.ua.open((await startRequest(scene)).url.href);
     if (server.store !== 'sqlite')
       await server.db('rate_limits').where('key', 'like', 'strangers:%').update({ points: 600 });
-    const back = await passPages(scene, login);
+    const back = await answerPages(scene, login);
     t.truthy(back.searchParams.get('code'), back.href);
   },
 );
