@@ -1,5 +1,5 @@
-// Every table whose columns are declared beside its SQL. Whoever opens a database imports this file, so that rows come
-// with their types from any query.
+// All tables whose columns are declared beside their SQL. A module that opens a database imports this file, so that the rows
+// of every query have their types.
 import './audit/audit_events.ts';
 import './access_tokens/revoked_tokens.ts';
 import './clients/client_cache.ts';

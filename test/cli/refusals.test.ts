@@ -110,7 +110,7 @@ const aboutClients: Refused[] = [
     ...metadata('{"frist_party":true,"redirect_uri":"x","colour":"red"}'),
     /unknown members "frist_party" \(did you mean first_party\?\), "redirect_uri" \(did you mean redirect_uris\?\), "colour"\n/,
   ],
-  ['a client of which nothing is said', ...metadata('{}'), /says nothing of the client: give redirect_uris/],
+  ['a client without a description', ...metadata('{}'), /does not describe the client: give a client_name/],
   [
     'a pattern of redirect URIs',
     ...metadata('{"redirect_uris":["https://a.example/*"]}'),

@@ -1,7 +1,7 @@
-// Clients and resource servers in memory: there are few, they hardly ever change, and every request begins with one.
-// Nothing is decided on what is remembered alone: whoever decides gives the version of the client cache to the statement that
-// decides, which finds nothing when anything was changed since. So a removed secret is dead at once, on every node. Clients
-// that nobody vouches for are not remembered, and do not count in the version (migrations/006).
+// Clients and resource servers in memory: there are few, they rarely change, and every request needs one. The cache alone
+// decides nothing: the caller passes the cache's version to the statement that decides, and that statement finds nothing when
+// anything has changed since. So a removed secret is dead at once, on every node. Clients that no administrator vouches for are
+// not cached and do not change the version (migrations/006).
 import { createLru, type Lru } from '../../lib/lru.ts';
 import { declareColumns, isText, type Table } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
@@ -9,18 +9,18 @@ import { statement } from '../store/statements.ts';
 import { type Client, clientColumns } from './clients.ts';
 import { type ResourceServer, resourceServerColumns } from './resource_servers.ts';
 
-/** A client and the APIs that its tokens may be for, as they were at one version of the client cache. */
+/** A client and the resource servers that its tokens may be for, as they were at one version of the client cache. */
 export interface Registered {
   client: Client;
-  /** By identifier; of very many, the first. */
+  /** By identifier; at most the first `maxServers`. */
   servers: ReadonlyMap<string, ResourceServer>;
   version: number;
 }
 
 export interface ClientCache {
-  /** What is known of this client, or null when there is no such client. */
+  /** The client with the resource servers, or null when there is no such client. */
   find: (client_id: string) => Promise<Registered | null>;
-  /** To be called when a statement found that this version is not the current one. */
+  /** The caller calls this when a statement found that this version is not the current one. */
   forget: (version: number) => void;
 }
 
@@ -32,10 +32,10 @@ declare module 'knex/types/tables.js' {
 
 declareColumns('registry', {});
 
-/** SQL that is true while nothing was changed since `:version`. */
+/** SQL that is true while no cached client and no resource server has changed since `:version`. */
 export const isCurrentVersionSql = '(select version from registry) = :version';
 
-// Columns by name: a `*` that was prepared breaks when a newer node adds a column.
+// Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columnsOfClient =
   'client_id metadata secrets first_party registered_by rotation_profile refresh_token_retry_window access_token_ttl session_idle_ttl session_absolute_ttl scope resource_server default_resource token_version review blocked_at created_at updated_at deleted_at';
 const columnsOfServer = 'identifier name scope access_token_format access_token_ttl created_at updated_at';
@@ -59,29 +59,29 @@ const readServers = statement<ResourceServer & { version: number }>(
   resourceServerColumns,
 );
 
-/** Metadata is a few KiB at the most. */
+/** The metadata of one client is at most a few KiB. */
 const maxClients = 1_000;
-/** They travel with every refresh. */
+/** Their identifiers are a parameter of every refresh. */
 const maxServers = 100;
 
 interface Contents {
   version: number;
   clients: Lru<Client>;
-  /** Those that are being read, so that a hundred requests at once make one statement. */
+  /** Reads in progress, so that a hundred concurrent requests make one statement. */
   pending: Map<string, Promise<Client | 'changed' | null>>;
   servers: ReadonlyMap<string, ResourceServer>;
 }
 
 /**
- * Opens the memory of one process. Whether our own API is registered beside is known however many others there are.
- * Only clients that an administrator vouches for are remembered: what others do is not worth emptying the memory of every
- * node, so these are read each time.
+ * Opens the cache of one process. It contains the resource server of our own API, if that is registered, however many others
+ * there are. Only clients that an administrator vouches for are cached. The others are read each time, because a change of one
+ * of them must not empty the cache of every node.
  */
 export function openClientCache(db: Db, own_resource: string): ClientCache {
   let known: Promise<Contents> | null = null;
   let outdated: number | null = null;
 
-  // Everybody waits for one read. One that began before the version was found to be outdated may still bring that version.
+  // All callers wait for one read. A read that began before the version was found to be outdated may still return that version.
   async function current(isLast = false): Promise<Contents> {
     known ??= readContents(db, own_resource);
     const asked = known;
@@ -118,8 +118,8 @@ async function clientOf(db: Db, all: Contents, client_id: string): Promise<Clien
   const shared = pending.get(client_id);
   const found = await (shared ?? readShared(db, all, client_id));
   const isCached = found === 'changed' || found?.registered_by === 'admin';
-  // What another request began to read may be older than a change that was answered before this request came; the version,
-  // which the deciding statement compares, tells that only of clients that an administrator vouches for.
+  // A read that another request began may be older than a change that was answered before this request arrived. The version,
+  // which the deciding statement compares, reveals that only for clients that an administrator vouches for; others are read again.
   return shared && !isCached ? await findClientAt(db, client_id, version) : found;
 }
 

@@ -1,17 +1,17 @@
-// The metadata of a client, as schemas: the names of RFC 7591 and ours, and the values that they take.
+// The schemas of client metadata: the names of RFC 7591 and our own, and their permitted values.
 import { z } from 'zod';
 
 export type RotationProfile = 'strict' | 'spa' | 'mobile' | 'observe';
 
-/** The longest id of a client, everywhere: a URL where the client is described by a document, and below what an index takes. */
+/** The longest client id anywhere: enough for the URL of a metadata document, and less than the limit of an index. */
 export const clientIdLength = 2048;
 
 const uri = z.url().max(2048);
-// Compared letter by letter: a pattern would match nothing, and whoever writes one believes that it does.
+// Redirect URIs are compared exactly. A pattern would match nothing, so it is refused before an administrator relies on it.
 const redirectUri = z
   .string()
   .max(2048)
-  .refine((value) => !value.includes('*'), 'must be exact: * is no wildcard here, so list each address');
+  .refine((value) => !value.includes('*'), 'must be exact: * is no wildcard here, so list each URI');
 const ttl = z.number().int().min(1).max(315_360_000);
 const scope = z
   .string()
@@ -20,13 +20,13 @@ const scope = z
     'must be scope tokens separated by single spaces',
   );
 
-/** What RFC 7591 and we let a client say of itself. */
+/** The members that a client may declare about itself: those of RFC 7591 and our own. */
 export const metadataShape = {
   client_name: z.string().min(1).max(200).optional(),
   application_type: z.enum(['web', 'native']).optional(),
   redirect_uris: z.array(redirectUri).max(50).optional(),
   post_logout_redirect_uris: z.array(redirectUri).max(50).optional(),
-  /** Empty for a client that only introspects. */
+  /** Empty for a client that only introspects tokens. */
   grant_types: z.array(z.string().max(200)).max(20).optional(),
   response_types: z.array(z.string().max(200)).max(20).optional(),
   token_endpoint_auth_method: z
@@ -60,7 +60,7 @@ export const metadataShape = {
   request_object_signing_alg: z.string().optional(),
   introspection_signed_response_alg: z.string().optional(),
   initiate_login_uri: uri.optional(),
-  /** Origins whose pages may call the token endpoint, beside those of the redirect URIs. */
+  /** Origins whose pages may call the token endpoint, in addition to those of the redirect URIs. */
   allowed_origins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://app.example'))
     .max(50)
@@ -71,21 +71,21 @@ export const columnShape = {
   scope: scope.optional(),
   rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']).optional(),
   refresh_token_retry_window: z.number().int().min(0).max(86_400).optional(),
-  /** At most a day: what lives long is the session. */
+  /** At most a day: the session may live long, its access tokens may not. */
   access_token_ttl: ttl.max(86_400).optional(),
   session_idle_ttl: ttl.optional(),
   session_absolute_ttl: ttl.optional(),
   resource_server: z.union([uri, z.literal('*')]).optional(),
-  /** The audience of its tokens where a request names none. */
+  /** The audience of its tokens when a request names none. */
   default_resource: uri.optional(),
 };
 
-const blocked = z.boolean().describe('a blocked client may do nothing, and its tokens are inactive');
+const blocked = z.boolean().describe('a blocked client cannot do anything, and its tokens are inactive');
 
 /** A shorter secret can be guessed: 22 characters of base64url are 128 bits. */
 export const minSecretLength = 22;
 
-/** What `create-client --metadata` takes. */
+/** The schema of a new client, for the API and for `create-client --metadata`. */
 export const newClient = z
   .strictObject({
     ...metadataShape,
@@ -104,14 +104,14 @@ export const newClient = z
     first_party: z.boolean().default(false),
     blocked: blocked.optional(),
   })
-  .refine(saysSomething, {
+  .refine(describesClient, {
     error:
-      'says nothing of the client: give redirect_uris if people sign in with a browser, grant_types for what it may do, or resource_server if it is an API; and a client_name',
-    // Where something else is wrong, that is what was meant to say it.
+      'does not describe the client: give a client_name, and redirect_uris if people sign in with a browser, grant_types for the grants that it uses, or resource_server if it is an API',
+    // Only when nothing else is wrong: a malformed member was meant as a description.
     when: ({ issues }) => issues.length === 0,
   });
 
-function saysSomething({ client_secret: _secret, first_party, ...rest }: Record<string, unknown>): boolean {
+function describesClient({ client_secret: _secret, first_party, ...rest }: Record<string, unknown>): boolean {
   return first_party === true || Object.keys(rest).length > 0;
 }
 
@@ -120,7 +120,7 @@ const nullable = <Shape extends Record<string, z.ZodType>>(shape: Shape) =>
     [Name in keyof Shape]: z.ZodNullable<Shape[Name]>;
   };
 
-/** A change of a client: what is absent stays, what is null goes back to its default (RFC 7396). */
+/** A change of a client: an absent member stays, a null member returns to its default (RFC 7396). */
 export const clientChange = z.strictObject({
   ...nullable(metadataShape),
   ...nullable(columnShape),
@@ -130,14 +130,14 @@ export const clientChange = z.strictObject({
     .literal('admin')
     .optional()
     .describe(
-      'vouches for a client that registered itself or is described by a document: it no longer changes itself',
+      'vouches for a client that registered itself or is described by a document: from then on only administrators change it',
     ),
 });
 
 export type ClientChange = z.input<typeof clientChange>;
 export type NewClient = z.input<typeof newClient>;
 export type ClientMetadata = z.output<z.ZodObject<typeof metadataShape>> & {
-  /** Of a client that nobody vouches for: what was made of the scope that it asked for. */
+  /** For a client that no administrator vouches for: the scope that its registration allowed of the one it requested. */
   registered_scope?: string;
 };
 

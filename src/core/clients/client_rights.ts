@@ -1,22 +1,22 @@
-// When a client loses a right, so that what it holds follows: tokens name the `token_version` that their client had, and every
-// statement that decides about a token compares it. A client that is made anew under an old id has another number.
+// Decides when a client loses a right, and makes its outstanding tokens inactive. A token contains the `token_version` that its
+// client had, and every statement that decides about a token compares it. A new client under an old id has another number.
 import type { Knex } from 'knex';
 import { type Db, isPostgres } from '../store/db.ts';
 import type { Client } from './clients.ts';
 
-// Milliseconds, so that tokens of earlier versions, which name none, can be told by when they were issued.
+// In milliseconds, so that tokens of earlier versions of this server, which contain none, can be judged by when they were issued.
 const now = (db: Db) =>
   isPostgres(db)
     ? { sql: 'floor(extract(epoch from clock_timestamp()) * 1000)::bigint', values: [] }
     : { sql: '?', values: [Date.now()] };
 
-/** The `token_version` of a client that is made now. */
+/** The `token_version` of a client that is created now. */
 export function firstTokenVersion(db: Db): Knex.Raw {
   const { sql, values } = now(db);
   return db.raw(sql, values);
 }
 
-/** The `token_version` of a client that loses a right now: all its outstanding access tokens are dead. */
+/** The `token_version` of a client that loses a right now; it makes all its outstanding access tokens inactive. */
 export function raisedTokenVersion(db: Db): Knex.Raw {
   const { sql, values } = now(db);
   return db.raw(`${isPostgres(db) ? 'greatest' : 'max'}(token_version + 1, ${sql})`, values);
@@ -24,11 +24,11 @@ export function raisedTokenVersion(db: Db): Knex.Raw {
 
 type Rights = Pick<Client, 'metadata' | 'first_party' | 'scope' | 'resource_server'>;
 
-// By what the client is known, and what binds its tokens.
+// Members that identify the client, and members that bind its tokens to a key.
 const credentials = ['token_endpoint_auth_method', 'jwks', 'jwks_uri'] as const;
 const bindings = ['dpop_bound_access_tokens', 'tls_client_certificate_bound_access_tokens'] as const;
 
-/** Whether a client may do less after a change than before, or those who could speak for it may not any more. */
+/** Whether a change takes a right from the client, or replaces the credentials that authenticate it. */
 export function losesRights(before: Rights, after: Rights): boolean {
   const grants = after.metadata.grant_types ?? [];
   return (
@@ -41,7 +41,8 @@ export function losesRights(before: Rights, after: Rights): boolean {
   );
 }
 
-// An absent scope bounds no user and gives the client itself nothing, so that a change from or to it takes something away.
+// An absent scope does not bound tokens of users and grants nothing to the client itself, so a change from or to it always
+// takes a right away.
 function narrows(before: string | null, after: string | null): boolean {
   if (before === after) return false;
   if (before === null || after === null) return true;

@@ -1,4 +1,4 @@
-// Rules of client metadata beyond its schema: the defaults of absent members, and the grants that a client may have.
+// Rules of client metadata beyond its schema: the defaults of absent members, and which grants a client may use.
 import { AppError } from '../../lib/errors.ts';
 import { type ClientMetadata, columnShape } from './client_metadata.ts';
 
@@ -9,7 +9,7 @@ export function hasSecret(metadata: ClientMetadata): boolean {
 
 const columnNames = new Set(Object.keys(columnShape));
 
-/** Splits the description of a client: some members have a column of their own, the others are metadata (RFC 7591). */
+/** Splits the description of a client into members that have a column of their own and metadata (RFC 7591). */
 export function splitColumns(given: Record<string, unknown>): {
   metadata: ClientMetadata;
   columns: Record<string, unknown>;
@@ -22,34 +22,34 @@ export function splitColumns(given: Record<string, unknown>): {
   };
 }
 
-/** Refuses `client_credentials` for public clients: whoever knows the name of one would get what it may have (RFC 6749, 4.4). */
+/** Refuses `client_credentials` for public clients: their `client_id` alone would be enough to get a token (RFC 6749, 4.4). */
 export function requireConfidential({ token_endpoint_auth_method, grant_types }: ClientMetadata): void {
   if (token_endpoint_auth_method !== 'none' || !grant_types?.includes('client_credentials')) return;
   throw new AppError('invalid_client_metadata', 'a public client may not use client_credentials');
 }
 
-// With the first a client acts without any user, with the second it sees their passwords.
+// With `client_credentials` a client acts without a user; with `password` it sees the passwords of users.
 const vouchedGrants = ['client_credentials', 'password'];
 
-/** The grants that only a client may use for which an administrator vouches. */
+/** Whether only a client that an administrator vouches for may use this grant. */
 export function isVouchedGrant(grant: string): boolean {
   return vouchedGrants.includes(grant);
 }
 
-/** Refuses grants that need an administrator's word to clients that registered themselves or come from a document. */
+/** Refuses these grants to clients that registered themselves or are described by a document. */
 export function requireVouched({ grant_types }: ClientMetadata, registered_by: string): void {
   const refused = registered_by === 'admin' ? undefined : grant_types?.find(isVouchedGrant);
   if (refused === undefined) return;
-  const reason = `${refused} is for clients that an administrator created, and nobody vouches for this one`;
+  const reason = `${refused} is only for clients that an administrator vouches for; set registered_by to admin to vouch for this one`;
   throw new AppError('invalid_client_metadata', `grant_types: ${reason}`);
 }
 
-/** A change's nulls go back to the defaults. */
+/** Drops the null members of a change, which then get their defaults. */
 export function withoutNulls(metadata: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null));
 }
 
-/** What was not said follows from what was: RFC 7591's defaults suit third-party web clients, ours also machines and apps. */
+/** Fills in absent members from the others. The defaults of RFC 7591 suit third-party web clients; ours suit machines and apps too. */
 export function withDefaults(given: ClientMetadata, firstParty: boolean): ClientMetadata {
   const redirects = given.redirect_uris ?? [];
   const grant_types = given.grant_types ?? defaultGrantTypes(firstParty, redirects.length > 0);
@@ -65,7 +65,8 @@ export function withDefaults(given: ClientMetadata, firstParty: boolean): Client
   };
 }
 
-// Somewhere to redirect to means the code flow; without it, an app logs people in and anything else is a machine.
+// A client with redirect URIs uses the code flow. Without them, a first-party client logs users in with their passwords, and
+// any other client is a machine.
 function defaultGrantTypes(firstParty: boolean, redirects: boolean): string[] {
   if (redirects) return ['authorization_code', 'refresh_token'];
   return firstParty ? ['password', 'refresh_token'] : ['client_credentials'];

@@ -1,4 +1,4 @@
-// Client secrets: stored as salted digests, shown once, two at a time while one replaces the other.
+// Client secrets: stored as salted digests and shown once. A client has two while one replaces the other.
 import { randomBytes } from 'node:crypto';
 import { digest, equalBytes } from '../../lib/crypto.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -21,7 +21,7 @@ export interface ClientSecret {
   expires: string | null;
 }
 
-/** A secret, made or given, in the form that is shown once and in the form that is stored. */
+/** A secret, generated or given, as it is shown once and as it is stored. */
 export function newClientSecret(
   given?: string,
   expires: Date | null = null,
@@ -38,7 +38,7 @@ export function newClientSecret(
   return { client_secret, stored };
 }
 
-/** Whether `presented` is one of the client's secrets that are live `at` a time; every one is compared, in constant time. */
+/** Whether `presented` is one of the client's secrets that are valid at this time. Compares with each of them, in constant time. */
 export function verifyClientSecret(secrets: ClientSecret[], presented: string, at: Date): boolean {
   let matches = false;
   for (const secret of secrets) {
@@ -52,8 +52,8 @@ export function verifyClientSecret(secrets: ClientSecret[], presented: string, a
 const marked = new WeakMap<object, Set<string>>();
 
 /**
- * The same for a client that authenticates now. How long a secret is, only its digest being stored, shows when it is used:
- * one that is shorter than a new one may be is noted at the client, once, for the doctor.
+ * Verifies the secret of a client that authenticates now. Only the digest is stored, so the length of a secret is known only
+ * when it is presented: a secret shorter than the minimum for new ones marks its client once, and `doctor` reports the mark.
  */
 export function acceptsSecret(
   { db, clock }: { db: Db; clock: Pick<Clock, 'now'> },
@@ -76,7 +76,7 @@ function markShortSecret(
   const key = JSON.stringify([client_id, secrets.map(({ id }) => id)]);
   if (review?.includes(reviewMark) || known.has(key)) return;
   known.add(key);
-  // No client waits for it, and the next one that comes tries again.
+  // The client does not wait for this statement. When it fails, the next use of the secret tries again.
   rows(
     db,
     `update clients set review = trim(coalesce(review, '') || :word)
@@ -93,15 +93,15 @@ function isLiveSecret(secret: ClientSecret, at: Date): boolean {
   return secret.expires === null || new Date(secret.expires) > at;
 }
 
-const withoutSecret =
-  'the client does not authenticate with a secret; its token_endpoint_auth_method says how it does';
+const withoutSecret = 'the client does not authenticate with a secret; see its token_endpoint_auth_method';
 
-/** How many secrets of a client may be live at once: one, and its successor. */
+/** How many valid secrets a client may have: one, and its successor. */
 const maxSecrets = 2;
 
 /**
- * Adds a secret beside the live one, which goes on until `previous_expires` (or until it is removed). Shown here and
- * never again. Refuses with `too_many_secrets`, or `invalid_request` when the client has no use for secrets.
+ * Adds a secret. The previous one stays valid until `previous_expires`, or until it is removed. The new secret is returned
+ * here and never again. Refuses with `client_not_found`, `too_many_secrets`, or `invalid_request` when the client does not
+ * authenticate with a secret.
  */
 export async function addClientSecret(
   tx: Db,
@@ -120,14 +120,17 @@ export async function addClientSecret(
   return { id: stored.id, client_secret };
 }
 
-/** Milliseconds by which the clock of a node, which says when a secret ends, may be ahead of the database's. */
+/** Milliseconds by which the clock of a node, which decides whether a secret has expired, may be ahead of the database's. */
 const clockTolerance = 5_000;
 
 function endsAtOnce(expires: Date | undefined, now: Date): boolean {
   return expires !== undefined && expires.getTime() <= now.getTime() + clockTolerance;
 }
 
-/** Removes a secret, and what was got with it: outstanding access tokens of the client are dead. Refuses with `client_secret_not_found`, or `last_secret` when no live one would be left. */
+/**
+ * Removes a secret and makes the client's outstanding access tokens inactive, because they may have been obtained with it.
+ * Refuses with `client_not_found`, `client_secret_not_found`, or `last_secret` when no valid one would be left.
+ */
 export async function removeClientSecret(tx: Db, client_id: string, id: string): Promise<void> {
   const client = await tx('clients').where({ client_id }).forUpdate().first();
   if (!client) throw new AppError('client_not_found');

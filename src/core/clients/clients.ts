@@ -1,4 +1,4 @@
-// OAuth clients: their metadata (RFC 7591 names), their secrets, and how their sessions live.
+// OAuth clients: the row with its metadata (names of RFC 7591), secrets and limits; how administrators create, change and list it.
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
@@ -30,7 +30,7 @@ export interface Client {
   metadata: ClientMetadata;
   secrets: ClientSecret[];
   first_party: boolean;
-  /** Who vouches for what the client says of itself: an administrator, or nobody. */
+  /** `admin` when an administrator vouches for the client; else how it was registered. */
   registered_by: 'admin' | 'itself' | 'document';
   rotation_profile: RotationProfile;
   refresh_token_retry_window: number | null;
@@ -38,23 +38,23 @@ export interface Client {
   session_idle_ttl: number | null;
   session_absolute_ttl: number | null;
   /**
-   * Space-delimited bound of what the client can ever be granted. Null bounds nothing but `admin` where a user decides, and
-   * gives the client nothing where it acts alone (`client_credentials`).
+   * Space-delimited: all scopes that the client can ever be granted. With null, a client that acts for a user can get every
+   * scope but `admin`, and a client that acts alone (`client_credentials`) gets none.
    */
   scope: string | null;
   /** The resource server whose tokens this client may introspect, or `*`. */
   resource_server: string | null;
-  /** The audience of its tokens where a request names none; null leaves that to the server. */
+  /** The audience of its tokens when a request names none; null takes the server's default. */
   default_resource: string | null;
-  /** When an administrator blocked it; such a client may do nothing. */
+  /** When an administrator blocked it; a blocked client cannot do anything. */
   blocked_at: Date | null;
-  /** Tokens that name another number are not good: of an earlier client of this id, or from before it lost a right. */
+  /** A token with another number is inactive: an earlier client had the same id, or this one has lost a right since. */
   token_version: number;
-  /** What an upgrade changed and no administrator has confirmed since: names of members, separated by spaces. */
+  /** Members that an upgrade changed and no administrator has confirmed since, separated by spaces. */
   review: string | null;
   created_at: Date;
   updated_at: Date;
-  /** Set while the client is being removed: there is no such client any more. */
+  /** Set while the client is being removed; for every request it no longer exists. */
   deleted_at: Date | null;
 }
 
@@ -80,14 +80,14 @@ declareColumns('clients', clientColumns);
 
 const retryWindows: Record<RotationProfile, number> = { strict: 0, spa: 60, mobile: 60, observe: 60 };
 
-/** How long after a rotation its predecessor gets the same answer again, seconds. */
+/** Seconds after a rotation in which the previous refresh token gets the same answer again. */
 export function retryWindowOf(client: Client): number {
   return client.refresh_token_retry_window ?? retryWindows[client.rotation_profile];
 }
 
 /**
- * Registers a client. Returns the row and, when the client authenticates with a secret, that secret: it is shown
- * here and never again. Refuses with `client_exists`.
+ * Registers a client. Returns the row and, when the client authenticates with a secret, that secret: it is returned here and
+ * never again. Refuses with `client_exists` or `invalid_client_metadata`.
  */
 export async function createClient(
   db: Db,
@@ -118,7 +118,7 @@ export async function createClient(
   }
 }
 
-/** Changes a client; null when there is none. The caller checks with the engine before it commits. */
+/** Changes a client; null when there is none. The caller lets the engine validate the result before it commits. */
 export async function updateClient(
   tx: Knex.Transaction,
   client_id: string,
@@ -132,7 +132,7 @@ export async function updateClient(
     registered_by: _by,
     ...given
   } = clientChange.parse(change);
-  // Whoever makes a client one of ours vouches for it: what it says of itself from then on changes nothing.
+  // An administrator who makes a client first-party vouches for it: from then on it cannot change its own metadata.
   const registered_by = first_party ? 'admin' : (change.registered_by ?? client.registered_by);
   const { metadata, columns } = splitColumns(given);
   const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
@@ -156,7 +156,7 @@ export async function updateClient(
   return updated ?? null;
 }
 
-// What an administrator writes again has been looked at.
+// A member that an administrator writes again counts as confirmed.
 function confirmed(review: string | null, given: object): string | null {
   const left = review?.split(' ').filter((word) => !(word in given)) ?? [];
   return left.join(' ') || null;
@@ -174,13 +174,13 @@ export async function findClient(db: Db, client_id: string): Promise<Client | nu
   return (await db('clients').where({ client_id }).whereNull('deleted_at').first()) ?? null;
 }
 
-/** Whether pages of `origin` may call us in the client's name: its redirect URIs' origins and those it registered. */
+/** Whether pages of `origin` may call the server as this client: the origins of its redirect URIs and its `allowed_origins`. */
 export function isRegisteredOrigin({ metadata }: Pick<Client, 'metadata'>, origin: string): boolean {
   const redirects = (metadata.redirect_uris ?? []).map((uri) => URL.parse(uri)?.origin);
   return origin !== 'null' && [...redirects, ...(metadata.allowed_origins ?? [])].includes(origin);
 }
 
-/** The client as its owner sees it: RFC 7591 names, no digests. */
+/** The client as the API shows it: names of RFC 7591, no digests. */
 export function describeClient(client: Client): Record<string, unknown> {
   const { secrets, token_version: _version, review: _review, blocked_at, ...rest } = client;
   const { registered_scope: _scope, ...metadata } = client.metadata;

@@ -1,4 +1,4 @@
-// Clients whose metadata is a document at their id: what is written of them, and when. See registered_clients.ts.
+// Clients whose id is the URL of a document with their metadata: what is stored about them, and when. See registered_clients.ts.
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
@@ -16,16 +16,16 @@ import {
   withScope,
 } from './registered_clients.ts';
 
-/** Where and when a document was fetched that is kept for a while. */
+/** A fetched document may be cached for a while; this is when, and for which request, it was fetched. */
 export interface Fetched extends Extra {
   fetched_at: Date;
 }
 
 /**
- * The client of a document as it is to be treated in this request. Reading a document writes nothing, unless somebody has
- * logged in with the client before and the document has changed since: whoever invents ids leaves no rows. One that was
- * fetched before the row was written changes nothing either: of two nodes that keep the document of before and the one of
- * now, each would undo what the other wrote, and end the client's tokens. Null when an administrator has blocked the client.
+ * The client that a document describes, for this request; null when an administrator has blocked it. Reading a document writes
+ * only when the client has a row, because a user has logged in with it, and the document has changed since: invented ids
+ * leave no rows. A document that was fetched before the row was written changes nothing either. Otherwise two nodes, one with
+ * the old document in its cache and one with the new, would undo each other's writes and end the client's tokens.
  */
 export async function readDocumentClient(
   db: Db,
@@ -43,7 +43,7 @@ export async function readDocumentClient(
     : found;
 }
 
-/** Gives the client of a document its row, which sessions and consents point to, before either is written. */
+/** Creates the row of such a client, which sessions and consents reference, before the first of them is written. */
 export async function keepDocumentClient(db: Db, client: Client, source?: RequestSource): Promise<void> {
   if (client.registered_by !== 'document') return;
   await db.transaction(async (tx) => {

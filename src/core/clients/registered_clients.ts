@@ -1,5 +1,5 @@
-// Clients that nobody here vouches for: those that registered themselves, and those whose metadata is a document
-// somewhere. They are third-party clients, whatever they say of themselves.
+// Clients that no administrator vouches for: those that registered themselves, and those described by a document. They are
+// third-party clients, whatever their metadata says.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
@@ -21,19 +21,19 @@ const shape = z.object(metadataShape);
 
 type Author = 'itself' | 'document';
 
-/** What comes along with the metadata. */
+/** The other parts of a registration, beside the metadata. */
 export interface Extra {
-  /** What the client says its scope is; as much of it as can be is registered. */
+  /** The scope that the client requests; the part that it may have is registered. */
   scope?: unknown;
-  /** The new secret in the clear; absent, those that the client has stay. */
+  /** The new secret in plain text; when absent, the existing secrets stay. */
   secret?: string | undefined;
   source?: RequestSource;
 }
 
 /**
- * Writes what a client said of itself, with an event, if it is anything new. What only an administrator may say is not taken
- * (grants that need no user, or their password, among it), and what breaks our bounds is refused with `invalid_client_metadata`.
- * A client that an administrator vouches for stays as it is.
+ * Stores the metadata that a client declared about itself, with an event, if anything is new. Members that only an administrator
+ * may set are left out, such as grants that need no user or the user's password. Metadata that exceeds our bounds is refused with
+ * `invalid_client_metadata`. A client that an administrator vouches for stays as it is.
  */
 export async function saveRegisteredClient(
   db: Db,
@@ -64,7 +64,7 @@ export async function saveRegisteredClient(
   });
 }
 
-/** Writes down what a client did to its own registration. */
+/** Records the event of a client that registered or changed itself. */
 export async function recordClientEvent(
   tx: Db,
   type: NewEvent['type'],
@@ -76,20 +76,20 @@ export async function recordClientEvent(
 }
 
 /**
- * What a client says as it is stored. Beside the metadata stands what was made of the scope, so that a bound which an
- * administrator has set since is told apart.
+ * The columns of a client's metadata and scope. The metadata also keeps the scope that the registration allowed, which
+ * distinguishes it from a scope that an administrator has set since.
  */
 export function columnsOf(metadata: ClientMetadata, scope: string | null) {
   return { metadata: json(withScope(metadata, scope)), scope };
 }
 
-/** Metadata with what was made of the scope. */
+/** Metadata together with the scope that the registration allowed. */
 export function withScope(metadata: ClientMetadata, scope: string | null): ClientMetadata {
   const { registered_scope: _before, ...rest } = metadata;
   return scope === null ? rest : { ...rest, registered_scope: scope };
 }
 
-/** What is to be written of a client that says this now; null when it is nothing new. */
+/** The columns to write for this metadata; null when nothing is new. A scope that an administrator has set stays. */
 export function changeOf(
   found: Client,
   metadata: ClientMetadata,
@@ -101,7 +101,7 @@ export function changeOf(
   return isSame ? null : { ...columnsOf(metadata, allowed), scope };
 }
 
-/** A row for a client that nobody vouches for. */
+/** The row of a new client that no administrator vouches for. */
 export function newRow(db: Db, client_id: string, registered_by: Author, columns: object) {
   return {
     secrets: json([]),
@@ -130,7 +130,7 @@ async function update(tx: Db, client_id: string, columns: object): Promise<Clien
 /** The scopes of this server that any client may have. */
 const openScopes = ['openid', 'profile', 'email', 'offline_access'];
 
-/** The scope that a client may have of what it says; of very many resource servers, the first are known. */
+/** The part of the requested scope that a client may have. It knows the scopes of the first 1,000 resource servers. */
 export async function findAllowedScope(
   db: Db,
   { grant_types = [] }: ClientMetadata,
@@ -145,7 +145,7 @@ export async function findAllowedScope(
   return suitableScope(scope, known, grant_types);
 }
 
-/** The metadata among what a client says; refuses what breaks our bounds with `invalid_client_metadata`. */
+/** The metadata among the members that a client sent. Refuses with `invalid_client_metadata` what exceeds our bounds. */
 export function readMetadata(given: Record<string, unknown>): ClientMetadata {
   const members = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
   const read = shape.safeParse(Object.fromEntries(members));
@@ -167,6 +167,6 @@ function withoutVouchedGrants(metadata: ClientMetadata): ClientMetadata {
   if (left.length > 0) return { ...metadata, grant_types: left };
   throw new AppError(
     'invalid_client_metadata',
-    'grant_types: client_credentials and password are for clients that an administrator created',
+    'grant_types: client_credentials and password are only for clients that an administrator created',
   );
 }

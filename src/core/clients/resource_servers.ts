@@ -1,4 +1,4 @@
-// Resource servers: the audiences of access tokens, and what may be asked for there.
+// Resource servers: the APIs that accept our access tokens, with the scopes that clients may request for them.
 import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
 import { type Columns, declareColumns, isText, type Table } from '../store/columns.ts';
@@ -13,7 +13,7 @@ export interface ResourceServer {
   /** Space-delimited. */
   scope: string;
   access_token_format: 'jwt' | 'opaque';
-  /** Seconds; null takes the client's or the server's. */
+  /** Seconds; null takes that of the client or of this server. */
   access_token_ttl: number | null;
   created_at: Date;
   updated_at: Date;
@@ -54,7 +54,7 @@ export const newResourceServer = z.strictObject({
 
 export type NewResourceServer = z.input<typeof newResourceServer>;
 
-// A scope that belongs to the server itself would make the engine ask for consent for ever, or open our own API.
+// A resource server with one of the server's own scopes would make the engine ask for consent every time, or open our own API.
 const reserved = new Set(['openid', 'profile', 'email', 'offline_access', 'account', 'admin']);
 
 function hasReservedScope(scope: string): boolean {
@@ -85,9 +85,9 @@ export async function findResourceServer(db: Db, identifier: string): Promise<Re
   return (await db('resource_servers').where({ identifier }).first()) ?? null;
 }
 
-/** The names of resource servers by identifier; one that is unknown or has no name is absent. */
+/** The names of these resource servers by identifier, without those that are unknown or have no name. */
 export async function findResourceServerNames(db: Db, identifiers: string[]): Promise<Map<string, string>> {
-  // Pages show few; the statement stays short whatever a user has allowed.
+  // Pages show few; the limit bounds the statement for a user with very many consents.
   const asked = [...new Set(identifiers)].filter(isText).slice(0, 500);
   if (asked.length === 0) return new Map();
   const found = await db('resource_servers').whereIn('identifier', asked).select();
@@ -95,8 +95,8 @@ export async function findResourceServerNames(db: Db, identifiers: string[]): Pr
 }
 
 /**
- * Refuses with `invalid_client_metadata` a client that names, as `member`, an API that nobody registered: it would get or
- * understand no token, and nothing would say why. Our own API need not be registered.
+ * Refuses with `invalid_client_metadata` a client whose `member` names an API that is not registered. Such a client would get no
+ * token, or could introspect none, without learning why. Our own API need not be registered.
  */
 export async function requireRegistered(
   db: Db,
@@ -111,7 +111,7 @@ export async function requireRegistered(
   );
 }
 
-/** A change of a resource server: what is absent stays, what is null goes back to its default. */
+/** A change of a resource server: an absent member stays, a null member returns to its default. */
 export const resourceServerChange = z.strictObject({
   name: newResourceServer.shape.name.nullable(),
   scope: newResourceServer.shape.scope.removeDefault().optional(),
@@ -138,7 +138,7 @@ export async function listResourceServers(db: Db, limit: number, after?: string)
   return await (after === undefined ? query : query.where('identifier', '>', after));
 }
 
-/** Removes a resource server: no new tokens for it; those that exist live until they expire. False when there is none. */
+/** Removes a resource server. No new tokens are issued for it; existing ones live until they expire. False when there is none. */
 export async function deleteResourceServer(db: Db, identifier: string): Promise<boolean> {
   return (await db('resource_servers').where({ identifier }).delete()) > 0;
 }

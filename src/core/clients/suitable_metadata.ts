@@ -1,16 +1,16 @@
-// What a client says of itself, made suitable (RFC 7591, 2 and 3.2.1): what we do not know or offer is left out or replaced, and
-// the answer says what was registered. Refused is only what is malformed, or would be dangerous.
+// Reduces the metadata that a client requests to what this server offers (RFC 7591, 2 and 3.2.1): unknown or unsupported members
+// are left out or replaced, and the response shows what was registered. Only malformed or dangerous metadata is refused.
 import { AppError } from '../../lib/errors.ts';
 import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 import { metadataShape } from './client_metadata.ts';
 import { isVouchedGrant } from './client_rules.ts';
 import { isNativeUri } from './redirect_uris.ts';
 
-/** What this server offers to clients that nobody vouches for. */
+/** What this server offers to clients that no administrator vouches for. */
 export interface Offer {
-  /** Algorithms by which the server signs now. */
+  /** Algorithms with which the server signs. */
   signingAlgs: readonly string[];
-  /** Algorithms of signatures that it takes. */
+  /** Algorithms of client signatures that the server accepts. */
   clientAlgs: readonly string[];
   authMethods: readonly string[];
 }
@@ -21,14 +21,14 @@ type Suitable = Record<string, unknown>;
 const offeredGrants = ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'];
 
 /**
- * The metadata that can be registered. Refuses with `invalid_client_metadata`, in words that begin with the member; for the
- * engine, those that begin with `redirect_uris` are `invalid_redirect_uri`. The scope is for {@link suitableScope}.
+ * The metadata that can be registered. Refuses with `invalid_client_metadata` and a sentence that begins with the member's name;
+ * the engine turns one that begins with `redirect_uris` into `invalid_redirect_uri`. {@link suitableScope} handles the scope.
  */
 export function suitableMetadata(requested: RequestedMetadata, offer: Offer): Suitable {
-  if (exceedsJsonBounds(requested)) throw unsuitable('the metadata are too much, or nested too deeply');
+  if (exceedsJsonBounds(requested)) throw unsuitable('the metadata is too large or too deeply nested');
   const given: Suitable = {};
   for (const name of Object.keys(metadataShape)) {
-    // A member that is null or empty counts as absent, as some libraries write all that they know.
+    // A null or empty member counts as absent, because some libraries send every member that they know.
     if (!isAbsent(requested[name])) given[name] = requested[name];
   }
   replaceAuthMethod(given, offer);
@@ -50,7 +50,7 @@ function isAbsent(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 
-// A client with keys authenticates with them; one without gets a secret.
+// For an unsupported method: a client with keys authenticates with them, a client without keys gets a secret.
 function replaceAuthMethod(given: Suitable, { authMethods }: Offer): void {
   const method = given.token_endpoint_auth_method;
   if (typeof method !== 'string' || authMethods.includes(method)) return;
@@ -69,20 +69,20 @@ function dropUnsupported(given: Suitable, { signingAlgs, clientAlgs }: Offer): S
   const isOffered = ([name, value]: [string, unknown]) =>
     typeof value !== 'string' || (offered[name]?.includes(value) ?? true);
   const left = Object.fromEntries(Object.entries(given).filter(isOffered));
-  // Elsewhere they may be any text; the engine takes addresses of e-mail alone.
+  // RFC 7591 allows any text as a contact; the engine accepts only e-mail addresses.
   if (Array.isArray(left.contacts))
     left.contacts = left.contacts.filter((one) => /^[^@\s]+@[^@\s]+$/.test(one));
   return left;
 }
 
-// Without grant types the client uses codes (RFC 7591, 2), which need somewhere to be sent to.
+// A client without grant types uses the code flow (RFC 7591, 2), which needs a redirect URI.
 function replaceGrants(left: Suitable): void {
   const { grant_types, response_types, redirect_uris = [] } = left as Record<string, string[] | undefined>;
   const grants = grant_types?.filter((one) => offeredGrants.includes(one));
   if (grants?.length === 0) {
     const isRefused = grant_types?.some(isVouchedGrant);
     const reason = isRefused
-      ? 'client_credentials and password are for clients that an administrator created'
+      ? 'client_credentials and password are only for clients that an administrator created'
       : 'none of these is supported';
     throw unsuitable(`grant_types: ${reason}`);
   }
@@ -93,15 +93,15 @@ function replaceGrants(left: Suitable): void {
   if (response_types?.length && !(left.response_types as string[]).length) left.response_types = ['code'];
 }
 
-// RFC 8252, 7: loopback addresses and private schemes are for apps on a device, whatever else such an app registers.
+// RFC 8252, 7: a client with a loopback address or a private scheme is an app on a device, whatever else it registers.
 function replaceApplicationType(left: Suitable): void {
   const { redirect_uris = [] } = left as { redirect_uris?: string[] };
   if (redirect_uris.some(isNativeUri)) left.application_type = 'native';
 }
 
 /**
- * The scope that can be registered: of what the client said the scopes that exist, for `known` and without those that are for
- * our own clients. Null, which bounds nothing, when the client said nothing or nothing that exists.
+ * The scope that can be registered: those requested scopes that are in `known`. Null, which sets no bound, when the client
+ * requested no scope or none that exists.
  */
 export function suitableScope(
   requested: unknown,
@@ -113,7 +113,7 @@ export function suitableScope(
     throw unsuitable('scope: must be a string of scopes');
   const kept = new Set(requested.split(' ').filter((one) => known.has(one)));
   if (kept.size === 0) return null;
-  // Whoever may refresh may also say so: libraries add this scope to those that they registered.
+  // A client that may refresh may also request `offline_access`: libraries add this scope to those that they registered.
   if (grants.includes('refresh_token')) kept.add('offline_access');
   return [...kept].join(' ');
 }
