@@ -4,10 +4,10 @@ import { takeRandom } from '../../lib/random.ts';
 import type { KeyStore } from '../keys/key_store.ts';
 import type { SigningKey } from '../keys/signing_keys.ts';
 
-// A key's signer is made once, and goes with the key.
+// One signer for each key; the WeakMap drops it together with the key.
 const signers = new WeakMap<SigningKey, Signer>();
 
-/** A signed access token of these claims, `iat`, `exp` and a fresh `jti`; `now` and `ttl` in seconds. */
+/** Signs an access token with these claims, `iat`, `exp` and a new `jti`; `now` and `ttl` in seconds. */
 export function signAccessToken(
   keys: Pick<KeyStore, 'current'>,
   claims: Record<string, unknown>,

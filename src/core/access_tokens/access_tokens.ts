@@ -1,4 +1,4 @@
-// Access tokens: the one function that says whether one is good, and the revocation of a single one.
+// Verifies access tokens, JWT and opaque: the signature or the record first, then the live check (live_token.ts).
 import { digest } from '../../lib/crypto.ts';
 import { createVerifier } from '../../lib/jws.ts';
 import { createLru } from '../../lib/lru.ts';
@@ -7,7 +7,7 @@ import type { Db } from '../store/db.ts';
 import { isLive } from './live_token.ts';
 import { findOpaque } from './opaque_tokens.ts';
 
-/** The claims of an access token of ours, JWT or opaque, that has proved good. */
+/** The claims of an access token of ours, JWT or opaque. */
 export interface AccessTokenClaims {
   iss: string;
   sub: string;
@@ -17,54 +17,54 @@ export interface AccessTokenClaims {
   jti: string;
   client_id: string;
   scope?: string;
-  /** The session; tokens of `client_credentials` have none. */
+  /** The id of the session; tokens of `client_credentials` have none. */
   sid?: string;
   auth_time?: number;
   roles?: string[];
   permissions?: string[];
   tid?: string;
   token_version?: number;
-  /** The `token_version` of the client when it asked; tokens of earlier versions of this server have none. */
+  /** The client's `token_version` when the token was issued; tokens of earlier versions of this server have none. */
   client_version?: number;
-  /** The key to which a DPoP-bound token is bound (RFC 9449): good only with a proof of it. */
+  /** The key (RFC 9449) or certificate (RFC 8705) to which the token is bound; its bearer must prove possession of it. */
   cnf?: { jkt?: string; 'x5t#S256'?: string };
 }
 
 export interface AccessTokenVerifier {
   /**
-   * The claims of a good token, else null: signature, issuer, type, expiry, not revoked, its session live, its user
-   * active and not moved on to a later `token_version`, its client the same and not of fewer rights since. What the token says is checked without the database; all the
-   * rest is one SELECT. Proof of possession (`cnf`) and audience are the caller's to check.
+   * The claims of an active token, else null. Signature or record, issuer, type and expiry must be valid, the token not revoked,
+   * its session live, its user active with no later `token_version`, and its client the same one with no right lost since. A JWT
+   * itself is checked without the database; one SELECT checks the rest. The caller checks proof of possession (`cnf`) and audience.
    */
   verify: (token: string) => Promise<AccessTokenClaims | null>;
-  /** The claims of a JWT that we signed and that has not expired, whether or not its session lives. No database. */
+  /** The claims of a JWT that we signed and that has not expired, even if its session has ended. Makes no query. */
   read: (token: string) => Promise<AccessTokenClaims | null>;
-  /** The client that a JWT of ours was issued to, also when it has expired or its session is over. No database. */
+  /** The client that a JWT of ours was issued to, even if the token has expired or its session has ended. Makes no query. */
   issuedTo: (token: string) => Promise<string | null>;
 }
 
-/** How many tokens whose signature was good are remembered, by their digest; some 10 MiB. */
-const remembered = 10_000;
+/** How many verified tokens are cached by their digest; about 10 MiB. */
+const maxVerified = 10_000;
 
-/** Makes the verifier for tokens of `issuer`, signed by one of the `keys` of the moment, at the time that `now` tells. */
+/** Makes the verifier for tokens of `issuer`. `keys` returns the current signing keys, `now` the time in milliseconds. */
 export function createAccessTokenVerifier(
   db: Db,
   issuer: string,
   keys: () => SigningKey[],
   now: () => number,
 ): AccessTokenVerifier {
-  const verifierOf = rememberLast((list: SigningKey[]) => createVerifier(list, 'at+jwt'));
-  // A signature that was good stays good as long as its key; checking it is two thirds of an introspection's work.
-  const seen = createLru<AccessTokenClaims>(remembered);
-  let seenUnder = keys();
+  const verifierOf = memoizeLast((list: SigningKey[]) => createVerifier(list, 'at+jwt'));
+  // A valid signature stays valid as long as its key is in use. Verifying it is two thirds of the work of an introspection.
+  const verified = createLru<AccessTokenClaims>(maxVerified);
+  let verifiedWith = keys();
   const read = async (token: string) => {
-    if (seenUnder !== keys()) seen.clear();
-    seenUnder = keys();
+    if (verifiedWith !== keys()) verified.clear();
+    verifiedWith = keys();
     const id = digest(token);
-    const known = seen.get(id);
-    if (known) return known.exp > now() / 1000 ? known : null;
+    const cached = verified.get(id);
+    if (cached) return cached.exp > now() / 1000 ? cached : null;
     const claims = readAt(token, now());
-    if (claims) seen.set(id, Object.freeze(claims));
+    if (claims) verified.set(id, Object.freeze(claims));
     return claims;
   };
   const readAt = (token: string, at: number) => {
@@ -82,8 +82,8 @@ export function createAccessTokenVerifier(
   };
 }
 
-// The key set is made once for each list of keys, and the list is another array whenever it changed.
-function rememberLast<In, Out>(make: (input: In) => Out): (input: In) => Out {
+// Makes the key set once for each list of keys. A changed list is always a new array.
+function memoizeLast<In, Out>(make: (input: In) => Out): (input: In) => Out {
   let last: { input: In; output: Out } | undefined;
   return (input) => {
     if (last?.input !== input) last = { input, output: make(input) };
@@ -91,12 +91,12 @@ function rememberLast<In, Out>(make: (input: In) => Out): (input: In) => Out {
   };
 }
 
-/** True when `token` has the form of a signed JWT, which no opaque token has. */
+/** Whether `token` has the form of a signed JWT, which no opaque token has. */
 export function isJwt(token: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(token);
 }
 
-// Ours are good from the moment on in which they are issued, and never say since when (`nbf`).
+// Our tokens are valid from the moment they are issued, so they never contain `nbf`.
 function hasOurShape(claims: object): claims is AccessTokenClaims {
   const { client_id, jti, aud, sub, exp, iat, nbf } = claims as Partial<AccessTokenClaims> & {
     nbf?: unknown;

@@ -1,9 +1,9 @@
-// Which scopes a client may be granted, and which it gets by default. A client's registered scope bounds everything
+// Decides which scopes a client may be granted, and which it gets by default. They never exceed the client's registered scope
 // (RFC 8707; RFC 6749, 3.3).
 import type { Client } from '../clients/clients.ts';
 import type { ResourceServer } from '../clients/resource_servers.ts';
 
-/** The scopes that belong to the server itself; every other one belongs to a resource server. */
+/** The scopes of the server itself. Every other scope belongs to a resource server. */
 export const oidcScopes = ['openid', 'profile', 'email', 'offline_access'];
 
 /** The scopes of our own API: `account` is for a user's own sessions, `admin` for administrators. */
@@ -14,13 +14,13 @@ export type BoundClient = Pick<Client, 'scope' | 'first_party' | 'review'>;
 
 /** A resource server as far as its scopes matter. */
 export interface ScopeSource {
-  /** Whether it is our own API, which offers `account` and `admin` beside what is registered. */
+  /** Whether it is our own API, which offers `account` and `admin` in addition to its registered scopes. */
   isOwn: boolean;
-  /** Its row, or null where it has none. */
+  /** Its row, or null when it is not registered. */
   registered: Pick<ResourceServer, 'scope'> | null;
 }
 
-/** The scopes of one resource server that a client may be granted; `roles` are the user's, null while no user is known. */
+/** The scopes of one resource server that a client may be granted; `roles` are the user's, null when no user is known yet. */
 export function grantableOf(
   client: BoundClient,
   { isOwn, registered }: ScopeSource,
@@ -35,11 +35,11 @@ export function grantableOidc(client: BoundClient): string[] {
 }
 
 /**
- * The scopes of a request that names none: all that the client may have of the resource servers in question, which
- * `offered` lists, and of the server itself. Never `admin`: a client must ask for that.
+ * The scopes of a request without `scope`: all grantable scopes of the requested resource servers (`offered`), and those
+ * registered ones that belong to the server itself. Never `admin`, which a client must request.
  */
 export function defaultScopes(client: BoundClient, offered: string[]): string[] {
-  // A scope that an upgrade wrote into the row is a bound, and not yet the wish of an administrator.
+  // A scope that an upgrade wrote into the row bounds the client, but is no default until an administrator confirms it.
   const isWritten = client.scope !== null && !splitScope(client.review).includes('scope');
   const registered = isWritten ? grantableOidc(client) : [];
   return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');

@@ -1,5 +1,5 @@
-// What an introspection (RFC 7662) is decided on: whether the caller may learn about the token, and whether the token's
-// session still lives, which is one SELECT.
+// Decides an introspection (RFC 7662): whether the caller may learn about the token, and, by one SELECT, whether the token's
+// session is live.
 import { parseId } from '../../lib/ids.ts';
 import { isCurrentVersionSql } from '../clients/client_cache.ts';
 import type { Client } from '../clients/clients.ts';
@@ -9,7 +9,7 @@ import { statement } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
 import { liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 
-/** What one SELECT tells an introspection. */
+/** The row of the SELECT of an introspection. */
 interface Introspected {
   is_current_version: boolean;
   is_live: boolean;
@@ -28,8 +28,8 @@ const read = statement<Introspected>(
 );
 
 /**
- * Whether the token of a session, whose claims these are, still lives; `is_current_version` is false when the client that asks may
- * not be any more what it was at this version of the client cache. Null for a token without a session.
+ * Whether the token with these claims is active; null for a token without a session. `is_current_version` is false when the
+ * calling client may have changed since this version of the client cache.
  */
 export async function findIntrospection(
   db: Db,
@@ -41,7 +41,7 @@ export async function findIntrospection(
   return found ?? null;
 }
 
-/** Whether a caller may learn about a token: one meant for the resource server that it stands for, or one of its own. */
+/** Whether a client may introspect a token: one for the resource server that it represents, or one of its own. */
 export function isMeantFor(
   { client_id, resource_server }: Pick<Client, 'client_id' | 'resource_server'>,
   claims: Pick<AccessTokenClaims, 'client_id' | 'aud'>,
@@ -50,7 +50,7 @@ export function isMeantFor(
   return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
 }
 
-/** The answer for an active token (RFC 7662, 2.2). */
+/** The response for an active token (RFC 7662, 2.2). */
 export function describeClaims({ client_version: _ours, ...claims }: AccessTokenClaims): object {
   return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
 }

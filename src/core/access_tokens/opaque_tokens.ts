@@ -1,3 +1,4 @@
+// Opaque access tokens: the engine stores their claims as records, found by the digest of the token.
 import { findRecord } from '../engine_records/engine_records.ts';
 import type { Db } from '../store/db.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
@@ -10,7 +11,7 @@ export async function findOpaque(db: Db, issuer: string, token: string): Promise
   return opaqueClaims(stored.payload as unknown as OpaqueRecord, issuer);
 }
 
-/** What the engine keeps of an opaque access token, in its own words. */
+/** The engine's record of an opaque access token, with the engine's member names. */
 interface OpaqueRecord {
   jti: string;
   clientId: string;

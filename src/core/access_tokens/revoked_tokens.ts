@@ -1,3 +1,4 @@
+// Single access tokens that were revoked before they expired, by `jti`.
 import { declareColumns, type Table } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
@@ -10,7 +11,7 @@ declare module 'knex/types/tables.js' {
 
 declareColumns('revoked_tokens', { expires_at: 'time' });
 
-/** Makes one access token inactive before its time; kept until it would have expired anyway. */
+/** Revokes one access token. The row stays until the token would have expired. */
 export async function revokeAccessToken(
   db: Db,
   claims: Pick<AccessTokenClaims, 'jti' | 'exp'>,

@@ -1,4 +1,4 @@
-// The sessions of a user whose access token is presented: one SELECT checks the token and lists the sessions.
+// Lists the sessions of the user whose access token is presented. One SELECT checks the token and reads the list.
 import { parseId } from '../../lib/ids.ts';
 import { type LiveSession, liveSessionColumns, liveSessionsSql } from '../sessions/session_list.ts';
 import type { Db } from '../store/db.ts';
@@ -13,8 +13,8 @@ const findForToken = statement<LiveSession>(
 );
 
 /**
- * The first page of the live sessions of the user who holds this access token, whose signature has been checked. It is
- * empty when the token is no longer good: the session of a good token would be among them.
+ * The first page of the live sessions of the user of this access token, whose signature has been verified. It is empty when the
+ * token is inactive: the session of an active token would be in the list.
  */
 export async function listForToken(
   db: Db,

@@ -1,7 +1,7 @@
-// The claims about the user that every access token of a session carries, whichever code signs it.
+// The claims about the user in every access token of a session, whether the engine or our token endpoint signs it.
 import type { SessionWithUser } from '../sessions/find_session.ts';
 
-/** The claims of a session's user and login (RFC 9068, 2.2), beside the standard ones. */
+/** The claims about a session's user and login (RFC 9068, 2.2), in addition to the standard ones. */
 export function claimsOfUser(
   session: Pick<
     SessionWithUser,

@@ -49,7 +49,7 @@ export function withoutNulls(metadata: Record<string, unknown>): Record<string, 
   return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null));
 }
 
-/** Fills in absent members from the others. The defaults of RFC 7591 suit third-party web clients; ours suit machines and apps too. */
+/** Fills in absent members. The defaults of RFC 7591 suit third-party web clients; ours suit machines and apps too. */
 export function withDefaults(given: ClientMetadata, firstParty: boolean): ClientMetadata {
   const redirects = given.redirect_uris ?? [];
   const grant_types = given.grant_types ?? defaultGrantTypes(firstParty, redirects.length > 0);

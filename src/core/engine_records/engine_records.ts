@@ -59,16 +59,15 @@ export interface NewEngineRecord {
   ttl: number | null;
   ip?: string | null;
   user_agent?: string | null;
-  /** The handle under which the record is stored already. */
+  /** The handle under which the record is already stored. */
   storedAs?: string;
   /** The user's `session_epoch` at the login that this write completes; absent, the row keeps its own. */
   session_epoch?: number;
 }
 
 /**
- * Writes a record, new or known. A record that is said to be stored (`storedAs`) is only updated: when it has been deleted
- * meanwhile, it is not written again. The handle (`jti`) is never stored in the clear; a caller who reads the record
- * presents it.
+ * Writes a new or an existing record. With `storedAs` it only updates: a record that has been deleted in the meantime is not
+ * written again. The handle (`jti`) is never stored in plain text; a caller who reads the record presents it.
  */
 export async function saveRecord(db: Db, keyring: Keyring, record: NewEngineRecord): Promise<void> {
   const { model, id, payload, ttl, ip, user_agent, storedAs, session_epoch } = record;
@@ -169,6 +168,6 @@ export async function deleteRecord(db: Db, model: string, id: string): Promise<v
     .delete();
 }
 
-/** SQL that is false for a browser session that ended together with all others of its user, deleted or not. */
+/** SQL that is false for a browser session that ended together with all others of its user, even if its record still exists. */
 export const isCurrentRecordSql = `(oidc_models.session_epoch is null
   or oidc_models.session_epoch >= (select u.session_epoch from users u where u.id = oidc_models.user_id))`;

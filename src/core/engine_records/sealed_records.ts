@@ -62,7 +62,10 @@ export function secondIdOf(keyring: Keyring, model: string, payload: Payload): s
   return typeof userCode === 'string' ? digestOfUserCode(keyring.current, userCode) : null;
 }
 
-/** All digests under which a second handle may be stored: a user code also under older secrets, and as a plain digest, which an earlier version wrote. */
+/**
+ * All digests under which a second handle may be stored: a user code also under older secrets, and as a plain digest, which an
+ * earlier version wrote.
+ */
 export function secondIdsOf(keyring: Keyring, model: string, handle: string): string[] {
   const codes = model === 'DeviceCode' ? keyring.all.map((key) => digestOfUserCode(key, handle)) : [];
   return [...codes, digest(handle)];

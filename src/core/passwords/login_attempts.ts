@@ -1,5 +1,4 @@
-// Password attempts: the limits first, then the hash. Nothing else in the server verifies passwords.
-
+// Verifies passwords under the limits: checks and counts first, then hashes. No other code of the server verifies passwords.
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
 import { networkOf } from '../../lib/network.ts';
@@ -60,7 +59,7 @@ export async function attemptLogin(deps: AttemptDeps, attempt: LoginAttempt): Pr
   return { ...result, known };
 }
 
-/** What failures are counted by: a name, which strangers can type too, or a known device or session, which they do not have. */
+/** The key under which failures are counted: a name, which an attacker can type too, or a known device or session. */
 export type FailureKey = readonly ['name' | 'known', string];
 
 /** The count of a known device, browser or session. */

@@ -1,5 +1,5 @@
-// Notices of ended sessions to clients that want them (back-channel logout): queued with the end itself, so that none
-// is lost, and delivered until the client has taken it or too much time has passed.
+// The queue of back-channel logout notices. A notice is queued in the transaction that ends its session, so none is lost, and
+// delivered again until the client accepts it or the attempts run out.
 import { newId } from '../../lib/ids.ts';
 import { declareColumns, json, type Table } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
@@ -26,10 +26,10 @@ declare module 'knex/types/tables.js' {
 
 declareColumns('logout_notices', { next_attempt_at: 'time', created_at: 'time' });
 
-/** Tries of one notice: the waits between them double from 5 seconds on, which comes to about half a day. */
+/** Attempts to deliver one notice. The waits between them double, beginning with 5 seconds; together they last about half a day. */
 const maxAttempts = 13;
 const firstWait = 5;
-/** Seconds for which a notice that some node is delivering is nobody else's. */
+/** Seconds for which a claimed notice belongs to the node that delivers it. */
 const claim = 60;
 
 interface EndedSession {
@@ -38,15 +38,15 @@ interface EndedSession {
   client_id: string;
 }
 
-/** Queues a notice for each ended session whose client has a `backchannel_logout_uri`. Part of the transaction that ends. */
+/** Queues a notice for each ended session whose client has a `backchannel_logout_uri`, in the transaction that ends them. */
 export async function enqueueBackchannelLogouts(db: Db, ended: EndedSession[]): Promise<void> {
   if (ended.length === 0) return;
-  const wanting = await db('clients')
+  const listening = await db('clients')
     .whereIn('client_id', [...new Set(ended.map((session) => session.client_id))])
     .whereNull('deleted_at')
     .whereRaw("metadata->>'backchannel_logout_uri' is not null")
     .select('client_id');
-  const clients = new Set(wanting.map((client) => client.client_id));
+  const clients = new Set(listening.map((client) => client.client_id));
   const notices = ended.filter((session) => clients.has(session.client_id));
   if (notices.length === 0) return;
   const due = notices.map(({ id, user_id, client_id }) => ({
@@ -58,21 +58,22 @@ export async function enqueueBackchannelLogouts(db: Db, ended: EndedSession[]): 
     next_attempt_at: present(db),
     created_at: present(db),
   }));
-  // A statement takes 500 rows on SQLite, and 65,535 values on Postgres.
+  // One statement can insert 500 rows on SQLite and bind 65,535 values on Postgres.
   for (let from = 0; from < due.length; from += 100)
     await db('logout_notices').insert(due.slice(from, from + 100));
 }
 
 export interface ClaimLimit {
-  /** The most of all clients together. */
+  /** The most notices for all clients together. */
   all: number;
+  /** The most notices for one client. */
   of_client: number;
-  /** Clients that are being told already. */
+  /** Clients to which this node is already delivering. */
   except: string[];
 }
 
-// From client to client by the index, and of each the notices that are due longest: however many wait for one, it is not
-// looked at more of them than are taken.
+// Goes from client to client by the index and takes the notices of each that have been due longest. However many notices wait
+// for a client, the statement reads no more of them than it takes.
 const dueSql = (db: Db) => `
   with recursive waiting (client_id) as (
     select min(client_id) from logout_notices
@@ -86,7 +87,7 @@ const dueSql = (db: Db) => `
   where waiting.client_id not in (select value from ${isPostgres(db) ? 'json_array_elements_text(cast(:except as json)) as e (value)' : 'json_each(:except)'})
   order by n.next_attempt_at limit :all ${isPostgres(db) ? 'for update of n skip locked' : ''}`;
 
-/** Takes due notices for delivery: they are this node's for a minute, and due again when it dies. */
+/** Claims due notices for one minute. When this node dies, they are due again after that. */
 export async function claimBackchannelLogouts(
   db: Db,
   { all, of_client, except }: ClaimLimit,
@@ -100,12 +101,12 @@ export async function claimBackchannelLogouts(
   );
 }
 
-/** Removes a notice that was taken. */
+/** Removes a notice that was delivered or given up. */
 export async function settleBackchannelLogout(db: Db, id: string): Promise<void> {
   await db('logout_notices').where({ id }).delete();
 }
 
-/** Puts a notice that was not taken back for later; true when it was given up instead. */
+/** Postpones a notice that could not be delivered; true when it had no attempts left and was removed instead. */
 export async function postponeBackchannelLogout(db: Db, notice: BackchannelLogout): Promise<boolean> {
   if (notice.attempts >= maxAttempts) {
     await settleBackchannelLogout(db, notice.id);

@@ -1,4 +1,4 @@
-// Browser sessions: logins at our own pages, kept by the engine, listed and ended like everything else a user has.
+// Browser sessions: the logins at our own pages. The engine stores them; this file lists and ends them.
 import type { Knex } from 'knex';
 import { deleteBrowserSession } from '../engine_records/browser_session_records.ts';
 import { isCurrentRecordSql } from '../engine_records/engine_records.ts';
@@ -10,9 +10,9 @@ import { beginEnding } from './end_many.ts';
 import type { EndCause } from './end_sessions.ts';
 import { finishEnding } from './pending_endings.ts';
 
-/** A login at the pages, as its owner's list shows it. */
+/** A login at the pages, as the user's list shows it. */
 export interface BrowserSession {
-  /** Digest of the engine's `uid`; what sessions remember of the browser that they were opened in. */
+  /** Digest of the engine's `uid`; sessions store it in `browser_session`. */
   second_id: string;
   ip: string | null;
   user_agent: string | null;
@@ -54,7 +54,7 @@ export async function endBrowserSession(
   return true;
 }
 
-/** Ends what was opened in a browser whose session is going; the engine removes that itself. */
+/** Ends the sessions that were opened in a browser which is being logged out; the engine deletes the browser session itself. */
 export async function endOpenedIn(
   db: Knex,
   user_id: string,

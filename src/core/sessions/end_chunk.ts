@@ -1,4 +1,4 @@
-// One chunk of an ending: at most `chunkSize` sessions end in one transaction, with what belongs to them.
+// One chunk of an ending: at most `chunkSize` sessions end in one transaction, together with their dependent rows.
 import type { Knex } from 'knex';
 import { deleteBrowserSessionsBelowEpoch } from '../engine_records/browser_session_records.ts';
 import { isPostgres, rows } from '../store/db.ts';
@@ -10,7 +10,7 @@ import type { SessionSet } from './pending_endings.ts';
 /** The most sessions, records or devices that one transaction changes. */
 export const chunkSize = 500;
 
-/** Ends one chunk. `isDone` when no kind of row filled its chunk, so that nothing is left. */
+/** Ends one chunk. `isDone` is true when no kind of row filled its chunk, so nothing is left. */
 export async function endChunk(
   tx: Knex.Transaction,
   which: SessionSet,
@@ -19,7 +19,7 @@ export async function endChunk(
   if (which.kind === 'client' && !(await isBeingRemoved(tx, which.client_id)))
     return { ended: 0, isDone: true };
   const unended = await listUnended(tx, which);
-  // Users before sessions, as everywhere, and in one order.
+  // Locks users before sessions, as every transaction does, and in one order.
   if (which.kind === 'client' && isPostgres(tx)) {
     const users = [...new Set(unended.map((session) => session.user_id))];
     await tx('users').whereIn('id', users).orderBy('id').forUpdate().select('id');
@@ -31,8 +31,9 @@ export async function endChunk(
   return { ended, isDone: ids.length < chunkSize && isRestDone };
 }
 
-// A process that died, or another one, may have removed the client already, and an administrator may have made one of the same
-// id since: that one is not meant. The lock lets sessions be opened, which wait for the client's row with the user's locked.
+// Another process may have removed the client already, and an administrator may have created a new client with the same id
+// since, whose sessions must not end. FOR NO KEY UPDATE does not block the opening of sessions, which waits for the client's row
+// while it holds the lock on the user's.
 async function isBeingRemoved(tx: Knex.Transaction, client_id: string): Promise<boolean> {
   const found = await rows(
     tx,
@@ -42,6 +43,7 @@ async function isBeingRemoved(tx: Knex.Transaction, client_id: string): Promise<
   return found.length > 0;
 }
 
+// Sessions that have not ended; some of them may have expired.
 async function listUnended(
   tx: Knex.Transaction,
   which: SessionSet,
@@ -59,8 +61,8 @@ async function listUnended(
   return await query;
 }
 
-// Sessions that expired before they could be ended: over since then, and nobody's doing. Written down, so that the next
-// chunk does not meet them again.
+// Sessions that expired before this ending: they were over already, so the ending is not their cause. Their rows are closed so
+// that the next chunk does not read them again.
 async function closeExpired(tx: Knex.Transaction, ids: string[]): Promise<void> {
   const first = isPostgres(tx) ? 'least' : 'min';
   const expired = tx.raw(`${first}(absolute_expires_at, ${plusSeconds(tx, 'last_used_at', 'idle_ttl')})`);
@@ -70,7 +72,7 @@ async function closeExpired(tx: Knex.Transaction, ids: string[]): Promise<void> 
     .update({ ended_at: expired, ended_reason: 'expired', ended_by: 'system' });
 }
 
-// What ends or goes beside the sessions; true when all of it is done.
+// Ends or removes the rows beside the sessions; true when none is left.
 async function endBeside(tx: Knex.Transaction, which: SessionSet): Promise<boolean> {
   if (which.kind === 'user') {
     const browsers = await deleteBrowserSessionsBelowEpoch(tx, which, chunkSize);
@@ -82,7 +84,7 @@ async function endBeside(tx: Knex.Transaction, which: SessionSet): Promise<boole
   return true;
 }
 
-// Its ended sessions are told first that it is no more: the foreign key would tell all of them in one statement.
+// Clears the device of its ended sessions in chunks first, because the foreign key would clear all of them in one statement.
 async function removeEmptyDevice(tx: Knex.Transaction, device_id: string): Promise<boolean> {
   const page = tx('sessions').where({ device_id }).whereNotNull('ended_at').limit(chunkSize).select('id');
   if ((await tx('sessions').whereIn('id', page).update({ device_id: null })) === chunkSize) return false;

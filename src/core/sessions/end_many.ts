@@ -1,5 +1,5 @@
-// Ending many sessions: the decision. It is written in the caller's transaction together with the first chunk of sessions,
-// and every statement that decides about a session sees it from the commit on. pending_endings.ts ends the other chunks.
+// The decision to end many sessions. The caller's transaction writes it together with the first chunk of sessions, and every
+// statement that decides about a session sees it from the commit on. pending_endings.ts ends the other chunks.
 import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
 import { json } from '../store/columns.ts';
@@ -32,18 +32,18 @@ export async function beginEnding(
   return { ended, pending };
 }
 
-/** What goes on while all else of a user ends. */
+/** What stays live while all other sessions of a user end. */
 export interface Kept {
   session_id?: string | null;
   browser_session?: string | null;
-  /** Whether what was opened in the kept browser goes on too. */
+  /** Whether the sessions that were opened in the kept browser stay live too. */
   opened_in_browser?: boolean;
 }
 
 /**
- * Begins to end all sessions of a user and all logins at the pages, but for what is `kept`. The number that rises here
- * is what ends them: from the commit on, every statement that decides finds those with a lower one over. The caller has
- * locked the user's row. `forgets`: what is known of a deleted user goes as well.
+ * Begins to end all sessions of a user and all logins at the pages, except those that are `kept`. Raising the user's
+ * `session_epoch` ends them: from the commit on, every statement that decides treats a session with a lower one as ended. The
+ * caller has locked the user's row. With `forgets`, the personal data of a deleted user is removed as well.
  */
 export async function beginEndingAll(
   tx: Knex.Transaction,
@@ -80,7 +80,7 @@ export async function endAllSessions(
   return await finishEnding(db, begun);
 }
 
-// Of a browser in which very many sessions were opened, the newest go on.
+// When more than one chunk of sessions was opened in the kept browser, the newest ones stay live.
 async function keep(
   tx: Knex.Transaction,
   user_id: string,

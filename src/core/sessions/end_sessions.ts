@@ -1,5 +1,5 @@
-// Ending sessions: every session ends here, whatever the cause. With the session's row one transaction writes the event, which
-// records the actor, queues the notice to the client, and removes push tokens. end_many.ts ends many sessions, in chunks.
+// Every session ends here, whatever the cause. The transaction that ends the row also records the event with its actor, queues
+// the notice to the client, and removes push tokens. end_many.ts ends many sessions, in chunks.
 import type { Knex } from 'knex';
 import { parseId } from '../../lib/ids.ts';
 import { recordEvents } from '../audit/audit.ts';
@@ -12,19 +12,19 @@ import { isExpiredSql } from './live_session.ts';
 import { clearIdlePushTokens } from './push_tokens.ts';
 import type { EndedReason, Session } from './sessions.ts';
 
-/** Why a session ends, by whom, and where the request came from. */
+/** Why a session ends, the actor who ends it, and the source of the request. */
 export interface EndCause {
   reason: EndedReason;
   actor: Actor;
   actor_id?: string | null;
   source?: RequestSource;
-  /** What to note beside the reason in the audit trail. */
+  /** Recorded beside the reason in the audit trail. */
   detail?: Record<string, unknown>;
 }
 
 /**
- * Ends one session; false when it had ended or expired before. The event, the notice to the client and the end of pushes
- * to a device without any other live session are written in the same transaction.
+ * Ends one session; false when it had ended or expired before. The same transaction records the event, queues the notice to the
+ * client, and removes the push token of a device that has no other live session.
  */
 export async function endSession(db: Db, id: string, cause: EndCause, at?: Date): Promise<boolean> {
   if (!db.isTransaction) return await db.transaction((tx) => endSession(tx, id, cause, at));
@@ -32,7 +32,7 @@ export async function endSession(db: Db, id: string, cause: EndCause, at?: Date)
 }
 
 /**
- * Ends those of these sessions that are live, and returns how many. One statement ends them all, so the caller bounds their
+ * Ends the live ones of these sessions, and returns how many ended. One statement ends them all, so the caller bounds their
  * number. A session that has expired is over already and stays as it is.
  */
 export async function endLiveSessions(

@@ -1,4 +1,4 @@
-// One session with its user, for every decision about a token of it.
+// Finds one session with its user, for every decision about one of its tokens.
 import type { Columns } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
@@ -7,10 +7,10 @@ import type { UserStatus } from '../users/users.ts';
 import { isExpiredSql } from './live_session.ts';
 import { type Session, sessionColumns } from './sessions.ts';
 
-/** A session with what every decision about it needs: its user, and what the database's clock says of both. */
+/** A session with its user, and the facts that the database decides by its own clock. */
 export interface SessionWithUser extends Session {
   is_expired: boolean;
-  /** False when all sessions of the user have ended since the login, whether or not this row says so yet. */
+  /** False when all sessions of the user have ended since the login, even if this row is not yet marked as ended. */
   is_current: boolean;
   user_is_active: boolean;
   user_status: UserStatus;

@@ -1,4 +1,4 @@
-// Opening a session: at the login, and completing it when its tokens are issued later than that.
+// Opens a session at the login, and completes it when its tokens are issued later.
 import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
 import { eventTime, notifyListeners } from '../audit/audit.ts';
@@ -16,12 +16,12 @@ import { newSalt } from './refresh_token.ts';
 import { type Session, sessionColumns } from './sessions.ts';
 
 export interface NewSession {
-  /** Given when the engine has already named its Grant. */
+  /** Given when the engine has already chosen the id of its Grant. */
   id?: string;
   user_id: string;
-  /** The password hash that this login has just proved; when the password has changed since, no session opens. */
+  /** The password hash that this login was verified against; when the password has changed since, no session opens. */
   proved_hash?: string | null;
-  /** The user's `session_epoch` when the login was proved; when all sessions have ended since, no session opens. */
+  /** The user's `session_epoch` when the login was verified; when all sessions have ended since, no session opens. */
   proved_epoch?: number | null;
   client_id: string;
   device_id: string | null;
@@ -36,7 +36,7 @@ export interface NewSession {
 
 /**
  * Opens a session. Returns null when the user is not active, or when the password has changed or all sessions have ended
- * since the login was proved. The UPDATE that records the login locks the user's row: a ban or a password change either
+ * since the login was verified. The UPDATE that records the login locks the user's row: a ban or a password change either
  * comes first, and no session opens, or comes later, and ends this one. On Postgres all of it is one statement.
  */
 export async function openSession(db: Db, input: NewSession, at?: Date): Promise<Session | null> {
@@ -59,7 +59,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
   };
   const [created] = await insertOpened(db, values, at);
   if (!created) {
-    // A login in flight may have noted its device, or a consent, when the user had just been deleted.
+    // A concurrent login may have stored its device or a consent just after the user was deleted.
     await forgetPersonalData(db, input.user_id);
     return null;
   }
@@ -78,7 +78,7 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
   return created;
 }
 
-// No rows: the user may not log in, or the client or the device was removed while the password was being checked.
+// Returns no row when the user may not log in, or when the client or the device was removed during the login.
 async function insertOpened(
   db: Db,
   values: Record<string, Knex.RawBinding>,
@@ -110,7 +110,7 @@ const noteOpened = `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
   select :event_id, :now, 'session_opened', :user_id, :id, :client_id, 'user', :user_id, :ip, :user_agent, :request_id`;
 
-// By name, because they stand in a prepared statement.
+// Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columns = `id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, rotated_at, ip, user_agent, idle_ttl,
   created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, ended_by, ended_by_id, browser_session, is_plain, session_epoch`;
 
@@ -136,8 +136,8 @@ async function openInSteps(
 }
 
 /**
- * Completes a session whose login happened before its tokens: the code or device code has been exchanged. Until then it
- * lives only as long as the code. False when it has ended in between, by itself or with all others of the user.
+ * Completes a session when its code or device code is exchanged for tokens; until then it lives only as long as the code. False
+ * when it has ended in between, alone or together with all others of the user.
  */
 export async function completeSession(
   db: Db,
@@ -156,6 +156,6 @@ export async function completeSession(
         idle_ttl,
         last_used_at: present(db),
       });
-  // Twice, for the reason that rotation.ts gives.
+  // Tried twice, for the reason given in `rotate` (rotation.ts).
   return (await complete()) > 0 || (await complete()) > 0;
 }

@@ -1,5 +1,5 @@
-// Endings of more than one chunk of sessions: after the commit of the decision (end_many.ts), the other chunks end in
-// transactions of their own. Until the last of them, a row of `pending_endings` lets another process finish after a crash.
+// Endings of more than one chunk of sessions. After the decision has committed (end_many.ts), the other chunks end in
+// transactions of their own. Until the last one, a row of `pending_endings` lets another process finish after a crash.
 import type { Knex } from 'knex';
 import { declareColumns, type Table } from '../store/columns.ts';
 import { rows } from '../store/db.ts';
@@ -11,25 +11,26 @@ import type { EndCause } from './end_sessions.ts';
 /** Which sessions end. */
 export type SessionSet =
   /**
-   * Those of a user whose number is lower than `epoch`, and logins at the pages likewise, but for `kept_browser`.
-   * `forgets`: the user is deleted, and what is known of the person goes as well.
+   * The sessions of a user, and the logins at the pages, whose `session_epoch` is lower than `epoch`, except `kept_browser`.
+   * With `forgets`, the user is being deleted and the personal data is removed as well.
    */
   | { kind: 'user'; user_id: string; epoch: number; kept_browser: string | null; forgets: boolean }
-  /** Those of a user through a client, opened until then. */
+  /** The sessions of a user with a client that were opened until `opened_until`. */
   | { kind: 'consent'; user_id: string; client_id: string; opened_until: string }
-  /** Those on a device, which is removed with the last of them. */
+  /** The sessions on a device, which is removed with the last of them. */
   | { kind: 'device'; user_id: string; device_id: string }
+  /** The sessions that were opened in a browser. */
   | { kind: 'browser'; user_id: string; browser_session: string }
-  /** Those of a client, which is removed with the last of them. */
+  /** The sessions of a client, which is removed with the last of them. */
   | { kind: 'client'; client_id: string };
 
 type Unfinished = Pick<PendingEnding, 'id' | 'which' | 'ending'>;
 
-/** What a transaction has begun to end. */
+/** An ending that a transaction has begun. */
 export interface BegunEnding {
   /** How many sessions have ended. */
   ended: number;
-  /** What the transaction has left to {@link finishEnding}; null when nothing. */
+  /** The rest, for {@link finishEnding}; null when nothing is left. */
   pending: Unfinished | null;
 }
 
@@ -51,7 +52,7 @@ declare module 'knex/types/tables.js' {
 
 declareColumns('pending_endings', { which: 'json', ending: 'json', created_at: 'time' });
 
-/** Ends what a committed transaction has left, chunk by chunk, and returns how many sessions have ended in all. */
+/** Ends the remaining chunks after the transaction has committed, and returns how many sessions have ended in total. */
 export async function finishEnding(db: Knex, { ended, pending }: BegunEnding): Promise<number> {
   if (!pending) return ended;
   const { which, ending } = pending;
@@ -68,7 +69,7 @@ export async function finishEnding(db: Knex, { ended, pending }: BegunEnding): P
   return all;
 }
 
-/** Seconds after which an ending that is still pending counts as left behind by a process that died. */
+/** Seconds after which a pending ending counts as abandoned by a process that died. */
 const patience = 60;
 
 /**

@@ -1,4 +1,4 @@
-// A refresh of a plain session in one statement: what decides it, the rotation, and what the answer is made of.
+// Refreshes a plain session in one statement, which checks all conditions, rotates, and returns the columns for the answer.
 import type { Knex } from 'knex';
 import { isCurrentVersionSql, type Registered } from '../clients/client_cache.ts';
 import type { RequestSource } from '../request_source.ts';
@@ -17,7 +17,7 @@ type SessionPart = Pick<
   'user_id' | 'salt' | 'grant_payload' | 'token_payload' | 'idle_ttl' | 'created_at' | 'absolute_expires_at'
 >;
 
-/** A session that has just been rotated, with its user as it is now. */
+/** A session that has just been rotated, with its user's current columns. */
 export type Refreshed = SessionPart & Pick<User, 'roles' | 'permissions' | 'tenant_id' | 'token_version'>;
 
 const refreshedColumns = {
@@ -30,9 +30,9 @@ const refreshedColumns = {
 } as const satisfies Columns<Refreshed>;
 
 export interface PlainRefresh {
-  /** Its tag has been verified; its proof has not. */
+  /** A token whose tag has been verified; the statement verifies its proof. */
   token: DecodedRefreshToken;
-  /** The client, which has been authenticated, and the APIs. */
+  /** The authenticated client and the resource servers, from the client cache. */
   known: Registered;
   /** The identifier of our own API. */
   own_resource: string;
@@ -46,7 +46,7 @@ const conditions = (db: Db) => `s.id = :id and s.generation <= :presented and ${
     and s.is_plain and s.client_id = :client_id and s.token_payload->>'resource' ${isPostgres(db) ? '= any(:resources)' : 'in (select value from json_each(:resources))'}
     and u.id = s.user_id and ${isActiveSql('u.')} and ${isCurrentVersionSql}`;
 
-// The proof is checked by the database, which alone knows the salt: no SELECT has to come first.
+// The database checks the proof, because only it has the salt. So no SELECT has to come first.
 const rotateAtOnce = statement<Refreshed>(
   'plain_refresh',
   (db) => `
@@ -104,14 +104,14 @@ export async function explainMiss(
   return found ?? { is_current_version: false, is_plain: null };
 }
 
-// Those whose tokens are JWTs. Our own API need not be registered.
+// The resource servers whose tokens are JWTs. Our own API need not be registered.
 function plainResources({ known, own_resource }: PlainRefresh): string[] {
   const registered = [...known.servers.values()];
   const plain = registered.filter((one) => one.access_token_format === 'jwt').map((one) => one.identifier);
   return known.servers.has(own_resource) ? plain : [own_resource, ...plain];
 }
 
-// SQLite knows no SHA-256, and RETURNING there knows one table; but asking it twice costs no journey.
+// SQLite has no SHA-256, and its RETURNING can use one table only. Two statements cost no round trip there.
 async function refreshInSteps(
   db: Db,
   { token, source }: PlainRefresh,

@@ -1,19 +1,19 @@
-// Plain sessions: those whose refresh needs nothing but a signature.
+// Decides which sessions are plain: a refresh of a plain session needs nothing but a signed access token.
 
-// Anything else, known or not yet, binds or enriches tokens.
+// Any other member may bind tokens to a key or add claims to them.
 const plainMembers = new Set('gty scope resource authTime amr acr claims nonce sid'.split(' '));
 const plainGrant = new Set(['openid', 'resources']);
 
 /**
- * Whether a refresh of a session with these payloads is bound to nothing (no key, no certificate), is for one resource and
- * gets no ID token along. Decided once, because nothing of it changes.
+ * Whether a session with these payloads is plain: its tokens are bound to no key or certificate, are for one resource, and come
+ * without an ID token. Decided once, because the payloads do not change.
  */
 export function isPlain(
   token_payload: { scope?: string; resource?: unknown },
   grant_payload: object,
 ): boolean {
   const { scope, resource } = token_payload;
-  // Without any scope the engine's answer has no such member.
+  // A session without scope is not plain, because the engine's answer then has no `scope` member.
   if (typeof resource !== 'string' || !scope || scope.split(' ').includes('openid')) return false;
   return hasOnly(token_payload, plainMembers) && hasOnly(grant_payload, plainGrant);
 }

@@ -1,5 +1,5 @@
-// The refresh token as a string. It is never stored: a session's row and KINDRED_SECRET together derive it again. It has
-// two parts that prove something: the proof, that the database knows the session, and the tag, that we have the secret.
+// The refresh token as a string. It is never stored: a session's row and KINDRED_SECRET together derive it again. Its proof shows
+// that it was made with the salt in the database, its tag that it was made with the secret.
 import { hash, randomBytes } from 'node:crypto';
 import { equalBytes, type Keyring, mac } from '../../lib/crypto.ts';
 import { idFromBytes, idToBytes } from '../../lib/ids.ts';
@@ -7,27 +7,27 @@ import { idFromBytes, idToBytes } from '../../lib/ids.ts';
 const prefix = 'krt_';
 const purpose = 'refresh-token';
 const tokenLength = 69;
-// The decoder passes over what is not of its alphabet: without this, many strings would be one token. 69 bytes are 92
-// letters without a bit to spare, so that no two of these are the same bytes.
+// The base64url decoder ignores characters outside its alphabet, so without this check many strings would be one token. 69 bytes
+// are exactly 92 characters with no unused bits, so two different strings of this form never decode to the same bytes.
 const shape = /^krt_[\w-]{92}$/;
 const proofOffset = 21;
 const proofLength = 16;
 const tagOffset = proofOffset + proofLength;
-/** The largest generation that the database's integer holds together with its successor. */
+/** The largest generation whose successor still fits into the database's integer. */
 const maxGeneration = 2 ** 31 - 2;
 
-/** A token whose form is right and whose tag nobody has checked yet. */
+/** A token of the right form whose tag has not been verified yet. */
 export interface DecodedRefreshToken {
   session_id: string;
   generation: number;
   key_id: number;
   proof: Buffer;
-  /** All of these as bytes, which the tag is over. */
+  /** The bytes of all parts above, which the tag authenticates. */
   body: Buffer;
   tag: Buffer;
 }
 
-/** What a token is derived from beside the secret: the session's id and its salt, which no token shows. */
+/** The part of a session from which, with the secret, its tokens are derived. No token reveals the salt. */
 export interface TokenSource {
   id: string;
   salt: Buffer;
@@ -38,12 +38,12 @@ export function newSalt(): Buffer {
   return randomBytes(16);
 }
 
-/** True when `value` is meant to be a refresh token of ours, valid or not. */
+/** Whether `value` has the prefix of our refresh tokens, valid or not. */
 export function looksLikeRefreshToken(value: string): boolean {
   return value.startsWith(prefix);
 }
 
-/** The refresh token of one generation of a session; the same every time it is asked for. */
+/** The refresh token of one generation of a session; the same on every call with the same secret. */
 export function mintRefreshToken(keyring: Keyring, session: TokenSource, generation: number): string {
   const key_id = keyring.current.id;
   const proof = proofOf(session.salt, generation);
@@ -56,20 +56,20 @@ export function mintRefreshToken(keyring: Keyring, session: TokenSource, generat
   return prefix + bytes.toString('base64url');
 }
 
-// What only the salt gives, for one generation: an old token tells nothing of the next one's. A plain hash, because
-// Postgres has to make the same (see `proofSql`), and because the tag is over it.
+// Derives the proof of one generation from the salt; an old token does not reveal the next proof. A hash without a key is enough,
+// because the tag authenticates it, and Postgres can compute the same (see `proofSql`).
 function proofOf(salt: Buffer, generation: number): Buffer {
   const number = Buffer.alloc(4);
   number.writeUInt32BE(generation);
   return hash('sha256', Buffer.concat([salt, number]), 'buffer').subarray(0, proofLength);
 }
 
-/** SQL for the proof of a generation, from the columns or placeholders that hold it and the salt. Postgres only. */
+/** SQL for the proof, from the columns or placeholders with the salt and the generation. Postgres only. */
 export function proofSql(salt: string, generation: string): string {
   return `substring(sha256(${salt} || int4send(${generation})) for ${proofLength})`;
 }
 
-/** Reads a token without trusting it; null when it is not of the one canonical form. */
+/** Decodes a token without verifying it; null when it does not have the one canonical form. */
 export function decodeRefreshToken(value: string): DecodedRefreshToken | null {
   if (!shape.test(value)) return null;
   const bytes = Buffer.from(value.slice(prefix.length), 'base64url');
@@ -86,8 +86,8 @@ export function decodeRefreshToken(value: string): DecodedRefreshToken | null {
 }
 
 /**
- * Whether `token` was minted under one of our secrets. Constant time in the tag; needs no session, so that whatever a
- * stranger makes up never reaches the database.
+ * Whether the tag of `token` was made with one of our secrets, in constant time. Needs no session, so a forged token never
+ * reaches the database.
  */
 export function isMinted(keyring: Keyring, token: DecodedRefreshToken): boolean {
   const key = keyring.find(token.key_id);
@@ -95,7 +95,7 @@ export function isMinted(keyring: Keyring, token: DecodedRefreshToken): boolean 
   return equalBytes(mac(key.keyFor(purpose), token.body), token.tag);
 }
 
-/** Whether this deployment minted `token` for `session`. Constant time in tag and proof. */
+/** Whether this deployment minted `token` for `session`; compares tag and proof in constant time. */
 export function verifyRefreshToken(
   keyring: Keyring,
   token: DecodedRefreshToken,
@@ -104,7 +104,7 @@ export function verifyRefreshToken(
   return isMinted(keyring, token) && token.session_id === session.id && verifyProof(token, session.salt);
 }
 
-/** Whether a token's proof is that of this salt; its tag is for {@link isMinted}. */
+/** Whether a token's proof was made with this salt. {@link isMinted} verifies the tag. */
 export function verifyProof(token: DecodedRefreshToken, salt: Buffer): boolean {
   return equalBytes(proofOf(salt, token.generation), token.proof);
 }

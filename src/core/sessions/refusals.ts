@@ -1,4 +1,4 @@
-// What a refusal says in words, for the reasons that a client hears which proved to hold the token or the password.
+// The sentences of refusals. Only a caller who proved to hold the token or the password receives a reason.
 
 const sentences: Record<string, string> = {
   token_reused: 'The refresh token was used before; the session has ended.',
@@ -9,10 +9,10 @@ const sentences: Record<string, string> = {
   account_deleted: 'The account has been deleted.',
 };
 
-/** The sentence for a reason; undefined for one that speaks for itself. */
+/** The sentence for a reason; undefined when the reason has none. */
 export function describeReason(reason: unknown): string | undefined {
   return typeof reason === 'string' && Object.hasOwn(sentences, reason) ? sentences[reason] : undefined;
 }
 
-/** One sentence for a name of nobody and for a wrong password: nothing tells the two apart. */
+/** The same sentence for an unknown name and a wrong password, so that it does not reveal which names exist. */
 export const wrongCredentials = 'Wrong username or password.';

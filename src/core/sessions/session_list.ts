@@ -1,4 +1,4 @@
-// Sessions as their owners see them: the live ones, the ended ones, one with its story.
+// Lists of a user's live and ended sessions, and one session with its rotations, as users and administrators see them.
 import type { AuditEvent } from '../audit/audit_events.ts';
 import { listSessionEvents } from '../audit/audit_search.ts';
 import type { Columns } from '../store/columns.ts';
@@ -8,7 +8,7 @@ import { statement } from '../store/statements.ts';
 import { isExpiredSql } from './live_session.ts';
 import type { Session } from './sessions.ts';
 
-/** A session as its owner's list shows it: without what its tokens are made of. */
+/** A session as lists show it: without the columns from which its tokens are derived. */
 export interface ListedSession
   extends Omit<Session, 'salt' | 'grant_payload' | 'token_payload' | 'is_plain' | 'session_epoch'> {
   is_expired: boolean;
@@ -38,19 +38,20 @@ const listed = (db: Db) => `
     left join pending_endings p on s.session_epoch < u.session_epoch and s.ended_at is null and p.id = (
       select o.id from pending_endings o where o.user_id = s.user_id and o.which->>'kind' = 'user' order by o.id limit 1)`;
 
-// A session that ended with all others of its user, whose row a crash has not let say so yet (core/sessions/end_many.ts).
+// A session may have ended together with all others of its user while its row is not yet marked as ended (see end_many.ts). Then
+// the pending ending supplies these columns.
 function endedAs(what: 'at' | 'reason' | 'by'): string {
   const pending = { at: 'p.created_at', reason: "p.ending->>'reason'", by: "p.ending->>'actor'" };
   return `coalesce(s.ended_${what}, ${pending[what]})`;
 }
 
-/** Where a list goes on: behind this session. */
+/** The position after which a list continues. */
 export interface SessionCursor {
   last_used_at: Date;
   id: string;
 }
 
-/** A live session as its owner's list shows it. */
+/** A live session as lists show it. */
 export type LiveSession = Pick<
   ListedSession,
   | 'id'
@@ -68,7 +69,7 @@ export type LiveSession = Pick<
   | 'last_used_at'
   | 'browser_session'
 > & {
-  /** When it expires if it is not used again. */
+  /** When the session expires if it is not used again. */
   expires_at: Date;
 };
 
@@ -79,8 +80,8 @@ export const liveSessionColumns = {
 } as const satisfies Columns<LiveSession>;
 
 /**
- * SQL for a user's live sessions, last used first, narrowed by the condition `behind`. It selects only what lists show: each
- * column and each date of a row costs the server as much as the rest of the row.
+ * SQL for a user's live sessions, last used first, restricted by the condition `behind`. It selects only the columns that lists
+ * show, because each further column or date costs the server as much as the rest of the row.
  */
 export const liveSessionsSql = (db: Db, behind = '') => `
   select s.id, s.client_id, c.metadata->>'client_name' as client_name, s.device_id, d.device_id as device_device_id, d.name as device_name,
@@ -91,7 +92,7 @@ export const liveSessionsSql = (db: Db, behind = '') => `
     and s.session_epoch = (select u.session_epoch from users u where u.id = :user_id) ${behind}
   order by s.last_used_at desc, s.id desc limit :limit`;
 
-// What apps and pages ask for nearly always.
+// Nearly all requests of apps and pages are for the first page.
 const findFirstPage = statement<LiveSession>(
   'live_sessions',
   (db) => liveSessionsSql(db),
@@ -121,7 +122,7 @@ export async function listLiveSessions(
   );
 }
 
-/** A user's sessions that are over, last ended first. Expired ones count from the moment in which they were ended. */
+/** A user's ended sessions, last ended first. An expired session is listed once it has been marked as ended. */
 export async function listEndedSessions(db: Db, user_id: string, limit: number): Promise<ListedSession[]> {
   return await rows<ListedSession>(
     db,
@@ -131,7 +132,7 @@ export async function listEndedSessions(db: Db, user_id: string, limit: number):
   );
 }
 
-/** One session of this user, ended ones too, or null: another user's session does not exist for them. */
+/** One session of this user, live or ended; null when there is none, or when it belongs to another user. */
 export async function findUserSession(
   db: Db,
   user_id: string,
@@ -151,7 +152,7 @@ export async function findUserSession(
   return session ?? null;
 }
 
-/** One session of any user, ended ones too, or null. */
+/** One session of any user, live or ended, or null. */
 export async function findAnySession(db: Db, id: string, at?: Date): Promise<ListedSession | null> {
   const [session] = await rows<ListedSession>(
     db,
@@ -165,12 +166,12 @@ export async function findAnySession(db: Db, id: string, at?: Date): Promise<Lis
   return session ?? null;
 }
 
-/** With which user agent each of these sessions was opened, as far as the trail knows. */
+/** The user agent with which each of these sessions was opened, as far as the audit trail has it. */
 export async function listLoginUserAgents(db: Db, ids: string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map();
   const named = Object.fromEntries(ids.map((id, at) => [`id_${at}`, id]));
   const list = Object.keys(named).map((name) => `:${name}`);
-  // Of each session's events the first: there may be thousands.
+  // Reads only the first event of each session, because a session may have thousands.
   const found = await rows<{ id: string; user_agent: string | null }>(
     db,
     `select s.id, (select e.user_agent from audit_events e where e.session_id = s.id order by e.id limit 1) as user_agent
@@ -180,7 +181,7 @@ export async function listLoginUserAgents(db: Db, ids: string[]): Promise<Map<st
   return new Map(found.flatMap(({ id, user_agent }) => (user_agent === null ? [] : [[id, user_agent]])));
 }
 
-/** The last rotations of a session, newest first: when, from which address, with which user agent. */
+/** The last rotations of a session, newest first, each with its time, address and user agent. */
 export async function listRotations(db: Db, id: string, limit = 10): Promise<AuditEvent[]> {
   return await listSessionEvents(db, id, 'refresh_token_rotated', limit);
 }

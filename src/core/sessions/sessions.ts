@@ -1,4 +1,4 @@
-// Sessions: the row. One session is one login of one user through one client on one device; its id is the `sid` of tokens.
+// The row of a session. One session is one login of one user through one client on one device; its id is the `sid` of tokens.
 import type { Actor } from '../audit/audit_events.ts';
 import { type Columns, declareColumns, type Table } from '../store/columns.ts';
 
@@ -24,12 +24,12 @@ export interface Session {
   user_id: string;
   client_id: string;
   device_id: string | null;
-  /** What the engine calls the Grant: scopes per resource. */
+  /** The engine's Grant: the scopes for each resource. */
   grant_payload: Record<string, unknown>;
-  /** The part of the engine's refresh token that no rotation changes. */
+  /** The part of the engine's refresh token that rotations do not change. */
   token_payload: Record<string, unknown>;
   salt: Buffer;
-  /** How often the refresh token was rotated; 0 at login. */
+  /** How many times the refresh token was rotated; 0 at login. */
   generation: number;
   rotated_at: Date | null;
   ip: string | null;
@@ -45,9 +45,9 @@ export interface Session {
   ended_by_id: string | null;
   /** Digest of the browser session in which the login happened; null for the password grant. */
   browser_session: string | null;
-  /** Whether a refresh needs nothing but a signature, see plain_session.ts. */
+  /** Whether a refresh needs nothing but a signed access token, see plain_session.ts. */
   is_plain: boolean;
-  /** That of the user at the login; the session is over when the user's is higher. */
+  /** The user's `session_epoch` at the login; the session has ended when the user's is higher. */
   session_epoch: number;
 }
 
