@@ -1,4 +1,4 @@
-// Signs access tokens (RFC 9068) with the signing key of the moment, for the fast entrance; the engine signs its own.
+// Signs access tokens (RFC 9068) with the current signing key for the fast entrance; the engine signs its own tokens.
 import { createSigner, type Signer } from '../../lib/jws.ts';
 import { takeRandom } from '../../lib/random.ts';
 import type { KeyStore } from '../keys/key_store.ts';
