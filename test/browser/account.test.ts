@@ -166,9 +166,9 @@ testOnServers(
     t.regex(await change(password, 'a new and long enough one'), /Password changed/);
     for (const one of [phone, tablet]) t.is((await nextCalls(server, one)).api, 401);
     await elsewhere.reload();
-    t.is(await heading(elsewhere), 'Sign in', 'another browser is out');
+    t.is(await heading(elsewhere), 'Sign in', 'another browser is signed out');
     await page.reload();
-    t.is(await heading(page), 'Your account', 'this one is not');
+    t.is(await heading(page), 'Your account', 'this browser is not signed out');
     t.is((await login(server, user, phone.client)).status, 400);
     await typeLogin(elsewhere, user, 'a new and long enough one');
     t.is(await heading(elsewhere), 'Your account');

@@ -142,7 +142,11 @@ testOnServers(
     );
     t.is(stolen, 'TypeError');
     const metadata = `${server.issuer}/.well-known/openid-configuration`;
-    t.like(await ask(stranger, metadata, 'none'), { issuer: server.issuer }, 'what is public is for all');
+    t.like(
+      await ask(stranger, metadata, 'none'),
+      { issuer: server.issuer },
+      'public documents may be read by every origin',
+    );
     const silent = await app.page.evaluate(async () => (await manager.signinSilent())?.refresh_token);
     t.truthy(silent, 'the refresh token was not spent');
   },

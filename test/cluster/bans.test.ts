@@ -102,7 +102,11 @@ async function race(t: ExecutionContext, nodes: Nodes, { title, act, spares }: E
     `${title}, in the database`,
   );
   if ((await rowOf(server.db('users').where({ id: user.id }).first())).status === 'deleted') {
-    t.deepEqual(await server.db('devices').where({ user_id: user.id }), [], 'no trace of a login in flight');
+    t.deepEqual(
+      await server.db('devices').where({ user_id: user.id }),
+      [],
+      'a login in flight has left no row',
+    );
   }
   const refused = storm.attempts.filter((one) => !isSuccess(one) && !one.isLate).length;
   return `${successes.length} + ${refused}`;

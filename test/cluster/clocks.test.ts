@@ -264,7 +264,7 @@ test('a client secret with an end is valid until then on both nodes, and no long
         assertRefused(t, await ask(node, robot.client_secret), refusal, title);
         t.is((await ask(node, young)).status, 200, title);
       }
-      t.is((await post(there, admin, path)).status, 201, 'the old one makes room');
+      t.is((await post(there, admin, path)).status, 201, 'the expired secret no longer counts');
     }),
   );
 });

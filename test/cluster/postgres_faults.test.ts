@@ -106,17 +106,20 @@ test.serial('connections that Postgres cuts cost no more than the requests on th
   });
 });
 
-test.serial('while all connections wait for a lock, others are told to come again', async (t) => {
-  await runThrough(t, async (apps) => {
-    const refused = () => apps.history.filter((one) => one.status === 503).length;
-    const before = refused();
-    await fleet.db.transaction(async (tx) => {
-      await tx.raw('lock table sessions in access exclusive mode');
-      await until(() => refused() >= before + 10, 'ten are refused');
-      await assertNotReady(t);
+test.serial(
+  'while all connections wait for a lock, other requests are answered with 503 and Retry-After',
+  async (t) => {
+    await runThrough(t, async (apps) => {
+      const refused = () => apps.history.filter((one) => one.status === 503).length;
+      const before = refused();
+      await fleet.db.transaction(async (tx) => {
+        await tx.raw('lock table sessions in access exclusive mode');
+        await until(() => refused() >= before + 10, 'ten are refused');
+        await assertNotReady(t);
+      });
     });
-  });
-});
+  },
+);
 
 test.serial('a rotation that the disk has no room for has not happened', async (t) => {
   await runThrough(t, async (apps) => {
@@ -176,13 +179,13 @@ if (existsSync(full)) {
         await apps.reach(20);
       });
       const caught = await refresh(server, strict, stolen.tokens.refresh_token);
-      t.is(caught.body.reason, 'token_reused', 'and the next try is punished');
+      t.is(caught.body.reason, 'token_reused', 'the next try is treated as reuse');
       t.is((await refresh(server, strict, next.refresh_token)).body.reason, 'session_ended');
     });
     const late = async () =>
       (await fleet.db('audit_events').where({ type: 'refresh_token_rotated' }).count({ n: '*' }))[0]?.n;
     const rotated = (await fleet.db('sessions').sum({ n: 'generation' }))[0]?.n;
     const all = until(async () => (await late()) === rotated, `${rotated} rotations in the trail`);
-    await t.notThrowsAsync(all, 'every rotation is in the trail, those too that had to wait');
+    await t.notThrowsAsync(all, 'every rotation is in the trail, including those that had to wait');
   });
 }

@@ -87,7 +87,7 @@ testOnNodes(
         assertRefused(t, await refresh(node, client, winners[0]?.refresh_token ?? ''), ended);
         t.deepEqual(await introspect(node, winners[0]?.access_token ?? ''), inactive);
       }
-      t.is((await findUser(db, user.id))?.token_version, 1, 'punished once');
+      t.is((await findUser(db, user.id))?.token_version, 1, 'treated as reuse once');
     }
   },
 );

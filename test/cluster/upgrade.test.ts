@@ -89,7 +89,7 @@ testOnUpgrade('either version exchanges the codes of the other', async (t, stage
     stage.pass(second);
     const tokens = await oidc.authorizationCodeGrant(scene.config, back, started.checks);
     t.deepEqual(await seen(stage, tokens.access_token), [true, true]);
-    t.is(await isSignedIn(stage, second, scene), true, 'the browser, too');
+    t.is(await isSignedIn(stage, second, scene), true, 'the browser is still signed in');
   }
 });
 

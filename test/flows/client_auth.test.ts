@@ -165,7 +165,7 @@ testOnServers('a secret is sent in the header or the body, and never in both', a
       undefined,
       'no challenge for a client that did not send the header',
     );
-    assertRefused(t, await token(server, { ...form, client_id }), unauthorized, 'no secret at all');
+    assertRefused(t, await token(server, { ...form, client_id }), unauthorized, 'without a secret');
     const both = { ...form, client_id, client_secret };
     assertRefused(t, await token(server, both, basic(client_id, client_secret)), invalid);
     assertRefused(

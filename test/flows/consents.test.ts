@@ -39,7 +39,7 @@ testOnServers('the user is asked once for each scope, and shown what is new', as
   t.true(sentTo(await ask(scene, { scope: 'openid profile' })).searchParams.has('code'));
   t.true(
     sentTo(await ask(scene, { scope: 'openid' })).searchParams.has('code'),
-    'fewer scopes need no question',
+    'fewer scopes need no new consent',
   );
 
   const more = { scope: 'openid profile email orders:read', resource: orders.identifier };

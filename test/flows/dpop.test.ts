@@ -208,14 +208,14 @@ testOnServers('a confidential client that used a proof must keep using one', asy
   const client = await makeConfidentialClient(server);
   const user = await makeUser(server.db);
   const tokens = tokensOf(await login(server, user, client, {}, await prove(server, key)));
-  assertRefused(t, await refresh(server, client, tokens.refresh_token), invalidGrant, 'not without');
+  assertRefused(t, await refresh(server, client, tokens.refresh_token), invalidGrant, 'not without a proof');
   const other = await makeKey();
   const next = tokensOf(await refresh(server, client, tokens.refresh_token, {}, await prove(server, other)));
   t.is(next.token_type, 'DPoP');
   t.notDeepEqual(
     readJwt(next.access_token).claims.cnf,
     readJwt(tokens.access_token).claims.cnf,
-    'of its choice',
+    'the client may choose another key',
   );
   assertRefused(t, await refresh(server, client, next.refresh_token), invalidGrant);
 });

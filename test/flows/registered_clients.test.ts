@@ -77,7 +77,7 @@ testOnOwnServers(
     t.deepEqual(of(wider, 'scope'), { scope: 'mcp:read mcp:write' });
     await changeScope(server, String(client_id), 'mcp:read');
     const again = await manage(server, 'PUT', wider, { ...wanted, client_id, scope: 'mcp:read mcp:write' });
-    t.deepEqual(of(again, 'scope'), { scope: 'mcp:read' }, 'the value set by the administrator stands');
+    t.deepEqual(of(again, 'scope'), { scope: 'mcp:read' }, 'the value set by the administrator remains');
     const none = await register(server, { ...wanted, scope: 'claudeai' });
     t.deepEqual(
       [none.status, none.body.scope, (await clientRowOf(server, none)).scope],
@@ -130,7 +130,7 @@ testOnOwnServers(
     t.deepEqual(
       events.map(({ type, actor, actor_id }) => [type, actor, actor_id]),
       ['client_registered', 'client_updated', 'client_deleted'].map((type) => [type, 'client', client_id]),
-      'an update that changes nothing is none',
+      'an update that changes nothing is not recorded',
     );
     t.true(events.every(({ ip, request_id }) => ip !== null && request_id !== null));
   },

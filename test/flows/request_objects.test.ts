@@ -164,7 +164,7 @@ testOnServers('with DPoP, the tokens of a public client need its key', async (t,
   const wrong = oidc.refreshTokenGrant(config, refresh_token, {}, handle(others, config));
   t.like(await t.throwsAsync(wrong), { error: 'invalid_grant' } as never);
   const next = await oidc.refreshTokenGrant(config, refresh_token, {}, handle(keys, config));
-  t.is(next.token_type, 'dpop', 'the refusals cost nothing');
+  t.is(next.token_type, 'dpop', 'the refusals did not use up the token');
 });
 
 testOnServers(

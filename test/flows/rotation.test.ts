@@ -97,8 +97,18 @@ for (const { title, back } of [
     const stranger = await signIn(server);
 
     assertRefused(t, await refresh(server, stolen.client, family.at(-back) ?? ''), reused);
-    assertRefused(t, await refresh(server, stolen.client, last.refresh_token), ended, "the owner's is dead");
-    assertRefused(t, await refresh(server, stolen.client, family.at(-back) ?? ''), ended, 'told once');
+    assertRefused(
+      t,
+      await refresh(server, stolen.client, last.refresh_token),
+      ended,
+      "the owner's token is void",
+    );
+    assertRefused(
+      t,
+      await refresh(server, stolen.client, family.at(-back) ?? ''),
+      ended,
+      'reuse is reported once, later uses get session_ended',
+    );
     t.is(await isActive(server, last.access_token), false);
     t.deepEqual(await endingOf(server, stolen.tokens.session_id), byReuse);
 

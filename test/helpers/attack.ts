@@ -12,7 +12,7 @@ export async function attack(
   const signedIn = await signIn(server);
   await body(signedIn);
   const { client, tokens } = signedIn;
-  t.is(await isActive(server, tokens.access_token), true, 'the access token is alive');
+  t.is(await isActive(server, tokens.access_token), true, 'the access token is active');
   t.is((await api(server, 'GET /me', tokens.access_token)).status, 200);
   t.is(tokensOf(await refresh(server, client, tokens.refresh_token)).session_id, tokens.session_id);
 }

@@ -77,7 +77,7 @@ const good: Record<string, Entry[]> = {
     ...[seen(200, 20, inactive), use(300, 1), seen(400, 300)],
   ],
   'a token at its end': [login(0), seen(9_000, 0), seen(11_000, 0), seen(9_500, 0, inactive)],
-  'a password change spares who asked': [
+  'a password change keeps the session that made it': [
     ...[login(0), login(0, { session: 'own' }), ending(100, { user: 'u', except: 'own' })],
     ...[refused(200, 0), use(200, 0, { session: 'own' })],
   ],
@@ -116,21 +116,21 @@ for (const [title, entries] of Object.entries(good)) {
 /** Each with the index of the entry that contradicts. */
 const bad: [violation: Violation, title: string, entries: Entry[], at: number][] = [
   [
-    'alive after its end',
+    'active after its end',
     'a refresh after a logout',
     [login(0), ending(100, { session: 's' }), use(111, 0)],
     2,
   ],
-  ['alive after its end', 'a token after a ban', [login(0), ending(100, ban), seen(111, 0)], 2],
-  ['alive after its end', 'a login in flight survives a ban', [ending(100, ban), login(95), use(200, 0)], 2],
+  ['active after its end', 'a token after a ban', [login(0), ending(100, ban), seen(111, 0)], 2],
+  ['active after its end', 'a login in flight survives a ban', [ending(100, ban), login(95), use(200, 0)], 2],
   [
-    'alive after its end',
+    'active after its end',
     'a code in flight survives the withdrawal of the consent',
     [ending(100, withdrawal), login(95, { ...web, ...span(95, 150) }), use(200, 0)],
     2,
   ],
   [
-    'alive after its end',
+    'active after its end',
     'a code in flight survives the end of its browser session',
     [ending(100, signOut), login(95, { ...web, ...span(95, 150) }), use(200, 0)],
     2,
@@ -142,7 +142,7 @@ const bad: [violation: Violation, title: string, entries: Entry[], at: number][]
     2,
   ],
   [
-    'alive after its end',
+    'active after its end',
     'a refresh after reuse',
     [login(0), use(50, 0), use(80, 1), refused(100, 0, { outcome: 'reused' }), use(200, 2)],
     4,
@@ -185,9 +185,9 @@ const bad: [violation: Violation, title: string, entries: Entry[], at: number][]
     2,
   ],
   ['retried too late', 'the window is over', [login(0), use(100, 0), use(60_200, 0)], 2],
-  ['punished without reuse', 'a first use', [login(0), refused(100, 0, { outcome: 'reused' })], 1],
+  ['treated as reuse without a cause', 'a first use', [login(0), refused(100, 0, { outcome: 'reused' })], 1],
   [
-    'punished without reuse',
+    'treated as reuse without a cause',
     'a retry in its window',
     [login(0), use(50, 0), refused(100, 0, { outcome: 'reused' })],
     2,
@@ -208,7 +208,7 @@ for (const [violation, title, entries, at] of bad) {
 test('every kind of contradiction has its example', (t) => {
   const all: Record<Violation, true> = {
     'logged in while barred': true,
-    'alive after its end': true,
+    'active after its end': true,
     'refused without a cause': true,
     'inactive without a cause': true,
     'active after its expiry': true,
@@ -216,7 +216,7 @@ test('every kind of contradiction has its example', (t) => {
     'wrong successor': true,
     'went back': true,
     'retried too late': true,
-    'punished without reuse': true,
+    'treated as reuse without a cause': true,
   };
   t.deepEqual([...new Set(bad.map(([violation]) => violation))].toSorted(), Object.keys(all).toSorted());
 });

@@ -69,7 +69,7 @@ export interface Rules {
 
 export type Violation =
   | 'logged in while barred'
-  | 'alive after its end'
+  | 'active after its end'
   | 'refused without a cause'
   | 'inactive without a cause'
   | 'active after its expiry'
@@ -77,7 +77,7 @@ export type Violation =
   | 'wrong successor'
   | 'went back'
   | 'retried too late'
-  | 'punished without reuse';
+  | 'treated as reuse without a cause';
 
 export interface Contradiction {
   violation: Violation;
@@ -201,7 +201,7 @@ function judgeRefresh(story: Story, entry: Refresh, rules: Rules): Contradiction
 
 function judgeLife(story: Story, entry: Refresh | Introspection): Contradiction[] {
   const because = story.ends.find((one) => one !== entry && one.end < entry.begin);
-  return because ? [{ violation: 'alive after its end', entry, because }] : [];
+  return because ? [{ violation: 'active after its end', entry, because }] : [];
 }
 
 function judgeSuccessor(story: Story, entry: Refresh, rules: Rules): Contradiction[] {
@@ -224,7 +224,7 @@ function judgePunishment(story: Story, entry: Refresh, rules: Rules): Contradict
   const others = story.refreshes.filter((one) => one !== entry && one.begin < entry.end);
   const isFurther = others.some((one) => one.presented > entry.presented);
   const wasUsed = others.some((one) => one.presented === entry.presented && one.begin + window < entry.end);
-  return isFurther || wasUsed ? [] : [{ violation: 'punished without reuse', entry }];
+  return isFurther || wasUsed ? [] : [{ violation: 'treated as reuse without a cause', entry }];
 }
 
 function judgeIntrospection(story: Story, entry: Introspection, rules: Rules): Contradiction[] {

@@ -81,7 +81,7 @@ testOnOwnServers(
     await until(async () => {
       const asked = Date.now();
       const answer = await isIn();
-      if (answer) t.true(asked < signedIn + 9_000, 'a use does not prolong it');
+      if (answer) t.true(asked < signedIn + 9_000, 'use does not extend it');
       else t.true(Date.now() > started + 7_000, 'not before its time');
       return !answer;
     }, 'the browser has to sign in again');

@@ -103,7 +103,7 @@ async function makeSubjects(server: TestServer): Promise<Subject[]> {
   const without = await makeUser(db, { password_hash: null });
   const subjects: [string, string, string | null][] = [
     ['nobody', 'nobody', null],
-    ['nobody, by an address', 'nobody@existence.example', null],
+    ['unknown address', 'nobody@existence.example', null],
     ['a user', one.username, one.username],
     ['the same user, by the address', one.email ?? '', null],
     ['a user who logs in by the address', two.email ?? '', two.email],

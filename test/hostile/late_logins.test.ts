@@ -73,10 +73,10 @@ for (const [title, end] of Object.entries(endings)) {
     const kept = (await browsersOf(server, user)).length;
     const late = await ua.open(typed.location ?? '');
     t.regex(textOf(late), /Sign in/, 'the page asks again');
-    t.is((await browsersOf(server, user)).length, kept, 'no browser was signed in by it');
+    t.is((await browsersOf(server, user)).length, kept, 'it signed no browser in');
     t.deepEqual(await server.db('sessions').where({ client_id }), []);
     const again = await typePassword(ua, late, user);
-    t.is(again.status, 303, 'and the password typed now is as good as ever');
+    t.is(again.status, 303, 'a login with the new password succeeds');
   });
 }
 

@@ -43,7 +43,7 @@ async function lockOut(server: TestServer, user: Named): Promise<void> {
 const signOut = (ua: UserAgent) => ua.cookies.delete('kindred_session;/');
 
 testOnOwnServers(
-  'strangers lock out neither the app nor the browser of the owner',
+  'wrong passwords from elsewhere lock out neither the app nor the browser of the owner',
   counted,
   async (t, server) => {
     const { user, client, tokens } = await signIn(server, { form: { device_id: 'phone' } });
@@ -98,7 +98,7 @@ testOnOwnServers('a browser is known for each of its users', counted, async (t, 
   t.is((await server.db('known_browsers')).length, 2);
 });
 
-testOnOwnServers('a planted device cookie makes no browser known', counted, async (t, server) => {
+testOnOwnServers('a planted device cookie does not make a browser known', counted, async (t, server) => {
   const user = await makeUser(server.db);
   const planted = 'p'.repeat(22);
   const ua = openUserAgent(server.url);

@@ -83,7 +83,7 @@ async function openDoors(server: TestServer) {
   const machines: Record<string, () => Promise<Answer>> = {
     'the password grant past the engine': () => login(server, user, client),
     'the password grant of the engine': () => login(server, user, client, { scope: 'openid account' }),
-    'a name that nobody has': () => login(server, { username: 'nobody' }, client),
+    'an unknown username': () => login(server, { username: 'nobody' }, client),
     'a change of the password': () => change(server, tokens.access_token),
     'a new user': () =>
       api(server, 'POST /admin/users', admin, { json: { username: 'fresh', password: 'quiet hedgehogs' } }),
@@ -124,7 +124,7 @@ testAlone(
     t.deepEqual(statuses, {
       'the password grant past the engine': 200,
       'the password grant of the engine': 200,
-      'a name that nobody has': 400,
+      'an unknown username': 400,
       'a change of the password': 200,
       'a new user': 201,
       'the login page of the account': 403,

@@ -80,7 +80,11 @@ testOnServers('a stolen code is refused for another client or without its verifi
   t.deepEqual([without.status, without.body.error], [400, 'invalid_grant']);
   const unauthenticated = await exchange(scene, { code, code_verifier }, false);
   t.is(unauthenticated.status, 401);
-  t.is((await exchange(scene, { code, code_verifier })).status, 200, 'its own client loses nothing');
+  t.is(
+    (await exchange(scene, { code, code_verifier })).status,
+    200,
+    'the code is still valid for its own client',
+  );
 });
 
 async function assertAsked(t: ExecutionContext, scene: Scene, more: Record<string, string>) {

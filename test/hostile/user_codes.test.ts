@@ -37,7 +37,7 @@ testOnOwnServers(
     const wait = Number(limited.headers.get('retry-after'));
     t.true(wait > 0 && wait <= 600, String(wait));
     const lucky = await guess(String(user_code));
-    t.is(lucky.status, 429, 'not even the right one');
+    t.is(lucky.status, 429, 'not even the right code');
     const owner = await guesserAt(server, '192.0.2.7')(String(user_code));
     t.regex(textOf(owner), /Is this your device/);
   },

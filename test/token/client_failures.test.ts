@@ -52,7 +52,7 @@ async function guess(t: ExecutionContext, server: TestServer, client: Auth, name
 }
 
 testOnOwnServers(
-  'wrong secrets are limited per network, and leave two events',
+  'wrong secrets are limited per network and record two events',
   settings,
   async (t, server) => {
     const client = await makeConfidentialClient(server);
@@ -72,7 +72,7 @@ testOnOwnServers(
     assertRefused(t, await introspect(server, client), limited);
     assertRefused(t, await introspect(server, { ...client, client_secret: 'wrong' }), limited);
     t.is((await enter(server, username, other)).status, 200, 'another client');
-    t.is((await enter(server, username, client, { ip: '198.51.100.8' })).status, 200, 'elsewhere');
+    t.is((await enter(server, username, client, { ip: '198.51.100.8' })).status, 200, 'from another network');
     t.is((await introspect(server, client, '198.51.100.8')).status, 200);
     t.deepEqual(await traces(server, 2), [
       [client.client_id, 'wrong_credentials', here],
@@ -81,13 +81,13 @@ testOnOwnServers(
   },
 );
 
-testOnOwnServers('right secrets are never too many', settings, async (t, server) => {
+testOnOwnServers('right secrets are not rate-limited', settings, async (t, server) => {
   const client = await makeConfidentialClient(server);
   for (let i = 0; i < 30; i += 1) t.is((await introspect(server, client)).status, 200);
   t.deepEqual(await server.db('audit_events').where({ type: 'client_authentication_failed' }), []);
 });
 
-testOnOwnServers('names that no client has are counted together', settings, async (t, server) => {
+testOnOwnServers('failures with unknown client ids are counted together', settings, async (t, server) => {
   const client = await makeConfidentialClient(server);
   for (let i = 0; i < 30; i += 1)
     assertRefused(t, await introspect(server, { ...client, client_id: `nobody-${i}` }), unauthorized);

@@ -7,7 +7,7 @@ import { testOnStores } from '../helpers/stores.ts';
 import { openPair, ownApi } from '../helpers/twins.ts';
 
 testOnStores(
-  'a page whose origin has just been withdrawn is refused, whatever is remembered',
+  'a page whose origin was just removed is refused although the client is cached',
   async (t, store) => {
     const { deps, fast } = await openPair(t, store);
     const page = 'https://app.example.test';

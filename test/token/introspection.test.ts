@@ -147,7 +147,7 @@ async function compare(pair: Pair, given: IntrospectionCase, tally: Tally): Prom
     await comparableAnswer(deps, answer, null),
     await comparableAnswer(deps, await ask(engine), null),
   );
-  assert.deepEqual(await read(), before, 'asking has changed the session');
+  assert.deepEqual(await read(), before, 'the introspection changed the session');
   tally.requests += 1;
   tally.active += answer.body.active === true ? 1 : 0;
 }

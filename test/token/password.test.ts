@@ -53,7 +53,7 @@ const cases: Record<string, Case> = {
     user: { roles: ['a', 'admin'], permissions: ['b'], tenant_id: 'c', email: 'x@example.test' },
   },
   'a wrong password': { fast: true, form: { password: 'not the password' } },
-  'a name that nobody has': { fast: true, form: { username: 'nobody at all' } },
+  'an unknown username': { fast: true, form: { username: 'no such user' } },
   'a name with NUL': { form: { username: 'no\0body' } },
   'a banned user': { fast: true, row: { status: 'banned', status_message: 'Ask the office.' } },
   'a user banned until soon': { fast: true, row: { status: 'banned', ban_expires_at: soon } },
@@ -68,7 +68,7 @@ const cases: Record<string, Case> = {
     form: { ...device, device_name: 'x'.repeat(300), platform: 'x'.repeat(300), app_version: '\0' },
   },
   'a device with an unknown secret': { fast: true, form: { ...device, device_secret: 'x'.repeat(22) } },
-  'a device with a secret that is none': { fast: true, form: { ...device, device_secret: 'a\0b' } },
+  'a device with a malformed secret': { fast: true, form: { ...device, device_secret: 'a\0b' } },
   'a secret without a device': { fast: true, form: { device_secret: 'x'.repeat(22) } },
   'a device that is too long': { fast: false, form: { device_id: 'x'.repeat(300) } },
   'the scope account': { fast: true, form: { scope: 'account' } },
@@ -87,9 +87,9 @@ const cases: Record<string, Case> = {
   'an API of opaque tokens': { fast: false, form: { resource: opaque } },
   'no password': { fast: false, form: { password: undefined } },
   'an empty password': { fast: false, form: { password: '' } },
-  'no name': { fast: false, form: { username: undefined } },
-  'two names': { fast: false, form: { username: ['a', 'b'] } },
-  'a parameter that nobody knows': { fast: false, form: { state: 'x' } },
+  'no username': { fast: false, form: { username: undefined } },
+  'two usernames': { fast: false, form: { username: ['a', 'b'] } },
+  'an unknown parameter': { fast: false, form: { state: 'x' } },
   'a registered origin': { client: 'spa', fast: true, question: { headers: { Origin: page } } },
   'a registered origin and a wrong password': {
     client: 'spa',
@@ -98,8 +98,8 @@ const cases: Record<string, Case> = {
     question: { headers: { Origin: page } },
   },
   'another origin': { client: 'spa', fast: false, question: { headers: { Origin: 'https://evil.test' } } },
-  'a proof that is none': { fast: false, question: { headers: { DPoP: 'x' } } },
-  'a body in pieces': { fast: false, question: { chunked: true } },
+  'a malformed proof': { fast: false, question: { headers: { DPoP: 'x' } } },
+  'a chunked body': { fast: false, question: { chunked: true } },
 };
 for (const client of clientNames) cases[`the client ${client}`] = { client };
 for (const way of new Set(ways)) {
@@ -202,11 +202,11 @@ testOnStores('the fast entrance and the engine answer a login alike', async (t, 
   t.log(`${fast} of ${Object.keys(cases).length} at the fast entrance`);
 });
 
-testOnStores('both paths count wrong passwords alike, and refuse one too many alike', async (t, store) => {
+testOnStores('both entrances count wrong passwords and refuse beyond the limit alike', async (t, store) => {
   const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/3600' });
   await createTwinClients(pair.deps.db);
   const [one, other] = [await makeUser(pair, {}), await makeUser(pair, {})];
-  for (const guess of ['wrong', 'wrong as well', 'one too many', password]) {
+  for (const guess of ['wrong', 'wrong too', 'beyond the limit', password]) {
     const given: Case = { form: { password: guess } };
     const fast = await told(pair, one, await ask(pair.fast, given, one));
     const engine = await told(pair, other, await ask(pair.engine, given, other));
@@ -215,43 +215,43 @@ testOnStores('both paths count wrong passwords alike, and refuse one too many al
   t.is(pair.fast.reached(), 0);
 });
 
-testOnStores('both paths know a device by the secret that either gave it', async (t, store) => {
-  const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/60' });
-  await createTwinClients(pair.deps.db);
-  const known = async (from: App, to: App) => {
-    const user = await makeUser(pair, {});
-    const first = await ask(from, { form: device }, user);
-    for (let i = 0; i < 3; i += 1) await ask(to, { form: { password: 'wrong' } }, user);
-    const { device_secret } = first.body as { device_secret: string };
-    const unknown = await ask(to, { form: device }, user);
-    const again = await ask(to, { form: { ...device, device_secret } }, user);
-    return [first.status, unknown.status, again.status, again.body.device_secret === device_secret];
-  };
-  for (const [from, to] of [
-    [pair.fast, pair.fast],
-    [pair.fast, pair.engine],
-    [pair.engine, pair.fast],
-    [pair.engine, pair.engine],
-  ] as const) {
-    t.deepEqual(await known(from, to), [200, 429, 200, true]);
-  }
-});
-
 testOnStores(
-  'a secret that was removed opens nothing more, whatever is remembered of it',
+  'both entrances recognise a device by the secret that either of them issued',
   async (t, store) => {
-    const pair = await openPair(t, store);
+    const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_PASSWORD: '2/60' });
     await createTwinClients(pair.deps.db);
-    const user = await makeUser(pair, {});
-    t.is((await ask(pair.fast, { client: 'basic' }, user)).status, 200);
-    // By another node, or by hand.
-    await store
-      .db('clients')
-      .where({ client_id: 'basic' })
-      .update({ secrets: json([]) });
-    t.is((await ask(pair.fast, { client: 'basic' }, user)).status, 401);
+    const known = async (from: App, to: App) => {
+      const user = await makeUser(pair, {});
+      const first = await ask(from, { form: device }, user);
+      for (let i = 0; i < 3; i += 1) await ask(to, { form: { password: 'wrong' } }, user);
+      const { device_secret } = first.body as { device_secret: string };
+      const unknown = await ask(to, { form: device }, user);
+      const again = await ask(to, { form: { ...device, device_secret } }, user);
+      return [first.status, unknown.status, again.status, again.body.device_secret === device_secret];
+    };
+    for (const [from, to] of [
+      [pair.fast, pair.fast],
+      [pair.fast, pair.engine],
+      [pair.engine, pair.fast],
+      [pair.engine, pair.engine],
+    ] as const) {
+      t.deepEqual(await known(from, to), [200, 429, 200, true]);
+    }
   },
 );
+
+testOnStores('a removed client secret is refused although the client is cached', async (t, store) => {
+  const pair = await openPair(t, store);
+  await createTwinClients(pair.deps.db);
+  const user = await makeUser(pair, {});
+  t.is((await ask(pair.fast, { client: 'basic' }, user)).status, 200);
+  // By another node, or by hand.
+  await store
+    .db('clients')
+    .where({ client_id: 'basic' })
+    .update({ secrets: json([]) });
+  t.is((await ask(pair.fast, { client: 'basic' }, user)).status, 401);
+});
 
 testOnStores(
   'the fast entrance reports a ban that happens while the password is verified',

@@ -193,7 +193,11 @@ async function compare(pair: Pair, given: RefreshCase, tally: Tally): Promise<vo
   const fastAnswers = await tell(pair, fast, one, given);
   const toEngine = fast.reached() - before;
   if (needsEngine(given))
-    assert.equal(toEngine, fastAnswers.length, 'the fast entrance took what it does not know');
+    assert.equal(
+      toEngine,
+      fastAnswers.length,
+      'the fast entrance answered a request that only the engine understands',
+    );
   if (given === plainCase) assert.equal(toEngine, 0, 'a plain refresh went to the engine');
   const engineAnswers = await tell(pair, engine, other, given);
   const describe = (answers: Answer[], twin: Twin) =>

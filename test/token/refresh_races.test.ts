@@ -51,7 +51,7 @@ const groups: [string, (pair: Pair) => App[]][] = [
 
 for (const [where, choose] of groups) {
   testOnStores(
-    `of 20 uses at once ${where} without a window one wins, and the family is dead`,
+    `of 20 simultaneous uses ${where} without a retry window one succeeds, and the session ends`,
     async (t, store) => {
       const pair = await openPair(t, store);
       const { session } = await openFamily(pair, 0);
@@ -66,44 +66,44 @@ for (const [where, choose] of groups) {
     },
   );
 
-  testOnStores(`of 20 uses at once ${where} inside the window all get one successor`, async (t, store) => {
-    const pair = await openPair(t, store);
-    const { session } = await openFamily(pair, 60);
-    const answers = await useAtOnce(choose(pair), session);
-    t.deepEqual(tally(answers), { [`200 ${mintRefreshToken(keyring, session, 1)}`]: 20 });
-    const row: Session = await rowOf(pair.deps.db('sessions').where({ id: session.id }).first());
-    t.deepEqual([row.generation, row.ended_at], [1, null]);
-    await pair.deps.audit.flush();
-    t.deepEqual(await eventsOf(pair, session), {
-      session_opened: 1,
-      refresh_token_rotated: 1,
-      refresh_token_retried: 19,
-    });
-  });
-
   testOnStores(
-    `a ban in the midst of refreshes ${where} ends them, and nothing lives on`,
+    `20 simultaneous uses ${where} within the retry window all get the same successor`,
     async (t, store) => {
       const pair = await openPair(t, store);
-      const families = await Promise.all(Array.from({ length: 6 }, () => openFamily(pair, 60)));
-      const { db } = pair.deps;
-      const rounds = families.map(async ({ user, session }, i) => {
-        const early = useAtOnce(choose(pair), session, i);
-        await changeUserStatus(db, user.id, { status: 'banned', actor: 'system' });
-        const late = await useAtOnce(choose(pair), session, 4);
-        return { early: await early, late, session };
+      const { session } = await openFamily(pair, 60);
+      const answers = await useAtOnce(choose(pair), session);
+      t.deepEqual(tally(answers), { [`200 ${mintRefreshToken(keyring, session, 1)}`]: 20 });
+      const row: Session = await rowOf(pair.deps.db('sessions').where({ id: session.id }).first());
+      t.deepEqual([row.generation, row.ended_at], [1, null]);
+      await pair.deps.audit.flush();
+      t.deepEqual(await eventsOf(pair, session), {
+        session_opened: 1,
+        refresh_token_rotated: 1,
+        refresh_token_retried: 19,
       });
-      for (const { early, late, session } of await Promise.all(rounds)) {
-        t.deepEqual(tally(late), { '400 account_banned': 4 });
-        for (const { status } of early) t.true(status === 200 || status === 400, String(status));
-        for (const generation of [0, 1, 2]) {
-          const token = mintRefreshToken(keyring, session, generation);
-          t.is((await use(pair.fast, session, token)).status, 400);
-        }
-        await assertDead(t, pair, session, 'user_banned');
-      }
     },
   );
+
+  testOnStores(`after a ban during refreshes ${where} no session and no token is valid`, async (t, store) => {
+    const pair = await openPair(t, store);
+    const families = await Promise.all(Array.from({ length: 6 }, () => openFamily(pair, 60)));
+    const { db } = pair.deps;
+    const rounds = families.map(async ({ user, session }, i) => {
+      const early = useAtOnce(choose(pair), session, i);
+      await changeUserStatus(db, user.id, { status: 'banned', actor: 'system' });
+      const late = await useAtOnce(choose(pair), session, 4);
+      return { early: await early, late, session };
+    });
+    for (const { early, late, session } of await Promise.all(rounds)) {
+      t.deepEqual(tally(late), { '400 account_banned': 4 });
+      for (const { status } of early) t.true(status === 200 || status === 400, String(status));
+      for (const generation of [0, 1, 2]) {
+        const token = mintRefreshToken(keyring, session, generation);
+        t.is((await use(pair.fast, session, token)).status, 400);
+      }
+      await assertDead(t, pair, session, 'user_banned');
+    }
+  });
 }
 
 async function assertDead(t: ExecutionContext, { deps, fast }: Pair, session: Session, reason: EndedReason) {
@@ -121,7 +121,7 @@ async function eventsOf({ deps: { db } }: Pair, { id }: Session): Promise<Record
 }
 
 testOnStores(
-  'both paths count rotations, refuse one too many in the same words, and count no retry',
+  'both entrances refuse too many rotations with the same answer and count no retry',
   async (t, store) => {
     const pair = await openPair(t, store, {
       RATE_LIMITS: store.name === 'sqlite' ? 'memory' : 'database',
@@ -173,7 +173,7 @@ async function count({ deps: { db } }: Pair, work: () => Promise<unknown>): Prom
   return statements;
 }
 
-testOnStores('a refresh that needs the engine makes no other one dearer', async (t, store) => {
+testOnStores('a refresh that needs the engine adds no statements to other refreshes', async (t, store) => {
   const pair = await openPair(t, store);
   const plain = await openFamily(pair, 0);
   const { user } = plain;
@@ -193,7 +193,11 @@ testOnStores('a refresh that needs the engine makes no other one dearer', async 
   await refresh(pair.fast, openid);
   t.is(await count(pair, () => refresh(pair.fast, plain.session)), usual, 'after an ID token');
   const engines = await count(pair, () => refresh(pair.engine, openid));
-  t.is(await count(pair, () => refresh(pair.fast, openid)), engines, 'straight to the engine');
+  t.is(
+    await count(pair, () => refresh(pair.fast, openid)),
+    engines,
+    'a known openid session goes to the engine at once',
+  );
   for (let i = 0; i < 3; i += 1) await refresh(pair.fast, ended.session, 400);
-  t.is(await count(pair, () => refresh(pair.fast, plain.session)), usual, 'after dead tokens');
+  t.is(await count(pair, () => refresh(pair.fast, plain.session)), usual, 'after tokens of an ended session');
 });

@@ -125,7 +125,7 @@ testOnServers('invalid JSON, and JSON of another shape, is refused', async (t, s
       assertRefused(t, await api(server, 'PATCH /me', tokens.access_token, question), wrongType, type);
     }
     const untyped = await api(server, 'PATCH /me', tokens.access_token, { body: '{}' });
-    assertRefused(t, untyped, wrongType, 'no type at all');
+    assertRefused(t, untyped, wrongType, 'without a content type');
     const { username } = await rowOf(server.db('users').where({ id: user.id }).first());
     t.is(username, user.username);
     t.is(({} as { admin?: boolean }).admin, undefined);

@@ -167,9 +167,9 @@ testOnServers('tokens of another deployment are invalid here', async (t, server)
       const stranger = await startStranger(t, server.store, { KINDRED_SECRET, ISSUER: server.issuer });
       const same = await makeClient(stranger.db, { client_id: client.client_id });
       const theirs = await signIn(stranger, { client: same, form: { scope: 'openid account' } });
-      await assertWorthless(t, server, theirs.tokens.access_token, 'theirs here');
+      await assertWorthless(t, server, theirs.tokens.access_token, 'their token here');
       assertRefused(t, await refresh(server, client, theirs.tokens.refresh_token), invalidGrant);
-      await assertWorthless(t, stranger, tokens.access_token, 'ours there');
+      await assertWorthless(t, stranger, tokens.access_token, 'our token there');
       assertRefused(t, await refresh(stranger, client, tokens.refresh_token), invalidGrant);
     }
   });

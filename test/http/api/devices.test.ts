@@ -110,7 +110,7 @@ testOnServers('forgetting a device ends its sessions and no others', async (t, s
   assertRefused(t, await api(server, path, other.tokens.access_token), nothing);
   assertRefused(t, await api(server, `GET /devices/${me.device}`, other.tokens.access_token), nothing);
   await signIn(server, { ...me, form: phone });
-  t.is((await list(server, other)).length, 2, 'it may come back, as a new row');
+  t.is((await list(server, other)).length, 2, 'the same device may register again, as a new row');
   t.not((await list(server, other))[0]?.id, me.device);
 });
 

@@ -30,7 +30,7 @@ testOnServers('I can change my username and log in with the new one', async (t, 
   const before = granted(await api(server, 'GET /me', tokens.access_token));
   const username = `Renamed-${server.store}`;
   t.deepEqual(granted(await change({ username })), { ...before, username });
-  t.deepEqual(granted(await change({})), { ...before, username }, 'nothing is a change too');
+  t.deepEqual(granted(await change({})), { ...before, username }, 'an empty change succeeds');
   tokensOf(await login(server, { username }, client));
   const old = await login(server, user, client);
   assertRefused(t, old, { status: 400, error: 'invalid_grant' });
@@ -76,7 +76,11 @@ testOnOwnServers('a user can try only a few usernames an hour', counted, async (
     statuses.push((await change({ username: i % 2 ? `free-${i}` : other.username })).status);
   t.deepEqual(statuses, [...Array(5).fill([409, 200]).flat(), 429, 429]);
   const again = await signIn(server, { user: { ...user, username: 'free-9' }, client });
-  t.is((await change({ username: 'free' }, again.tokens.access_token)).status, 429, 'nor by another session');
+  t.is(
+    (await change({ username: 'free' }, again.tokens.access_token)).status,
+    429,
+    'the limit holds for other sessions of the user too',
+  );
   const stranger = await signIn(server);
   t.is((await change({ username: 'free' }, stranger.tokens.access_token)).status, 200);
 });

@@ -123,7 +123,7 @@ testOnServers(
 
     const story = await readStory(server, me, lost);
     t.is((await api(server, path, me.tokens.access_token)).status, 204);
-    t.deepEqual(await readStory(server, me, lost), story, 'the story stays');
+    t.deepEqual(await readStory(server, me, lost), story, 'the events remain');
     assertEnded(t, story, 'ended_by_user', 'user');
   },
 );

@@ -45,7 +45,7 @@ const cases: { title: string; settings: Settings; headers: Record<string, string
     address: '203.0.113.9',
   },
   {
-    title: 'proxies are known by their addresses, and who is not one is the client',
+    title: 'proxies are known by their addresses; the first other address is the client',
     settings: { TRUST_PROXY: '127.0.0.0/8,198.51.100.0/24' },
     headers: forged,
     address: '203.0.113.9',

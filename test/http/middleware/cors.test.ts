@@ -105,7 +105,7 @@ testOnServers('public documents may be read by every origin', async (t, server) 
   }
   const { client_id } = await makeClient(server.db);
   const answer = await token(server, { grant_type: 'password', client_id });
-  t.is(readerOf(answer), '*', 'no origin, no page');
+  t.is(readerOf(answer), '*', 'without an Origin header every origin is allowed');
 });
 
 testOnServers(

@@ -18,7 +18,7 @@ async function enter(server: TestServer, client_id: string) {
 }
 
 for (const name of storeNames) {
-  test(`a client that is a document signs users in, and never becomes one of ours (${name})`, async (t) => {
+  test(`a client described by a document signs users in and never becomes first-party (${name})`, async (t) => {
     const server = await startWithDocuments(t, name);
     const honest = await serveDocument(t);
     const scene = await enter(server, honest.client_id);
@@ -43,13 +43,13 @@ for (const name of storeNames) {
     }
     const asked = await startRequest(lying);
     const page = await typePassword(lying.ua, await lying.ua.open(asked.url.href), admin);
-    t.regex(textOf(page), /This app has not been verified/, 'it has to ask');
+    t.regex(textOf(page), /This app has not been verified/, 'the consent page appears');
     const rows = await server.db('clients').where({ registered_by: 'document' });
     t.deepEqual(
       rows.map((one) => [Boolean(one.first_party), one.rotation_profile, one.scope, one.resource_server]),
       rows.map(() => [false, 'strict', null, null]),
     );
-    t.is(rows.length, 1, 'nobody has allowed the liar anything');
+    t.is(rows.length, 1, 'the lying client has no row, because no user has consented');
 
     for (const id of [
       `${honest.origin}/moved`,
@@ -65,7 +65,7 @@ for (const name of storeNames) {
 }
 
 for (const name of storeNames) {
-  test(`a document may say no more than it must, and be asked from any port of loopback (${name})`, async (t) => {
+  test(`a minimal document is enough, and its loopback redirect may use any port (${name})`, async (t) => {
     const server = await startWithDocuments(t, name);
     await createResourceServer(server.db, {
       identifier: 'https://mcp.example/',
@@ -113,7 +113,7 @@ for (const name of storeNames) {
     );
   });
 
-  test(`a session outlives the host of its client’s document, and can end (${name})`, async (t) => {
+  test(`a session can be refreshed and ended while the host of its client’s document is down (${name})`, async (t) => {
     const first = await startWithDocuments(t, name);
     const { client_id, close } = await serveDocument(t);
     const tokens = await logIn(await enter(first, client_id));
@@ -136,7 +136,7 @@ for (const name of storeNames) {
     t.is((await refresh(refresh_token)).body.error, 'invalid_grant');
   });
 
-  test(`a document client that is blocked stays out, whatever its document says (${name})`, async (t) => {
+  test(`a blocked client stays blocked, whatever its document says (${name})`, async (t) => {
     const server = await startWithDocuments(t, name);
     const { client_id, asked } = await serveDocument(t);
     const scene = await enter(server, client_id);
@@ -147,7 +147,7 @@ for (const name of storeNames) {
     t.deepEqual([refused.status, refused.location], [400, null]);
     const refresh = oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
     t.is((await t.throwsAsync<oidc.ResponseBodyError>(refresh))?.error, 'invalid_client');
-    t.is(asked.length, 1, 'nor is its document asked for');
+    t.is(asked.length, 1, 'the document is not fetched again');
     const long = `${client_id}?${'x'.repeat(2048)}`;
     url.searchParams.set('client_id', long);
     t.is((await scene.ua.send(url.href)).status, 400);
@@ -156,7 +156,7 @@ for (const name of storeNames) {
 }
 
 testOnOwnServers(
-  'no document is fetched from an inner address',
+  'no document is fetched from a private address',
   { CLIENT_ID_METADATA_DOCUMENTS: 'true' },
   async (t, server) => {
     const { client_id, asked } = await serveDocument(t);
@@ -174,7 +174,7 @@ testOnOwnServers(
   },
 );
 
-testOnServers('where documents are off, a URL is just an unknown client', async (t, server) => {
+testOnServers('with documents switched off, a URL is an unknown client', async (t, server) => {
   const { client_id, asked } = await serveDocument(t);
   const query = new URLSearchParams({ client_id, response_type: 'code' });
   t.is((await openUserAgent(server.url).send(`${server.url}/authorize?${query}`)).status, 400);

@@ -32,7 +32,7 @@ async function enter(server: TestServer, format: 'jwt' | 'opaque') {
   return { resourceServer, client, user, tokens };
 }
 
-testOnServers('a JWT is described by its claims and its type', async (t, server) => {
+testOnServers('introspection of a JWT returns its claims and its type', async (t, server) => {
   const { tokens } = await signIn(server, { user: await makeUser(server.db, person) });
   const { client_version, ...claims } = readJwt(tokens.access_token).claims;
   t.is(typeof client_version, 'number');
@@ -43,7 +43,7 @@ testOnServers('a JWT is described by its claims and its type', async (t, server)
   });
 });
 
-testOnServers('an opaque token is described like a JWT', async (t, server) => {
+testOnServers('introspection of an opaque token returns the members of a JWT', async (t, server) => {
   const { resourceServer, client, user, tokens } = await enter(server, 'opaque');
   t.notRegex(tokens.access_token, /\./);
   const { iat, auth_time, ...said } = await introspect(server, tokens.access_token);
@@ -67,29 +67,39 @@ testOnServers('an opaque token is described like a JWT', async (t, server) => {
 });
 
 for (const format of formats) {
-  testOnServers(`who may learn about a token (${format})`, async (t, server) => {
-    const { resourceServer, client, tokens } = await enter(server, format);
-    const { access_token } = tokens;
-    const said = await introspect(server, access_token, resourceServer.client);
-    t.is(said.active, true, 'the resource server that it is meant for');
-    t.deepEqual(await introspect(server, access_token, client), said, 'the client that it was issued to');
-    t.deepEqual(await introspect(server, access_token, gateway), said, 'a gateway that may ask for all');
-    const { client: other } = await makeResourceServer(server, format);
-    t.deepEqual(await introspect(server, access_token, other), inactive, 'no other resource server');
-    const stranger = await makeConfidentialClient(server);
-    t.deepEqual(await introspect(server, access_token, stranger), inactive, 'no other client');
-  });
+  testOnServers(
+    `a token is active only for its client, its resource server and gateways (${format})`,
+    async (t, server) => {
+      const { resourceServer, client, tokens } = await enter(server, format);
+      const { access_token } = tokens;
+      const said = await introspect(server, access_token, resourceServer.client);
+      t.is(said.active, true, 'the resource server in its audience');
+      t.deepEqual(await introspect(server, access_token, client), said, 'the client that it was issued to');
+      t.deepEqual(
+        await introspect(server, access_token, gateway),
+        said,
+        'a gateway, which may introspect every token',
+      );
+      const { client: other } = await makeResourceServer(server, format);
+      t.deepEqual(await introspect(server, access_token, other), inactive, 'no other resource server');
+      const stranger = await makeConfidentialClient(server);
+      t.deepEqual(await introspect(server, access_token, stranger), inactive, 'no other client');
+    },
+  );
 
-  testOnServers(`a hint is a hint, right or wrong (${format})`, async (t, server) => {
-    const { client, tokens } = await enter(server, format);
-    for (const hint of ['access_token', 'refresh_token', 'id_token', 'nonsense', '']) {
-      const hinted = { token_type_hint: hint };
-      t.is((await introspect(server, tokens.access_token, client, hinted)).active, true, hint);
-      t.is((await introspect(server, tokens.refresh_token, client, hinted)).active, true, hint);
-    }
-  });
+  testOnServers(
+    `a token_type_hint, right or wrong, does not change the answer (${format})`,
+    async (t, server) => {
+      const { client, tokens } = await enter(server, format);
+      for (const hint of ['access_token', 'refresh_token', 'id_token', 'nonsense', '']) {
+        const hinted = { token_type_hint: hint };
+        t.is((await introspect(server, tokens.access_token, client, hinted)).active, true, hint);
+        t.is((await introspect(server, tokens.refresh_token, client, hinted)).active, true, hint);
+      }
+    },
+  );
 
-  testOnServers(`a token dies with its session (${format})`, async (t, server) => {
+  testOnServers(`a token is inactive once its session has ended (${format})`, async (t, server) => {
     const { client, tokens } = await enter(server, format);
     const { access_token } = tokens;
     t.is(await isActive(server, access_token), true);
@@ -99,7 +109,7 @@ for (const format of formats) {
   });
 
   for (const status of ['banned', 'disabled', 'deleted'] as const) {
-    testOnServers(`the tokens of a ${status} user are dead (${format})`, async (t, server) => {
+    testOnServers(`the tokens of a ${status} user are inactive (${format})`, async (t, server) => {
       const { client, user, tokens } = await enter(server, format);
       await changeUserStatus(server.db, user.id, { status, actor: 'admin' });
       t.deepEqual(await introspect(server, tokens.access_token), inactive);
@@ -111,38 +121,44 @@ for (const format of formats) {
     });
   }
 
-  testOnServers(`an older token_version is dead, a refresh heals it (${format})`, async (t, server) => {
-    const { client, user, tokens } = await enter(server, format);
-    await raiseTokenVersion(server.db, user.id);
-    t.deepEqual(await introspect(server, tokens.access_token), inactive);
-    const next = tokensOf(await refresh(server, client, tokens.refresh_token));
-    t.is((await introspect(server, next.access_token)).token_version, 1);
-  });
+  testOnServers(
+    `a token with an older token_version is inactive, and a refresh issues an active one (${format})`,
+    async (t, server) => {
+      const { client, user, tokens } = await enter(server, format);
+      await raiseTokenVersion(server.db, user.id);
+      t.deepEqual(await introspect(server, tokens.access_token), inactive);
+      const next = tokensOf(await refresh(server, client, tokens.refresh_token));
+      t.is((await introspect(server, next.access_token)).token_version, 1);
+    },
+  );
 
-  testOnServers(`an access token is dead the second that it expires (${format})`, async (t, server) => {
-    const resourceServer = await makeResourceServer(server, format);
-    const client = await makeClient(server.db, { access_token_ttl: 4 });
-    const seconds = () => Math.floor(Date.now() / 1000);
-    const before = seconds();
-    const { tokens } = await signIn(server, { client, form: resourceServer.form });
-    const after = seconds();
-    t.is(tokens.expires_in, 4);
-    // It was issued between the two, and each answer was decided between the question and its arrival; to a second, since
-    // a server tells the time of its database from afar.
-    await until(async () => {
-      const asked = seconds();
-      const said = await introspect(server, tokens.access_token);
-      if (said.active) {
-        t.true(asked <= after + 4, 'alive only before its end');
-        return false;
-      }
-      t.deepEqual(said, inactive);
-      t.true(seconds() >= before + 3, 'dead only from its end on');
-      return true;
-    }, 'it expires');
-  });
+  testOnServers(
+    `an access token is inactive from the second of its expiry (${format})`,
+    async (t, server) => {
+      const resourceServer = await makeResourceServer(server, format);
+      const client = await makeClient(server.db, { access_token_ttl: 4 });
+      const seconds = () => Math.floor(Date.now() / 1000);
+      const before = seconds();
+      const { tokens } = await signIn(server, { client, form: resourceServer.form });
+      const after = seconds();
+      t.is(tokens.expires_in, 4);
+      // It was issued between the two, and each answer was decided between the question and its arrival; to a second, since
+      // a server tells the time of its database from afar.
+      await until(async () => {
+        const asked = seconds();
+        const said = await introspect(server, tokens.access_token);
+        if (said.active) {
+          t.true(asked <= after + 4, 'it is active only before its expiry');
+          return false;
+        }
+        t.deepEqual(said, inactive);
+        t.true(seconds() >= before + 3, 'it is inactive only from its expiry on');
+        return true;
+      }, 'the token expires');
+    },
+  );
 
-  testOnServers(`a token of an expired session is dead (${format})`, async (t, server) => {
+  testOnServers(`a token of an expired session is inactive (${format})`, async (t, server) => {
     const { client, tokens } = await enter(server, format);
     const absolute_expires_at = new Date(Date.now() - 1);
     await server.db('sessions').where({ id: tokens.session_id }).update({ absolute_expires_at });
@@ -151,7 +167,7 @@ for (const format of formats) {
   });
 
   testOnServers(
-    `a token of client_credentials lives as long as its client (${format})`,
+    `a client_credentials token is inactive once its client is removed (${format})`,
     async (t, server) => {
       const { identifier, form } = await makeResourceServer(server, format);
       const client = await makeConfidentialClient(server, {
@@ -180,7 +196,7 @@ for (const format of formats) {
   );
 }
 
-testOnServers('a refresh token is active for the client that it was issued to alone', async (t, server) => {
+testOnServers('a refresh token is active only for the client that it was issued to', async (t, server) => {
   const { resourceServer, client, user, tokens } = await enter(server, 'jwt');
   const { iat, exp, ...said } = await introspect(server, tokens.refresh_token, client);
   t.deepEqual(said, {
@@ -198,7 +214,7 @@ testOnServers('a refresh token is active for the client that it was issued to al
   }
 });
 
-testOnServers('a predecessor inside its retry window is inactive', async (t, server) => {
+testOnServers('a rotated refresh token is inactive, even within its retry window', async (t, server) => {
   const client = await makeConfidentialClient(server, { rotation_profile: 'mobile' });
   const { tokens } = await signIn(server, { client });
   const next = tokensOf(await refresh(server, client, tokens.refresh_token));
@@ -211,7 +227,7 @@ testOnServers('a predecessor inside its retry window is inactive', async (t, ser
   );
 });
 
-testOnServers('a caller that does not authenticate may not introspect', async (t, server) => {
+testOnServers('a caller that does not authenticate cannot introspect', async (t, server) => {
   const { client, tokens } = await signIn(server);
   const ask = async (form: Form, headers?: Record<string, string>) =>
     await send(`${server.url}/introspect`, {
@@ -219,7 +235,12 @@ testOnServers('a caller that does not authenticate may not introspect', async (t
       headers: headers ?? {},
     });
   const refused = { status: 401, error: 'invalid_client' };
-  assertRefused(t, await ask({ client_id: client.client_id }), refused, 'a public client, of its own token');
+  assertRefused(
+    t,
+    await ask({ client_id: client.client_id }),
+    refused,
+    'a public client, about its own token',
+  );
   assertRefused(t, await ask({ client_id: 'nobody' }), refused);
   assertRefused(t, await ask({ ...gateway, client_secret: 'wrong' }), refused);
   assertRefused(t, await ask({ client_id: gateway.client_id }), refused);
@@ -227,7 +248,7 @@ testOnServers('a caller that does not authenticate may not introspect', async (t
   const bearer = await ask({}, { Authorization: `Bearer ${tokens.access_token}` });
   assertRefused(t, bearer, { status: 400, error: 'invalid_request' });
   const { status } = await api(server, 'GET /me', tokens.access_token);
-  t.is(status, 200, 'the session is unharmed');
+  t.is(status, 200, 'the session is still live');
 });
 
 testOnServers('introspection answers JSON, whatever the caller accepts', async (t, server) => {
@@ -241,7 +262,7 @@ testOnServers('introspection answers JSON, whatever the caller accepts', async (
   }
 });
 
-testOnServers('a string that is no token is inactive, and nothing more', async (t, server) => {
+testOnServers('introspection of a string that is no token reveals nothing', async (t, server) => {
   const { tokens } = await signIn(server, { form: { scope: 'openid account' } });
   const [header, claims, signature] = tokens.access_token.split('.');
   const unsigned = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${claims}.`;

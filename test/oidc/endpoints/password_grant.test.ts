@@ -36,18 +36,25 @@ testOnServers(
   },
 );
 
-testOnServers('only first-party clients with the grant type may ask', async (t, server) => {
-  const user = await makeUser(server.db);
-  const unauthorized = { status: 400, error: 'unauthorized_client' };
-  const grant_types = ['password', 'refresh_token'];
-  const third = await makeClient(server.db, { first_party: false, grant_types });
-  assertRefused(t, await login(server, user, third), unauthorized);
-  const without = await makeClient(server.db, { grant_types: ['refresh_token'] });
-  assertRefused(t, await login(server, user, without), unauthorized);
-  const once = await makeClient(server.db, { grant_types: ['password'] });
-  const { refresh_token, session_id } = tokensOf(await login(server, user, once));
-  t.deepEqual([refresh_token, session_id], [undefined, undefined], 'no refresh grant, no refresh token');
-});
+testOnServers(
+  'only first-party clients with the grant type can use the password grant',
+  async (t, server) => {
+    const user = await makeUser(server.db);
+    const unauthorized = { status: 400, error: 'unauthorized_client' };
+    const grant_types = ['password', 'refresh_token'];
+    const third = await makeClient(server.db, { first_party: false, grant_types });
+    assertRefused(t, await login(server, user, third), unauthorized);
+    const without = await makeClient(server.db, { grant_types: ['refresh_token'] });
+    assertRefused(t, await login(server, user, without), unauthorized);
+    const once = await makeClient(server.db, { grant_types: ['password'] });
+    const { refresh_token, session_id } = tokensOf(await login(server, user, once));
+    t.deepEqual(
+      [refresh_token, session_id],
+      [undefined, undefined],
+      'a client without the refresh grant gets no refresh token',
+    );
+  },
+);
 
 testOnServers('an unknown user and a wrong password get the same answer', async (t, server) => {
   const user = await makeUser(server.db, { email: `known@${server.store}.example` });
@@ -100,29 +107,32 @@ testOnServers('names that look alike are not the same user', async (t, server) =
   }
   const wide = user.username.replaceAll('p', 'ｐ');
   const { access_token } = tokensOf(await login(server, { username: wide }, client));
-  t.is(readJwt(access_token).claims.sub, user.id, 'a wide letter is the same letter');
+  t.is(readJwt(access_token).claims.sub, user.id, 'a full-width letter equals the ordinary one');
 });
 
 for (const status of ['banned', 'disabled'] as const) {
-  testOnServers(`only the right password learns that a user is ${status}`, async (t, server) => {
-    const { user, client, tokens } = await signIn(server);
-    await changeUserStatus(server.db, user.id, { status, actor: 'admin', reason: 'a secret of the staff' });
-    const reason = `account_${status}`;
-    const answer = await login(server, user, client);
-    assertRefused(t, answer, { ...wrong, reason });
-    t.false(answer.text.includes('staff'));
-    assertRefused(t, await login(server, user, client, { password: 'wrong' }), wrong);
-    assertRefused(t, await refresh(server, client, tokens.refresh_token), { ...wrong, reason });
-    await changeUserStatus(server.db, user.id, { status: 'active', actor: 'admin' });
-    tokensOf(await login(server, user, client));
-    assertRefused(t, await refresh(server, client, tokens.refresh_token), {
-      ...wrong,
-      reason: 'session_ended',
-    });
-  });
+  testOnServers(
+    `only a caller with the right password learns that a user is ${status}`,
+    async (t, server) => {
+      const { user, client, tokens } = await signIn(server);
+      await changeUserStatus(server.db, user.id, { status, actor: 'admin', reason: 'a secret of the staff' });
+      const reason = `account_${status}`;
+      const answer = await login(server, user, client);
+      assertRefused(t, answer, { ...wrong, reason });
+      t.false(answer.text.includes('staff'));
+      assertRefused(t, await login(server, user, client, { password: 'wrong' }), wrong);
+      assertRefused(t, await refresh(server, client, tokens.refresh_token), { ...wrong, reason });
+      await changeUserStatus(server.db, user.id, { status: 'active', actor: 'admin' });
+      tokensOf(await login(server, user, client));
+      assertRefused(t, await refresh(server, client, tokens.refresh_token), {
+        ...wrong,
+        reason: 'session_ended',
+      });
+    },
+  );
 }
 
-testOnServers('a ban that has passed lets in', async (t, server) => {
+testOnServers('a user whose ban has expired can log in', async (t, server) => {
   const { user, client } = await signIn(server);
   const ban_expires_at = new Date(Date.now() - 1);
   await changeUserStatus(server.db, user.id, { status: 'banned', ban_expires_at, actor: 'admin' });
@@ -142,13 +152,17 @@ testOnServers('the scope admin needs the role and the registration', async (t, s
     t,
     await login(server, customer, console, { ...form, password: 'wrong' }),
     wrong,
-    'the role is no hint',
+    'a wrong password is refused alike with and without the role',
   );
   t.is(tokensOf(await login(server, admin, console, form)).scope, 'account admin');
-  t.is(tokensOf(await login(server, admin, console)).scope, 'openid account', 'never unasked');
+  t.is(
+    tokensOf(await login(server, admin, console)).scope,
+    'openid account',
+    'admin is granted only when it is requested',
+  );
 });
 
-testOnServers('a scope is bounded by what exists and by the client', async (t, server) => {
+testOnServers('a login gets only scopes that exist and that the client may have', async (t, server) => {
   const user = await makeUser(server.db);
   const { form } = await makeResourceServer(server);
   const bound = await makeClient(server.db, { scope: 'openid orders:read' });
@@ -163,7 +177,7 @@ testOnServers('a scope is bounded by what exists and by the client', async (t, s
   t.is(tokensOf(await login(server, user, bound, { ...form, scope: undefined })).scope, 'orders:read');
 });
 
-testOnServers('a resource that is not registered is an invalid target', async (t, server) => {
+testOnServers('a resource that is not registered is refused with invalid_target', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
   const { identifier } = await makeResourceServer(server);
@@ -199,15 +213,15 @@ testOnServers(
   },
 );
 
-testOnServers('lifetimes are the client’s where it has its own', async (t, server) => {
+testOnServers('a client’s own lifetimes override the settings', async (t, server) => {
   const ttl = { access_token_ttl: 60, session_idle_ttl: 1_000, session_absolute_ttl: 500 };
   const { tokens } = await signIn(server, { client: await makeClient(server.db, ttl) });
   const { exp, iat } = readJwt(tokens.access_token).claims;
   t.deepEqual([tokens.expires_in, Number(exp) - Number(iat)], [60, 60]);
-  t.true(isNearly(tokens.refresh_token_expires_in, 500), 'whichever comes first');
+  t.true(isNearly(tokens.refresh_token_expires_in, 500), 'the earlier of the idle and the absolute expiry');
 });
 
-testOnServers('a confidential client logs its users in with its secret alone', async (t, server) => {
+testOnServers('a confidential client can log its users in only with its secret', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeConfidentialClient(server);
   const form = { grant_type: 'password', client_id: client.client_id, username: user.username, password };
@@ -215,7 +229,7 @@ testOnServers('a confidential client logs its users in with its secret alone', a
   tokensOf(await login(server, user, client));
 });
 
-testOnServers('no login outlives the ban that it races', async (t, server) => {
+testOnServers('no session survives a ban during its login', async (t, server) => {
   const client = await makeClient(server.db);
   for (let round = 0; round < 3; round += 1) {
     const user = await makeUser(server.db);

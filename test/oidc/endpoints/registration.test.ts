@@ -20,9 +20,11 @@ const warnings: unknown[] = [];
 console.warn = (...said: unknown[]) => {
   warnings.push(said);
 };
-test.after('no registration makes the engine warn beside the log', (t) => t.deepEqual(warnings, []));
+test.after('no registration makes the engine print a warning outside the log', (t) =>
+  t.deepEqual(warnings, []),
+);
 
-testOnServers('no client registers where registration is off', async (t, server) => {
+testOnServers('no client can register when registration is off', async (t, server) => {
   for (const method of ['POST', 'GET', 'PUT', 'DELETE'])
     t.is((await send(`${server.url}/register`, { method, json: wanted })).status, 404, method);
   t.is((await send(`${server.url}/register/gateway`)).status, 404);
@@ -33,7 +35,7 @@ testOnServers('no client registers where registration is off', async (t, server)
 const initial = 'the-initial-access-token-of-these-tests';
 
 testOnOwnServers(
-  'with an initial access token, only its holder registers',
+  'with an initial access token, only its holder can register clients',
   { REGISTRATION: 'token', REGISTRATION_TOKEN: initial },
   async (t, server) => {
     for (const wrong of [undefined, 'wrong', `${initial}x`])
@@ -78,13 +80,17 @@ testOnOwnServers('a client registers, reads, changes and removes itself', open, 
   t.deepEqual([changed.body.client_name, 'kindred' in changed.body], ['Known stranger', false]);
   t.notRegex(changed.text, /compared elsewhere/);
   t.not(changed.body.registration_access_token, registration_access_token);
-  t.is((await manage(server, 'GET', made)).status, 401, 'the old token is rotated away');
-  t.is((await logIn(scene)).claims()?.sub, user.id, 'the secret stays');
+  t.is((await manage(server, 'GET', made)).status, 401, 'the old registration token has been replaced');
+  t.is((await logIn(scene)).claims()?.sub, user.id, 'the secret is still valid');
   t.is(
     (await manage(server, 'GET', { ...made, body: { ...changed.body, client_id: 'gateway' } })).status,
     401,
   );
-  t.is((await manage(server, 'DELETE', changed)).status, 401, 'a token tried elsewhere is gone');
+  t.is(
+    (await manage(server, 'DELETE', changed)).status,
+    401,
+    'a registration token that was tried on another client is revoked',
+  );
 
   const other = await register(server);
   t.is((await manage(server, 'DELETE', other)).status, 204);
@@ -92,7 +98,7 @@ testOnOwnServers('a client registers, reads, changes and removes itself', open, 
 });
 
 testOnOwnServers(
-  'a client that registers itself is third-party, whatever its metadata say',
+  'a client that registers itself is third-party, whatever its metadata says',
   open,
   async (t, server) => {
     const boast = {
@@ -139,7 +145,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'a client that registered itself never acts alone nor sees a password',
+  'a client that registered itself can use neither client_credentials nor the password grant',
   open,
   async (t, server) => {
     await createResourceServer(server.db, { identifier: 'https://orders.test/', scope: 'orders:write' });
@@ -158,7 +164,7 @@ testOnOwnServers(
     t.deepEqual(
       made.body.grant_types,
       ['authorization_code', 'refresh_token'],
-      'said is what was registered',
+      'the answer shows what was registered',
     );
     const { client_id, client_secret } = made.body as Record<string, string>;
     const basic = { headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
@@ -180,46 +186,42 @@ testOnOwnServers(
   },
 );
 
-testOnOwnServers(
-  'invalid metadata are refused with a description, and break nothing',
-  open,
-  async (t, server) => {
-    const made = await register(server);
-    for (const json of [
-      {},
-      { redirect_uris: 'x' },
-      { redirect_uris: [] },
-      { redirect_uris: ['javascript:alert(1)'] },
-      { redirect_uris: [`${callback}#x`] },
-      { ...wanted, client_name: 5 },
-      { ...wanted, client_name: { $gt: '' } },
-      { ...wanted, logo_uri: 'javascript:alert(1)' },
-      { ...wanted, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
-      { ...wanted, redirect_uris: ['http://app.example/cb'] },
-      { ...wanted, redirect_uris: ['view-source:https://app.example/'], application_type: 'native' },
-      { ...wanted, redirect_uris: ['intent://cb#Intent;scheme=app;end'], application_type: 'native' },
-      { ...wanted, redirect_uris: [callback, 'http://127.0.0.1:8000/cb', 'http://app.example/cb'] },
-      { ...wanted, post_logout_redirect_uris: ['http://app.example/bye'] },
-      { ...wanted, scope: ['openid'] },
-      { ...wanted, grant_types: ['urn:example:nothing'] },
-      { ...wanted, client_name: 'x'.repeat(50_000) },
-      [],
-      null,
-    ]) {
-      const answer = await register(server, json as object);
-      t.is(answer.status, 400, `${JSON.stringify(json)?.slice(0, 100)}: ${answer.status}`);
-    }
-    for (const id of ['%E0%A4%A', '%00', "x'", '../x', 'x'.repeat(3000)]) {
-      const answer = await send(server.url, {
-        method: 'PUT',
-        path: `/register/${id}`,
-        token: String(made.body.registration_access_token),
-        json: { client_secret: 'x' },
-      });
-      t.true(answer.status >= 400 && answer.status < 500, `${id}: ${answer.status}`);
-    }
-  },
-);
+testOnOwnServers('invalid metadata is refused with 400 and causes no failure', open, async (t, server) => {
+  const made = await register(server);
+  for (const json of [
+    {},
+    { redirect_uris: 'x' },
+    { redirect_uris: [] },
+    { redirect_uris: ['javascript:alert(1)'] },
+    { redirect_uris: [`${callback}#x`] },
+    { ...wanted, client_name: 5 },
+    { ...wanted, client_name: { $gt: '' } },
+    { ...wanted, logo_uri: 'javascript:alert(1)' },
+    { ...wanted, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
+    { ...wanted, redirect_uris: ['http://app.example/cb'] },
+    { ...wanted, redirect_uris: ['view-source:https://app.example/'], application_type: 'native' },
+    { ...wanted, redirect_uris: ['intent://cb#Intent;scheme=app;end'], application_type: 'native' },
+    { ...wanted, redirect_uris: [callback, 'http://127.0.0.1:8000/cb', 'http://app.example/cb'] },
+    { ...wanted, post_logout_redirect_uris: ['http://app.example/bye'] },
+    { ...wanted, scope: ['openid'] },
+    { ...wanted, grant_types: ['urn:example:nothing'] },
+    { ...wanted, client_name: 'x'.repeat(50_000) },
+    [],
+    null,
+  ]) {
+    const answer = await register(server, json as object);
+    t.is(answer.status, 400, `${JSON.stringify(json)?.slice(0, 100)}: ${answer.status}`);
+  }
+  for (const id of ['%E0%A4%A', '%00', "x'", '../x', 'x'.repeat(3000)]) {
+    const answer = await send(server.url, {
+      method: 'PUT',
+      path: `/register/${id}`,
+      token: String(made.body.registration_access_token),
+      json: { client_secret: 'x' },
+    });
+    t.true(answer.status >= 400 && answer.status < 500, `${id}: ${answer.status}`);
+  }
+});
 
 /** A server at an inner address, and how often it was asked. */
 async function startInner(t: ExecutionContext) {
@@ -254,17 +256,21 @@ async function useKeysAt(server: TestServer, host: string, port: number): Promis
   return (await token(server, { ...grant, client_id, client_assertion, client_assertion_type })).status;
 }
 
-testOnOwnServers('nothing is fetched from inner addresses, by number or by name', open, async (t, server) => {
-  const { port, asked } = await startInner(t);
-  for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '2130706433']) {
-    const status = await useKeysAt(server, host, port);
-    t.true([400, 401].includes(status), `${host}: ${status}`);
-  }
-  t.deepEqual(asked, []);
-});
+testOnOwnServers(
+  'nothing is fetched from private addresses, given as numbers or names',
+  open,
+  async (t, server) => {
+    const { port, asked } = await startInner(t);
+    for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '2130706433']) {
+      const status = await useKeysAt(server, host, port);
+      t.true([400, 401].includes(status), `${host}: ${status}`);
+    }
+    t.deepEqual(asked, []);
+  },
+);
 
 testOnOwnServers(
-  'inner addresses are asked where that is allowed',
+  'keys are fetched from private addresses when the settings allow it',
   { ...open, FETCH_PRIVATE_ADDRESSES: 'true' },
   async (t, server) => {
     const { port, asked } = await startInner(t);

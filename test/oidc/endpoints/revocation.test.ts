@@ -43,20 +43,23 @@ for (const format of formats) {
     tokensOf(await refresh(server, client, tokens.refresh_token));
   });
 
-  testOnServers(`a hint is a hint, right or wrong (${format})`, async (t, server) => {
-    const { form } = await makeResourceServer(server, format);
-    for (const token_type_hint of ['access_token', 'refresh_token', 'nonsense', '']) {
-      const { client, tokens } = await signIn(server, { form });
-      const hinted = { token_type_hint };
-      assertDone(t, await revoke(server, tokens.access_token, client, hinted));
-      t.deepEqual(await introspect(server, tokens.access_token), inactive, token_type_hint);
-      assertDone(t, await revoke(server, tokens.refresh_token, client, hinted));
-      assertRefused(t, await refresh(server, client, tokens.refresh_token), ended, token_type_hint);
-    }
-  });
+  testOnServers(
+    `a token is revoked whether its token_type_hint is right or wrong (${format})`,
+    async (t, server) => {
+      const { form } = await makeResourceServer(server, format);
+      for (const token_type_hint of ['access_token', 'refresh_token', 'nonsense', '']) {
+        const { client, tokens } = await signIn(server, { form });
+        const hinted = { token_type_hint };
+        assertDone(t, await revoke(server, tokens.access_token, client, hinted));
+        t.deepEqual(await introspect(server, tokens.access_token), inactive, token_type_hint);
+        assertDone(t, await revoke(server, tokens.refresh_token, client, hinted));
+        assertRefused(t, await refresh(server, client, tokens.refresh_token), ended, token_type_hint);
+      }
+    },
+  );
 
   testOnServers(
-    `a token of client_credentials can be revoked by its client (${format})`,
+    `a client_credentials token can be revoked only by its client (${format})`,
     async (t, server) => {
       const { form } = await makeResourceServer(server, format);
       const client = await makeConfidentialClient(server, {
@@ -77,7 +80,7 @@ for (const format of formats) {
 }
 
 for (const which of ['current', 'old'] as const) {
-  testOnServers(`revoking a refresh token ends its session, the ${which} one`, async (t, server) => {
+  testOnServers(`revoking the ${which} refresh token of a session ends the session`, async (t, server) => {
     const { client, user, tokens } = await signIn(server);
     const other = await signIn(server, { client, user });
     const next = tokensOf(await refresh(server, client, tokens.refresh_token));
@@ -113,7 +116,7 @@ testOnServers('revoking a string that is no token succeeds and reveals nothing',
   t.is(await isActive(server, tokens.access_token), true);
 });
 
-testOnServers('a caller that does not authenticate may not revoke', async (t, server) => {
+testOnServers('a caller that does not authenticate cannot revoke', async (t, server) => {
   const client = await makeConfidentialClient(server);
   const { client_id } = client;
   const { tokens } = await signIn(server, { client });

@@ -49,42 +49,48 @@ testOnServers('a JWT has exactly the header and the claims of the contract', asy
   }
 });
 
-testOnServers('a user without tenant has no tid', async (t, server) => {
+testOnServers('the token of a user without a tenant has no tid', async (t, server) => {
   const { tokens } = await signIn(server);
   const { claims } = readJwt(tokens.access_token);
   t.deepEqual(
     [claims.roles, claims.permissions, 'tid' in claims, claims.scope],
     [[], [], false, 'account'],
-    'and one that asks for nothing gets the default scope',
+    'a login without scope gets the default scope',
   );
 });
 
-testOnServers('a refresh sees what has become of the user', async (t, server) => {
-  const { client, user, tokens } = await signIn(server);
-  await server
-    .db('users')
-    .where({ id: user.id })
-    .update({ roles: json(['editor']), token_version: 3 });
-  const { access_token } = tokensOf(await refresh(server, client, tokens.refresh_token));
-  const { roles, token_version } = readJwt(access_token).claims;
-  t.deepEqual({ roles, token_version }, { roles: ['editor'], token_version: 3 });
-});
-
-testOnServers('a resource server gets its format, its audience and its scopes alone', async (t, server) => {
-  const opaque = await makeResourceServer(server, 'opaque');
-  const jwt = await makeResourceServer(server, 'jwt');
-  const both = { resource: [opaque.identifier, jwt.identifier], scope: 'openid orders:read' };
-  const { client, tokens } = await signIn(server, { form: both });
-  t.regex(tokens.access_token, /^[\w-]{20,}$/);
-  t.is((await introspect(server, tokens.access_token)).aud, opaque.identifier);
-  const form = { resource: jwt.identifier };
-  const other = tokensOf(await refresh(server, client, tokens.refresh_token, form));
-  const { aud, scope } = readJwt(other.access_token).claims;
-  t.deepEqual({ aud, scope }, { aud: jwt.identifier, scope: 'orders:read' });
-});
+testOnServers(
+  'a refresh issues tokens with the current roles and token_version of the user',
+  async (t, server) => {
+    const { client, user, tokens } = await signIn(server);
+    await server
+      .db('users')
+      .where({ id: user.id })
+      .update({ roles: json(['editor']), token_version: 3 });
+    const { access_token } = tokensOf(await refresh(server, client, tokens.refresh_token));
+    const { roles, token_version } = readJwt(access_token).claims;
+    t.deepEqual({ roles, token_version }, { roles: ['editor'], token_version: 3 });
+  },
+);
 
 testOnServers(
-  'client_credentials: a token of the client, without session and refresh token',
+  'a token for a resource server has its format, its audience and only its scopes',
+  async (t, server) => {
+    const opaque = await makeResourceServer(server, 'opaque');
+    const jwt = await makeResourceServer(server, 'jwt');
+    const both = { resource: [opaque.identifier, jwt.identifier], scope: 'openid orders:read' };
+    const { client, tokens } = await signIn(server, { form: both });
+    t.regex(tokens.access_token, /^[\w-]{20,}$/);
+    t.is((await introspect(server, tokens.access_token)).aud, opaque.identifier);
+    const form = { resource: jwt.identifier };
+    const other = tokensOf(await refresh(server, client, tokens.refresh_token, form));
+    const { aud, scope } = readJwt(other.access_token).claims;
+    t.deepEqual({ aud, scope }, { aud: jwt.identifier, scope: 'orders:read' });
+  },
+);
+
+testOnServers(
+  'client_credentials issues a token of the client, without a session or a refresh token',
   async (t, server) => {
     const { identifier, form } = await makeResourceServer(server);
     const client = await makeConfidentialClient(server, {
@@ -105,7 +111,12 @@ testOnServers(
       scope: 'orders:read',
     });
     const mine = await send(`${server.url}/api/me`, { token: access_token });
-    assertRefused(t, mine, { status: 401, error: 'invalid_token' }, 'it is nobody at our own API');
+    assertRefused(
+      t,
+      mine,
+      { status: 401, error: 'invalid_token' },
+      'the token belongs to no user of our own API',
+    );
     for (const scope of ['account', 'admin', 'openid', 'all:things']) {
       assertRefused(t, await ask({ ...form, scope }), { status: 400, error: 'invalid_scope' }, scope);
     }
@@ -119,7 +130,7 @@ testOnServers(
 
 for (const alg of ['EdDSA', 'RS256']) {
   testOnOwnServers(
-    `tokens are signed with ${alg} where the setting says so`,
+    `tokens are signed with ${alg} when SIGNING_ALG names it`,
     { SIGNING_ALG: alg },
     async (t, server) => {
       const form = { scope: 'openid account' };
@@ -135,7 +146,7 @@ for (const alg of ['EdDSA', 'RS256']) {
   );
 }
 
-testOnServers('the published keys are public', async (t, server) => {
+testOnServers('the published keys have no private parts', async (t, server) => {
   const { body } = await send(`${server.url}/jwks`);
   for (const key of body.keys as object[]) {
     t.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);

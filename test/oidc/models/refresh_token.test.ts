@@ -39,7 +39,7 @@ const refused = (error: string, status = 400): Refusal => ({ status, error });
 const cases: Case[] = [
   { title: 'a widened scope', form: { scope: 'openid account email' }, expected: refused('invalid_scope') },
   {
-    title: 'a scope nobody defined',
+    title: 'an undefined scope',
     form: { scope: 'account all:things' },
     expected: refused('invalid_scope'),
   },
@@ -63,7 +63,7 @@ const cases: Case[] = [
     expected: refused('invalid_request'),
   },
   {
-    title: 'a secret that a public client has not',
+    title: 'a secret from a public client',
     form: { client_secret: 'x' },
     expected: refused('invalid_client', 401),
   },
@@ -80,7 +80,7 @@ const cases: Case[] = [
     expected: refused('unsupported_grant_type'),
   },
   {
-    title: 'a proof that is none',
+    title: 'a malformed proof',
     headers: async () => ({ DPoP: 'not.a.proof' }),
     expected: refused('invalid_dpop_proof'),
   },
@@ -105,7 +105,7 @@ async function openSession(server: TestServer): Promise<SignedIn> {
 }
 
 for (const { title, form, headers, expected } of cases) {
-  testOnServers(`${title} at a refresh costs nothing`, async (t, server) => {
+  testOnServers(`a refresh with ${title} is refused and does not use up the token`, async (t, server) => {
     const signedIn = await openSession(server);
     const { client, tokens } = signedIn;
     const given = headers ? { headers: await headers(server, signedIn) } : {};
@@ -125,44 +125,58 @@ async function assertUnharmed(t: ExecutionContext, server: TestServer, signedIn:
   t.is(next.session_id, tokens.session_id);
 }
 
-testOnServers("another client's token costs its owner nothing and tells nothing", async (t, server) => {
-  const signedIn = await openSession(server);
-  const thief = await makeClient(server.db);
-  assertRefused(t, await refresh(server, thief, signedIn.tokens.refresh_token), refused('invalid_grant'));
-  await assertUnharmed(t, server, signedIn);
-  const old = signedIn.tokens.refresh_token;
-  assertRefused(t, await refresh(server, thief, old), refused('invalid_grant'), 'an old one neither');
-  t.is((await findSession(server.db, signedIn.tokens.session_id))?.ended_at, null);
-  await revoke(server, old, signedIn.client);
-  const late = await refresh(server, thief, old);
-  assertRefused(t, late, refused('invalid_grant'), 'nor that the session has ended');
-});
+testOnServers(
+  "a refresh with another client's token is refused, reveals nothing and changes nothing",
+  async (t, server) => {
+    const signedIn = await openSession(server);
+    const thief = await makeClient(server.db);
+    assertRefused(t, await refresh(server, thief, signedIn.tokens.refresh_token), refused('invalid_grant'));
+    await assertUnharmed(t, server, signedIn);
+    const old = signedIn.tokens.refresh_token;
+    assertRefused(
+      t,
+      await refresh(server, thief, old),
+      refused('invalid_grant'),
+      'an old token is refused alike',
+    );
+    t.is((await findSession(server.db, signedIn.tokens.session_id))?.ended_at, null);
+    await revoke(server, old, signedIn.client);
+    const late = await refresh(server, thief, old);
+    assertRefused(t, late, refused('invalid_grant'), 'the answer does not say that the session has ended');
+  },
+);
 
-testOnServers('a confidential client without its secret costs the session nothing', async (t, server) => {
-  const client = await makeConfidentialClient(server);
-  const { tokens } = await signIn(server, { client });
-  const { refresh_token } = tokens;
-  for (const wrong of [undefined, '', client.client_secret.slice(1)]) {
-    const answer = await refresh(server, client, refresh_token, { client_secret: wrong });
-    assertRefused(t, answer, refused('invalid_client', 401));
-  }
-  tokensOf(await refresh(server, client, refresh_token));
-});
+testOnServers(
+  'a refresh without the client secret is refused and does not use up the token',
+  async (t, server) => {
+    const client = await makeConfidentialClient(server);
+    const { tokens } = await signIn(server, { client });
+    const { refresh_token } = tokens;
+    for (const wrong of [undefined, '', client.client_secret.slice(1)]) {
+      const answer = await refresh(server, client, refresh_token, { client_secret: wrong });
+      assertRefused(t, answer, refused('invalid_client', 401));
+    }
+    tokensOf(await refresh(server, client, refresh_token));
+  },
+);
 
-testOnServers('scope may narrow, and the next refresh has all of it again', async (t, server) => {
-  const { client, tokens } = await signIn(server, { form: { scope: 'openid account email' } });
-  t.is(tokens.scope, 'openid email account');
-  const narrow = tokensOf(await refresh(server, client, tokens.refresh_token, { scope: 'account' }));
-  t.is(narrow.scope, 'account');
-  t.is(readJwt(narrow.access_token).claims.scope, 'account');
-  t.is(narrow.id_token, undefined);
-  const full = tokensOf(await refresh(server, client, narrow.refresh_token));
-  t.is(full.scope, 'openid email account');
-  t.is(readJwt(full.access_token).claims.scope, 'openid email account');
-  t.is(typeof full.id_token, 'string');
-});
+testOnServers(
+  'a refresh may narrow the scope, and the next one has the full scope again',
+  async (t, server) => {
+    const { client, tokens } = await signIn(server, { form: { scope: 'openid account email' } });
+    t.is(tokens.scope, 'openid email account');
+    const narrow = tokensOf(await refresh(server, client, tokens.refresh_token, { scope: 'account' }));
+    t.is(narrow.scope, 'account');
+    t.is(readJwt(narrow.access_token).claims.scope, 'account');
+    t.is(narrow.id_token, undefined);
+    const full = tokensOf(await refresh(server, client, narrow.refresh_token));
+    t.is(full.scope, 'openid email account');
+    t.is(readJwt(full.access_token).claims.scope, 'openid email account');
+    t.is(typeof full.id_token, 'string');
+  },
+);
 
-testOnServers('a refresh may choose among the granted resources', async (t, server) => {
+testOnServers('a refresh may choose one of the granted resources', async (t, server) => {
   const { client, tokens } = await openSession(server);
   t.is(readJwt(tokens.access_token).claims.aud, `${server.issuer}/api`);
   const other = tokensOf(await refresh(server, client, tokens.refresh_token, { resource: orders }));

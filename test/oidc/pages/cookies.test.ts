@@ -182,7 +182,7 @@ testOnOwnServers(
       [],
     );
     keep(old);
-    t.regex(textOf(await before.send(`${server.url}/account`)), /Sign in/, 'the old cookie is dead');
+    t.regex(textOf(await before.send(`${server.url}/account`)), /Sign in/, 'the old cookie is void');
   },
 );
 

@@ -112,7 +112,7 @@ testOnServers(
     const typed = { current_password: password, new_password: 'a new and long password' };
     await other.ua.send(action, { method: 'POST', body: new URLSearchParams({ ...fields, ...typed }) });
     const [[key, said] = []] = [...other.ua.cookies].filter(([name]) => name.startsWith('kindred_said;'));
-    if (!key || !said) return t.fail('nothing was kept');
+    if (!key || !said) return t.fail('no message was stored');
     ua.cookies.set(key, said);
     t.notRegex(
       (await ua.open(`${server.url}/account`)).text,
@@ -121,7 +121,7 @@ testOnServers(
     );
     const changed = await other.ua.open(`${server.url}/account`);
     t.regex(changed.text, /class="notice/);
-    t.notRegex((await other.ua.open(changed.url)).text, /class="notice/, 'it is said once');
+    t.notRegex((await other.ua.open(changed.url)).text, /class="notice/, 'the message is shown once');
   },
 );
 

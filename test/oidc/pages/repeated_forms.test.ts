@@ -179,7 +179,7 @@ testOnServers(
     );
     await logIn(scene);
     const late = await scene.ua.submit(page, '/logout/confirm', { logout: 'yes' });
-    t.regex(textOf(late), /This page has expired/, 'signed in again, the old form signs nobody out');
+    t.regex(textOf(late), /This page has expired/, 'after a new sign-in the old form signs no user out');
   },
 );
 

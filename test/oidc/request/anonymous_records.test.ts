@@ -14,7 +14,7 @@ import { testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 import { openUserAgent } from '../../helpers/user_agent.ts';
 
 testOnServers(
-  'a browser session without a user lives for minutes, that of a user for days',
+  'a browser session without a user expires after minutes, one with a user after days',
   async (t, server) => {
     const minutesOf = async (user_id: string | null) => {
       const rows = await server.db('oidc_models').where({ model: 'Session', user_id });
@@ -34,7 +34,7 @@ testOnServers(
 );
 
 testOnServers(
-  'a state of 15,000 characters comes back, more than fits into headers is not kept',
+  'a state of 14,000 characters is accepted, and one that is too long for headers is not stored',
   async (t, server) => {
     const scene = await setUpScene(server, { client: publicClient });
     const state = 'x'.repeat(14_000);
@@ -57,7 +57,7 @@ testOnServers(
 );
 
 testOnOwnServers(
-  'a network begins so many logins and pushes so many requests a minute, and no more',
+  'the logins that a network starts and the requests that it pushes are limited per minute',
   (name) => ({ RATE_LIMITS: name === 'sqlite' ? 'memory' : 'database' }),
   async (t, server) => {
     // A limit in memory cannot be filled from here but by 600 requests.
@@ -95,7 +95,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'a login that has begun can be finished when its network may begin no more',
+  'a login in progress can be finished after its network has reached the limit',
   (name) => ({ RATE_LIMITS: name === 'sqlite' ? 'memory' : 'database' }),
   async (t, server) => {
     const scene = await setUpScene(server);

@@ -8,23 +8,26 @@ import { makeConfidentialClient, makeResourceServer } from '../../helpers/resour
 import { testOnServers } from '../../helpers/server.ts';
 import { openUserAgent } from '../../helpers/user_agent.ts';
 
-testOnServers('a client that names its API once need not name it again', async (t, server) => {
-  const orders = await makeResourceServer(server);
-  const scope = 'orders:read';
-  const machine = await makeConfidentialClient(server, {
-    first_party: false,
-    grant_types: ['client_credentials'],
-    default_resource: orders.identifier,
-    scope,
-  });
-  const { access_token } = tokensOf(
-    await token(server, { grant_type: 'client_credentials', ...machine, scope }),
-  );
-  t.like(readJwt(access_token).claims, { aud: orders.identifier, scope });
-  t.is((await introspect(server, access_token, orders.client)).active, true);
-});
+testOnServers(
+  'client_credentials without resource gets a token for the client’s default resource',
+  async (t, server) => {
+    const orders = await makeResourceServer(server);
+    const scope = 'orders:read';
+    const machine = await makeConfidentialClient(server, {
+      first_party: false,
+      grant_types: ['client_credentials'],
+      default_resource: orders.identifier,
+      scope,
+    });
+    const { access_token } = tokensOf(
+      await token(server, { grant_type: 'client_credentials', ...machine, scope }),
+    );
+    t.like(readJwt(access_token).claims, { aud: orders.identifier, scope });
+    t.is((await introspect(server, access_token, orders.client)).active, true);
+  },
+);
 
-testOnServers('a login without resource is for the client’s own choice', async (t, server) => {
+testOnServers('a login without resource gets tokens for the client’s default resource', async (t, server) => {
   const orders = await makeResourceServer(server);
   const user = await makeUser(server.db);
   const client = await makeClient(server.db, { default_resource: orders.identifier });
@@ -34,10 +37,14 @@ testOnServers('a login without resource is for the client’s own choice', async
   t.is(readJwt(again.access_token).claims.aud, orders.identifier);
   const named = { resource: `${server.issuer}/api`, scope: 'account' };
   const own = tokensOf(await login(server, user, client, named));
-  t.is(readJwt(own.access_token).claims.aud, named.resource, 'a resource that is named wins');
+  t.is(readJwt(own.access_token).claims.aud, named.resource, 'a named resource takes precedence');
   const both = { resource: [`${server.issuer}/api`, orders.identifier], scope: 'account orders:read' };
   const several = tokensOf(await login(server, user, client, both));
-  t.is(readJwt(several.access_token).claims.aud, orders.identifier, 'so it does of several');
+  t.is(
+    readJwt(several.access_token).claims.aud,
+    orders.identifier,
+    'of several named ones the default resource is chosen',
+  );
   const refused = await login(server, user, client, { scope: 'account' });
   assertRefused(t, refused, { status: 400, error: 'invalid_scope' });
   const ours = await makeClient(server.db, { default_resource: `${server.issuer}/api` });
@@ -45,18 +52,21 @@ testOnServers('a login without resource is for the client’s own choice', async
   t.is(readJwt(access_token).claims.aud, `${server.issuer}/api`);
 });
 
-testOnServers('a code without resource is for the client’s own choice', async (t, server) => {
-  const orders = await makeResourceServer(server);
-  const client_id = (
-    await makeClient(server.db, {
-      redirect_uris: [callback],
-      default_resource: orders.identifier,
-      application_type: 'web',
-    })
-  ).client_id;
-  const config = await discover(server, client_id, oidc.None());
-  const user = await makeUser(server.db);
-  const scene = { server, config, client_id, user, ua: openUserAgent(server.url) };
-  const tokens = await logIn(scene, { scope: 'openid orders:read' });
-  t.like(readJwt(tokens.access_token).claims, { aud: orders.identifier, scope: 'orders:read' });
-});
+testOnServers(
+  'a code flow without resource gets tokens for the client’s default resource',
+  async (t, server) => {
+    const orders = await makeResourceServer(server);
+    const client_id = (
+      await makeClient(server.db, {
+        redirect_uris: [callback],
+        default_resource: orders.identifier,
+        application_type: 'web',
+      })
+    ).client_id;
+    const config = await discover(server, client_id, oidc.None());
+    const user = await makeUser(server.db);
+    const scene = { server, config, client_id, user, ua: openUserAgent(server.url) };
+    const tokens = await logIn(scene, { scope: 'openid orders:read' });
+    t.like(readJwt(tokens.access_token).claims, { aud: orders.identifier, scope: 'orders:read' });
+  },
+);

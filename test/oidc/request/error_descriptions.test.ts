@@ -27,7 +27,7 @@ const unknown = 'The refresh token is unknown, or belongs to another client.';
 /** What the engine answers, and not one of the short ways past it. */
 const byEngine: Form = { scope: 'openid account' };
 
-testOnServers('a login says that name or password is wrong, and not which', async (t, server) => {
+testOnServers('a refused login does not say whether the name or the password is wrong', async (t, server) => {
   const { user, client } = await signIn(server);
   for (const form of [{}, byEngine]) {
     assertSays(t, await login(server, user, client, { ...form, password: 'not the password' }), wrong);
@@ -36,7 +36,7 @@ testOnServers('a login says that name or password is wrong, and not which', asyn
 });
 
 testOnServers(
-  'a caller with the right password is told that the account is banned or disabled',
+  'a login with the right password says that the account is banned or disabled',
   async (t, server) => {
     for (const status of ['banned', 'disabled'] as const) {
       const { user, client, tokens } = await signIn(server);
@@ -51,7 +51,7 @@ testOnServers(
   },
 );
 
-testOnServers('a refresh says what has become of its session', async (t, server) => {
+testOnServers('a refused refresh says why its session ended', async (t, server) => {
   const reused = await signIn(server);
   await refresh(server, reused.client, reused.tokens.refresh_token);
   const said = 'The refresh token was used before; the session has ended.';
@@ -77,7 +77,7 @@ testOnServers('a token of another client and an unknown token get the same answe
   assertSays(t, await refresh(server, client, `${tokens.refresh_token.slice(0, -2)}AA`), unknown);
 });
 
-testOnServers('a refresh token that is bound to a key says which proof is missing', async (t, server) => {
+testOnServers('the refusal of a key-bound refresh token says which proof is missing', async (t, server) => {
   const [key, other] = [await makeKey(), await makeKey()];
   const proof = async (by = key) => ({
     headers: { DPoP: await proofFor(by, 'POST', `${server.issuer}/token`) },
@@ -103,30 +103,33 @@ async function exchange({ server, client_id }: Scene, form: Form): Promise<Answe
   });
 }
 
-testOnServers('an exchange says what of it does not match the request for the code', async (t, server) => {
-  const scene = await setUpScene(server, { client: publicClient });
-  const { code, code_verifier } = await getCode(scene);
-  const mismatch = 'The code_verifier does not match the code_challenge of the authorization request.';
-  const missing = 'The code was asked for with PKCE, and code_verifier is missing.';
-  assertSays(t, await exchange(scene, { code, code_verifier: 'x'.repeat(43) }), mismatch);
-  assertSays(t, await exchange(scene, { code }), missing);
-  const uri = 'The redirect_uri is not the one that the authorization request named.';
-  assertSays(t, await exchange(scene, { code, code_verifier, redirect_uri: 'https://else.example/' }), uri);
-  tokensOf(await exchange(scene, { code, code_verifier }));
-  const used = 'The code was used before; the session that it opened has ended.';
-  assertSays(t, await exchange(scene, { code, code_verifier }), used);
-  const nothing = 'The code is unknown, has expired, was used before, or belongs to another client.';
-  assertSays(t, await exchange(scene, { code: 'nonsense', code_verifier }), nothing);
-  const another = await setUpScene(server, { client: publicClient });
-  assertSays(t, await exchange(another, { code, code_verifier }), nothing);
-});
+testOnServers(
+  'a refused exchange says which parameter does not match the authorization request',
+  async (t, server) => {
+    const scene = await setUpScene(server, { client: publicClient });
+    const { code, code_verifier } = await getCode(scene);
+    const mismatch = 'The code_verifier does not match the code_challenge of the authorization request.';
+    const missing = 'The code was asked for with PKCE, and code_verifier is missing.';
+    assertSays(t, await exchange(scene, { code, code_verifier: 'x'.repeat(43) }), mismatch);
+    assertSays(t, await exchange(scene, { code }), missing);
+    const uri = 'The redirect_uri is not the one that the authorization request named.';
+    assertSays(t, await exchange(scene, { code, code_verifier, redirect_uri: 'https://else.example/' }), uri);
+    tokensOf(await exchange(scene, { code, code_verifier }));
+    const used = 'The code was used before; the session that it opened has ended.';
+    assertSays(t, await exchange(scene, { code, code_verifier }), used);
+    const nothing = 'The code is unknown, has expired, was used before, or belongs to another client.';
+    assertSays(t, await exchange(scene, { code: 'nonsense', code_verifier }), nothing);
+    const another = await setUpScene(server, { client: publicClient });
+    assertSays(t, await exchange(another, { code, code_verifier }), nothing);
+  },
+);
 
 function assertTarget(t: ExecutionContext, answer: Answer, description: string): void {
   const { request_id: _, ...said } = answer.body;
   t.deepEqual(said, { error: 'invalid_target', error_description: description });
 }
 
-testOnServers('a resource that is not registered, or not granted, is named', async (t, server) => {
+testOnServers('the refusal names a resource that is not registered or not granted', async (t, server) => {
   const { user, client, tokens } = await signIn(server);
   const resource = 'https://nobody.example.test';
   const unregistered = `No resource server is registered as ${resource}.`;
@@ -138,7 +141,7 @@ testOnServers('a resource that is not registered, or not granted, is named', asy
   assertTarget(t, await login(server, user, client, { resource: odd }), said);
 });
 
-testOnStores('in development the registered resources are named too', async (t, store) => {
+testOnStores('in development the refusal also lists the registered resources', async (t, store) => {
   const server: TestServer = await startTestServer(t, store, { NODE_ENV: 'development' });
   const { user, client } = await signIn(server);
   const answer = await login(server, user, client, { resource: `${server.issuer}/api/` });
@@ -146,33 +149,36 @@ testOnStores('in development the registered resources are named too', async (t, 
   assertTarget(t, answer, `No resource server is registered as ${server.issuer}/api/. Registered: ${all}.`);
 });
 
-testOnServers('a refused scope is named, and what a scope of an API needs', async (t, server) => {
-  const { identifier } = await makeResourceServer(server);
-  const client = await makeConfidentialClient(server, {
-    grant_types: ['client_credentials'],
-    first_party: false,
-    scope: 'orders:read',
-  });
-  const ask = (form: Form) => token(server, { grant_type: 'client_credentials', ...client, ...form });
-  const says = async (form: Form) => {
-    const { body } = await ask(form);
-    t.is(body.error, 'invalid_scope');
-    return body.error_description;
-  };
-  const needs = 'A scope of an API needs that API in the parameter resource.';
-  t.is(
-    await says({ scope: 'orders:read' }),
-    `The scope orders:read is unknown or not allowed here. ${needs}`,
-  );
-  t.is(await says({ scope: 'admin' }), 'The scope admin is unknown or not allowed here.');
-  const there = { resource: identifier };
-  t.is(
-    await says({ ...there, scope: 'orders:write' }),
-    `The scope orders:write is unknown or not allowed here. ${needs}`,
-  );
-  t.is((await ask({ ...there, scope: 'orders:read' })).body.scope, 'orders:read');
-  const first = await makeClient(server.db, { scope: 'account admin' });
-  const user = await makeUser(server.db);
-  const { body } = await login(server, user, first, { scope: 'admin' });
-  t.is(body.error_description, 'The scope admin is for users with the role admin.');
-});
+testOnServers(
+  'the refusal names the scope, and says that a scope of an API needs the parameter resource',
+  async (t, server) => {
+    const { identifier } = await makeResourceServer(server);
+    const client = await makeConfidentialClient(server, {
+      grant_types: ['client_credentials'],
+      first_party: false,
+      scope: 'orders:read',
+    });
+    const ask = (form: Form) => token(server, { grant_type: 'client_credentials', ...client, ...form });
+    const says = async (form: Form) => {
+      const { body } = await ask(form);
+      t.is(body.error, 'invalid_scope');
+      return body.error_description;
+    };
+    const needs = 'A scope of an API needs that API in the parameter resource.';
+    t.is(
+      await says({ scope: 'orders:read' }),
+      `The scope orders:read is unknown or not allowed here. ${needs}`,
+    );
+    t.is(await says({ scope: 'admin' }), 'The scope admin is unknown or not allowed here.');
+    const there = { resource: identifier };
+    t.is(
+      await says({ ...there, scope: 'orders:write' }),
+      `The scope orders:write is unknown or not allowed here. ${needs}`,
+    );
+    t.is((await ask({ ...there, scope: 'orders:read' })).body.scope, 'orders:read');
+    const first = await makeClient(server.db, { scope: 'account admin' });
+    const user = await makeUser(server.db);
+    const { body } = await login(server, user, first, { scope: 'admin' });
+    t.is(body.error_description, 'The scope admin is for users with the role admin.');
+  },
+);

@@ -28,7 +28,7 @@ async function serve(t: ExecutionContext, answer: RequestListener) {
 const ageOf = (response: Response) =>
   Number(/^max-age=(\d+)$/.exec(response.headers.get('cache-control') ?? '')?.[1]);
 
-testOnStores('keys are kept for an hour at most, and fetched once', async (t, store) => {
+testOnStores('fetched keys are cached for at most an hour', async (t, store) => {
   const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
   const outgoing = createOutgoing(deps);
   const { url, asked } = await serve(t, (request, response) => {
@@ -46,18 +46,21 @@ testOnStores('keys are kept for an hour at most, and fetched once', async (t, st
   t.deepEqual(asked, ['GET /long', 'GET /short']);
 });
 
-testOnStores('keys are fetched as keys, also from a URL that was sent as a client_id', async (t, store) => {
-  const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
-  const outgoing = createOutgoing(deps);
-  const large = `{"keys":[${' '.repeat(10_000)}]}`;
-  const { url, asked } = await serve(t, (_request, response) => response.end(large));
-  t.true(await outgoing.allowDocument(undefined, url));
-  await t.throwsAsync(outgoing.fetch(url, { redirect: 'manual' }), { message: 'the answer is too large' });
-  for (let i = 0; i < 2; i += 1) t.is(await (await outgoing.fetch(url, {})).text(), large);
-  t.is(asked.length, 2);
-});
+testOnStores(
+  'keys are fetched with the limits of keys, also from a URL that was sent as a client_id',
+  async (t, store) => {
+    const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
+    const outgoing = createOutgoing(deps);
+    const large = `{"keys":[${' '.repeat(10_000)}]}`;
+    const { url, asked } = await serve(t, (_request, response) => response.end(large));
+    t.true(await outgoing.allowDocument(undefined, url));
+    await t.throwsAsync(outgoing.fetch(url, { redirect: 'manual' }), { message: 'the answer is too large' });
+    for (let i = 0; i < 2; i += 1) t.is(await (await outgoing.fetch(url, {})).text(), large);
+    t.is(asked.length, 2);
+  },
+);
 
-testOnStores('no redirect is followed, and too many keys are none', async (t, store) => {
+testOnStores('no redirect is followed, and a key set that is too large is refused', async (t, store) => {
   const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
   const outgoing = createOutgoing(deps);
   const { url, asked } = await serve(t, (request, response) => {
@@ -69,7 +72,7 @@ testOnStores('no redirect is followed, and too many keys are none', async (t, st
   t.deepEqual(asked, ['GET /moved', 'GET /large']);
 });
 
-testOnStores('a message to a client is delivered as it is, and its answer seen', async (t, store) => {
+testOnStores('a message to a client is delivered unchanged, and its answer is read', async (t, store) => {
   const { deps } = await openPair(t, store, { FETCH_PRIVATE_ADDRESSES: 'true' });
   const bodies: string[] = [];
   const { url } = await serve(t, async (request, response) => {
@@ -129,7 +132,7 @@ async function openPorts(t: ExecutionContext) {
 const documents: Settings = { CLIENT_ID_METADATA_DOCUMENTS: 'true' };
 
 testOnOwnServers(
-  'a document that cannot be fetched reveals nothing of the inner network',
+  'a document that cannot be fetched reveals nothing about the internal network',
   documents,
   async (t, server) => {
     const ports = await openPorts(t);
@@ -155,7 +158,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'where private addresses are allowed, closed ports and silent ones are answered alike',
+  'when private addresses are allowed, closed and silent ports get the same answer',
   { ...documents, FETCH_PRIVATE_ADDRESSES: 'true' },
   async (t, server) => {
     const ports = await openPorts(t);
@@ -168,7 +171,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'an address has so many documents fetched a minute, and no more',
+  'the documents fetched for one address are limited per minute',
   { ...documents, RATE_LIMITS: 'memory' },
   async (t, server) => {
     const ids = Array.from({ length: 33 }, (_, i) => `https://127.0.0.1:1/${i}`);
@@ -181,7 +184,7 @@ testOnOwnServers(
 );
 
 testOnOwnServers(
-  'the keys of a client that an administrator made are fetched while strangers use up what may be',
+  'the keys of a client that an administrator made are fetched while anonymous requests use up the limit',
   { ...documents, RATE_LIMITS: 'memory', FETCH_PRIVATE_ADDRESSES: 'true' },
   async (t, server) => {
     const { publicKey, privateKey } = await makeKey();

@@ -89,7 +89,7 @@ testOnServers('two secrets are valid at the same time, and a third is refused', 
   t.true(await isGood(server, id, second.client_secret));
   assertRefused(t, await removeSecret(server, admin, id, older?.id), notFound);
   assertRefused(t, await removeSecret(server, admin, id, second.id), lastSecret);
-  t.true(await isGood(server, id, second.client_secret), 'the last one stays');
+  t.true(await isGood(server, id, second.client_secret), 'the last secret remains valid');
   const trail = await trailOf(server, admin, `client_id=${id}`);
   t.deepEqual(
     trail
@@ -123,10 +123,10 @@ testOnServers('each secret is refused from its own expiry on', async (t, server)
     t,
     await removeSecret(server, admin, id, second.id),
     lastSecret,
-    'an ended one does not count',
+    'an expired secret does not count',
   );
   const { status, body: third } = await add(server, admin, id, { previous_expires_in: 0 });
-  t.is(status, 201, 'the ended one has made room');
+  t.is(status, 201, 'the expired secret no longer counts');
   t.deepEqual(
     (await listSecrets(server, admin, id)).map((one) => one.id),
     [third.id, second.id],
@@ -152,7 +152,7 @@ testOnServers('two simultaneous replacements of a secret create one successor', 
   const secrets = await listSecrets(server, admin, id);
   t.is(secrets.length, 2);
   const removed = await Promise.all(secrets.map((one) => removeSecret(server, admin, id, one.id)));
-  t.deepEqual(removed.map(({ status }) => status).sort(), [204, 409], 'one is left');
+  t.deepEqual(removed.map(({ status }) => status).sort(), [204, 409], 'one secret is left');
   const successor = answers.find(({ status }) => status === 201)?.body.client_secret;
   t.is(Number(await isGood(server, id, secret)) + Number(await isGood(server, id, successor)), 1);
 });

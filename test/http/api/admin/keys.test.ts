@@ -104,7 +104,7 @@ testOnOwnServers(
     t.deepEqual(
       await verify(server, admin.tokens),
       [0, 1].map(() => `${old?.kid} ES256`),
-      'old tokens are good',
+      'tokens of the old key are valid',
     );
     t.is(await isActive(server, admin.token), true);
     const tokens = tokensOf(await refresh(server, admin.client, admin.tokens.refresh_token));

@@ -149,7 +149,7 @@ testOnServers('the next token follows a changed resource server', async (t, serv
   t.is((await change(server, admin, identifier, wanted)).status, 200);
   const next = tokensOf(await refresh(server, client, tokens.refresh_token));
   t.deepEqual([next.access_token.split('.').length, next.expires_in], [1, 60]);
-  t.is(await isActive(server, tokens.access_token), true, 'the one before stays as it is');
+  t.is(await isActive(server, tokens.access_token), true, 'the previous token stays valid');
   t.is(await isActive(server, next.access_token), true);
   t.is((await change(server, admin, identifier, { scope: 'orders:write' })).status, 200);
   const refused = { status: 400, error: 'invalid_scope' };
@@ -169,7 +169,7 @@ testOnServers(
     t.is(await isActive(server, tokens.access_token), true);
     t.is((await post(server, admin, '/resource-servers', { identifier, scope: form.scope })).status, 201);
     const next = await refresh(server, client, tokens.refresh_token);
-    t.is(next.status, 200, 'the refusal has cost the client nothing');
+    t.is(next.status, 200, 'the refusal did not use up the token');
   },
 );
 

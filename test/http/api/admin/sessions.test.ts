@@ -65,7 +65,7 @@ testOnServers('any session can be read, and ended once', async (t, server) => {
   const story = await read(server, admin, path);
   t.like(story, { ended_reason: 'ended_by_admin', ended_by: 'admin', user_id: user.id });
   t.is((story.rotations as Json[]).length, 1);
-  t.is((await api(server, `DELETE /admin${path}`, admin.token)).status, 204, 'again is fine');
+  t.is((await api(server, `DELETE /admin${path}`, admin.token)).status, 204, 'a repetition succeeds');
   t.deepEqual(await read(server, admin, path), story, 'and changes nothing');
   const [event, ...more] = await trailOf(server, admin, `session_id=${tokens.session_id}&type=session_ended`);
   t.like(event, { actor: 'admin', actor_id: admin.user.id, request_id: headers['x-request-id'] });

@@ -108,7 +108,7 @@ testOnServers(
       const refused = { ...wrongGrant, reason: 'session_ended' };
       assertRefused(t, await refresh(server, client, tokens.refresh_token), refused);
       t.is((await login(server, user, client)).status, 200);
-      t.is((await post(server, admin, `/users/${user.id}/${undo}`)).status, 200, 'again is fine');
+      t.is((await post(server, admin, `/users/${user.id}/${undo}`)).status, 200, 'a repetition succeeds');
     }
   },
 );
