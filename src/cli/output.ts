@@ -32,7 +32,8 @@ export function describeProblem(error: unknown): string {
 function messageOf(error: unknown): string {
   if (error instanceof ConfigError) return `the settings are not usable: ${error.problems.join('; ')}`;
   if (error instanceof z.ZodError) return error.issues.map(describeIssue).join('; ');
-  if (error instanceof CommandError || error instanceof AppError) return error.message;
+  if (error instanceof CommandError) return error.message;
+  if (error instanceof AppError) return asClause(error.message);
   if (!(error instanceof Error)) return 'an unexpected error';
   const problem = describeStartProblem(error, { databaseUrl: databaseUrl() });
   if (problem) return problem;
@@ -48,6 +49,11 @@ function databaseUrl(): string {
   } catch {
     return '';
   }
+}
+
+// On a terminal the sentence of a refusal follows `kindred: `, like the texts of commands.
+function asClause(sentence: string): string {
+  return sentence.replace(/^[A-Z](?=[a-z ])/, (letter) => letter.toLowerCase()).replace(/\.$/, '');
 }
 
 function describeIssue({ path, message }: z.core.$ZodIssue): string {

@@ -1,4 +1,5 @@
-// The error type of every refusal, and the table of their statuses and public texts.
+// The error type of every refusal, and the table of statuses and public texts. A text is a sentence with a full stop; a text about
+// one member of a request is `member: problem` (lower case, no full stop), as schemas report it.
 
 interface Refusal {
   status: number;
@@ -8,105 +9,121 @@ interface Refusal {
 }
 
 const table = {
-  invalid_request: { status: 400, error: 'invalid_request', description: 'the request is malformed' },
-  invalid_json: { status: 400, error: 'invalid_request', description: 'the body is not valid JSON in UTF-8' },
-  body_too_large: { status: 413, error: 'invalid_request', description: 'the body is too large' },
+  invalid_request: { status: 400, error: 'invalid_request', description: 'The request is malformed.' },
+  invalid_json: {
+    status: 400,
+    error: 'invalid_request',
+    description: 'The body is not valid JSON in UTF-8.',
+  },
+  body_too_large: { status: 413, error: 'invalid_request', description: 'The body is too large.' },
   unsupported_media_type: {
     status: 415,
     error: 'invalid_request',
-    description: 'this endpoint takes application/json',
+    description: 'This endpoint requires application/json.',
   },
   invalid_token: {
     status: 401,
     error: 'invalid_token',
-    description: 'the access token is missing, expired or not valid here',
+    description: 'The access token is missing, has expired, or is not valid here.',
   },
   insufficient_scope: {
     status: 403,
     error: 'insufficient_scope',
-    description: 'the access token does not allow this',
+    description: 'The access token does not allow this.',
   },
-  not_found: { status: 404, error: 'not_found', description: 'there is nothing here' },
-  session_not_found: { status: 404, error: 'not_found', description: 'there is no such session' },
-  device_not_found: { status: 404, error: 'not_found', description: 'there is no such device' },
-  user_not_found: { status: 404, error: 'not_found', description: 'there is no such user' },
+  not_found: { status: 404, error: 'not_found', description: 'There is nothing at this path.' },
+  session_not_found: { status: 404, error: 'not_found', description: 'There is no such session.' },
+  device_not_found: { status: 404, error: 'not_found', description: 'There is no such device.' },
+  user_not_found: { status: 404, error: 'not_found', description: 'There is no such user.' },
   method_not_allowed: {
     status: 405,
     error: 'method_not_allowed',
-    description: 'this path does not take that method',
+    description: 'This path does not support the method.',
   },
-  consent_not_found: { status: 404, error: 'not_found', description: 'there is no such consent' },
-  client_not_found: { status: 404, error: 'not_found', description: 'there is no such client' },
-  client_secret_not_found: { status: 404, error: 'not_found', description: 'there is no such client secret' },
+  consent_not_found: { status: 404, error: 'not_found', description: 'There is no such consent.' },
+  client_not_found: { status: 404, error: 'not_found', description: 'There is no such client.' },
+  client_secret_not_found: {
+    status: 404,
+    error: 'not_found',
+    description: 'There is no such client secret.',
+  },
   resource_server_not_found: {
     status: 404,
     error: 'not_found',
-    description: 'there is no such resource server',
+    description: 'There is no such resource server.',
   },
   not_yourself: {
     status: 409,
     error: 'not_yourself',
-    description: 'an administrator cannot do this to themself',
+    description: 'Administrators cannot do this to themselves.',
   },
   wrong_status: {
     status: 409,
     error: 'wrong_status',
-    description: 'the status of the user does not allow this',
+    description: 'The status of the user does not allow this.',
   },
-  last_admin: { status: 409, error: 'last_admin', description: 'this would leave no administrator' },
+  last_admin: {
+    status: 409,
+    error: 'last_admin',
+    description: 'At least one active administrator must remain.',
+  },
   too_many_secrets: {
     status: 409,
     error: 'too_many_secrets',
-    description: 'a client has at most two live secrets',
+    description: 'A client can have at most two live secrets.',
   },
   last_secret: {
     status: 409,
     error: 'last_secret',
-    description: 'this would leave the client without a secret',
+    description: 'The last secret of a client cannot be removed.',
   },
   key_too_young: {
     status: 409,
     error: 'key_too_young',
-    description: 'the upcoming key has not been published for long enough',
+    description: 'The upcoming key has not been published for long enough.',
   },
-  username_taken: { status: 409, error: 'username_taken', description: 'this username is taken' },
-  email_taken: { status: 409, error: 'email_taken', description: 'this e-mail address is taken' },
-  client_exists: { status: 409, error: 'client_exists', description: 'a client with this client_id exists' },
+  username_taken: { status: 409, error: 'username_taken', description: 'This username is taken.' },
+  email_taken: { status: 409, error: 'email_taken', description: 'This e-mail address is taken.' },
+  client_exists: {
+    status: 409,
+    error: 'client_exists',
+    description: 'A client with this client_id already exists.',
+  },
   resource_server_exists: {
     status: 409,
     error: 'resource_server_exists',
-    description: 'a resource server with this identifier exists',
+    description: 'A resource server with this identifier already exists.',
   },
   invalid_client_metadata: {
     status: 400,
     error: 'invalid_client_metadata',
-    description: 'the client metadata is not valid',
+    description: 'The client metadata is not valid.',
   },
   // `reason` tells which rule of core/passwords/password_policy.ts the password breaks.
-  weak_password: { status: 400, error: 'weak_password', description: 'the new password is not good enough' },
-  invalid_grant: { status: 400, error: 'invalid_grant', description: 'the grant is not valid' },
+  weak_password: { status: 400, error: 'weak_password', description: 'The new password is too weak.' },
+  invalid_grant: { status: 400, error: 'invalid_grant', description: 'The grant is not valid.' },
   // 403 and not 401: the access token is valid, and the client must not discard it.
   invalid_credentials: {
     status: 403,
     error: 'invalid_credentials',
-    description: 'the current password is wrong',
+    description: 'The current password is wrong.',
   },
   password_not_set: {
     status: 409,
     error: 'password_not_set',
-    description: 'this user has no password that could be changed',
+    description: 'This user has no password to change.',
   },
-  rate_limited: { status: 429, error: 'rate_limited', description: 'too many requests; try again later' },
-  server_error: { status: 500, error: 'server_error', description: 'something went wrong on our side' },
+  rate_limited: { status: 429, error: 'rate_limited', description: 'Too many requests. Try again later.' },
+  server_error: { status: 500, error: 'server_error', description: 'An internal error occurred.' },
   overloaded: {
     status: 503,
     error: 'temporarily_unavailable',
-    description: 'too many passwords wait to be verified; try again soon',
+    description: 'The server is busy verifying passwords. Try again soon.',
   },
   unavailable: {
     status: 503,
     error: 'temporarily_unavailable',
-    description: 'the service is temporarily unavailable; try again soon',
+    description: 'The service is temporarily unavailable. Try again soon.',
   },
 } satisfies Record<string, Refusal>;
 

@@ -152,7 +152,7 @@ function recordAdapter(deps: Deps, model: string): Adapter {
     // (RFC 9126, 4).
     async consume(id) {
       if (!(await consumeRecord(db, model, id)))
-        throw new errors.InvalidRequestUri('request_uri was used before');
+        throw new errors.InvalidRequestUri('The request_uri was used before.');
     },
     async destroy(id) {
       await deleteRecord(db, model, id);

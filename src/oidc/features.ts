@@ -33,7 +33,7 @@ function requestFeatures({ clock }: Deps) {
       // The times of a pushed request were checked by the database.
       assertJwtClaimsAndHeader: ({ oidc }, claims) => {
         if (oidc.entities.PushedAuthorizationRequest || isInTime(clock, claims)) return;
-        throw new errors.InvalidRequestObject('the request object is not in its time');
+        throw new errors.InvalidRequestObject('The request object has expired or is not valid yet.');
       },
     },
   } satisfies Features;

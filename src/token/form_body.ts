@@ -22,7 +22,7 @@ export async function readForm(ctx: Context): Promise<{ form: Form; giveBack: ()
 function readBody(request: IncomingMessage, length: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
-    const broken = () => reject(new AppError('invalid_request', 'the request body did not arrive whole'));
+    const broken = () => reject(new AppError('invalid_request', 'The request body is incomplete.'));
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.once('error', broken).once('close', broken);
     request.once('end', () => {

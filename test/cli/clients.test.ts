@@ -84,7 +84,7 @@ testOnServers(
     t.is(again.refresh_token, once.refresh_token);
 
     const twice = await kindred(server, ['create-client', '--metadata', file]);
-    assertRefusedCommand(t, twice, /a client with this client_id exists/);
+    assertRefusedCommand(t, twice, /a client with this client_id already exists/);
   },
 );
 
@@ -127,7 +127,7 @@ testOnServers(
     t.is((await api(server, 'GET /me', tokens.access_token)).status, 401);
 
     const again = await kindred(server, ['create-resource-server', ...args]);
-    assertRefusedCommand(t, again, /a resource server with this identifier exists/);
+    assertRefusedCommand(t, again, /a resource server with this identifier already exists/);
   },
 );
 

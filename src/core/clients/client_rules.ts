@@ -25,7 +25,7 @@ export function splitColumns(given: Record<string, unknown>): {
 /** Refuses `client_credentials` for public clients: their `client_id` alone would be enough to get a token (RFC 6749, 4.4). */
 export function requireConfidential({ token_endpoint_auth_method, grant_types }: ClientMetadata): void {
   if (token_endpoint_auth_method !== 'none' || !grant_types?.includes('client_credentials')) return;
-  throw new AppError('invalid_client_metadata', 'a public client may not use client_credentials');
+  throw new AppError('invalid_client_metadata', 'grant_types: a public client cannot use client_credentials');
 }
 
 // With `client_credentials` a client acts without a user; with `password` it sees the passwords of users.

@@ -93,7 +93,7 @@ function isLiveSecret(secret: ClientSecret, at: Date): boolean {
   return secret.expires === null || new Date(secret.expires) > at;
 }
 
-const withoutSecret = 'the client does not authenticate with a secret; see its token_endpoint_auth_method';
+const withoutSecret = 'The client does not authenticate with a secret: see its token_endpoint_auth_method.';
 
 /** How many valid secrets a client may have: one, and its successor. */
 const maxSecrets = 2;

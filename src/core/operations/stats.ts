@@ -126,6 +126,8 @@ async function withTimeLimit<Result>(db: Knex, read: (db: Db) => Promise<Result>
     );
   } catch (error) {
     const isTooSlow = (error as { code?: string }).code === '57014';
-    throw isTooSlow ? new AppError('unavailable', 'the figures take too long', { cause: error }) : error;
+    throw isTooSlow
+      ? new AppError('unavailable', 'Computing the statistics took too long.', { cause: error })
+      : error;
   }
 }

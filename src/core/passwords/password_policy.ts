@@ -22,10 +22,10 @@ export interface PasswordOwner {
 }
 
 const descriptions: Record<Weakness, string> = {
-  password_too_short: `the password must have at least ${minLength} characters`,
-  password_too_long: `the password must have at most ${maxLength} characters`,
-  password_too_common: 'this password is too common; choose another one',
-  password_is_name: 'the password must not be the username or e-mail address',
+  password_too_short: `The password must have at least ${minLength} characters.`,
+  password_too_long: `The password must have at most ${maxLength} characters.`,
+  password_too_common: 'This password is too common. Choose another one.',
+  password_is_name: 'The password must not be the username or e-mail address.',
 };
 
 /** Hashes a newly chosen password; refuses a weak one with `weak_password` and the reason. */

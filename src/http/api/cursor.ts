@@ -34,6 +34,6 @@ export function decodeCursor<Schema extends z.ZodType>(
     if (text.includes('\\u0000')) throw new Error('NUL');
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new AppError('invalid_request', 'cursor: is not one that this server gave', { cause });
+    throw new AppError('invalid_request', 'cursor: must be one that this server issued', { cause });
   }
 }

@@ -47,7 +47,7 @@ async function authorize(
   handlerChecksLiveness: boolean,
 ): Promise<ApiRequest['caller']> {
   const presented = readToken(ctx.get('authorization'));
-  if (!presented) throw challenge(deps, ctx, new AppError('invalid_token', 'an access token is required'));
+  if (!presented) throw challenge(deps, ctx, new AppError('invalid_token', 'An access token is required.'));
   const { verifier, config, db } = deps;
   // Only a JWT can be verified without the database.
   const isCheckedLater = handlerChecksLiveness && isJwt(presented.token);

@@ -49,7 +49,8 @@ function callHandler(deps: Deps, registrar: ClientRegistrar, row: Route): Middle
 
 function validate(schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value);
-  if (parsed.success && containsNul(value)) throw new AppError('invalid_request', 'no text may contain NUL');
+  if (parsed.success && containsNul(value))
+    throw new AppError('invalid_request', 'Texts must not contain NUL.');
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     (issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ` : '') + issue.message,

@@ -16,7 +16,8 @@ export function limitQuery(): Middleware {
     let parameters = 1;
     for (let at = ctx.querystring.indexOf('&'); at >= 0; at = ctx.querystring.indexOf('&', at + 1)) {
       parameters += 1;
-      if (parameters > maxQueryParameters) throw new AppError('invalid_request', 'too many parameters');
+      if (parameters > maxQueryParameters)
+        throw new AppError('invalid_request', 'The query has too many parameters.');
     }
     await next();
   };

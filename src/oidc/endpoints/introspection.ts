@@ -139,7 +139,7 @@ function recordRevocation(
 // Section 2.1 of RFC 7662 wants the caller authenticated; knowing a client_id is not that.
 function refusePublicClient(ctx: KoaContextWithOIDC): void {
   ctx.status = 401;
-  ctx.body = { error: 'invalid_client', error_description: 'public clients may not introspect tokens' };
+  ctx.body = { error: 'invalid_client', error_description: 'Public clients may not introspect tokens.' };
 }
 
 function isDeclined(ctx: KoaContextWithOIDC): boolean {

@@ -53,7 +53,7 @@ function bindingOf(
 
 function requireFirstParty(ctx: Context): void {
   if (clientRow(ctx.oidc.client).first_party) return;
-  throw new errors.UnauthorizedClient('only first-party clients may use the password grant');
+  throw new errors.UnauthorizedClient('Only first-party clients may use the password grant.');
 }
 
 function requireCredentials(ctx: Context): { username: string; password: string } {

@@ -54,7 +54,7 @@ function boundGrants(prototype: EngineClient): void {
     const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
     // The engine would answer invalid_request; RFC 6749 has a code for this (section 5.2).
     if (!isAllowed && ctx?.oidc.route === 'token' && ctx.oidc.params?.grant_type === type) {
-      throw new errors.UnauthorizedClient('the client may not use this grant type');
+      throw new errors.UnauthorizedClient('The client may not use this grant type.');
     }
     return isAllowed;
   };

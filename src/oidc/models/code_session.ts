@@ -51,7 +51,7 @@ export async function openLogin(deps: Deps, code: EngineCode, source: RequestSou
   const reason = opened && (await overtakenBy(deps, opened, browser, row));
   if (opened && !reason) return;
   if (opened && reason) await endSession(db, opened.id, { reason, actor: 'system', actor_id: null, source });
-  throw new errors.AccessDenied('the user may not log in any more');
+  throw new errors.AccessDenied('The user may no longer log in.');
 }
 
 // Why the login ended while its code was being made, or null. Called after the session was opened: a change of the password,

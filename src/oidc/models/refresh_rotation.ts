@@ -69,7 +69,7 @@ async function checkTargets(ctx: KoaContextWithOIDC, token: PresentedToken): Pro
 // An app that gave up on a slow node asks another and goes on with what that one answers. When the slow one gets to it at
 // last, its token looks like a stolen one; but nobody can hear the answer, so nobody gains by it or is to be punished.
 function refuseIfGone(ctx: KoaContextWithOIDC): void {
-  if (!ctx.writable) throw new errors.InvalidRequest('whoever asked has gone');
+  if (!ctx.writable) throw new errors.InvalidRequest('The client has disconnected.');
 }
 
 async function rotatePresented(deps: Deps, ctx: KoaContextWithOIDC, token: PresentedToken): Promise<void> {

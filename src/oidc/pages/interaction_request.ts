@@ -35,7 +35,7 @@ export async function resumeInteraction(
 
 /** Ends the request with `access_denied`. */
 export async function denyAccess(request: InteractionRequest): Promise<void> {
-  await resumeInteraction(request, { error: 'access_denied', error_description: 'the user denied access' });
+  await resumeInteraction(request, { error: 'access_denied', error_description: 'The user denied access.' });
 }
 
 /** The action and the CSRF token of a form of the page. */

@@ -16,17 +16,17 @@ const kept = new Set(['authorization', 'pushed_authorization_request', 'device_a
 export function requireModest(route: string, params: Record<string, unknown>): void {
   const { request, ...others } = params;
   if (Array.isArray(others.resource) && others.resource.length > maxResources)
-    throw new errors.InvalidTarget(`at most ${maxResources} resources may be named`);
+    throw new errors.InvalidTarget(`A request can name at most ${maxResources} resources.`);
   if (typeof request === 'string') requireModestJwt(request);
   if (kept.has(route) && lengthOf(Object.values(others)) > maxLength)
-    throw new errors.InvalidRequest('the parameters are too long');
+    throw new errors.InvalidRequest('The parameters are too long.');
 }
 
 // The engine copies a request object, recursively, before it verifies the signature.
 function requireModestJwt(jwt: string): void {
-  if (jwt.length > maxLength) throw new errors.InvalidRequestObject('the request object is too long');
+  if (jwt.length > maxLength) throw new errors.InvalidRequestObject('The request object is too long.');
   if (jwt.split('.', 2).some(isTooMuch))
-    throw new errors.InvalidRequestObject('the request object holds too much, or is nested too deeply');
+    throw new errors.InvalidRequestObject('The request object has too many values or is nested too deeply.');
 }
 
 function isTooMuch(part: string): boolean {

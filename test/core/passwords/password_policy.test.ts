@@ -81,6 +81,6 @@ test('a new password is hashed, or refused with the reason and a text that says 
   const refused = await t.throwsAsync<AppError>(hashNewPassword('short', owner));
   t.deepEqual(
     [refused?.code, refused?.status, refused?.reason, refused?.message],
-    ['weak_password', 400, 'password_too_short', 'the password must have at least 8 characters'],
+    ['weak_password', 400, 'password_too_short', 'The password must have at least 8 characters.'],
   );
 });

@@ -48,7 +48,7 @@ export const adminKeyRoutes = [
       if (rotation.outcome === 'too_young') {
         throw new AppError(
           'key_too_young',
-          `the upcoming key may sign from ${rotation.ready_at?.toISOString()} on`,
+          `The upcoming key may sign from ${rotation.ready_at?.toISOString()} on.`,
         );
       }
       return { kid: rotation.kid };

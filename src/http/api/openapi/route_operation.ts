@@ -117,7 +117,7 @@ function errorResponses(names: ErrorName[]): Json {
       { summary: message, value: { error, error_description: message, request_id } },
     ]);
     all[status] = {
-      description: some.map(({ refusal }) => refusal.message).join('; '),
+      description: some.map(({ refusal }) => refusal.message).join(' '),
       content: {
         'application/json': {
           schema: { $ref: '#/components/schemas/Error' },
