@@ -6,22 +6,22 @@ import { parseRateLimits, type RateLimitSettings } from './rate_limits.ts';
 import { findProblems, findWarnings } from './safety.ts';
 import { type Settings, schema } from './schema.ts';
 
-/** What the rest of the server sees: plain values, camelCase, every default applied. */
+/** The settings as the rest of the server reads them: plain values, camelCase, every default applied. */
 export interface Config {
-  /** What is unusual about the settings, each naming its variable; said at the start. */
+  /** Warnings about unusual settings, each naming its variable; logged at the start. */
   warnings: string[];
   env: Settings['NODE_ENV'];
   issuer: string;
-  /** Of the issuer: empty, or as in `/auth`. Browsers see every page below it; requests come without it. */
+  /** The path of the issuer: empty, or as in `/auth`. URLs for browsers contain it; a proxy removes it from requests. */
   issuerPath: string;
   host: string;
   port: number;
   metrics: { host: string; port: number };
   databaseUrl: string;
-  /** The same database on a way that keeps a session, for locks, notices and migrations. */
+  /** The same database without a pooler, for locks, notices and migrations, which need a session of Postgres. */
   databaseDirectUrl: string;
   databasePool: number;
-  /** Base64url; the first mints, all verify. */
+  /** Base64url; the first signs and encrypts, all verify and decrypt. */
   secrets: string[];
   resource: string;
   /** Seconds. */
@@ -30,7 +30,7 @@ export interface Config {
   sessionAbsoluteTtl: number;
   reuseRaisesTokenVersion: boolean;
   rateLimits: RateLimitSettings;
-  /** Hashes that may wait. */
+  /** How many passwords may wait to be hashed. */
   passwordQueue: number;
   signingAlg: Settings['SIGNING_ALG'];
   /** Seconds. */
@@ -40,7 +40,7 @@ export interface Config {
   auditRetention: number;
   /** Whether this process runs the periodic jobs. */
   jobs: boolean;
-  /** Processes that answer requests; with 1 there is no other process than this. */
+  /** Processes that answer requests; with 1 this process answers them itself. */
   workers: number;
   trustProxy: { hops: number; addresses: string[] };
   pkce: Settings['PKCE'];
@@ -54,11 +54,11 @@ export interface Config {
   /** Bytes. */
   bodyLimit: number;
   logLevel: Settings['LOG_LEVEL'];
-  /** Where traces go; null loads nothing of OpenTelemetry. */
+  /** The collector of traces; null does not load OpenTelemetry. */
   tracesEndpoint: string | null;
 }
 
-/** All that is wrong with the settings, one line each, every line naming its variable. */
+/** All problems of the settings, one line each, every line naming its variable. */
 export class ConfigError extends Error {
   readonly problems: string[];
   constructor(problems: string[]) {

@@ -1,5 +1,5 @@
-// The licences of what a deployment installs, from the lock file. As a script it checks docs/licences.md; with `--write`
-// it updates it.
+// The licences of the packages of a deployment, from the lock file. As a script it checks docs/licences.md; with `--write`
+// it updates the page.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 export interface LockedPackage {
   name: string;
   version: string;
-  /** An SPDX expression, or null when the package does not say. */
+  /** An SPDX expression, or null when the package has none. */
   license: string | null;
   integrity: string | null;
   resolved: string | null;
@@ -17,10 +17,10 @@ export interface LockedPackage {
   buildOf: string | null;
 }
 
-/** Licences under which a dependency of a deployment may be. */
+/** The licences that dependencies of a deployment may have. */
 export const allowed = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', '0BSD', 'BlueOak-1.0.0'];
 
-/** What to run when the page is out of date. */
+/** The command that updates the page. */
 export const updateCommand = 'node_modules/.bin/node config/licences.ts --write';
 
 interface Entry {
@@ -37,7 +37,7 @@ interface Entry {
 const root = join(import.meta.dirname, '..');
 const page = join(root, 'docs/licences.md');
 
-/** All packages of package-lock.json. A build for one platform that does not say more is under the licence of its package. */
+/** All packages of package-lock.json. A build for one platform without a licence of its own has that of its package. */
 export function readLock(): LockedPackage[] {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const entries = Object.entries(lock.packages as Record<string, Entry>).filter(([path]) => path !== '');
@@ -65,13 +65,13 @@ function nameOf(path: string): string {
   return path.split('node_modules/').at(-1) ?? path;
 }
 
-/** Whether a deployment may have what is under this licence: one of `A OR B`, all of `A AND B`. */
+/** Whether a deployment may contain a package with this licence: one of `A OR B` must be allowed, all of `A AND B`. */
 export function isAllowed(license: string | null): boolean {
-  const words = (license ?? '').replaceAll(/[()]/g, '');
-  return words.split(' OR ').some((one) => one.split(' AND ').every((name) => allowed.includes(name)));
+  const expression = (license ?? '').replaceAll(/[()]/g, '');
+  return expression.split(' OR ').some((one) => one.split(' AND ').every((name) => allowed.includes(name)));
 }
 
-/** docs/licences.md as the lock file has it. */
+/** The text of docs/licences.md for the current lock file. */
 export function licencesPage(): string {
   const installed = readLock().filter((one) => !one.isDev && one.buildOf === null);
   const rows = new Set(
@@ -81,9 +81,9 @@ export function licencesPage(): string {
   );
   return `# Licences
 
-What \`npm ci --omit=dev\` installs, beside builds of these packages for single platforms, which share their licence. Made
-from the lock file by config/licences.ts. A test allows only ${allowed.join(', ')}, or a choice that has
-one of them.
+The packages that \`npm ci --omit=dev\` installs. Builds of these packages for single platforms have the same licence and are
+not listed. Made from the lock file by config/licences.ts. A test allows only ${allowed.join(', ')}, or a
+choice that includes one of them.
 
 | package | version | licence |
 |---|---|---|

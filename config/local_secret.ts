@@ -1,16 +1,16 @@
-// The secret that the server makes for itself in development, and the folder in which it keeps it.
+// The secret that the server creates for itself in development, and the data folder in which it is stored.
 import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The folder that holds what the server makes for itself: the SQLite file, and in development the secret. */
+/** The folder of the files that the server creates: the SQLite file, and in development the secret. */
 export function dataDirectory(databaseUrl: string): string {
   return databaseUrl.startsWith('sqlite:') ? dirname(databaseUrl.slice('sqlite:'.length)) : './data';
 }
 
 /**
- * The secret in the data folder, made if it is missing. The file is linked into place whole, so that two processes that
- * start at once agree on one secret and neither reads half of it.
+ * Reads the secret in the data folder; creates it if it is missing. The complete file is linked into place, so that two
+ * processes that start at once use the same secret and neither reads a partial file.
  */
 export function readOrCreateSecret(databaseUrl: string): string {
   const file = join(dataDirectory(databaseUrl), 'secret');

@@ -1,6 +1,6 @@
-// What npm keeps for itself of a command line that was given to a script without `--` before its options.
+// Detects options that npm consumed, because a script was called without `--` before its options.
 
-/** Those of `names` (long options without dashes) that npm took: it hands them on as `npm_config_…`. */
+/** Those of `names` (long options without dashes) that npm consumed: it passes them as `npm_config_…`. */
 export function takenByNpm(names: string[], env: NodeJS.ProcessEnv = process.env): string[] {
   if (env.npm_lifecycle_event !== 'kindred') return [];
   return names.filter((name) => {

@@ -1,7 +1,7 @@
-// The settings of rate limits and lockouts: how they are written, and what they become.
+// The settings of rate limits and lockouts: their syntax, and their parsed form.
 import { z } from 'zod';
 
-/** So many in so many seconds. */
+/** The number of attempts that are allowed in a number of seconds. */
 export interface Allowance {
   points: number;
   seconds: number;
@@ -11,7 +11,7 @@ export interface RateLimitSettings {
   /** `off`, `memory`, `database`, or the URL of a Redis. */
   store: string;
   password: Allowance;
-  /** Failed logins of one network, whatever names it tried. */
+  /** Failed logins of one network, over all names. */
   loginAddress: Allowance;
   refresh: Allowance;
   passwordChange: Allowance;
@@ -19,7 +19,7 @@ export interface RateLimitSettings {
   lockout: { failures: number; firstDelay: number; longestDelay: number };
 }
 
-/** Where to count. */
+/** The store of the counters. */
 export const limitStore = z
   .string()
   .refine(
@@ -28,14 +28,14 @@ export const limitStore = z
   )
   .default('memory');
 
-/** `5/60`: five in sixty seconds. */
+/** `5/60`: five attempts in sixty seconds. */
 export const allowance = (fallback: string) =>
   z
     .string()
     .regex(/^[1-9]\d{0,5}\/[1-9]\d{0,5}$/, 'must be <how many>/<seconds>, like 5/60')
     .default(fallback);
 
-/** `10/60/900`: from the tenth failure on wait 60 seconds, then twice as long each time, but never more than 900. */
+/** `10/60/900`: the tenth failure locks for 60 seconds, each further one for twice as long, up to 900 seconds. */
 export const lockout = z
   .string()
   .regex(
@@ -48,7 +48,7 @@ export const lockout = z
   }, 'the longest delay must not be shorter than the first')
   .default('10/60/900');
 
-/** The settings of rate limits as numbers; the texts have been checked by the schemas. */
+/** Parses the settings of rate limits, which the schemas have validated. */
 export function parseRateLimits(values: {
   RATE_LIMITS: string;
   RATE_LIMIT_PASSWORD: string;

@@ -8,10 +8,10 @@ const begin = '<!-- settings: made by config/readme.ts -->';
 const end = '<!-- /settings -->';
 const file = join(import.meta.dirname, '../README.md');
 
-/** What to run when the table is out of date. */
+/** The command that updates the table. */
 export const updateCommand = 'node_modules/.bin/node config/readme.ts --write';
 
-/** `text` with the table between its markers as the schema has it; throws when the markers are missing. */
+/** Replaces the table between its markers in `text` by that of the schema; throws when the markers are missing. */
 export function withSettings(text: string): string {
   const from = text.indexOf(begin);
   const to = text.indexOf(end);

@@ -1,5 +1,5 @@
-// Settings that are each well formed and yet unsafe, or wrong together. What is refused here names its setting; what may be
-// right in some place is a warning, which the start and `kindred doctor` say.
+// Checks settings that are well formed but unsafe, or that contradict each other. A problem stops the start; a setting that is
+// right for some deployments only is a warning, shown at the start and by `kindred doctor`. Each text begins with its setting.
 import { isIPv4 } from 'node:net';
 import type { Settings } from './schema.ts';
 
@@ -7,11 +7,11 @@ import type { Settings } from './schema.ts';
 export interface Examined {
   values: Settings;
   issuer: string;
-  /** False where the environment is not one that exists; it then counts as `test`. */
+  /** False when NODE_ENV has an unknown value; it is then treated as `test`. */
   isKnownEnvironment: boolean;
 }
 
-/** What keeps the server from starting: one line for each setting, which begins with its name. */
+/** The problems that prevent the start: one line for each setting, beginning with its name. */
 export function findProblems(examined: Examined): string[] {
   return [
     ...unsafeInProduction(examined),
@@ -21,19 +21,19 @@ export function findProblems(examined: Examined): string[] {
   ];
 }
 
-/** What is unusual enough to say at the start. */
+/** The warnings about unusual settings, for the log of the start. */
 export function findWarnings({ values, issuer }: Examined): string[] {
   const warnings: string[] = [];
-  if (values.NODE_ENV === 'test') warnings.push('NODE_ENV: test leaves out what production checks');
+  if (values.NODE_ENV === 'test') warnings.push('NODE_ENV: test skips the checks of production');
   if (values.NODE_ENV !== 'production') return warnings;
   if (issuer.startsWith('https:') && values.TRUST_PROXY === 'off') {
     warnings.push(
-      'TRUST_PROXY: is off behind an https issuer, so all users have the address of the proxy and share its limits',
+      'TRUST_PROXY: is off behind an https issuer, so all users appear with the address of the proxy and share its rate limits',
     );
   }
   if (isLoopbackUrl(issuer)) {
     const hint = isLoopback(values.HOST) ? '' : `, and HOST=${values.HOST} lets others reach it without TLS`;
-    warnings.push(`ISSUER: is a loopback address, which works on this machine alone${hint}`);
+    warnings.push(`ISSUER: is a loopback address, which only this machine can reach${hint}`);
   }
   if (values.FETCH_PRIVATE_ADDRESSES) {
     warnings.push('FETCH_PRIVATE_ADDRESSES: clients can make this server send requests to private addresses');
@@ -60,9 +60,9 @@ function unsafeInProduction({ values, issuer }: Examined): string[] {
   if (values.NODE_ENV !== 'production') return [];
   const problems = unsafeIssuer(values, issuer);
   if (!values.KINDRED_SECRET) problems.push('KINDRED_SECRET: is required in production');
-  if (values.RATE_LIMITS === 'off') problems.push('RATE_LIMITS: off is refused in production');
+  if (values.RATE_LIMITS === 'off') problems.push('RATE_LIMITS: must not be off in production');
   if (values.RATE_LIMITS === 'memory' && values.WORKERS !== 1) {
-    problems.push('RATE_LIMITS: memory allows as much again in every worker; use database or redis://…');
+    problems.push('RATE_LIMITS: memory counts in each worker separately; use database or redis://…');
   }
   const [failures = 0, , longest = 0] = values.LOCKOUT.split('/').map(Number);
   if (failures > 100 || longest < 60) {
@@ -77,24 +77,26 @@ function unsafeIssuer({ ISSUER, ALLOW_LOOPBACK_ISSUER }: Settings, issuer: strin
   if (isLoopbackUrl(issuer)) {
     if (ALLOW_LOOPBACK_ISSUER) return [];
     return ISSUER === undefined
-      ? ['ISSUER: is required in production; it is the https URL under which users reach the server']
-      : ['ISSUER: must not be a loopback address in production (to try it: ALLOW_LOOPBACK_ISSUER=true)'];
+      ? ['ISSUER: is required in production: the https URL under which users reach the server']
+      : [
+          'ISSUER: must not be a loopback address in production (ALLOW_LOOPBACK_ISSUER=true allows it for a trial)',
+        ];
   }
   return issuer.startsWith('http:') ? ['ISSUER: must be https in production'] : [];
 }
 
-// TLS ends at a proxy, since the server itself does not speak it. Whether that proxy is to be believed must be said.
+// The server does not speak TLS, so an https issuer means a proxy; the operator must say whether its headers are trusted.
 function unsafeProxy({ TRUST_PROXY }: Settings, issuer: string): string[] {
   if (TRUST_PROXY === undefined) {
     return issuer.startsWith('https:')
-      ? ['TRUST_PROXY: is required in production: how many proxies stand in front, their addresses, or off']
+      ? ['TRUST_PROXY: is required in production: the number of proxies in front, their addresses, or off']
       : [];
   }
   if (/^\d+$/.test(TRUST_PROXY) && Number(TRUST_PROXY) > 10) {
-    return ['TRUST_PROXY: more than 10 proxies let every client choose its own address'];
+    return ['TRUST_PROXY: more than 10 proxies would let clients forge their address'];
   }
   const isWide = TRUST_PROXY.split(',').some(isWideNetwork);
-  return isWide ? ['TRUST_PROXY: a network this wide lets every client choose its own address'] : [];
+  return isWide ? ['TRUST_PROXY: a network this wide would let clients forge their address'] : [];
 }
 
 // The widest private networks are 10.0.0.0/8 and fc00::/7.
@@ -103,27 +105,29 @@ function isWideNetwork(text: string): boolean {
   return prefix !== undefined && Number(prefix) < (address.includes(':') ? 7 : 8);
 }
 
-// Development seeds a user whose password stands in README, so no other machine may reach it; tests check next to nothing.
+// Development creates a user whose password is in README, and test checks little, so no other machine may reach them.
 function unsafeOutsideOfProduction({ values, issuer, isKnownEnvironment }: Examined): string[] {
   if (values.NODE_ENV === 'production' || !isKnownEnvironment) return [];
   const isDevelopment = values.NODE_ENV === 'development';
-  const what = isDevelopment ? 'development seeds known passwords' : 'test leaves out what production checks';
-  const hint = `${what}; set NODE_ENV=production`;
+  const risk = isDevelopment
+    ? 'development creates users with known passwords'
+    : 'test skips the checks of production';
+  const hint = `${risk}; set NODE_ENV=production`;
   const problems: string[] = [];
   if (!isLoopback(values.HOST)) problems.push(`HOST: must be a loopback address, ${hint}`);
   if (isDevelopment && !isLoopbackUrl(issuer)) problems.push(`ISSUER: must be a loopback address, ${hint}`);
   return problems;
 }
 
-// The first secret makes everything that is new. Older ones go on, or what they made could never be replaced.
+// The first secret encrypts and signs everything new. Older ones only get a warning: existing data needs them until it is replaced.
 function weakSecret({ KINDRED_SECRET: [first = ''] = [] }: Settings): string[] {
   return first !== '' && isPredictable(first)
     ? ['KINDRED_SECRET: must be random; "openssl rand -base64 32" makes one']
     : [];
 }
 
-// Few different characters, one part again and again, or characters in their order (abc…, 123…): none of it happens by
-// chance, and 64 random hexadecimal digits are none of it.
+// Few different characters, one repeated part, or consecutive characters (abc…, 123…). None of these happens by chance, and
+// 64 random hexadecimal digits pass.
 function isPredictable(secret: string): boolean {
   if (new Set(secret).size < 12) return true;
   if (`${secret}${secret}`.indexOf(secret, 1) < secret.length) return true;
@@ -132,21 +136,24 @@ function isPredictable(secret: string): boolean {
   return steps.length > secret.length / 2;
 }
 
-// SQLite lives on one machine, where memory counts as well; the library's limiter for it shares no transaction with ours.
+// A SQLite database has one process, where counting in memory is enough; the library's limiter for SQLite would use transactions
+// of its own.
 function contradictions(values: Settings): string[] {
   const problems: string[] = [];
   if (values.RATE_LIMITS === 'database' && values.DATABASE_URL.startsWith('sqlite:')) {
-    problems.push('RATE_LIMITS: database needs Postgres; with SQLite use memory');
+    problems.push('RATE_LIMITS: database requires Postgres; with SQLite use memory');
   }
-  // 0 too, whatever the machine: settings that are good on one core are to be good on two.
+  // 0 (one per core) is refused on any machine, so that settings that work on one core also work on two.
   if (values.WORKERS !== 1 && values.DATABASE_URL.startsWith('sqlite:')) {
-    problems.push('WORKERS: more than one needs Postgres; SQLite serves one process');
+    problems.push('WORKERS: more than one requires Postgres; SQLite serves one process');
   }
   if (values.DATABASE_DIRECT_URL && values.DATABASE_URL.startsWith('sqlite:')) {
-    problems.push('DATABASE_DIRECT_URL: is for Postgres, and DATABASE_URL names a SQLite file');
+    problems.push('DATABASE_DIRECT_URL: is for Postgres, but DATABASE_URL names a SQLite file');
   }
   if (values.MTLS_CERTIFICATE_HEADER && (values.TRUST_PROXY ?? 'off') === 'off') {
-    problems.push('MTLS_CERTIFICATE_HEADER: anybody could send it; set TRUST_PROXY to the proxy that does');
+    problems.push(
+      'MTLS_CERTIFICATE_HEADER: any client could send this header; set TRUST_PROXY to the proxy that sets it',
+    );
   }
   if (values.REGISTRATION === 'token' && !values.REGISTRATION_TOKEN) {
     problems.push('REGISTRATION_TOKEN: is required with REGISTRATION=token');

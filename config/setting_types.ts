@@ -30,7 +30,7 @@ export const databaseUrl = z
   .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'must be sqlite:<path> or postgres://…')
   .default('sqlite:./data/kindred.sqlite');
 
-/** One base64url secret of at least 32 bytes, or a comma list of them: the first mints, all verify. */
+/** One base64url secret of at least 32 bytes, or a comma list of them: the first signs and encrypts, all verify and decrypt. */
 export const secrets = z.string().transform((value, check) => {
   const list = value.split(',').map((one) => one.trim());
   if (list.some((one) => !/^[A-Za-z0-9_+/-]{43,}={0,2}$/.test(one))) {
@@ -38,7 +38,7 @@ export const secrets = z.string().transform((value, check) => {
       'each secret must be at least 32 bytes in base64url (43 characters); "openssl rand -base64 32" makes one',
     );
   } else if (list.some((one) => new Set(one).size < 10)) {
-    check.addIssue('a secret must be random; this one repeats a few characters');
+    check.addIssue('a secret must be random; this one has too few different characters');
   }
   return list.map((one) => one.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', ''));
 });

@@ -321,6 +321,6 @@ test.serial('workers on SQLite are refused', async (t) => {
   const store = await makeStore('sqlite');
   t.teardown(store.drop);
   await t.throwsAsync(start(t, store), {
-    message: /ended with 1: the settings are not usable:\n {2}WORKERS: more than one needs Postgres/,
+    message: /ended with 1: the settings are not usable:\n {2}WORKERS: more than one requires Postgres/,
   });
 });
