@@ -19,7 +19,7 @@ interface Claims {
   exp: number;
 }
 
-/** A session, the claims of an access token for it, and what signs and verifies such tokens. */
+/** A session, the claims of an access token for it, and functions that sign and verify such tokens. */
 async function setUp({ db }: Store) {
   const keys = await loadSigningKeys(db, keyring, 'ES256');
   const [key] = keys;
@@ -49,13 +49,13 @@ async function setUp({ db }: Store) {
   return { key, session, verifier, claims, sign };
 }
 
-/** A compact JWS whose parts are what they are given as. */
+/** A compact JWS of the given parts. */
 function compact(header: object, payload: object, signature = ''): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   return `${part(header)}.${part(payload)}.${signature}`;
 }
 
-testOnStores('a good token gives its claims', async (t, store) => {
+testOnStores('a valid token returns its claims', async (t, store) => {
   const { verifier, claims, sign } = await setUp(store);
   const token = await sign(claims);
   t.true(isJwt(token));
@@ -65,7 +65,7 @@ testOnStores('a good token gives its claims', async (t, store) => {
   t.deepEqual(await verifier.verify(await sign(bound)), bound as never);
 });
 
-testOnStores('a token that says something wrong is nothing', async (t, store) => {
+testOnStores('a token with a wrong claim or header is refused', async (t, store) => {
   const { verifier, claims, sign } = await setUp(store);
   const without = (name: string) =>
     Object.fromEntries(Object.entries(claims).filter(([other]) => other !== name));
@@ -95,7 +95,7 @@ testOnStores('a token that says something wrong is nothing', async (t, store) =>
   }
 });
 
-testOnStores('a token that we did not sign is nothing', async (t, store) => {
+testOnStores('a token that we did not sign is refused', async (t, store) => {
   const { verifier, claims, sign, key } = await setUp(store);
   const stranger = await generateKeyPair('ES256', { extractable: true });
   const theirs = (header: Record<string, unknown>) =>
@@ -151,7 +151,7 @@ testOnStores('a token that we did not sign is nothing', async (t, store) => {
   }
 });
 
-testOnStores('a token in which one bit differs is nothing', async (t, store) => {
+testOnStores('a token in which one bit differs is refused', async (t, store) => {
   const { verifier, claims, sign } = await setUp(store);
   const token = await sign(claims);
   const parts = token.split('.').map((part) => Buffer.from(part, 'base64url'));
@@ -166,7 +166,7 @@ testOnStores('a token in which one bit differs is nothing', async (t, store) => 
   t.truthy(await verifier.read(token));
 });
 
-testOnStores('a revoked token is dead, its sister is not', async (t, store) => {
+testOnStores('a revoked token is inactive, another one of the same session is not', async (t, store) => {
   const { verifier, claims, sign } = await setUp(store);
   const sister = { ...claims, jti: newId() };
   for (let i = 0; i < 3; i += 1) await revokeAccessToken(store.db, claims);
@@ -177,16 +177,16 @@ testOnStores('a revoked token is dead, its sister is not', async (t, store) => {
   t.deepEqual(await verifier.verify(await sign(sister)), sister as never);
 });
 
-testOnStores('a token dies with its session, in the very next question', async (t, store) => {
+testOnStores('a token becomes inactive with its session, at the next check', async (t, store) => {
   const { verifier, claims, sign, session } = await setUp(store);
   const token = await sign(claims);
   t.truthy(await verifier.verify(token));
   await endSession(store.db, session.id, { reason: 'logout', actor: 'user' });
   t.is(await verifier.verify(token), null);
-  t.truthy(await verifier.read(token), 'what it says is still read, as a revocation wants to');
+  t.truthy(await verifier.read(token), 'its claims can still be read, as a revocation needs');
 });
 
-testOnStores('a token dies with the lifetime of its session', async (t, store) => {
+testOnStores('a token becomes inactive when its session expires', async (t, store) => {
   const { verifier, claims, sign, session } = await setUp(store);
   const token = await sign(claims);
   const past = new Date(Date.now() - 1_000);
@@ -202,20 +202,20 @@ testOnStores('a token dies with the lifetime of its session', async (t, store) =
   }
 });
 
-testOnStores('a token dies with the status of its user', async (t, store) => {
+testOnStores('a token is active only while its user is', async (t, store) => {
   const { verifier, claims, sign, session } = await setUp(store);
   const token = await sign(claims);
   for (const status of ['banned', 'disabled', 'deleted'] as const) {
-    // Without ending its sessions: the status alone must do.
+    // Without ending the sessions: the status alone must be enough.
     await store.db('users').where({ id: session.user_id }).update({ status });
     t.is(await verifier.verify(token), null, status);
   }
   const ban_expires_at = new Date(Date.now() - 1_000);
   await store.db('users').where({ id: session.user_id }).update({ status: 'banned', ban_expires_at });
-  t.truthy(await verifier.verify(token), 'a ban that has run out');
+  t.truthy(await verifier.verify(token), 'the ban has expired');
   await changeUserStatus(store.db, session.user_id, { status: 'banned', actor: 'admin' });
   await changeUserStatus(store.db, session.user_id, { status: 'active', actor: 'admin' });
-  t.is(await verifier.verify(token), null, 'a ban and its undoing ended the session');
+  t.is(await verifier.verify(token), null, 'a ban ended the session, and lifting the ban did not restore it');
 });
 
 testOnStores('reuse on one device makes the tokens of the others inactive', async (t, store) => {
@@ -230,14 +230,10 @@ testOnStores('reuse on one device makes the tokens of the others inactive', asyn
   t.is(await verifier.verify(await sign(other)), null);
   const fresh = { ...other, token_version: 1 };
   t.deepEqual(await verifier.verify(await sign(fresh)), fresh as never);
-  t.is(
-    await verifier.verify(await sign({ ...claims, token_version: 1 })),
-    null,
-    'the session that was stolen',
-  );
+  t.is(await verifier.verify(await sign({ ...claims, token_version: 1 })), null, 'the stolen session');
 });
 
-testOnStores('a token of client_credentials dies with its client', async (t, store) => {
+testOnStores('a token of client_credentials becomes inactive with its client', async (t, store) => {
   const { verifier, claims, sign } = await setUp(store);
   const { client_id, token_version: client_version } = await makeClient(store.db, {
     token_endpoint_auth_method: 'client_secret_basic',
@@ -252,33 +248,42 @@ testOnStores('a token of client_credentials dies with its client', async (t, sto
   t.is(await verifier.verify(await sign(own)), null);
 });
 
-testOnStores('a token names the version of its client that it was issued for', async (t, store) => {
-  const { verifier, claims, sign, session } = await setUp(store);
-  const { client_id } = session;
-  const version = Number(claims.client_version);
-  const { sid: _, token_version: __, ...rest } = claims;
-  for (const one of [claims, { ...rest, sub: client_id }]) {
-    for (const client_version of [0, version - 1, version + 1])
-      t.is(await verifier.verify(await sign({ ...one, client_version })), null);
-    t.truthy(await verifier.verify(await sign(one)));
-  }
-});
+testOnStores(
+  'a token is active only for the version of its client that it was issued for',
+  async (t, store) => {
+    const { verifier, claims, sign, session } = await setUp(store);
+    const { client_id } = session;
+    const version = Number(claims.client_version);
+    const { sid: _, token_version: __, ...rest } = claims;
+    for (const one of [claims, { ...rest, sub: client_id }]) {
+      for (const client_version of [0, version - 1, version + 1])
+        t.is(await verifier.verify(await sign({ ...one, client_version })), null);
+      t.truthy(await verifier.verify(await sign(one)));
+    }
+  },
+);
 
-testOnStores('a token of an earlier version of the server is told by its second', async (t, store) => {
-  const { verifier, claims, sign, session } = await setUp(store);
-  const { client_id } = session;
-  const { client_version: _, ...old } = claims;
-  const { sid: __, token_version: ___, ...rest } = old;
-  const second = Math.floor(Date.now() / 1000);
-  const set = (values: object) => store.db('clients').where({ client_id }).update(values);
-  await set({ created_at: new Date((second - 1_000) * 1_000) });
-  for (const one of [old, { ...rest, sub: client_id }]) {
-    await set({ token_version: 0 });
-    const token = await sign({ ...one, iat: second });
-    t.truthy(await verifier.verify(token), 'its client is as old as it was');
-    await set({ token_version: second * 1_000 + 999 });
-    t.truthy(await verifier.verify(token), 'its client lost a right before, or was made in this second');
-    await set({ token_version: (second + 1) * 1_000 });
-    t.is(await verifier.verify(token), null, 'its client lost a right since, or is another one');
-  }
-});
+testOnStores(
+  'a token of an earlier version of the server is judged by the second in which it was issued',
+  async (t, store) => {
+    const { verifier, claims, sign, session } = await setUp(store);
+    const { client_id } = session;
+    const { client_version: _, ...old } = claims;
+    const { sid: __, token_version: ___, ...rest } = old;
+    const second = Math.floor(Date.now() / 1000);
+    const set = (values: object) => store.db('clients').where({ client_id }).update(values);
+    await set({ created_at: new Date((second - 1_000) * 1_000) });
+    for (const one of [old, { ...rest, sub: client_id }]) {
+      await set({ token_version: 0 });
+      const token = await sign({ ...one, iat: second });
+      t.truthy(await verifier.verify(token), 'its client has not changed');
+      await set({ token_version: second * 1_000 + 999 });
+      t.truthy(
+        await verifier.verify(token),
+        'its client lost a right before, or was created in the same second',
+      );
+      await set({ token_version: (second + 1) * 1_000 });
+      t.is(await verifier.verify(token), null, 'its client lost a right since, or is a different one');
+    }
+  },
+);

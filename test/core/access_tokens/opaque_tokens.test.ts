@@ -1,4 +1,4 @@
-// Access tokens that are no JWTs: the engine's records, under the same rules of life and death.
+// Opaque access tokens: records of the engine, which are active under the same rules as JWTs.
 import { createAccessTokenVerifier, isJwt } from '../../../src/core/access_tokens/access_tokens.ts';
 import { revokeAccessToken } from '../../../src/core/access_tokens/revoked_tokens.ts';
 import { deleteRecord } from '../../../src/core/engine_records/engine_records.ts';
@@ -13,7 +13,7 @@ import { type Store, testOnStores } from '../../helpers/stores.ts';
 const issuer = 'https://id.example';
 const handle = 'Vn0WxZ3kq9sJ5rT7yB1dC4eF6gH8iK0lM2nO';
 
-/** The engine's record of an opaque token of a live session, stored, and what verifies it. */
+/** Stores the engine's record of an opaque token of a live session; returns it with a verifier. */
 async function setUp({ db }: Store, given: Record<string, unknown> = {}) {
   const keys = await loadSigningKeys(db, keyring, 'ES256');
   const verifier = createAccessTokenVerifier(db, issuer, () => keys, Date.now);
@@ -57,7 +57,7 @@ testOnStores('an opaque token has the claims of its record', async (t, store) =>
   });
 });
 
-testOnStores('what a record says of itself is not what a token adds to it', async (t, store) => {
+testOnStores('extra claims of a record do not replace its own members', async (t, store) => {
   const { verifier, session } = await setUp(store, {
     extra: { sub: 'admin', client_id: 'x', client_version: 7, iss: 'y', sid: newId() },
   });
@@ -68,30 +68,33 @@ testOnStores('what a record says of itself is not what a token adds to it', asyn
   );
 });
 
-testOnStores('an opaque token is dead once anything that carries it is', async (t, store) => {
-  const ways: Record<string, (setup: Awaited<ReturnType<typeof setUp>>) => Promise<unknown>> = {
-    'its session': ({ session }) => endSession(store.db, session.id, { reason: 'logout', actor: 'user' }),
-    'its user': ({ session }) =>
-      store.db('users').where({ id: session.user_id }).update({ status: 'banned' }),
-    'its version': ({ session }) =>
-      store.db('users').where({ id: session.user_id }).increment('token_version', 1),
-    'its client': ({ session }) => store.db('clients').where({ client_id: session.client_id }).delete(),
-    'its client’s version': ({ session }) =>
-      store.db('clients').where({ client_id: session.client_id }).increment('token_version', 1),
-    'its record': () => deleteRecord(store.db, 'AccessToken', handle),
-    itself: ({ record }) => revokeAccessToken(store.db, record),
-    'its time': () => store.db('oidc_models').update({ expires_at: new Date() }),
-  };
-  for (const [title, end] of Object.entries(ways)) {
-    const setup = await setUp(store);
-    t.truthy(await setup.verifier.verify(handle), title);
-    await end(setup);
-    t.is(await setup.verifier.verify(handle), null, title);
-    await store.db('revoked_tokens').delete();
-  }
-});
+testOnStores(
+  'an opaque token becomes inactive with its session, user, client, record or time',
+  async (t, store) => {
+    const ways: Record<string, (setup: Awaited<ReturnType<typeof setUp>>) => Promise<unknown>> = {
+      'its session': ({ session }) => endSession(store.db, session.id, { reason: 'logout', actor: 'user' }),
+      'its user': ({ session }) =>
+        store.db('users').where({ id: session.user_id }).update({ status: 'banned' }),
+      'its version': ({ session }) =>
+        store.db('users').where({ id: session.user_id }).increment('token_version', 1),
+      'its client': ({ session }) => store.db('clients').where({ client_id: session.client_id }).delete(),
+      'its client’s version': ({ session }) =>
+        store.db('clients').where({ client_id: session.client_id }).increment('token_version', 1),
+      'its record': () => deleteRecord(store.db, 'AccessToken', handle),
+      itself: ({ record }) => revokeAccessToken(store.db, record),
+      'its time': () => store.db('oidc_models').update({ expires_at: new Date() }),
+    };
+    for (const [title, end] of Object.entries(ways)) {
+      const setup = await setUp(store);
+      t.truthy(await setup.verifier.verify(handle), title);
+      await end(setup);
+      t.is(await setup.verifier.verify(handle), null, title);
+      await store.db('revoked_tokens').delete();
+    }
+  },
+);
 
-testOnStores('the handle of anything else is no access token', async (t, store) => {
+testOnStores('the handle of another kind of record is not an access token', async (t, store) => {
   const { verifier, session, record } = await setUp(store);
   for (const model of ['AuthorizationCode', 'DeviceCode', 'Session', 'Interaction', 'accesstoken']) {
     await makeRecord(store.db, model, `of-${model}`, { ...record, jti: `of-${model}` }, 900);

@@ -39,7 +39,7 @@ testOnStores('a user is imported with everything that the line contains', async 
   });
 });
 
-testOnStores('a name is enough, and then there is no password', async (t, { db }) => {
+testOnStores('a username alone is enough; the user then has no password', async (t, { db }) => {
   await importAll(db, [{ username: 'ada' }, { username: 'bob', email: null, password_hash: null }]);
   for (const name of ['ada', 'bob']) {
     const user = (await findUserByLogin(db, name)) ?? t.fail();
@@ -50,7 +50,7 @@ testOnStores('a name is enough, and then there is no password', async (t, { db }
 });
 
 testOnStores(
-  'who was taken over logs in with the old password, and the hash is replaced',
+  'an imported user logs in with the old password, and the hash is replaced',
   async (t, { db }) => {
     await importAll(db, [
       { username: 'ada', password_hash: bcrypt },
@@ -125,13 +125,13 @@ testOnStores(
     t.notRegex(
       JSON.stringify(refused),
       /hunter2|раypal|not an address/,
-      'the report repeats nothing of the file',
+      'the report contains nothing from the file',
     );
     t.deepEqual(await db('users').orderBy('username').pluck('username'), ['first', 'last', 'taken']);
   },
 );
 
-testOnStores('every user taken over stands in the trail', async (t, { db }) => {
+testOnStores('every imported user is recorded in the audit trail', async (t, { db }) => {
   await importAll(db, [{ username: 'ada' }, { username: 'a' }, { username: 'bob' }]);
   const ids = await db('users').orderBy('username').pluck('id');
   const events = await db('audit_events').orderBy('id');

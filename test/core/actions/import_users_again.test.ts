@@ -1,4 +1,4 @@
-// What an import finds there already: from an earlier run, from an earlier line, from another import.
+// Imports of users that exist already: from an earlier run, from an earlier line, or from another import.
 import type { ExecutionContext } from 'ava';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { authenticate } from '../../../src/core/passwords/credentials.ts';
@@ -10,7 +10,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 import { countRows, openDatabases } from '../../helpers/tables.ts';
 import { bcrypt, importAll, pbkdf2, reasonsOf, type Total } from '../../helpers/user_imports.ts';
 
-testOnStores('a second run finds all users present and changes none', async (t, { db }) => {
+testOnStores('a second run finds that all users exist and changes none', async (t, { db }) => {
   const file = [
     ...Array.from({ length: 1_100 }, (_, i) => ({ username: `user${i}`, password_hash: bcrypt })),
     { username: 'mail', email: 'mail@example.com', password_hash: pbkdf2 },
@@ -46,33 +46,36 @@ testOnStores(
     t.deepEqual<unknown, unknown>(
       refused.map(({ line, reason }) => [line, reason]),
       [...again(1), ...again(607)],
-      'in the same batch and in a later one alike',
+      'both in the same batch and in a later one',
     );
   },
 );
 
-testOnStores('with an id a user is known even when renamed since, and never doubled', async (t, { db }) => {
-  const [ada, bob] = [newId(), newId()];
-  const file = [
-    { id: ada, username: 'ada', email: 'ada@example.com' },
-    { id: bob, username: 'bob' },
-  ];
-  await importAll(db, file);
-  await updateUser(db, ada, { email: 'new@example.com' });
-  t.deepEqual(await importAll(db, file), { lines: 2, imported: 0, present: 2, refused: [] });
-  await updateUser(db, ada, { username: 'lovelace' });
-  await changeUserStatus(db, bob, { status: 'deleted', actor: 'admin' });
-  t.deepEqual(await reasonsOf(db, file), [
-    [1, 'id_taken'],
-    [2, 'id_taken'],
-  ]);
-  t.deepEqual(await reasonsOf(db, [{ id: newId(), username: 'lovelace' }, { username: 'bob' }]), [
-    [1, 'username_taken'],
-  ]);
-  t.is((await findUserByLogin(db, 'bob'))?.id === bob, false, "a deleted user's name is free");
-});
+testOnStores(
+  'a line with an id finds a user who was renamed since and creates no second one',
+  async (t, { db }) => {
+    const [ada, bob] = [newId(), newId()];
+    const file = [
+      { id: ada, username: 'ada', email: 'ada@example.com' },
+      { id: bob, username: 'bob' },
+    ];
+    await importAll(db, file);
+    await updateUser(db, ada, { email: 'new@example.com' });
+    t.deepEqual(await importAll(db, file), { lines: 2, imported: 0, present: 2, refused: [] });
+    await updateUser(db, ada, { username: 'lovelace' });
+    await changeUserStatus(db, bob, { status: 'deleted', actor: 'admin' });
+    t.deepEqual(await reasonsOf(db, file), [
+      [1, 'id_taken'],
+      [2, 'id_taken'],
+    ]);
+    t.deepEqual(await reasonsOf(db, [{ id: newId(), username: 'lovelace' }, { username: 'bob' }]), [
+      [1, 'username_taken'],
+    ]);
+    t.is((await findUserByLogin(db, 'bob'))?.id === bob, false, "a deleted user's name is free");
+  },
+);
 
-testOnStores('two imports of one file at once make one of everybody', async (t, store) => {
+testOnStores('two concurrent imports of one file create each user once', async (t, store) => {
   t.timeout(60_000);
   const nodes = await openDatabases(t, store, 2);
   const file = Array.from({ length: 1_500 }, (_, i) => ({

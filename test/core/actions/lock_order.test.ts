@@ -79,14 +79,17 @@ for (const [title, work] of Object.entries(works)) {
     const { id } = session;
     const watch = async () => {
       await untilOneWaits(store.db);
-      await t.notThrowsAsync(holding('sessions').where({ id }).forUpdate().noWait(), 'its session is free');
+      await t.notThrowsAsync(
+        holding('sessions').where({ id }).forUpdate().noWait(),
+        'its session is not locked',
+      );
       await holding.rollback();
     };
     await t.notThrowsAsync(Promise.all([work(other, session), watch()]));
   });
 }
 
-test('a change of the password holds no device while it waits for a session', async (t) => {
+test('a password change holds no lock on a device while it waits for a session', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
   const deps = await openDeps(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
@@ -105,7 +108,7 @@ test('a change of the password holds no device while it waits for a session', as
     source: { ip: '192.0.2.7', user_agent: null, request_id: null },
   });
   await untilOneWaits(store.db);
-  // As a logout of this session does, which locks no user.
+  // As a logout of this session does, which does not lock the user.
   await t.notThrowsAsync(clearIdlePushTokens(holding, [session.device_id]));
   await holding.rollback();
   t.is(await changing, 0);

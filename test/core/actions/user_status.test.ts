@@ -62,7 +62,7 @@ testOnStores('a ban ends the sessions with its reason and actor, and can be lift
   );
   t.truthy(
     (await rowOf(db('sessions').where({ id: session.id }).first())).ended_at,
-    'what ended stays ended',
+    'ended sessions stay ended',
   );
 });
 

@@ -1,4 +1,4 @@
-// The memory of clients: how much it asks, and whose changes empty it.
+// The client cache: how many statements it makes, and which changes empty it.
 
 import { openClientCache } from '../../../src/core/clients/client_cache.ts';
 import { updateClient } from '../../../src/core/clients/clients.ts';
@@ -11,7 +11,7 @@ import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const own_resource = 'https://id.example.test/api';
 
-/** The statements that `work` makes. */
+/** The statements that `work` runs. */
 async function statementsOf({ db }: Store, work: () => Promise<unknown>): Promise<string[]> {
   const seen: string[] = [];
   const see = ({ sql }: { sql: string }) => seen.push(sql);
@@ -29,14 +29,14 @@ async function versionOf(db: Db): Promise<number> {
   return Number(row?.version);
 }
 
-/** By how much the version rises with what `work` does. */
+/** By how much `work` raises the version. */
 async function rise({ db }: Store, work: () => Promise<unknown>): Promise<number> {
   const before = await versionOf(db);
   await work();
   return (await versionOf(db)) - before;
 }
 
-testOnStores('fifty that ask at once for a client make two statements', async (t, store) => {
+testOnStores('fifty concurrent reads of one client make two statements', async (t, store) => {
   const { client_id } = await makeClient(store.db);
   const cache = openClientCache(store.db, own_resource);
   const askAll = () => Promise.all(Array.from({ length: 50 }, () => cache.find(client_id)));
@@ -47,25 +47,22 @@ testOnStores('fifty that ask at once for a client make two statements', async (t
   t.is(found.filter((one) => one?.client.client_id === client_id).length, 50);
 });
 
-testOnStores(
-  'a version that was outdated long ago does not take the place of a newer one',
-  async (t, store) => {
-    const { client_id } = await makeClient(store.db);
-    const cache = openClientCache(store.db, own_resource);
-    const old = await cache.find(client_id);
-    const begun = cache.find(client_id);
-    await store.db.transaction((tx) => updateClient(tx, client_id, { client_name: 'Renamed' }));
-    cache.forget(old?.version ?? 0);
-    await begun;
-    const now = await cache.find(client_id);
-    t.deepEqual([now?.client.metadata.client_name, now?.version], ['Renamed', await versionOf(store.db)]);
-    // Somebody else found out late that the old one is over.
-    cache.forget(old?.version ?? 0);
-    t.is((await statementsOf(store, () => cache.find(client_id))).length, 0);
-  },
-);
+testOnStores('a report of a version that is long outdated does not replace a newer one', async (t, store) => {
+  const { client_id } = await makeClient(store.db);
+  const cache = openClientCache(store.db, own_resource);
+  const old = await cache.find(client_id);
+  const begun = cache.find(client_id);
+  await store.db.transaction((tx) => updateClient(tx, client_id, { client_name: 'Renamed' }));
+  cache.forget(old?.version ?? 0);
+  await begun;
+  const now = await cache.find(client_id);
+  t.deepEqual([now?.client.metadata.client_name, now?.version], ['Renamed', await versionOf(store.db)]);
+  // Another request reports late that the old version is outdated.
+  cache.forget(old?.version ?? 0);
+  t.is((await statementsOf(store, () => cache.find(client_id))).length, 0);
+});
 
-testOnStores('the memory outlives a read that failed', async (t, { db }) => {
+testOnStores('the cache recovers from a failed read', async (t, { db }) => {
   const { client_id } = await makeClient(db);
   let fails = true;
   const broken = new Proxy(db, {
@@ -88,7 +85,7 @@ const said = (name: string) => ({
 
 for (const by of ['itself', 'document'] as const) {
   testOnStores(
-    `a client registered by ${by} empties nobody’s memory, and is read afresh`,
+    `a client registered by ${by} does not empty the cache, and is read again each time`,
     async (t, store) => {
       const { db } = store;
       const save = (name: string) => saveRegisteredClient(db, 'stranger', said(name), by);
@@ -107,7 +104,7 @@ for (const by of ['itself', 'document'] as const) {
   );
 }
 
-testOnStores('what changes for clients that are remembered raises the version', async (t, store) => {
+testOnStores('a change of a cached client or resource server raises the version', async (t, store) => {
   const { db } = store;
   let client_id = '';
   t.is(await rise(store, async () => ({ client_id } = await makeClient(db))), 1);
@@ -128,7 +125,7 @@ testOnStores('what changes for clients that are remembered raises the version', 
   t.is(await rise(store, async () => await db('clients').where({ client_id }).delete()), 1);
 });
 
-testOnStores('a blocked client is unknown at once', async (t, { db }) => {
+testOnStores('a blocked client is no longer found at once', async (t, { db }) => {
   const cache = openClientCache(db, own_resource);
   const { client_id } = await makeClient(db);
   const known = await cache.find(client_id);

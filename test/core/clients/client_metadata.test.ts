@@ -1,7 +1,7 @@
 import test from 'ava';
 import { newClient } from '../../../src/core/clients/client_metadata.ts';
 
-test('metadata that nobody knows or that is malformed is refused', (t) => {
+test('unknown or malformed metadata is refused', (t) => {
   const isFine = (given: Record<string, unknown>) => newClient.safeParse(given).success;
   for (const given of [
     { colour: 'red' },

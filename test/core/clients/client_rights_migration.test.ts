@@ -1,4 +1,4 @@
-// What happens to the clients of an earlier version when this one takes their database over.
+// The migration of clients that an earlier version stored.
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { findClient, updateClient } from '../../../src/core/clients/clients.ts';
@@ -10,7 +10,7 @@ import { type Store, testOnEmptyStores } from '../../helpers/stores.ts';
 const directory = fileURLToPath(new URL('../../../migrations', import.meta.url));
 const names = (await readdir(directory)).toSorted();
 
-/** Migrates as far as the version before clients had their rights written down. */
+/** Migrates up to the version before the rights of clients were stored. */
 async function migrateBefore({ db }: Store): Promise<void> {
   for (const name of names.filter((one) => one < '005_'))
     await db.migrate.up({ directory, loadExtensions: ['.ts'], name } as never);
@@ -84,7 +84,7 @@ testOnEmptyStores('an upgrade writes down what machines could have, and no more'
 });
 
 testOnEmptyStores(
-  'an upgrade takes machine grants from clients that nobody vouches for',
+  'an upgrade removes machine grants from clients that no administrator vouches for',
   async (t, store) => {
     await prepare(store);
     await insert(store, 'alone', machine, { registered_by: 'itself' });
@@ -130,7 +130,7 @@ testOnEmptyStores('an upgrade makes a day of access tokens that lived longer', a
   t.is(
     (await checkClients(store.db, { resource: 'https://id.example/api' })).length,
     1,
-    'what is confirmed is not named again',
+    'a confirmed member is no longer reported',
   );
   await store.db.transaction((tx) => updateClient(tx, 'long', { access_token_ttl: null }));
   t.deepEqual(await checkClients(store.db, { resource: 'https://id.example/api' }), []);

@@ -5,7 +5,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 import { dumpText } from '../../helpers/tables.ts';
 
 testOnStores(
-  'a secret is verified, and stands neither in the database nor in a description',
+  'a secret is verified, and appears neither in the database nor in a description',
   async (t, { db }) => {
     const at = new Date();
     const made = await createClient(db, { client_name: 'Machine' });
@@ -30,17 +30,17 @@ testOnStores(
       }
       const [stored] = client.secrets;
       for (const part of [stored?.digest, stored?.salt, stored?.id]) {
-        t.false(verifyClientSecret(client.secrets, String(part), at), 'what is stored is no secret');
+        t.false(verifyClientSecret(client.secrets, String(part), at), 'the stored form is not a secret');
       }
       t.false(dump.includes(own));
       const described = JSON.stringify(describeClient(client));
       for (const hidden of [own, stored?.digest, stored?.salt]) t.false(described.includes(String(hidden)));
     }
-    t.false(verifyClientSecret([], '', at), 'a client without secrets has none that is empty');
+    t.false(verifyClientSecret([], '', at), 'without secrets, the empty string is not a secret');
   },
 );
 
-testOnStores('of two secrets both are good, and one that has expired is not', async (t, { db }) => {
+testOnStores('both of two secrets are valid, and an expired one is not', async (t, { db }) => {
   const old = await createClient(db, { client_name: 'x', client_secret: 'the-old-secret-of-these-tests' });
   const young = await createClient(db, {
     client_name: 'x',

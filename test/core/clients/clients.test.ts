@@ -13,7 +13,7 @@ import { openDatabases } from '../../helpers/tables.ts';
 
 const secretId = /^[0-9a-f-]{36}$/;
 
-testOnStores('a client is stored whole, and found by exactly its id', async (t, { db }) => {
+testOnStores('a client is stored with all its members and found only by its exact id', async (t, { db }) => {
   const { client, client_secret } = await createClient(db, {
     client_id: 'shop',
     client_name: 'Shop',
@@ -60,31 +60,34 @@ testOnStores('a client is stored whole, and found by exactly its id', async (t, 
   }
 });
 
-testOnStores('a description has the names of RFC 7591 and nothing that is null', async (t, { db }) => {
-  const { client } = await createClient(db, {
-    client_id: 'shop',
-    first_party: true,
-    rotation_profile: 'spa',
-  });
-  const [secret] = client.secrets;
-  t.deepEqual(describeClient(client), {
-    client_id: 'shop',
-    first_party: true,
-    redirect_uris: [],
-    grant_types: ['password', 'refresh_token'],
-    response_types: [],
-    token_endpoint_auth_method: 'client_secret_basic',
-    rotation_profile: 'spa',
-    refresh_token_retry_window: 60,
-    registered_by: 'admin',
-    client_secrets: [{ id: secret?.id, created: secret?.created, expires: null }],
-    created_at: client.created_at,
-    updated_at: client.updated_at,
-  });
-  t.regex(String(secret?.id), secretId);
-});
+testOnStores(
+  'the description of a client has the names of RFC 7591 and no null members',
+  async (t, { db }) => {
+    const { client } = await createClient(db, {
+      client_id: 'shop',
+      first_party: true,
+      rotation_profile: 'spa',
+    });
+    const [secret] = client.secrets;
+    t.deepEqual(describeClient(client), {
+      client_id: 'shop',
+      first_party: true,
+      redirect_uris: [],
+      grant_types: ['password', 'refresh_token'],
+      response_types: [],
+      token_endpoint_auth_method: 'client_secret_basic',
+      rotation_profile: 'spa',
+      refresh_token_retry_window: 60,
+      registered_by: 'admin',
+      client_secrets: [{ id: secret?.id, created: secret?.created, expires: null }],
+      created_at: client.created_at,
+      updated_at: client.updated_at,
+    });
+    t.regex(String(secret?.id), secretId);
+  },
+);
 
-testOnStores('of several who register one client_id at once one does', async (t, store) => {
+testOnStores('of several concurrent registrations of one client_id, one succeeds', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   const tries = await Promise.allSettled(
     Array.from({ length: 6 }, (_, i) =>
@@ -97,7 +100,7 @@ testOnStores('of several who register one client_id at once one does', async (t,
   t.is(error?.status, 409);
 });
 
-test('each profile has its retry window, and a client may have its own', (t) => {
+test('each profile has a retry window, which a client may override', (t) => {
   const windowOf = (rotation_profile: Client['rotation_profile'], own: number | null = null) =>
     retryWindowOf({ rotation_profile, refresh_token_retry_window: own } as Client);
   t.deepEqual(

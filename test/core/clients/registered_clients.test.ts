@@ -1,4 +1,4 @@
-// Clients that nobody vouches for, at the database: what is written of them, when, and what is not.
+// Clients that no administrator vouches for, in the database: what is written about them, and when.
 import type { ExecutionContext } from 'ava';
 import { findClient, updateClient } from '../../../src/core/clients/clients.ts';
 import { keepDocumentClient, readDocumentClient } from '../../../src/core/clients/document_clients.ts';
@@ -18,13 +18,13 @@ const document = {
   token_endpoint_auth_method: 'none',
 };
 
-// As it is fetched anew for each request.
+// Each request fetches the document again.
 const justNow = () => new Date(Date.now() + 60_000);
 
 const read = (db: Db, change: object = {}, scope?: string, fetched_at = justNow()) =>
   readDocumentClient(db, id, { ...document, ...change }, { scope, source, fetched_at });
 
-/** What `work` has written: the tables whose rows are others than before. */
+/** The tables whose rows `work` has changed. */
 async function written(db: Db, work: () => Promise<unknown>): Promise<string[]> {
   const tables = async () =>
     Object.entries(await readTables(db as never)).map(([name, rows]) => [name, JSON.stringify(rows)]);
@@ -49,12 +49,12 @@ testOnStores('reading a document writes nothing before its client is used', asyn
   t.like(client, { client_id: id, registered_by: 'document', first_party: false, scope: null });
   if (!client) throw new Error('the document was refused');
   t.deepEqual(await written(db, () => keepDocumentClient(db, client, source)), ['audit_events', 'clients']);
-  t.deepEqual(await written(db, () => keepDocumentClient(db, client, source)), [], 'it is there');
-  t.deepEqual(await written(db, () => read(db)), [], 'nor while the document stays as it is');
+  t.deepEqual(await written(db, () => keepDocumentClient(db, client, source)), [], 'the row exists already');
+  t.deepEqual(await written(db, () => read(db)), [], 'nothing is written while the document is unchanged');
   t.deepEqual(await eventsOf(db), [['client_registered', 'client', source.ip]]);
 });
 
-testOnStores('a node that keeps an older document undoes nothing of a newer one', async (t, { db }) => {
+testOnStores('a node with an older document in its cache does not undo a newer one', async (t, { db }) => {
   await kept(t, db);
   const before = new Date(Date.now() - 3_600_000);
   const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'one' }] };
@@ -62,7 +62,11 @@ testOnStores('a node that keeps an older document undoes nothing of a newer one'
   t.deepEqual(keyed?.metadata.jwks, jwks);
   const older = { jwks: { keys: [] } };
   t.deepEqual(await written(db, () => read(db, older, undefined, before)), []);
-  t.deepEqual(await read(db, older, undefined, before), keyed, 'the client is what the newer one says');
+  t.deepEqual(
+    await read(db, older, undefined, before),
+    keyed,
+    'the client still has the metadata of the newer document',
+  );
   t.deepEqual((await read(db, older))?.metadata.jwks, older.jwks);
 });
 
@@ -73,7 +77,7 @@ async function kept(t: ExecutionContext, db: Db, scope?: string) {
   t.is((await findClient(db, id))?.scope, client.scope);
 }
 
-testOnStores('a document that changed is written once, with an event', async (t, { db }) => {
+testOnStores('a changed document is written once, with an event', async (t, { db }) => {
   await kept(t, db);
   const changed = { client_name: 'Other', redirect_uris: ['https://app.example/other'] };
   t.deepEqual(await written(db, () => read(db, changed)), ['audit_events', 'clients']);
@@ -86,7 +90,7 @@ testOnStores('a document that changed is written once, with an event', async (t,
 });
 
 testOnStores(
-  'the scope of a document is what exists of it, and never more than an administrator allows',
+  'the scope of a document has only scopes that exist, and never more than an administrator allows',
   async (t, { db }) => {
     await createResourceServer(db, { identifier: 'https://mcp.example/', scope: 'mcp:read mcp:write' });
     await kept(t, db, 'mcp:read unheard admin');
@@ -94,7 +98,7 @@ testOnStores(
     t.is(
       (await read(db, {}, 'mcp:read mcp:write'))?.scope,
       'mcp:read mcp:write offline_access',
-      'it may say more',
+      'the document may request more',
     );
     await db.transaction((tx) => updateClient(tx as never, id, { scope: 'mcp:read' }));
     t.is((await read(db, {}, 'mcp:read mcp:write'))?.scope, 'mcp:read');
@@ -103,7 +107,7 @@ testOnStores(
   },
 );
 
-testOnStores('a document undoes nothing that an administrator did', async (t, { db }) => {
+testOnStores('a document does not undo the changes of an administrator', async (t, { db }) => {
   await kept(t, db);
   await db.transaction((tx) => updateClient(tx as never, id, { blocked: true }));
   t.is(await read(db, { client_name: 'Other' }), null);

@@ -10,7 +10,7 @@ import { openDatabases } from '../../helpers/tables.ts';
 
 const identifier = 'https://api.example/v1';
 
-testOnStores('a resource server is found by exactly its identifier', async (t, { db }) => {
+testOnStores('a resource server is found only by its exact identifier', async (t, { db }) => {
   const made = await createResourceServer(db, {
     identifier,
     name: 'Orders',
@@ -43,7 +43,7 @@ testOnStores('a resource server is found by exactly its identifier', async (t, {
   }
 });
 
-testOnStores('what is not said has a default', async (t, { db }) => {
+testOnStores('absent members get their defaults', async (t, { db }) => {
   const { created_at: _, updated_at: __, ...made } = await createResourceServer(db, { identifier });
   t.deepEqual(made, {
     identifier,
@@ -54,7 +54,7 @@ testOnStores('what is not said has a default', async (t, { db }) => {
   });
 });
 
-testOnStores('of several who register one identifier at once one does', async (t, store) => {
+testOnStores('of several concurrent registrations of one identifier, one succeeds', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   const tries = await Promise.allSettled(
     Array.from({ length: 6 }, (_, i) =>
@@ -81,7 +81,7 @@ test("the server's own scopes and malformed ones are refused", (t) => {
   for (const scope of ['', 'a', 'a b c', 'https://api.example/read', '!#[]^~']) t.true(isScope(scope), scope);
 });
 
-test('an identifier is an absolute URL without a fragment, and nothing else is taken', (t) => {
+test('an identifier must be an absolute URL without a fragment', (t) => {
   const isFine = (given: Record<string, unknown>) => newResourceServer.safeParse(given).success;
   for (const wrong of [
     '',

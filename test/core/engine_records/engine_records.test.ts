@@ -9,7 +9,7 @@ import { dumpText } from '../../helpers/tables.ts';
 
 const handle = 'a-handle-that-nobody-may-find';
 
-testOnStores('a record comes back with its handle, which is stored nowhere', async (t, { db }) => {
+testOnStores('a record is returned with its handle, which is not stored', async (t, { db }) => {
   const payload = {
     jti: handle,
     kind: 'AuthorizationCode',
@@ -24,7 +24,7 @@ testOnStores('a record comes back with its handle, which is stored nowhere', asy
   t.deepEqual([id, session_id], [digest(handle), null]);
 });
 
-testOnStores('a record is found under its model and handle alone', async (t, { db }) => {
+testOnStores('a record is found only by its model and handle', async (t, { db }) => {
   await makeRecord(db, 'AuthorizationCode', handle, { jti: handle }, 60);
   for (const [model, id] of [
     ['DeviceCode', handle],
@@ -41,7 +41,7 @@ testOnStores('a record is found under its model and handle alone', async (t, { d
   t.deepEqual((await findRecord(db, 'AuthorizationCode', handle))?.consumed_at, null);
 });
 
-testOnStores('a record knows the session that it belongs to, if it names one', async (t, { db }) => {
+testOnStores('a record stores the session that its payload names', async (t, { db }) => {
   const grantId = newId();
   await makeRecord(db, 'AccessToken', 'one', { grantId }, 60);
   await makeRecord(db, 'AccessToken', 'other', { grantId: 'no-uuid' }, 60);
@@ -63,7 +63,7 @@ testOnStores('a record expires, and is then marked as expired', async (t, { db }
   t.is((await findRecord(db, 'Interaction', 'old'))?.is_expired, true);
 });
 
-testOnStores('saving again replaces what is said and not that it was used', async (t, { db }) => {
+testOnStores('saving a record again replaces the payload and keeps its use', async (t, { db }) => {
   await makeRecord(db, 'AuthorizationCode', handle, { jti: handle, scope: 'a', kept: true }, -1);
   t.true(await consumeRecord(db, 'AuthorizationCode', handle));
   await makeRecord(db, 'AuthorizationCode', handle, { jti: handle, scope: 'b' }, 60);
@@ -74,7 +74,7 @@ testOnStores('saving again replaces what is said and not that it was used', asyn
   t.is(await findRecord(db, 'AuthorizationCode', handle), null);
 });
 
-testOnStores('a record may hold whatever a stranger sent', async (t, { db }) => {
+testOnStores('a record can hold arbitrary input', async (t, { db }) => {
   const state = 'a\0b \ud800 c \udfff\udbff \u{1f600} "quoted" \\u0000 \\\0 \ufeff';
   await makeRecord(db, 'ClientCredentials', handle, { params: { state, 'k\0': 1 } }, 60);
   t.deepEqual((await findRecord(db, 'ClientCredentials', handle))?.payload, {

@@ -23,7 +23,7 @@ testOnStores('a dump of the database reveals neither user codes nor pushed reque
 });
 
 testOnStores(
-  'a user code is found after a change of the secret, and as it was stored before',
+  'a user code is found after the secret has changed, and in the older stored form',
   async (t, { db }) => {
     const userCode = 'BCDFGHJK';
     await makeRecord(db, 'DeviceCode', handle, { jti: handle, userCode }, 60);
@@ -36,7 +36,7 @@ testOnStores(
   },
 );
 
-testOnStores('a pushed request that the previous version stored in the clear is found', async (t, { db }) => {
+testOnStores('a pushed request that the previous version stored unsealed is found', async (t, { db }) => {
   const model = 'PushedAuthorizationRequest';
   await makeRecord(db, model, 'pushed', { jti: 'pushed' }, 60);
   await db('oidc_models')

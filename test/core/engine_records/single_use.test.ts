@@ -3,7 +3,7 @@ import { makeRecord } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { dumpText, openDatabases } from '../../helpers/tables.ts';
 
-testOnStores('of ten that use one code at once one wins', async (t, store) => {
+testOnStores('of ten concurrent uses of one code, one succeeds', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   for (let round = 0; round < 5; round += 1) {
     const code = `code-${round}`;
@@ -18,7 +18,7 @@ testOnStores('of ten that use one code at once one wins', async (t, store) => {
   }
 });
 
-testOnStores('of ten that send one assertion at once one wins', async (t, store) => {
+testOnStores('of ten concurrent uses of one assertion, one succeeds', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   for (let round = 0; round < 5; round += 1) {
     const wins = await Promise.all(

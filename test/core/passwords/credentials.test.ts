@@ -17,14 +17,17 @@ async function authenticate(db: Db, login: string, given: string): Promise<Authe
   return await authenticateUser(db, await findUserByLogin(db, login), given);
 }
 
-testOnStores('the right password opens, by name or by address, however they are typed', async (t, { db }) => {
-  const user = await makeUser(db, { username: 'alice', email: 'Alice@example.com' });
-  for (const login of ['alice', 'ALICE', 'Ａlice', 'alice@example.com', 'ALICE@EXAMPLE.COM']) {
-    t.deepEqual(await authenticate(db, login, password), { outcome: 'authenticated', user }, login);
-  }
-});
+testOnStores(
+  'the right password authenticates by username or address, however these are typed',
+  async (t, { db }) => {
+    const user = await makeUser(db, { username: 'alice', email: 'Alice@example.com' });
+    for (const login of ['alice', 'ALICE', 'Ａlice', 'alice@example.com', 'ALICE@EXAMPLE.COM']) {
+      t.deepEqual(await authenticate(db, login, password), { outcome: 'authenticated', user }, login);
+    }
+  },
+);
 
-testOnStores('whatever is wrong, the answer is the same and nothing is written', async (t, { db }) => {
+testOnStores('every wrong login gets the same answer, and nothing is written', async (t, { db }) => {
   await makeUser(db, { username: 'alice', email: 'alice@example.com' });
   await makeUser(db, { username: 'no-password', password_hash: null });
   const before = await readTables(db);
@@ -66,30 +69,27 @@ testOnStores('only a caller who knows the password learns why a user may not log
   t.deepEqual(await authenticate(db, 'deleted', password), refused);
 });
 
-testOnStores('a ban that has run out lets its user in', async (t, { db }) => {
+testOnStores('after a ban has expired, its user can log in', async (t, { db }) => {
   const made = await makeUser(db, { username: 'alice' });
   const ban = { status: 'banned', actor: 'admin', ban_expires_at: new Date(Date.now() - 1) } as const;
   const { user } = await changeUserStatus(db, made.id, ban);
   t.deepEqual(await authenticate(db, 'alice', password), { outcome: 'authenticated', user });
 });
 
-testOnStores(
-  'an outdated hash is replaced by the login that proves it, and by no other',
-  async (t, { db }) => {
-    const old = await hash(password, { memoryCost: 8_192, timeCost: 1, parallelism: 1 });
-    const { id } = await makeUser(db, { username: 'alice', password_hash: old });
-    const stored = async () => (await findUser(db, id))?.password_hash ?? '';
-    t.deepEqual(await authenticate(db, 'alice', 'wrong'), refused);
-    t.is(await stored(), old);
-    t.is((await authenticate(db, 'alice', password)).outcome, 'authenticated');
-    const renewed = await stored();
-    t.false(isOutdated(renewed));
-    t.is((await authenticate(db, 'alice', password)).outcome, 'authenticated');
-    t.is(await stored(), renewed, 'and then stays');
-  },
-);
+testOnStores('an outdated hash is replaced by a successful login and by no other', async (t, { db }) => {
+  const old = await hash(password, { memoryCost: 8_192, timeCost: 1, parallelism: 1 });
+  const { id } = await makeUser(db, { username: 'alice', password_hash: old });
+  const stored = async () => (await findUser(db, id))?.password_hash ?? '';
+  t.deepEqual(await authenticate(db, 'alice', 'wrong'), refused);
+  t.is(await stored(), old);
+  t.is((await authenticate(db, 'alice', password)).outcome, 'authenticated');
+  const renewed = await stored();
+  t.false(isOutdated(renewed));
+  t.is((await authenticate(db, 'alice', password)).outcome, 'authenticated');
+  t.is(await stored(), renewed, 'and then it stays');
+});
 
-testOnStores('one password in two Unicode forms opens either way', async (t, { db }) => {
+testOnStores('a password is accepted in either of two Unicode forms', async (t, { db }) => {
   const composed = 'pässwörd'.normalize('NFC');
   await makeUser(db, { username: 'alice', password_hash: await hashPassword(composed) });
   for (const form of ['NFC', 'NFD', 'NFKC', 'NFKD']) {

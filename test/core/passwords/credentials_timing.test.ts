@@ -1,11 +1,11 @@
-// In a file of its own: what runs beside it in this process would be counted.
+// In a file of its own, because other tests in the same process would disturb the measurement.
 import { authenticate } from '../../../src/core/passwords/credentials.ts';
 import { findUserByLogin } from '../../../src/core/users/users.ts';
 import { makeUser } from '../../helpers/builders.ts';
 import { acceptedRatio, ratiosToTheFirst } from '../../helpers/costs.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
-testOnStores('time does not tell who exists', async (t, { db }) => {
+testOnStores('the duration does not reveal which users exist', async (t, { db }) => {
   await makeUser(db, { username: 'alice', email: 'alice@example.com' });
   await makeUser(db, { username: 'no-password', password_hash: null });
   const logins = ['alice', 'alice@example.com', 'nobody', 'nobody@example.com', 'no-password'];

@@ -12,11 +12,11 @@ import { attempt, failTimes, lockout, openStoreLoginDeps } from '../../helpers/p
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const wrong = 'a wrong password';
-// Of the right one; whoever logs in with it gets a new one.
+// A hash of the right password; a login with it replaces the hash.
 const outdated = '$2b$04$tRfeBdhMJ2Gw1RUUncrYheVZsOvtAIBwBiz0HIkx2.SHh6MwreBiy';
 
 testOnStores(
-  'after too many failures even the right password has to wait, and is not looked at',
+  'after too many failures even the right password is refused without being verified',
   async (t, store) => {
     const deps = await openStoreLoginDeps(t, store);
     const { id } = await makeUser(store.db, { username: 'alice', password_hash: outdated });
@@ -37,12 +37,12 @@ testOnStores('a name without a user is locked out like any other', async (t, sto
   }
 });
 
-testOnStores('each name is one counter, however it is spelled', async (t, store) => {
+testOnStores('all spellings of a name share one counter', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice', email: 'alice@example.com' });
   for (const login of ['alice', 'ALICE', 'ａｌｉｃｅ']) t.is(await attempt(deps, login, wrong), 'refused');
   t.is(await attempt(deps, 'alice', password), 'limited');
-  // What the attempts at one name would otherwise tell: that the address is hers.
+  // Otherwise the attempts at one name would reveal that the address belongs to the same user.
   t.is(await attempt(deps, 'Alice@Example.com', password), 'authenticated');
 });
 
@@ -65,7 +65,7 @@ testOnStores(
   },
 );
 
-testOnStores('the owner who logs in changes nothing of what a stranger is answered', async (t, store) => {
+testOnStores('a login of the owner does not change the answers that a stranger gets', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice' });
   t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
@@ -75,32 +75,29 @@ testOnStores('the owner who logs in changes nothing of what a stranger is answer
   t.deepEqual(await failTimes(deps, 'nobody', 4), ['refused', 'refused', 'refused', 'limited']);
 });
 
-/** A device that has logged in before, as it shows itself. */
+/** The proof of a device that has logged in before. */
 async function knownDevice({ db }: Store, user: User, device_id: string) {
   const registered = await registerKnownDevice(db, user, { device_id }, null);
   return { device: { device_id, device_secret: registered?.secret } };
 }
 
-testOnStores(
-  'a device that has logged in before is not locked out by a stranger, nor he by it',
-  async (t, store) => {
-    const deps = await openStoreLoginDeps(t, store);
-    const user = await makeUser(store.db, { username: 'alice' });
-    const other = await makeUser(store.db, { username: 'other' });
-    const phone = await knownDevice(store, user, 'phone');
-    const tablet = await knownDevice(store, user, 'tablet');
-    const laptop = await knownDevice(store, other, 'laptop');
-    await failTimes(deps, 'alice', 3);
-    t.is(await attempt(deps, 'alice', password, laptop), 'limited', "another user's device");
-    t.is(await attempt(deps, 'alice', password, phone), 'authenticated');
-    t.is(await attempt(deps, 'alice', password), 'limited', 'a login there does not help the stranger');
-    for (let i = 0; i < 3; i += 1) await attempt(deps, 'alice', wrong, phone);
-    t.is(await attempt(deps, 'alice', password, phone), 'limited', 'but it counts for itself');
-    t.is(await attempt(deps, 'alice', password, tablet), 'authenticated');
-  },
-);
+testOnStores('a known device and a stranger do not lock each other out', async (t, store) => {
+  const deps = await openStoreLoginDeps(t, store);
+  const user = await makeUser(store.db, { username: 'alice' });
+  const other = await makeUser(store.db, { username: 'other' });
+  const phone = await knownDevice(store, user, 'phone');
+  const tablet = await knownDevice(store, user, 'tablet');
+  const laptop = await knownDevice(store, other, 'laptop');
+  await failTimes(deps, 'alice', 3);
+  t.is(await attempt(deps, 'alice', password, laptop), 'limited', "another user's device");
+  t.is(await attempt(deps, 'alice', password, phone), 'authenticated');
+  t.is(await attempt(deps, 'alice', password), 'limited', 'a login on the device does not help the stranger');
+  for (let i = 0; i < 3; i += 1) await attempt(deps, 'alice', wrong, phone);
+  t.is(await attempt(deps, 'alice', password, phone), 'limited', 'but the device has its own count');
+  t.is(await attempt(deps, 'alice', password, tablet), 'authenticated');
+});
 
-testOnStores('a right password on a known device forgets what it failed before', async (t, store) => {
+testOnStores('a right password on a known device clears its earlier failures', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store);
   const user = await makeUser(store.db, { username: 'alice' });
   const phone = await knownDevice(store, user, 'phone');
@@ -110,7 +107,7 @@ testOnStores('a right password on a known device forgets what it failed before',
   }
 });
 
-testOnStores('a device is known by its secret alone', async (t, store) => {
+testOnStores('a device is known only by its secret', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store);
   const user = await makeUser(store.db, { username: 'alice' });
   const { device } = await knownDevice(store, user, 'phone');
@@ -136,7 +133,7 @@ testOnStores('a browser is known for each user who logged in there', async (t, s
   const other = await makeUser(store.db, { username: 'other' });
   const secret = await rememberBrowser(store.db, user, [], null);
   const second = await rememberBrowser(store.db, other, [secret], null);
-  t.not(second, secret, 'what a stranger may have put there is not taken over');
+  t.not(second, secret, 'a secret that a stranger may have planted is not reused');
   for (const login of ['alice', 'other']) await failTimes(deps, login, 3);
   const browser = [second, secret];
   t.is(await attempt(deps, 'alice', password, { device: { browser } }), 'authenticated');
@@ -145,7 +142,7 @@ testOnStores('a browser is known for each user who logged in there', async (t, s
   t.is(await attempt(deps, 'alice', password, { device: { browser: [] } }), 'limited');
 });
 
-testOnStores('one password is not tried on everybody from one network', async (t, store) => {
+testOnStores('one password cannot be tried on many users from one network', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store, { loginAddress: { points: 20, seconds: 3_600 } });
   const user = await makeUser(store.db, { username: 'alice' });
   const phone = await knownDevice(store, user, 'phone');
@@ -158,7 +155,7 @@ testOnStores('one password is not tried on everybody from one network', async (t
   t.is(await attempt(deps, 'alice', password, from('2001:db8:0:1::1')), 'authenticated');
 });
 
-testOnStores('right passwords use up nothing of the budget of their network', async (t, store) => {
+testOnStores('right passwords do not use up the limit of their network', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store, { loginAddress: { points: 2, seconds: 3_600 } });
   await makeUser(store.db, { username: 'alice' });
   for (let i = 0; i < 4; i += 1) t.is(await attempt(deps, 'alice', password), 'authenticated');
@@ -166,7 +163,7 @@ testOnStores('right passwords use up nothing of the budget of their network', as
   t.is(await attempt(deps, 'alice', password), 'authenticated');
 });
 
-testOnStores('an attempt that fails by our own fault is no failure of the user', async (t, store) => {
+testOnStores('an attempt that fails through a server error does not count as a failure', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store);
   const user = await makeUser(store.db, { username: 'alice', password_hash: outdated });
   await store.db.schema.renameTable('users', 'away');
@@ -176,19 +173,22 @@ testOnStores('an attempt that fails by our own fault is no failure of the user',
   t.deepEqual(await failTimes(deps, 'alice', 4), ['refused', 'refused', 'refused', 'limited']);
 });
 
-testOnStores('failures count per address too, and one address does not use up another', async (t, store) => {
-  const deps = await openStoreLoginDeps(t, store, { password: { points: 2, seconds: 3_600 } });
-  await makeUser(store.db, { username: 'alice' });
-  const elsewhere = { source: { ...source, ip: '192.0.2.99' } };
-  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
-  t.is(await attempt(deps, 'alice', password), 'limited');
-  t.is(await attempt(deps, 'alice', wrong, elsewhere), 'refused');
-  t.is(await attempt(deps, 'alice', password, elsewhere), 'authenticated');
-  t.is(await attempt(deps, 'alice', password, elsewhere), 'authenticated', 'right ones do not count');
-  t.is(await attempt(deps, 'nobody', wrong), 'refused');
-});
+testOnStores(
+  'failures count per network address too, and each address has its own count',
+  async (t, store) => {
+    const deps = await openStoreLoginDeps(t, store, { password: { points: 2, seconds: 3_600 } });
+    await makeUser(store.db, { username: 'alice' });
+    const elsewhere = { source: { ...source, ip: '192.0.2.99' } };
+    t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
+    t.is(await attempt(deps, 'alice', password), 'limited');
+    t.is(await attempt(deps, 'alice', wrong, elsewhere), 'refused');
+    t.is(await attempt(deps, 'alice', password, elsewhere), 'authenticated');
+    t.is(await attempt(deps, 'alice', password, elsewhere), 'authenticated', 'right ones do not count');
+    t.is(await attempt(deps, 'nobody', wrong), 'refused');
+  },
+);
 
-testOnStores('what failed stands in the trail, with the user and the reason', async (t, store) => {
+testOnStores('a failure is recorded in the audit trail with the user and the reason', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store);
   const { id: user_id } = await makeUser(store.db, { username: 'alice' });
   await failTimes(deps, 'alice', 4);
@@ -211,7 +211,7 @@ testOnStores('what failed stands in the trail, with the user and the reason', as
 });
 
 testOnStores(
-  'refusals are one event until it may be tried again, by name and by network',
+  'refusals are one event until the next attempt is allowed, by name and by network',
   async (t, store) => {
     const deps = await openStoreLoginDeps(t, store, {
       lockout,
@@ -234,7 +234,7 @@ testOnStores(
   },
 );
 
-testOnStores('switched off, nothing is counted', async (t, store) => {
+testOnStores('with limits switched off, nothing is counted', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store, { store: 'off', lockout: { ...lockout, failures: 1 } });
   await makeUser(store.db, { username: 'alice' });
   await failTimes(deps, 'alice', 5);

@@ -2,14 +2,14 @@ import { hash } from '@node-rs/argon2';
 import test from 'ava';
 import { hashPassword, isOutdated, verifyPassword } from '../../../src/core/passwords/password_hash.ts';
 
-test('a hash is argon2id of our strength, with a salt of its own', async (t) => {
+test('a hash is argon2id with our parameters and its own salt', async (t) => {
   const [one, other] = await Promise.all([hashPassword('secret'), hashPassword('secret')]);
   t.regex(one, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
   t.not(one, other);
   t.false(isOutdated(one));
 });
 
-test('only the password itself is right', async (t) => {
+test('only the exact password is accepted', async (t) => {
   const stored = await hashPassword('Correct horse');
   const answers = await Promise.all(
     ['Correct horse', 'correct horse', 'Correct horse ', 'Correct hors', '', 'Correct\0horse', stored].map(
@@ -19,13 +19,13 @@ test('only the password itself is right', async (t) => {
   t.deepEqual(answers, [true, false, false, false, false, false, false]);
 });
 
-test('two spellings of one password in Unicode are one password', async (t) => {
+test('two Unicode spellings of one password are the same password', async (t) => {
   const stored = await hashPassword('cr\u00e8me br\u00fbl\u00e9e');
   t.true(await verifyPassword('cre\u0300me bru\u0302le\u0301e', stored));
   t.false(await verifyPassword('creme brulee', stored));
 });
 
-test('without a stored hash nothing is right, not even nothing', async (t) => {
+test('without a stored hash no password is accepted, not even an empty one', async (t) => {
   t.deepEqual(await Promise.all(['', 'x', 'null'].map((one) => verifyPassword(one, null))), [
     false,
     false,
@@ -51,14 +51,14 @@ test('passwords of up to 1,024 code units and of any content are hashed whole', 
   t.false(await verifyPassword(`${'x'.repeat(1_022)}y`, await hashPassword(long)));
 });
 
-test('a password that is longer than any can be is wrong, whatever is stored', async (t) => {
+test('a password longer than the maximum is wrong, whatever is stored', async (t) => {
   for (const password of ['x'.repeat(1_025), '\u0345\u0300'.repeat(513)]) {
     t.false(await verifyPassword(password, await hash(password.normalize('NFKC'))));
     t.false(await verifyPassword(password, await hash('')));
   }
 });
 
-test('a hash of another strength or kind is outdated', async (t) => {
+test('a hash with other parameters or another algorithm is outdated', async (t) => {
   const strength = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
   t.false(isOutdated(await hash('x', strength)));
   t.true(isOutdated(await hash('x', { ...strength, memoryCost: 8_192 })));
@@ -68,7 +68,7 @@ test('a hash of another strength or kind is outdated', async (t) => {
   t.true(isOutdated('$2b$12$abcdefghijklmnopqrstuv'));
 });
 
-test('a storm of logins is answered, each rightly', async (t) => {
+test('many concurrent logins all get the right answer', async (t) => {
   const stored = await hashPassword('x');
   const answers = await Promise.all(
     Array.from({ length: 12 }, (_, i) => verifyPassword(i % 2 ? 'x' : 'y', stored)),

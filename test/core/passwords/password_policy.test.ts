@@ -38,7 +38,7 @@ test('length counts characters as people see them, after normalization', async (
   t.is(await weaknessOf('\ufdfa'.repeat(15), owner), 'password_too_long', 'one that becomes eighteen');
 });
 
-test('what everybody tries first is refused, however it is written', async (t) => {
+test('common passwords are refused in every spelling', async (t) => {
   const common = [
     'password',
     'PassWord',
@@ -56,7 +56,7 @@ test('what everybody tries first is refused, however it is written', async (t) =
   t.deepEqual(await findWeaknesses(common), all(common, 'password_too_common'));
 });
 
-test('the name, the address and its beginning are refused, with digits behind them too', async (t) => {
+test('the username, the address and its local part are refused, also with digits appended', async (t) => {
   const names = [
     'ada.lovelace',
     'ADA.LOVELACE',

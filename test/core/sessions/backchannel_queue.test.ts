@@ -29,7 +29,7 @@ async function claim(db: Knex, limit: Partial<Parameters<typeof claimBackchannel
   return counts;
 }
 
-testOnStores('each client gets its share, and none twice', async (t, { db }) => {
+testOnStores('each client gets its share, and no notice is claimed twice', async (t, { db }) => {
   const now = new Date();
   const many = await queue(db, 1_000, after(now, -600));
   const few = await queue(db, 2, after(now, -60));
@@ -54,7 +54,7 @@ testOnStores('each client gets its share, and none twice', async (t, { db }) => 
   t.is((await rowOf(db('logout_notices').where({ client_id: later }).first())).attempts, 0);
 });
 
-testOnStores('the longest due of a client go first', async (t, { db }) => {
+testOnStores('the notices of a client that have been due longest are claimed first', async (t, { db }) => {
   const now = new Date();
   const client_id = await queue(db, 30, now);
   const ids: string[] = await db('logout_notices').orderBy('id').pluck('id');

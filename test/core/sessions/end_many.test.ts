@@ -1,4 +1,4 @@
-// Users, clients and devices with very many sessions: every ending holds at once, in statements of a bounded size.
+// Users, clients and devices with very many sessions: every ending takes effect at once, in statements of a bounded size.
 import type { Knex } from 'knex';
 import { loadConfig } from '../../../config/index.ts';
 import { addConsent, withdrawConsent } from '../../../src/core/actions/consents.ts';
@@ -57,7 +57,7 @@ async function count(db: Knex, table: string, where: object): Promise<number> {
   return Number(row?.n);
 }
 
-/** What every ending leaves, whatever ended so many sessions. */
+/** The state that every ending leaves, whatever its cause. */
 async function readEnded(db: Knex, { user_id, client_id }: Session) {
   const [user, live] = [{ user_id }, { user_id, ended_at: null }];
   return {
@@ -120,23 +120,26 @@ testOnStores('a user with 5,042 sessions can be deleted, and nothing personal is
   t.deepEqual(known, []);
 });
 
-testOnStores('a user with 5,042 sessions can change the password, and keeps the one', async (t, store) => {
-  t.timeout(600_000);
-  const { db } = store;
-  const session = await makeBusyUser(db, 5_042);
-  const deps = await openDeps(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
-  t.teardown(deps.close);
-  const ended = await changePassword(deps, {
-    user_id: session.user_id,
-    asker: { session_id: session.id },
-    current_password: password,
-    new_password: 'another horse, another staple',
-    source: { ip: '192.0.2.7', user_agent: null, request_id: null },
-  });
-  t.is(ended, 5_041);
-  t.deepEqual(await readEnded(db, session), { ...allEnded(5_041), live: 1, pushed: 1 });
-  t.is((await rotate(db, present(session, 0))).outcome, 'rotated');
-});
+testOnStores(
+  'a user with 5,042 sessions can change the password and keeps the session that did it',
+  async (t, store) => {
+    t.timeout(600_000);
+    const { db } = store;
+    const session = await makeBusyUser(db, 5_042);
+    const deps = await openDeps(loadConfig(environment(store.url, { LOG_LEVEL: 'silent' })));
+    t.teardown(deps.close);
+    const ended = await changePassword(deps, {
+      user_id: session.user_id,
+      asker: { session_id: session.id },
+      current_password: password,
+      new_password: 'another horse, another staple',
+      source: { ip: '192.0.2.7', user_agent: null, request_id: null },
+    });
+    t.is(ended, 5_041);
+    t.deepEqual(await readEnded(db, session), { ...allEnded(5_041), live: 1, pushed: 1 });
+    t.is((await rotate(db, present(session, 0))).outcome, 'rotated');
+  },
+);
 
 testOnStores('a device with 1,201 sessions can be removed', async (t, { db }) => {
   t.timeout(600_000);
@@ -158,7 +161,7 @@ testOnStores('a client with 5,042 sessions can be removed, each of them with an 
 });
 
 testOnStores(
-  'what a crash leaves of a removed client ends nothing of the next one of its id',
+  'an interrupted removal of a client ends no session of a later client with the same id',
   async (t, { db }) => {
     const { client_id } = await openTestSession(db);
     await deleteClient(db, client_id, byAdmin);
@@ -170,7 +173,8 @@ testOnStores(
   },
 );
 
-// As after a process that removed the client, died before it could say so, and was followed by an administrator.
+// As if a process had removed the client and died before it deleted the pending ending, and an administrator had then created a
+// client with the same id.
 async function dieBeforeTheLastWord(db: Knex, client_id: string): Promise<Session> {
   await db('pending_endings').insert({
     id: crypto.randomUUID(),
@@ -190,44 +194,54 @@ testOnStores('a consent with 1,201 sessions can be withdrawn', async (t, { db })
   t.deepEqual(await readEnded(db, session), allEnded(1_201));
 });
 
-testOnStores('a consent to a client that has just been removed is none, and no error', async (t, { db }) => {
-  const [user, client] = [await makeUser(db), await makeClient(db)];
-  await deleteClient(db, client.client_id, byAdmin);
-  t.is(await addConsent(db, user.id, client.client_id, granted), null);
-  t.is(await count(db, 'consents', {}), 0);
-  t.is(await count(db, 'audit_events', { type: 'consent_given' }), 0);
-});
+testOnStores(
+  'a consent to a client that has just been removed is not stored and causes no error',
+  async (t, { db }) => {
+    const [user, client] = [await makeUser(db), await makeClient(db)];
+    await deleteClient(db, client.client_id, byAdmin);
+    t.is(await addConsent(db, user.id, client.client_id, granted), null);
+    t.is(await count(db, 'consents', {}), 0);
+    t.is(await count(db, 'audit_events', { type: 'consent_given' }), 0);
+  },
+);
 
-testOnStores('all sessions are over with the decision, before a row says so', async (t, { db }) => {
-  const session = await makeBusyUser(db, 1_201);
-  const { user_id, client_id } = session;
-  const user = await requireUser(db, user_id);
-  await db.transaction(async (tx) => {
-    await lockUser(tx, user_id);
-    await beginEndingAll(tx, user_id, { reason: 'logout_all', ...byUser });
-  });
-  const left = await rowOf(db('sessions').where({ user_id, ended_at: null }).first());
-  t.is(await count(db, 'sessions', { user_id, ended_at: null }), 701, 'the process died after the commit');
-  const found = await findSession(db, left.id);
-  t.true(found && isOver(found));
-  t.is((await rotate(db, present(left, 0))).outcome, 'ended');
-  t.is((await rotate(db, present(left, 9))).outcome, 'ended', 'of a database that lost its last seconds too');
-  t.deepEqual(await listLiveSessions(db, user_id), []);
-  const story = await findUserSession(db, user_id, left.id);
-  t.like(story, { ended_reason: 'logout_all', ended_by: 'user' });
-  t.truthy(story?.ended_at);
-  const held = { ...newSession({ id: user_id }, { client_id }), proved_epoch: user.session_epoch };
-  t.is(await openSession(db, held), null, 'a login that was proved before opens nothing');
+testOnStores(
+  'all sessions end with the decision, before their rows are marked as ended',
+  async (t, { db }) => {
+    const session = await makeBusyUser(db, 1_201);
+    const { user_id, client_id } = session;
+    const user = await requireUser(db, user_id);
+    await db.transaction(async (tx) => {
+      await lockUser(tx, user_id);
+      await beginEndingAll(tx, user_id, { reason: 'logout_all', ...byUser });
+    });
+    const left = await rowOf(db('sessions').where({ user_id, ended_at: null }).first());
+    t.is(await count(db, 'sessions', { user_id, ended_at: null }), 701, 'the process died after the commit');
+    const found = await findSession(db, left.id);
+    t.true(found && isOver(found));
+    t.is((await rotate(db, present(left, 0))).outcome, 'ended');
+    t.is(
+      (await rotate(db, present(left, 9))).outcome,
+      'ended',
+      'also for a token ahead of a database that lost its last seconds',
+    );
+    t.deepEqual(await listLiveSessions(db, user_id), []);
+    const story = await findUserSession(db, user_id, left.id);
+    t.like(story, { ended_reason: 'logout_all', ended_by: 'user' });
+    t.truthy(story?.ended_at);
+    const held = { ...newSession({ id: user_id }, { client_id }), proved_epoch: user.session_epoch };
+    t.is(await openSession(db, held), null, 'a login that was verified before the decision opens no session');
 
-  t.is(await finishPendingEndings(db), 0, 'a process that lives has a minute');
-  await db('pending_endings').update({ created_at: new Date(Date.now() - 61_000) });
-  const later = await openTestSession(db, { user });
-  t.is(await finishPendingEndings(db), 701);
-  t.deepEqual(await readEnded(db, session), { ...allEnded(1_201), live: 1 });
-  t.is((await rotate(db, present(later, 0))).outcome, 'rotated', 'a later login goes on');
-});
+    t.is(await finishPendingEndings(db), 0, 'a live process has a minute to finish');
+    await db('pending_endings').update({ created_at: new Date(Date.now() - 61_000) });
+    const later = await openTestSession(db, { user });
+    t.is(await finishPendingEndings(db), 701);
+    t.deepEqual(await readEnded(db, session), { ...allEnded(1_201), live: 1 });
+    t.is((await rotate(db, present(later, 0))).outcome, 'rotated', 'a later login stays live');
+  },
+);
 
-testOnStores('sessions that had expired are nobody’s end', async (t, { db }) => {
+testOnStores('sessions that had expired do not count as ended', async (t, { db }) => {
   const at = new Date(Date.now() - 86_400_000);
   const user = await makeUser(db);
   const expired = await openTestSession(db, { user, idle_ttl: 60 }, at);
@@ -239,18 +253,21 @@ testOnStores('sessions that had expired are nobody’s end', async (t, { db }) =
   t.deepEqual(session?.ended_at, new Date(at.getTime() + 60_000));
 });
 
-testOnStores('what a node of the version before opens lives by the number of its user', async (t, { db }) => {
-  const session = await openTestSession(db);
-  await endAllSessions(db, session.user_id, { reason: 'logout_all', ...byUser });
-  const { session_epoch: _new, ...columns } = session;
-  const old = {
-    ...columns,
-    id: crypto.randomUUID(),
-    grant_payload: json(columns.grant_payload),
-    token_payload: json(columns.token_payload),
-  };
-  await db('sessions').insert(old);
-  t.is((await rotate(db, present(old, 0))).outcome, 'rotated');
-  await endAllSessions(db, session.user_id, { reason: 'logout_all', ...byUser });
-  t.is((await rotate(db, present(old as never, 1))).outcome, 'ended');
-});
+testOnStores(
+  'a session that a node of the previous version opens has the epoch of its user',
+  async (t, { db }) => {
+    const session = await openTestSession(db);
+    await endAllSessions(db, session.user_id, { reason: 'logout_all', ...byUser });
+    const { session_epoch: _new, ...columns } = session;
+    const old = {
+      ...columns,
+      id: crypto.randomUUID(),
+      grant_payload: json(columns.grant_payload),
+      token_payload: json(columns.token_payload),
+    };
+    await db('sessions').insert(old);
+    t.is((await rotate(db, present(old, 0))).outcome, 'rotated');
+    await endAllSessions(db, session.user_id, { reason: 'logout_all', ...byUser });
+    t.is((await rotate(db, present(old as never, 1))).outcome, 'ended');
+  },
+);

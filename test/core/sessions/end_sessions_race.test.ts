@@ -1,4 +1,4 @@
-// Logins, logouts, reuse and bans at once: nothing that should be dead survives, and nobody waits for somebody who waits.
+// Concurrent logins, logouts, reuse and bans: every session that should end does end, and no transactions deadlock.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { removeDevice } from '../../../src/core/actions/remove_device.ts';
@@ -15,13 +15,13 @@ import { openDatabases } from '../../helpers/tables.ts';
 
 const byAdmin = { actor: 'admin' } as const;
 
-/** Opens `count` connections of a node, so that a race is not decided by who connects first. */
+/** Opens `count` connections of each node, so that the time to connect does not decide the race. */
 async function warm(nodes: Knex[], count: number): Promise<void> {
   await Promise.all(nodes.flatMap((node) => Array.from({ length: count }, () => node.raw('select 1'))));
 }
 
 for (const status of ['banned', 'disabled', 'deleted'] as const) {
-  testOnStores(`a login in flight does not survive that its user is ${status}`, async (t, store) => {
+  testOnStores(`a concurrent login does not survive when its user becomes ${status}`, async (t, store) => {
     const nodes = await openDatabases(t, store, 3);
     const client = await makeClient(store.db);
     await warm([...nodes, store.db], 6);
@@ -42,14 +42,14 @@ for (const status of ['banned', 'disabled', 'deleted'] as const) {
         rows.map((row) => row.ended_reason),
         rows.map(() => `user_${status}`),
       );
-      t.is(sessions.filter(Boolean).length, ended, 'each login that was let in was ended, and no other');
+      t.is(sessions.filter(Boolean).length, ended, 'every session that opened was ended, and no other');
       opened.push(rows.length);
     }
-    t.log(`let in before the ban, of 20: ${opened.join(', ')}`);
+    t.log(`opened before the ban, of 20: ${opened.join(', ')}`);
   });
 }
 
-testOnStores('a logout everywhere ends the logins that came before it, each once', async (t, store) => {
+testOnStores('a logout everywhere ends every earlier session once', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   await warm([...nodes, store.db], 4);
   const client = await makeClient(store.db);
@@ -69,7 +69,7 @@ testOnStores('a logout everywhere ends the logins that came before it, each once
   }
 });
 
-/** What happens to one user in a bad moment; every line is a transaction of its own. */
+/** All kinds of changes for one user at once; each element is a transaction of its own. */
 function everythingAtOnce(nodes: Knex[], sessions: Session[], devices: string[], client_id: string) {
   const user_id = sessions[0]?.user_id ?? '';
   const node = (i: number) => nodes[i % nodes.length] as Knex;
@@ -96,7 +96,7 @@ function everythingAtOnce(nodes: Knex[], sessions: Session[], devices: string[],
   ];
 }
 
-testOnStores('reuse, logins, logouts and bans of one user at once do not deadlock', async (t, store) => {
+testOnStores('concurrent reuse, logins, logouts and bans of one user do not deadlock', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   await warm(nodes, 6);
   const client = await makeClient(store.db);

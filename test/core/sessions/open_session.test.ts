@@ -11,7 +11,7 @@ import { readTables } from '../../helpers/tables.ts';
 
 const login = new Date('2030-01-01T00:00:00.250Z');
 
-testOnStores('a login writes its session, its event and the time of the login', async (t, { db }) => {
+testOnStores('a login writes its session, its event and its time', async (t, { db }) => {
   const user = await makeUser(db);
   const client = await makeClient(db);
   const device = await registerDevice(db, user.id, { device_id: 'phone' }, login);
@@ -61,19 +61,19 @@ testOnStores('a login writes its session, its event and the time of the login', 
   t.deepEqual(await findUser(db, user.id), { ...user, last_login_at: login });
 });
 
-testOnStores('a banned, disabled, deleted or unknown user opens nothing', async (t, { db }) => {
+testOnStores('no session opens for a banned, disabled, deleted or unknown user', async (t, { db }) => {
   const client = await makeClient(db);
   for (const status of ['banned', 'disabled', 'deleted'] as const) {
     const user = await makeUser(db);
     await changeUserStatus(db, user.id, { status, actor: 'admin' });
     const before = await readTables(db);
     t.is(await openSession(db, newSession(user, client)), null, status);
-    t.deepEqual(await readTables(db), before, `${status}: not even the time of the login`);
+    t.deepEqual(await readTables(db), before, `${status}: the time of the login is not written either`);
   }
   t.is(await openSession(db, newSession({ id: newId() }, client)), null);
 });
 
-testOnStores('a ban that has run out no longer keeps its user away', async (t, { db }) => {
+testOnStores('after a ban has expired, its user can log in', async (t, { db }) => {
   const user = await makeUser(db);
   const client = await makeClient(db);
   const ban_expires_at = after(login, 3_600);
@@ -89,5 +89,5 @@ testOnStores('a ban that has run out no longer keeps its user away', async (t, {
     ban_expires_at: new Date(Date.now() - 1),
     actor: 'admin',
   });
-  t.not(await openSession(db, newSession(user, client)), null, "by the database's own clock too");
+  t.not(await openSession(db, newSession(user, client)), null, "also by the database's own clock");
 });

@@ -1,4 +1,4 @@
-// The refresh in one statement: it rotates what is plain and in order, and touches nothing else.
+// The refresh in one statement: it rotates plain live sessions and changes no other.
 import type { ExecutionContext } from 'ava';
 import { findIntrospection } from '../../../src/core/access_tokens/introspection.ts';
 import { isLive } from '../../../src/core/access_tokens/live_token.ts';
@@ -78,12 +78,12 @@ testOnStores('the current token of a plain session rotates it', async (t, store)
   await assertRotated(t, await setUpScene(store));
 });
 
-testOnStores('a generation ahead of the database is honoured', async (t, store) => {
+testOnStores('a generation ahead of the database is accepted', async (t, store) => {
   const scene = await setUpScene(store);
   await assertRotated(t, { ...scene, refresh: { ...scene.refresh, token: tokenOf(scene.session, 41) } });
 });
 
-testOnStores('of twenty at once one rotates', async (t, store) => {
+testOnStores('of twenty concurrent refreshes, one rotates', async (t, store) => {
   const { db, session, refresh } = await setUpScene(store);
   const all = await Promise.all(Array.from({ length: 20 }, () => refreshPlainSession(db, refresh)));
   t.is(all.filter((one) => one !== null).length, 1);
@@ -93,7 +93,7 @@ testOnStores('of twenty at once one rotates', async (t, store) => {
 interface Case {
   title: string;
   given?: Partial<NewSession>;
-  /** What is done before the refresh; may answer with another refresh. */
+  /** Runs before the refresh; may return another refresh. */
   act?: (scene: Scene) => Promise<Partial<PlainRefresh> | undefined>;
 }
 
@@ -114,7 +114,7 @@ const setStatus =
 const cases: Case[] = [
   { title: 'an older token', act: change({ generation: 1 }) },
   {
-    title: 'a proof that another salt gives',
+    title: 'a proof made with another salt',
     act: async ({ session }) => ({ token: tokenOf({ ...session, salt: Buffer.alloc(16) }) }),
   },
   {
@@ -128,8 +128,8 @@ const cases: Case[] = [
       return undefined;
     },
   },
-  { title: 'a session that was not used for too long', act: change({ last_used_at: new Date(0) }) },
-  { title: 'a session past its absolute end', act: change({ absolute_expires_at: new Date(0) }) },
+  { title: 'a session past its idle lifetime', act: change({ last_used_at: new Date(0) }) },
+  { title: 'a session past its absolute lifetime', act: change({ absolute_expires_at: new Date(0) }) },
   { title: 'a banned user', act: setStatus('banned') },
   { title: 'a disabled user', act: setStatus('disabled') },
   { title: 'a deleted user', act: setStatus('deleted') },
@@ -150,13 +150,13 @@ const cases: Case[] = [
   },
   { title: 'a session for no resource', given: { token_payload: { ...plain, resource: undefined } } },
   {
-    title: 'a session for a resource nobody registered',
+    title: 'a session for an unregistered resource',
     given: { token_payload: { ...plain, resource: api } },
   },
 ];
 
 for (const { title, given, act } of cases) {
-  testOnStores(`${title} is left as it is`, async (t, store) => {
+  testOnStores(`${title} is not refreshed and not changed`, async (t, store) => {
     const scene = await setUpScene(store, given);
     const other = await act?.(scene);
     const before = await findSession(store.db, scene.session.id);
@@ -165,7 +165,7 @@ for (const { title, given, act } of cases) {
   });
 }
 
-testOnStores('tokens for a registered API are plain as long as they are JWTs', async (t, store) => {
+testOnStores('a session for a registered API is plain as long as its tokens are JWTs', async (t, store) => {
   const { db } = store;
   await createResourceServer(db, { identifier: api, scope: 'orders:read', access_token_ttl: 60 });
   const { session, refresh } = await setUpScene(store, { token_payload: { ...plain, resource: api } });
@@ -173,13 +173,17 @@ testOnStores('tokens for a registered API are plain as long as they are JWTs', a
   t.not(await refreshPlainSession(db, refresh), null);
   await updateResourceServer(db, api, { access_token_format: 'opaque' });
   const again = { ...refresh, token: tokenOf(session, 1) };
-  t.is(await refreshPlainSession(db, again), null, 'what was remembered is old');
+  t.is(await refreshPlainSession(db, again), null, 'the cached resource server is outdated');
   const known = await lookAt(db, refresh.known.client.client_id);
-  t.is(await refreshPlainSession(db, { ...again, known }), null, 'what is known forbids it');
+  t.is(
+    await refreshPlainSession(db, { ...again, known }),
+    null,
+    'the current resource server has opaque tokens',
+  );
 });
 
 testOnStores(
-  'tokens for our own API are not plain when it is registered with opaque ones',
+  'a session for our own API is not plain when that is registered with opaque tokens',
   async (t, store) => {
     await createResourceServer(store.db, { identifier: own_resource, access_token_format: 'opaque' });
     const { refresh } = await setUpScene(store);
@@ -187,43 +191,43 @@ testOnStores(
   },
 );
 
+testOnStores('a cached client does not refresh once anything has changed', async (t, store) => {
+  const { db } = store;
+  const { session, refresh } = await setUpScene(store);
+  const { client_id } = refresh.known.client;
+  const cache = openClientCache(db, own_resource);
+  t.deepEqual(await cache.find(client_id), refresh.known);
+  await db.transaction((tx) => updateClient(tx, client_id, { client_name: 'Renamed' }));
+  t.deepEqual(await cache.find(client_id), refresh.known, 'still cached');
+  t.is(await refreshPlainSession(db, refresh), null);
+  cache.forget(refresh.known.version);
+  const known = await cache.find(client_id);
+  t.is(known?.client.metadata.client_name, 'Renamed');
+  if (!known) throw new Error('the client is gone');
+  t.not(await refreshPlainSession(db, { ...refresh, known }), null);
+  // By SQL, without our code.
+  const again = { ...refresh, known, token: tokenOf(session, 1) };
+  await db.raw(`update clients set scope = 'x' where client_id = ?`, [client_id]);
+  t.is(await refreshPlainSession(db, again), null);
+  const now = await lookAt(db, client_id);
+  t.not(await refreshPlainSession(db, { ...again, known: now }), null);
+});
+
 testOnStores(
-  'what is remembered of a client is worth nothing once anything has changed',
-  async (t, store) => {
-    const { db } = store;
-    const { session, refresh } = await setUpScene(store);
-    const { client_id } = refresh.known.client;
+  'a change while the client cache is being read does not lead to a wrong answer',
+  async (t, { db }) => {
     const cache = openClientCache(db, own_resource);
-    t.deepEqual(await cache.find(client_id), refresh.known);
-    await db.transaction((tx) => updateClient(tx, client_id, { client_name: 'Renamed' }));
-    t.deepEqual(await cache.find(client_id), refresh.known, 'still remembered');
-    t.is(await refreshPlainSession(db, refresh), null);
-    cache.forget(refresh.known.version);
-    const known = await cache.find(client_id);
-    t.is(known?.client.metadata.client_name, 'Renamed');
-    if (!known) throw new Error('the client is gone');
-    t.not(await refreshPlainSession(db, { ...refresh, known }), null);
-    // By hand, past all of our code.
-    const again = { ...refresh, known, token: tokenOf(session, 1) };
-    await db.raw(`update clients set scope = 'x' where client_id = ?`, [client_id]);
-    t.is(await refreshPlainSession(db, again), null);
-    const now = await lookAt(db, client_id);
-    t.not(await refreshPlainSession(db, { ...again, known: now }), null);
+    const { client_id } = await makeClient(db);
+    t.is(await cache.find('nobody'), null);
+    t.is(await cache.find('no\0body'), null);
+    // Another client was registered since the first read, so the requested one would be of another version.
+    await makeClient(db);
+    t.is(await cache.find(client_id), null);
+    t.is((await cache.find(client_id))?.client.client_id, client_id, 'the next read is complete again');
   },
 );
 
-testOnStores('a registry that changes while it is read says nothing wrong', async (t, { db }) => {
-  const cache = openClientCache(db, own_resource);
-  const { client_id } = await makeClient(db);
-  t.is(await cache.find('nobody'), null);
-  t.is(await cache.find('no\0body'), null);
-  // Another client was registered since the first look: the one that is asked for would be of another version.
-  await makeClient(db);
-  t.is(await cache.find(client_id), null);
-  t.is((await cache.find(client_id))?.client.client_id, client_id, 'and the next look is whole again');
-});
-
-testOnStores('columns that a newer node adds disturb no statement that is prepared', async (t, store) => {
+testOnStores('columns that a newer node adds do not break prepared statements', async (t, store) => {
   const { db } = store;
   const { user, session, refresh } = await setUpScene(store);
   const { client_id, token_version: client_version } = refresh.known.client;

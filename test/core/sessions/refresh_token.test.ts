@@ -26,7 +26,7 @@ const source: fc.Arbitrary<TokenSource> = fc.record({
 });
 const generation = fc.oneof(fc.integer({ min: 0, max: maxGeneration }), fc.constantFrom(0, 1, maxGeneration));
 
-/** What the token endpoint asks: read it, then hold it against the session that it names. */
+/** Verifies a token as the token endpoint does: decodes it, then compares it with the session that it names. */
 function accepts(ring: Keyring, token: string, session: TokenSource): boolean {
   const decoded = decodeRefreshToken(token);
   return decoded !== null && verifyRefreshToken(ring, decoded, session);
@@ -40,7 +40,7 @@ function withBody(body: Buffer): string {
   return `krt_${body.toString('base64url')}`;
 }
 
-test('a minted token comes back whole, whatever its session, salt and generation', (t) => {
+test('a minted token can be decoded and verified for any session, salt and generation', (t) => {
   fc.assert(
     fc.property(source, generation, (session, number) => {
       const token = mintRefreshToken(keyring, session, number);
@@ -99,7 +99,7 @@ test('a token in which one bit differs is refused, whichever bit it is', (t) => 
       const changed = Buffer.from(body);
       changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
       const token = withBody(changed);
-      // The attacker may choose the session that the token is held against by what it says.
+      // The token itself names the session that it is compared with, so an attacker can choose that.
       const named = decodeRefreshToken(token)?.session_id ?? session.id;
       t.false(accepts(both, token, session), `bit ${bit} of generation ${number}`);
       t.false(accepts(both, token, { ...session, id: named }), `bit ${bit} of generation ${number}`);
@@ -122,7 +122,7 @@ test('a token in which one character differs is refused, whichever character it 
   t.is(accepted, 0);
 });
 
-test('a token with something before, behind or inside it is refused', (t) => {
+test('a token with characters added before, after or inside it is refused', (t) => {
   const session = { id: newId(), salt: newSalt() };
   const token = mintRefreshToken(keyring, session, 0);
   const spellings = [
@@ -144,7 +144,7 @@ test('a token with something before, behind or inside it is refused', (t) => {
   for (const spelling of spellings) t.is(decodeRefreshToken(spelling), null, JSON.stringify(spelling));
 });
 
-test('a token is good for its own session and salt alone', (t) => {
+test('a token is valid only for its own session and salt', (t) => {
   fc.assert(
     fc.property(source, source, generation, (one, other, number) => {
       fc.pre(one.id !== other.id && !one.salt.equals(other.salt));
@@ -177,7 +177,7 @@ test('the secret alone mints nothing: without the salt the proof is wrong, and a
   t.false(accepts(keyring, mintRefreshToken(keyring, { ...session, salt: newSalt() }, 1), session));
   const old = decodeRefreshToken(mintRefreshToken(keyring, session, 0));
   if (!old) throw new Error('a token of ours does not decode');
-  // The thief of the secret signs the next generation with the only proof that they have seen.
+  // A thief of the secret signs the next generation with the only proof known to them.
   const body = bodyOf(mintRefreshToken(keyring, session, 1)).subarray(0, 37);
   old.proof.copy(body, 21);
   const tag = mac(keyring.current.keyFor('refresh-token'), body);
@@ -187,13 +187,13 @@ test('the secret alone mints nothing: without the salt the proof is wrong, and a
   t.false(verifyRefreshToken(keyring, forged, session), 'the proof is not');
 });
 
-test('what was not minted under one of our secrets is known without its session', (t) => {
+test('a token that was not minted with one of our secrets is recognised without its session', (t) => {
   const decoded = decodeRefreshToken(mintRefreshToken(keyring, { id: newId(), salt: newSalt() }, 3));
   t.true(decoded !== null && isMinted(keyring, decoded));
   t.false(decoded !== null && isMinted(createKeyring([otherSecret]), decoded));
 });
 
-test('Postgres makes the same proof of a salt and a generation', async (t) => {
+test('Postgres computes the same proof from a salt and a generation', async (t) => {
   const { db, drop } = await makeStore('postgres');
   t.teardown(drop);
   for (const number of [0, 1, 255, 256, 65_536, maxGeneration]) {
@@ -222,7 +222,7 @@ test('a list of secrets mints with the first and verifies with all, in any order
   t.false(accepts(createKeyring([otherSecret]), alone, session), 'a removed secret verifies nothing');
 });
 
-test('a generation that the database could not count on from is refused under a good tag', (t) => {
+test('a generation whose successor the database cannot store is refused even with a valid tag', (t) => {
   const session = { id: newId(), salt: newSalt() };
   t.true(accepts(keyring, mintRefreshToken(keyring, session, maxGeneration), session));
   for (const number of [maxGeneration + 1, 2 ** 31, 2 ** 32 - 1]) {
@@ -230,14 +230,14 @@ test('a generation that the database could not count on from is refused under a 
   }
 });
 
-test('garbage of any kind is no token and never an exception', (t) => {
+test('arbitrary input is no token and never throws', (t) => {
   const bytes = fc.uint8Array({ maxLength: 120 }).map((one) => Buffer.from(one).toString('base64url'));
   const anything = fc.string({ unit: 'binary', maxLength: 200 });
   const garbage = fc.oneof(anything, bytes, fc.string(), fc.stringMatching(/^[A-Za-z0-9_-]{92}$/));
   fc.assert(
     fc.property(garbage, fc.constantFrom('', 'krt_', 'krt', 'KRT_', 'krt_ '), (text, start) => {
       const decoded = decodeRefreshToken(start + text);
-      // Random bytes may have the form of a token; then it is its only spelling, and the tag decides.
+      // Random bytes may have the form of a token; then this is its only spelling, and the tag decides.
       if (decoded === null) return;
       t.regex(start + text, /^krt_[A-Za-z0-9_-]{92}$/);
       t.false(verifyRefreshToken(keyring, decoded, { id: decoded.session_id, salt: newSalt() }));

@@ -19,7 +19,7 @@ async function rotatedSession(db: Knex, generation: number): Promise<Session> {
   return session;
 }
 
-/** Presents a generation of `session` so many seconds after login. */
+/** Presents a generation of `session` at a number of seconds after login. */
 function useAt(db: Knex, session: Session, generation: number, seconds: number, given?: Partial<Presented>) {
   return rotate(db, present(session, generation, given), after(login, seconds));
 }
@@ -27,7 +27,7 @@ function useAt(db: Knex, session: Session, generation: number, seconds: number, 
 const rotated = (generation: number): Rotation => ({ outcome: 'rotated', generation });
 const retried = (generation: number): Rotation => ({ outcome: 'retried', generation });
 
-testOnStores('each use of the current token makes the next one', async (t, { db }) => {
+testOnStores('each use of the current token issues the next one', async (t, { db }) => {
   const session = await openTestSession(db, {}, login);
   t.deepEqual(await useAt(db, session, 0, 10), rotated(1));
   const from = { ip: '2001:db8::9', user_agent: 'elsewhere', request_id: 'r' };
@@ -97,20 +97,20 @@ for (const { title, presented } of [
     t.deepEqual(
       await useAt(db, session, 4, 11),
       { outcome: 'ended' },
-      'the thief or the owner: both are out',
+      'the session ends for the thief and the owner alike',
     );
     t.deepEqual(await useAt(db, other, 0, 12), rotated(1), "the user's other device goes on");
   });
 }
 
-testOnStores('reuse need not touch access tokens', async (t, { db }) => {
+testOnStores('reuse leaves access tokens alone when configured so', async (t, { db }) => {
   const session = await rotatedSession(db, 2);
   t.deepEqual(await useAt(db, session, 0, 5, { raise_token_version: false }), { outcome: 'reused' });
   const { ended_reason, token_version } = (await findSession(db, session.id)) ?? {};
   t.deepEqual({ ended_reason, token_version }, { ended_reason: 'reuse_detected', token_version: 0 });
 });
 
-testOnStores('the retry window counts from the rotation and does not slide', async (t, { db }) => {
+testOnStores('the retry window begins at the rotation and does not slide', async (t, { db }) => {
   const session = await rotatedSession(db, 1);
   const before = await readTables(db);
   for (const seconds of [1, 1.001, 30, 59, 60.999]) {
@@ -121,42 +121,52 @@ testOnStores('the retry window counts from the rotation and does not slide', asy
 });
 
 testOnStores(
-  'without a window the predecessor is not even good in the same millisecond',
+  'without a retry window the predecessor is reuse even in the same millisecond',
   async (t, { db }) => {
     const session = await rotatedSession(db, 1);
     t.deepEqual(await useAt(db, session, 0, 1), { outcome: 'reused' });
   },
 );
 
-testOnStores('a rotation opens a window of its own', async (t, { db }) => {
+testOnStores('each rotation begins a new retry window', async (t, { db }) => {
   const session = await rotatedSession(db, 1);
   t.deepEqual(await useAt(db, session, 1, 50, window), rotated(2));
   t.deepEqual(await useAt(db, session, 1, 109.999, window), retried(2));
 });
 
-testOnStores('once the successor was used, the window of its predecessor is shut', async (t, { db }) => {
-  const session = await rotatedSession(db, 1);
-  t.deepEqual(await useAt(db, session, 1, 2, window), rotated(2));
-  t.deepEqual(await useAt(db, session, 0, 3, window), { outcome: 'reused' });
-});
+testOnStores(
+  'once the successor has been used, the retry window of its predecessor is over',
+  async (t, { db }) => {
+    const session = await rotatedSession(db, 1);
+    t.deepEqual(await useAt(db, session, 1, 2, window), rotated(2));
+    t.deepEqual(await useAt(db, session, 0, 3, window), { outcome: 'reused' });
+  },
+);
 
-testOnStores('a token that the database has forgotten is honoured, the row catches up', async (t, { db }) => {
-  const session = await rotatedSession(db, 5);
-  await db('sessions').where({ id: session.id }).update({ generation: 2 });
-  t.deepEqual(await useAt(db, session, 5, 10, window), rotated(6));
-  t.is((await findSession(db, session.id))?.generation, 6);
-  t.deepEqual(await useAt(db, session, 5, 20, window), retried(6));
-  t.deepEqual(await useAt(db, session, 4, 20, window), { outcome: 'reused' }, 'older reuse is still caught');
-});
+testOnStores(
+  'a token whose rotation the database has lost is accepted, and the row catches up',
+  async (t, { db }) => {
+    const session = await rotatedSession(db, 5);
+    await db('sessions').where({ id: session.id }).update({ generation: 2 });
+    t.deepEqual(await useAt(db, session, 5, 10, window), rotated(6));
+    t.is((await findSession(db, session.id))?.generation, 6);
+    t.deepEqual(await useAt(db, session, 5, 20, window), retried(6));
+    t.deepEqual(
+      await useAt(db, session, 4, 20, window),
+      { outcome: 'reused' },
+      'reuse of an older token is still detected',
+    );
+  },
+);
 
-testOnStores('a session can be rotated until its generation is full', async (t, { db }) => {
+testOnStores('a session can be rotated up to the largest generation', async (t, { db }) => {
   const session = await rotatedSession(db, 1);
   t.deepEqual(await useAt(db, session, 2 ** 31 - 2, 5), rotated(2 ** 31 - 1));
   t.deepEqual(await useAt(db, session, 2 ** 31 - 2, 5, window), retried(2 ** 31 - 1));
 });
 
 testOnStores(
-  'an observed client gets the current token for any old one, and it is noted',
+  'an observed client gets the current token for any old one, and the reuse is recorded',
   async (t, { db }) => {
     const session = await rotatedSession(db, 4);
     const row = await db('sessions').where({ id: session.id }).first();
@@ -164,7 +174,7 @@ testOnStores(
     t.deepEqual(
       await useAt(db, session, 3, 5, observe),
       retried(4),
-      'inside the window: a retry like any other',
+      'within the window it is an ordinary retry',
     );
     for (const generation of [0, 2, 3]) {
       t.deepEqual(await useAt(db, session, generation, 500, observe), retried(4));
@@ -173,7 +183,7 @@ testOnStores(
     t.deepEqual(
       events.map((event) => event.detail?.presented_generation).sort(),
       [0, 2, 3],
-      'the retry is not among them',
+      'the retry is not recorded as reuse',
     );
     t.deepEqual(await db('sessions').where({ id: session.id }).first(), row);
     t.is((await findUser(db, session.user_id))?.token_version, 0);
@@ -194,11 +204,11 @@ testOnStores('the absolute expiry never slides', async (t, { db }) => {
   t.deepEqual(await useAt(db, session, 1, 99.999), rotated(2));
   t.deepEqual((await findSession(db, session.id))?.absolute_expires_at, after(login, 100));
   t.deepEqual(await useAt(db, session, 2, 100), { outcome: 'expired' });
-  t.deepEqual(await useAt(db, session, 1, 100, window), { outcome: 'expired' }, 'not even inside the window');
+  t.deepEqual(await useAt(db, session, 1, 100, window), { outcome: 'expired' }, 'even within the window');
 });
 
 testOnStores(
-  'an expired or ended session answers every token alike and writes nothing',
+  'an expired or ended session gives every token the same answer and writes nothing',
   async (t, { db }) => {
     const expired = await openTestSession(db, { idle_ttl: 5 }, login);
     const ended = await rotatedSession(db, 2);

@@ -16,7 +16,7 @@ async function atOnce(nodes: Knex[], times: number, presented: Presented): Promi
   return await Promise.all(uses.map((node) => rotate(node as Knex, presented)));
 }
 
-/** How often each answer was given, as in `{ 'rotated 1': 1, 'retried 1': 49 }`. */
+/** How often each outcome was returned, as in `{ 'rotated 1': 1, 'retried 1': 49 }`. */
 function tally(answers: Rotation[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const answer of answers) {
@@ -29,7 +29,7 @@ function tally(answers: Rotation[]): Record<string, number> {
 const oneSurvivor = { 'rotated 1': 1, reused: 1, ended: 48 };
 const oneSuccessor = { 'rotated 1': 1, 'retried 1': 49 };
 
-/** What is left of a family after reuse. */
+/** The state of a family after reuse. */
 async function readRemains(db: Knex, session: Session): Promise<Record<string, unknown>> {
   const row = await findSession(db, session.id);
   const events: { type: string }[] = await db('audit_events')
@@ -54,7 +54,7 @@ const deadFamily = {
   events: ['refresh_token_reused', 'session_ended', 'session_opened'],
 };
 
-/** A family of which nothing but the rotation's own columns has moved. */
+/** A family in which only the columns of the rotation have changed. */
 async function readFamily(db: Knex, session: Session): Promise<Record<string, unknown>> {
   const { rotated_at, last_used_at, ...row } = await rowOf(db('sessions').where({ id: session.id }).first());
   return { ...row, moved: rotated_at?.getTime() === last_used_at.getTime() };
@@ -65,16 +65,19 @@ function aliveAt(session: Session, generation: number): Record<string, unknown> 
   return { ...row, generation, moved: true };
 }
 
-testOnStores('of 50 uses at once without a window one wins, and the family is dead', async (t, { db }) => {
-  const session = await openTestSession(db);
-  const bystander = await openTestSession(db);
-  t.deepEqual(tally(await atOnce([db], 50, present(session, 0))), oneSurvivor);
-  t.deepEqual(await readRemains(db, session), deadFamily);
-  t.is((await findSession(db, bystander.id))?.ended_at, null);
-  t.deepEqual(await rotate(db, present(session, 1)), { outcome: 'ended' }, 'the winner holds nothing');
-});
+testOnStores(
+  'of 50 concurrent uses without a retry window one wins, and the session ends',
+  async (t, { db }) => {
+    const session = await openTestSession(db);
+    const bystander = await openTestSession(db);
+    t.deepEqual(tally(await atOnce([db], 50, present(session, 0))), oneSurvivor);
+    t.deepEqual(await readRemains(db, session), deadFamily);
+    t.is((await findSession(db, bystander.id))?.ended_at, null);
+    t.deepEqual(await rotate(db, present(session, 1)), { outcome: 'ended' }, 'the winner holds nothing');
+  },
+);
 
-testOnStores('of 50 uses at once inside the window all get one successor', async (t, { db }) => {
+testOnStores('50 concurrent uses within the retry window all get the same successor', async (t, { db }) => {
   const session = await openTestSession(db);
   const counts = await countRows(db);
   const answers = await atOnce([db], 50, present(session, 0, { retry_window: 60 }));
@@ -84,7 +87,7 @@ testOnStores('of 50 uses at once inside the window all get one successor', async
   t.deepEqual(await rotate(db, present(session, 1)), { outcome: 'rotated', generation: 2 });
 });
 
-testOnStores('several nodes agree on the one winner', async (t, store) => {
+testOnStores('several nodes agree on one winner', async (t, store) => {
   const nodes = await openDatabases(t, store, 4);
   for (let round = 0; round < 3; round += 1) {
     const strict = await openTestSession(store.db);
@@ -105,31 +108,37 @@ async function fromTwoProcesses(url: string, presented: Presented): Promise<Rota
   });
 }
 
-testOnStores('two processes with one strict token: one wins, and the family is dead', async (t, store) => {
+testOnStores('two processes with one strict token: one wins, and the session ends', async (t, store) => {
   const session = await openTestSession(store.db);
   t.deepEqual(tally(await fromTwoProcesses(store.url, present(session, 0))), oneSurvivor);
   t.deepEqual(await readRemains(store.db, session), deadFamily);
 });
 
-testOnStores('two processes inside the window: one successor, and the family lives', async (t, store) => {
-  const session = await openTestSession(store.db);
-  const answers = await fromTwoProcesses(store.url, present(session, 0, { retry_window: 60 }));
-  t.deepEqual(tally(answers), oneSuccessor);
-  t.deepEqual(await readFamily(store.db, session), aliveAt(session, 1));
-});
+testOnStores(
+  'two processes within the retry window: one successor, and the session stays live',
+  async (t, store) => {
+    const session = await openTestSession(store.db);
+    const answers = await fromTwoProcesses(store.url, present(session, 0, { retry_window: 60 }));
+    t.deepEqual(tally(answers), oneSuccessor);
+    t.deepEqual(await readFamily(store.db, session), aliveAt(session, 1));
+  },
+);
 
-testOnStores('of 20 holders of a generation that the database lost one is honoured', async (t, store) => {
-  const session = await openTestSession(store.db);
-  const answers = await atOnce(
-    await openDatabases(t, store, 3),
-    20,
-    present(session, 5, { retry_window: 60 }),
-  );
-  t.deepEqual(tally(answers), { 'rotated 6': 1, 'retried 6': 19 });
-  t.deepEqual(await readFamily(store.db, session), aliveAt(session, 6));
-});
+testOnStores(
+  'of 20 concurrent uses of a generation that the database lost, one is accepted',
+  async (t, store) => {
+    const session = await openTestSession(store.db);
+    const answers = await atOnce(
+      await openDatabases(t, store, 3),
+      20,
+      present(session, 5, { retry_window: 60 }),
+    );
+    t.deepEqual(tally(answers), { 'rotated 6': 1, 'retried 6': 19 });
+    t.deepEqual(await readFamily(store.db, session), aliveAt(session, 6));
+  },
+);
 
-testOnStores('reuse by 20 at once is punished once', async (t, store) => {
+testOnStores('20 concurrent reuses end the session once', async (t, store) => {
   const session = await openTestSession(store.db);
   for (const generation of [0, 1, 2]) await rotate(store.db, present(session, generation));
   const answers = await atOnce(await openDatabases(t, store, 3), 20, present(session, 0));
@@ -137,7 +146,7 @@ testOnStores('reuse by 20 at once is punished once', async (t, store) => {
   t.deepEqual(await readRemains(store.db, session), { ...deadFamily, generation: 3 });
 });
 
-testOnStores('reuse of all sessions of one user at once ends each of them once', async (t, store) => {
+testOnStores('concurrent reuse in all sessions of one user ends each of them once', async (t, store) => {
   const first = await openTestSession(store.db);
   const user = await findUser(store.db, first.user_id);
   const more = await Promise.all(
@@ -154,20 +163,27 @@ testOnStores('reuse of all sessions of one user at once ends each of them once',
   t.is((await findUser(store.db, first.user_id))?.token_version, 6, 'raised once a session');
 });
 
-testOnStores('observers at once all get the current token, each is recorded', async (t, store) => {
-  const session = await openTestSession(store.db);
-  for (const generation of [0, 1, 2]) await rotate(store.db, present(session, generation));
-  const answers = await atOnce(await openDatabases(t, store, 3), 20, present(session, 0, { observe: true }));
-  t.deepEqual(tally(answers), { 'retried 3': 20 });
-  const events = await store.db('audit_events').where({ type: 'refresh_token_reuse_observed' });
-  t.deepEqual(
-    events.map(({ ip, session_id, detail }) => ({ ip, session_id, detail })),
-    events.map(() => ({
-      ip: source.ip,
-      session_id: session.id,
-      detail: { presented_generation: 0, current_generation: 3 },
-    })),
-  );
-  t.is(events.length, 20);
-  t.deepEqual(await readFamily(store.db, session), aliveAt(session, 3));
-});
+testOnStores(
+  'concurrent reuse by an observed client always gets the current token and is recorded each time',
+  async (t, store) => {
+    const session = await openTestSession(store.db);
+    for (const generation of [0, 1, 2]) await rotate(store.db, present(session, generation));
+    const answers = await atOnce(
+      await openDatabases(t, store, 3),
+      20,
+      present(session, 0, { observe: true }),
+    );
+    t.deepEqual(tally(answers), { 'retried 3': 20 });
+    const events = await store.db('audit_events').where({ type: 'refresh_token_reuse_observed' });
+    t.deepEqual(
+      events.map(({ ip, session_id, detail }) => ({ ip, session_id, detail })),
+      events.map(() => ({
+        ip: source.ip,
+        session_id: session.id,
+        detail: { presented_generation: 0, current_generation: 3 },
+      })),
+    );
+    t.is(events.length, 20);
+    t.deepEqual(await readFamily(store.db, session), aliveAt(session, 3));
+  },
+);

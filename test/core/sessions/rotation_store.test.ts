@@ -1,4 +1,4 @@
-// What a rotation leaves in the database: nothing but its row, and nothing that anybody could use.
+// What a rotation writes to the database: one row, and nothing from which a token can be made.
 import test from 'ava';
 import { createClient } from '../../../src/core/clients/clients.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
@@ -30,7 +30,7 @@ testOnStores('a rotation changes five columns of one row', async (t, { db }) => 
   );
 });
 
-testOnStores('whoever holds a copy of the database finds nothing in it to use', async (t, { db }) => {
+testOnStores('a copy of the database contains no usable token or code', async (t, { db }) => {
   const shop = await createClient(db, { first_party: true, client_id: 'shop' });
   const session = await openTestSession(db, { client: shop.client });
   const generations = [0, 1, 2, 3, 4, 5];
@@ -65,10 +65,10 @@ testOnStores('whoever holds a copy of the database finds nothing in it to use', 
   );
 });
 
-test('a rotation is a heap-only update on Postgres: no index grows with it', async (t) => {
+test('a rotation is a heap-only update on Postgres, so no index grows', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
-  // One connection, so that its own flush tells of all updates.
+  // One connection, so that flushing its statistics counts all updates.
   const db = openDatabase(store.url, { pool: 1 });
   t.teardown(() => db.destroy());
   const sessions = [];
@@ -78,8 +78,8 @@ test('a rotation is a heap-only update on Postgres: no index grows with it', asy
   }
   await db.raw('select pg_stat_force_next_flush()');
   await db.raw('select 1');
-  // Other tests hold transactions open on the same Postgres, which keeps old versions from being cleared out of a page;
-  // a row that finds no room moves to a new one. An update that stays on its page and is not HOT has touched an index.
+  // Other tests hold transactions open on the same Postgres, so old row versions cannot be pruned, and a row without room on its
+  // page moves to a new one. An update that stays on its page and is not HOT has touched an index.
   const [figures] = await rows<{ updates: number; hot: number; moved: number }>(
     db,
     `select n_tup_upd as updates, n_tup_hot_upd as hot, n_tup_newpage_upd as moved

@@ -12,7 +12,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 
 const login = new Date('2030-01-01T00:00:00.250Z');
 
-testOnStores('the list holds live sessions, last used first', async (t, { db }) => {
+testOnStores('the list contains live sessions, last used first', async (t, { db }) => {
   const user = await makeUser(db);
   const now = after(login, 1_000);
   const open = (seconds: number, given = {}) =>
@@ -27,35 +27,38 @@ testOnStores('the list holds live sessions, last used first', async (t, { db }) 
   t.deepEqual(ids, [newest.id, middle.id, oldest.id]);
 });
 
-testOnStores('paging shows every session once, also those of one millisecond', async (t, { db }) => {
-  const user = await makeUser(db);
-  const client = await makeClient(db);
-  for (let i = 0; i < 23; i += 1) {
-    await openTestSession(db, { user, client }, after(login, Math.floor(i / 10)));
-  }
-  for (const limit of [1, 7, 23]) {
-    const seen: string[] = [];
-    let after: SessionCursor | undefined;
-    for (let page = 0; page <= 23; page += 1) {
-      const found = await listLiveSessions(db, user.id, { limit, after }, login);
-      t.true(found.length <= limit);
-      seen.push(...found.map((one) => one.id));
-      after = found.at(-1) ?? after;
+testOnStores(
+  'paging shows every session once, including those of the same millisecond',
+  async (t, { db }) => {
+    const user = await makeUser(db);
+    const client = await makeClient(db);
+    for (let i = 0; i < 23; i += 1) {
+      await openTestSession(db, { user, client }, after(login, Math.floor(i / 10)));
     }
-    const expected = await db('sessions').orderBy([
-      { column: 'last_used_at', order: 'desc' },
-      { column: 'id', order: 'desc' },
-    ]);
-    t.deepEqual(
-      seen,
-      expected.map((one) => one.id),
-      `${limit} a page`,
-    );
-  }
-});
+    for (const limit of [1, 7, 23]) {
+      const seen: string[] = [];
+      let after: SessionCursor | undefined;
+      for (let page = 0; page <= 23; page += 1) {
+        const found = await listLiveSessions(db, user.id, { limit, after }, login);
+        t.true(found.length <= limit);
+        seen.push(...found.map((one) => one.id));
+        after = found.at(-1) ?? after;
+      }
+      const expected = await db('sessions').orderBy([
+        { column: 'last_used_at', order: 'desc' },
+        { column: 'id', order: 'desc' },
+      ]);
+      t.deepEqual(
+        seen,
+        expected.map((one) => one.id),
+        `${limit} a page`,
+      );
+    }
+  },
+);
 
 testOnStores(
-  "another user's session does not exist, one's own does even when it ended",
+  'a user finds their own sessions, live or ended, and none of another user',
   async (t, { db }) => {
     const user = await makeUser(db);
     const client = await makeClient(db, { client_name: 'Shop' });

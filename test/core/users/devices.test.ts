@@ -22,7 +22,7 @@ const phone = {
   push_token: 'push-1',
 };
 
-testOnStores('a device is made by its first login and known by its next', async (t, { db }) => {
+testOnStores('a device is created by its first login and found by the next', async (t, { db }) => {
   const user = await makeUser(db);
   const made = await registerDevice(db, user.id, phone, at);
   const expected = {
@@ -49,7 +49,7 @@ testOnStores('a device is made by its first login and known by its next', async 
   t.is((await db('devices')).length, 1);
 });
 
-testOnStores('a login that names no device makes none', async (t, { db }) => {
+testOnStores('a login without a device creates none', async (t, { db }) => {
   const user = await makeUser(db);
   const { device_id: _, ...unnamed } = phone;
   t.is(await registerDevice(db, user.id, unnamed), null);
@@ -60,7 +60,7 @@ testOnStores('a name that the user gave stays, whatever the client calls the dev
   const user = await makeUser(db);
   const made = await registerDevice(db, user.id, { device_id: 'phone' });
   t.is(made?.name, null);
-  t.is((await registerDevice(db, user.id, phone))?.name, 'Pixel', 'the first name that is said');
+  t.is((await registerDevice(db, user.id, phone))?.name, 'Pixel', 'the first name that is given');
   t.is((await renameDevice(db, user.id, made?.id ?? '', 'My phone'))?.name, 'My phone');
   t.is((await registerDevice(db, user.id, phone))?.name, 'My phone');
 });
@@ -78,7 +78,7 @@ testOnStores("one device_id of two users is two devices, and neither sees the ot
   t.is(await findDevice(db, alice.id, newId()), null);
 });
 
-testOnStores('ten logins of one new device at once make one device', async (t, store) => {
+testOnStores('ten concurrent logins of one new device create one device', async (t, store) => {
   const user = await makeUser(store.db);
   const nodes = await openDatabases(t, store, 3);
   const made = await Promise.all(
@@ -88,7 +88,7 @@ testOnStores('ten logins of one new device at once make one device', async (t, s
   t.is((await store.db('devices')).length, 1);
 });
 
-testOnStores('a forgotten device leaves its sessions behind without it', async (t, { db }) => {
+testOnStores('after a device is removed, its sessions remain without it', async (t, { db }) => {
   const user = await makeUser(db);
   const device = await registerDevice(db, user.id, phone);
   const session = await openTestSession(db, { user, device_id: device?.id ?? null });
@@ -116,7 +116,7 @@ test('the description of a device in a login is bounded', (t) => {
   t.true(deviceName.safeParse('x'.repeat(100)).success);
 });
 
-test('what describes a device is cut to what can be kept of it, and never refused', (t) => {
+test('a description of a device that is too long is cut and never refused', (t) => {
   const kept = (device_name: string) => deviceParameters.parse({ device_name }).device_name;
   t.is(kept(''), undefined);
   t.is(kept('\0\uFFFD\n'), undefined);

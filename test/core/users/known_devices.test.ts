@@ -8,7 +8,7 @@ import { digest } from '../../../src/lib/crypto.ts';
 import { makeUser } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
-testOnStores('of a user’s browsers those used last are remembered', async (t, { db }) => {
+testOnStores('the browsers that a user used last are remembered', async (t, { db }) => {
   const user = await makeUser(db);
   const other = await makeUser(db);
   await rememberBrowser(db, other, [], null);
@@ -20,7 +20,7 @@ testOnStores('of a user’s browsers those used last are remembered', async (t, 
       .where({ id: digest(secret) })
       .update({ last_used_at });
     secrets.push(secret);
-    // The first of them goes on being used.
+    // The first of them stays in use.
     const [first = ''] = secrets;
     await rememberBrowser(db, user, [first], digest(first));
   }

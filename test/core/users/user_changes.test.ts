@@ -13,7 +13,7 @@ async function refuses(t: ExecutionContext, work: Promise<unknown>, code: string
   t.is(error?.code as string, code);
 }
 
-testOnStores('a look-alike of a name or address that exists is taken', async (t, { db }) => {
+testOnStores('a look-alike of an existing username or address counts as taken', async (t, { db }) => {
   await makeUser(db, { username: 'alice', email: 'alice@example.com' });
   const bob = await makeUser(db, { username: 'bob', email: 'bob@example.com' });
   for (const username of ['alice', 'ALICE', 'Ａlice', '𝐚lice']) {
@@ -30,7 +30,7 @@ testOnStores('a look-alike of a name or address that exists is taken', async (t,
   t.is((await db('users')).length, 2);
 });
 
-testOnStores('of several users created with one name at once, one gets it', async (t, store) => {
+testOnStores('of several concurrent creations of one name, one succeeds', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   for (const [given, code] of [
     [{ username: 'wanted' }, 'username_taken'],
@@ -44,23 +44,26 @@ testOnStores('of several users created with one name at once, one gets it', asyn
   }
 });
 
-testOnStores('the names of a deleted user become free, and its login does not', async (t, { db }) => {
-  const names = { username: 'alice', email: 'alice@example.com' };
-  const old = await makeUser(db, names);
-  for (const status of ['banned', 'disabled'] as const) {
-    await changeUserStatus(db, old.id, { status, actor: 'admin' });
-    await refuses(t, makeUser(db, { username: 'Alice' }), 'username_taken');
-  }
-  await changeUserStatus(db, old.id, { status: 'deleted', actor: 'admin' });
-  t.is(await findUserByLogin(db, 'alice'), null);
-  t.is(await findUserByLogin(db, 'alice@example.com'), null);
-  const heir = await makeUser(db, { username: 'alice' });
-  t.is((await findUserByLogin(db, 'ALICE'))?.id, heir.id);
-  await refuses(t, changeUserStatus(db, old.id, { status: 'active', actor: 'admin' }), 'user_not_found');
-  t.is((await findUser(db, old.id))?.status, 'deleted');
-});
+testOnStores(
+  'the names of a deleted user can be used again, and its login no longer works',
+  async (t, { db }) => {
+    const names = { username: 'alice', email: 'alice@example.com' };
+    const old = await makeUser(db, names);
+    for (const status of ['banned', 'disabled'] as const) {
+      await changeUserStatus(db, old.id, { status, actor: 'admin' });
+      await refuses(t, makeUser(db, { username: 'Alice' }), 'username_taken');
+    }
+    await changeUserStatus(db, old.id, { status: 'deleted', actor: 'admin' });
+    t.is(await findUserByLogin(db, 'alice'), null);
+    t.is(await findUserByLogin(db, 'alice@example.com'), null);
+    const heir = await makeUser(db, { username: 'alice' });
+    t.is((await findUserByLogin(db, 'ALICE'))?.id, heir.id);
+    await refuses(t, changeUserStatus(db, old.id, { status: 'active', actor: 'admin' }), 'user_not_found');
+    t.is((await findUser(db, old.id))?.status, 'deleted');
+  },
+);
 
-testOnStores('an update changes what it names', async (t, { db }) => {
+testOnStores('an update changes only the members that it contains', async (t, { db }) => {
   const user = await makeUser(db, { username: 'alice', email: 'a@example.com', roles: ['x'] });
   const renamed = await updateUser(db, user.id, { username: 'Alicia', roles: [], tenant_id: 't' });
   const { updated_at, ...rest } = renamed ?? user;
@@ -72,7 +75,7 @@ testOnStores('an update changes what it names', async (t, { db }) => {
   t.is(await updateUser(db, newId(), { tenant_id: 'x' }), null);
 });
 
-testOnStores('concurrent raises of one token version are all counted', async (t, store) => {
+testOnStores('concurrent increments of one token version are all counted', async (t, store) => {
   const user = await makeUser(store.db);
   const nodes = await openDatabases(t, store, 3);
   await Promise.all(

@@ -6,7 +6,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 
 const at = new Date('2030-01-01T00:00:00.250Z');
 
-testOnStores('a user is stored as given, and found by id, name and address', async (t, { db }) => {
+testOnStores('a user is stored as given and found by id, username and e-mail address', async (t, { db }) => {
   const user = await createUser(
     db,
     {
@@ -46,7 +46,7 @@ testOnStores('a user is stored as given, and found by id, name and address', asy
   }
 });
 
-testOnStores('a text that is not a name finds no user and never throws', async (t, { db }) => {
+testOnStores('a text that is no valid name finds no user and never throws', async (t, { db }) => {
   await makeUser(db, { username: 'alice', email: 'alice@example.com' });
   const logins = [
     '',

@@ -63,7 +63,7 @@ test('a password is right as it was typed, whichever Unicode form the other syst
   t.false(await verifyPassword('creme brulee', ofDecomposed));
 });
 
-test('bcrypt knows the first 72 bytes of a password, and Django with SHA-256 all of them', async (t) => {
+test('bcrypt uses the first 72 bytes of a password, and bcrypt_sha256 of Django all of them', async (t) => {
   const of72 = '$2b$04$OXg4hXFBKXVcknvWl6ziIeRKjSYxiDMvrIMVK9gTPG.TfXF9Z3vo.';
   t.true(await verifyPassword('x'.repeat(72), of72));
   t.true(await verifyPassword(`${'x'.repeat(72)}tail`, of72));
@@ -153,7 +153,7 @@ for (const [problem, hashes] of Object.entries(problems)) {
   });
 }
 
-test('the highest costs that are let in are what OWASP, Django and libsodium ask for', (t) => {
+test('the highest accepted costs include those that OWASP, Django and libsodium recommend', (t) => {
   for (const stored of [
     bcrypt.replace('$04', '$14'),
     argon2.replace('m=512,t=2,p=2', 'm=262144,t=3,p=1'),
@@ -166,7 +166,7 @@ test('the highest costs that are let in are what OWASP, Django and libsodium ask
   }
 });
 
-test('the shortest and longest salts and keys that are let in can be verified', async (t) => {
+test('hashes with the shortest and longest accepted salts and keys can be verified', async (t) => {
   const text = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64').replaceAll('=', '');
   const outcomes: unknown[] = [];
   for (const salt of [8, 9, 10, 11, 12, 47, 48]) {
@@ -183,7 +183,7 @@ test('the shortest and longest salts and keys that are let in can be verified', 
   t.deepEqual(new Set(outcomes), new Set([false]));
 });
 
-test('whatever is made of a hash is verified or refused, and never an error', async (t) => {
+test('a mutated hash is verified or refused and never throws', async (t) => {
   const hashes = Object.values(ofPassword).filter((one) => !/m=102400|260000|ln=16/.test(one));
   const change = fc.record({
     stored: fc.constantFrom(...hashes),
@@ -194,7 +194,7 @@ test('whatever is made of a hash is verified or refused, and never an error', as
     fc.assert(
       fc.asyncProperty(change, async ({ stored, at, by }) => {
         const changed = stored.slice(0, at) + by + stored.slice(at + 1);
-        // What costs a second is let in, and would make this test slow.
+        // Hashes that take a second are accepted, but would make this test slow.
         if (problemOfHash(changed) !== null || changed.length === stored.length) return;
         await verifyPassword(password, changed);
       }),

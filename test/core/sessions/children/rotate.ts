@@ -1,4 +1,4 @@
-// Presents one refresh token so many times at once, together with a second process that does the same.
+// Presents one refresh token many times at once, together with a second process that does the same.
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../../../../src/core/tables.ts';
 import { rotate } from '../../../../src/core/sessions/rotation.ts';
