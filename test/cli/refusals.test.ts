@@ -33,7 +33,7 @@ const aboutUsers: Refused[] = [
     'a common password',
     ['create-user', '--username', 'ok', '--password-stdin'],
     'password1',
-    /first that anybody/,
+    /too common/,
   ],
   ['no terminal to ask at', ['create-user', '--username', 'ok'], password, /use --password-stdin/],
   ['no username', ['create-user', '--password-stdin'], password, /'--username <name>' not specified/],
