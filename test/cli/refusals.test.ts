@@ -29,12 +29,7 @@ const aboutUsers: Refused[] = [
     'short',
     /at least 8 characters/,
   ],
-  [
-    'a common password',
-    ['create-user', '--username', 'ok', '--password-stdin'],
-    'password1',
-    /too common/,
-  ],
+  ['a common password', ['create-user', '--username', 'ok', '--password-stdin'], 'password1', /too common/],
   ['no terminal to ask at', ['create-user', '--username', 'ok'], password, /use --password-stdin/],
   ['no username', ['create-user', '--password-stdin'], password, /'--username <name>' not specified/],
   [
