@@ -50,7 +50,7 @@ export function engineConfiguration(deps: Deps, pages: EnginePages): Configurati
   };
 }
 
-// What a client may register, and how it proves who it is.
+// What a client may register, and how it authenticates.
 function clientConfiguration(deps: Deps): Configuration {
   const { config, clock, keys } = deps;
   const { alg } = keys.current();
@@ -75,7 +75,7 @@ function clientConfiguration(deps: Deps): Configuration {
   };
 }
 
-// Who logs in, where, and what the login grants.
+// Logins: accounts, pages, cookies and the grant of a login.
 function loginConfiguration(deps: Deps): Configuration {
   const { config, keyring } = deps;
   return {
@@ -100,7 +100,7 @@ function loginConfiguration(deps: Deps): Configuration {
   };
 }
 
-// What tokens carry, who signs them, and how long they live.
+// Tokens: claims, signing keys and lifetimes.
 function tokenConfiguration(deps: Deps): Configuration {
   const { clock, keys } = deps;
   return {
@@ -128,7 +128,7 @@ function addSid(token: AccessToken | ClientCredentials, { payload }: JWTStructur
   if ('sid' in token && token.sid) payload.sid = token.sid;
 }
 
-// In seconds. What a resource server says of its tokens comes before what the client says.
+// In seconds. The setting of the resource server takes precedence over that of the client.
 function lifetimes(deps: Deps): NonNullable<Configuration['ttl']> {
   const { config } = deps;
   const ofAccessToken = (

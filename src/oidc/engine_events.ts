@@ -1,4 +1,4 @@
-// What we record when the engine announces a refusal, a failure or a token: in the answer, the log, the limits and the
+// Listens to the engine's events of refusals, failures and tokens, and records them in the answer, the log, the limits and the
 // audit trail.
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../core/deps.ts';
@@ -8,7 +8,7 @@ import { AppError } from '../lib/errors.ts';
 import { countClientFailure } from '../token/client_failures.ts';
 import { describeRefusal } from './request/error_descriptions.ts';
 
-// The engine announces refusals per endpoint, as `grant.error` and so on.
+// The engine emits refusals per endpoint, as `grant.error` and so on.
 const refusals = [
   'authorization',
   'code_verification',

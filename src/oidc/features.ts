@@ -1,4 +1,4 @@
-// Which features of the engine are on, and what we answer where each of them asks.
+// The features of the engine: which are on, and the functions that each of them calls.
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../core/deps.ts';
 import { readCertificate } from '../lib/certificate.ts';
@@ -12,7 +12,7 @@ import { resourceIndicators } from './request/resources.ts';
 
 type Features = NonNullable<Configuration['features']>;
 
-/** The features for these services and pages; `outgoing` says which documents of clients may be fetched. */
+/** The features for these services and pages; `outgoing` decides which documents of clients may be fetched. */
 export function engineFeatures(deps: Deps, pages: EnginePages, outgoing: Outgoing): Features {
   return {
     devInteractions: { enabled: false },

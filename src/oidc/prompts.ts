@@ -1,4 +1,4 @@
-// When an authorization request stops for its user.
+// When an authorization request stops to ask its user.
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { clientRow } from './request/context.ts';
 import { requireKnownScopes } from './request/resources.ts';

@@ -95,7 +95,7 @@ async function checkClientScopes(ctx: TokenEndpointGrantContext): Promise<void> 
   else ctx.oidc.params.scope = defaultScopesOf(ctx).join(' ') || undefined;
 }
 
-// Adds to the members of RFC 6749 which session this is, and when it expires if it is not used again.
+// Adds to the members of RFC 6749 the id of the session and its expiry if it is not used again.
 function describeSession({ clock }: Deps, ctx: TokenEndpointGrantContext): void {
   const session = knownSession(ctx);
   const body = ctx.body as { refresh_token?: string };

@@ -1,5 +1,5 @@
-// Client authentication (RFC 6749, 2.3) of the fast entrances: a name, or a name and a secret. Anything else, and whatever
-// is wrong, is the engine's to judge and to refuse.
+// Client authentication (RFC 6749, 2.3) at the fast entrance: a client_id, or a client_id and a secret. Other methods and
+// failed authentication are left to the engine, which refuses.
 import type { Context } from 'koa';
 import type { Registered } from '../core/clients/client_cache.ts';
 import { isVouchedGrant } from '../core/clients/client_rules.ts';
@@ -8,23 +8,23 @@ import { type Client, isRegisteredOrigin } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
 import { hasClientBudget } from './client_failures.ts';
 
-/** How a client says who it is. */
+/** The credentials that a client sent; `client_secret` is null for a public client. */
 export interface Credentials {
   client_id: string;
   client_secret: string | null;
 }
 
-// What makes a request more than its form says: proofs of possession, attestations, an answer that is to be signed.
+// Headers with a proof of possession or an attestation.
 const constraints = ['dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
 
-/** Whether a request carries something that only the engine understands. */
+/** Whether the headers contain something that only the engine understands, such as a proof or a request for a signed answer. */
 export function isConstrained({ config }: Deps, { headers }: Context): boolean {
   if (constraints.some((name) => headers[name] !== undefined)) return true;
   if (headers.accept?.includes('introspection+jwt')) return true;
   return config.certificateHeader !== null && headers[config.certificateHeader] !== undefined;
 }
 
-/** Who the request says it is from, in one unambiguous way; else null. */
+/** The credentials of a request that names its client in exactly one way; else null. */
 export function readCredentials(
   ctx: Context,
   form: { client_id?: string | undefined; client_secret?: string | undefined },
@@ -49,13 +49,13 @@ function readBasic(header: string): Credentials | null {
 }
 
 function decode(value: string | undefined): string | null {
-  // The rare ones that would have to be decoded are left to the engine.
+  // Values that need decoding are rare and are left to the engine.
   return value !== undefined && /^[\x21-\x24\x26-\x2a\x2c-\x7e]+$/.test(value) ? value : null;
 }
 
 /**
- * The client, as it is remembered, when it is who it says it is and the page that asks, if any, may read the answer. Only
- * the statement that decides knows whether it still is so; what is not, the engine finds out and says.
+ * The cached client, if its credentials are right and the origin of the request, if any, may read the answer. The cache may
+ * be outdated, so the statement that decides checks its version; on a mismatch the engine answers.
  */
 export async function authenticateClient(
   deps: Deps,
@@ -71,18 +71,18 @@ export async function authenticateClient(
   return !origin || isRegisteredOrigin(known.client, origin) ? known : null;
 }
 
-// By the method that it has registered and a secret that is live now.
+// Checks the registered authentication method and, for a confidential client, that the secret is valid now.
 function isAuthentic(deps: Deps, client: Client, { client_secret }: Credentials): boolean {
   const method = client.metadata.token_endpoint_auth_method;
   if (client_secret === null) return method === 'none';
-  // Either way of sending it will do, as it does for the engine.
+  // With either method the secret may be sent in the header or in the body; the engine accepts both too.
   const hasSecret = method === 'client_secret_basic' || method === 'client_secret_post';
   return hasSecret && acceptsSecret(deps, client, client_secret);
 }
 
 /**
- * Whether a client may use a grant and has to prove nothing beside. One that is described by its own document may have to
- * be fetched again; one that wants bound tokens is refused without a proof.
+ * Whether a client may use a grant without any further proof. Clients of metadata documents are left to the engine, because
+ * the document may have to be fetched again, and so are clients with bound tokens, because they need a proof.
  */
 export function mayUse(
   { registered_by, metadata }: Pick<Client, 'registered_by' | 'metadata'>,

@@ -26,7 +26,7 @@ export async function hasClientBudget(...given: Parameters<typeof requireClientB
   }
 }
 
-/** Counts a failure. `client_id` is null where no client has that name; those are counted together. */
+/** Counts a failure. `client_id` is null when no client has that id; such failures are counted together. */
 export async function countClientFailure(
   { limits, audit }: Pick<Deps, 'limits' | 'audit'>,
   request: Parameters<typeof requestSourceOf>[0],

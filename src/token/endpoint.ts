@@ -1,24 +1,23 @@
-// The fast entrances: the common refresh, login and introspection, from the form to the answer without the engine, which takes
-// several times as long. A fast entrance answers nothing but success (a login also that a password is wrong). Whatever it does
-// not know or would refuse goes to the engine untouched, so that there is one place that refuses, and one that knows proofs,
-// ID tokens and the rest. What is decided is decided by the same functions on both; test/token/*.test.ts hold them
-// against each other.
+// The fast entrance: answers the common refresh, login and introspection without the engine, which takes several times as
+// long. It answers only successes and, at a login, a wrong password. Every other request reaches the engine unchanged, so that
+// one place refuses and one place knows proofs and ID tokens. Both decide by the same functions of src/core;
+// test/token/*.test.ts compare their answers.
 import type { Context, Middleware } from 'koa';
 import type { Deps } from '../core/deps.ts';
 import { type Credentials, isConstrained, readCredentials } from './client_auth.ts';
 import { type Form, readForm } from './form_body.ts';
 
-/** Parameters that were each sent once; those by which a client says who it is are among them. */
+/** The parameters of a form, each sent once, including those that authenticate the client. */
 export type Given = Readonly<Record<string, string | undefined>>;
 
 export interface FastEntrance {
-  /** The parameters that it understands; with any other the request is the engine's. */
+  /** The parameters that it understands; a request with any other one goes to the engine. */
   parameters: readonly string[];
-  /** The body of a 200, or null when the engine is to answer. Nothing may have changed then. */
+  /** The body of a 200. Null leaves the request to the engine; nothing may have been changed then. */
   answer: (ctx: Context, form: Given, credentials: Credentials) => Promise<object | null>;
 }
 
-/** The middleware of the fast entrances of one endpoint; `choose` picks by what the form says. */
+/** The middleware of one endpoint; `choose` picks the entrance for a form. */
 export function fastEntrance(
   deps: Deps,
   endpoint: string,
@@ -42,7 +41,10 @@ export function fastEntrance(
   };
 }
 
-/** The headers that the engine would set; not before it is certain who answers: it asks for the origin while nobody has. */
+/**
+ * Sets the headers that the engine would set. Called only once it is certain that the engine will not answer, because the
+ * engine checks the origin itself unless these headers are set.
+ */
 export function openToPages(ctx: Context): void {
   const { res } = ctx;
   res.setHeader('Vary', 'Origin');
@@ -53,7 +55,7 @@ export function openToPages(ctx: Context): void {
 
 const byClients = ['client_id', 'client_secret'];
 
-// Each parameter known, sent once, and not empty.
+// Whether each parameter is known, was sent once and is not empty.
 function isPlain(form: Form, names: readonly string[]): form is Given {
   return Object.entries(form).every(
     ([name, value]) =>

@@ -1,4 +1,4 @@
-// The form of a request, read before the engine sees it and left for the engine to read again.
+// Reads the form of a request before the engine, which can still read it afterwards.
 import type { IncomingMessage } from 'node:http';
 import * as querystring from 'node:querystring';
 import type { Context } from 'koa';
@@ -10,8 +10,8 @@ export type Form = Record<string, string | string[] | undefined>;
 const type = /^application\/x-www-form-urlencoded *(; *charset *= *"?utf-8"? *)?$/i;
 
 /**
- * Reads a form that announces its length, which must have been limited already. Null for any other body, of which
- * nothing has been read. `giveBack` lets whoever comes next read the body as if it had just arrived.
+ * Reads a form with a Content-Length, which must have been limited before. Null for any other body, which is left unread.
+ * `giveBack` makes the body readable again for the next middleware.
  */
 export async function readForm(ctx: Context): Promise<{ form: Form; giveBack: () => void } | null> {
   if (!type.test(ctx.get('content-type')) || ctx.request.length === undefined) return null;
@@ -35,8 +35,8 @@ function readBody(request: IncomingMessage, length: number): Promise<Buffer> {
 }
 
 /**
- * Lets the engine read `body` as that of the request. It reads through these two; handing it a parsed body instead makes
- * it warn, and parse the parsed again.
+ * Makes `body` readable as the body of the request. The engine reads through these two properties; given a parsed body
+ * instead, it prints a warning and parses it again.
  */
 export function giveBody(request: IncomingMessage, body: Buffer): void {
   Object.defineProperties(request, {

@@ -1,16 +1,16 @@
-// The fast entrance of an introspection: a JWT of a session, asked about by a client with a secret.
+// Introspection at the fast entrance: a client with a secret asks about the JWT of a session.
 import type { Context } from 'koa';
 import { describeClaims, findIntrospection, isMeantFor } from '../core/access_tokens/introspection.ts';
 import type { Deps } from '../core/deps.ts';
 import { authenticateClient, type Credentials } from './client_auth.ts';
 import type { FastEntrance } from './endpoint.ts';
 
-/** Answers introspections that need nothing special. */
+/** Answers introspections that need nothing of the engine. */
 export function introspectionEntrance(deps: Deps): FastEntrance {
   return {
     parameters: ['token', 'token_type_hint'],
     async answer(ctx, { token }, credentials) {
-      // Public clients may not ask at all.
+      // Public clients may not introspect.
       if (!token || credentials.client_secret === null) return null;
       return await introspect(deps, ctx, credentials, token);
     },

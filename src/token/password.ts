@@ -1,5 +1,5 @@
-// The fast entrance of a login by password: a first-party client with a name or a secret, tokens for our own API that are
-// bound to nothing, no ID token. What the password comes to is said here, since trying it twice would count twice.
+// The password grant at the fast entrance: a first-party client, unbound tokens for our own API, no ID token. Once the
+// password was tried, this file also sends the refusal: trying the password again in the engine would count twice.
 import type { Context } from 'koa';
 import { defaultScopes, grantableOf, grantableOidc } from '../core/access_tokens/grantable_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
@@ -19,7 +19,7 @@ import { type FastEntrance, type Given, openToPages } from './endpoint.ts';
 import { idTokenClaims, passwordParameters } from './password_request.ts';
 import { tokensOf } from './token_response.ts';
 
-/** Answers logins that need nothing special. */
+/** Answers logins that need nothing of the engine. */
 export function passwordEntrance(deps: Deps): FastEntrance {
   return {
     parameters: ['grant_type', ...passwordParameters.filter((name) => name !== 'resource')],
@@ -38,13 +38,13 @@ export function passwordEntrance(deps: Deps): FastEntrance {
 interface Plan {
   known: Registered;
   scopes: string[];
-  /** Those of them that belong to our own API. */
+  /** The scopes among them that belong to our own API. */
   granted: string[];
   device: DeviceParameters;
 }
 
-// All that needs no password; null when the engine is to answer, before anything was tried. What it decides holds as long as
-// the client cache is as it knows it.
+// The checks that need no password. Null leaves the request to the engine; no password has been tried then. The plan holds as
+// long as the version of the client cache is current.
 async function planLogin(
   deps: Deps,
   ctx: Context,
@@ -61,7 +61,7 @@ async function planLogin(
   const offered = grantableOf(client, { isOwn: true, registered: server ?? null }, null);
   const scopes = form.scope ? [...new Set(form.scope.split(' '))] : defaultScopes(client, offered);
   const possible = new Set([...grantableOidc(client), ...offered]);
-  // An ID token goes along with `openid`; `admin` depends on the user.
+  // `openid` needs an ID token, and `admin` depends on the user's roles.
   const isPlain = scopes.every((one) => possible.has(one) && one !== 'openid' && one !== 'admin');
   const device = deviceParameters.safeParse(form);
   if (!isPlain || scopes.length === 0 || !device.success) return null;
@@ -74,7 +74,7 @@ async function logIn(
   plan: Plan,
   given: Pick<LoginAttempt, 'login' | 'user' | 'password'>,
 ): Promise<object> {
-  // From here on every answer is ours, refusals too.
+  // From here on this entrance answers every outcome, refusals included.
   openToPages(ctx);
   ctx.state.route = '/token';
   const { client_id } = plan.known.client;
@@ -125,8 +125,7 @@ async function openPlainSession(
   return tokensOf(deps, known, { ...user, ...session }, more);
 }
 
-// Something happened to the user while the password was being verified: a ban, a change of the password, a logout
-// everywhere.
+// The refusal of a login during whose password check the user was banned, changed the password or ended all sessions.
 async function overtaken({ db }: Deps, user_id: string): Promise<AppError> {
   const user = await findUser(db, user_id);
   return !user || (await isActive(db, user))

@@ -1,9 +1,9 @@
-// What both ways of the password grant share: the parameters of its request, and the claims of its ID tokens.
+// The parameters of the password grant and the claims of its ID tokens, for the fast entrance and the engine.
 import { deviceParameters } from '../core/users/devices.ts';
 
 /**
- * The claims that every ID token of the session has, also those of its refreshes: when and how the user logged in. In the
- * form of the parameter `claims` (OpenID Connect Core 1.0, 5.5).
+ * The claims about the login (its time and method) in every ID token of the session, refreshes included. The form is that of
+ * the parameter `claims` (OpenID Connect Core 1.0, 5.5).
  */
 export const idTokenClaims = { id_token: { auth_time: null, amr: null } };
 

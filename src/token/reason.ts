@@ -1,13 +1,13 @@
-// Why a request is refused, kept with the request until its answer is written (http/middleware/errors.ts).
+// The reason of a refusal, kept in the request until the answer is written (http/middleware/errors.ts).
 
-/** The part of a request that keeps the reason; Koa's context has it, and so has the engine's. */
+/** The part of a request that keeps the reason: the contexts of Koa and of the engine both have it. */
 interface Request {
   state: { reason?: unknown; description?: unknown };
 }
 
 /**
- * Keeps why the request is refused, as a machine word, and perhaps as a sentence for the user; both go into the answer
- * beside the OAuth error. Only for callers that proved to hold the token or the password.
+ * Adds a reason, and optionally a sentence for the user, to the OAuth error of the answer. Call it only when the caller has
+ * proved to hold the token or the password.
  */
 export function giveReason({ state }: Request, reason: string, message?: string | null): void {
   state.reason = reason;

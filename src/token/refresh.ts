@@ -1,4 +1,4 @@
-// The fast entrance of a refresh: a client with a name or a secret, and a plain session.
+// The refresh grant at the fast entrance: for plain sessions of clients that authenticate with at most a secret.
 
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
@@ -12,10 +12,10 @@ import { authenticateClient, mayUse } from './client_auth.ts';
 import type { FastEntrance } from './endpoint.ts';
 import { tokensOf } from './token_response.ts';
 
-/** Sessions known to need the engine. A hundred bytes each; one that is forgotten costs a statement too many. */
+/** The number of sessions remembered as needing the engine, 100 bytes each; a forgotten one costs one extra statement. */
 const maxOthers = 10_000;
 
-/** Answers refreshes that need nothing special. */
+/** Answers refreshes that need nothing of the engine. */
 export function refreshEntrance(deps: Deps): FastEntrance {
   const others = createLru<true>(maxOthers);
   return {
@@ -57,7 +57,8 @@ async function refresh(
   return tokensOf(deps, known, { ...session, id: token.session_id, generation: token.generation + 1 });
 }
 
-// The engine's path counts again, and refuses what is too much; here the attempt is taken back, since a retry is free.
+// Beyond the limit the attempt is refunded and the engine decides: it counts again and refuses, except for a retry, which is
+// not counted.
 async function isWithinLimit({ limits }: Deps, session_id: string): Promise<boolean> {
   try {
     await limits.refresh.consume(session_id);
@@ -69,8 +70,8 @@ async function isWithinLimit({ limits }: Deps, session_id: string): Promise<bool
   }
 }
 
-// The engine takes over. The next refresh of a session that is not plain goes to the engine at once; what is remembered of
-// clients is given up only when it is no longer right.
+// Leaves the request to the engine: refunds the attempt, forgets the cached clients if their version is outdated, and
+// remembers a session that is not plain, so that its next refresh goes to the engine at once.
 async function leave(
   { db, limits, clientCache }: Deps,
   others: Lru<true>,

@@ -1,4 +1,4 @@
-// What the fast entrances answer: the tokens of a plain session.
+// The token response of the fast entrance, for plain sessions.
 import { signAccessToken } from '../core/access_tokens/access_token_signer.ts';
 import { grantableOf, oidcScopes, splitScope } from '../core/access_tokens/grantable_scopes.ts';
 import { claimsOfUser } from '../core/access_tokens/user_claims.ts';
@@ -8,12 +8,12 @@ import { expiresAt } from '../core/sessions/live_session.ts';
 import type { Refreshed } from '../core/sessions/plain_refresh.ts';
 import { mintRefreshToken } from '../core/sessions/refresh_token.ts';
 
-/** A session as its tokens are made of it. */
+/** The members of a session that its tokens are made from. */
 export type PlainSession = Refreshed & { id: string; generation: number };
 
 /**
- * The token response of a plain session (RFC 6749, 5.1), with a refresh token when the client may refresh, and with what is
- * `more` to say of the login.
+ * The token response of a plain session (RFC 6749, 5.1), with a refresh token if the client may refresh, and with the further
+ * members `more`.
  */
 export function tokensOf(deps: Deps, known: Registered, session: PlainSession, more: object = {}): object {
   const { config, keys, keyring, clock } = deps;
@@ -51,7 +51,7 @@ export function tokensOf(deps: Deps, known: Registered, session: PlainSession, m
   };
 }
 
-// What was granted at login, as far as client and user may still have it. Tokens for our own API serve userinfo, too.
+// The scopes granted at login that the client and the user may still have. Tokens for our own API are valid at userinfo too.
 function scopeOf(
   deps: Deps,
   { client, servers }: Registered,

@@ -30,7 +30,7 @@ export interface Scene {
   ua: UserAgent;
 }
 
-/** Sets up a scene with a client of its own. `auth` is the client's authentication, by default with its secret. */
+/** Makes a client, a user and a browser. `auth` is the client's authentication, by default its secret. */
 export async function setUpScene(
   server: TestServer,
   given: { client?: Partial<NewClient>; auth?: oidc.ClientAuth; user?: User; ua?: UserAgent } = {},

@@ -1,4 +1,4 @@
-// Guessing the secret of a client: it is limited and leaves a trace, and keeps nobody else from working.
+// Guesses of a client's secret: they are limited and recorded, and do not affect other clients or networks.
 import type { ExecutionContext } from 'ava';
 import { makeUser, password } from '../helpers/builders.ts';
 import { type Answer, assertRefused, send } from '../helpers/client.ts';
@@ -36,7 +36,7 @@ async function introspect(server: TestServer, client: Auth, ip = here): Promise<
   return await send(`${server.url}/introspect`, { form, headers: { 'X-Forwarded-For': ip } });
 }
 
-async function traces({ db }: TestServer, count: number): Promise<unknown[]> {
+async function recordedFailures({ db }: TestServer, count: number): Promise<unknown[]> {
   const find = () => db('audit_events').where({ type: 'client_authentication_failed' }).orderBy('id');
   await until(async () => (await find()).length >= count, `${count} events in the trail`);
   return (await find()).map(({ client_id, reason, ip }) => [client_id, reason, ip]);
@@ -60,7 +60,7 @@ testOnOwnServers(
     const { username } = await makeUser(server.db);
     t.is((await enter(server, username, client)).status, 200);
     await guess(t, server, client, username);
-    // Right or wrong, by the header or in the body, past the engine or through it.
+    // In the header or in the body, at the fast entrance or in the engine.
     for (const post of [true, false]) {
       for (const scope of ['account', 'openid account']) {
         const right = await enter(server, username, client, { post, scope });
@@ -74,7 +74,7 @@ testOnOwnServers(
     t.is((await enter(server, username, other)).status, 200, 'another client');
     t.is((await enter(server, username, client, { ip: '198.51.100.8' })).status, 200, 'from another network');
     t.is((await introspect(server, client, '198.51.100.8')).status, 200);
-    t.deepEqual(await traces(server, 2), [
+    t.deepEqual(await recordedFailures(server, 2), [
       [client.client_id, 'wrong_credentials', here],
       [client.client_id, 'rate_limited', here],
     ]);
@@ -92,7 +92,7 @@ testOnOwnServers('failures with unknown client ids are counted together', settin
   for (let i = 0; i < 30; i += 1)
     assertRefused(t, await introspect(server, { ...client, client_id: `nobody-${i}` }), unauthorized);
   t.is((await introspect(server, client)).status, 200);
-  t.deepEqual(await traces(server, 2), [
+  t.deepEqual(await recordedFailures(server, 2), [
     [null, 'wrong_credentials', here],
     [null, 'rate_limited', here],
   ]);

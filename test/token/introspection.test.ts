@@ -1,4 +1,4 @@
-// Introspections at the fast entrance against the same ones through the engine alone: the answers must not differ.
+// Compares introspections at the fast entrance with the same ones in the engine: the answers must not differ.
 import assert from 'node:assert/strict';
 import { decodeJwt } from 'jose';
 import { revokeAccessToken } from '../../src/core/access_tokens/revoked_tokens.ts';
@@ -20,7 +20,7 @@ import { type App, makeTwins, openPair, type Pair, type Twin } from '../helpers/
 
 type Token = string | string[] | undefined;
 
-/** A session and a token of it; both apps are asked about the same one, for asking changes nothing. */
+/** A session and a token of it. Both apps get the same token, since introspection changes nothing. */
 async function tokenOf(pair: Pair, given: IntrospectionCase): Promise<{ twin: Twin; token: Token }> {
   const { deps } = pair;
   const resource = given.kind === 'opaque' ? opaque : given.aud;
@@ -50,7 +50,7 @@ async function tokenOf(pair: Pair, given: IntrospectionCase): Promise<{ twin: Tw
   return { twin, token: signed };
 }
 
-// Null for a client that may not refresh: then there is no such token to ask about, and anything will do.
+// Null for a client that may not refresh: it has no refresh token, and the test introspects another value.
 async function refreshed(app: App, { client }: IntrospectionCase, { session }: Twin): Promise<string> {
   const { form, headers } = await proofOf(client, 'registered');
   const refresh_token = mintRefreshToken(keyring, session, 0);
@@ -115,7 +115,7 @@ async function questionOf(given: IntrospectionCase, token: Token): Promise<Reque
     method: given.method,
     path: given.path,
     form: { ...proof.form, token, ...given.form },
-    // Node sends a GET's body without saying where it ends.
+    // Node would send a GET with a chunked body without marking its end.
     chunked: given.chunked && given.method !== 'GET',
     headers: {
       ...proof.headers,
@@ -135,7 +135,7 @@ async function compare(pair: Pair, given: IntrospectionCase, tally: Tally): Prom
   const { deps, fast, engine } = pair;
   const { twin, token } = await tokenOf(pair, given);
   const ask = async (app: App): Promise<Answer> => await send(app.url, await questionOf(given, token));
-  // What was active a moment ago is what a path might remember.
+  // A first request fills the cache, from which an outdated answer could come.
   if (given.times > 1) await ask(fast);
   await befall(deps, given, twin, token);
   const read = () => deps.db('sessions').where({ id: twin.session.id }).first();

@@ -1,5 +1,5 @@
-// A login is answered alike at the fast entrance and by the engine: every client, every way to prove oneself, and every oddity
-// of user and form, each by itself. Hashing makes generated cases by the thousand too slow here.
+// Compares logins at the fast entrance with the same ones in the engine: each client, each way to authenticate, and each oddity
+// of user and form by itself. Thousands of generated cases would be too slow, because each hashes a password.
 import assert from 'node:assert/strict';
 import type { ExecutionContext } from 'ava';
 import { hashPassword } from '../../src/core/passwords/password_hash.ts';
@@ -33,7 +33,7 @@ interface Case {
   row?: Record<string, unknown>;
   form?: Form;
   question?: RequestOptions;
-  /** Whether the fast entrance has to answer; not said where either may. */
+  /** Whether the fast entrance must answer; undefined where either may. */
   fast?: boolean;
 }
 
@@ -127,10 +127,10 @@ async function ask(app: App, given: Case, { username }: User): Promise<Answer> {
   return await send(`${app.url}/token`, { form, ...given.question, headers });
 }
 
-/** What was said and written, with the ids of the session that was opened taken out. */
-async function told({ deps }: Pair, user: User, answer: Answer): Promise<object> {
+/** The answer and the written rows, without the ids of the opened session. */
+async function outcomeOf({ deps }: Pair, user: User, answer: Answer): Promise<object> {
   const opened = await deps.db<Session>('sessions').where({ user_id: user.id });
-  // A refusal opens none; then there are no ids of one to take out.
+  // A refusal opens no session, so there are no ids to remove.
   const session = opened[0] ?? ({ id: 'none' } as Session);
   const devices = await deps.db('devices').where({ user_id: user.id });
   assert.ok(opened.length <= 1);
@@ -144,7 +144,7 @@ async function told({ deps }: Pair, user: User, answer: Answer): Promise<object>
   const plain = ({ id: _, user_id: _1, last_seen_at: _2, created_at: _3, ...one }: Device) => one;
   const { device_id: _device, ...row } = (opened[0] ?? {}) as Partial<Session>;
   return {
-    said: await comparableAnswer(deps, answer, opened.length > 0 ? twin : null),
+    answer: await comparableAnswer(deps, answer, opened.length > 0 ? twin : null),
     trail,
     hasDevice: opened[0]?.device_id != null,
     devices: devices.map(plain),
@@ -171,15 +171,15 @@ async function compare(t: ExecutionContext, pair: Pair, title: string, given: Ca
   const isFast = pair.fast.reached() === reached;
   const engine = await ask(pair.engine, given, other);
   t.deepEqual(
-    withoutUnlike(await told(pair, one, fast)),
-    withoutUnlike(await told(pair, other, engine)),
+    withoutUnlike(await outcomeOf(pair, one, fast)),
+    withoutUnlike(await outcomeOf(pair, other, engine)),
     title,
   );
   if (given.fast !== undefined) t.is(isFast, given.fast, `${title}: at the fast entrance?`);
   return isFast;
 }
 
-// What differs from twin to twin, or from second to second.
+// Members that differ between twins or from one second to the next.
 const unlike = new Set([
   'device_id',
   'device_secret',
@@ -208,8 +208,8 @@ testOnStores('both entrances count wrong passwords and refuse beyond the limit a
   const [one, other] = [await makeUser(pair, {}), await makeUser(pair, {})];
   for (const guess of ['wrong', 'wrong too', 'beyond the limit', password]) {
     const given: Case = { form: { password: guess } };
-    const fast = await told(pair, one, await ask(pair.fast, given, one));
-    const engine = await told(pair, other, await ask(pair.engine, given, other));
+    const fast = await outcomeOf(pair, one, await ask(pair.fast, given, one));
+    const engine = await outcomeOf(pair, other, await ask(pair.engine, given, other));
     t.deepEqual(withoutUnlike(fast), withoutUnlike(engine), guess);
   }
   t.is(pair.fast.reached(), 0);
@@ -245,7 +245,7 @@ testOnStores('a removed client secret is refused although the client is cached',
   await createTwinClients(pair.deps.db);
   const user = await makeUser(pair, {});
   t.is((await ask(pair.fast, { client: 'basic' }, user)).status, 200);
-  // By another node, or by hand.
+  // As another node would, unknown to the cache of this one.
   await store
     .db('clients')
     .where({ client_id: 'basic' })

@@ -1,4 +1,4 @@
-// Refreshes at the fast entrance against the same ones through the engine alone: answers and rows must not differ.
+// Compares refreshes at the fast entrance with the same ones in the engine: answers and rows must not differ.
 import assert from 'node:assert/strict';
 import type { Deps } from '../../src/core/deps.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
@@ -150,7 +150,7 @@ async function questionOf(given: RefreshCase, token: string | string[] | undefin
     method: given.method,
     path: given.path,
     form,
-    // Node sends a GET's body without saying where it ends.
+    // Node would send a GET with a chunked body without marking its end.
     chunked: given.chunked && given.method !== 'GET',
     headers: {
       'User-Agent': 'twins/1.0',
@@ -165,7 +165,7 @@ async function readSession({ db }: Deps, { session }: Twin): Promise<Session> {
   return await rowOf(db('sessions').where({ id: session.id }).first());
 }
 
-/** Presents what the case says to one app, one after the other. */
+/** Presents the tokens of the case to one app, one after the other. */
 async function tell({ deps }: Pair, app: App, twin: Twin, given: RefreshCase): Promise<Answer[]> {
   const answers: Answer[] = [];
   for (const presentation of given.presented) {
@@ -176,7 +176,7 @@ async function tell({ deps }: Pair, app: App, twin: Twin, given: RefreshCase): P
   return answers;
 }
 
-// A proxy in front, which vouches for addresses and certificates.
+// Settings of a trusted proxy, which forwards addresses and certificates.
 const behindProxy = { TRUST_PROXY: '1', MTLS_CERTIFICATE_HEADER: 'x-client-certificate' };
 
 interface Tally {

@@ -1,4 +1,4 @@
-// The fast entrance of a refresh when many come at once, alone and beside the engine's; and its limit of rotations.
+// Simultaneous refreshes at the fast entrance, alone and together with the engine; and the limit of rotations.
 import type { ExecutionContext } from 'ava';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
@@ -128,7 +128,7 @@ testOnStores(
       RATE_LIMIT_REFRESH: '3/600',
     });
     const [one, other] = [await openFamily(pair, 600), await openFamily(pair, 600)];
-    // Of each step the generation that is presented: three rotations, with retries, and a fourth that is refused.
+    // The generation that each step presents: three rotations with retries, and a fourth rotation, which is refused.
     const steps = [0, 0, 1, 1, 2, 2, 2, 3, 3, 2];
     const answer = async (app: App, twin: Twin) => {
       const answers: Answer[] = [];
@@ -137,28 +137,28 @@ testOnStores(
       }
       return answers;
     };
-    const [said, expected] = [await answer(pair.fast, one), await answer(pair.engine, other)];
+    const [answers, expected] = [await answer(pair.fast, one), await answer(pair.engine, other)];
     t.deepEqual(
-      said.map(({ status }) => status),
+      answers.map(({ status }) => status),
       [200, 200, 200, 200, 200, 200, 200, 429, 429, 200],
     );
-    // The clients of the two differ, and are named in their tokens.
+    // Each twin has its own client, whose id is in its tokens.
     const like = async (answers: Answer[], twin: Twin) => {
       const all = await Promise.all(answers.map((given) => comparableAnswer(pair.deps, given, twin)));
       return JSON.parse(JSON.stringify(all).replaceAll(twin.session.client_id, 'own client'));
     };
-    t.deepEqual(await like(said, one), await like(expected, other));
-    const waits = [said, expected].map((answers) =>
-      answers.map(({ headers }) => Number(headers['retry-after'] ?? 0)),
+    t.deepEqual(await like(answers, one), await like(expected, other));
+    const waits = [answers, expected].map((all) =>
+      all.map(({ headers }) => Number(headers['retry-after'] ?? 0)),
     );
     for (const [i, wait] of (waits[0] ?? []).entries()) t.true(Math.abs(wait - (waits[1]?.[i] ?? 0)) <= 120);
   },
 );
 
-// What happens at times of its own: the trail is written, in transactions, and the clock read.
+// Statements that run periodically: the audit trail is written in transactions, and the clock is read.
 const aside = /audit_events|^begin|^commit|now_at/i;
 
-/** How many statements `work` makes. */
+/** The number of statements of `work`. */
 async function count({ deps: { db } }: Pair, work: () => Promise<unknown>): Promise<number> {
   let statements = 0;
   const see = ({ sql }: { sql: string }) => {
@@ -192,10 +192,10 @@ testOnStores('a refresh that needs the engine adds no statements to other refres
   const usual = await count(pair, () => refresh(pair.fast, plain.session));
   await refresh(pair.fast, openid);
   t.is(await count(pair, () => refresh(pair.fast, plain.session)), usual, 'after an ID token');
-  const engines = await count(pair, () => refresh(pair.engine, openid));
+  const inEngine = await count(pair, () => refresh(pair.engine, openid));
   t.is(
     await count(pair, () => refresh(pair.fast, openid)),
-    engines,
+    inEngine,
     'a known openid session goes to the engine at once',
   );
   for (let i = 0; i < 3; i += 1) await refresh(pair.fast, ended.session, 400);

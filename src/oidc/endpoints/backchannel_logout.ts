@@ -18,7 +18,7 @@ const placesOfClient = 4;
 
 const send = Symbol('the engine’s own delivery');
 
-/** A client with the delivery that {@link takeOverDelivery} has kept for us. */
+/** A client with the engine's delivery, which {@link takeOverDelivery} keeps for us. */
 interface Notifiable extends Client {
   [send]: (sub: string, sid: string) => Promise<void>;
 }

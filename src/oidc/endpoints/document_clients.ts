@@ -1,4 +1,4 @@
-// Clients that are described by a document at the URL which is their id (client ID metadata documents). What the engine has
+// Clients described by a document at the URL that is their id (client ID metadata documents). What the engine has
 // fetched is adapted before the engine validates it, and is used together with the client's row, if there is one.
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { findClient } from '../../core/clients/clients.ts';

@@ -1,5 +1,4 @@
-// A client's metadata as the engine takes it, and what this server offers to clients: methods of authentication and
-// algorithms.
+// A client's metadata in the form of the engine, and the authentication methods and algorithms that this server offers.
 import { type ClientMetadata, errors } from 'oidc-provider';
 import { hasSecret } from '../../core/clients/client_rules.ts';
 import type { Client } from '../../core/clients/clients.ts';
@@ -13,7 +12,7 @@ export const clientAlgs = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as con
 
 const methods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 
-/** How clients may authenticate; by a certificate only where a proxy hands it on. */
+/** How clients may authenticate; by a certificate only when a proxy forwards it. */
 export function authMethods({ config }: Pick<Deps, 'config'>) {
   return [...methods, ...(config.certificateHeader ? (['self_signed_tls_client_auth'] as const) : [])];
 }
@@ -28,7 +27,7 @@ export function offerOf(deps: Pick<Deps, 'config' | 'keys'>): Offer {
   return { signingAlgs: signingAlgs(deps), clientAlgs, authMethods: authMethods(deps) };
 }
 
-/** What the engine takes for a client's secret; the real secrets are compared by their digests (models/client.ts). */
+/** The placeholder that the engine sees as a client's secret; the real secrets are compared by their digests (models/client.ts). */
 export const secretPlaceholder = 'compared elsewhere';
 
 /** Our refusal of a client's metadata as an error of the engine; other errors stay as they are. */

@@ -61,8 +61,8 @@ function makeSuitable(deps: Deps, ctx: Context): void {
 /** The largest body that the engine reads, bytes; it has no setting for it. */
 const engineLimit = 57_344;
 
-// The engine reads the body again; where it cannot, it prints a warning outside of the log. A body that is too large or nested
-// too deeply is left to it as it was parsed.
+// Makes the body readable for the engine, which otherwise prints a warning outside of the log. A body that is too large or
+// nested too deeply stays as it was parsed.
 function giveBack({ req, request }: Context): void {
   if (request.body === undefined || exceedsJsonBounds(request.body)) return;
   const body = Buffer.from(JSON.stringify(request.body));

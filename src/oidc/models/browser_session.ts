@@ -26,11 +26,11 @@ interface EngineModel {
   destroy(): Promise<void>;
   authTime(): number | undefined;
   loginAccount(details: { accountId: string }): void;
-  /** Ours: the handle under which it is stored; undefined as long as it is not. The adapter gives and takes it. */
+  /** Ours: the handle under which it is stored, or undefined before it is stored. The adapter reads and sets it. */
   storedAs?: string | undefined;
-  /** Ours: whether saving it was refused, because its network has too many; it is not stored later either. */
+  /** Ours: whether saving it was refused because its network has too many; then it is not stored later either. */
   isRefused?: boolean;
-  /** Ours: the user's `session_epoch` at a login that is not stored yet. The adapter takes it. */
+  /** Ours: the user's `session_epoch` at a login that is not stored yet. The adapter stores it. */
   sessionEpoch?: number | undefined;
 }
 type EngineModelClass = {
@@ -49,7 +49,7 @@ export function browserSessionModel(deps: Deps, base: Provider['Session']): Prov
           return [...Base.IN_PAYLOAD, 'storedAs', 'sessionEpoch'];
         }
 
-        /** Whether a stored one is still good; the engine asks wherever it finds one. */
+        /** Verifies a stored browser session; the engine calls this whenever it finds one. */
         static override async verify(stored: { loginTs?: number }, options?: object): Promise<object> {
           requireBeforeEnd(deps, stored);
           return await Base.verify.call(Session, stored, options);
@@ -60,7 +60,7 @@ export function browserSessionModel(deps: Deps, base: Provider['Session']): Prov
           super.loginAccount(details);
         }
 
-        /** When the user logged in, as tokens say it; the engine compares `loginTs` with its own clock. */
+        /** The time of the login for tokens; the engine compares `loginTs` with its own clock. */
         override authTime(): number | undefined {
           const seconds = super.authTime();
           return seconds === undefined ? undefined : fromEngine(deps.clock, seconds);
@@ -87,14 +87,14 @@ export function browserSessionModel(deps: Deps, base: Provider['Session']): Prov
   );
 }
 
-// Each use keeps a session for at least another second.
+// Checks the absolute end here, because each use extends the stored session by at least a second.
 function requireBeforeEnd({ config }: Deps, { loginTs }: { loginTs?: number }): void {
   const endsAt = (loginTs ?? Infinity) + config.sessionAbsoluteTtl;
   if (endsAt <= Date.now() / 1000) throw new Error('the browser session has reached its absolute end');
 }
 
-// Another user's login makes it another session, with a `uid` of its own: of several logins at once in one browser, all
-// would otherwise store it again under the same `uid`.
+// A login of another user makes a new browser session with its own `uid`. Otherwise several simultaneous logins in one browser
+// would all store it under the same `uid`.
 function becomeUsers(session: EngineModel, accountId: string): void {
   if (accountId !== session.accountId && session.storedAs !== undefined) {
     session.storedAs = undefined;
@@ -109,12 +109,12 @@ async function endSessionsOf({ db }: Deps, { accountId, uid }: EngineModel): Pro
   const by = { reason: 'logout', actor: 'user', actor_id: accountId } as const;
   const ending = { ...by, source: requestSourceOf(currentRequest()) };
   const id = digest(uid);
-  // A browser session that is no longer stored may have left sessions behind all the same.
+  // A browser session that is no longer stored may have left live sessions behind.
   if (!(await endBrowserSession(db, accountId, id, ending))) await endOpenedIn(db, accountId, id, ending);
 }
 
-// A session that was stored is changed in its place, also under another id, so that it is not found again when it was ended
-// while this request was under way. The login of this very request is undone when its password was changed meanwhile.
+// A stored browser session is updated in place, even when its id changes. If it was ended during this request, it is therefore
+// not stored again. The login of this request is undone if its password was changed meanwhile.
 async function confirmSaved(deps: Deps, session: EngineModel): Promise<void> {
   session.isRefused = false;
   session.storedAs = session.jti;
@@ -122,9 +122,8 @@ async function confirmSaved(deps: Deps, session: EngineModel): Promise<void> {
   if (!(await isLoginProved(deps, resultOfRequest()))) await deleteRecord(deps.db, 'Session', session.jti);
 }
 
-// The engine shows a wrong device form again with a fresh proof, which it puts into the browser session after it has stored
-// that. A browser without a session has nothing stored, and the engine would throw. The session is stored here instead, so
-// that the form works.
+// The engine shows a wrong device form again with a new CSRF token, which it adds to the browser session after storing it. For a
+// browser without a stored session the engine would throw. The session is stored here instead, so that the form works.
 async function storeForgotten(deps: Deps, session: EngineModel): Promise<string> {
   const ctx = currentRequest();
   const ttl = browserSessionTtl(deps, session.loginTs);

@@ -13,7 +13,7 @@ import { asRateLimitError } from '../request/errors.ts';
 
 type EngineClientClass = Provider['Client'];
 
-/** Changes the class for `Client` in place: the engine makes its clients of the class that it knows. */
+/** Changes the class `Client` in place, because the engine creates clients only from its own class. */
 export function clientModel(deps: Deps, Client: EngineClientClass): EngineClientClass {
   findWithStaleDocuments(deps, Client);
   takeOverDelivery(Client.prototype);
@@ -48,7 +48,7 @@ function compareByDigest(deps: Deps, prototype: EngineClient): void {
 function boundGrants(prototype: EngineClient): void {
   const { grantTypeAllowed } = prototype;
   prototype.grantTypeAllowed = function (this: EngineClient, type: string) {
-    // Whatever the client's document says, or a node of an earlier version wrote.
+    // Enforced here as well, whatever the client's document says or a node of an earlier version wrote.
     const isVouched = (rowOf(this)?.registered_by ?? 'admin') === 'admin';
     const isAllowed = grantTypeAllowed.call(this, type) && (isVouched || !isVouchedGrant(type));
     const ctx = Provider.ctx as KoaContextWithOIDC | undefined;

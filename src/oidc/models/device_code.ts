@@ -15,7 +15,7 @@ export function deviceCodeModel(deps: Deps, base: Provider['DeviceCode']): Provi
   return class DeviceCode extends base {
     static override async revokeByGrantId(): Promise<void> {}
 
-    /** Counts unknown user codes by the network that sent them: a guess that hits would be another user's device. */
+    /** Counts unknown user codes by the network that sent them: a right guess would be another user's device. */
     static override async findByUserCode(
       userCode: string,
       options?: object,
@@ -38,8 +38,8 @@ export function deviceCodeModel(deps: Deps, base: Provider['DeviceCode']): Provi
       return await super.save();
     }
 
-    // The engine reads a code, changes it and saves it. Of two users who do so at once, one goes on: with the form in which
-    // the code was typed, and with the answer.
+    // The engine reads a code, changes it and saves it. Of two users who do so simultaneously, only one continues: both
+    // when the code is entered and when it is answered.
     async #claim(): Promise<void> {
       if (this.jti === undefined || this.#isClaimed) return;
       const isAnswered = this.accountId !== undefined || (this.error !== undefined && this.inFlight === true);

@@ -8,7 +8,7 @@ import { subclass } from '../request/subclass.ts';
 /** The members of an interaction's result that describe a login, beside the engine's own. */
 export interface ProvedLogin {
   accountId: string;
-  /** What `proofOf` gave when the password was right. */
+  /** The result of `proofOf` when the password was right. */
   proof: string;
   /** The user's `session_epoch` at that time; the browser session of this login ends when it is raised. */
   epoch: number;

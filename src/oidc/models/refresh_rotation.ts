@@ -10,7 +10,7 @@ import { giveReason } from '../../token/reason.ts';
 import { clientRow, knownSession, rememberGeneration } from '../request/context.ts';
 import { asRateLimitError } from '../request/errors.ts';
 
-/** What we build on. The published types call the accessors properties, which a subclass could not override. */
+/** The members that we use. The published types declare accessors as properties, which a subclass could not override. */
 export interface EngineModel {
   jti: string;
   accountId: string;
@@ -25,7 +25,7 @@ export interface PresentedToken extends EngineModel {
   presented: number;
 }
 
-/** The rotation. Everything that can refuse the request for another reason comes first: a refusal costs nothing. */
+/** Rotates the presented token. All other checks come first, so that a refused request does not use up the token. */
 export async function consumePresented(
   deps: Deps,
   ctx: KoaContextWithOIDC,
@@ -36,7 +36,8 @@ export async function consumePresented(
   await rotatePresented(deps, ctx, token);
 }
 
-// The engine resolves `resource` only after `consume`; a request that it would refuse there must not have rotated.
+// The engine resolves `resource` only after `consume`. A request that it would refuse there must not rotate, so it is checked
+// here.
 async function checkTargets(ctx: KoaContextWithOIDC, token: PresentedToken): Promise<void> {
   const { AccessToken } = ctx.oidc.provider;
   const { grant, client } = ctx.oidc;
@@ -47,7 +48,7 @@ async function checkTargets(ctx: KoaContextWithOIDC, token: PresentedToken): Pro
     grantId: token.grantId,
     gty: 'refresh_token',
   });
-  // Of several the engine looks at the first alone.
+  // Of several resources the engine checks only the first.
   const resources = [ctx.oidc.params?.resource ?? []].flat();
   if (!resources.every((one) => token.resourceIndicators.has(one as string)))
     throw new errors.InvalidTarget();
@@ -61,13 +62,14 @@ async function checkTargets(ctx: KoaContextWithOIDC, token: PresentedToken): Pro
     scope,
   );
   const { dpop } = knownSession(ctx)?.token_payload ?? {};
-  // A confidential client's refresh token is bound by its authentication; but once it asked for bound access tokens,
-  // whoever stole its secret must not get plain ones.
+  // A confidential client's refresh token is bound by its authentication; but once it has used bound access
+  // tokens, a thief of its secret must not get unbound ones.
   if (dpop && !ctx.get('DPoP')) throw new errors.InvalidGrant('DPoP proof JWT not provided');
 }
 
-// An app that gave up on a slow node asks another and goes on with what that one answers. When the slow one gets to it at
-// last, its token looks like a stolen one; but nobody can hear the answer, so nobody gains by it or is to be punished.
+// An app that gives up on a slow node retries at another node and continues with its answer. When the slow node processes the
+// first request, its token looks reused. The client has disconnected and cannot receive an answer, so nothing is rotated and no
+// session is ended.
 function refuseIfGone(ctx: KoaContextWithOIDC): void {
   if (!ctx.writable) throw new errors.InvalidRequest('The client has disconnected.');
 }
@@ -83,7 +85,7 @@ async function rotatePresented(deps: Deps, ctx: KoaContextWithOIDC, token: Prese
       generation: token.presented,
       retry_window: retryWindowOf(client),
       observe: client.rotation_profile === 'observe',
-      // A client that nobody vouches for could make its users' tokens at other clients inactive as often as it likes.
+      // Only for clients that an administrator made: others could make their users' tokens at other clients inactive at will.
       raise_token_version: config.reuseRaisesTokenVersion && client.registered_by === 'admin',
       source,
     });

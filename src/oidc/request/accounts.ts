@@ -38,7 +38,7 @@ export async function findAccount(
   return accountOf(session);
 }
 
-// At the login pages there is no session yet, only the user of the browser session.
+// On the login pages there is no session yet, only the user of the browser session.
 async function findVisitor({ db }: Deps, sub: string): Promise<Account | undefined> {
   const id = parseId(sub);
   const user = id ? await findUser(db, id) : null;

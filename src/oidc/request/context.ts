@@ -1,4 +1,4 @@
-// What one request to the engine remembers: the session that it is about.
+// The state of one request to the engine: its session, its client, and the generation that it issues.
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
 import type { Client } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';

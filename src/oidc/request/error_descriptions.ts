@@ -1,5 +1,5 @@
-// The descriptions of the engine's refusals. Its own text is the same for every invalid_grant; the cause is in the detail of
-// its error, and the client is told as much of it as it may know.
+// The descriptions of the engine's refusals. The engine's own text is the same for every invalid_grant, and the cause is in
+// the detail of its error. The description names as much of the cause as the client may know.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { describeReason, wrongCredentials } from '../../core/sessions/refusals.ts';
 
@@ -18,7 +18,7 @@ const saysUnknown =
 const used = 'The code was used before; the session that it opened has ended.';
 const over = 'The session has ended.';
 
-// The details, the engine's and our own, that the holder of a known grant is told.
+// The details, the engine's and our own, whose description the holder of a known grant gets.
 const details: Record<string, string> = {
   'mutual TLS client certificate not provided':
     'A client certificate is needed here, and the request has none.',

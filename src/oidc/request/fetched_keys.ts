@@ -18,7 +18,7 @@ interface KeySet {
   until: number;
 }
 
-/** Answers with the set of keys at a URL; calls `fetchKeys` where there is none that is still good. */
+/** The set of keys at a URL, from memory or, when none is fresh there, from `fetchKeys`. */
 export function createKeyCache(): (url: string, fetchKeys: () => Promise<Response>) => Promise<Response> {
   const keySets = createLru<KeySet>(500);
   return async (url, fetchKeys) => {

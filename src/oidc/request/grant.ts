@@ -1,5 +1,5 @@
-// What an authorization request is granted: to a first-party client everything that it asks for, to others what the user has
-// allowed.
+// The grant of an authorization request: a first-party client gets everything that it requests, other clients what the user
+// has allowed.
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { findConsent, type Granted } from '../../core/users/consents.ts';

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { isReservedAddress, lookupPublic } from '../../lib/reserved_addresses.ts';
 
 /**
- * Sends a request and answers when the head of the response is there. With `isGuarded` it fails for a reserved address.
+ * Sends a request; resolves when the head of the response has arrived. With `isGuarded` it fails for a reserved address.
  * Uses Node's own client and not `fetch`, because that takes no `lookup`: the address is checked before anything is sent.
  */
 export async function guardedFetch(url: URL, init: RequestInit, isGuarded: boolean): Promise<Response> {

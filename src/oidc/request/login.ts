@@ -1,4 +1,4 @@
-// What follows from a login at the login pages: its `acr`, and how long its browser session lives.
+// The `acr` of a login at the login pages, and the lifetime of its browser session.
 import type { Deps } from '../../core/deps.ts';
 import { anonymousSessionTtl } from './anonymous_records.ts';
 

@@ -1,6 +1,6 @@
 // What the engine fetches for clients: metadata documents, keys, and the delivery of logout tokens. Anyone may name the URLs,
-// so nothing is sent to reserved addresses, no redirect is followed, and a failure tells neither its cause nor, by its
-// duration, how far the request got: names and ports of the inner network must not be found out.
+// so nothing is sent to reserved addresses, no redirect is followed, and a failure reveals neither its cause nor, by its
+// duration, how far the request got: an attacker must not find out names and ports of the internal network.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { clientIdLength } from '../../core/clients/client_metadata.ts';
@@ -82,8 +82,8 @@ export function createOutgoing(deps: Deps): Outgoing {
   };
 }
 
-// The engine forbids redirects for documents alone. The URL does not tell: anyone may send the address of a client's keys
-// as a client_id.
+// The engine forbids redirects for documents alone. The URL does not show which it is: anyone may send the address of a client's
+// keys as a client_id.
 function isForDocument({ redirect }: RequestInit): boolean {
   return redirect === 'manual';
 }

@@ -51,13 +51,13 @@ const cases: { title: string; settings: Settings; headers: Record<string, string
     address: '203.0.113.9',
   },
   {
-    title: 'a peer that is no trusted proxy is believed nothing',
+    title: 'headers of a peer that is not a trusted proxy are ignored',
     settings: { TRUST_PROXY: '192.0.2.1' },
     headers: forged,
     address: '127.0.0.1',
   },
   {
-    title: 'behind a proxy that forwards nonsense the socket counts',
+    title: 'behind a proxy that forwards nonsense the address of the socket is used',
     settings: { TRUST_PROXY: '1' },
     headers: { 'X-Forwarded-For': "x, ' or 1=1, " },
     address: '127.0.0.1',

@@ -1,4 +1,4 @@
-// Introspection (RFC 7662): who learns what about which token, and that nothing which is over is ever active.
+// Introspection (RFC 7662): which callers get which answer, and that no revoked, expired or ended token is active.
 
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { raiseTokenVersion } from '../../../src/core/users/user_changes.ts';
@@ -114,7 +114,7 @@ for (const format of formats) {
       await changeUserStatus(server.db, user.id, { status, actor: 'admin' });
       t.deepEqual(await introspect(server, tokens.access_token), inactive);
       t.deepEqual(await introspect(server, tokens.refresh_token, client), inactive);
-      // Even where a session had been left over, its user's status is what counts.
+      // The user's status decides even if a session were still live.
       await server.db('sessions').where({ id: tokens.session_id }).update({ ended_at: null });
       t.deepEqual(await introspect(server, tokens.access_token), inactive);
       t.deepEqual(await introspect(server, tokens.refresh_token, client), inactive);
@@ -142,8 +142,8 @@ for (const format of formats) {
       const { tokens } = await signIn(server, { client, form: resourceServer.form });
       const after = seconds();
       t.is(tokens.expires_in, 4);
-      // It was issued between the two, and each answer was decided between the question and its arrival; to a second, since
-      // a server tells the time of its database from afar.
+      // The token was issued between `before` and `after`, and each answer was decided between request and response. The
+      // bounds allow a second, since the server estimates the clock of the database.
       await until(async () => {
         const asked = seconds();
         const said = await introspect(server, tokens.access_token);
@@ -185,7 +185,7 @@ for (const format of formats) {
         client_id: client.client_id,
         scope: 'orders:read',
         token_type: 'Bearer',
-        // An opaque one is about nobody but the client that `client_id` names.
+        // An opaque token has no `sub`; `client_id` names its client.
         ...(format === 'jwt' ? { sub: client.client_id } : {}),
       });
       t.is(Number(exp) - Number(iat), 900);

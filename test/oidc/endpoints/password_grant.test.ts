@@ -1,4 +1,4 @@
-// The password grant: who may use it, whose password counts, and what a login leaves behind.
+// The password grant: which clients may use it, how a user is found and refused, and what a login answers.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
@@ -87,7 +87,7 @@ testOnServers('an unknown user and a wrong password get the same answer', async 
   t.is(new Set(answers).size, 1, answers.join('\n'));
 });
 
-// Everything that the wire carries, but for what names the request itself.
+// The whole answer without its request id and date.
 function withoutId({ status, headers, text, body }: Answer): string {
   const { 'x-request-id': _, date: __, ...rest } = headers;
   return JSON.stringify({ status, rest, text: text.replace(String(body.request_id), '…') });

@@ -1,4 +1,4 @@
-// Clients that register themselves (RFC 7591, RFC 7592), and what they cannot become by it.
+// Clients that register themselves (RFC 7591, RFC 7592), and the rights that they cannot get.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
@@ -15,7 +15,7 @@ import { rowOf } from '../../helpers/rows.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 import { openUserAgent, textOf } from '../../helpers/user_agent.ts';
 
-// The log is lines of JSON; the engine warns in words, once a process.
+// The log is lines of JSON; the engine prints its warnings as text, once per process.
 const warnings: unknown[] = [];
 console.warn = (...said: unknown[]) => {
   warnings.push(said);
@@ -175,7 +175,7 @@ testOnOwnServers(
     for (const { status, body } of await ask())
       t.deepEqual([status, body.error], [400, 'unauthorized_client']);
 
-    // As a node of an earlier version may have written it.
+    // A node of an earlier version may have written this row.
     const { metadata } = await clientRowOf(server, made);
     await server
       .db('clients')
@@ -223,8 +223,8 @@ testOnOwnServers('invalid metadata is refused with 400 and causes no failure', o
   }
 });
 
-/** A server at an inner address, and how often it was asked. */
-async function startInner(t: ExecutionContext) {
+/** A server at a private address, and the requests to it. */
+async function startPrivateServer(t: ExecutionContext) {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(request.url ?? '');
@@ -235,7 +235,7 @@ async function startInner(t: ExecutionContext) {
   return { port: (server.address() as AddressInfo).port, asked };
 }
 
-/** Registers with keys at `host`, then authenticates as far as those keys would be needed. */
+/** Registers a client with keys at `host`, then authenticates it, which needs those keys. */
 async function useKeysAt(server: TestServer, host: string, port: number): Promise<number> {
   const made = await register(server, {
     ...wanted,
@@ -260,7 +260,7 @@ testOnOwnServers(
   'nothing is fetched from private addresses, given as numbers or names',
   open,
   async (t, server) => {
-    const { port, asked } = await startInner(t);
+    const { port, asked } = await startPrivateServer(t);
     for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '2130706433']) {
       const status = await useKeysAt(server, host, port);
       t.true([400, 401].includes(status), `${host}: ${status}`);
@@ -273,7 +273,7 @@ testOnOwnServers(
   'keys are fetched from private addresses when the settings allow it',
   { ...open, FETCH_PRIVATE_ADDRESSES: 'true' },
   async (t, server) => {
-    const { port, asked } = await startInner(t);
+    const { port, asked } = await startPrivateServer(t);
     t.is(await useKeysAt(server, '127.0.0.1', port), 401);
     t.true(asked.length > 0 && asked.every((path) => path === '/jwks'));
   },

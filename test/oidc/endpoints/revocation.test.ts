@@ -1,4 +1,4 @@
-// Revocation (RFC 7009): a token's own client may revoke it, and nobody learns anything from trying.
+// Revocation (RFC 7009): only a token's own client can revoke it, and the answer reveals nothing.
 import type { ExecutionContext } from 'ava';
 import { findSession } from '../../../src/core/sessions/find_session.ts';
 import { makeClient } from '../../helpers/builders.ts';

@@ -1,4 +1,4 @@
-// What refuses a refresh for another reason costs nothing: the same token still works afterwards, even with window 0.
+// A refused refresh does not use up its token: the same token still works afterwards, even without a retry window.
 import type { ExecutionContext } from 'ava';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
 import { findSession } from '../../../src/core/sessions/find_session.ts';
@@ -110,11 +110,11 @@ for (const { title, form, headers, expected } of cases) {
     const { client, tokens } = signedIn;
     const given = headers ? { headers: await headers(server, signedIn) } : {};
     assertRefused(t, await refresh(server, client, tokens.refresh_token, form, given), expected);
-    await assertUnharmed(t, server, signedIn);
+    await assertUnchanged(t, server, signedIn);
   });
 }
 
-async function assertUnharmed(t: ExecutionContext, server: TestServer, signedIn: SignedIn): Promise<void> {
+async function assertUnchanged(t: ExecutionContext, server: TestServer, signedIn: SignedIn): Promise<void> {
   const { tokens, client } = signedIn;
   const session = await findSession(server.db, tokens.session_id);
   t.deepEqual(
@@ -131,7 +131,7 @@ testOnServers(
     const signedIn = await openSession(server);
     const thief = await makeClient(server.db);
     assertRefused(t, await refresh(server, thief, signedIn.tokens.refresh_token), refused('invalid_grant'));
-    await assertUnharmed(t, server, signedIn);
+    await assertUnchanged(t, server, signedIn);
     const old = signedIn.tokens.refresh_token;
     assertRefused(
       t,

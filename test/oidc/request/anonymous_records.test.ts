@@ -1,4 +1,4 @@
-// What the server keeps for browsers and clients of which it knows nobody: for minutes, of bounded size, so many a minute.
+// Records that the server stores for anonymous browsers and clients: they live for minutes, and their size and number are limited.
 import { digest } from '../../../src/lib/crypto.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { assertRefused, send } from '../../helpers/client.ts';
@@ -21,9 +21,9 @@ testOnServers(
       return rows.map(({ expires_at }) => (Number(expires_at) - Date.now()) / 60_000);
     };
     for (const path of ['/device', '/logout']) await openUserAgent(server.url).send(`${server.url}${path}`);
-    const strangers = await minutesOf(null);
-    t.is(strangers.length, 2);
-    for (const minutes of strangers) t.true(minutes <= 16, `${minutes} minutes`);
+    const anonymous = await minutesOf(null);
+    t.is(anonymous.length, 2);
+    for (const minutes of anonymous) t.true(minutes <= 16, `${minutes} minutes`);
     const scene = await setUpScene(server);
     await scene.ua.open(`${server.url}/device`);
     await logIn(scene);
@@ -60,7 +60,7 @@ testOnOwnServers(
   'the logins that a network starts and the requests that it pushes are limited per minute',
   (name) => ({ RATE_LIMITS: name === 'sqlite' ? 'memory' : 'database' }),
   async (t, server) => {
-    // A limit in memory cannot be filled from here but by 600 requests.
+    // A counter in memory could be filled only by 600 requests.
     if (server.store === 'sqlite') {
       t.pass();
       return;

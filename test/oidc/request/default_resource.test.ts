@@ -1,4 +1,4 @@
-// What a client's requests are for when they name no resource.
+// The audience of tokens when a request names no resource.
 import * as oidc from 'openid-client';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { assertRefused } from '../../helpers/client.ts';

@@ -1,5 +1,5 @@
-// What `error_description` says at /token: why, to a client that proved to hold the token, the code or the password; one
-// sentence for all else to anybody.
+// `error_description` at /token: a client that has proved to hold the token, the code or the password gets the reason; all other
+// clients get one general sentence.
 import type { ExecutionContext } from 'ava';
 import { after, makeClient, makeUser } from '../../helpers/builders.ts';
 import type { Answer, Form } from '../../helpers/client.ts';
@@ -24,7 +24,7 @@ function assertSays(t: ExecutionContext, answer: Answer, description: string, re
 const wrong = 'Wrong username or password.';
 const unknown = 'The refresh token is unknown, or belongs to another client.';
 
-/** What the engine answers, and not one of the short ways past it. */
+/** A form that the engine answers, not the fast entrance. */
 const byEngine: Form = { scope: 'openid account' };
 
 testOnServers('a refused login does not say whether the name or the password is wrong', async (t, server) => {

@@ -1,4 +1,4 @@
-// What is fetched for clients: how long it is believed, and what a failure says.
+// Documents and keys that are fetched for clients: how long they are cached, and what a failure reveals.
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createSocketServer } from 'node:net';
@@ -97,7 +97,7 @@ testOnStores('a message to a client is delivered unchanged, and its answer is re
   await t.throwsAsync(guarded.fetch(url, { method: 'POST' }), { message: /reserved/ });
 });
 
-/** Begins a login with a client of this id, and says what came of it and after how many milliseconds. */
+/** Starts a login with a client of this id; returns the answer and the milliseconds it took. */
 async function enter(server: TestServer, client_id: string) {
   const begun = performance.now();
   const query = new URLSearchParams({ client_id, response_type: 'code' });
@@ -113,7 +113,7 @@ async function enter(server: TestServer, client_id: string) {
   };
 }
 
-/** A port that counts connections and says nothing, and one that is closed. */
+/** A port that counts connections and sends nothing, and a closed port. */
 async function openPorts(t: ExecutionContext) {
   let connections = 0;
   const silent = createSocketServer((socket) => {
