@@ -73,7 +73,7 @@ for (const text of casts) {
   });
 }
 
-test('one cast in a thousand lines is allowed, and words are no casts', (t) => {
+test('one cast in a thousand lines is allowed, and words are not counted as casts', (t) => {
   const cast = 'const a = b as never;\n';
   t.deepEqual(castProblems([{ path: 'src/lib/x.ts', text: cast + '\n'.repeat(999) }]), []);
   t.is(castProblems([{ path: 'src/lib/x.ts', text: cast.repeat(2) + '\n'.repeat(998) }]).length, 3);

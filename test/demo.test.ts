@@ -9,7 +9,7 @@ import { makeScratch } from './helpers/scratch.ts';
 
 const script = fileURLToPath(new URL('../src/demo.ts', import.meta.url));
 
-test('the demo tells its story to the end, keeps secrets short and leaves nothing behind', async (t) => {
+test('the demo runs to its end, shortens secrets and leaves nothing behind', async (t) => {
   const scratch = await makeScratch();
   t.teardown(scratch.remove);
   // Whatever the operator's environment says, the demo is about a server of its own.

@@ -25,7 +25,7 @@ async function copied(): Promise<string[]> {
   return [...new Set(lines.flatMap(([, args = '']) => args.split(' ').slice(0, -1)))];
 }
 
-test('the image holds what the server imports and reads, and nothing else is sent to its build', async (t) => {
+test('the image contains the files that the server needs, and the build context contains nothing else', async (t) => {
   const names = await copied();
   t.deepEqual(names.toSorted(), ['config', 'migrations', 'package-lock.json', 'package.json', 'src']);
   for (const name of names) t.true(existsSync(join(root, name)), name);
@@ -33,7 +33,7 @@ test('the image holds what the server imports and reads, and nothing else is sen
   t.deepEqual(allowed.toSorted(), names.toSorted());
 });
 
-test('the image runs as nobody in particular, without npm, and is asked for its health', async (t) => {
+test('the image runs as an unprivileged user, without npm, and has a health check', async (t) => {
   const file = await read('Dockerfile');
   const last = file.slice(file.lastIndexOf('\nFROM ')).replaceAll(/^#.*$/gm, '');
   t.regex(last, /^USER node$/m);
@@ -44,7 +44,7 @@ test('the image runs as nobody in particular, without npm, and is asked for its 
   t.regex(file, new RegExp(`^FROM node:${about.engines.node.replace(/\D/g, '')}`, 'm'));
 });
 
-test('every setting that the image, compose.yaml and its example name is one of ours', async (t) => {
+test('every setting that the image, compose.yaml and its example name exists', async (t) => {
   const ours = new Set(Object.keys(schema.shape));
   const compose = await read('compose.yaml');
   const [, kindred = ''] = /&kindred\n([\s\S]*?)\n {2}kindred-2:/.exec(compose) ?? [];
@@ -98,7 +98,7 @@ async function installProduction(directory: string): Promise<void> {
   }
 }
 
-test('what the image holds starts, answers its health check, and ends as it is told to', async (t) => {
+test('the content of the image starts, answers its health check, and stops on a signal', async (t) => {
   giveTime(t);
   const app = await mkdtemp(join(tmpdir(), 'kindred-image-'));
   t.teardown(() => rm(app, { recursive: true, force: true }));
@@ -148,7 +148,7 @@ async function isUp(port: number): Promise<boolean> {
   return answer?.status === 200;
 }
 
-test('nothing that runs imports what only development installs', async (t) => {
+test('no code of the server imports a development dependency', async (t) => {
   const installed = new Set(Object.keys(about.dependencies));
   const foreign: string[] = [];
   for (const folder of ['src', 'config', 'migrations']) {
@@ -171,7 +171,7 @@ test('nothing that runs imports what only development installs', async (t) => {
   t.deepEqual(foreign, []);
 });
 
-test('every command and every setting that the handbook names exists', async (t) => {
+test('every command and every setting in docs/operations.md exists', async (t) => {
   const text = await read('docs/operations.md');
   const { stdout } = await runCommand(['--help'], { env: {} });
   const commands = new Set([...stdout.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name));

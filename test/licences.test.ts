@@ -15,21 +15,21 @@ test('every package of a deployment is under a licence that allows it', (t) => {
   );
 });
 
-test('a licence is read as its words mean', (t) => {
+test('licence expressions with OR and AND are evaluated', (t) => {
   for (const good of ['MIT', '(MIT OR WTFPL)', 'GPL-3.0 OR ISC', '(MIT AND ISC)'])
     t.true(isAllowed(good), good);
   for (const bad of [null, '', 'GPL-3.0', 'MIT AND GPL-3.0', 'UNLICENSED', 'SEE LICENSE IN x', 'constructor'])
     t.false(isAllowed(bad), String(bad));
 });
 
-test('docs/licences.md lists what the lock file has', (t) => {
+test('docs/licences.md lists the packages of the lock file', (t) => {
   t.true(
     read('docs/licences.md') === licencesPage(),
     `docs/licences.md is out of date; run: ${updateCommand}`,
   );
 });
 
-test('the lock file names no registry, and npm can tell a package that was changed', (t) => {
+test('the lock file names no registry, and its digests let npm detect a changed package', (t) => {
   const all = readLock();
   t.deepEqual(
     all.filter((one) => one.resolved !== null).map((one) => one.name),

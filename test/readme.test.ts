@@ -22,7 +22,7 @@ test("README's settings are those of the schema", async (t) => {
   t.true(readme === withSettings(readme), `README is out of date; run: ${updateCommand}`);
 });
 
-test('the example environment is a production that starts once it has its secret, and names only what exists', async (t) => {
+test('the example environment is valid for production once it has its secret, and names only existing settings', async (t) => {
   const given = parseEnv(await read('config/example.env')) as Record<string, string>;
   const known = settingsTable().map(({ name }) => name);
   t.deepEqual(
@@ -34,7 +34,7 @@ test('the example environment is a production that starts once it has its secret
   t.is(loadConfig({ ...given, KINDRED_SECRET: secret }).env, 'production');
 });
 
-test('every link between the pages leads somewhere', async (t) => {
+test('every link between the pages has a target', async (t) => {
   for (const page of await pages()) {
     for (const [, target = ''] of (await read(page)).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
       if (/^https?:/.test(target)) continue;
@@ -55,7 +55,7 @@ test('every npm script and every file that the pages name exists', async (t) => 
   }
 });
 
-test("README's picture of the house shows folders and files that exist", async (t) => {
+test('the architecture chapter of README shows folders and files that exist', async (t) => {
   const [, house = ''] = /```\n(config\/[\s\S]+?)```/.exec(await read('README.md')) ?? [];
   const lines = house.trimEnd().split('\n');
   t.true(lines.length > 10);

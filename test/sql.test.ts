@@ -77,7 +77,7 @@ for (const text of sqlTexts) {
   });
 }
 
-test('sentences, comments and other calls are no SQL', (t) => {
+test('sentences, comments and other calls are not found as SQL', (t) => {
   const text = [
     "const summary = 'Update my profile';",
     "const other = 'Select a session';",
@@ -118,7 +118,7 @@ test('a transaction that calls functions of two topics belongs in core/actions',
   t.deepEqual(over('src/core/actions/x.ts', inline), []);
 });
 
-test('a transaction over one topic and the trail may stand anywhere', (t) => {
+test('a transaction over one topic and the audit trail is allowed anywhere', (t) => {
   const body = 'await db.transaction(async (tx) => { await lockUser(tx); await recordEvent(tx); });';
   t.deepEqual(over('src/http/api/x.ts', body), []);
 });

@@ -18,7 +18,7 @@ const answers = {
 };
 
 for (const [how, text] of Object.entries(answers)) {
-  test(`an answer with ${how} is taken when all of it has arrived, and not before`, (t) => {
+  test(`an answer with ${how} is accepted when it has arrived completely, and not before`, (t) => {
     for (let length = 0; length < text.length; length += 1) t.is(parseAnswer(text.slice(0, length)), null);
     t.deepEqual(parseAnswer(text), { status: how === 'chunks' ? 404 : 200, body: 'hello' });
   });

@@ -12,7 +12,7 @@ import { dumpText } from '../helpers/tables.ts';
 const ids = { client_id: 'some-id', created_at: 'some time', updated_at: 'some time' };
 
 testOnServers(
-  'a client without a secret of its own gets one, which works and is not stored',
+  'a client without a given secret gets one, which works and is not stored',
   async (t, server) => {
     const { code, stdout, stderr } = await kindred(
       server,
@@ -45,51 +45,48 @@ testOnServers(
   },
 );
 
-testOnServers(
-  'an app registered from a file logs people in, with the rules it was given',
-  async (t, server) => {
-    const directory = await mkdtemp(join(tmpdir(), 'kindred-cli-'));
-    t.teardown(() => rm(directory, { recursive: true }));
-    const file = join(directory, 'client.json');
-    const metadata = {
-      client_id: 'phone-app',
-      client_name: 'Phone',
-      first_party: true,
-      token_endpoint_auth_method: 'none',
-      rotation_profile: 'mobile',
-      refresh_token_retry_window: 90,
-      access_token_ttl: 120,
-      session_idle_ttl: 3600,
-    };
-    await writeFile(file, JSON.stringify(metadata));
-    const {
-      created_at: _c,
-      updated_at: _u,
-      ...client
-    } = await kindredJson(server, ['create-client', '--metadata', file]);
-    t.deepEqual(client, {
-      ...metadata,
-      grant_types: ['password', 'refresh_token'],
-      redirect_uris: [],
-      response_types: [],
-      registered_by: 'admin',
-      client_secrets: [],
-    });
-    const user = await makeUser(server.db);
-    const tokens = tokensOf(await login(server, user, metadata));
-    t.is(tokens.expires_in, 120);
-    t.is(tokens.refresh_token_expires_in, 3600);
-    const once = tokensOf(await refresh(server, metadata, tokens.refresh_token));
-    const again = tokensOf(await refresh(server, metadata, tokens.refresh_token));
-    t.is(again.refresh_token, once.refresh_token);
+testOnServers('an app registered from a file logs users in, with the given rules', async (t, server) => {
+  const directory = await mkdtemp(join(tmpdir(), 'kindred-cli-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'client.json');
+  const metadata = {
+    client_id: 'phone-app',
+    client_name: 'Phone',
+    first_party: true,
+    token_endpoint_auth_method: 'none',
+    rotation_profile: 'mobile',
+    refresh_token_retry_window: 90,
+    access_token_ttl: 120,
+    session_idle_ttl: 3600,
+  };
+  await writeFile(file, JSON.stringify(metadata));
+  const {
+    created_at: _c,
+    updated_at: _u,
+    ...client
+  } = await kindredJson(server, ['create-client', '--metadata', file]);
+  t.deepEqual(client, {
+    ...metadata,
+    grant_types: ['password', 'refresh_token'],
+    redirect_uris: [],
+    response_types: [],
+    registered_by: 'admin',
+    client_secrets: [],
+  });
+  const user = await makeUser(server.db);
+  const tokens = tokensOf(await login(server, user, metadata));
+  t.is(tokens.expires_in, 120);
+  t.is(tokens.refresh_token_expires_in, 3600);
+  const once = tokensOf(await refresh(server, metadata, tokens.refresh_token));
+  const again = tokensOf(await refresh(server, metadata, tokens.refresh_token));
+  t.is(again.refresh_token, once.refresh_token);
 
-    const twice = await kindred(server, ['create-client', '--metadata', file]);
-    assertRefusedCommand(t, twice, /a client with this client_id already exists/);
-  },
-);
+  const twice = await kindred(server, ['create-client', '--metadata', file]);
+  assertRefusedCommand(t, twice, /a client with this client_id already exists/);
+});
 
 testOnServers(
-  'a resource server and its client see the tokens meant for it, and no others',
+  'the client of a resource server sees the tokens for its resource server as active, and no others',
   async (t, server) => {
     const identifier = 'https://orders.example.test/';
     const args = ['--identifier', identifier, '--name', 'Orders', '--format', 'opaque'];
@@ -131,7 +128,7 @@ testOnServers(
   },
 );
 
-testOnServers('what commands create is in the trail', async (t, server) => {
+testOnServers('creations by commands are in the audit trail', async (t, server) => {
   const metadata = '{"client_id":"noted","token_endpoint_auth_method":"none","first_party":true}';
   await kindredJson(server, ['create-client', '--metadata', '-'], metadata);
   await kindredJson(server, ['create-resource-server', '--identifier', 'https://noted.example.test/']);
@@ -179,7 +176,7 @@ for (const [title, metadata, remark] of remarks) {
   });
 }
 
-test('a long secret is taken without a word', async (t) => {
+test('a long secret is accepted without a warning', async (t) => {
   const client_secret = 'c'.repeat(32);
   const args = ['create-client', '--metadata', '-', '--json'];
   const { stdout, stderr } = await kindred(

@@ -17,7 +17,7 @@ async function emptyFolder(t: ExecutionContext): Promise<string> {
 }
 
 testOnEmptyStores(
-  'migrate makes an empty database usable, and says so; again it does nothing',
+  'migrate makes an empty database usable and reports it; a second run does nothing',
   async (t, store) => {
     const server = { databaseUrl: store.url };
     assertRefusedCommand(
@@ -50,7 +50,7 @@ const commands = [
 const phoneApp = '{"first_party":true}';
 
 for (const args of commands) {
-  test(`${args[0]} in an empty folder says what to run first, and makes no database`, async (t) => {
+  test(`${args[0]} in an empty folder names the command to run first, and creates no database`, async (t) => {
     const cwd = await emptyFolder(t);
     const env = { PATH: process.env.PATH ?? '' };
     const outcome = await runCommand(args, { env, cwd, stdin: phoneApp });
@@ -63,7 +63,7 @@ for (const args of commands) {
   });
 }
 
-test('migrate in an empty folder makes what the server then uses', async (t) => {
+test('migrate in an empty folder creates the database that the server then uses', async (t) => {
   const cwd = await emptyFolder(t);
   const { code, stdout } = await runCommand(['migrate'], { env: {}, cwd });
   t.is(code, 0);
@@ -73,7 +73,7 @@ test('migrate in an empty folder makes what the server then uses', async (t) => 
 });
 
 testOnStores(
-  'with the secret of another deployment, create-client changes nothing and ends',
+  'with the secret of another deployment, create-client changes nothing and exits',
   async (t, store) => {
     const args = ['create-client', '--metadata', '-'];
     const stdin = '{"first_party":true}';
@@ -89,7 +89,7 @@ testOnStores(
   },
 );
 
-test('a Postgres that is not there is one line, without its password', async (t) => {
+test('an unreachable Postgres is reported in one line, without its password', async (t) => {
   for (const args of [['sessions', 'ada'], ['migrate'], ['create-client', '--metadata', '-']]) {
     const outcome = await kindred({ databaseUrl: 'postgres://u:hunter2@127.0.0.1:1/x' }, args, phoneApp);
     assertRefusedCommand(t, outcome, /the database on 127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)/);
@@ -97,7 +97,7 @@ test('a Postgres that is not there is one line, without its password', async (t)
   }
 });
 
-test('a file that is no database is one line', async (t) => {
+test('a file that is not a database is reported in one line', async (t) => {
   const cwd = await emptyFolder(t);
   await writeFile(join(cwd, 'notes.txt'), 'buy milk\n'.repeat(200));
   const env = environment('sqlite:notes.txt');
@@ -109,7 +109,7 @@ test('a file that is no database is one line', async (t) => {
   assertRefusedCommand(t, await runCommand(['migrate'], { env, cwd }), /notes\.txt is not a database/);
 });
 
-test('all wrong settings are named in one line', async (t) => {
+test('all invalid settings are named in one line', async (t) => {
   const env = { ...environment('mysql://x'), PORT: '99999' };
   assertRefusedCommand(
     t,
@@ -118,7 +118,7 @@ test('all wrong settings are named in one line', async (t) => {
   );
 });
 
-test('help and version are no errors; no command at all is one, and gets the help', async (t) => {
+test('help and version are not errors; a missing command is one, and prints the help', async (t) => {
   const env = {};
   const help = await runCommand(['--help'], { env });
   t.is(help.code, 0);

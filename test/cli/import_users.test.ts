@@ -36,24 +36,21 @@ function withSeconds(stdout: string): unknown {
   return typeof seconds === 'number' ? rest : null;
 }
 
-testOnServers(
-  'users of another system log in where they were taken over to',
-  async (t, server: TestServer) => {
-    const file = await makeFile(t, [
-      { username: `old-${server.store}`, email: `old@${server.store}.example`, password_hash: bcrypt },
-    ]);
-    const { code, stdout, stderr } = await kindred(server, ['import-users', file]);
-    t.deepEqual([code, stderr], [0, '']);
-    t.regex(stdout, /^imported 1 user in [\d.]+ s\n$/);
-    const client = await makeClient(server.db);
-    const user = { username: `old@${server.store}.example` };
-    t.is((await login(server, user, client, { password: 'wrong' })).status, 400);
-    t.is((await login(server, user, client, { password })).status, 200);
-  },
-);
+testOnServers('imported users of another system can log in', async (t, server: TestServer) => {
+  const file = await makeFile(t, [
+    { username: `old-${server.store}`, email: `old@${server.store}.example`, password_hash: bcrypt },
+  ]);
+  const { code, stdout, stderr } = await kindred(server, ['import-users', file]);
+  t.deepEqual([code, stderr], [0, '']);
+  t.regex(stdout, /^imported 1 user in [\d.]+ s\n$/);
+  const client = await makeClient(server.db);
+  const user = { username: `old@${server.store}.example` };
+  t.is((await login(server, user, client, { password: 'wrong' })).status, 400);
+  t.is((await login(server, user, client, { password })).status, 200);
+});
 
 testOnStores(
-  'what was refused stands in a report beside the file, and the exit code tells',
+  'refused lines are reported in a file beside the input, and by the exit code',
   async (t, store) => {
     const file = await makeFile(t, [
       { username: 'ada', email: 'ada@example.com', password_hash: bcrypt },
@@ -101,7 +98,7 @@ testOnStores(
   },
 );
 
-testOnStores('a dry run says what would happen, and nothing does', async (t, store) => {
+testOnStores('a dry run reports what would happen, and changes nothing', async (t, store) => {
   const lines = Array.from({ length: 700 }, (_, i) => ({ username: `user${i}` }));
   const file = await makeFile(t, [...lines, { username: 'user3', email: 'other@example.com' }]);
   const before = await countRows(store.db);
@@ -124,45 +121,51 @@ async function isAtRest({ name, db }: Store): Promise<boolean> {
   return rows.length === 0;
 }
 
-testOnStores('an import that is killed in the middle goes on when it is started again', async (t, store) => {
-  const users = Array.from({ length: 40_000 }, (_, i) => ({ username: `user${i}`, password_hash: bcrypt }));
-  const bad = { username: 'bad', password_hash: 'md5' };
-  const file = await makeFile(t, [bad, ...users, bad]);
-  const child = spawn(process.execPath, [cli, 'import-users', file], {
-    env: { PATH: process.env.PATH, ...environment(store.url) },
-    stdio: 'ignore',
-  });
-  const ended = once(child, 'exit');
-  await until(async () => child.exitCode !== null || (await countUsers(store)) >= 2_000, 'some are imported');
-  child.kill('SIGKILL');
-  t.deepEqual(await ended, [null, 'SIGKILL'], 'it was still running');
-  await until(() => isAtRest(store), 'the database has noticed');
-  const kept = await countUsers(store);
-  t.true(kept >= 2_000 && kept < users.length, `${kept}`);
+testOnStores(
+  'an import that is killed in the middle continues when it is started again',
+  async (t, store) => {
+    const users = Array.from({ length: 40_000 }, (_, i) => ({ username: `user${i}`, password_hash: bcrypt }));
+    const bad = { username: 'bad', password_hash: 'md5' };
+    const file = await makeFile(t, [bad, ...users, bad]);
+    const child = spawn(process.execPath, [cli, 'import-users', file], {
+      env: { PATH: process.env.PATH, ...environment(store.url) },
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    await until(
+      async () => child.exitCode !== null || (await countUsers(store)) >= 2_000,
+      'some are imported',
+    );
+    child.kill('SIGKILL');
+    t.deepEqual(await ended, [null, 'SIGKILL'], 'it was still running');
+    await until(() => isAtRest(store), 'the database has noticed');
+    const kept = await countUsers(store);
+    t.true(kept >= 2_000 && kept < users.length, `${kept}`);
 
-  const { code, stdout } = await kindred(of(store), ['import-users', file, '--json']);
-  t.is(code, 1);
-  t.deepEqual(withSeconds(stdout), {
-    lines: users.length + 2,
-    imported: users.length - kept,
-    present: kept,
-    refused: 2,
-    dry_run: false,
-    report: `${file}.refused.jsonl`,
-  });
-  t.deepEqual(await readReport(file), [
-    { line: 1, reason: 'unknown_hash_format' },
-    { line: users.length + 2, reason: 'unknown_hash_format' },
-  ]);
-  t.is(await countUsers(store), users.length);
-});
+    const { code, stdout } = await kindred(of(store), ['import-users', file, '--json']);
+    t.is(code, 1);
+    t.deepEqual(withSeconds(stdout), {
+      lines: users.length + 2,
+      imported: users.length - kept,
+      present: kept,
+      refused: 2,
+      dry_run: false,
+      report: `${file}.refused.jsonl`,
+    });
+    t.deepEqual(await readReport(file), [
+      { line: 1, reason: 'unknown_hash_format' },
+      { line: users.length + 2, reason: 'unknown_hash_format' },
+    ]);
+    t.is(await countUsers(store), users.length);
+  },
+);
 
 async function countUsers({ db }: Store): Promise<number> {
   const [row] = await db('users').count({ many: '*' });
   return Number(row?.many);
 }
 
-testOnStores('a file that is not there is named, and nothing is left of the try', async (t, store) => {
+testOnStores('a missing file is named, and nothing is left behind', async (t, store) => {
   const file = await makeFile(t, []);
   const missing = `${file}.not`;
   assertRefusedCommand(
@@ -174,7 +177,7 @@ testOnStores('a file that is not there is named, and nothing is left of the try'
   t.deepEqual(await readdir(join(file, '..')), ['users.jsonl']);
 });
 
-testOnEmptyStores('a database that was not migrated is left as it is', async (t, store) => {
+testOnEmptyStores('a database that is not migrated is not changed', async (t, store) => {
   const file = await makeFile(t, [{ username: 'ada' }]);
   assertRefusedCommand(t, await kindred(of(store), ['import-users', file]), /has not been migrated/);
 });

@@ -11,7 +11,7 @@ import { testOnEmptyStores, testOnStores } from '../helpers/stores.ts';
 import { readTables } from '../helpers/tables.ts';
 
 testOnStores(
-  'sweep says what it removed, a dry run what it would, and of two at once one refuses',
+  'sweep reports what it removed, a dry run what it would remove, and of two sweeps at once one refuses',
   async (t, store) => {
     const { db, url: databaseUrl } = store;
     await openTestSession(db, {}, after(new Date(), -60 * 86_400));
@@ -59,7 +59,7 @@ testOnStores(
   },
 );
 
-testOnStores('keys are listed and rotated under a running server, which follows', async (t, store) => {
+testOnStores('keys are listed and rotated while a server runs, which uses the new ones', async (t, store) => {
   const server = await startTestServer(t, store);
   const { client, tokens } = await signIn(server);
   const { keys } = await kindredJson<{ keys: { kid: string; status: string }[] }>(server, ['keys']);
@@ -96,7 +96,7 @@ testOnStores('keys are listed and rotated under a running server, which follows'
 });
 
 testOnStores(
-  'a secret is changed in four steps, and nobody is logged out before the last',
+  'the server secret is changed in four steps, and no session ends before the last',
   async (t, store) => {
     const run = async (secrets: string[], args: string[]) =>
       await runCommand(args, { env: environment(store.url, { KINDRED_SECRET: secrets.join() }) });
@@ -146,7 +146,7 @@ testOnStores(
   },
 );
 
-testOnStores('keys that no secret opens are left as they are', async (t, store) => {
+testOnStores('keys that no secret opens are not changed', async (t, store) => {
   await loadSigningKeys(store.db, keyring, 'ES256');
   const before = await store.db('signing_keys');
   const outcome = await runCommand(['reencrypt-keys'], {
@@ -156,7 +156,7 @@ testOnStores('keys that no secret opens are left as they are', async (t, store) 
   t.deepEqual(await store.db('signing_keys'), before);
 });
 
-testOnEmptyStores('no command of operation touches a database that is not migrated', async (t, { url }) => {
+testOnEmptyStores('no operations command changes a database that is not migrated', async (t, { url }) => {
   for (const args of [
     ['sweep'],
     ['stats'],

@@ -44,7 +44,7 @@ const answers: [title: string, typed: string, outcome: string][] = [
 ];
 
 for (const [title, typed, outcome] of answers) {
-  test(`asking for a password: ${title}, and nothing of it is shown`, async (t) => {
+  test(`the password prompt: ${title}, and the password is not shown`, async (t) => {
     const asked = await ask(typed);
     t.is(asked.outcome, outcome);
     t.regex(asked.shown, /^Password: \n(Again: \n)?$/);
@@ -91,7 +91,7 @@ async function sqlite(t: ExecutionContext): Promise<OwnStore> {
   return store;
 }
 
-withTerminal('at a real terminal the password is asked for twice and never echoed', async (t) => {
+withTerminal('on a real terminal the password is asked for twice and never echoed', async (t) => {
   const store = await sqlite(t);
   const password = 'correct horse 77';
   const { code, shown } = await atTerminal(
@@ -108,7 +108,7 @@ withTerminal('at a real terminal the password is asked for twice and never echoe
   t.true(await verifyPassword(password, user?.password_hash ?? null));
 });
 
-withTerminal('at a real terminal Ctrl-C leaves nothing behind', async (t) => {
+withTerminal('on a real terminal Ctrl-C leaves nothing behind', async (t) => {
   const store = await sqlite(t);
   const { code, shown } = await atTerminal(
     store,

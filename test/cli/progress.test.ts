@@ -14,7 +14,7 @@ function makeOutput(isTTY: boolean, columns = 80) {
   };
 }
 
-test('at a terminal there is one bar, which is gone in the end', async (t) => {
+test('on a terminal one bar is shown and removed at the end', async (t) => {
   const { written, output, clock, pass } = makeOutput(true);
   const progress = startProgress(1_000, output, clock);
   pass(120);
@@ -42,7 +42,7 @@ test('the bar fits the terminal', async (t) => {
   t.is(written[0]?.replace('\r\x1b[K', '').length, 29);
 });
 
-test('elsewhere a short run says nothing at all', async (t) => {
+test('without a terminal a short run prints nothing', async (t) => {
   const { written, output, clock, pass } = makeOutput(false);
   const progress = startProgress(10, output, clock);
   pass(120);

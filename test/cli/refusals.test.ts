@@ -194,7 +194,7 @@ for (const [title, args, stdin, said] of [...aboutUsers, ...aboutClients]) {
   });
 }
 
-test('options that npm took for itself are noticed', async (t) => {
+test('options that npm consumed are reported', async (t) => {
   const store = await makeStore('sqlite');
   t.teardown(store.drop);
   const env = { ...environment(store.url), npm_lifecycle_event: 'kindred' };

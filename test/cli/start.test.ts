@@ -64,7 +64,7 @@ async function emptyFolder(t: ExecutionContext): Promise<string> {
 }
 
 for (const name of ['sqlite', 'postgres'] as const) {
-  test(`from nothing to a rotated token in three pasted commands; a second start keeps all (${name})`, async (t) => {
+  test(`three pasted commands lead from an empty folder to a rotated token; a second start keeps all data (${name})`, async (t) => {
     giveTime(t);
     const cwd = await emptyFolder(t);
     const store = name === 'postgres' ? await makeEmptyStore('postgres') : null;

@@ -10,7 +10,7 @@ import { dumpText } from '../helpers/tables.ts';
 const password = 'a phrase that nobody else uses 17';
 
 testOnServers(
-  'a user made by create-user logs in at a running server, with all that was said',
+  'a user made by create-user logs in at a running server, with the given attributes',
   async (t, server) => {
     const args = [
       '--username',
@@ -51,16 +51,19 @@ testOnServers(
   },
 );
 
-testOnServers('a password is neither printed nor stored nor kept in the trail', async (t, server) => {
-  const args = ['create-user', '--username', 'quiet', '--password-stdin'];
-  const { code, stdout, stderr } = await kindred(server, args, password);
-  t.is(code, 0);
-  t.regex(stdout, /^created user quiet, id [0-9a-f-]{36}\n$/);
-  t.is(stderr, '');
-  t.false((await dumpText(server.db)).includes(password));
-});
+testOnServers(
+  'a password is neither printed nor stored nor recorded in the audit trail',
+  async (t, server) => {
+    const args = ['create-user', '--username', 'quiet', '--password-stdin'];
+    const { code, stdout, stderr } = await kindred(server, args, password);
+    t.is(code, 0);
+    t.regex(stdout, /^created user quiet, id [0-9a-f-]{36}\n$/);
+    t.is(stderr, '');
+    t.false((await dumpText(server.db)).includes(password));
+  },
+);
 
-testOnServers('a name that is taken is refused, in whatever spelling', async (t, server) => {
+testOnServers('a name that is taken is refused, in any spelling', async (t, server) => {
   await kindredJson(
     server,
     ['create-user', '--username', 'taken', '--email', 'taken@example.test', '--password-stdin'],
@@ -76,46 +79,49 @@ testOnServers('a name that is taken is refused, in whatever spelling', async (t,
   );
 });
 
-testOnServers('sessions lists what is live, by name, address and id', async (t, server) => {
-  const user = await makeUser(server.db, { email: 'lister@example.test' });
-  const client = await makeClient(server.db, { client_name: 'An app' });
-  const device = { device_id: 'd1', device_name: 'Kitchen', platform: 'ios', app_version: '1.2' };
-  const { tokens } = await signIn(server, { user, client, form: device });
-  const ended = await signIn(server, { user, client });
-  await api(server, 'POST /logout', ended.tokens.access_token, { json: {} });
-  await refresh(server, client, tokens.refresh_token);
+testOnServers(
+  'sessions lists the live sessions of a user named by username, e-mail address or id',
+  async (t, server) => {
+    const user = await makeUser(server.db, { email: 'lister@example.test' });
+    const client = await makeClient(server.db, { client_name: 'An app' });
+    const device = { device_id: 'd1', device_name: 'Kitchen', platform: 'ios', app_version: '1.2' };
+    const { tokens } = await signIn(server, { user, client, form: device });
+    const ended = await signIn(server, { user, client });
+    await api(server, 'POST /logout', ended.tokens.access_token, { json: {} });
+    await refresh(server, client, tokens.refresh_token);
 
-  type Listed = { user: { id: string }; sessions: Record<string, unknown>[] };
-  for (const name of [user.username, 'LISTER@example.test', user.id, user.id.toUpperCase()]) {
-    const listed = await kindredJson<Listed>(server, ['sessions', name]);
-    t.is(listed.user.id, user.id);
-    t.is(listed.sessions.length, 1);
-    const { created_at, last_used_at, expires_at, device: on, ...session } = listed.sessions[0] ?? {};
-    t.deepEqual(session, {
-      id: tokens.session_id,
-      client: { client_id: client.client_id, client_name: 'An app' },
-      ip: '127.0.0.1',
-      user_agent: null,
-      generation: 1,
-    });
-    const { id: _id, ...known } = on as Record<string, unknown>;
-    t.deepEqual(known, { device_id: 'd1', name: 'Kitchen', platform: 'ios', app_version: '1.2' });
-    t.true(String(created_at) <= String(last_used_at) && String(last_used_at) < String(expires_at));
-  }
-  const { stdout } = await kindred(server, ['sessions', user.username]);
-  const [headings, row, ...more] = stdout.trimEnd().split('\n');
-  t.regex(
-    String(headings),
-    /^SESSION +DEVICE +CLIENT +ADDRESS +LOGGED IN \(UTC\) +LAST USED \(UTC\) +ROTATIONS$/,
-  );
-  t.regex(
-    String(row),
-    new RegExp(`^${tokens.session_id} +Kitchen, ios +${client.client_id} +127\\.0\\.0\\.1 .* 1$`),
-  );
-  t.deepEqual(more, []);
-});
+    type Listed = { user: { id: string }; sessions: Record<string, unknown>[] };
+    for (const name of [user.username, 'LISTER@example.test', user.id, user.id.toUpperCase()]) {
+      const listed = await kindredJson<Listed>(server, ['sessions', name]);
+      t.is(listed.user.id, user.id);
+      t.is(listed.sessions.length, 1);
+      const { created_at, last_used_at, expires_at, device: on, ...session } = listed.sessions[0] ?? {};
+      t.deepEqual(session, {
+        id: tokens.session_id,
+        client: { client_id: client.client_id, client_name: 'An app' },
+        ip: '127.0.0.1',
+        user_agent: null,
+        generation: 1,
+      });
+      const { id: _id, ...known } = on as Record<string, unknown>;
+      t.deepEqual(known, { device_id: 'd1', name: 'Kitchen', platform: 'ios', app_version: '1.2' });
+      t.true(String(created_at) <= String(last_used_at) && String(last_used_at) < String(expires_at));
+    }
+    const { stdout } = await kindred(server, ['sessions', user.username]);
+    const [headings, row, ...more] = stdout.trimEnd().split('\n');
+    t.regex(
+      String(headings),
+      /^SESSION +DEVICE +CLIENT +ADDRESS +LOGGED IN \(UTC\) +LAST USED \(UTC\) +ROTATIONS$/,
+    );
+    t.regex(
+      String(row),
+      new RegExp(`^${tokens.session_id} +Kitchen, ios +${client.client_id} +127\\.0\\.0\\.1 .* 1$`),
+    );
+    t.deepEqual(more, []);
+  },
+);
 
-testOnServers('more sessions than one page holds are all listed', async (t, server) => {
+testOnServers('all sessions are listed when they fill more than one page', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
   const { tokens } = await signIn(server, { user, client });
@@ -131,14 +137,14 @@ testOnServers('more sessions than one page holds are all listed', async (t, serv
   t.is(new Set(sessions.map((one) => one.id)).size, 206);
 });
 
-testOnServers('what a stranger calls their browser cannot command a terminal', async (t, server) => {
+testOnServers('a user agent cannot send control sequences to the terminal', async (t, server) => {
   const { user, tokens } = await signIn(server, { form: { device_id: 'd\u202e2' } });
   await server.db('sessions').where({ id: tokens.session_id }).update({ ip: 'a\u001b]0;x\u0007' });
   const { stdout } = await kindred(server, ['sessions', user.id]);
   t.notRegex(stdout.replaceAll('\n', ''), /\p{C}/u);
 });
 
-testOnServers('logout ends everything a user has, while the server runs', async (t, server) => {
+testOnServers('logout ends all sessions of a user while the server runs', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
   const form = { device_id: 'phone', push_token: 'push-me' };

@@ -30,7 +30,7 @@ function refused(env: NodeJS.ProcessEnv): string[] {
   }
 }
 
-test('nothing but a secret is needed', (t) => {
+test('only a secret is required', (t) => {
   t.deepEqual(loadConfig({ KINDRED_SECRET: secret }), {
     warnings: [],
     env: 'development',
@@ -82,7 +82,7 @@ test('issuer and resource follow from host and port', (t) => {
   t.deepEqual([issuer, resource], ['http://[::1]:8080', 'http://[::1]:8080/api']);
 });
 
-test('an empty variable is an unset one', (t) => {
+test('an empty variable counts as unset', (t) => {
   const empty = Object.fromEntries(Object.keys(schema.shape).map((name) => [name, '']));
   t.deepEqual(loadConfig({ ...empty, KINDRED_SECRET: secret }), loadConfig({ KINDRED_SECRET: secret }));
 });
@@ -113,11 +113,11 @@ test('every problem is reported at once, by the name of its variable', (t) => {
   t.false(error.message.includes('short\n'));
 });
 
-test('an unknown NODE_ENV is the only problem that it makes', (t) => {
+test('an unknown NODE_ENV causes only one problem', (t) => {
   t.deepEqual(refused({ NODE_ENV: 'prod', HOST: '0.0.0.0' }), ['NODE_ENV']);
 });
 
-test('a host of which no URL can be made is a problem like others', (t) => {
+test('a host that gives no valid URL is reported like other problems', (t) => {
   for (const HOST of ['0.0.0.0 ', 'my host']) {
     t.deepEqual(refused({ ...production, ISSUER: 'id.example', HOST }), ['HOST', 'ISSUER']);
     t.deepEqual(
@@ -128,7 +128,7 @@ test('a host of which no URL can be made is a problem like others', (t) => {
   }
 });
 
-test('production refuses what is unsafe', (t) => {
+test('production refuses unsafe settings', (t) => {
   t.deepEqual(refused(production), []);
   t.deepEqual(refused({ ...production, ISSUER: 'http://id.example' }), ['ISSUER']);
   t.deepEqual(refused({ ...production, ISSUER: 'http://127.0.0.1.example' }), ['ISSUER']);
@@ -137,7 +137,7 @@ test('production refuses what is unsafe', (t) => {
   t.deepEqual(refused({ ...production, KINDRED_SECRET: '' }), ['KINDRED_SECRET']);
 });
 
-test('production wants to know its issuer, and one on this machine only when that is meant', (t) => {
+test('production requires an issuer, and a loopback issuer only with ALLOW_LOOPBACK_ISSUER', (t) => {
   const local = ['http://localhost:3000', 'http://[::1]:3000', 'http://127.0.0.1:3000', 'https://localhost'];
   for (const ISSUER of [undefined, '', ...local]) {
     t.deepEqual(refused({ ...production, ISSUER }), ['ISSUER'], ISSUER);
@@ -147,7 +147,7 @@ test('production wants to know its issuer, and one on this machine only when tha
   t.deepEqual(refused(others), ['ISSUER'], 'http://0.0.0.0 is no address of this machine alone');
 });
 
-test('production wants to know whether a proxy is to be believed, and believes no whole world', (t) => {
+test('production requires TRUST_PROXY, and refuses to trust wide networks', (t) => {
   const trusting = (TRUST_PROXY: string | undefined) => refused({ ...production, TRUST_PROXY });
   for (const bad of [undefined, '', '11', '99', '0.0.0.0/0', '::/0', '10.0.0.0/8,128.0.0.0/1', 'fc00::/6'])
     t.deepEqual(trusting(bad), ['TRUST_PROXY'], bad);
@@ -155,7 +155,7 @@ test('production wants to know whether a proxy is to be believed, and believes n
     t.deepEqual(trusting(good), [], good);
 });
 
-test('production refuses lockouts that lock nobody out', (t) => {
+test('production refuses lockouts that have no effect', (t) => {
   for (const LOCKOUT of ['99999/1/1', '10/1/59', '101/60/900'])
     t.deepEqual(refused({ ...production, LOCKOUT }), ['LOCKOUT'], LOCKOUT);
   for (const LOCKOUT of ['10/60/900', '100/1/60'])
@@ -173,12 +173,12 @@ test('everything that production refuses is named at once', (t) => {
   t.deepEqual(refused(env), ['ISSUER', 'KINDRED_SECRET', 'LOCKOUT', 'RATE_LIMITS', 'TRUST_PROXY']);
 });
 
-test('the tests’ environment cannot be reached from elsewhere', (t) => {
+test('NODE_ENV=test can listen on loopback addresses only', (t) => {
   t.deepEqual(refused({ NODE_ENV: 'test', HOST: '0.0.0.0' }), ['HOST']);
   t.deepEqual(refused({ NODE_ENV: 'test', ISSUER: 'https://id.example' }), []);
 });
 
-test('what is unusual in production is a warning that names its setting', (t) => {
+test('an unusual setting in production is a warning that names the setting', (t) => {
   const warned = (env: NodeJS.ProcessEnv) =>
     loadConfig({ ...production, ...env }).warnings.map((warning) => warning.split(':')[0]);
   t.deepEqual(warned({}), []);
@@ -215,7 +215,7 @@ test('a secret that is short or not random is refused everywhere', (t) => {
   for (const KINDRED_SECRET of bad) t.deepEqual(refused({ KINDRED_SECRET }), ['KINDRED_SECRET']);
 });
 
-test('secrets are a list, in base64url however they were written', (t) => {
+test('secrets are a list, converted to base64url', (t) => {
   const base64 = `${other.slice(0, 40)}+/8=`;
   t.deepEqual(loadConfig({ KINDRED_SECRET: `${secret}, ${base64}` }).secrets, [
     secret,
@@ -223,7 +223,7 @@ test('secrets are a list, in base64url however they were written', (t) => {
   ]);
 });
 
-test('development refuses to be reachable from elsewhere', (t) => {
+test('development refuses addresses other than loopback', (t) => {
   for (const HOST of ['0.0.0.0', '::', '192.168.1.2', '127.evil.example'])
     t.true(refused({ HOST }).includes('HOST'));
   for (const HOST of ['127.0.0.1', '127.1.2.3', 'localhost', '::1']) t.deepEqual(refused({ HOST }), []);
@@ -245,12 +245,12 @@ test('an issuer is an http(s) URL and nothing more', (t) => {
   t.deepEqual(refused({ ISSUER: 'http://127.0.0.1:3000/auth' }), []);
 });
 
-test('rate limits in the database need Postgres', (t) => {
+test('rate limits in the database require Postgres', (t) => {
   t.deepEqual(refused({ RATE_LIMITS: 'database' }), ['RATE_LIMITS']);
   t.deepEqual(refused({ RATE_LIMITS: 'database', DATABASE_URL: 'postgres://db.example/kindred' }), []);
 });
 
-test('workers need Postgres, and in production rate limits that are counted in common', (t) => {
+test('workers require Postgres, and in production shared rate limits', (t) => {
   const postgres = { DATABASE_URL: 'postgres://db.example/kindred' };
   for (const WORKERS of ['-1', '257', '1.5', 'many'])
     t.deepEqual(refused({ ...postgres, WORKERS }), ['WORKERS']);
@@ -276,12 +276,12 @@ test('proxies are trusted by number or by address', (t) => {
     t.deepEqual(refused({ TRUST_PROXY }), ['TRUST_PROXY']);
 });
 
-test('the data folder is that of the SQLite file', (t) => {
+test('the data folder is the folder of the SQLite file', (t) => {
   t.is(dataDirectory('sqlite:/var/lib/kindred/kindred.sqlite'), '/var/lib/kindred');
   t.is(dataDirectory('postgres://db.example/kindred'), './data');
 });
 
-test('without a secret one is made, kept for its owner only, and found again', (t) => {
+test('without a secret one is created, readable by its owner only, and used again', (t) => {
   const directory = temporary(t);
   const env = { DATABASE_URL: `sqlite:${join(directory, 'deep', 'kindred.sqlite')}` };
   const [kept = '', ...more] = loadConfig(env).secrets;
@@ -292,7 +292,7 @@ test('without a secret one is made, kept for its owner only, and found again', (
   t.deepEqual(refused({ ...env, KINDRED_SECRET: kept }), []);
 });
 
-test('processes that start at once agree on the secret they keep', async (t) => {
+test('processes that start at once use the same secret', async (t) => {
   const directory = temporary(t);
   const script = new URL('children/load_secrets.ts', import.meta.url);
   const outcomes = await runChildren(4, script, [`sqlite:${join(directory, 'kindred.sqlite')}`]);
@@ -321,7 +321,7 @@ function temporary(t: { teardown(done: () => Promise<void>): void }): string {
   return directory;
 }
 
-test('secrets may stand in files, and their line break is no part of them', async (t) => {
+test('secrets can be read from files, without the line break at the end', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'kindred-config-'));
   t.teardown(() => rm(folder, { recursive: true }));
   const file = async (name: string, content: string) => {
@@ -355,7 +355,7 @@ test('secrets may stand in files, and their line break is no part of them', asyn
   ]);
 });
 
-test('what is wrong with a setting is said in plain words', (t) => {
+test('problems of settings are described in plain English', (t) => {
   const given = {
     PORT: 'http',
     METRICS_PORT: '70000',

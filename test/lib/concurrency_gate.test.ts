@@ -27,7 +27,7 @@ function askFor(count: number, gate: ReturnType<typeof createConcurrencyGate>) {
   };
 }
 
-test('while others wait, those who are done go on in groups, and at once where nobody waits', async (t) => {
+test('while calls wait, finished ones return in groups; when none waits, they return at once', async (t) => {
   const works = askFor(10, createConcurrencyGate(1, 4));
   const seen: number[] = [];
   for (let index = 0; index < 10; index += 1) {
@@ -39,13 +39,13 @@ test('while others wait, those who are done go on in groups, and at once where n
   t.deepEqual(await Promise.all(works.outcomes), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
-test('where nobody waits, nobody is held, however large the group', async (t) => {
+test('when no call waits, none is held, however large the group', async (t) => {
   const works = askFor(3, createConcurrencyGate(3, 100));
   for (const index of [2, 0, 1]) await works.end(index);
   t.deepEqual(works.gone, [2, 0, 1]);
 });
 
-test('a work that fails frees its place, and fails those who asked for it alone', async (t) => {
+test('failing work frees its place, and only its own caller gets the error', async (t) => {
   const works = askFor(4, createConcurrencyGate(1, 4));
   const outcomes = Promise.allSettled(works.outcomes);
   for (const index of [0, 1, 2, 3]) await works.end(index, index % 2 ? undefined : new Error(`of ${index}`));
@@ -85,7 +85,7 @@ function nameWorks(gate: ReturnType<typeof createConcurrencyGate>) {
   };
 }
 
-test('places take turns, and those of one place go in their order', async (t) => {
+test('networks take turns, and calls of one network keep their order', async (t) => {
   const works = nameWorks(createConcurrencyGate(1));
   const { asker } = placesOf(100);
   for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'b2']) works.ask(name, asker(name[0] ?? ''));
@@ -93,7 +93,7 @@ test('places take turns, and those of one place go in their order', async (t) =>
   t.deepEqual(works.started, ['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4']);
 });
 
-test('no more wait than may, and a place that fills the line gives way to others', async (t) => {
+test('the queue is bounded, and a network that fills it makes room for others', async (t) => {
   const gate = createConcurrencyGate(1);
   const works = nameWorks(gate);
   const { asker } = placesOf(4);
@@ -113,7 +113,7 @@ test('no more wait than may, and a place that fills the line gives way to others
   t.deepEqual(works.started, ['a1', 'a2', 'b1', 'a3', 'b2']);
 });
 
-test('nothing is done for those who have gone, and they take no place from others', async (t) => {
+test('disconnected callers get no work done, and take no place in the queue', async (t) => {
   const works = nameWorks(createConcurrencyGate(1));
   const { gone, asker } = placesOf(3);
   works.ask('running', asker('a', 'running'));
@@ -130,7 +130,7 @@ test('nothing is done for those who have gone, and they take no place from other
   t.is(works.started.at(-1), 'afterwards', 'the place is free');
 });
 
-test('in whatever order works end: never more than fit, in the order of asking, and none is left behind', async (t) => {
+test('in any order of completion: never more than the width at once, in the order of the calls, and none is forgotten', async (t) => {
   const works = fc.array(fc.record({ fails: fc.boolean(), asksAgain: fc.boolean() }), { maxLength: 25 });
   await t.notThrowsAsync(
     fc.assert(

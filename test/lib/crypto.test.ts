@@ -21,7 +21,7 @@ const [first, second, third] = [1, 2, 3].map((n) => Buffer.alloc(32, n).toString
 
 const text = fc.string({ unit: 'grapheme', maxLength: 2000 });
 
-test('a key keeps its id wherever its secret stands in the list', (t) => {
+test('a key keeps its id at any position of its secret in the list', (t) => {
   const ring = createKeyring([first, second, third]);
   const turned = createKeyring([third, first, second]);
   t.is(ring.current.id, createKeyring([first]).current.id);
@@ -29,7 +29,7 @@ test('a key keeps its id wherever its secret stands in the list', (t) => {
   t.deepEqual(ring.all.map((key) => key.id).toSorted(), turned.all.map((key) => key.id).toSorted());
 });
 
-test('every key of the list is found by its id, and no other', (t) => {
+test('each key of the list is found by its id, and no other key is', (t) => {
   const ring = createKeyring([first, second]);
   const known = new Map(ring.all.map((key) => [key.id, key]));
   for (let id = 0; id < 256; id += 1) t.is(ring.find(id), known.get(id) ?? null);
@@ -49,7 +49,7 @@ test('keys differ by purpose and by secret, and are the same each time', (t) => 
   t.not(tag(first, 'a'), tag(second, 'a'));
 });
 
-test('what is sealed opens to the same text', (t) => {
+test('a sealed text opens to the same text', (t) => {
   const ring = createKeyring([first]);
   fc.assert(
     fc.property(text, text, (plain, context) => {
@@ -58,7 +58,7 @@ test('what is sealed opens to the same text', (t) => {
   );
 });
 
-test('a box opens after its secret has moved down the list, and not once it is gone', (t) => {
+test('a sealed value opens after its secret has moved down the list, but not after it is removed', (t) => {
   const box = seal(createKeyring([first]), 'p', 'plain', 'row 1');
   t.is(unseal(createKeyring([second, first]), 'p', box, 'row 1'), 'plain');
   t.throws(() => unseal(createKeyring([second]), 'p', box, 'row 1'), {
@@ -67,14 +67,14 @@ test('a box opens after its secret has moved down the list, and not once it is g
   });
 });
 
-test('a box moved to another row, or opened for another purpose, does not open', (t) => {
+test('a sealed value moved to another row, or used for another purpose, does not open', (t) => {
   const ring = createKeyring([first]);
   const box = seal(ring, 'p', 'plain', 'row 1');
   t.throws(() => unseal(ring, 'p', box, 'row 2'));
   t.throws(() => unseal(ring, 'q', box, 'row 1'));
 });
 
-test('a box with any bit changed, or cut anywhere, does not open', (t) => {
+test('a sealed value with any bit changed, or cut anywhere, does not open', (t) => {
   const ring = createKeyring([first, second]);
   const box = Buffer.from(seal(ring, 'p', 'plain', ''), 'base64url');
   const opens = (bytes: Buffer) => unseal(ring, 'p', bytes.toString('base64url'), '');
@@ -82,13 +82,13 @@ test('a box with any bit changed, or cut anywhere, does not open', (t) => {
   for (let length = 0; length < box.length; length += 1) t.throws(() => opens(box.subarray(0, length)));
 });
 
-test('a box of another deployment does not open, not even under the same key id', (t) => {
+test('a sealed value of another deployment does not open, not even under the same key id', (t) => {
   const ours = createKeyring([first]);
   const theirs = ringWithId(ours.current.id);
   t.throws(() => unseal(ours, 'p', seal(theirs, 'p', 'plain', ''), ''), { instanceOf: SealError });
 });
 
-test('sealing twice gives two boxes', (t) => {
+test('sealing twice gives two different values', (t) => {
   const ring = createKeyring([first]);
   t.not(seal(ring, 'p', 'plain', ''), seal(ring, 'p', 'plain', ''));
 });

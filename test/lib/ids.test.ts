@@ -35,7 +35,7 @@ test('ids of one millisecond differ', (t) => {
   t.is(ids.size, 10_000);
 });
 
-test('bytes and text of an id give each other', (t) => {
+test('the bytes and the text of an id convert to each other', (t) => {
   fc.assert(
     fc.property(fc.uuid(), (id) => {
       t.is(idToBytes(id).length, 16);
@@ -44,7 +44,7 @@ test('bytes and text of an id give each other', (t) => {
   );
 });
 
-test('an id is taken in either case and handed on in lower case', (t) => {
+test('an id is accepted in either case and returned in lower case', (t) => {
   fc.assert(
     fc.property(fc.uuid(), (id) => {
       t.is(parseId(id), id);
@@ -53,7 +53,7 @@ test('an id is taken in either case and handed on in lower case', (t) => {
   );
 });
 
-test('whatever is not a UUID is no id', (t) => {
+test('text that is not a UUID is no id', (t) => {
   const id = newId();
   const broken = ['', 'x', id.slice(1), `${id}0`, ` ${id}`, `${id}\n`, id.replaceAll('-', ''), `{${id}}`];
   for (const value of [...broken, undefined, null, 1, {}, [id], Symbol.iterator]) t.is(parseId(value), null);

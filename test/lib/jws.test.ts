@@ -24,7 +24,7 @@ function makeKey(alg: JwsAlg) {
 }
 
 for (const alg of ['ES256', 'EdDSA', 'RS256'] as const) {
-  test(`what is signed with ${alg}, others verify`, async (t) => {
+  test(`other libraries verify a JWT signed with ${alg}`, async (t) => {
     const { privateKey, publicKey } = makeKey(alg);
     const signer = createSigner(privateKey.export({ format: 'jwk' }) as JsonWebKey, {
       alg,
@@ -53,7 +53,7 @@ function makeKeys(): { publicKeys: PublicKey[]; pairs: Map<JwsAlg, ReturnType<ty
   return { publicKeys, pairs };
 }
 
-test('what others sign is verified, and nothing else is', async (t) => {
+test('JWTs signed by other libraries are verified, and invalid ones are not', async (t) => {
   const { publicKeys, pairs } = makeKeys();
   const read = createVerifier(publicKeys, 'at+jwt');
   const claims = { sub: 'ada', n: 1 };
@@ -105,7 +105,7 @@ test('what others sign is verified, and nothing else is', async (t) => {
   }
 });
 
-test('garbage is no JWT and never an exception', (t) => {
+test('invalid input is no JWT and throws no exception', (t) => {
   const read = createVerifier(makeKeys().publicKeys, 'at+jwt');
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const heads = [
@@ -127,7 +127,7 @@ test('garbage is no JWT and never an exception', (t) => {
   }
 });
 
-test('the numbers of an ECDSA signature are right, however many zeros they begin with', (t) => {
+test('ECDSA signatures are converted correctly, however many zeros their numbers begin with', (t) => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const key = createPublicKey(publicKey.export({ format: 'pem', type: 'spki' }));
   const lengths = new Set<number>();

@@ -3,7 +3,7 @@ import { redact } from '../../src/lib/log.ts';
 import { runChild } from '../helpers/child.ts';
 import { fc } from '../helpers/fuzzing.ts';
 
-test('a secret is replaced wherever it stands, and its neighbours are not', (t) => {
+test('a secret is replaced at any position, and the values beside it are not', (t) => {
   const at = new Date(0);
   t.deepEqual(
     redact({
@@ -29,7 +29,7 @@ test('a secret is replaced wherever it stands, and its neighbours are not', (t) 
   );
 });
 
-test('the code of an error is told, and a code that opens something is not', (t) => {
+test('error codes are logged, and authorization codes are not', (t) => {
   const codes = ['EADDRINUSE', 'ERR_INVALID_ARG_TYPE', 'SQLITE_BUSY', '57P01'];
   for (const code of codes) {
     t.deepEqual(redact({ port: 9464, code }), { port: 9464, code });
@@ -47,7 +47,7 @@ test('the code of an error is told, and a code that opens something is not', (t)
   });
 });
 
-test('no depth hides a secret', (t) => {
+test('secrets are redacted at any depth', (t) => {
   const nest = fc.letrec((tie) => ({
     value: fc.oneof({ maxDepth: 15, depthSize: 'max' }, tie('leaf'), tie('list'), tie('object')),
     leaf: fc.record({ client_secret: fc.constant('hunter2') }),
@@ -57,19 +57,19 @@ test('no depth hides a secret', (t) => {
   fc.assert(fc.property(nest.value, (value) => t.notRegex(JSON.stringify(redact(value)), /hunter2/)));
 });
 
-test('redacting leaves the original as it was', (t) => {
+test('redaction does not change the original', (t) => {
   const original = { password: 'p', list: [{ token: 't' }] };
   redact(original);
   t.deepEqual(original, { password: 'p', list: [{ token: 't' }] });
 });
 
-test('a circle ends', (t) => {
+test('a circular structure is logged', (t) => {
   const circle: Record<string, unknown> = { token: 't' };
   circle.self = circle;
   t.notThrows(() => JSON.stringify(redact(circle)));
 });
 
-test('an error is told by name, code, message, frames and cause', (t) => {
+test('an error is logged with its name, code, message, frames and cause', (t) => {
   const cause = Object.assign(new TypeError('inner'), { code: 'E_INNER' });
   const error = Object.assign(new Error('outer', { cause }), { password: 'hunter2' });
   const { stack, ...told } = redact(error) as Record<string, unknown>;
@@ -82,7 +82,7 @@ test('an error is told by name, code, message, frames and cause', (t) => {
   t.notRegex(JSON.stringify(told), /hunter2/);
 });
 
-test('the log says why a statement failed, and never what was bound to it', async (t) => {
+test('the log says why a statement failed, without its bound values', async (t) => {
   const { stdout, stderr, code } = await runChild(new URL('children/write_log.ts', import.meta.url));
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
   t.notRegex(stdout, /hunter2/);
@@ -110,7 +110,7 @@ test('the log says why a statement failed, and never what was bound to it', asyn
   for (const [index, line] of expected.entries()) t.like(failed[index], line);
 });
 
-test('a long text is cut, so that the line is written in one piece', (t) => {
+test('a long text is cut, so that its line is written in one piece', (t) => {
   const longest = 'a'.repeat(1_000);
   t.deepEqual(redact({ path: longest, deep: [`${longest}b`] }), { path: longest, deep: [`${longest}…`] });
   const { message } = redact(new Error(`${longest}b`)) as { message: string };

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createLru } from '../../src/lib/lru.ts';
 
-test('what has not been asked for the longest goes first', (t) => {
+test('the least recently used value is dropped first', (t) => {
   const lru = createLru<number>(2);
   lru.set('a', 1);
   lru.set('b', 2);
@@ -13,7 +13,7 @@ test('what has not been asked for the longest goes first', (t) => {
   );
 });
 
-test('a value that is set again is new', (t) => {
+test('setting a value again counts as use', (t) => {
   const lru = createLru<number>(2);
   lru.set('a', 1);
   lru.set('b', 2);
@@ -24,7 +24,7 @@ test('a value that is set again is new', (t) => {
   t.is(lru.get('c'), undefined);
 });
 
-test('one of size 0 remembers nothing', (t) => {
+test('a cache of size 0 stores nothing', (t) => {
   const lru = createLru<number>(0);
   lru.set('a', 1);
   t.is(lru.get('a'), undefined);

@@ -18,7 +18,7 @@ function onClock(ms: number) {
   };
 }
 
-test('a value is good for its time, and then read again', async (t) => {
+test('a value is kept for its time, and then read again', async (t) => {
   const { read: count, now, pass } = onClock(0);
   const read = memoize(count, 80, 0, now);
   t.deepEqual([await read(), await read()], [1, 1]);
@@ -28,13 +28,13 @@ test('a value is good for its time, and then read again', async (t) => {
   t.is(await read(), 2);
 });
 
-test('of many who ask at once one reads', async (t) => {
+test('concurrent callers share one read', async (t) => {
   const { read: count, now } = onClock(20);
   const read = memoize(count, 0, 20, now);
   t.deepEqual(await Promise.all([read(), read(), read()]), [1, 1, 1]);
 });
 
-test('what takes long to read is good for twenty times as long', async (t) => {
+test('a value that takes long to read is kept for twenty times as long', async (t) => {
   const { read: count, now, pass } = onClock(20);
   const read = memoize(count, 0, undefined, now);
   await read();
@@ -44,7 +44,7 @@ test('what takes long to read is good for twenty times as long', async (t) => {
   t.is(await read(), 2);
 });
 
-test('or for no longer than it is told to be', async (t) => {
+test('a slow value is kept no longer than the given factor says', async (t) => {
   const { read: count, now, pass } = onClock(100);
   const read = memoize(count, 20, 0, now);
   await read();
@@ -52,7 +52,7 @@ test('or for no longer than it is told to be', async (t) => {
   t.is(await read(), 2);
 });
 
-test('a failure is told to those who wait for it, and tried again', async (t) => {
+test('a failure reaches all waiting callers, and the next call reads again', async (t) => {
   let fails = true;
   const read = memoize(async () => {
     if (fails) throw new Error('away');

@@ -1,14 +1,14 @@
 import test from 'ava';
 import { takeRandom } from '../../src/lib/random.ts';
 
-test('what was taken once is not given again, across any number of refills', (t) => {
+test('bytes are returned only once, across any number of refills', (t) => {
   const seen = new Set(
     Array.from({ length: 5_000 }, (_, i) => takeRandom(16 + (i % 3)).toString('hex', 0, 16)),
   );
   t.is(seen.size, 5_000);
 });
 
-test('each taker owns its bytes', (t) => {
+test('each caller owns its bytes', (t) => {
   const mine = takeRandom(32);
   const copy = Buffer.from(mine);
   for (let i = 0; i < 300; i += 1) takeRandom(32).fill(0);

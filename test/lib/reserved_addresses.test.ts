@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import test from 'ava';
 import { isReservedAddress, lookupPublic } from '../../src/lib/reserved_addresses.ts';
 
-test('addresses that are not of the public internet are reserved, in any spelling', (t) => {
+test('addresses outside the public internet are reserved, in any spelling', (t) => {
   for (const address of [
     '0.0.0.0',
     '10.1.2.3',

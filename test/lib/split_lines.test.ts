@@ -15,7 +15,7 @@ async function split(text: string, { sizes = [7], max = 100 } = {}): Promise<Lin
   return await Array.fromAsync(splitLines(chunksOf(Buffer.from(text), sizes), max));
 }
 
-test('lines are numbered, know where they end, and need no line break at the end of the file', async (t) => {
+test('lines have a number and an end offset, and the last one needs no line break', async (t) => {
   const lines = await split('one\n\ntwo\r\nthrée');
   t.deepEqual(
     lines.map(({ number, bytes, end }) => [number, bytes?.toString(), end]),
@@ -30,7 +30,7 @@ test('lines are numbered, know where they end, and need no line break at the end
   t.deepEqual((await split('\n')).length, 1);
 });
 
-test('of a line that is too long nothing is left but its number, and the next one is whole', async (t) => {
+test('a line that is too long keeps only its number, and the next line is complete', async (t) => {
   const lines = await split(`${'x'.repeat(101)}\n${'y'.repeat(100)}\n${'z'.repeat(1_000)}`);
   t.deepEqual(
     lines.map(({ bytes }) => bytes?.length ?? null),
@@ -39,7 +39,7 @@ test('of a line that is too long nothing is left but its number, and the next on
   t.is(lines.at(-1)?.end, 1_203);
 });
 
-test('however the file comes in chunks, its lines are the same', async (t) => {
+test('the lines do not depend on the chunks of the file', async (t) => {
   const text = fc.string({ unit: fc.constantFrom('a', 'é', '\n', '\r') });
   await t.notThrowsAsync(
     fc.assert(

@@ -56,7 +56,7 @@ function attributesOf({ attributes }: Pick<Span, 'attributes'>): Record<string, 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 testOnStores(
-  'a request and its queries are one trace, which goes on from the caller, and holds nothing that was sent',
+  "a request and its queries are one trace, which continues the caller's trace and contains no values of the request",
   async (t, store) => {
     const collector = await startCollector(t);
     const { url, child, exited } = await spawnServer(t, store.url, {
@@ -128,7 +128,7 @@ testOnStores(
   },
 );
 
-testOnStores('a collector that is away costs no request and holds up no stop', async (t, store) => {
+testOnStores('an unreachable collector fails no request and delays no shutdown', async (t, store) => {
   const { url, child, exited } = await spawnServer(t, store.url, {
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
   });
@@ -144,7 +144,7 @@ async function modulesOf(databaseUrl: string, settings: Record<string, string>):
   return JSON.parse((await text(child.stdout)).trim().split('\n').at(-1) ?? '');
 }
 
-testOnStores('nothing of the SDK is loaded unless traces are wanted', async (t, store) => {
+testOnStores('the SDK is loaded only when traces are configured', async (t, store) => {
   // What remains is the interface, a few no-ops, which the metrics' library brings along.
   t.deepEqual(await modulesOf(store.url, {}), ['@opentelemetry/api']);
   const { url } = await startCollector(t);

@@ -19,7 +19,7 @@ function said(value: unknown): string[] {
   return (error?.issues ?? []).map(({ path, message }) => [...path, message].join(': '));
 }
 
-test('what is wrong with a value is said in plain words', (t) => {
+test('problems of values are described in plain English', (t) => {
   t.deepEqual(said(good), []);
   t.deepEqual(said(undefined), ['is missing']);
   t.deepEqual(said([]), ['must be an object']);
@@ -42,7 +42,7 @@ test('what is wrong with a value is said in plain words', (t) => {
   t.deepEqual(said({ ...good, own: 'y' }), ['own: must be x']);
 });
 
-test('what a member was meant to be is said where one is close', (t) => {
+test('an unknown member gets a suggestion when a known name is close', (t) => {
   t.deepEqual(said({ ...good, redirect_uri: [] }), [
     'unknown member "redirect_uri" (did you mean redirect_uris?)',
   ]);
@@ -54,7 +54,7 @@ test('what a member was meant to be is said where one is close', (t) => {
   t.true(message.endsWith(' and 895 more') && message.length < 400, message);
 });
 
-test('a misspelling has a meaning, and another word has none', (t) => {
+test('a misspelling gets a suggestion, and another word gets none', (t) => {
   const commands = ['clients', 'create-user', 'logout', 'keys'];
   t.is(findClosest('creat-user', commands), 'create-user');
   t.is(findClosest('log-out', commands), 'logout');

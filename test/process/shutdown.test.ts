@@ -68,7 +68,7 @@ testOnStores(
 );
 
 testOnStores(
-  'a client that has just connected when the server is told to stop is answered too',
+  'a client that has just connected when the server is stopped is answered too',
   async (t, store) => {
     const { url, child, exited } = await spawnServer(t, store.url, production);
     child.kill('SIGSTOP');

@@ -7,7 +7,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 const auditRetention = 86_400;
 
 testOnStores(
-  'no statement changes or removes an event, and the sweep removes only old ones',
+  'no statement can change or delete an event, and the sweep deletes only old ones',
   async (t, { name, db }) => {
     const now = new Date();
     await recordEvents(db, [{ type: 'login_failed', reason: 'old' }], after(now, -2 * auditRetention));
@@ -42,7 +42,7 @@ testOnStores(
 
 // As docs/operations.md says to do it.
 testOnStores(
-  'with the trail in another hand the server goes on, and cannot open it',
+  'a server without ownership of the audit table works, and cannot make the table writable',
   async (t, { db, url }) => {
     const database = new URL(url).pathname.slice(1);
     const [owner, server] = [`owner_${database}`, `server_${database}`];

@@ -12,7 +12,7 @@ const log = createLog({ level: 'silent' });
 const at = new Date('2030-01-01T00:00:00.250Z');
 const rotation: NewEvent = { type: 'refresh_token_rotated' };
 
-testOnStores('an event is stored with all its members, and null for those it lacks', async (t, { db }) => {
+testOnStores('an event is stored with all its members, and null for absent ones', async (t, { db }) => {
   const full = {
     type: 'user_status_changed',
     user_id: newId(),
@@ -35,7 +35,7 @@ testOnStores('an event is stored with all its members, and null for those it lac
   t.not(events[0]?.id, events[1]?.id);
 });
 
-testOnStores('events stand or fall with the transaction that they are recorded in', async (t, { db }) => {
+testOnStores('events are committed or rolled back with their transaction', async (t, { db }) => {
   const rolledBack = db.transaction(async (tx) => {
     await recordEvents(tx, [rotation]);
     t.is((await tx('audit_events')).length, 1);
@@ -53,47 +53,53 @@ testOnStores('a recorded event cannot be changed', async (t, { db }) => {
   t.is((await rowOf(db('audit_events').first())).reason, 'true');
 });
 
-testOnStores('listeners hear of an event once it is certain, and of no other', async (t, { db }) => {
-  const heard: (string | null | undefined)[] = [];
-  const mine = newId();
-  t.teardown(
-    onAuditEvent(db, (event) => {
-      if (event.session_id === mine) heard.push(event.reason);
-    }),
-  );
-  const event = (reason: string): NewEvent => ({ ...rotation, session_id: mine, reason });
-  await t.throwsAsync(
-    db.transaction(async (tx) => {
-      await recordEvents(tx, [event('rolled back')]);
-      throw new Error('never mind');
-    }),
-  );
-  await db.transaction(async (tx) => {
-    await recordEvents(tx, [event('committed')]);
-    t.deepEqual(heard, [], 'not before the commit');
-  });
-  await recordEvents(db, [event('alone')]);
-  t.deepEqual(heard, ['committed', 'alone']);
-});
+testOnStores(
+  'listeners receive an event after its commit, and no event that is rolled back',
+  async (t, { db }) => {
+    const heard: (string | null | undefined)[] = [];
+    const mine = newId();
+    t.teardown(
+      onAuditEvent(db, (event) => {
+        if (event.session_id === mine) heard.push(event.reason);
+      }),
+    );
+    const event = (reason: string): NewEvent => ({ ...rotation, session_id: mine, reason });
+    await t.throwsAsync(
+      db.transaction(async (tx) => {
+        await recordEvents(tx, [event('rolled back')]);
+        throw new Error('never mind');
+      }),
+    );
+    await db.transaction(async (tx) => {
+      await recordEvents(tx, [event('committed')]);
+      t.deepEqual(heard, [], 'not before the commit');
+    });
+    await recordEvents(db, [event('alone')]);
+    t.deepEqual(heard, ['committed', 'alone']);
+  },
+);
 
-testOnStores('listeners hear only what is recorded by way of their own handle', async (t, { db, url }) => {
-  const other = openDatabase(url);
-  t.teardown(() => other.destroy());
-  const heard: string[] = [];
-  t.teardown(onAuditEvent(db, (event) => heard.push(`here: ${event.reason}`)));
-  t.teardown(onAuditEvent(other, (event) => heard.push(`there: ${event.reason}`)));
-  await recordEvents(db, [{ ...rotation, reason: 'alone' }]);
-  await db.transaction(async (tx) => {
-    await tx.transaction(async (inner) => await recordEvents(inner, [{ ...rotation, reason: 'nested' }]));
-    t.deepEqual(heard, ['here: alone'], 'not before the outer one is committed');
-  });
-  const batch = createAuditBatch(other, log, { interval: 60_000 });
-  batch.add({ ...rotation, reason: 'batched' });
-  await batch.close();
-  t.deepEqual(heard, ['here: alone', 'here: nested', 'there: batched']);
-});
+testOnStores(
+  'listeners receive only the events that are recorded through their own handle',
+  async (t, { db, url }) => {
+    const other = openDatabase(url);
+    t.teardown(() => other.destroy());
+    const heard: string[] = [];
+    t.teardown(onAuditEvent(db, (event) => heard.push(`here: ${event.reason}`)));
+    t.teardown(onAuditEvent(other, (event) => heard.push(`there: ${event.reason}`)));
+    await recordEvents(db, [{ ...rotation, reason: 'alone' }]);
+    await db.transaction(async (tx) => {
+      await tx.transaction(async (inner) => await recordEvents(inner, [{ ...rotation, reason: 'nested' }]));
+      t.deepEqual(heard, ['here: alone'], 'not before the outer one is committed');
+    });
+    const batch = createAuditBatch(other, log, { interval: 60_000 });
+    batch.add({ ...rotation, reason: 'batched' });
+    await batch.close();
+    t.deepEqual(heard, ['here: alone', 'here: nested', 'there: batched']);
+  },
+);
 
-testOnStores('events are dated by the clock that their handle was given', async (t, { db }) => {
+testOnStores('events have the time of the clock of their handle', async (t, { db }) => {
   setEventClock(db, () => at.getTime());
   await db.transaction(async (tx) => await recordEvents(tx, [rotation]));
   const batch = createAuditBatch(db, log, { interval: 60_000 });
@@ -106,7 +112,7 @@ testOnStores('events are dated by the clock that their handle was given', async 
   );
 });
 
-testOnStores('an event may quote whatever a stranger sent', async (t, { db }) => {
+testOnStores('an event can quote any text from a request', async (t, { db }) => {
   const event = { type: 'login_failed', detail: { login: 'a\0\ud800b' } } as const;
   await recordEvents(db, [event]);
   const batch = createAuditBatch(db, log, { interval: 60_000 });

@@ -8,7 +8,7 @@ import { until } from '../../helpers/until.ts';
 const log = createLog({ level: 'silent' });
 const rotation: NewEvent = { type: 'refresh_token_rotated' };
 
-testOnStores('a batch writes when it is flushed, each event once', async (t, { db }) => {
+testOnStores('a flush writes each event of the batch once', async (t, { db }) => {
   const batch = createAuditBatch(db, log, { interval: 60_000 });
   const count = async () => (await db('audit_events')).length;
   for (let i = 0; i < 120; i += 1) batch.add({ ...rotation, reason: String(i) });
@@ -22,7 +22,7 @@ testOnStores('a batch writes when it is flushed, each event once', async (t, { d
   t.is(await count(), 121, 'closing writes what waits');
 });
 
-testOnStores('a batch writes by itself when it is full or when its time has come', async (t, { db }) => {
+testOnStores('a batch is written when it is full or when its interval has passed', async (t, { db }) => {
   const reaches = async (wanted: number) => {
     const count = async () => (await db('audit_events')).length;
     await until(async () => (await count()) >= wanted, `${wanted} events are written`);
@@ -39,7 +39,7 @@ testOnStores('a batch writes by itself when it is full or when its time has come
 });
 
 testOnStores(
-  'the time of a batched event is when it happened, not when it was written',
+  'a batched event has the time at which it happened, not at which it was written',
   async (t, { db }) => {
     const batch = createAuditBatch(db, log, { interval: 60_000 });
     const before = Date.now();
@@ -52,7 +52,7 @@ testOnStores(
   },
 );
 
-testOnStores('events that cannot be written wait until they can', async (t, { db }) => {
+testOnStores('events that cannot be written are kept until they can be', async (t, { db }) => {
   const batch = createAuditBatch(db, log, { interval: 60_000 });
   batch.add({ ...rotation, reason: 'first' });
   await db.schema.renameTable('audit_events', 'away');

@@ -30,7 +30,7 @@ for (const [alg, members] of [
   ['RS256', { kty: 'RSA', e: 4, n: 342 }],
 ] as const) {
   testOnStores(
-    `the first key signs ${alg}, its public half is public and the other is sealed`,
+    `the first key signs with ${alg}, its public part is published and its private part is sealed`,
     async (t, { db }) => {
       const keys = await loadSigningKeys(db, keyring, alg);
       t.deepEqual(
@@ -69,7 +69,7 @@ for (const [alg, members] of [
   );
 }
 
-testOnStores('nodes that start at once agree on their keys', async (t, store) => {
+testOnStores('nodes that start at once use the same keys', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   const starts = [...nodes, ...nodes].map((node) => loadSigningKeys(node, keyring, 'ES256'));
   const loaded = await Promise.all(starts);
@@ -79,16 +79,19 @@ testOnStores('nodes that start at once agree on their keys', async (t, store) =>
   for (const keys of loaded) t.deepEqual(keys[0], last[0]);
 });
 
-testOnStores('another algorithm is for the next key, the current one stays', async (t, { db }) => {
-  const [current, upcoming] = await loadSigningKeys(db, keyring, 'EdDSA');
-  const [still, next, ...more] = await loadSigningKeys(db, keyring, 'ES256');
-  t.deepEqual([still, more], [current, []]);
-  t.deepEqual([next?.status, next?.alg], ['upcoming', 'ES256']);
-  t.not(next?.kid, upcoming?.kid);
-});
+testOnStores(
+  'a change of the algorithm applies to the next key, and the current key stays',
+  async (t, { db }) => {
+    const [current, upcoming] = await loadSigningKeys(db, keyring, 'EdDSA');
+    const [still, next, ...more] = await loadSigningKeys(db, keyring, 'ES256');
+    t.deepEqual([still, more], [current, []]);
+    t.deepEqual([next?.status, next?.alg], ['upcoming', 'ES256']);
+    t.not(next?.kid, upcoming?.kid);
+  },
+);
 
 testOnStores(
-  'the secret that sealed a key opens it, wherever it stands in the list, and no other does',
+  'a key opens with the secret that sealed it, at any position of the list, and with no other',
   async (t, { db }) => {
     const made = await loadSigningKeys(db, keyring, 'ES256');
     for (const list of [
@@ -131,7 +134,7 @@ testOnStores('a sealed key that was moved or changed does not open', async (t, {
 const rotation = { alg: 'ES256', lead: 3_600, longest_token_ttl: 900 } as const;
 
 testOnStores(
-  'an upcoming key signs once it was published long enough, or when it must',
+  'an upcoming key signs once it has been published for long enough, or when the rotation is forced',
   async (t, { db }) => {
     const [old, next] = await loadPair(db);
     const { created_at } = await rowOf(db('signing_keys').where({ kid: next.kid }).first());
@@ -160,7 +163,7 @@ testOnStores(
   },
 );
 
-testOnStores('of several nodes that rotate at once one does', async (t, store) => {
+testOnStores('of several nodes that rotate at once, one does', async (t, store) => {
   const nodes = await openDatabases(t, store, 3);
   await loadSigningKeys(store.db, keyring, 'ES256');
   await store.db('signing_keys').update({ created_at: new Date(Date.now() - 7_200_000) });

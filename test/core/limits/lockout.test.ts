@@ -13,7 +13,7 @@ import { openDatabases } from '../../helpers/tables.ts';
 
 const wrong = 'a wrong password';
 
-testOnStores('of many guesses at once no more are looked at than one after the other', async (t, store) => {
+testOnStores('concurrent guesses are limited like sequential ones', async (t, store) => {
   const deps = await openStoreLoginDeps(t, store);
   await makeUser(store.db, { username: 'alice' });
   const outcomes = await Promise.all(
@@ -27,16 +27,19 @@ testOnStores('of many guesses at once no more are looked at than one after the o
 });
 
 // On a known device it does (login_attempts.test.ts): what a stranger cannot see there tells nothing.
-testOnStores('a right password is no failure, and forgets none of a name', async (t, store) => {
-  const deps = await openStoreLoginDeps(t, store);
-  await makeUser(store.db, { username: 'alice' });
-  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
-  for (let i = 0; i < 3; i += 1)
-    t.is(await attempt(deps, 'alice', password), 'authenticated', 'the third try is not yet locked');
-  t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'limited']);
-});
+testOnStores(
+  'a right password does not count as a failure, and clears no failures of a name',
+  async (t, store) => {
+    const deps = await openStoreLoginDeps(t, store);
+    await makeUser(store.db, { username: 'alice' });
+    t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'refused']);
+    for (let i = 0; i < 3; i += 1)
+      t.is(await attempt(deps, 'alice', password), 'authenticated', 'the third try is not yet locked');
+    t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'limited']);
+  },
+);
 
-test('in Postgres each further failure makes the next wait longer too', async (t) => {
+test('in Postgres, too, each further failure makes the next wait longer', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
   const deps = await openLoginDeps(t, store.db, { store: 'database', lockout });
@@ -58,7 +61,7 @@ test('in Postgres each further failure makes the next wait longer too', async (t
   t.deepEqual(await failTimes(deps, 'alice', 2), ['refused', 'limited']);
 });
 
-test('nodes that count in Postgres share a lockout, and it outlives them', async (t) => {
+test('nodes that count in Postgres share a lockout, which survives their restart', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
   const nodes = await openDatabases(t, store, 2);

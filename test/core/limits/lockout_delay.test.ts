@@ -42,7 +42,7 @@ test('the delay doubles from the first to the longest', (t) => {
   t.deepEqual(delays, [60, 120, 240, 480, 900, 900, 900, 900]);
 });
 
-test.serial('each further failure makes the next wait longer, and being refused does not', async (t) => {
+test.serial('each further failure makes the next wait longer, and a refused attempt does not', async (t) => {
   const lockout = openInMemory(t);
   await failUntilLocked(lockout);
   for (const delay of [60, 120, 240, 480, 900, 900]) {
@@ -54,7 +54,7 @@ test.serial('each further failure makes the next wait longer, and being refused 
   }
 });
 
-test.serial('after a right password everything begins anew', async (t) => {
+test.serial('after a right password the count starts again', async (t) => {
   const lockout = openInMemory(t);
   await failUntilLocked(lockout);
   pass(60);
@@ -65,7 +65,7 @@ test.serial('after a right password everything begins anew', async (t) => {
   t.is(await fail(lockout), 60);
 });
 
-test.serial('failures are forgotten six hours after the first of them', async (t) => {
+test.serial('failures are cleared six hours after the first one', async (t) => {
   const lockout = openInMemory(t);
   t.is(await fail(lockout), 0);
   pass(6 * 3_600 - 1);

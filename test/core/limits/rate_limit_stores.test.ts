@@ -1,7 +1,7 @@
 import test from 'ava';
 import { memoryStore } from '../../../src/core/limits/rate_limit_stores.ts';
 
-test('strangers cannot make counters in memory without end, and those that are used are kept', async (t) => {
+test('anonymous requests cannot create counters in memory without bound, and counters in use are kept', async (t) => {
   const limiter = memoryStore.open({ keyPrefix: 'test', points: 3, duration: 3_600 });
   for (let i = 0; i < 3; i += 1) await limiter.consume('used');
   await limiter.consume('forgotten');

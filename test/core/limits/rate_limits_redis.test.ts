@@ -67,7 +67,7 @@ testWithRedis('nodes that count in Redis share limits and lockouts', async (t) =
 });
 
 testWithRedis(
-  'while Redis is away every process counts by itself, and after it together again',
+  'while Redis is away every process counts by itself, and afterwards they count together again',
   async (t) => {
     const redis = await startRedis();
     t.teardown(redis.stop);
@@ -98,7 +98,7 @@ async function areShared(one: RateLimits, other: RateLimits): Promise<boolean> {
   return (await outcome(one.refresh.consume(key))) === 'limited';
 }
 
-testWithRedis('a Redis that hangs delays one request, and then nobody', async (t) => {
+testWithRedis('a hanging Redis delays one request and no further ones', async (t) => {
   const redis = await startRedis();
   t.teardown(redis.stop);
   const limits = await open(t, redis.url);
@@ -119,7 +119,7 @@ testWithRedis('a Redis that hangs delays one request, and then nobody', async (t
   t.deepEqual(order, ['request', 'request', 'start']);
 });
 
-test('a Redis that is not there keeps nobody from starting, and nothing from being limited', async (t) => {
+test('without its Redis a server starts, and limits apply', async (t) => {
   const limits = await open(t, `redis://127.0.0.1:${await freePort()}`);
   t.is(await outcome(limits.refresh.consume('session')), 'passed');
   t.is(await outcome(limits.refresh.consume('session')), 'passed');

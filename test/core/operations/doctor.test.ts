@@ -200,7 +200,7 @@ testOnStores(
   },
 );
 
-test('a warning about the settings is a note of the doctor', async (t) => {
+test('the doctor reports a warning about the settings as a note', async (t) => {
   const env = {
     ...environment('sqlite:./none.sqlite'),
     NODE_ENV: 'production',

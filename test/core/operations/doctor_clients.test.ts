@@ -48,7 +48,7 @@ testOnStores('clients with a wildcard in a redirect URI are named', async (t, st
   t.deepEqual(await check(store), [['note', 'a', [client_id]]]);
 });
 
-testOnStores('of very many clients, twenty are named and the others counted', async (t, store) => {
+testOnStores('of many clients, twenty are named and the others are counted', async (t, store) => {
   for (let i = 0; i < 25; i += 1) await makeClient(store.db, { client_id: `client-${100 + i}` });
   await store.db('clients').update({ review: 'scope' });
   const [found] = await checkClients(store.db, { resource });

@@ -13,7 +13,7 @@ const now = new Date('2030-06-01T12:34:56.000Z');
 const hour = 3_600;
 
 testOnStores(
-  'live sessions are counted in all, by client and by user, the busiest first',
+  'live sessions are counted in total, by client and by user, in descending order',
   async (t, { db }) => {
     const [ada, bob] = [await makeUser(db), await makeUser(db)];
     const [app, site] = [await makeClient(db), await makeClient(db)];
@@ -42,7 +42,7 @@ testOnStores(
 );
 
 testOnStores(
-  'the last day is the running hour and the 23 before it, to the millisecond',
+  'the last day is the current hour and the 23 before it, exact to the millisecond',
   async (t, { db }) => {
     const record = async (type: NewEvent['type'], at: Date, reason?: string) =>
       await recordEvents(db, [{ type, reason: reason ?? null }], at);
@@ -81,7 +81,7 @@ testOnStores(
 );
 
 testOnStores(
-  'an administrator and the command read the same figures, rotations of this second among them',
+  'the API and the command return the same figures, including rotations of the current second',
   async (t, store) => {
     const server = await startTestServer(t, store);
     const admin = await enterAsAdmin(server);

@@ -64,7 +64,7 @@ async function endAt(db: Db, session: Session, at: Date): Promise<void> {
 }
 
 testOnStores(
-  'sessions go when they have been expired for 7 days or ended for 30, not before',
+  'sessions are removed 7 days after they expired or 30 days after they ended, not before',
   async (t, { db }) => {
     await openNamed(db, 'live', ago(20), { idle_ttl: 30 * day });
     await openNamed(db, 'idle for 7 days', ago(14), { idle_ttl: 7 * day });
@@ -127,17 +127,20 @@ testOnStores("the engine's records, revoked tokens and limits go with their time
   );
 });
 
-testOnStores('events older than the retention go, and nobody else may remove one', async (t, { db }) => {
-  await recordEvents(db, [{ type: 'login_failed', reason: 'old' }], after(now, -auditRetention - 1));
-  await recordEvents(db, [{ type: 'login_failed', reason: 'young' }], after(now, -auditRetention));
-  t.deepEqual(await sweep(db, options, now), { ...nothing, audit_events: 1 });
-  t.deepEqual(
-    (await db('audit_events')).map((event) => event.reason),
-    ['young'],
-  );
-});
+testOnStores(
+  'events older than the retention are removed by the sweep, and only by it',
+  async (t, { db }) => {
+    await recordEvents(db, [{ type: 'login_failed', reason: 'old' }], after(now, -auditRetention - 1));
+    await recordEvents(db, [{ type: 'login_failed', reason: 'young' }], after(now, -auditRetention));
+    t.deepEqual(await sweep(db, options, now), { ...nothing, audit_events: 1 });
+    t.deepEqual(
+      (await db('audit_events')).map((event) => event.reason),
+      ['young'],
+    );
+  },
+);
 
-testOnStores('many batches come to the same as one', async (t, { db }) => {
+testOnStores('many batches remove the same rows as one', async (t, { db }) => {
   const rows = Array.from({ length: 105 }, (_, i) => ({ jti: `t${i}`, expires_at: after(now, i - 52) }));
   await db.batchInsert('revoked_tokens', rows, 50);
   for (let i = 0; i < 23; i += 1) {
@@ -175,7 +178,7 @@ testOnStores('a dry run counts what the sweep then removes, and changes nothing'
   t.deepEqual(await sweep(db, options, now), nothing, 'and a second one finds nothing more');
 });
 
-testOnStores('a sweep that is told to stop does so after its batch', async (t, { db }) => {
+testOnStores('a sweep that is stopped finishes its batch', async (t, { db }) => {
   const rows = Array.from({ length: 50 }, (_, i) => ({ jti: `t${i}`, expires_at: after(now, -i) }));
   await db.batchInsert('revoked_tokens', rows, 50);
   const stop = new AbortController();
@@ -186,7 +189,7 @@ testOnStores('a sweep that is told to stop does so after its batch', async (t, {
 });
 
 testOnStores(
-  'devices go when they have had no session for 90 days, however many logins each brought',
+  'devices are removed after 90 days without a session, however many logins they had',
   async (t, { db }) => {
     const { user, client } = await owners(db);
     for (let i = 0; i < 3; i += 1) await registerDevice(db, user.id, { device_id: `old ${i}` }, ago(400 - i));
@@ -202,7 +205,7 @@ testOnStores(
   },
 );
 
-testOnStores('no session that is being rotated is swept', async (t, { db }) => {
+testOnStores('the sweep removes no session that is being rotated', async (t, { db }) => {
   const sessions: Session[] = [];
   // Idle for 6 days and 23 hours: the next use decides, and these are used while the sweep goes over them.
   for (let i = 0; i < 40; i += 1) {
@@ -241,7 +244,7 @@ async function register(db: Db, client_id: string, at: Date, given: object = {})
 }
 
 testOnStores(
-  'clients that registered themselves go when nobody has used them for 30 days',
+  'clients that registered themselves are removed after 30 days without use',
   async (t, { db }) => {
     const long = ago(40);
     await register(db, 'unused', long);
@@ -267,7 +270,7 @@ testOnStores(
   },
 );
 
-testOnStores('browsers in which nobody has logged in for 400 days are forgotten', async (t, { db }) => {
+testOnStores('known browsers are removed after 400 days without a login', async (t, { db }) => {
   const user = await makeUser(db);
   const browser = (id: string, last_used_at: Date) =>
     ({ id, proof: 'x', user_id: user.id, created_at: ago(500), last_used_at }) as never;

@@ -7,7 +7,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 
 const log = createLog({ level: 'silent' });
 
-testOnStores('the clock tells the time of the database without asking it', async (t, { db }) => {
+testOnStores('the clock gives the time of the database without a query', async (t, { db }) => {
   const begin = performance.now();
   const clock = await openClock(db, log);
   // It is wrong by half of a round trip at most; on a busy machine that may be long.
@@ -23,7 +23,7 @@ testOnStores('the clock tells the time of the database without asking it', async
   t.true(Math.abs(clock.offset()) < slack, 'one machine');
 });
 
-testOnStores('the clock goes on without its database', async (t, { db }) => {
+testOnStores('the clock continues while the database is away', async (t, { db }) => {
   const clock = await openClock(db, log);
   const outer = performance.now();
   const before = clock.now();
@@ -42,7 +42,7 @@ function sample(ours: number, ahead: number, roundTrip: number, error = 0): Samp
   return { ours, theirs: ours + ahead + error, roundTrip };
 }
 
-test('the sample of the shortest round trip is the one to go by', (t) => {
+test('the sample with the shortest round trip is used', (t) => {
   let samples: Sample[] = [];
   samples = addSample(samples, sample(0, 90_000, 400, 200));
   samples = addSample(samples, sample(5_000, 90_000, 2));
@@ -51,20 +51,20 @@ test('the sample of the shortest round trip is the one to go by', (t) => {
   t.is(bestOffset(samples), 90_000);
 });
 
-test('a clock that was set is followed at once, whatever the older samples say', (t) => {
+test('a clock that was set is followed at once, regardless of older samples', (t) => {
   const before = [sample(0, 90_000, 1), sample(5_000, 90_000, 1)];
   const samples = addSample(before, sample(10_000, -90_000, 300));
   t.deepEqual(samples, [sample(10_000, -90_000, 300)]);
   t.is(bestOffset(samples), -90_000);
 });
 
-test('of old samples only a minute counts, so that a drift is followed', (t) => {
+test('samples older than a minute are not used, so that a drift is followed', (t) => {
   let samples: Sample[] = [];
   for (let i = 0; i < 40; i += 1) samples = addSample(samples, sample(i * 5_000, i, 5));
   t.is(samples.length, 12);
   t.is(bestOffset(samples), 28);
 });
 
-test('without a sample there is no clock', (t) => {
+test('without a sample the clock throws', (t) => {
   t.throws(() => bestOffset([]), { message: 'the clock was never read' });
 });

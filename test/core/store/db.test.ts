@@ -39,7 +39,7 @@ testOnStores('dates, booleans and JSON are read as they were written', async (t,
   t.deepEqual(await db('clients').orderBy('client_id').select(columns), [empty, shop]);
 });
 
-testOnStores('a raw statement gives the same rows as a built one', async (t, { db }) => {
+testOnStores('a raw statement returns the same rows as a built one', async (t, { db }) => {
   await addClient(db);
   t.deepEqual(
     await rows<Pick<typeof client, 'first_party' | 'secrets' | 'created_at'>>(
@@ -53,7 +53,7 @@ testOnStores('a raw statement gives the same rows as a built one', async (t, { d
   t.deepEqual(await rows(db, 'select client_id from clients where client_id = :id', { id: 'nobody' }), []);
 });
 
-testOnStores('what is null stays null, and a JSON array stays an array', async (t, { db }) => {
+testOnStores('null stays null, and a JSON array stays an array', async (t, { db }) => {
   const ids = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002'] as const;
   await db('audit_events').insert({ id: ids[0], created_at: at, type: 'user_created', detail: null });
   await db('audit_events').insert({
@@ -68,7 +68,7 @@ testOnStores('what is null stays null, and a JSON array stays an array', async (
   ]);
 });
 
-testOnStores('a RETURNING gives dates and booleans too', async (t, { db }) => {
+testOnStores('RETURNING gives dates and booleans too', async (t, { db }) => {
   await addClient(db);
   t.deepEqual(await db('clients').update({ first_party: false }).returning(['first_party', 'created_at']), [
     { first_party: false, created_at: at },
@@ -81,7 +81,7 @@ testOnStores('counts and big integers are numbers', async (t, { db }) => {
   t.deepEqual(await rows(db, 'select count(*) as n from rate_limits'), [{ n: 1 }]);
 });
 
-testOnStores('the present is now, and stores like any date', async (t, { db }) => {
+testOnStores('the present is the current time, and is stored like any date', async (t, { db }) => {
   const before = Date.now();
   await db('revoked_tokens').insert({ jti: 'now', expires_at: present(db) });
   const { expires_at } = await rowOf(db('revoked_tokens').first());
@@ -90,7 +90,7 @@ testOnStores('the present is now, and stores like any date', async (t, { db }) =
   t.true(expires_at.getTime() >= before - 1 && expires_at.getTime() <= Date.now() + 1);
 });
 
-testOnStores('the present of a test is the time that it names', async (t, { db }) => {
+testOnStores('the present of a test is the time that the test sets', async (t, { db }) => {
   await db('revoked_tokens').insert({ jti: 'then', expires_at: present(db, at) });
   t.deepEqual(await db('revoked_tokens').first('expires_at'), { expires_at: at });
 });
@@ -108,7 +108,7 @@ testOnStores('stored dates compare with the present', async (t, { db }) => {
   ]);
 });
 
-testOnStores('a column plus seconds ends exactly that much later', async (t, { db }) => {
+testOnStores('a column plus seconds is exactly that much later', async (t, { db }) => {
   await addClient(db, { access_token_ttl: 900 });
   const aliveAt = async (seconds: number) => {
     const end = plusSeconds(db, 'created_at', 'access_token_ttl');
@@ -127,7 +127,7 @@ testOnStores('a column plus seconds ends exactly that much later', async (t, { d
   );
 });
 
-testOnStores('a violated unique index is told from other failures', async (t, { db }) => {
+testOnStores('a violated unique index is distinguished from other failures', async (t, { db }) => {
   await addClient(db);
   t.true(isUniqueViolation(await t.throwsAsync(addClient(db))));
   t.false(isUniqueViolation(await t.throwsAsync(db.raw("update clients set rotation_profile = 'no'"))));
@@ -148,7 +148,7 @@ testOnStores('a transaction that throws leaves nothing behind', async (t, { db }
 const countUp = new URL('children/count_up.ts', import.meta.url);
 
 testOnStores(
-  'three processes that read and then write lose nothing and never find the database busy',
+  'three processes that read and then write lose no update and never find the database busy',
   async (t, store) => {
     await store.db('rate_limits').insert({ key: 'counter', points: 0 });
     const outcomes = await runChildren(3, countUp, [store.url, '100']);

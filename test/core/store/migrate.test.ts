@@ -19,7 +19,7 @@ testOnEmptyStores(
 );
 
 testOnEmptyStores(
-  'of three processes that start at once on a fresh database one migrates',
+  'of three processes that start at once on a fresh database, one migrates',
   async (t, { url, db }) => {
     const outcomes = await runChildren(3, migrateAlone, [url]);
     t.deepEqual(
@@ -43,7 +43,7 @@ testOnStores(
 );
 
 testOnEmptyStores(
-  'after a run that was killed in the middle the next one goes on',
+  'after a run that was killed in the middle, the next one continues',
   async (t, { url, db }) => {
     const killed = await runChild(dieMigrating, [url]);
     t.is(killed.signal, 'SIGKILL');

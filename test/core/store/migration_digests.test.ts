@@ -8,7 +8,7 @@ test('no migration is edited, renamed or removed once it has been added', (t) =>
 });
 
 // The list could be edited; the version that databases come from cannot.
-test('the migrations of the previous version are still what they were', async (t) => {
+test('the migrations of the previous version are unchanged', async (t) => {
   const digests = computeDigests();
   const { files } = await readPrevious();
   const before = Object.entries(files).filter(([path]) => path.startsWith('migrations/'));

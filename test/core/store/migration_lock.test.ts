@@ -18,7 +18,7 @@ function listen() {
 
 const forOthers = 'waiting for another process that migrates the database';
 
-test('a wait for the process that migrates Postgres is told with who that is', async (t) => {
+test('a wait for another process that migrates Postgres is reported with that process', async (t) => {
   giveTime(t);
   const store = await makeEmptyStore('postgres');
   t.teardown(store.drop);
@@ -38,7 +38,7 @@ test('a wait for the process that migrates Postgres is told with who that is', a
   t.true((await migrating).length > 0);
 });
 
-test('a migration that a transaction keeps waiting tells whose it is', async (t) => {
+test('a migration that waits for a transaction reports whose it is', async (t) => {
   giveTime(t);
   const store = await makeStore('postgres');
   t.teardown(store.drop);
@@ -58,7 +58,7 @@ test('a migration that a transaction keeps waiting tells whose it is', async (t)
   t.deepEqual(await migrating, []);
 });
 
-test('a wait for the process that migrates a SQLite file is told with the lock file', async (t) => {
+test('a wait for another process that migrates a SQLite file is reported with the lock file', async (t) => {
   giveTime(t);
   const store = await makeEmptyStore('sqlite');
   t.teardown(store.drop);

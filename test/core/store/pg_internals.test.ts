@@ -133,7 +133,7 @@ async function run(client: pg.Client, text: string): Promise<NotedQuery> {
   return query;
 }
 
-test('a client calls the handlers of a query that prepared_query.ts has, and records the statement', async (t) => {
+test('a client calls the query handlers that prepared_query.ts implements, and records the statement', async (t) => {
   const client = await connect(t);
   const failed = await run(client, 'select no_such_column');
   t.deepEqual(failed.called, ['handleError']);

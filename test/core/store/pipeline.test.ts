@@ -45,7 +45,7 @@ async function askAll(db: Knex, count: number): Promise<Answer[]> {
 
 const pidsOf = (answers: Answer[]) => new Set(answers.map(({ pid }) => pid));
 
-test('what is asked for at once shares a connection, eight at a time, and answers do not mix', async (t) => {
+test('concurrent statements share a connection, eight at a time, and their answers do not mix', async (t) => {
   const db = await openStore(t);
   t.is(pidsOf(await askAll(db, 8)).size, 1, 'not yet prepared');
   t.is(pidsOf(await askAll(db, 8)).size, 1, 'prepared');
@@ -68,7 +68,7 @@ test('what is asked for at once shares a connection, eight at a time, and answer
   t.not(one?.pid, long?.pid, 'nobody waits for a long one');
 });
 
-test('each fails by itself: in its preparation, in its execution, in its values', async (t) => {
+test('each statement fails by itself: in its preparation, in its execution, in its values', async (t) => {
   const db = await openStore(t);
   const circular: Record<string, unknown> = {};
   circular.self = circular;
@@ -95,7 +95,7 @@ test('each fails by itself: in its preparation, in its execution, in its values'
   }
 });
 
-test('each is a transaction of its own: what came before one that fails stands', async (t) => {
+test('each statement is a transaction of its own: those before a failed one stay committed', async (t) => {
   const db = await openStore(t);
   const { client_id } = await makeClient(db);
   await Promise.allSettled([
@@ -106,7 +106,7 @@ test('each is a transaction of its own: what came before one that fails stands',
   t.is((await rowOf(db('clients').where({ client_id }).first())).resource_server, 'before');
 });
 
-test('one that waits for a lock holds up the seven that came with it, and nobody else', async (t) => {
+test('a statement that waits for a lock delays only the seven others of its group', async (t) => {
   const db = await openStore(t);
   const { client_id } = await makeClient(db);
   const holder = await db.transaction();
@@ -128,7 +128,7 @@ test('one that waits for a lock holds up the seven that came with it, and nobody
   t.is(pidsOf(answers).size, 1);
 });
 
-test('a connection that breaks fails those on it, and the next have another', async (t) => {
+test('a broken connection fails the statements on it, and the next ones use another', async (t) => {
   const db = await openStore(t);
   await doze(db, { seconds: 0 });
   const [first] = await ask(db, { number: 1 });
@@ -150,7 +150,7 @@ test('a connection that breaks fails those on it, and the next have another', as
   t.is((await askAll(db, 20)).length, 20);
 });
 
-test('without a free connection all are told so, and those who come later find one again', async (t) => {
+test('without a free connection all statements fail, and later ones find a connection again', async (t) => {
   const db = await openStore(t);
   const holders = await Promise.all(upTo(6).map(() => db.transaction()));
   const outcomes = await Promise.allSettled([ask(db, { number: 1 }), ask(db, { number: 2 })]);

@@ -30,7 +30,7 @@ async function makeStrangeStore(): Promise<OwnStore> {
   return store;
 }
 
-test('a database with other settings is served like any other', async (t) => {
+test('a database with other settings works like any other', async (t) => {
   giveTime(t);
   const store = await makeStrangeStore();
   t.teardown(store.drop);
@@ -56,7 +56,7 @@ test('a database with other settings is served like any other', async (t) => {
   t.is(doctor.code, 0, doctor.stdout + doctor.stderr);
 });
 
-test('a connection on which LISTEN is refused is not left open', async (t) => {
+test('a connection on which LISTEN is refused is closed', async (t) => {
   giveTime(t);
   const store = await makeStore('postgres');
   t.teardown(store.drop);

@@ -22,7 +22,7 @@ async function modesOf(folder: string): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(modes));
 }
 
-test('a SQLite database and all its files are their owner’s alone', async (t) => {
+test('only their owner can read a SQLite database and its files', async (t) => {
   const folder = join(await emptyFolder(t), 'made', 'data');
   const url = `sqlite:${join(folder, 'kindred.sqlite')}`;
   await migrate(url);
@@ -34,7 +34,7 @@ test('a SQLite database and all its files are their owner’s alone', async (t) 
   for (const [name, mode] of Object.entries(modes)) t.is(mode, name === '.' ? '700' : '600', name);
 });
 
-test('a server closes the files of a database that others could read, and says so', async (t) => {
+test('a server removes the read permission of others from the files of a database, and reports it', async (t) => {
   const folder = join(await emptyFolder(t), 'data');
   const file = join(folder, 'kindred.sqlite');
   await migrate(`sqlite:${file}`);
@@ -46,7 +46,7 @@ test('a server closes the files of a database that others could read, and says s
     t.is(mode, name === '.' ? '700' : '600', name);
 });
 
-test('a folder in which other things lie stays as open as it is', async (t) => {
+test('a folder that contains other files keeps its permissions', async (t) => {
   const folder = await emptyFolder(t);
   await chmod(folder, 0o755);
   await mkdir(join(folder, 'public'));

@@ -28,7 +28,7 @@ const times = [
   '9999-12-31T23:59:59.999Z',
 ];
 
-testOnStores('a time comes as a date, or written as a date writes itself', async (t, { db }) => {
+testOnStores('a time is returned as a Date, or as the text of a Date', async (t, { db }) => {
   const { client_id } = await makeClient(db);
   for (const time of times) {
     await db('clients')
@@ -46,7 +46,7 @@ testOnStores('a time comes as a date, or written as a date writes itself', async
   t.deepEqual(await find(db, { client_id: 'nobody' }), []);
 });
 
-testOnStores('whatever zone the database lives in, a time is the same', async (t, { db, name, url }) => {
+testOnStores('a time is the same in any time zone of the database', async (t, { db, name, url }) => {
   const { client_id } = await makeClient(db);
   await db('clients')
     .where({ client_id })
@@ -68,7 +68,7 @@ const divide = statement<{ quotient: number }>(
 const nameNothing = statement('test_nothing', () => 'select :nothing as x from no_such_table');
 
 testOnStores(
-  'a statement that fails harms neither its connection nor the next one',
+  'a failed statement affects neither its connection nor the next statement',
   async (t, { db, name }) => {
     if (name === 'postgres') await t.throwsAsync(divide(db, { by: 0 }), { code: '22012' });
     await t.throwsAsync(nameNothing(db, { nothing: 'x' }), { message: /no_such_table/ });
@@ -91,7 +91,7 @@ testOnStores(
   },
 );
 
-test('what a reader throws is the error of its statement, and of no other', async (t) => {
+test('an error thrown by a reader fails its statement and no other', async (t) => {
   const store = await makeStore('postgres');
   t.teardown(store.drop);
   const { builtins, getTypeParser, setTypeParser } = pg.types;
