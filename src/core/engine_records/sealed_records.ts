@@ -5,7 +5,7 @@ import { json } from '../store/columns.ts';
 /**
  * Models whose records are sealed, so that the database alone is not enough to use or read them. A browser session or a
  * device code is found by a second handle, and its record holds the first one; an interaction names the browser session;
- * a pushed request may hold what its client wants to keep secret.
+ * a pushed request may contain data that its client keeps secret.
  */
 export const sealedModels: ReadonlySet<string> = new Set([
   'Session',
