@@ -77,7 +77,7 @@ function namedDevice(id: string, sessions: ListedSession[], to: ActionPath): Dev
   };
 }
 
-// Without a row the browser session has ended; the sessions that were opened in it are still alive.
+// Without a row the browser session has ended; the sessions that were opened in it are still live.
 function browser(
   id: string,
   row: BrowserSession | undefined,

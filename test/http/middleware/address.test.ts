@@ -27,19 +27,19 @@ async function addressesOf(server: TestServer, headers: Record<string, string>):
 
 const cases: { title: string; settings: Settings; headers: Record<string, string>; address: string }[] = [
   {
-    title: 'without a trusted proxy forwarded headers mean nothing',
+    title: 'without a trusted proxy forwarded headers are ignored',
     settings: {},
     headers: forged,
     address: '127.0.0.1',
   },
   {
-    title: 'behind one proxy the last address that it was given counts',
+    title: 'behind one proxy the last forwarded address is used',
     settings: { TRUST_PROXY: '1' },
     headers: forged,
     address: '198.51.100.7',
   },
   {
-    title: 'behind two proxies the one before counts',
+    title: 'behind two proxies the last but one is used',
     settings: { TRUST_PROXY: '2' },
     headers: forged,
     address: '203.0.113.9',
