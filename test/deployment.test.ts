@@ -31,6 +31,7 @@ test('the image contains the files that the server needs, and the build context 
   for (const name of names) t.true(existsSync(join(root, name)), name);
   const allowed = [...(await read('.dockerignore')).matchAll(/^!(.+)$/gm)].map(([, name]) => name);
   t.deepEqual(allowed.toSorted(), names.toSorted());
+  t.regex(await read('.dockerignore'), /^\*\*\/README\.md$/m, 'no documentation for developers');
 });
 
 test('the image runs as an unprivileged user, without npm, and has a health check', async (t) => {

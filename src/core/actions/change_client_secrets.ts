@@ -3,7 +3,7 @@ import { addClientSecret, removeClientSecret } from '../clients/client_secrets.t
 import type { Db } from '../store/db.ts';
 import { type Initiator, recordEventOf } from './initiator.ts';
 
-/** Adds a secret beside the live one, which is returned here and never again. */
+/** Adds a secret beside the live one and records the event. Only this answer contains the secret. */
 export async function addSecret(
   db: Db,
   initiator: Initiator,
@@ -18,7 +18,7 @@ export async function addSecret(
   });
 }
 
-/** Removes a secret, which stops working at once. */
+/** Removes a secret, which stops working at once, and records the event. */
 export async function removeSecret(
   db: Db,
   initiator: Initiator,

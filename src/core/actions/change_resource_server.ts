@@ -12,7 +12,7 @@ import {
 import type { Db } from '../store/db.ts';
 import { type Initiator, recordEventOf } from './initiator.ts';
 
-/** Registers a resource server; refuses with `resource_server_exists`. */
+/** Registers a resource server and records the event; refuses with `resource_server_exists`. */
 export async function addResourceServer(
   db: Db,
   initiator: Initiator,
@@ -26,7 +26,7 @@ export async function addResourceServer(
   });
 }
 
-/** Changes a resource server; refuses with `resource_server_not_found`. */
+/** Changes a resource server and records the event; refuses with `resource_server_not_found`. */
 export async function changeResourceServer(
   db: Db,
   initiator: Initiator,
@@ -42,7 +42,7 @@ export async function changeResourceServer(
   });
 }
 
-/** Removes a resource server: no new tokens are issued for it, existing ones stay active until they expire. */
+/** Removes a resource server and records the event: no new tokens are issued for it, existing ones stay active until they expire. */
 export async function removeResourceServer(db: Db, initiator: Initiator, identifier: string): Promise<void> {
   await db.transaction(async (tx) => {
     if (!(await deleteResourceServer(tx, identifier))) throw new AppError('resource_server_not_found');

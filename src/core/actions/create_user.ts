@@ -4,7 +4,7 @@ import { createUser, type NewUser } from '../users/user_changes.ts';
 import type { User } from '../users/users.ts';
 import { type Initiator, recordEventOf } from './initiator.ts';
 
-/** Creates a user; refuses with `username_taken` and `email_taken`. */
+/** Creates a user and records `user_created`; refuses with `username_taken` and `email_taken`. */
 export async function addUser(db: Db, initiator: Initiator, input: NewUser): Promise<User> {
   return await db.transaction(async (tx) => {
     const created = await createUser(tx, input);
