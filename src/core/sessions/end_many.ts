@@ -8,7 +8,7 @@ import { raiseSessionEpoch } from '../users/user_changes.ts';
 import { lockUser } from '../users/users.ts';
 import { chunkSize, endChunk } from './end_chunk.ts';
 import type { EndCause } from './end_sessions.ts';
-import { type BegunEnding, finishEnding, type SessionSet } from './pending_endings.ts';
+import { type BegunEnding, finishEnding, type SessionSet, storedCause } from './pending_endings.ts';
 
 /**
  * Begins to end these sessions: ends the first chunk in the caller's transaction, which has locked the user's row. After
@@ -21,12 +21,12 @@ export async function beginEnding(
 ): Promise<BegunEnding> {
   const { ended, isDone } = await endChunk(tx, which, cause);
   if (isDone) return { ended, pending: null };
-  const pending = { id: newId(), which, ending: cause };
+  const pending = { id: newId(), which, cause };
   await tx('pending_endings').insert({
     id: pending.id,
     user_id: 'user_id' in which ? which.user_id : null,
     which: json(which),
-    ending: json(cause),
+    ending: json(storedCause(cause)),
     created_at: present(tx),
   });
   return { ended, pending };

@@ -1,6 +1,7 @@
 // Endings of more than one chunk of sessions. After the decision has committed (end_many.ts), the other chunks end in
 // transactions of their own. Until the last one, a row of `pending_endings` lets another process finish after a crash.
 import type { Knex } from 'knex';
+import type { RequestSource } from '../request_source.ts';
 import { declareColumns, type Table } from '../store/columns.ts';
 import { rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
@@ -24,7 +25,11 @@ export type SessionSet =
   /** The sessions of a client, which is removed with the last of them. */
   | { kind: 'client'; client_id: string };
 
-type Unfinished = Pick<PendingEnding, 'id' | 'which' | 'ending'>;
+interface Unfinished {
+  id: string;
+  which: SessionSet;
+  cause: EndCause;
+}
 
 /** An ending that a transaction has begun. */
 export interface BegunEnding {
@@ -34,13 +39,16 @@ export interface BegunEnding {
   pending: Unfinished | null;
 }
 
+/** A cause as nodes of every version read and write it: there, the source of the request is its `origin`. */
+type StoredCause = Omit<EndCause, 'source'> & { origin?: RequestSource };
+
 /** A row of `pending_endings`. */
 export interface PendingEnding {
   id: string;
   /** Null for an ending of more than one user's sessions. */
   user_id: string | null;
   which: SessionSet;
-  ending: EndCause;
+  ending: StoredCause;
   created_at: Date;
 }
 
@@ -55,12 +63,12 @@ declareColumns('pending_endings', { which: 'json', ending: 'json', created_at: '
 /** Ends the remaining chunks after the transaction has committed, and returns how many sessions have ended in total. */
 export async function finishEnding(db: Knex, { ended, pending }: BegunEnding): Promise<number> {
   if (!pending) return ended;
-  const { which, ending } = pending;
+  const { which, cause } = pending;
   let all = ended;
   for (let isDone = false; !isDone; ) {
     const step = await db.transaction(async (tx) => {
       if ('user_id' in which) await lockUser(tx, which.user_id);
-      return await endChunk(tx, which, ending);
+      return await endChunk(tx, which, cause);
     });
     all += step.ended;
     isDone = step.isDone;
@@ -77,13 +85,24 @@ const patience = 60;
  * same one do no harm: each chunk is decided under the lock on the user's row.
  */
 export async function finishPendingEndings(db: Knex): Promise<number> {
-  const found = await rows<Unfinished>(
+  const found = await rows<Pick<PendingEnding, 'id' | 'which' | 'ending'>>(
     db,
     `select id, which, ending from pending_endings where ${plusSeconds(db, 'created_at', ':patience')} <= :now order by id limit 100`,
     { patience, now: present(db) },
     { which: 'json', ending: 'json' },
   );
   let ended = 0;
-  for (const pending of found) ended += await finishEnding(db, { ended: 0, pending });
+  for (const { id, which, ending } of found) {
+    ended += await finishEnding(db, { ended: 0, pending: { id, which, cause: readCause(ending) } });
+  }
   return ended;
+}
+
+/** The cause as it is stored. */
+export function storedCause({ source, ...cause }: EndCause): StoredCause {
+  return source ? { ...cause, origin: source } : cause;
+}
+
+function readCause({ origin, ...cause }: StoredCause): EndCause {
+  return origin ? { ...cause, source: origin } : cause;
 }

@@ -15,8 +15,14 @@ type KindOf<Value> = [NonNullable<Value>] extends [Date]
 
 /** The columns of a row that SQLite has no type for; the compiler demands each of them. */
 export type Columns<Row> = {
-  [Name in keyof Row as [KindOf<Row[Name]>] extends [never] ? never : Name]: KindOf<Row[Name]>;
+  [Name in NameOf<Row> as [KindOf<ValueOf<Row, Name>>] extends [never] ? never : Name]: KindOf<
+    ValueOf<Row, Name>
+  >;
 };
+
+// A row may be a union (found or not); each of its members counts.
+type NameOf<Row> = Row extends unknown ? keyof Row : never;
+type ValueOf<Row, Name extends PropertyKey> = Row extends { [name in Name]: infer Value } ? Value : never;
 
 /** The last parameter of a function that reads rows: their columns, or nothing where SQLite has a type for every value. */
 export type ColumnsOf<Row> = keyof Columns<Row> extends never ? [] : [columns: Columns<Row>];

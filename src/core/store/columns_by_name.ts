@@ -21,7 +21,7 @@ const booleanColumns = new Set([
   'is_current',
   'is_live',
   'is_plain',
-  'is_current_version',
+  'is_known',
   'is_ready',
   'is_revoked',
   'user_is_active',

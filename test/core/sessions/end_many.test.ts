@@ -173,6 +173,40 @@ testOnStores(
   },
 );
 
+// Nodes of the version before this one write the source of the request as `origin`, and finish what this version left behind.
+testOnStores(
+  'an ending that a node of another version left behind keeps the source of its request',
+  async (t, { db }) => {
+    const session = await openTestSession(db);
+    const origin = { ip: '203.0.113.9', user_agent: 'admin-ui', request_id: 'req-9' };
+    await db('pending_endings').insert({
+      id: crypto.randomUUID(),
+      user_id: session.user_id,
+      which: json({ kind: 'browser', user_id: session.user_id, browser_session: 'browser' }),
+      ending: json({ ...byAdmin, reason: 'ended_by_admin', origin }),
+      created_at: new Date(Date.now() - 61_000),
+    });
+    await db('sessions').where({ id: session.id }).update({ browser_session: 'browser' });
+    t.is(await finishPendingEndings(db), 1);
+    const event = await rowOf(
+      db('audit_events').where({ session_id: session.id, type: 'session_ended' }).first(),
+    );
+    const { ip, user_agent, request_id } = event;
+    t.deepEqual({ ip, user_agent, request_id }, origin);
+  },
+);
+
+testOnStores('the rest of an ending is stored as nodes of every version read it', async (t, { db }) => {
+  const session = await makeBusyUser(db, 501);
+  const source = { ip: '203.0.113.9', user_agent: 'admin-ui', request_id: 'req-9' };
+  await db.transaction(async (tx) => {
+    await lockUser(tx, session.user_id);
+    await beginEndingAll(tx, session.user_id, { ...byAdmin, reason: 'user_banned', source });
+  });
+  const { ending } = await rowOf(db('pending_endings').where({ user_id: session.user_id }).first());
+  t.deepEqual(ending, { ...byAdmin, reason: 'user_banned', origin: source });
+});
+
 // As if a process had removed the client and died before it deleted the pending ending, and an administrator had then created a
 // client with the same id.
 async function dieBeforeTheLastWord(db: Knex, client_id: string): Promise<Session> {
