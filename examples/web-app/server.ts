@@ -128,7 +128,7 @@ const server = createServer(async (request, response) => {
     else response.writeHead(404).end('Not found');
   } catch (error) {
     console.error(error);
-    response.writeHead(502).end('Sign-in is unavailable. Go back and try again.');
+    response.writeHead(502).end('Something went wrong. Go back and try again.');
   }
 });
 

@@ -50,7 +50,7 @@ export async function readJson(file: string): Promise<unknown> {
     return JSON.parse(text);
   } catch {
     // The message of the parser quotes the text, which may contain a secret.
-    throw new CommandError(`${name}: is not valid JSON`);
+    throw new CommandError(`${name} is not valid JSON`);
   }
 }
 

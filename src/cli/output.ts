@@ -51,8 +51,9 @@ function databaseUrl(): string {
   }
 }
 
-// On a terminal the sentence of a refusal follows `kindred: `, like the texts of commands.
+// On a terminal the sentence of a refusal follows `kindred: `, like the texts of commands. Two sentences stay as they are.
 function asClause(sentence: string): string {
+  if (sentence.includes('. ')) return sentence;
   return sentence.replace(/^[A-Z](?=[a-z ])/, (letter) => letter.toLowerCase()).replace(/\.$/, '');
 }
 

@@ -16,7 +16,7 @@ import {
   resourceServerChange,
 } from '../core/clients/resource_servers.ts';
 import { AppError } from '../lib/errors.ts';
-import { formatCount } from '../lib/format.ts';
+import { formatNumberOf } from '../lib/format.ts';
 import { parseId } from '../lib/ids.ts';
 import { withRegistrar } from './clients.ts';
 import { byCommand, withDatabase } from './database.ts';
@@ -62,7 +62,7 @@ export async function removeClient(id: string, { yes = false }: { yes?: boolean 
       const { sessions, consents } = await countWhatEnds(db, id);
       const name = client.metadata.client_name ? ` (${client.metadata.client_name})` : '';
       throw new CommandError(
-        `this would delete client ${id}${name} and end its ${formatCount(sessions)} live sessions and ${formatCount(consents)} consents; add --yes`,
+        `this would delete client ${id}${name} and end its ${formatNumberOf(sessions, 'live session')} and ${formatNumberOf(consents, 'consent')}; add --yes`,
       );
     }
     await deleteClient(db, byCommand, id);

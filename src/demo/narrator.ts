@@ -82,6 +82,6 @@ function describeMembers(body: Json, members: string[]): string {
 /** A token or an id, shortened but recognizable; a password not at all. */
 export function shorten(name: string, value: string): string {
   if (name === 'password') return '…';
-  if (/token$/.test(name)) return `${value.slice(0, 4)}…${value.slice(-6)}`;
+  if (/token$|secret$/.test(name)) return `${value.slice(0, 4)}…${value.slice(-6)}`;
   return /^[0-9a-f-]{36}$/.test(value) ? `…${value.slice(-8)}` : value;
 }

@@ -24,7 +24,7 @@ import { loadGrant } from './request/grant.ts';
 import { browserSessionTtl, passwordAcr } from './request/login.ts';
 import { createOutgoing } from './request/outgoing.ts';
 
-/** The configuration for these services and pages. */
+/** The configuration for these dependencies and pages. */
 export function engineConfiguration(deps: Deps, pages: EnginePages): Configuration {
   const outgoing = createOutgoing(deps);
   return {

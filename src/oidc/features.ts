@@ -12,7 +12,7 @@ import { resourceIndicators } from './request/resources.ts';
 
 type Features = NonNullable<Configuration['features']>;
 
-/** The features for these services and pages; `outgoing` decides which documents of clients may be fetched. */
+/** The features for these dependencies and pages; `outgoing` decides which documents of clients may be fetched. */
 export function engineFeatures(deps: Deps, pages: EnginePages, outgoing: Outgoing): Features {
   return {
     devInteractions: { enabled: false },

@@ -50,7 +50,7 @@ class KindredProvider extends Provider {
   }
 }
 
-/** Makes the engine for these services. Signing keys are fixed for its life: when they change, make a new one. */
+/** Makes the engine for these dependencies. Signing keys are fixed for its life: when they change, make a new one. */
 export function createProvider(deps: Deps): Provider {
   const provider = new KindredProvider(deps);
   secureCookiesByIssuer(provider, deps.config);

@@ -1,5 +1,4 @@
 // The data of a development server: a user, an app, an API and its client, all with known passwords.
-
 import { createClient, findClient } from '../core/clients/clients.ts';
 import { createResourceServer, findResourceServer } from '../core/clients/resource_servers.ts';
 import { hashPassword } from '../core/passwords/password_hash.ts';

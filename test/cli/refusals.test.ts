@@ -93,7 +93,7 @@ const aboutClients: Refused[] = [
     /stdin: is not valid/,
   ],
   ['metadata that is no object', ...metadata('[]'), /must be an object/],
-  ['no metadata', ...metadata(''), /stdin: is not valid JSON/],
+  ['no metadata', ...metadata(''), /stdin is not valid JSON/],
   [
     'metadata that is no UTF-8',
     ['create-client', '--metadata', '-'],

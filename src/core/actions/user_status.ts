@@ -35,8 +35,8 @@ const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
 
 /**
  * Changes a user's status and, unless it becomes active, ends all sessions of the user. Once this has returned, no request
- * of the user succeeds: a login that was in flight either finds the new status or has its session ended here. Returns the user and how many sessions ended; refuses with `user_not_found`, `wrong_status`,
- * `not_yourself` and `last_admin`.
+ * of the user succeeds: a login that was in flight either finds the new status or has its session ended here. Returns the
+ * user and how many sessions ended; refuses with `user_not_found`, `wrong_status`, `not_yourself` and `last_admin`.
  */
 export async function changeUserStatus(
   db: Knex,

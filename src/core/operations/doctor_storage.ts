@@ -1,7 +1,7 @@
 // Checks of the doctor on storage: rows that should have been removed, dead rows and vacuum on Postgres, size and growth.
 import type { Knex } from 'knex';
 import type { Config } from '../../../config/index.ts';
-import { formatBytes, formatCount } from '../../lib/format.ts';
+import { formatBytes, formatCount, formatNumberOf } from '../../lib/format.ts';
 import {
   countNew,
   isSweepOverdue,
@@ -86,7 +86,7 @@ export async function checkGrowth(db: Knex, config: Config): Promise<Finding[]> 
       text: `${formatBytes(size)}; ${tables
         .slice(0, 3)
         .map((table) => `${table.name} ${formatCount(table.rows)}`)
-        .join(', ')}; ${formatCount(live)} live sessions`,
+        .join(', ')}; ${formatNumberOf(live, 'live session')}`,
       data: { bytes: size, live_sessions: live, tables },
     },
     {

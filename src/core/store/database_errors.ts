@@ -30,7 +30,7 @@ const commonMessages = /(?:^|- )(?:timeout expired|aborted)$/;
 
 const ofDatabase = new WeakSet<object>();
 
-/** Marks an error as one of the connection to the database. Called for every such error, by db.ts and statements.ts. */
+/** Marks an error as one of the connection to the database: db.ts, statements.ts and postgres_client.ts mark each that they meet. */
 export function markDatabaseError(error: unknown): void {
   if (error instanceof Error) ofDatabase.add(error);
 }

@@ -1,4 +1,4 @@
-// The engine's ID token, made ours: its times are by the clock of the services.
+// The engine's ID token, made ours: its times are by the server's clock.
 import type { Provider } from 'oidc-provider';
 import type { Clock } from '../../core/store/clock.ts';
 import { fromEngine, nowInSeconds } from '../request/clocks.ts';

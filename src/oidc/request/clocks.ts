@@ -1,4 +1,4 @@
-// The engine uses the machine's clock; everything else uses the clock of the services. Times are converted where a record or
+// The engine uses the machine's clock; everything else uses the server's clock (core/store/clock.ts). Times are converted where a record or
 // a token passes from one to the other, so that nodes whose clocks differ agree on both.
 import type { AdapterPayload } from 'oidc-provider';
 import type { Clock } from '../../core/store/clock.ts';
@@ -11,12 +11,12 @@ export function nowInSeconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000);
 }
 
-/** Converts a time of the engine, in seconds, to the clock of the services. */
+/** Converts a time of the engine, in seconds, to the server's clock. */
 export function fromEngine(clock: Clock, seconds: number): number {
   return seconds + ahead(clock);
 }
 
-/** Converts a time of the services, in seconds, to the engine's clock. */
+/** Converts a time of the server's clock, in seconds, to the engine's clock. */
 export function toEngine(clock: Clock, seconds: number): number {
   return seconds - ahead(clock);
 }
@@ -61,7 +61,7 @@ function shiftJwt(jwt: string, by: (seconds: number) => number): string {
   return [header, Buffer.from(JSON.stringify(shifted)).toString('base64url'), signature].join('.');
 }
 
-/** Sets the times of a JWT access token by the clock of the services; its lifetime stays what the engine set. */
+/** Sets the times of a JWT access token by the server's clock; its lifetime stays what the engine set. */
 export function correctTimes(clock: Clock, { payload }: { payload: Record<string, unknown> }): void {
   const lifetime = Number(payload.exp) - Number(payload.iat);
   payload.iat = nowInSeconds(clock);

@@ -31,7 +31,7 @@ export interface Outgoing {
   fetchedAt: (client_id: string) => Date;
 }
 
-/** The requests that the engine of these services sends to others. */
+/** The requests that the engine sends to others. */
 export function createOutgoing(deps: Deps): Outgoing {
   const { config, db, clock } = deps;
   const isGuarded = !config.fetchPrivateAddresses;

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 
 type Cookies = Pick<Context, 'cookies' | 'secure'>;
+
 /** Sets the cookie of a browser session; null takes it away. */
 export function setSessionCookie(
   provider: Provider,

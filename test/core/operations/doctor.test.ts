@@ -33,7 +33,7 @@ testOnStores('a working deployment has no finding that is wrong, as text and as 
     /^ok +migrations: all are applied/m,
     /^ok +clock: /m,
     /^ok +signing keys: the current key has signed for 0 h/m,
-    /1 live sessions$/m,
+    /1 live session$/m,
     /^note +restore: .*\n +-> .*--end-all-sessions/m,
   ]) {
     t.regex(stdout, line);
