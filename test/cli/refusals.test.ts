@@ -90,7 +90,7 @@ const aboutClients: Refused[] = [
   [
     'metadata that is no JSON, which is not repeated',
     ...metadata('{"client_secret":"hunter2'),
-    /stdin: is not valid/,
+    /stdin is not valid/,
   ],
   ['metadata that is no object', ...metadata('[]'), /must be an object/],
   ['no metadata', ...metadata(''), /stdin is not valid JSON/],
