@@ -103,7 +103,7 @@ testOnServers(
 async function useApp(t: T, server: TestServer, page: Page, url: string): Promise<void> {
   const user = await makeUser(server.db);
   await page.goto(url);
-  await page.getByText('Nobody is signed in.').waitFor();
+  await page.getByText('You are signed out.').waitFor();
   await press(page, 'Sign in');
   await typeLogin(page, user);
   await press(page, 'Allow');
@@ -122,7 +122,7 @@ async function useApp(t: T, server: TestServer, page: Page, url: string): Promis
   await page.getByText('You will be signed out').or(page.getByText('asks to sign you out')).waitFor();
   t.is(await heading(page), 'Sign out?');
   await press(page, 'Sign out');
-  await page.getByText('Nobody is signed in.').waitFor();
+  await page.getByText('You are signed out.').waitFor();
   t.is(page.url(), url);
   t.like(await server.db('sessions').where({ user_id: user.id }).first(), { ended_reason: 'logout' });
   await press(page, 'Sign in');
@@ -130,7 +130,7 @@ async function useApp(t: T, server: TestServer, page: Page, url: string): Promis
   await page.getByText(`Signed in as ${user.username}, refreshed 0 times.`).waitFor();
   await changeUserStatus(server.db, user.id, { status: 'disabled', actor: 'admin' });
   await press(page, 'Refresh');
-  await page.getByText('Nobody is signed in.').waitFor();
+  await page.getByText('You are signed out.').waitFor();
 }
 
 testOnServers(
@@ -142,7 +142,7 @@ testOnServers(
     await useApp(t, server, page, url);
     await press(page, 'Sign in');
     await press(page, 'Back to Web app');
-    await page.getByText('Nobody is signed in.').waitFor();
+    await page.getByText('You are signed out.').waitFor();
   },
   ['sqlite'],
 );
@@ -160,7 +160,7 @@ testOnServers(
     t.deepEqual(refused, [], 'but for the refresh that was to be refused');
     await press(page, 'Sign in');
     await press(page, 'Back to Single-page app');
-    await page.getByText('Nobody is signed in.').waitFor();
+    await page.getByText('You are signed out.').waitFor();
   },
   ['sqlite'],
 );

@@ -18,7 +18,7 @@ let refreshes = 0;
 async function show(problem) {
   const user = await manager.getUser();
   const name = user?.profile.preferred_username ?? user?.profile.sub;
-  const state = user ? `Signed in as ${name}, refreshed ${refreshes} times.` : 'Nobody is signed in.';
+  const state = user ? `Signed in as ${name}, refreshed ${refreshes} times.` : 'You are signed out.';
   at('said').textContent = [problem, state].filter(Boolean).join(' ');
   at('claims').textContent = user ? JSON.stringify(user.profile, null, 2) : '';
   at('in').hidden = Boolean(user);

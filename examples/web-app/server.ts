@@ -38,7 +38,7 @@ function showHome({ tokens }: Visit, _url: URL, response: ServerResponse): void 
   const body = tokens
     ? `<p>Signed in as ${escapeHtml(String(tokens.claims.preferred_username ?? tokens.claims.sub))}, refreshed ${tokens.refreshes} times.</p>
 <pre>${escapeHtml(JSON.stringify(tokens.claims, null, 2))}</pre>${button('/refresh', 'Refresh')}${button('/logout', 'Sign out')}`
-    : `<p>Nobody is signed in.</p>${button('/login', 'Sign in')}`;
+    : `<p>You are signed out.</p>${button('/login', 'Sign in')}`;
   response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' });
   response.end(`<!doctype html><html lang="en"><title>Web app</title><h1>Web app</h1>${body}</html>`);
 }

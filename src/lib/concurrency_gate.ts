@@ -74,7 +74,8 @@ export function createConcurrencyGate(width: number, group = 1): ConcurrencyGate
       return await work();
     } finally {
       startNext();
-      await leave();
+      const release = leave();
+      if (release) await release;
     }
   };
   return Object.assign(gate, { requireRoom });

@@ -39,7 +39,7 @@ export type LoginResult = Authentication & { known: string | null };
 /**
  * Verifies a name and a password under the limits of {@link attemptPassword}. Failures are counted by the name that was
  * typed, whether a user has that name or not: no order of attempts reveals which users exist, or that two names belong to
- * one user. A known device has a count of its own, so that strangers cannot lock it out.
+ * one user. A known device has a count of its own, so that failures on other devices cannot lock it out.
  */
 export async function attemptLogin(deps: AttemptDeps, attempt: LoginAttempt): Promise<LoginResult> {
   const { db } = deps;
@@ -115,7 +115,7 @@ export async function attemptPassword(
 /** Awaits a limit, and records a refusal of it. */
 type RecordRefusal = <Result>(key: readonly string[], limit: Promise<Result>) => Promise<Result>;
 
-// A refusal is cheap, so an event for each would let strangers fill the audit trail. Only the first refusal until the next
+// A refusal is cheap, so an event for each would let an attacker fill the audit trail. Only the first refusal until the next
 // allowed attempt is recorded.
 async function isFirstRefusal(limits: RateLimits, key: readonly string[], error: unknown): Promise<boolean> {
   if (!(error instanceof AppError) || error.code !== 'rate_limited') return false;
@@ -144,7 +144,7 @@ async function verifyWithinLimits(
   };
   const result = await refundOnFault(takeBack, () => authenticate(db, user, password));
   if (result.outcome !== 'refused') {
-    // Earlier failures of a name stay: clearing them would reveal to a stranger that the owner has logged in.
+    // Earlier failures of a name stay: clearing them would reveal to an attacker that the owner has logged in.
     await (isKnown ? Promise.all([forgive(), limits.lockout.clear(...failureKey)]) : takeBack());
   } else if (!isKnown) await limits.loginAddress.count(network);
   return { result, hasLocked: unlock.hasLocked };

@@ -36,13 +36,13 @@ export function isPostgres(db: Db): boolean {
 export type Bindings = Knex.RawBinding[] | Record<string, Knex.RawBinding>;
 
 /** The rows of a raw statement, on either database; `columns` are those that SQLite has no type for. */
-export async function rows<Row>(
+export function rows<Row>(
   db: Db,
   sql: string,
   bindings: Bindings = [],
   ...[columns]: ColumnsOf<Row>
 ): Promise<Row[]> {
-  return await readRows(db, sql, bindings, columns);
+  return readRows(db, sql, bindings, columns);
 }
 
 /** The same where the caller guarantees that `columns` fit the row. */

@@ -1,5 +1,5 @@
 // Devices and browsers that have logged in before. Each is identified by a secret that the server issued at a login. Their
-// failures are counted separately, so that strangers cannot lock them out. The database has digests of the secret and of the
+// failures are counted separately, so that failures elsewhere cannot lock them out. The database has digests of the secret and of the
 // password hash at that time: a change of the password makes all devices unknown at once. Otherwise each secret that a thief
 // obtained with the old password would give the thief attempts of their own.
 import { digest, equalBytes } from '../../lib/crypto.ts';
@@ -111,7 +111,7 @@ export async function registerKnownDevice(
 
 /**
  * Remembers the browser in which a user has just logged in and returns the secret for its cookie: the one by which it was
- * `known`, else a new one. An unknown secret from the cookie is never used: a stranger may have put it there.
+ * `known`, else a new one. An unknown secret from the cookie is never used: an attacker may have put it there.
  */
 export async function rememberBrowser(
   db: Db,

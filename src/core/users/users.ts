@@ -86,7 +86,7 @@ export async function findUserAtVersion(
   version: number,
 ): Promise<{ user: User | null; is_current_version: boolean }> {
   const name = login.length <= maxNameLength ? nameKey(login) : '';
-  // An empty key finds nobody.
+  // No user has an empty key.
   const key = isText(name) ? name : '';
   const [found] = await find[key.includes('@') ? 'email_key' : 'username_key'](db, { key, version });
   if (!found) throw new Error('a left join gives a row');
