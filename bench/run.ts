@@ -1,5 +1,5 @@
 // `npm run bench [-- <names>]`: measures the figures of README and docs/performance.md. Without names it runs the standard
-// benches, in about ten minutes. It exits with an error only when an answer was wrong; a missed figure is a result.
+// benches, in some twenty minutes. It exits with an error only when an answer was wrong; a missed figure is a result.
 import { loadavg } from 'node:os';
 import { benches } from './benches/index.ts';
 import { type Chosen, readCommandLine } from './harness/options.ts';

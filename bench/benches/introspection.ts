@@ -26,8 +26,8 @@ export async function benchIntrospection(stage: Stage): Promise<Found> {
   const repeated = compare(series, 'kindred, repeated', 'floor');
   const fresh = compare(series, 'kindred, new', 'floor');
   const figures = [
-    figure('introspection, repeated token, against floor', repeated.rate, repeated.note),
-    figure('introspection, new token, against floor', fresh.rate, fresh.note),
+    figure('introspection, repeated JWT, against floor', repeated.rate, repeated.note),
+    figure('introspection, new JWT, against floor', fresh.rate, fresh.note),
   ];
   return { figures, series };
 }

@@ -27,7 +27,7 @@ export async function benchRefresh(stage: Stage, args: string[]): Promise<Found>
   const figures = names.includes('kindred')
     ? against.map((name) => {
         const { rate, note } = compare(series, 'kindred', name);
-        return figure(`refresh against ${name}`, rate, note);
+        return figure(`plain refresh against ${name}`, rate, note);
       })
     : [];
   return { figures, series };

@@ -55,7 +55,7 @@ function figuresOf(series: Series[], storage: Storage | undefined, note = '') {
   const rates = series.map((one) => one.median.per_second);
   return [
     figure(
-      'refresh by size, slowest against fastest',
+      'plain refresh by size of the table, slowest against fastest',
       Math.min(...rates) / Math.max(...rates),
       series.map(({ name }) => name).join(', '),
     ),

@@ -20,7 +20,7 @@ export async function benchSessions(stage: Stage): Promise<Found> {
     ['kindred', 'floor'].map((name) => contestant(stage, name, name)),
   );
   const { rate, note } = compare(series, 'kindred', 'floor');
-  return { figures: [figure('list of 5 sessions against floor', rate, note)], series };
+  return { figures: [figure('list of 5 sessions against floor, aged database', rate, note)], series };
 }
 
 async function kindredLoad(peer: RunningPeer): Promise<SessionsLoad> {

@@ -1,51 +1,36 @@
-// The targets of the figures: a minimum that each must reach and an aim.
+// A measured figure, compared with its bar.
+import { type Bar, bars, type FigureName } from './bars.ts';
 
-export interface Figure {
+export interface Figure extends Bar {
   name: string;
   measured: number;
-  must: number;
-  aim: number;
-  /** The better direction. */
-  better: 'more' | 'less';
-  unit?: string;
   /** How the figure came about. */
   note?: string;
 }
 
-type Target = Pick<Figure, 'must' | 'aim' | 'better' | 'unit'>;
-
-const more = (must: number, aim: number, unit = ''): Target => ({ must, aim, better: 'more', unit });
-const less = (must: number, aim: number, unit = ''): Target => ({ must, aim, better: 'less', unit });
-
-const targets = {
-  'refresh against floor': more(0.65, 0.8),
-  'refresh against node_oauth': more(1.35, 1.7, '×'),
-  'refresh against stock': more(2.6, 3.3, '×'),
-  'introspection, repeated token, against floor': more(0.55, 0.75),
-  'introspection, new token, against floor': more(0.38, 0.5),
-  'list of 5 sessions against floor': more(0.55, 0.75),
-  'password login against argon2id alone': more(0.93, 0.97),
-  'refresh p99 during 64 logins against idle': less(4, 2, '×'),
-  'refresh by size, slowest against fastest': more(0.85, 0.95),
-  'HOT share of rotation updates': more(0.95, 0.99),
-  'bytes a session, indexes included': less(1200, 800, ' B'),
-  'growth by 1 M rotations of 10 k sessions': less(40, 15, ' MiB'),
-  'start to first token, SQLite': less(2.5, 1.5, ' s'),
-  'resident memory after 100 k refreshes': less(220, 160, ' MiB'),
-} satisfies Record<string, Target>;
-
-export type FigureName = keyof typeof targets;
-
-/** A measured figure with its targets. */
+/** A measured figure with its bar. */
 export function figure(name: FigureName, measured: number, note?: string): Figure {
-  return { name, measured, ...targets[name], ...(note === undefined ? {} : { note }) };
+  return { name, measured, ...bars[name], ...(note === undefined ? {} : { note }) };
 }
 
-/** Whether a figure reached its aim, its minimum or neither. */
-export function reached({ measured, must, aim, better }: Figure): 'aim' | 'yes' | 'NO' {
+/** Whether a figure reached its aim, only what it must, or neither. */
+export function reached({ measured, must, aim, better }: Figure): 'aim' | 'must' | 'NOT MET' {
   const meets = (bound: number) => (better === 'more' ? measured >= bound : measured <= bound);
   if (meets(aim)) return 'aim';
-  return meets(must) ? 'yes' : 'NO';
+  return meets(must) ? 'must' : 'NOT MET';
+}
+
+/** Figures in the order of the bars. */
+export function inOrder(figures: Figure[]): Figure[] {
+  const names = Object.keys(bars);
+  return figures.toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+}
+
+/** The cells of a figure's row: its name, what was measured, what it must reach, its aim, and which of these it met. */
+export function rowOf(one: Figure): string[] {
+  const sign = one.better === 'more' ? '≥' : '≤';
+  const bound = (value: number) => `${sign} ${format(value, one.unit)}`;
+  return [one.name, format(one.measured, one.unit), bound(one.must), bound(one.aim), reached(one)];
 }
 
 /** A figure as text, with its unit. */

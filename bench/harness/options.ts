@@ -5,7 +5,7 @@ export interface Options {
   rounds: number;
   /** The length of a round. */
   seconds: number;
-  /** Run Postgres with its defaults, fsync and synchronous_commit on. */
+  /** Whether Postgres waits for the disk: its defaults, fsync and synchronous_commit on. */
   durable: boolean;
   /** Write a CPU profile of each Kindred server into bench/results/. */
   profile: boolean;
@@ -18,15 +18,15 @@ export interface Chosen {
   args: string[];
 }
 
-/** Reads `[names with their arguments] [--rounds N] [--seconds S] [--durable] [--profile] [--no-pin]`. */
+/** Reads `[names with their arguments] [--rounds N] [--seconds S] [--no-durable] [--profile] [--no-pin]`. */
 export function readCommandLine(argv: string[], names: string[]): { options: Options; chosen: Chosen[] } {
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
     options: {
       rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '3' },
-      durable: { type: 'boolean', default: false },
+      seconds: { type: 'string', default: '2' },
+      'no-durable': { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       'no-pin': { type: 'boolean', default: false },
     },
@@ -37,8 +37,11 @@ export function readCommandLine(argv: string[], names: string[]): { options: Opt
     else if (chosen.length > 0) chosen.at(-1)?.args.push(word);
     else throw new Error(`there is no bench ${word}; there are ${names.join(', ')}`);
   }
-  const { durable, profile } = values;
+  const { profile } = values;
   const [rounds, seconds] = [values.rounds, values.seconds].map(Number);
   if (!rounds || !seconds) throw new Error('--rounds and --seconds take numbers above 0');
-  return { chosen, options: { rounds, seconds, durable, profile, pin: !values['no-pin'] } };
+  return {
+    chosen,
+    options: { rounds, seconds, durable: !values['no-durable'], profile, pin: !values['no-pin'] },
+  };
 }

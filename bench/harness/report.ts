@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join, relative } from 'node:path';
 import { describePlaces, type Places } from '../machine/pinning.ts';
-import { type Figure, format, reached } from './figures.ts';
+import { type Figure, format, inOrder, rowOf } from './figures.ts';
 import type { Options } from './options.ts';
 import type { Series } from './rounds.ts';
 import { resultsDirectory } from './stage.ts';
@@ -67,20 +67,15 @@ export function printFound(name: string, { series = [], facts = {} }: Found): vo
   for (const [fact, value] of Object.entries(facts)) console.log(`  ${fact}: ${describe(value)}`);
 }
 
-/** Prints all figures with their targets. */
+export const columnsOfFigures = ['figure', 'measured', 'must', 'aim', 'met'];
+
+/** Prints all figures with their bars, in the order of the bars. */
 export function printFigures({ benches, machine, settings }: Report): void {
-  const figures = Object.values(benches).flatMap((found) => found.figures);
+  const figures = inOrder(Object.values(benches).flatMap((found) => found.figures));
   console.log(`\n${machine}; ${settings.pinning}; Postgres ${settings.postgres}`);
   const busy = Object.values(benches).some(({ load }) => load > availableParallelism() + 2);
   if (busy) console.log('the machine was busy with other work: only CPU times are to be trusted');
-  printTable(
-    ['figure', 'measured', 'must reach', 'aim', 'reached'],
-    figures.map((one) => {
-      const sign = one.better === 'more' ? '≥' : '≤';
-      const bound = (value: number) => `${sign} ${format(value, one.unit)}`;
-      return [one.name, format(one.measured, one.unit), bound(one.must), bound(one.aim), reached(one)];
-    }),
-  );
+  printTable(columnsOfFigures, figures.map(rowOf));
   for (const { name, note } of figures) if (note !== undefined) console.log(`  ${name}: ${note}`);
 }
 
