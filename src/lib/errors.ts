@@ -102,6 +102,31 @@ const table = {
   // `reason` tells which rule of core/passwords/password_policy.ts the password breaks.
   weak_password: { status: 400, error: 'weak_password', description: 'The new password is too weak.' },
   invalid_grant: { status: 400, error: 'invalid_grant', description: 'The grant is not valid.' },
+  invalid_client: {
+    status: 401,
+    error: 'invalid_client',
+    description: 'The client could not be authenticated.',
+  },
+  unauthorized_client: {
+    status: 400,
+    error: 'unauthorized_client',
+    description: 'The client may not use this grant type.',
+  },
+  invalid_scope: {
+    status: 400,
+    error: 'invalid_scope',
+    description: 'The scope is unknown or not allowed here.',
+  },
+  invalid_target: {
+    status: 400,
+    error: 'invalid_target',
+    description: 'The resource is missing, or unknown.',
+  },
+  invalid_dpop_proof: {
+    status: 400,
+    error: 'invalid_dpop_proof',
+    description: 'The DPoP proof is not valid.',
+  },
   // 403 and not 401: the access token is valid, and the client must not discard it.
   invalid_credentials: {
     status: 403,
@@ -131,7 +156,7 @@ export type ErrorName = keyof typeof table;
 
 /**
  * A refusal whose text the caller sees. `detail` replaces the table's text, so it must not contain a secret; `retryAfter` is
- * in seconds; `reason` is a stable code beside the error.
+ * in seconds; `reason` is a stable code beside the error; `logDetail` is for the log alone.
  */
 export class AppError extends Error {
   readonly code: ErrorName;
@@ -139,11 +164,12 @@ export class AppError extends Error {
   readonly error: string;
   readonly retryAfter: number | undefined;
   readonly reason: string | undefined;
+  readonly logDetail: string | undefined;
 
   constructor(
     code: ErrorName,
     detail?: string,
-    options: { retryAfter?: number; reason?: string; cause?: unknown } = {},
+    options: { retryAfter?: number; reason?: string; logDetail?: string; cause?: unknown } = {},
   ) {
     super(detail ?? table[code].description, { cause: options.cause });
     this.name = 'AppError';
@@ -152,5 +178,6 @@ export class AppError extends Error {
     this.error = table[code].error;
     this.retryAfter = options.retryAfter;
     this.reason = options.reason;
+    this.logDetail = options.logDetail;
   }
 }

@@ -1,6 +1,7 @@
 // Signed JWTs in the compact form (RFC 7515), made with node:crypto, because the signature is most of the work of a refresh:
 // ES256 takes 35 µs this way, 90 µs with `dsaEncoding: 'ieee-p1363'`, 120 µs by WebCrypto.
 import {
+  constants,
   createPrivateKey,
   createPublicKey,
   type JsonWebKey,
@@ -10,6 +11,8 @@ import {
 } from 'node:crypto';
 
 export type JwsAlg = 'ES256' | 'EdDSA' | 'RS256';
+
+const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
 
 /** Signs claims with one key, under one header. */
 export type Signer = (claims: object) => string;
@@ -73,24 +76,26 @@ export function createVerifier(keys: PublicKey[], typ: string): Verifier {
   );
   return (token) => {
     const [, head = '', claims = '', signature = ''] = compact.exec(token) ?? [];
-    const header = decode(head);
+    const header = decodePart(head);
     const known = typeof header?.kid === 'string' ? byId.get(header.kid) : undefined;
     if (!header || !known || header.alg !== known.alg || header.crit !== undefined) return null;
     if (!isOfType(header.typ, typ)) return null;
     const signed = Buffer.from(token.slice(0, head.length + 1 + claims.length));
     const isGood = verifyBytes(known.alg, known.key, signed, Buffer.from(signature, 'base64url'));
-    return isGood ? decode(claims) : null;
+    return isGood ? decodePart(claims) : null;
   };
 }
 
 const compact = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
 
-// RFC 7515, 4.1.9: the prefix `application/` may be left out, and case does not matter.
-function isOfType(given: unknown, typ: string): boolean {
+/** Whether a header's `typ` names a media type; RFC 7515, 4.1.9: the prefix `application/` may be left out, and case does not matter. */
+export function isOfType(given: unknown, typ: string): boolean {
   return typeof given === 'string' && given.toLowerCase().replace(/^application\//, '') === typ;
 }
 
-function verifyBytes(alg: JwsAlg, key: KeyObject, data: Buffer, signature: Buffer): boolean {
+/** Verifies a signature in the form of a JWS; `key` is of the algorithm's type. */
+export function verifyBytes(alg: JwsAlg | 'PS256', key: KeyObject, data: Buffer, signature: Buffer): boolean {
+  if (alg === 'PS256') return verify('sha256', data, { key, ...pss }, signature);
   if (alg === 'EdDSA') return verify(null, data, key, signature);
   if (alg === 'RS256') return verify('sha256', data, key, signature);
   return signature.length === 64 && verify('sha256', data, key, toDerSignature(signature));
@@ -111,7 +116,8 @@ function integerOf(number: Buffer): Buffer {
   return Buffer.concat([Buffer.of(2, sign.length + digits.length), sign, digits]);
 }
 
-function decode(part: string): Record<string, unknown> | null {
+/** The object of one part of a JWS, or null when it is none. */
+export function decodePart(part: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString());
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;

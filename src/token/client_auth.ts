@@ -24,6 +24,14 @@ export function isConstrained({ config }: Deps, { headers }: Context): boolean {
   return config.certificateHeader !== null && headers[config.certificateHeader] !== undefined;
 }
 
+const attestations = ['oauth-client-attestation', 'oauth-client-attestation-pop'];
+
+/** Whether the headers contain client authentication, or a wish for a signed answer, that the engine alone understands. */
+export function needsEngineAuth({ headers }: Context): boolean {
+  const wantsSigned = headers.accept?.includes('introspection+jwt') === true;
+  return wantsSigned || attestations.some((name) => headers[name] !== undefined);
+}
+
 /** The credentials of a request that names its client in exactly one way; else null. */
 export function readCredentials(
   ctx: Context,

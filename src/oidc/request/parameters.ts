@@ -1,9 +1,7 @@
 // Bounds on the parameters of a request to the engine, checked when the engine has read all of them and before it uses any.
 import { errors } from 'oidc-provider';
 import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
-
-/** The most resource servers that one request may name; each costs a query. */
-const maxResources = 20;
+import { maxResources } from '../../token/grant.ts';
 
 /**
  * The longest request object, and the longest sum of the other parameters, characters: what fits into the headers of an

@@ -1,0 +1,96 @@
+// The direct entrance to /token, /introspect and /revoke: for clients that authenticate with a name or a secret and send a form
+// in its common shape. Any other request reaches the engine untouched, which authenticates the client or refuses it, and then
+// calls the same functions.
+import type { Context, Middleware } from 'koa';
+import type { Registered } from '../core/clients/client_cache.ts';
+import type { Deps } from '../core/deps.ts';
+import { AppError } from '../lib/errors.ts';
+import { authenticateClient, needsEngineAuth, readCredentials } from './client_auth.ts';
+import { openToPages } from './endpoint.ts';
+import { type Form, readForm } from './form_body.ts';
+import { maxResources, withCurrentClient } from './grant.ts';
+
+/** The parameters of a form: each that may be sent once, and the list of those that may be repeated. */
+export interface ReadForm {
+  form: Readonly<Record<string, string | undefined>>;
+  resources: readonly string[];
+}
+
+/** One of our functions at the direct entrance. */
+export interface DirectAction {
+  /** The parameters that it reads; a request with any other one goes to the engine, which ignores or refuses it. */
+  parameters: readonly string[];
+  /** Whether an authenticated client may ask; otherwise the engine refuses. */
+  allows: (known: Registered, read: ReadForm) => boolean;
+  /** The body of a 200. Throws an AppError to refuse, and OutdatedClient to be called again with the current client. */
+  answer: (ctx: Context, read: ReadForm, known: Registered) => Promise<object>;
+}
+
+/** The middleware of one endpoint; `choose` picks the action for a form. */
+export function directEntrance(
+  deps: Deps,
+  endpoint: string,
+  choose: (form: Form) => DirectAction | undefined,
+): Middleware {
+  return async (ctx, next) => {
+    if (ctx.path !== endpoint || ctx.method !== 'POST' || needsEngineAuth(ctx)) return await next();
+    const body = await readForm(ctx);
+    if (!body) return await next();
+    const action = choose(body.form);
+    const read = action && readParameters(body.form, action.parameters);
+    const answered = action && read && (await answerDirectly(deps, ctx, action, read));
+    if (answered) {
+      ctx.state.route = endpoint;
+      ctx.body = answered;
+      return;
+    }
+    body.giveBack();
+    await next();
+  };
+}
+
+// Null leaves the request to the engine; nothing has been changed then.
+async function answerDirectly(
+  deps: Deps,
+  ctx: Context,
+  action: DirectAction,
+  read: ReadForm,
+): Promise<object | null> {
+  const credentials = readCredentials(ctx, read.form);
+  if (!credentials) return null;
+  const find = async () => {
+    const known = await authenticateClient(deps, ctx, credentials);
+    return known && action.allows(known, read) ? known : null;
+  };
+  try {
+    const answer = await withCurrentClient(deps, find, (known) => action.answer(ctx, read, known));
+    if (answer) openToPages(ctx);
+    return answer;
+  } catch (error) {
+    ctx.state.route = ctx.path;
+    openToPages(ctx);
+    if (error instanceof AppError)
+      ctx.state.refusal = { error: error.error, description: error.message, detail: error.logDetail };
+    throw error;
+  }
+}
+
+const byClients = ['client_id', 'client_secret'];
+
+// Null when a parameter is unknown, was sent twice or is empty.
+function readParameters({ resource, ...form }: Form, names: readonly string[]): ReadForm | null {
+  const resources = [resource ?? []].flat();
+  const isKnown = (name: string) => names.includes(name) || byClients.includes(name);
+  if (resources.length > 0 && !names.includes('resource')) return null;
+  if (resources.length > maxResources || resources.includes('')) return null;
+  return isCommon(form, isKnown) ? { form, resources } : null;
+}
+
+function isCommon(
+  form: Form,
+  isKnown: (name: string) => boolean,
+): form is Record<string, string | undefined> {
+  return Object.entries(form).every(
+    ([name, value]) => isKnown(name) && typeof value === 'string' && value !== '',
+  );
+}
