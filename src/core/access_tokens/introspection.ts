@@ -21,7 +21,7 @@ const introspectedColumns = {
 } as const satisfies Columns<Introspected>;
 
 const read = statement<Introspected>(
-  'introspection',
+  { name: 'introspection', commit: 'local' },
   (db) =>
     `select ${isCurrentVersionSql} as is_current_version, exists (${liveSessionTokenSql(db)}) as is_live`,
   introspectedColumns,

@@ -33,7 +33,7 @@ export function liveSessionTokenSql(db: Db): string {
       and exists (select 1 from clients c where c.client_id = s.client_id and ${isSameClientSql})`;
 }
 
-const findSessionToken = statement('session_token_lives', liveSessionTokenSql);
+const findSessionToken = statement({ name: 'session_token_lives', commit: 'local' }, liveSessionTokenSql);
 
 /** The values for {@link liveSessionTokenSql}, except `:sid`, which the caller parses first. */
 export function liveTokenValues({ client_id, token_version, client_version, jti, iat }: AccessTokenClaims) {

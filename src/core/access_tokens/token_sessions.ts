@@ -7,7 +7,7 @@ import type { AccessTokenClaims } from './access_tokens.ts';
 import { liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 
 const findForToken = statement<LiveSession>(
-  { name: 'live_sessions_for_token', isoTimes: true },
+  { name: 'live_sessions_for_token', isoTimes: true, commit: 'local' },
   (db) => liveSessionsSql(db, `and exists (${liveSessionTokenSql(db)})`),
   liveSessionColumns,
 );

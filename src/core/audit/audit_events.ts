@@ -2,6 +2,7 @@
 import { newId } from '../../lib/ids.ts';
 import { declareColumns, json, type Table } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
+import { localCommitTable } from '../store/local_commit.ts';
 import { statement } from '../store/statements.ts';
 
 export type EventType =
@@ -78,12 +79,13 @@ declareColumns('audit_events', { created_at: 'time', detail: 'json' });
 // An event that a broken connection had written after all is not written again (`on conflict do nothing`).
 // On Postgres all rows are sent as one value: a query builder's INSERT of 50 rows has 650 values and takes ten times as long.
 const appendAll = statement(
-  { name: 'append_events', alone: true },
-  () => `
+  // The batch holds what no answer has waited for, so it waits for no standby either; events of a transaction go with it.
+  { name: 'append_events', alone: true, commit: 'local' },
+  (db) => `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail)
   select id, created_at, type, user_id, session_id, client_id, actor, actor_id, reason, ip, user_agent, request_id, detail
   from json_to_recordset(cast(:events as json)) as e (id uuid, created_at timestamptz, type text, user_id uuid, session_id uuid, client_id text,
-    actor text, actor_id text, reason text, ip text, user_agent text, request_id text, detail jsonb)
+    actor text, actor_id text, reason text, ip text, user_agent text, request_id text, detail jsonb)${localCommitTable(db)}
   on conflict (id) do nothing`,
 );
 

@@ -43,14 +43,14 @@ const columnsOfServer = 'identifier name scope access_token_format access_token_
 const list = (columns: string) => columns.replaceAll(' ', ', ');
 
 const readClient = statement<Client & { version: number }>(
-  'registered_client',
+  { name: 'registered_client', commit: 'local' },
   () =>
     `select ${list(columnsOfClient)}, (select version from registry) as version from clients where client_id = :client_id and blocked_at is null and deleted_at is null`,
   clientColumns,
 );
 
 const readServers = statement<ResourceServer & { version: number }>(
-  'registered_servers',
+  { name: 'registered_servers', commit: 'local' },
   () => `
   select ${list(columnsOfServer)}, version from registry
     left join (

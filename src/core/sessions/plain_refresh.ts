@@ -4,6 +4,7 @@ import { isCurrentVersionSql, type Registered } from '../clients/client_cache.ts
 import type { RequestSource } from '../request_source.ts';
 import { type Columns, json } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
+import { localCommitSql } from '../store/local_commit.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql } from '../users/active_users.ts';
 import type { User } from '../users/users.ts';
@@ -48,17 +49,17 @@ const conditions = (db: Db) => `s.id = :id and s.generation <= :presented and ${
 
 // The database checks the proof, because only it has the salt. So no SELECT has to come first.
 const rotateAtOnce = statement<Refreshed>(
-  'plain_refresh',
+  { name: 'plain_refresh', commit: 'local' },
   (db) => `
   update sessions s set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
   from users u
   where ${conditions(db)} and ${proofSql('s.salt', ':presented')} = :proof
-  returning ${columns}`,
+  returning ${columns}${localCommitSql(db)}`,
   refreshedColumns,
 );
 
 const findPlainSession = statement<Refreshed>(
-  'plain_session',
+  { name: 'plain_session', commit: 'local' },
   (db) => `select ${columns} from sessions s, users u where ${conditions(db)}`,
   refreshedColumns,
 );
@@ -84,7 +85,7 @@ export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promis
 }
 
 const findMiss = statement<{ is_current_version: boolean; is_plain: boolean | null }>(
-  'plain_refresh_missed',
+  { name: 'plain_refresh_missed', commit: 'local' },
   () =>
     `select ${isCurrentVersionSql} as is_current_version, (select is_plain from sessions where id = :id) as is_plain`,
   { is_current_version: 'boolean', is_plain: 'boolean' },

@@ -7,6 +7,7 @@ import type { NewEvent } from '../audit/audit_events.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Columns } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
+import { localCommitSql } from '../store/local_commit.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { raiseTokenVersion } from '../users/user_changes.ts';
@@ -62,9 +63,9 @@ const advanceSql = (db: Db) => `
   update sessions set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
   where id = :id and generation <= :presented and ended_at is null and not ${isExpiredSql(db)}
     and ${isCurrentEpochSql}
-  returning generation`;
+  returning generation${localCommitSql(db)}`;
 
-const advanceNow = statement<{ generation: number }>('advance', advanceSql);
+const advanceNow = statement<{ generation: number }>({ name: 'advance', commit: 'local' }, advanceSql);
 
 /**
  * The conditional UPDATE alone: the generation of the successor, or null when the token is not the session's current

@@ -94,7 +94,7 @@ export const liveSessionsSql = (db: Db, behind = '') => `
 
 // Nearly all requests of apps and pages are for the first page.
 const findFirstPage = statement<LiveSession>(
-  'live_sessions',
+  { name: 'live_sessions', commit: 'local' },
   (db) => liveSessionsSql(db),
   liveSessionColumns,
 );

@@ -3,6 +3,7 @@
 import pg from 'pg';
 import Query from 'pg/lib/query.js';
 import { prepareValue } from 'pg/lib/utils.js';
+import { localCommitColumn } from './local_commit.ts';
 import { toIsoTime } from './postgres_types.ts';
 
 /** A statement that connections prepare under its name. */
@@ -106,8 +107,10 @@ class PreparedQuery extends Query {
     return null;
   }
 
-  handleRowDescription({ fields }: { fields: { name: string; dataTypeID: number }[] }): void {
+  handleRowDescription({ fields: all }: { fields: { name: string; dataTypeID: number }[] }): void {
     const { isoTimes } = this.prepared;
+    // The last column may be a setting of the transaction (local_commit.ts), which is no part of the row.
+    const fields = all.at(-1)?.name === localCommitColumn ? all.slice(0, -1) : all;
     this.prepared.shape = {
       columns: fields.map(({ name, dataTypeID }) => ({ name, read: readerOf(dataTypeID, isoTimes) })),
       empty: Object.fromEntries(fields.map(({ name }) => [name, null])),

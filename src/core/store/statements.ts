@@ -5,7 +5,7 @@ import type { Knex } from 'knex';
 import type { ColumnsOf } from './columns.ts';
 import { markDatabaseError } from './database_errors.ts';
 import { type Db, isPostgres, readRows } from './db.ts';
-import { executeAlone, executePipelined } from './pipeline.ts';
+import { type Commit, executeAlone, executePipelined } from './pipeline.ts';
 import type { Prepared } from './prepared_query.ts';
 import { present, presentOnPostgres } from './sql_time.ts';
 
@@ -22,6 +22,8 @@ interface Options {
   name: string;
   /** The statement takes long, so it shares its connection with no other statement, which would have to wait. */
   alone?: boolean;
+  /** Whether its commit waits for a synchronous standby; by default it does ({@link Commit}). */
+  commit?: Commit;
   /** Times come as ISO 8601 texts. For rows that are only shown: making a Date and writing it again costs ten times as much. */
   isoTimes?: boolean;
 }
@@ -47,7 +49,12 @@ export function statement(
   write: (db: Db) => string,
   columns?: object,
 ): Statement<object> {
-  const { name, alone = false, isoTimes = false } = typeof options === 'string' ? { name: options } : options;
+  const {
+    name,
+    alone,
+    commit = 'standby',
+    isoTimes = false,
+  }: Options = typeof options === 'string' ? { name: options } : options;
   const execute = alone ? executeAlone : executePipelined;
   let prepared: NumberedStatement | undefined;
   return async (db, values) => {
@@ -60,7 +67,7 @@ export function statement(
     const ordered = prepared.order.map((value) => values[value]);
     const report = (db as Knex).listenerCount('query') > 0 ? reportQuery(db.client, prepared.text) : null;
     try {
-      const found = await execute(db.client, prepared, ordered);
+      const found = await execute(db.client, commit, prepared, ordered);
       report?.('query-response', { rows: found });
       return found;
     } catch (error) {

@@ -83,7 +83,7 @@ const noteSql = `
 const note = statement<Device>('note_device', () => noteSql, deviceColumns);
 
 const findByName = statement<Device>(
-  'device_by_name',
+  { name: 'device_by_name', commit: 'local' },
   () => `select ${columns} from devices where user_id = :user_id and device_id = :device_id`,
   deviceColumns,
 );

@@ -79,7 +79,7 @@ function isSecretOf({ secret_digest }: Pick<Device, 'secret_digest'>, secret: st
 }
 
 const findBrowser = statement<{ id: string }>(
-  'known_browser',
+  { name: 'known_browser', commit: 'local' },
   () => `select id from known_browsers
     where user_id = :user_id and proof = :proof and id in (:a, :b, :c, :d, :e) limit 1`,
 );

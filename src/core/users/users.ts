@@ -67,7 +67,7 @@ const find = {
 
 function findBy(name: string, column: string) {
   return statement<{ is_current_version: boolean } & (User | { id: null })>(
-    name,
+    { name, commit: 'local' },
     () => `select ${isCurrentVersionSql} as is_current_version, ${columns} from (select 1 as one) as one
       left join users u on u.${column} = :key and u.status <> 'deleted'`,
     { ...userColumns, is_current_version: 'boolean' },

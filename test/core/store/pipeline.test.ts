@@ -2,7 +2,8 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { isUnavailable } from '../../../src/core/store/database_errors.ts';
-import { openDatabase } from '../../../src/core/store/db.ts';
+import { type Db, openDatabase } from '../../../src/core/store/db.ts';
+import { localCommitSql, localCommitTable } from '../../../src/core/store/local_commit.ts';
 import { statement } from '../../../src/core/store/statements.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { rowOf } from '../../helpers/rows.ts';
@@ -159,4 +160,47 @@ test('without a free connection all statements fail, and later ones find a conne
   }
   await Promise.all(holders.map((one) => one.rollback()));
   t.is((await askAll(db, 3)).length, 3);
+});
+
+const whereAmI = (db: Db) =>
+  `select cast(:number as int) as number, pg_backend_pid() as pid${localCommitSql(db)}`;
+const askLocally = statement<Answer>({ name: 'test_ask_locally', commit: 'local' }, whereAmI);
+
+test('a statement that waits delays none that commits locally', async (t) => {
+  const db = await openStore(t);
+  const { client_id } = await makeClient(db);
+  const holder = await db.transaction();
+  t.teardown(() => holder.rollback());
+  await holder('clients').where({ client_id }).update({ resource_server: 'held' });
+  const renaming = rename(db, { client_id, name: 'later' });
+  const [local] = await Promise.all(upTo(8).map((number) => askLocally(db, { number })));
+  t.deepEqual(Object.keys(local?.[0] ?? {}), ['number', 'pid'], 'the setting is no part of the row');
+  await holder.commit();
+  t.is((await renaming)[0]?.name, 'later');
+});
+
+const readSetting = statement<{ value: string }>(
+  { name: 'test_read_setting', commit: 'local' },
+  () => `select current_setting('synchronous_commit') as value`,
+);
+
+test('a statement that commits locally leaves the setting of its connection as it was', async (t) => {
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  for (const value of ['on', 'off']) {
+    const db = openDatabase(`${store.url}?options=-c%20synchronous_commit%3D${value}`, { pool: 1 });
+    const settingAfter = statement<{ after: string }>(
+      { name: `test_setting_${value}`, commit: 'local' },
+      (given) =>
+        `select current_setting('synchronous_commit') as after from (select 1) as one${localCommitTable(given)}`,
+    );
+    await settingAfter(db, {});
+    t.deepEqual(await readSetting(db, {}), [{ value }]);
+    await db.transaction(async (tx) => {
+      await settingAfter(tx, {});
+      await tx.raw(whereAmI(tx), { number: 1 });
+      t.deepEqual(await readSetting(tx, {}), [{ value }], 'a transaction waits as a whole');
+    });
+    await db.destroy();
+  }
 });
