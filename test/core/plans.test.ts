@@ -18,6 +18,7 @@ import type { Session } from '../../src/core/sessions/sessions.ts';
 import { json } from '../../src/core/store/columns.ts';
 import { listConsents } from '../../src/core/users/consents.ts';
 import { listDevices, registerDevice } from '../../src/core/users/devices.ts';
+import { listUsers, type UserSearch } from '../../src/core/users/user_search.ts';
 import { makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 
@@ -37,8 +38,8 @@ async function fill(db: Knex, store: Store): Promise<void> {
   const insert = async (into: string, values: string) =>
     await db.raw(`insert into ${into} ${count} select ${values} from c`, { many });
   await insert(
-    'users (id, username, username_key, status, roles, permissions, created_at, updated_at)',
-    `${uuid}, 'u' || n, 'u' || n, 'active', '[]', '[]', ${at}, ${at}`,
+    'users (id, username, username_key, email, email_key, status, roles, permissions, created_at, updated_at)',
+    `${uuid}, 'u' || n, 'u' || n, 'u' || n || '@a.b', 'u' || n || '@a.b', 'active', '[]', '[]', ${at}, ${at}`,
   );
   await insert(
     'clients (client_id, metadata, secrets, first_party, rotation_profile, created_at, updated_at)',
@@ -122,6 +123,7 @@ function works(db: Knex, session: Session): Record<string, () => Promise<unknown
   const browser = { ...byUser, reason: 'logout' } as const;
   const now = new Date();
   const search = (given: object) => async () => await listEvents(db, { limit: 50, ...given });
+  const users = (given: Partial<UserSearch>) => async () => await listUsers(db, { limit: 50, ...given });
   return {
     'live sessions': () => listLiveSessions(db, user_id),
     'ended sessions': () => listEndedSessions(db, user_id, 10),
@@ -137,6 +139,17 @@ function works(db: Knex, session: Session): Record<string, () => Promise<unknown
       from: new Date('2026-01-01T00:00:00Z'),
       to: new Date('2026-01-01T01:00:00Z'),
     }),
+    'the first users': users({}),
+    'the next users': users({ after: { by: 'id', after: user_id } }),
+    'active users': users({ status: 'active' }),
+    'banned users': users({ status: 'banned' }),
+    'the next banned users': users({ status: 'banned', after: { by: 'id', after: user_id } }),
+    'users of a name': users({ prefix: 'u19' }),
+    'the next users of a name': users({ prefix: 'u', after: { by: 'username', after: 'u500' } }),
+    'the next users of an address': users({ prefix: 'u', after: { by: 'email', after: 'u500' } }),
+    'active users of a name': users({ prefix: 'u', status: 'active' }),
+    'banned users of a name': users({ prefix: 'u', status: 'banned' }),
+    'users of no name': users({ prefix: 'nobody' }),
     'the end of one session': () => endSession(db, session.id, { ...byUser, reason: 'logout' }),
     'a withdrawn consent': () => withdrawConsent(db, user_id, client_id, byUser),
     'the end of a browser': () => endBrowserSession(db, user_id, 'b', browser),

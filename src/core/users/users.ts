@@ -40,7 +40,8 @@ declare module 'knex/types/tables.js' {
   }
 }
 
-const userColumns = {
+/** The columns of a user's row that SQLite has no type for. */
+export const userColumns = {
   ban_expires_at: 'time',
   roles: 'json',
   permissions: 'json',

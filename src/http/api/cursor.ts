@@ -18,7 +18,8 @@ export function pageOf<Item>(found: Item[], limit: number, position: (last: Item
   return { items, next_cursor: last && found.length > limit ? encodeCursor(position(last)) : null };
 }
 
-function encodeCursor(position: unknown): string {
+/** The cursor of a position; {@link pageOf} makes it for lists whose pages are always full. */
+export function encodeCursor(position: unknown): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url');
 }
 

@@ -5,10 +5,10 @@ import { addUser } from '../../../core/actions/create_user.ts';
 import { hashNewPassword } from '../../../core/passwords/password_policy.ts';
 import { email, username } from '../../../core/users/names.ts';
 import { permissions, roles, tenantId } from '../../../core/users/rights.ts';
-import { listUsers } from '../../../core/users/user_search.ts';
+import { listUsers, type UserPosition } from '../../../core/users/user_search.ts';
 import { findUser, type UserStatus } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { type ApiRequest, dateTime, id, paging, route } from '../routes.ts';
 
 const status = z.enum(['active', 'banned', 'disabled', 'deleted']);
@@ -47,8 +47,22 @@ export const adminUserRoutes = [
     path: '/admin/users',
     auth: 'admin',
     summary: 'List users, or search them by the beginning of username or e-mail address',
-    query: { ...paging, search: z.string().min(1).max(254).optional(), status: status.optional() },
-    response: z.object({ users: z.array(user), next_cursor: z.string().nullable() }).meta({ id: 'UserList' }),
+    query: {
+      ...paging,
+      search: z
+        .string()
+        .min(1)
+        .max(254)
+        .optional()
+        .describe('the beginning of a username or e-mail address; the answer is in the order of these names'),
+      status: status.optional(),
+    },
+    response: z
+      .object({
+        users: z.array(user).describe('may be fewer than `limit` although another page follows'),
+        next_cursor: z.string().nullable(),
+      })
+      .meta({ id: 'UserList' }),
     handler: list,
   }),
   route({
@@ -101,12 +115,25 @@ type ListRequest = ApiRequest<
   { limit: number; cursor?: string | undefined; search?: string | undefined; status?: UserStatus | undefined }
 >;
 
-async function list({ deps, query }: ListRequest) {
-  const { limit, search, status } = query;
-  const after = decodeCursor(query.cursor, z.uuid());
-  const found = await listUsers(deps.db, { prefix: search, status, after, limit: limit + 1 });
-  const { items, next_cursor } = pageOf(found, limit, (last) => last.id);
-  return { users: items, next_cursor };
+// Lists and searches have different orders, so neither takes the cursor of the other.
+const idCursor = z.uuid();
+const searchCursor = z.tuple([z.enum(['username', 'email']), z.string().max(254)]);
+
+async function list({ deps, query: { limit, cursor, search, status } }: ListRequest) {
+  const after = search === undefined ? positionInList(cursor) : positionInSearch(cursor);
+  const { users, next } = await listUsers(deps.db, { prefix: search, status, after, limit });
+  if (!next) return { users, next_cursor: null };
+  return { users, next_cursor: encodeCursor(next.by === 'id' ? next.after : [next.by, next.after]) };
+}
+
+function positionInList(cursor: string | undefined): UserPosition | undefined {
+  const after = decodeCursor(cursor, idCursor);
+  return after === undefined ? undefined : { by: 'id', after };
+}
+
+function positionInSearch(cursor: string | undefined): UserPosition | undefined {
+  const [by, after] = decodeCursor(cursor, searchCursor) ?? [];
+  return by && after !== undefined ? { by, after } : undefined;
 }
 
 function notFound(): never {
