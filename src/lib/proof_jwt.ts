@@ -31,8 +31,11 @@ const rsaBits = { min: 2048, max: 4096 };
 
 const keys = createLru<KeyObject>(1_000);
 
-/** Verifies the signature of a proof by one of `algs`; null when the proof is not one, or its signature is not good. */
-export function verifyProofJwt(proof: string, algs: readonly ProofAlg[]): VerifiedProof | null {
+/**
+ * Verifies the signature of a proof by one of `algs`, and its `exp` and `nbf`, if it has any, at the time `now` in milliseconds.
+ * Null when the proof is not one, its signature is not good or it is not in its time.
+ */
+export function verifyProofJwt(proof: string, algs: readonly ProofAlg[], now: number): VerifiedProof | null {
   if (proof.length > maxLength) return null;
   const [, head = '', body = '', signature = ''] = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/.exec(proof) ?? [];
   const header = decodePart(head);
@@ -43,7 +46,13 @@ export function verifyProofJwt(proof: string, algs: readonly ProofAlg[]): Verifi
   const signed = Buffer.from(`${head}.${body}`);
   if (!isGood(alg, found.key, signed, Buffer.from(signature, 'base64url'))) return null;
   const claims = decodePart(body);
-  return claims && { thumbprint: found.thumbprint, claims };
+  return claims && isInTime(claims, now / 1000) ? { thumbprint: found.thumbprint, claims } : null;
+}
+
+// RFC 7519, 4.1.4 and 4.1.5. Proofs need neither; the caller bounds their age by `iat`.
+function isInTime({ exp, nbf }: Record<string, unknown>, now: number): boolean {
+  if (exp !== undefined && !(typeof exp === 'number' && exp > now)) return false;
+  return nbf === undefined || (typeof nbf === 'number' && nbf <= now);
 }
 
 function isGood(alg: ProofAlg, key: KeyObject, signed: Buffer, signature: Buffer): boolean {
@@ -79,4 +88,13 @@ function importKey(jwk: JsonWebKey): KeyObject | null {
   } catch {
     return null;
   }
+}
+
+/**
+ * Whether the `htu` of a proof names `url`. Query and fragment of `htu` do not count (RFC 9449, 4.3). `url` must come from the
+ * issuer, never from the Host header.
+ */
+export function isProofUrl(htu: unknown, url: string): boolean {
+  const named = typeof htu === 'string' ? URL.parse(htu) : null;
+  return named !== null && named.origin + named.pathname === new URL(url).href;
 }

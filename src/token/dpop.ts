@@ -3,7 +3,7 @@
 import type { Context } from 'koa';
 import type { Deps } from '../core/deps.ts';
 import { AppError } from '../lib/errors.ts';
-import { type ProofAlg, verifyProofJwt } from '../lib/proof_jwt.ts';
+import { isProofUrl, type ProofAlg, verifyProofJwt } from '../lib/proof_jwt.ts';
 import type { DpopProof } from './grant.ts';
 
 /** Seconds by which a proof's `iat` may differ from now. */
@@ -22,7 +22,7 @@ export function readProof(
 ): DpopProof | null {
   const proof = ctx.get('dpop');
   if (!proof) return null;
-  const verified = verifyProofJwt(proof, algorithms);
+  const verified = verifyProofJwt(proof, algorithms, clock.now());
   if (!verified) throw invalid('invalid DPoP key binding');
   const { iat, jti, nonce, htm, htu } = verified.claims;
   if (typeof iat !== 'number' || !iat) throw invalid('DPoP proof must have a iat number property');
@@ -31,14 +31,8 @@ export function readProof(
   if (nonce) throw invalid('DPoP nonces are not supported');
   if (Math.abs(clock.now() / 1000 - iat) > iatTolerance) throw invalid('DPoP proof iat is not recent enough');
   if (htm !== ctx.method) throw invalid('DPoP proof htm mismatch');
-  if (!isSameUrl(htu, `${config.issuer}${ctx.path}`)) throw invalid('DPoP proof htu mismatch');
+  if (!isProofUrl(htu, `${config.issuer}${ctx.path}`)) throw invalid('DPoP proof htu mismatch');
   return { thumbprint: verified.thumbprint, jti, isSpent: false };
-}
-
-// The URL comes from the issuer, never from the Host header. Query and fragment of `htu` do not count (RFC 9449, 4.3).
-function isSameUrl(htu: unknown, expected: string): boolean {
-  const url = typeof htu === 'string' ? URL.parse(htu) : null;
-  return url !== null && url.origin + url.pathname === new URL(expected).href;
 }
 
 function invalid(description: string): AppError {

@@ -18,11 +18,34 @@ export async function consumeRecord(db: Db, model: string, id: string): Promise<
  * winner. Reading first and writing then let one assertion in four times.
  */
 export async function useOnce(db: Db, model: string, id: string, ttl: number): Promise<boolean> {
-  const inserted = await rows(
-    db,
-    `insert into oidc_models (model, id, payload, expires_at) values (:model, :id, '{}', ${plusSeconds(db, ':now', ':ttl')})
-     on conflict (model, id) do nothing returning id`,
-    { model, id: digest(id), now: present(db), ttl },
-  );
+  const inserted = await rows(db, useOnceSql(db, ':used_model'), {
+    used_model: model,
+    used_id: digest(id),
+    used_ttl: ttl,
+    now: present(db),
+  });
   return inserted.length > 0;
+}
+
+/** The model of used `jti` values: of assertions, and of proofs. */
+export const replayModel = 'ReplayDetection';
+
+/**
+ * The INSERT of {@link useOnce} for a `jti`, as a part of the statement that decides: its RETURNING has a row only the first
+ * time. The values are those of {@link jtiValues}.
+ */
+export const useJtiSql = (db: Db) => useOnceSql(db, `'${replayModel}'`);
+
+const useOnceSql = (db: Db, model: string) => `
+  insert into oidc_models (model, id, payload, expires_at) values (${model}, :used_id, '{}', ${plusSeconds(db, ':now', ':used_ttl')})
+  on conflict (model, id) do nothing returning id`;
+
+/** The handle under which the use of a `jti` is recorded; `owner` is the client, or at our API the thumbprint of the key. */
+export function jtiHandle(owner: string, jti: string): string {
+  return JSON.stringify([owner, jti]);
+}
+
+/** The values for {@link useJtiSql}; the `jti` is remembered for `ttl` seconds. */
+export function jtiValues(owner: string, jti: string, ttl: number): { used_id: string; used_ttl: number } {
+  return { used_id: digest(jtiHandle(owner, jti)), used_ttl: ttl };
 }
