@@ -156,7 +156,8 @@ export type ErrorName = keyof typeof table;
 
 /**
  * A refusal whose text the caller sees. `detail` replaces the table's text, so it must not contain a secret; `retryAfter` is
- * in seconds; `reason` is a stable code beside the error; `logDetail` is for the log alone.
+ * in seconds; `reason` is a stable code beside the error; `logDetail` is for the log alone; a
+ * refusal that `isDecided` stands, even where the client cache was outdated (token/grant.ts).
  */
 export class AppError extends Error {
   readonly code: ErrorName;
@@ -165,11 +166,18 @@ export class AppError extends Error {
   readonly retryAfter: number | undefined;
   readonly reason: string | undefined;
   readonly logDetail: string | undefined;
+  readonly isDecided: boolean;
 
   constructor(
     code: ErrorName,
     detail?: string,
-    options: { retryAfter?: number; reason?: string; logDetail?: string; cause?: unknown } = {},
+    options: {
+      retryAfter?: number;
+      reason?: string;
+      logDetail?: string;
+      isDecided?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(detail ?? table[code].description, { cause: options.cause });
     this.name = 'AppError';
@@ -179,5 +187,6 @@ export class AppError extends Error {
     this.retryAfter = options.retryAfter;
     this.reason = options.reason;
     this.logDetail = options.logDetail;
+    this.isDecided = options.isDecided ?? false;
   }
 }

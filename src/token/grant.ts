@@ -59,8 +59,9 @@ export const maxResources = 20;
 const maxTries = 5;
 
 /**
- * Runs `work` with the client that `find` returns, and again with the new one when the client cache was outdated. Null when
- * `find` returns none.
+ * Runs `work` with the client that `find` returns, and again with the new one when the client cache was outdated: `work` has
+ * thrown {@link OutdatedClient}, or a refusal that an outdated client or resource server may have caused. Null when `find`
+ * returns none.
  */
 export async function withCurrentClient<Result>(
   { clientCache }: Pick<Deps, 'clientCache'>,
@@ -73,9 +74,17 @@ export async function withCurrentClient<Result>(
     try {
       return await work(known);
     } catch (error) {
-      if (!(error instanceof OutdatedClient)) throw error;
+      const isOutdated = error instanceof OutdatedClient;
+      if (!isOutdated && !isUndecided(error)) throw error;
+      if (!isOutdated && (await clientCache.isCurrent(known.version))) throw error;
       clientCache.forget(known.version);
     }
   }
   throw new AppError('unavailable');
+}
+
+// A refusal with a reason, or one that is marked, comes from a statement that compared the version, or follows one that did.
+function isUndecided(error: unknown): boolean {
+  if (!(error instanceof AppError) || error.status >= 500 || error.code === 'rate_limited') return false;
+  return error.reason === undefined && !error.isDecided;
 }

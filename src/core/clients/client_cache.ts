@@ -20,6 +20,8 @@ export interface Registered {
 export interface ClientCache {
   /** The client with the resource servers, or null when there is no such client. */
   find: (client_id: string) => Promise<Registered | null>;
+  /** Whether this version is the current one: asked before a client is refused for what the cache says. One statement. */
+  isCurrent: (version: number) => Promise<boolean>;
   /** The caller calls this when a statement found that this version is not the current one. */
   forget: (version: number) => void;
 }
@@ -57,6 +59,12 @@ const readServers = statement<ResourceServer & { version: number }>(
       select ${list(columnsOfServer)} from resource_servers order by identifier <> :own_resource, identifier limit :limit
     ) r on true`,
   resourceServerColumns,
+);
+
+const readCurrency = statement<{ is_current: boolean }>(
+  { name: 'is_current_version', commit: 'local' },
+  () => `select ${isCurrentVersionSql} as is_current`,
+  { is_current: 'boolean' },
 );
 
 /** The metadata of one client is at most a few KiB. */
@@ -104,6 +112,10 @@ export function openClientCache(db: Db, own_resource: string): ClientCache {
       return client === 'changed' || client === null
         ? null
         : { client, servers: all.servers, version: all.version };
+    },
+    async isCurrent(version) {
+      const [found] = await readCurrency(db, { version });
+      return found?.is_current === true;
     },
     forget(version) {
       outdated = version;
