@@ -1,7 +1,8 @@
 // Fills a database with live sessions as a login makes them. The generator can compute their ids and salts.
 import type { FilledSessions } from '../generator/hop.ts';
 import { select } from '../harness/stage.ts';
-import { logIn, type RunningPeer } from '../peers/index.ts';
+import type { RunningPeer } from '../peers/index.ts';
+import { logIn } from '../peers/logins.ts';
 
 const day = 86_400_000;
 

@@ -1,8 +1,10 @@
 // The named benches, in the order in which they run.
 import type { Found } from '../harness/report.ts';
 import type { Stage } from '../harness/stage.ts';
+import { benchBeside } from './beside.ts';
 import { benchGrowth } from './growth.ts';
 import { benchIntrospection } from './introspection.ts';
+import { benchKinds } from './kinds.ts';
 import { benchLogin } from './login.ts';
 import { benchMemory } from './memory.ts';
 import { benchRefresh } from './refresh.ts';
@@ -22,6 +24,8 @@ const standard = (run: Bench['run']): Bench => ({ isStandard: true, run });
 
 export const benches: Record<string, Bench> = {
   refresh: standard(benchRefresh),
+  kinds: standard(benchKinds),
+  beside: standard(benchBeside),
   introspection: standard(benchIntrospection),
   sessions: standard(benchSessions),
   login: standard(benchLogin),

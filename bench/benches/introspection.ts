@@ -6,7 +6,9 @@ import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
 import { compare, contestant, takeTurns } from '../harness/rounds.ts';
 import type { Stage } from '../harness/stage.ts';
-import { api, connections, logIn, type RunningPeer, refreshLoad, startPeer } from '../peers/index.ts';
+import { type RunningPeer, startPeer } from '../peers/index.ts';
+import { logIn, refreshLoad } from '../peers/logins.ts';
+import { api, connections } from '../peers/parties.ts';
 
 /** Measures repeated and new tokens. Both are compared with one floor, to which they are the same. */
 export async function benchIntrospection(stage: Stage): Promise<Found> {
@@ -39,8 +41,7 @@ async function driveNew({ generator }: Stage, seconds: number): Promise<Round> {
 }
 
 function emptyLoad({ url }: RunningPeer): IntrospectionLoad {
-  const credentials = Buffer.from(`${api.client_id}:${api.client_secret}`).toString('base64');
-  return { kind: 'introspection', url, authorization: `Basic ${credentials}`, repeated: [], chains: 0 };
+  return { kind: 'introspection', url, caller: api, repeated: [], chains: 0 };
 }
 
 async function repeatedLoad(peer: RunningPeer): Promise<IntrospectionLoad> {

@@ -6,7 +6,8 @@ import type { Found } from '../harness/report.ts';
 import { compare, contestant, takeTurns } from '../harness/rounds.ts';
 import { askChild, type Child, type Stage } from '../harness/stage.ts';
 import { readCpuTime } from '../machine/cpu.ts';
-import { client_id, connections, password, startPeer } from '../peers/index.ts';
+import { startPeer } from '../peers/index.ts';
+import { client_id, connections, password } from '../peers/parties.ts';
 
 /**
  * Logins before the first round, about half a minute. V8 compiles code that runs often. At forty logins a second a round
@@ -41,6 +42,7 @@ async function hashFor(child: Child, seconds: number): Promise<Round> {
     p50: Number.NaN,
     p99: Number.NaN,
     cpu: before === null || after === null ? null : (1000 * (after - before)) / count,
+    postgres: null,
     generator: 0,
     beside: null,
   };

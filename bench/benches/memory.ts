@@ -4,7 +4,8 @@ import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
 import type { Stage } from '../harness/stage.ts';
 import { readResident } from '../machine/cpu.ts';
-import { refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
+import { startPeer, verifySignatures } from '../peers/index.ts';
+import { refreshLoad } from '../peers/logins.ts';
 
 /** Seconds that the refreshes may take. On a slower machine there are fewer, and the figure's note says so. */
 const longest = 240;

@@ -3,7 +3,8 @@ import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
 import { compare, contestant, takeTurns } from '../harness/rounds.ts';
 import type { Stage } from '../harness/stage.ts';
-import { type PeerName, refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
+import { type PeerName, startPeer, verifySignatures } from '../peers/index.ts';
+import { refreshLoad } from '../peers/logins.ts';
 
 const all: PeerName[] = ['kindred', 'floor', 'node_oauth', 'stock'];
 

@@ -5,14 +5,8 @@ import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
 import { contestant, type Series, takeTurns } from '../harness/rounds.ts';
 import type { Stage } from '../harness/stage.ts';
-import {
-  client_id,
-  connections,
-  type RunningPeer,
-  secret,
-  startPeer,
-  verifySignatures,
-} from '../peers/index.ts';
+import { type RunningPeer, startPeer, verifySignatures } from '../peers/index.ts';
+import { client_id, connections, secret } from '../peers/parties.ts';
 import { fillSessions, readStorage, type Storage } from './fill.ts';
 
 const million = 1_000_000;

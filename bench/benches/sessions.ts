@@ -5,7 +5,9 @@ import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
 import { compare, contestant, takeTurns } from '../harness/rounds.ts';
 import type { Stage } from '../harness/stage.ts';
-import { connections, logIn, type RunningPeer, startPeer } from '../peers/index.ts';
+import { type RunningPeer, startPeer } from '../peers/index.ts';
+import { logIn } from '../peers/logins.ts';
+import { connections } from '../peers/parties.ts';
 
 const live = 5;
 

@@ -5,7 +5,9 @@ import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
 import { contestant, median, takeTurns } from '../harness/rounds.ts';
 import type { Stage } from '../harness/stage.ts';
-import { client_id, password, refreshLoad, startPeer, verifySignatures } from '../peers/index.ts';
+import { startPeer, verifySignatures } from '../peers/index.ts';
+import { refreshLoad } from '../peers/logins.ts';
+import { client_id, password } from '../peers/parties.ts';
 
 const clients = 64;
 

@@ -8,7 +8,9 @@ import type { Round } from '../generator/drive.ts';
 import type { Found } from '../harness/report.ts';
 import { summarize } from '../harness/rounds.ts';
 import { askChild, type Child, type Stage } from '../harness/stage.ts';
-import { client_id, createClientsAndUsers, kindredEnvironment, refreshLoad } from '../peers/index.ts';
+import { createClientsAndUsers, kindredEnvironment } from '../peers/kindred.ts';
+import { refreshLoad } from '../peers/logins.ts';
+import { client_id } from '../peers/parties.ts';
 
 type Database = ReturnType<typeof openDatabase>;
 
@@ -23,7 +25,7 @@ export async function benchSweep(stage: Stage, [rows = '1000000', store]: string
   const db = openDatabase(url, { pool: 1 });
   try {
     await createClientsAndUsers(url);
-    const load = await refreshLoad({ ...server, name: 'kindred', tokens: 'kindred', databaseUrl: url });
+    const load = await refreshLoad({ url: server.url, tokens: 'kindred' });
     await stage.generator.open('sweep', load, server.pid);
     const user = await findUserByLogin(db, 'user-0');
     await fill(db, user?.id ?? '', { dead: Number(rows), live: bystanders });

@@ -6,6 +6,8 @@ export interface Answer {
   status: number;
   /** Latin-1: bytes are characters. What is checked is ASCII. */
   body: string;
+  /** The status line and the headers. */
+  head: string;
 }
 
 interface Waiting {
@@ -72,18 +74,21 @@ export function parseAnswer(text: string): Answer | null {
   const end = text.indexOf('\r\n\r\n');
   if (end < 0) return null;
   const status = Number(text.slice(9, 12));
-  const head = text.slice(0, end).toLowerCase();
+  const original = text.slice(0, end);
+  const head = original.toLowerCase();
   const start = end + 4;
   const at = head.indexOf('\r\ncontent-length:');
   if (at >= 0) {
     const length = Number.parseInt(head.slice(at + 17), 10);
-    return text.length < start + length ? null : { status, body: text.slice(start, start + length) };
+    return text.length < start + length
+      ? null
+      : { status, body: text.slice(start, start + length), head: original };
   }
   if (head.includes('\r\ntransfer-encoding: chunked')) {
     const body = joinChunks(text, start);
-    return body === null ? null : { status, body };
+    return body === null ? null : { status, body, head: original };
   }
-  if (status === 204 || status === 304) return { status, body: '' };
+  if (status === 204 || status === 304) return { status, body: '', head: original };
   throw new Error(`an answer without a length: ${head}`);
 }
 
@@ -103,13 +108,30 @@ function joinChunks(text: string, from: number): string | null {
 
 const agent = 'ExampleApp/4.12.1 (iPhone; iOS 18.5; Scale/3.00)';
 
-/** A function that puts a form into a request to `path`. The constant part of the head is built once. */
-export function formRequests(url: string, path: string, headers = ''): (form: string) => string {
-  const head = `POST ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nUser-Agent: ${agent}\r\n${headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: `;
-  return (form) => `${head}${form.length}\r\n\r\n${form}`;
+/**
+ * A function that puts a form, and header lines that only this request has, into a request to `path`. The constant part of
+ * the head is built once.
+ */
+export function formRequests(
+  url: string,
+  path: string,
+  headers = '',
+): (form: string, more?: string) => string {
+  const head = `POST ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nUser-Agent: ${agent}\r\n${headers}Content-Type: application/x-www-form-urlencoded\r\n`;
+  return (form, more = '') => `${head}${more}Content-Length: ${form.length}\r\n\r\n${form}`;
 }
 
-/** A GET with a bearer token. */
-export function getRequest(url: string, path: string, token: string): string {
-  return `GET ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nUser-Agent: ${agent}\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+/** A GET with header lines. */
+export function getRequest(url: string, path: string, headers = ''): string {
+  return `GET ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nUser-Agent: ${agent}\r\n${headers}\r\n`;
+}
+
+/** The header line of a bearer token. */
+export function bearer(token: string): string {
+  return `Authorization: Bearer ${token}\r\n`;
+}
+
+/** The header line of a client that authenticates with its secret (RFC 6749, 2.3.1). */
+export function basic({ client_id, client_secret }: { client_id: string; client_secret: string }): string {
+  return `Authorization: Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}\r\n`;
 }

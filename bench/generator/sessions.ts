@@ -1,7 +1,7 @@
 // Lists of the caller's sessions, and logins.
 import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Chain } from './drive.ts';
-import { formRequests, getRequest } from './http.ts';
+import { bearer, formRequests, getRequest } from './http.ts';
 import { readClaims } from './received_tokens.ts';
 
 export interface SessionsLoad {
@@ -23,7 +23,7 @@ interface ListedSession {
 /** Chains that list sessions. */
 export function sessionsChains({ url, tokens, current, length }: SessionsLoad): Chain[] {
   return tokens.map((token, index) => {
-    const request = getRequest(url, '/api/sessions', token);
+    const request = getRequest(url, '/api/sessions', bearer(token));
     return {
       next: () => request,
       take(status, body) {
@@ -45,11 +45,19 @@ export interface LoginLoad {
   usernames: string[];
 }
 
+/** The form of a user's login. */
+export function loginForm(
+  { client_id, password }: Pick<LoginLoad, 'client_id' | 'password'>,
+  username: string,
+): string {
+  return new URLSearchParams({ grant_type: 'password', client_id, username, password }).toString();
+}
+
 /** Chains that log in by the password grant. */
-export function loginChains({ url, client_id, password, usernames }: LoginLoad): Chain[] {
-  const request = formRequests(url, '/token');
-  return usernames.map((username) => {
-    const form = new URLSearchParams({ grant_type: 'password', client_id, username, password }).toString();
+export function loginChains(load: LoginLoad): Chain[] {
+  const request = formRequests(load.url, '/token');
+  return load.usernames.map((username) => {
+    const form = loginForm(load, username);
     return {
       next: () => request(form),
       take(status, body) {

@@ -52,13 +52,14 @@ export function printFound(name: string, { series = [], facts = {} }: Found): vo
   console.log(`\n${name}`);
   if (series.length > 0) {
     printTable(
-      ['', 'per second', 'p50 ms', 'p99 ms', 'server CPU ms', 'generator', 'its core'],
+      ['', 'per second', 'p50 ms', 'p99 ms', 'server CPU ms', 'Postgres CPU ms', 'generator', 'its core'],
       series.map(({ name: contestant, median }) => [
         contestant,
         format(median.per_second),
         format(median.p50),
         format(median.p99),
-        Number.isFinite(median.cpu) ? (median.cpu ?? 0).toFixed(3) : '-',
+        milliseconds(median.cpu),
+        milliseconds(median.postgres),
         percent(median.generator),
         percent(median.beside),
       ]),
@@ -88,6 +89,10 @@ function printTable(head: string[], lines: string[][]): void {
     );
     console.log(`  ${cells.join('   ')}`);
   }
+}
+
+function milliseconds(value: number | null): string {
+  return value !== null && Number.isFinite(value) ? value.toFixed(3) : '-';
 }
 
 function percent(share: number | null): string {

@@ -1,5 +1,6 @@
 // Interleaved rounds: A, B, A, B …, so that a machine that slows down slows all contestants. Medians are compared.
 import type { Round } from '../generator/drive.ts';
+import { readTreeCpuTime } from '../machine/cpu.ts';
 import type { Stage } from './stage.ts';
 
 export interface Series {
@@ -21,9 +22,19 @@ export async function takeTurns(stage: Stage, contestants: Contestant[]): Promis
   for (const { drive } of contestants) await drive(seconds);
   const done = contestants.map((one) => ({ ...one, rounds: [] as Round[] }));
   for (let round = 0; round < rounds; round += 1) {
-    for (const one of done) one.rounds.push(await one.drive(seconds));
+    for (const one of done) one.rounds.push(await withPostgres(stage, () => one.drive(seconds)));
   }
   return done.map(({ name, rounds: all }) => ({ name, rounds: all, median: summarize(all) }));
+}
+
+// One contestant is driven at a time, so that what Postgres uses meanwhile is for its requests.
+async function withPostgres(stage: Stage, drive: () => Promise<Round>): Promise<Round> {
+  const before = await readTreeCpuTime(stage.postmaster);
+  const round = await drive();
+  const after = await readTreeCpuTime(stage.postmaster);
+  return before === null || after === null
+    ? round
+    : { ...round, postgres: (1000 * (after - before)) / round.count };
 }
 
 /** A contestant that drives an open load. */
@@ -40,6 +51,7 @@ export function summarize(rounds: Round[]): Round {
     p50: of('p50'),
     p99: of('p99'),
     cpu: of('cpu'),
+    postgres: of('postgres'),
     generator: of('generator'),
     beside: of('beside'),
   };

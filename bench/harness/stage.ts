@@ -23,6 +23,8 @@ export interface Child {
 export interface Stage {
   options: Options;
   places: Places | null;
+  /** The process of Postgres that has all others as children. */
+  postmaster: number;
   generator: Generator;
   /** A new, empty database. */
   createDatabase: (name: string) => Promise<string>;
@@ -43,7 +45,8 @@ export async function openStage(options: Options): Promise<Stage> {
   const postgres = await startPostgres(
     options.durable ? { changes: { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' } } : {},
   );
-  if (places) pinTree(await findPostmaster(postgres.url), places.postgres);
+  const postmaster = await findPostmaster(postgres.url);
+  if (places) pinTree(postmaster, places.postgres);
   const script = fileURLToPath(new URL('../generator/process.ts', import.meta.url));
   const child = await start(script, {}, { cores: places?.generator });
   const children: Child[] = [];
@@ -51,6 +54,7 @@ export async function openStage(options: Options): Promise<Stage> {
   return {
     options,
     places,
+    postmaster,
     generator: createGenerator(child.process),
     async createDatabase(name) {
       await query(postgres.url, `create database ${name}`);

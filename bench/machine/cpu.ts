@@ -12,6 +12,20 @@ export async function readCpuTime(pid: number): Promise<number | null> {
   return fields ? (Number(fields[11]) + Number(fields[12])) / ticks : null;
 }
 
+/**
+ * Seconds of CPU that a process and its children have used, those that have ended included; null where there is no /proc. It
+ * is how the CPU time of Postgres is read, which is a process for each connection.
+ */
+export async function readTreeCpuTime(pid: number): Promise<number | null> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => null);
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  if (children === null || stat === null) return null;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const own = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0) / ticks;
+  const times = await Promise.all(children.split(' ').filter(Boolean).map(Number).map(readCpuTime));
+  return times.reduce<number>((sum, time) => sum + (time ?? 0), own);
+}
+
 /** Seconds that the cores of this process have been busy with any work, and the number of cores; null without /proc. */
 export async function readOwnCores(): Promise<{ busy: number; cores: number } | null> {
   const [status, stat] = await Promise.all(

@@ -8,6 +8,7 @@ import Koa, { type Context } from 'koa';
 import { koaBody } from 'koa-body';
 import pg from 'pg';
 import { jwks, signToken } from './jwt.ts';
+import { machine } from './parties.ts';
 import { listen } from './serve.ts';
 import { strength } from './strength.ts';
 
@@ -22,18 +23,24 @@ await pool.query(`
     access_token text not null,
     access_token_expires_on timestamptz not null,
     client_id text not null,
-    refresh_token text not null unique,
-    refresh_token_expires_on timestamptz not null,
+    refresh_token text unique,
+    refresh_token_expires_on timestamptz,
     scope text not null,
-    user_id uuid not null
+    user_id uuid
   )`);
 await pool.query("insert into oauth_clients values ($1, null, '{password,refresh_token}')", [CLIENT_ID]);
+await pool.query("insert into oauth_clients values ($1, $2, '{client_credentials}')", [
+  machine.client_id,
+  machine.client_secret,
+]);
 await pool.query(
   "insert into users select gen_random_uuid(), 'user-' || n, $2 from generate_series(0, $1::int - 1) n",
   [USERS, await hash(PASSWORD, strength)],
 );
 
-type Model = OAuth2Server.PasswordModel & OAuth2Server.RefreshTokenModel;
+type Model = OAuth2Server.PasswordModel &
+  OAuth2Server.RefreshTokenModel &
+  OAuth2Server.ClientCredentialsModel;
 
 const scope = ['account'];
 
@@ -47,6 +54,10 @@ function createModel(iss: string): Model {
     },
     getClient: findClient,
     getUser: findUser,
+    // The library requires a user; the client itself stands for it.
+    async getUserFromClient(client) {
+      return { id: client.id };
+    },
     getRefreshToken: findRefreshToken,
     revokeToken: deleteToken,
     saveToken: insertToken,
@@ -56,13 +67,14 @@ function createModel(iss: string): Model {
   };
 }
 
-const findClient: Model['getClient'] = async (id) => {
-  const { rows } = await pool.query<{ client_id: string; grants: string[] }>(
-    'SELECT client_id, grants FROM oauth_clients WHERE client_id = $1',
+const findClient: Model['getClient'] = async (id, clientSecret) => {
+  const { rows } = await pool.query<{ client_id: string; client_secret: string | null; grants: string[] }>(
+    'SELECT client_id, client_secret, grants FROM oauth_clients WHERE client_id = $1',
     [id],
   );
   const [row] = rows;
-  return row ? { id: row.client_id, grants: row.grants } : null;
+  const isRight = row && (row.client_secret === null || row.client_secret === clientSecret);
+  return isRight ? { id: row.client_id, grants: row.grants } : null;
 };
 
 const findUser: Model['getUser'] = async (username, password) => {
@@ -115,7 +127,7 @@ const insertToken: Model['saveToken'] = async (token, client, user) => {
     token.refreshToken,
     token.refreshTokenExpiresAt,
     token.scope?.join(' '),
-    user.id,
+    user.id === client.id ? null : user.id,
   ]);
   return { ...token, client, user };
 };
@@ -131,9 +143,23 @@ function createApp(url: string) {
   app.use(koaBody());
   app.use(async (ctx) => {
     if (ctx.path === '/token') await answerToken(ctx, oauth);
+    else if (ctx.path === '/revoke') await answerRevocation(ctx);
     else if (ctx.path === '/jwks') ctx.body = jwks;
   });
   return app.callback();
+}
+
+// The library has no revocation endpoint. This is the least that an application has to write for one: the client, then one row.
+async function answerRevocation(ctx: Context): Promise<void> {
+  const { client_id = '', token } = ctx.request.body as Record<string, string>;
+  const client = await findClient(client_id, '');
+  if (client)
+    await pool.query('DELETE FROM oauth_tokens WHERE refresh_token = $1 AND client_id = $2', [
+      token,
+      client_id,
+    ]);
+  ctx.status = client ? 200 : 401;
+  ctx.body = '';
 }
 
 async function answerToken(ctx: Context, oauth: OAuth2Server): Promise<void> {

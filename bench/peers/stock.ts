@@ -3,7 +3,14 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import knex from 'knex';
-import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import Provider, {
+  type Configuration,
+  errors,
+  type ResourceServer,
+  type TokenEndpointGrantContext,
+} from 'oidc-provider';
+import * as grants from 'oidc-provider/lib/helpers/grants.js';
+import { api, machine, opaqueApi } from './parties.ts';
 import { listen } from './serve.ts';
 import { createAdapter, createPayloads } from './stock_adapter.ts';
 import { strength } from './strength.ts';
@@ -35,6 +42,19 @@ await db<UserRow>('users').insert(
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const resource = 'https://api.example.test/';
 
+/** A resource server has JWTs, unless it is the one with opaque tokens. */
+const serverOf = (identifier: string): ResourceServer => {
+  const isOpaque = identifier === opaqueApi.resource;
+  return {
+    scope: isOpaque ? opaqueApi.scope : 'account',
+    audience: identifier,
+    accessTokenTTL: 900,
+    ...(isOpaque
+      ? { accessTokenFormat: 'opaque' }
+      : { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }),
+  };
+};
+
 const configuration: Configuration = {
   adapter: createAdapter(db),
   clients: [
@@ -46,6 +66,13 @@ const configuration: Configuration = {
       response_types: [],
       id_token_signed_response_alg: 'ES256',
     },
+    ...[api, machine].map((one) => ({
+      ...one,
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+      id_token_signed_response_alg: 'ES256' as const,
+    })),
   ],
   jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' }] },
   cookies: { keys: [randomUUID()] },
@@ -63,50 +90,51 @@ const configuration: Configuration = {
       enabled: true,
       defaultResource: () => resource,
       useGrantedResource: () => true,
-      getResourceServerInfo: () => ({
-        scope: 'account',
-        audience: resource,
-        accessTokenFormat: 'jwt',
-        accessTokenTTL: 900,
-        jwt: { sign: { alg: 'ES256' } },
-      }),
+      getResourceServerInfo: (_ctx, identifier) => serverOf(identifier),
     },
+    clientCredentials: { enabled: true },
+    dPoP: { enabled: true },
+    introspection: { enabled: true },
+    revocation: { enabled: true },
   },
 };
 
-async function passwordGrant(ctx: KoaContextWithOIDC): Promise<void> {
+type Parameters = { username?: string; password?: string; scope?: string; resource?: string };
+
+async function passwordGrant(ctx: TokenEndpointGrantContext<Parameters>): Promise<void> {
   const { client, params, provider } = ctx.oidc;
+  const dPoP = await grants.validateDpop(provider, ctx);
   const user = await db<UserRow>('users')
-    .where({ username: String(params?.username) })
+    .where({ username: String(params.username) })
     .first();
-  const isRight = user && (await verify(user.password, String(params?.password)));
-  if (!client || !isRight) throw new errors.InvalidGrant('wrong username or password');
+  const isRight = user && (await verify(user.password, String(params.password)));
+  if (!isRight) throw new errors.InvalidGrant('wrong username or password');
+  const asked = params.resource ?? resource;
+  const server = serverOf(asked);
+  const scope = params.scope ?? 'account';
   const grant = new provider.Grant({ accountId: user.id, clientId: client.clientId });
-  grant.addResourceScope(resource, 'account');
+  grant.addResourceScope(asked, server.scope);
+  grant.addOIDCScope('openid');
   const grantId = await grant.save();
-  const common = { client, accountId: user.id, grantId, gty: 'password', scope: 'account' };
+  const common = { client, accountId: user.id, grantId, gty: 'password', scope };
   const accessToken = new provider.AccessToken(common);
-  accessToken.resourceServer = new provider.ResourceServer(resource, {
-    scope: 'account',
-    audience: resource,
-    accessTokenFormat: 'jwt',
-    accessTokenTTL: 900,
-    jwt: { sign: { alg: 'ES256' } },
-  });
-  const refreshToken = new provider.RefreshToken({ ...common, resource });
+  accessToken.resourceServer = new provider.ResourceServer(asked, server);
+  const refreshToken = new provider.RefreshToken({ ...common, resource: asked });
+  if (dPoP) Object.assign(accessToken, { jkt: dPoP.thumbprint });
+  if (dPoP) Object.assign(refreshToken, { jkt: dPoP.thumbprint });
   ctx.body = {
     access_token: await accessToken.save(),
-    token_type: 'Bearer',
+    token_type: accessToken.tokenType,
     expires_in: 900,
     refresh_token: await refreshToken.save(),
-    scope: 'account',
+    scope,
   };
 }
 
 listen(
   (url) => {
     const provider = new Provider(url, configuration);
-    provider.registerGrantType('password', passwordGrant, ['username', 'password']);
+    provider.registerGrantType('password', passwordGrant, ['username', 'password', 'scope', 'resource']);
     return provider.callback();
   },
   () => db.destroy(),

@@ -20,7 +20,11 @@ const answers = {
 for (const [how, text] of Object.entries(answers)) {
   test(`an answer with ${how} is accepted when it has arrived completely, and not before`, (t) => {
     for (let length = 0; length < text.length; length += 1) t.is(parseAnswer(text.slice(0, length)), null);
-    t.deepEqual(parseAnswer(text), { status: how === 'chunks' ? 404 : 200, body: 'hello' });
+    t.deepEqual(parseAnswer(text), {
+      status: how === 'chunks' ? 404 : 200,
+      body: 'hello',
+      head: text.split('\r\n\r\n')[0],
+    });
   });
 }
 
@@ -88,7 +92,7 @@ function judge(load: Load, body: object, status = 200, received = noTokens()): s
   const [chain] = makeChains(load, received);
   chain?.next();
   try {
-    chain?.take(status, JSON.stringify(body));
+    chain?.take(status, JSON.stringify(body), '');
     return null;
   } catch (error) {
     return (error as Error).message.split(':')[0] ?? '';
@@ -121,7 +125,7 @@ test('a chain of refreshes presents the token it received, and keeps access toke
   const [chain] = makeChains(load, received);
   const access_token = accessToken({ sid });
   const successor = refreshToken(sid, 1);
-  chain?.take(200, JSON.stringify({ refresh_token: successor, access_token }));
+  chain?.take(200, JSON.stringify({ refresh_token: successor, access_token }), '');
   t.true(chain?.next()?.endsWith(`refresh_token=${successor}`));
   t.deepEqual([received.kept, [...received.newest.values()]], [[access_token], [access_token]]);
 });
@@ -142,7 +146,13 @@ test('a hop is right only for the session that it presented', (t) => {
 test('an introspection is right only when it describes the token of the request', (t) => {
   const claims = { sub: 'ada', sid, jti: 'one' };
   const repeated = [accessToken(claims)];
-  const load: Load = { kind: 'introspection', url, authorization: 'Basic x', repeated, chains: 1 };
+  const load: Load = {
+    kind: 'introspection',
+    url,
+    caller: { client_id: 'x', client_secret: 'x' },
+    repeated,
+    chains: 1,
+  };
   t.is(judge(load, { active: true, ...claims }), null);
   const wrong = 'an introspection was answered 200';
   t.is(judge(load, { active: false }), wrong);
@@ -154,7 +164,13 @@ test('an introspection is right only when it describes the token of the request'
 test('each new token is introspected once, and then the chain ends', (t) => {
   const received = { ...noTokens(), kept: [accessToken({ jti: 'one' }), accessToken({ jti: 'two' })] };
   const given = received.kept.toReversed();
-  const load: Load = { kind: 'introspection', url, authorization: 'Basic x', repeated: [], chains: 1 };
+  const load: Load = {
+    kind: 'introspection',
+    url,
+    caller: { client_id: 'x', client_secret: 'x' },
+    repeated: [],
+    chains: 1,
+  };
   const [chain] = makeChains(load, received);
   const asked = [chain?.next(), chain?.next(), chain?.next()].map((one) => one?.split('token=')[1] ?? null);
   t.deepEqual(asked, [...given, null]);

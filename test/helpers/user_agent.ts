@@ -41,14 +41,13 @@ export function openUserAgent(base: string, headers: Record<string, string> = {}
   const cookies = new Map<string, Cookie>();
   async function send(url: string, init: RequestInit = {}): Promise<Page> {
     const { pathname } = new URL(url);
-    const sent = [...cookies.values()].filter(({ path }) => isBelow(pathname, path));
-    const cookie = sent.map(({ name, value }) => `${name}=${value}`).join('; ');
+    const cookie = cookiesFor(cookies, pathname);
     const response = await fetch(url, {
       redirect: 'manual',
       ...init,
       headers: { ...headers, ...(cookie ? { cookie } : {}), ...(init.headers as Record<string, string>) },
     });
-    for (const line of response.headers.getSetCookie()) keep(cookies, line);
+    for (const line of response.headers.getSetCookie()) keepCookie(cookies, line);
     return await read(url, response);
   }
   async function follow(page: Page): Promise<Page> {
@@ -99,8 +98,13 @@ async function read(url: string, response: Response): Promise<Page> {
     headers: response.headers,
     text,
     location: location === null ? null : new URL(location, url).href,
-    forms: [...text.matchAll(/<form\b[^>]*>[\s\S]*?<\/form>/g)].map(([form]) => readForm(form, url)),
+    forms: readForms(text, url),
   };
+}
+
+/** The forms of a page at `url`. */
+export function readForms(text: string, url: string): PageForm[] {
+  return [...text.matchAll(/<form\b[^>]*>[\s\S]*?<\/form>/g)].map(([form]) => readForm(form, url));
 }
 
 function readForm(form: string, url: string): PageForm {
@@ -125,7 +129,8 @@ function readEntities(html: string): string {
     .replaceAll(/&(amp|lt|gt|quot);/g, (_, name: string) => named[name] ?? '');
 }
 
-function keep(cookies: Map<string, Cookie>, line: string): void {
+/** Takes one `Set-Cookie` header. */
+export function keepCookie(cookies: Map<string, Cookie>, line: string): void {
   const [pair = '', ...attributes] = line.split('; ');
   const [name = ''] = pair.split('=', 1);
   const value = pair.slice(name.length + 1);
@@ -135,6 +140,12 @@ function keep(cookies: Map<string, Cookie>, line: string): void {
   const isOver = value === '' || Date.parse(said('expires') ?? '9999-01-01') <= Date.now();
   if (isOver) cookies.delete(`${name};${path}`);
   else cookies.set(`${name};${path}`, { name, value, path });
+}
+
+/** The `Cookie` header for a path; empty when none is sent. */
+export function cookiesFor(cookies: Map<string, Cookie>, pathname: string): string {
+  const sent = [...cookies.values()].filter(({ path }) => isBelow(pathname, path));
+  return sent.map(({ name, value }) => `${name}=${value}`).join('; ');
 }
 
 function isBelow(pathname: string, path: string): boolean {
