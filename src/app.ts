@@ -44,8 +44,9 @@ import { takeUserCode } from './oidc/pages/device_link.ts';
 import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
+import { directEntrance } from './token/direct_entrance.ts';
 import { fastEntrance } from './token/endpoint.ts';
-import { introspectionEntrance } from './token/introspection.ts';
+import { directIntrospection } from './token/introspection.ts';
 import { passwordEntrance } from './token/password.ts';
 import { refreshEntrance } from './token/refresh.ts';
 
@@ -128,8 +129,8 @@ function fastToken(deps: Deps): Koa.Middleware {
 }
 
 function fastIntrospection(deps: Deps): Koa.Middleware {
-  const introspection = introspectionEntrance(deps);
-  return fastEntrance(deps, '/introspect', () => introspection);
+  const introspection = directIntrospection(deps);
+  return directEntrance(deps, '/introspect', () => introspection);
 }
 
 /** The current engine: the provider, and the middleware that runs it. */

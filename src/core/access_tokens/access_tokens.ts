@@ -5,7 +5,7 @@ import { createLru } from '../../lib/lru.ts';
 import type { SigningKey } from '../keys/signing_keys.ts';
 import type { Db } from '../store/db.ts';
 import { isLive } from './live_token.ts';
-import { findOpaque } from './opaque_tokens.ts';
+import { findOpaque, opaqueClaims } from './opaque_tokens.ts';
 
 /** The claims of an access token of ours, JWT or opaque. */
 export interface AccessTokenClaims {
@@ -76,8 +76,12 @@ export function createAccessTokenVerifier(
     read,
     issuedTo: async (token) => readAt(token, 0)?.client_id ?? null,
     async verify(token) {
-      const claims = isJwt(token) ? await read(token) : await findOpaque(db, issuer, token);
-      return claims && (await isLive(db, claims)) ? claims : null;
+      if (isJwt(token)) {
+        const claims = await read(token);
+        return claims && (await isLive(db, claims)) ? claims : null;
+      }
+      const { record } = await findOpaque(db, token);
+      return record && opaqueClaims(record, issuer, token);
     },
   };
 }

@@ -1,16 +1,20 @@
-// Decides an introspection (RFC 7662): whether the caller may learn about the token, and, by one SELECT, whether the token's
-// session is live.
+// Decides an introspection (RFC 7662) of an access token: whether the caller may learn about it, whether it is active, and what
+// the answer says. One SELECT decides, which also checks the version of the client cache.
 import { parseId } from '../../lib/ids.ts';
-import { isCurrentVersionSql } from '../clients/client_cache.ts';
+import { isCurrentVersion, isCurrentVersionSql } from '../clients/client_cache.ts';
 import type { Client } from '../clients/clients.ts';
+import type { IntrospectedSession } from '../sessions/introspected_session.ts';
+import { expiresAt } from '../sessions/live_session.ts';
 import type { Columns } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
-import { liveSessionTokenSql, liveTokenValues } from './live_token.ts';
+import { clientTokenValues, liveClientTokenSql, liveSessionTokenSql, liveTokenValues } from './live_token.ts';
+import { type Bound, confirmationOf, type OpaqueRecord } from './opaque_tokens.ts';
 
-/** The row of the SELECT of an introspection. */
+/** What the SELECT found. */
 interface Introspected {
+  /** False when the calling client may have changed since this version of the client cache. */
   is_current_version: boolean;
   is_live: boolean;
 }
@@ -20,37 +24,81 @@ const introspectedColumns = {
   is_live: 'boolean',
 } as const satisfies Columns<Introspected>;
 
-const read = statement<Introspected>(
+const introspectSql = (findSql: string) =>
+  `select ${isCurrentVersionSql} as is_current_version, exists (${findSql}) as is_live`;
+
+const readSessionToken = statement<Introspected>(
   { name: 'introspection', commit: 'local' },
-  (db) =>
-    `select ${isCurrentVersionSql} as is_current_version, exists (${liveSessionTokenSql(db)}) as is_live`,
+  (db) => introspectSql(liveSessionTokenSql(db)),
   introspectedColumns,
 );
 
-/**
- * Whether the token with these claims is active; null for a token without a session. `is_current_version` is false when the
- * calling client may have changed since this version of the client cache.
- */
+const readClientToken = statement<Introspected>(
+  { name: 'client_introspection', commit: 'local' },
+  () => introspectSql(liveClientTokenSql()),
+  introspectedColumns,
+);
+
+/** Whether the JWT with these claims, whose signature has been verified, is active. Null claims are those of no token of ours. */
 export async function findIntrospection(
   db: Db,
   version: number,
-  claims: AccessTokenClaims,
-): Promise<Introspected | null> {
+  claims: AccessTokenClaims | null,
+): Promise<Introspected> {
+  const [found] = claims ? await readFor(db, version, claims) : [];
+  return found ?? { is_current_version: await isCurrentVersion(db, version), is_live: false };
+}
+
+async function readFor(db: Db, version: number, claims: AccessTokenClaims): Promise<Introspected[]> {
+  const values = { ...liveTokenValues(claims), version };
+  if (claims.sid === undefined) return await readClientToken(db, { ...values, ...clientTokenValues(claims) });
   const sid = parseId(claims.sid);
-  const [found] = sid ? await read(db, { ...liveTokenValues(claims), sid, version }) : [];
-  return found ?? null;
+  return sid ? await readSessionToken(db, { ...values, sid }) : [];
 }
 
 /** Whether a client may introspect a token: one for the resource server that it represents, or one of its own. */
 export function isMeantFor(
   { client_id, resource_server }: Pick<Client, 'client_id' | 'resource_server'>,
-  claims: Pick<AccessTokenClaims, 'client_id' | 'aud'>,
+  claims: { client_id: string; aud?: string | undefined },
 ): boolean {
   if (claims.client_id === client_id) return true;
   return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
 }
 
-/** The response for an active token (RFC 7662, 2.2). */
+/** The response for an active JWT (RFC 7662, 2.2). */
 export function describeClaims({ client_version: _ours, ...claims }: AccessTokenClaims): object {
   return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
+}
+
+/** The response for an active opaque token. It has no `jti`, which is the token itself. */
+export function describeOpaque(record: OpaqueRecord, iss: string): object {
+  const { clientId: client_id, accountId: sub, aud, exp, iat, sid, scope, jkt, extra = {} } = record;
+  const { client_version: _ours, ...claims } = extra;
+  return {
+    active: true,
+    sub,
+    ...claims,
+    ...{ client_id, exp, iat, sid, iss, aud },
+    ...(scope ? { scope } : {}),
+    ...confirmationOf(record),
+    token_type: jkt ? 'DPoP' : 'Bearer',
+  };
+}
+
+/** The response for an active refresh token. */
+export function describeRefreshToken(session: IntrospectedSession, iss: string): object {
+  const { id: sid, user_id: sub, client_id, token_payload } = session;
+  const { scope, ...bound } = token_payload as Bound & { scope?: string };
+  const iat = inSeconds(session.rotated_at ?? session.created_at);
+  return {
+    active: true,
+    ...{ sub, client_id, exp: inSeconds(expiresAt(session)), iat, sid, iss },
+    ...(scope ? { scope } : {}),
+    ...confirmationOf(bound),
+    token_type: 'refresh_token',
+  };
+}
+
+function inSeconds(time: Date): number {
+  return Math.floor(time.getTime() / 1000);
 }

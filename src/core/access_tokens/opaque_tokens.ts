@@ -1,19 +1,21 @@
-// Opaque access tokens: the engine stores their claims as records, found by the digest of the token.
-import { findRecord } from '../engine_records/engine_records.ts';
-import type { Db } from '../store/db.ts';
+// Opaque access tokens: the engine stores their claims as records, found by the digest of the token. One SELECT finds the record
+// and judges it by the rules of live_token.ts.
+import { digest } from '../../lib/crypto.ts';
+import { isCurrentVersionSql } from '../clients/client_cache.ts';
+import type { Columns } from '../store/columns.ts';
+import { type Db, isPostgres } from '../store/db.ts';
+import { statement } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
+import { liveClientTokenSql, liveSessionTokenSql, skew, type TokenSql } from './live_token.ts';
 
-/** The claims of an opaque token that has not expired, or null. */
-export async function findOpaque(db: Db, issuer: string, token: string): Promise<AccessTokenClaims | null> {
-  const stored =
-    (await findRecord(db, 'AccessToken', token)) ?? (await findRecord(db, 'ClientCredentials', token));
-  if (!stored || stored.is_expired) return null;
-  return opaqueClaims(stored.payload as unknown as OpaqueRecord, issuer);
+/** The key or certificate to which a token is bound, with the engine's member names. */
+export interface Bound {
+  jkt?: string;
+  'x5t#S256'?: string;
 }
 
-/** The engine's record of an opaque access token, with the engine's member names. */
-interface OpaqueRecord {
-  jti: string;
+/** The engine's record of an opaque access token. */
+export interface OpaqueRecord extends Bound {
   clientId: string;
   accountId?: string;
   aud?: string;
@@ -21,21 +23,100 @@ interface OpaqueRecord {
   iat: number;
   scope?: string;
   sid?: string;
-  jkt?: string;
-  'x5t#S256'?: string;
   extra?: Partial<AccessTokenClaims>;
 }
 
-function opaqueClaims(record: OpaqueRecord, iss: string): AccessTokenClaims {
-  const { jti, clientId, accountId, aud, exp, iat, scope, sid, jkt, extra } = record;
-  const x5t = record['x5t#S256'];
-  const cnf = { ...(jkt ? { jkt } : {}), ...(x5t ? { 'x5t#S256': x5t } : {}) };
+interface Found {
+  is_current_version: boolean;
+  /** Null when there is no record. */
+  is_live: boolean | null;
+  payload: OpaqueRecord | null;
+}
+
+const foundColumns = {
+  is_current_version: 'boolean',
+  is_live: 'boolean',
+  payload: 'json',
+} as const satisfies Columns<Found>;
+
+const read = statement<Found>(
+  { name: 'opaque_token', commit: 'local' },
+  (db) => `
+  select ${isCurrentVersionSql} as is_current_version, m.payload, ${isLiveRecordSql(db)} as is_live
+  from (select 1 as one) as one left join oidc_models m on ${ofTokenSql}`,
+  foundColumns,
+);
+
+const ofTokenSql = "m.model in ('AccessToken', 'ClientCredentials') and m.id = :id";
+
+// SQL that is true for a record (alias `m`) that has not expired and whose token is live.
+function isLiveRecordSql(db: Db): string {
+  const isLive = `case when m.session_id is null then exists (${liveClientTokenSql(recordSql(db))})
+    else exists (${liveSessionTokenSql(db, recordSql(db))}) end`;
+  return `(${isUnexpiredSql(db)} and ${isLive})`;
+}
+
+// The record lives a little longer than its token: `exp` is in whole seconds.
+function isUnexpiredSql(db: Db): string {
+  return `(coalesce(m.expires_at > :now, true) and ${timeSql(db, number("m.payload->>'exp'"))} > :now)`;
+}
+
+const number = (value: string) => `cast(${value} as bigint)`;
+
+// SQL for the time of so many seconds since 1970.
+const timeSql = (db: Db, seconds: string) =>
+  isPostgres(db) ? `to_timestamp(${seconds})` : `(${seconds}) * 1000`;
+
+// `extra.client_version` may be missing, as in a JWT (live_token.ts).
+function recordSql(db: Db): TokenSql {
+  const iat = number("m.payload->>'iat'");
+  const client_version = number("m.payload->'extra'->>'client_version'");
+  return {
+    jti: ':jti',
+    client_id: "m.payload->>'clientId'",
+    sid: 'm.session_id',
+    token_version: `coalesce(${number("m.payload->'extra'->>'token_version'")}, 0)`,
+    client_from: `coalesce(${client_version}, 0)`,
+    client_to: `coalesce(${client_version}, ${iat} * 1000 + 999)`,
+    client_created: timeSql(db, `${iat} + ${skew}`),
+  };
+}
+
+/** The record of an opaque token, null when there is none, it has expired, or it is not live. */
+export interface FoundOpaque {
+  /** False when a client may have changed since this version of the client cache. */
+  is_current_version: boolean;
+  record: OpaqueRecord | null;
+}
+
+/** Finds an opaque token, whatever string it is, and judges it. One SELECT. */
+export async function findOpaque(db: Db, token: string, version = 0): Promise<FoundOpaque> {
+  const [found] = await read(db, { ...handleOf(token), version });
+  if (!found) throw new Error('a left join gives a row');
+  const { is_current_version, is_live, payload } = found;
+  return { is_current_version, record: is_live ? payload : null };
+}
+
+// `jti` is the token itself. A column cannot hold NUL, and no token contains it.
+function handleOf(token: string): { id: string; jti: string } {
+  return { id: digest(token), jti: token.replaceAll('\0', '') };
+}
+
+/** The claims of an opaque token, as a JWT would carry them. */
+export function opaqueClaims(record: OpaqueRecord, iss: string, jti: string): AccessTokenClaims {
+  const { clientId, accountId, aud, exp, iat, scope, sid, extra } = record;
   return {
     ...extra,
     ...{ iss, jti, client_id: clientId, sub: accountId ?? clientId, exp, iat },
     ...(aud === undefined ? {} : { aud }),
     ...(scope === undefined ? {} : { scope }),
     ...(sid === undefined ? {} : { sid }),
-    ...(jkt || x5t ? { cnf } : {}),
+    ...confirmationOf(record),
   };
+}
+
+/** The key or certificate to which a token is bound, as the member `cnf` (RFC 9449, 6.1; RFC 8705, 3.1); else no member. */
+export function confirmationOf({ jkt, 'x5t#S256': x5t }: Bound): { cnf?: Bound } {
+  if (!jkt && !x5t) return {};
+  return { cnf: { ...(x5t ? { 'x5t#S256': x5t } : {}), ...(jkt ? { jkt } : {}) } };
 }

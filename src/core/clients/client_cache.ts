@@ -37,6 +37,18 @@ declareColumns('registry', {});
 /** SQL that is true while no cached client and no resource server has changed since `:version`. */
 export const isCurrentVersionSql = '(select version from registry) = :version';
 
+const readVersion = statement<{ is_current_version: boolean }>(
+  { name: 'client_cache_version', commit: 'local' },
+  () => `select ${isCurrentVersionSql} as is_current_version`,
+  { is_current_version: 'boolean' },
+);
+
+/** Whether no cached client and no resource server has changed since `version`, for a request that asks for nothing else. */
+export async function isCurrentVersion(db: Db, version: number): Promise<boolean> {
+  const [found] = await readVersion(db, { version });
+  return found?.is_current_version === true;
+}
+
 // Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columnsOfClient =
   'client_id metadata secrets first_party registered_by rotation_profile refresh_token_retry_window access_token_ttl session_idle_ttl session_absolute_ttl scope resource_server default_resource token_version review blocked_at created_at updated_at deleted_at';
