@@ -6,6 +6,7 @@ import {
   errors,
   type JWTStructured,
 } from 'oidc-provider';
+import { claimsOfScopes } from '../core/access_tokens/account_claims.ts';
 import { oidcScopes } from '../core/access_tokens/grantable_scopes.ts';
 import { isRegisteredOrigin } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
@@ -17,7 +18,7 @@ import { cookieSigner, sessionCookieName } from './pages/cookies.ts';
 import type { EnginePages } from './pages/engine_response.ts';
 import { publicPath } from './pages/page_response.ts';
 import { loginPrompts } from './prompts.ts';
-import { claimsOfScopes, extraClaims, findAccount } from './request/accounts.ts';
+import { extraClaims, findAccount } from './request/accounts.ts';
 import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';
 import { clientRow } from './request/context.ts';
 import { loadGrant } from './request/grant.ts';

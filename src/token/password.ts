@@ -17,7 +17,8 @@ import { newId } from '../lib/ids.ts';
 import { authenticateClient, type Credentials, mayUse } from './client_auth.ts';
 import { type FastEntrance, type Given, openToPages } from './endpoint.ts';
 import { idTokenClaims, passwordParameters } from './password_request.ts';
-import { tokensOf } from './token_response.ts';
+import { findTarget } from './target.ts';
+import { tokenResponse } from './token_response.ts';
 
 /** Answers logins that need nothing of the engine. */
 export function passwordEntrance(deps: Deps): FastEntrance {
@@ -122,7 +123,14 @@ async function openPlainSession(
   });
   if (!session) throw await overtaken(deps, user.id);
   const more = registered ? { device_secret: registered.secret } : {};
-  return tokensOf(deps, known, { ...user, ...session }, more);
+  const opened = { ...user, ...session };
+  const target = await findTarget(deps, known, opened, { resources: [] });
+  return await tokenResponse(
+    deps,
+    known,
+    { session: opened, generation: 0, target, binding: {}, gty: 'password' },
+    more,
+  );
 }
 
 // The refusal of a login during whose password check the user was banned, changed the password or ended all sessions.

@@ -10,7 +10,8 @@ import { AppError } from '../lib/errors.ts';
 import { createLru, type Lru } from '../lib/lru.ts';
 import { authenticateClient, mayUse } from './client_auth.ts';
 import type { FastEntrance } from './endpoint.ts';
-import { tokensOf } from './token_response.ts';
+import { findTarget } from './target.ts';
+import { tokenResponse } from './token_response.ts';
 
 /** The number of sessions remembered as needing the engine, 100 bytes each; a forgotten one costs one extra statement. */
 const maxOthers = 10_000;
@@ -54,7 +55,10 @@ async function refresh(
     detail: { generation: token.generation + 1 },
     ...source,
   });
-  return tokensOf(deps, known, { ...session, id: token.session_id, generation: token.generation + 1 });
+  const target = await findTarget(deps, known, session, { resources: [] });
+  return await tokenResponse(deps, known, {
+    ...{ session, generation: token.generation + 1, target, binding: {}, gty: undefined },
+  });
 }
 
 // Beyond the limit the attempt is refunded and the engine decides: it counts again and refuses, except for a retry, which is

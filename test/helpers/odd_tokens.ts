@@ -49,11 +49,11 @@ export async function makeToken(
     case 'foreign':
       return await sign({}, {}, foreign as unknown as CryptoKey);
     case 'unsigned':
-      return `${encode({ alg: 'none', typ: 'at+jwt' })}.${good().split('.')[1]}.`;
+      return `${encode({ alg: 'none', typ: 'at+jwt' })}.${(await good()).split('.')[1]}.`;
     case 'hmac':
-      return forgeByHmac(deps, good());
+      return forgeByHmac(deps, await good());
     case 'resigned':
-      return withPayload(good(), {
+      return withPayload(await good(), {
         ...claims,
         jti: newId(),
         iat: now,
@@ -85,11 +85,11 @@ export async function makeToken(
     case 'certified':
       return await sign({ cnf: { 'x5t#S256': 'A'.repeat(43) } });
     case 'tampered':
-      return good().replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+      return (await good()).replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
     case 'signature':
-      return mirrored(good());
+      return mirrored(await good());
     case 'padded':
-      return ` ${good()}`;
+      return ` ${await good()}`;
     case 'garbage':
       return 'garbage';
     case 'empty':
@@ -97,11 +97,11 @@ export async function makeToken(
     case 'missing':
       return undefined;
     case 'twice':
-      return [good(), good()];
+      return [await good(), await good()];
     case 'nul':
-      return `${good()}\0`;
+      return `${await good()}\0`;
     default:
-      return good();
+      return await good();
   }
 }
 

@@ -33,10 +33,11 @@ for (const alg of ['ES256', 'EdDSA', 'RS256'] as const) {
     });
     const claims = { sub: 'ada', name: 'Ada Lövelace \u{1f600}', roles: ['a', 'b'] };
     const key = await importJWK({ ...(await exportJWK(publicKey)), alg });
-    const { payload, protectedHeader } = await jwtVerify(signer(claims), key, { typ: 'at+jwt' });
+    const { payload, protectedHeader } = await jwtVerify(await signer(claims), key, { typ: 'at+jwt' });
     t.deepEqual(payload, claims);
     t.deepEqual(protectedHeader, { alg, typ: 'at+jwt', kid: 'a key' });
-    const forged = `${signer({ sub: 'eve' }).split('.', 2).join('.')}.${signer(claims).split('.')[2]}`;
+    const [eve, ada] = [await signer({ sub: 'eve' }), await signer(claims)];
+    const forged = `${eve.split('.', 2).join('.')}.${ada.split('.')[2]}`;
     await t.throwsAsync(compactVerify(forged, key));
   });
 }

@@ -1,25 +1,18 @@
-// Signs access tokens (RFC 9068) with the current signing key for the fast entrance; the engine signs its own tokens.
-import { createSigner, type Signer } from '../../lib/jws.ts';
+// Signs access tokens (RFC 9068) with the current signing key, and makes the values of opaque ones.
 import { takeRandom } from '../../lib/random.ts';
 import type { KeyStore } from '../keys/key_store.ts';
-import type { SigningKey } from '../keys/signing_keys.ts';
-
-// One signer for each key; the WeakMap drops it together with the key.
-const signers = new WeakMap<SigningKey, Signer>();
+import { signerOf } from '../keys/signers.ts';
 
 /** Signs an access token with these claims, `iat`, `exp` and a new `jti`; `now` and `ttl` in seconds. */
-export function signAccessToken(
+export async function signAccessToken(
   keys: Pick<KeyStore, 'current'>,
   claims: Record<string, unknown>,
   { now, ttl }: { now: number; ttl: number },
-): string {
-  const jti = takeRandom(32).toString('base64url');
-  return signerOf(keys.current())({ ...claims, jti, iat: now, exp: now + ttl });
+): Promise<string> {
+  return await signerOf(keys.current(), 'at+jwt')({ ...claims, jti: newTokenId(), iat: now, exp: now + ttl });
 }
 
-function signerOf(key: SigningKey): Signer {
-  const { kid, alg } = key;
-  const signer = signers.get(key) ?? createSigner(key.private_jwk, { alg, kid, typ: 'at+jwt' });
-  signers.set(key, signer);
-  return signer;
+/** 256 random bits, base64url: a `jti`, or an opaque token. */
+export function newTokenId(): string {
+  return takeRandom(32).toString('base64url');
 }

@@ -2,33 +2,15 @@
 import type { Knex } from 'knex';
 import { isCurrentVersionSql, type Registered } from '../clients/client_cache.ts';
 import type { RequestSource } from '../request_source.ts';
-import { type Columns, json } from '../store/columns.ts';
+import { json } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
 import { localCommitSql } from '../store/local_commit.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql } from '../users/active_users.ts';
-import type { User } from '../users/users.ts';
 import { isLiveSql } from './live_session.ts';
 import { type DecodedRefreshToken, proofSql, verifyProof } from './refresh_token.ts';
 import { advance } from './rotation.ts';
-import type { Session } from './sessions.ts';
-
-type SessionPart = Pick<
-  Session,
-  'user_id' | 'salt' | 'grant_payload' | 'token_payload' | 'idle_ttl' | 'created_at' | 'absolute_expires_at'
->;
-
-/** A session that has just been rotated, with its user's current columns. */
-export type Refreshed = SessionPart & Pick<User, 'roles' | 'permissions' | 'tenant_id' | 'token_version'>;
-
-const refreshedColumns = {
-  grant_payload: 'json',
-  token_payload: 'json',
-  created_at: 'time',
-  absolute_expires_at: 'time',
-  roles: 'json',
-  permissions: 'json',
-} as const satisfies Columns<Refreshed>;
+import { type TokenSession, tokenSessionColumns, tokenSessionSql } from './token_session.ts';
 
 export interface PlainRefresh {
   /** A token whose tag has been verified; the statement verifies its proof. */
@@ -40,28 +22,25 @@ export interface PlainRefresh {
   source: RequestSource;
 }
 
-const columns = `s.user_id, s.salt, s.grant_payload, s.token_payload, s.idle_ttl, s.created_at, s.absolute_expires_at,
-    u.roles, u.permissions, u.tenant_id, u.token_version`;
-
 const conditions = (db: Db) => `s.id = :id and s.generation <= :presented and ${isLiveSql(db, 's.', 'u.')}
     and s.is_plain and s.client_id = :client_id and s.token_payload->>'resource' ${isPostgres(db) ? '= any(:resources)' : 'in (select value from json_each(:resources))'}
     and u.id = s.user_id and ${isActiveSql('u.')} and ${isCurrentVersionSql}`;
 
 // The database checks the proof, because only it has the salt. So no SELECT has to come first.
-const rotateAtOnce = statement<Refreshed>(
+const rotateAtOnce = statement<TokenSession>(
   { name: 'plain_refresh', commit: 'local' },
   (db) => `
   update sessions s set generation = :presented + 1, rotated_at = :now, last_used_at = :now, ip = :ip, user_agent = :user_agent
   from users u
   where ${conditions(db)} and ${proofSql('s.salt', ':presented')} = :proof
-  returning ${columns}${localCommitSql(db)}`,
-  refreshedColumns,
+  returning ${tokenSessionSql}${localCommitSql(db)}`,
+  tokenSessionColumns,
 );
 
-const findPlainSession = statement<Refreshed>(
+const findPlainSession = statement<TokenSession>(
   { name: 'plain_session', commit: 'local' },
-  (db) => `select ${columns} from sessions s, users u where ${conditions(db)}`,
-  refreshedColumns,
+  (db) => `select ${tokenSessionSql} from sessions s, users u where ${conditions(db)}`,
+  tokenSessionColumns,
 );
 
 /**
@@ -69,7 +48,7 @@ const findPlainSession = statement<Refreshed>(
  * to another client, because its user is not active, because the token is not the current one, or because a client or
  * resource server has changed. The engine's path then finds the reason and answers.
  */
-export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promise<Refreshed | null> {
+export async function refreshPlainSession(db: Db, refresh: PlainRefresh): Promise<TokenSession | null> {
   const { token, known, source } = refresh;
   const values = {
     id: token.session_id,
@@ -117,7 +96,7 @@ async function refreshInSteps(
   db: Db,
   { token, source }: PlainRefresh,
   values: Record<string, Knex.RawBinding>,
-): Promise<Refreshed | null> {
+): Promise<TokenSession | null> {
   const [session] = await findPlainSession(db, values);
   if (!session || !verifyProof(token, session.salt)) return null;
   const { session_id, generation } = token;

@@ -1,5 +1,6 @@
 // The engine's accounts: our users, with the claims that tokens carry (OpenID Connect Core 5.4, RFC 9068).
 import type { Account, KoaContextWithOIDC } from 'oidc-provider';
+import { accountClaims } from '../../core/access_tokens/account_claims.ts';
 import { claimsOfUser } from '../../core/access_tokens/user_claims.ts';
 import type { Deps } from '../../core/deps.ts';
 import type { SessionWithUser } from '../../core/sessions/find_session.ts';
@@ -8,17 +9,6 @@ import { findUser } from '../../core/users/users.ts';
 import { parseId } from '../../lib/ids.ts';
 import { giveReason } from '../../token/reason.ts';
 import { clientRow, knownSession, sessionOf } from './context.ts';
-
-/** Which claims belong to which scope. */
-export const claimsOfScopes = {
-  openid: ['sub'],
-  auth_time: null,
-  amr: null,
-  sid: null,
-  iss: null,
-  profile: ['preferred_username'],
-  email: ['email', 'email_verified'],
-};
 
 /** The account behind a token, or undefined when its user may not use it any more. */
 export async function findAccount(
@@ -53,9 +43,7 @@ export function accountOf(session: Pick<SessionWithUser, 'user_id' | 'username' 
     accountId: session.user_id,
     claims: async () => ({
       sub: session.user_id,
-      preferred_username: session.username,
-      // No address has been verified: a client that identifies users by address must not rely on it.
-      ...(session.email ? { email: session.email, email_verified: false } : {}),
+      ...accountClaims(session),
     }),
   };
 }

@@ -2,6 +2,7 @@
 // the detail of its error. The description names as much of the cause as the client may know.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { describeReason, wrongCredentials } from '../../core/sessions/refusals.ts';
+import { quote } from '../../lib/quote.ts';
 
 // An unknown token and a token of another client get the same answer.
 const unknown: Record<string, string> = {
@@ -59,11 +60,4 @@ function describeTarget(ctx: KoaContextWithOIDC, err: Error): string | undefined
   const asked = [ctx.oidc?.params?.resource ?? []].flat();
   if (description !== bareTarget || asked.length === 0) return undefined;
   return `The resource ${asked.map(quote).join(' or ')} was not granted to this session.`;
-}
-
-/** A value that a client sent, as it may stand in an error_description (RFC 6749, 5.2), cut where it is long. */
-export function quote(value: unknown): string {
-  const text = String(value);
-  const short = text.length > 200 ? `${text.slice(0, 200)}...` : text;
-  return short.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?');
 }

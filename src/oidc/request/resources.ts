@@ -8,15 +8,12 @@ import {
   oidcScopes,
   ownScopes,
 } from '../../core/access_tokens/grantable_scopes.ts';
-import {
-  findResourceServer,
-  listResourceServers,
-  type ResourceServer,
-} from '../../core/clients/resource_servers.ts';
+import { findResourceServer, type ResourceServer } from '../../core/clients/resource_servers.ts';
 import type { Deps } from '../../core/deps.ts';
 import type { Db } from '../../core/store/db.ts';
+import { quote } from '../../lib/quote.ts';
+import { unknownResource } from '../../token/target.ts';
 import { clientRow, knownSession } from './context.ts';
-import { quote } from './error_descriptions.ts';
 
 /** The engine's feature of resource indicators, configured from our table. */
 export function resourceIndicators(deps: Deps) {
@@ -38,7 +35,8 @@ export function resourceIndicators(deps: Deps) {
     useGrantedResource: async () => true,
     async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: unknown) {
       const known = await knownResourceServer(db, ctx, indicator);
-      if (!known && indicator !== config.resource) throw await unknownResource(deps, indicator);
+      if (!known && indicator !== config.resource)
+        throw new errors.InvalidTarget((await unknownResource(deps, indicator)).message);
       const row = clientRow(client);
       const source = { isOwn: indicator === config.resource, registered: known };
       return {
@@ -51,15 +49,6 @@ export function resourceIndicators(deps: Deps) {
       };
     },
   };
-}
-
-// The usual mistake is a trailing slash; in development the answer lists what is registered.
-async function unknownResource({ config, db }: Deps, indicator: string): Promise<Error> {
-  const message = `No resource server is registered as ${quote(indicator)}`;
-  if (config.env !== 'development') return new errors.InvalidTarget(`${message}.`);
-  const registered = (await listResourceServers(db, 20)).map((one) => quote(one.identifier));
-  const all = [...new Set([config.resource, ...registered])].join(', ');
-  return new errors.InvalidTarget(`${message}. Registered: ${all}.`);
 }
 
 // Whether the client acts for itself: no user decides, so only scopes that are registered for the client may be granted.

@@ -62,6 +62,7 @@ async function setUpScene({ db }: Store, given: Partial<NewSession> = {}): Promi
 async function assertRotated(t: ExecutionContext, { db, user, session, refresh }: Scene): Promise<void> {
   const { user_id, salt, grant_payload, token_payload, idle_ttl, created_at, absolute_expires_at } = session;
   t.deepEqual(await refreshPlainSession(db, refresh), {
+    ...{ id: session.id, username: user.username, email: user.email },
     ...{ user_id, salt, grant_payload, token_payload, idle_ttl, created_at, absolute_expires_at },
     roles: ['customer'],
     permissions: ['orders:read'],

@@ -1,0 +1,112 @@
+// Makes access tokens: JWTs (RFC 9068), or opaque ones with a record, which the resource server decides.
+import { newTokenId, signAccessToken } from '../core/access_tokens/access_token_signer.ts';
+import { claimsOfUser } from '../core/access_tokens/user_claims.ts';
+import type { Client } from '../core/clients/clients.ts';
+import type { Deps } from '../core/deps.ts';
+import {
+  type AccessTokenRecord,
+  saveAccessTokenRecord,
+} from '../core/engine_records/access_token_records.ts';
+import { payloadOf, type TokenSession } from '../core/sessions/token_session.ts';
+import { isUnavailable, unavailable } from '../core/store/database_errors.ts';
+import type { Target } from './target.ts';
+
+/** What a token is bound to: the key of a DPoP proof (RFC 9449) or a client certificate (RFC 8705); nothing for a bearer token. */
+export type Binding = { jkt?: string; 'x5t#S256'?: string };
+
+/** What an access token is made for; `format`, `ttl` and `scope` as in {@link Target}. */
+type Form = Pick<Target, 'resource' | 'format' | 'ttl' | 'scope'>;
+
+/** The access token of a session. `gty` names the grant types of the login and of this request; opaque tokens keep it. */
+export async function issueSessionToken(
+  deps: Deps,
+  client: Client,
+  session: TokenSession,
+  target: Form,
+  { binding, gty }: { binding: Binding; gty: string | undefined },
+): Promise<string> {
+  const { id, user_id } = session;
+  const extra = { ...claimsOfUser(session), client_version: client.token_version };
+  if (isJwt(target)) {
+    return await signFor(deps, client, target, binding, { ...extra, sub: user_id, sid: id });
+  }
+  const { sessionUid, expiresWithSession, claims } = payloadOf(session);
+  const payload = {
+    ...{ accountId: user_id, gty, grantId: id, sid: id, sessionUid, expiresWithSession },
+    // Userinfo reads the requested claims from a token that is good for nothing else.
+    ...(target.resource === null ? { claims } : {}),
+    extra,
+  };
+  return await storeFor(deps, client, target, binding, {
+    model: 'AccessToken',
+    payload,
+    session_id: id,
+    user_id,
+  });
+}
+
+/** The access token of a client that acts for itself (RFC 6749, 4.4). */
+export async function issueClientToken(
+  deps: Deps,
+  client: Client,
+  target: Form,
+  binding: Binding,
+): Promise<string> {
+  const extra = { client_version: client.token_version };
+  if (isJwt(target)) return await signFor(deps, client, target, binding, { ...extra, sub: client.client_id });
+  return await storeFor(deps, client, target, binding, {
+    model: 'ClientCredentials',
+    payload: { extra },
+    session_id: null,
+    user_id: null,
+  });
+}
+
+// A token without audience is for this server alone, which needs no JWT.
+function isJwt({ format, resource }: Form): boolean {
+  return format === 'jwt' && resource !== null;
+}
+
+async function signFor(
+  { config, keys, clock }: Deps,
+  { client_id }: Client,
+  { resource, scope, ttl }: Form,
+  binding: Binding,
+  claims: Record<string, unknown>,
+): Promise<string> {
+  const all = {
+    ...claims,
+    iss: config.issuer,
+    aud: resource,
+    client_id,
+    ...(scope ? { scope } : {}),
+    ...(Object.keys(binding).length > 0 ? { cnf: binding } : {}),
+  };
+  return await signAccessToken(keys, all, { now: Math.floor(clock.now() / 1000), ttl });
+}
+
+// A failed write is answered with 503. The refresh token that came before is answered again within the retry window.
+async function storeFor(
+  { db, clock, log }: Deps,
+  { client_id }: Client,
+  { resource, scope, ttl }: Form,
+  binding: Binding,
+  { model, payload, session_id, user_id }: Omit<AccessTokenRecord, 'token' | 'ttl'>,
+): Promise<string> {
+  const token = newTokenId();
+  const iat = Math.floor(clock.now() / 1000);
+  const complete = {
+    ...{ iat, exp: iat + ttl, kind: model, clientId: client_id },
+    ...(resource === null ? {} : { aud: resource }),
+    ...payload,
+    ...binding,
+    scope,
+  };
+  try {
+    await saveAccessTokenRecord(db, { model, token, payload: complete, session_id, user_id, ttl });
+  } catch (error) {
+    if (!isUnavailable(error)) log.error({ err: error }, 'the record of an access token was not written');
+    throw unavailable(error);
+  }
+  return token;
+}

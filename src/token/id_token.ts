@@ -1,0 +1,80 @@
+// Makes ID tokens (OpenID Connect Core 1.0, 2) at the token endpoint.
+import { accountClaims, claimsOfScopes } from '../core/access_tokens/account_claims.ts';
+import { splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import type { Client } from '../core/clients/clients.ts';
+import type { Deps } from '../core/deps.ts';
+import type { KeyStore } from '../core/keys/key_store.ts';
+import { signerOf } from '../core/keys/signers.ts';
+import type { SigningKey } from '../core/keys/signing_keys.ts';
+import { grantOf, payloadOf, type TokenSession } from '../core/sessions/token_session.ts';
+import type { Target } from './target.ts';
+
+/** The ID token of a session. Only for a request whose scopes contain `openid`. */
+export async function issueIdToken(
+  { config, keys, clock }: Pick<Deps, 'config' | 'keys' | 'clock'>,
+  client: Client,
+  session: TokenSession,
+  target: Pick<Target, 'resource' | 'asked'>,
+): Promise<string> {
+  const { nonce } = payloadOf(session);
+  const iat = Math.floor(clock.now() / 1000);
+  const { sub, ...claims } = selectClaims(session, target);
+  return await signerOf(
+    keyFor(keys, client),
+    undefined,
+  )({
+    ...claims,
+    nonce,
+    sid: session.id,
+    aud: client.client_id,
+    exp: iat + config.accessTokenTtl,
+    iat,
+    iss: config.issuer,
+    sub,
+  });
+}
+
+/** The claims about the login and not about the user: no consent is needed for them. */
+const ofLogin = new Set(['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss']);
+
+// The claims of the granted scopes, and those that the authorization request asked for and the user granted. A token that is
+// good at userinfo leaves the claims of scopes to it (Core 1.0, 5.4).
+function selectClaims(
+  session: TokenSession,
+  { resource, asked }: Pick<Target, 'resource' | 'asked'>,
+): Record<string, unknown> {
+  const { claims, acr, amr, authTime } = payloadOf(session);
+  const { openid } = grantOf(session);
+  const available: Record<string, unknown> = {
+    ...accountClaims(session),
+    sub: session.user_id,
+    acr,
+    amr,
+    auth_time: authTime,
+  };
+  const scopes = resource === null ? ['openid'] : splitScope(openid?.scope).filter((one) => asked.has(one));
+  const ofScopes = scopes.flatMap(claimsOf);
+  const granted = new Set(openid?.claims);
+  const requested = Object.entries(claims?.id_token ?? {})
+    .filter(([name, wish]) => isWish(wish) && (ofLogin.has(name) || granted.has(name)))
+    .map(([name]) => name);
+  const names = [...ofScopes, ...requested].filter((name) => Object.hasOwn(available, name));
+  return Object.fromEntries(names.map((name) => [name, available[name]]));
+}
+
+function claimsOf(scope: string): string[] {
+  const named = Object.entries(claimsOfScopes).find(([name]) => name === scope)?.[1];
+  return named ?? [];
+}
+
+// A claim is requested by null or by an object (Core 1.0, 5.5.1).
+function isWish(value: unknown): boolean {
+  return typeof value === 'object' && !Array.isArray(value);
+}
+
+// The current key where it has the client's algorithm, else the newest one that has it. An algorithm that no key has any more
+// gives way to that of the current key.
+function keyFor(keys: Pick<KeyStore, 'list' | 'current'>, { metadata }: Client): SigningKey {
+  const { id_token_signed_response_alg: wanted } = metadata;
+  return keys.list().find(({ alg }) => alg === wanted) ?? keys.current();
+}

@@ -1,0 +1,125 @@
+// What a token is for: the resource server, which one request names (RFC 8707) or the session has, and the scope that the grant,
+// the client and the user still allow (RFC 6749, 6).
+import { grantableOf, oidcScopes, splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import type { Registered } from '../core/clients/client_cache.ts';
+import {
+  findResourceServer,
+  listResourceServers,
+  type ResourceServer,
+} from '../core/clients/resource_servers.ts';
+import type { Deps } from '../core/deps.ts';
+import { grantOf, payloadOf, type TokenSession } from '../core/sessions/token_session.ts';
+import { AppError } from '../lib/errors.ts';
+import { quote } from '../lib/quote.ts';
+
+export interface Target {
+  /** The audience; null for a token that is good at userinfo alone. */
+  resource: string | null;
+  format: 'jwt' | 'opaque';
+  /** Seconds. */
+  ttl: number;
+  /** The scope of the access token, space-delimited; it may be empty. */
+  scope: string;
+  /** The scopes that the request asks for: those of the session unless it names some of them. */
+  asked: ReadonlySet<string>;
+}
+
+/** What a request may name; by default everything that was granted at the login. */
+export interface Asked {
+  scope?: string | undefined;
+  resources: readonly string[];
+}
+
+/**
+ * What the tokens of a session are for. Refuses with `invalid_target` a resource that was not granted to the session or is no
+ * longer registered. That the session has the scopes of the request is checked by the caller.
+ */
+export async function findTarget(
+  deps: Deps,
+  known: Registered,
+  session: TokenSession,
+  { scope, resources }: Asked,
+): Promise<Target> {
+  const { client } = known;
+  const payload = payloadOf(session);
+  const asked = new Set(splitScope(scope ?? payload.scope));
+  const granted = grantedResources(payload);
+  if (!resources.every((one) => granted.includes(one))) throw notGranted(resources);
+  const resource = chooseResource(client, resources.length > 0 ? resources : granted);
+  if (resource === null) {
+    const openid = splitScope(grantOf(session).openid?.scope).filter((one) => asked.has(one));
+    const ttl = client.access_token_ttl ?? deps.config.accessTokenTtl;
+    return { resource, format: 'opaque', ttl, scope: openid.join(' '), asked };
+  }
+  const server = await findServer(deps, known, resource);
+  return {
+    resource,
+    format: server?.access_token_format ?? 'jwt',
+    ttl: server?.access_token_ttl ?? client.access_token_ttl ?? deps.config.accessTokenTtl,
+    scope: scopeAt(deps, known, session, { resource, server, asked }),
+    asked,
+  };
+}
+
+/** The resource servers of a session. */
+function grantedResources({ resource }: { resource?: string | string[] }): string[] {
+  return resource ? [resource].flat() : [];
+}
+
+/** Of several resource servers a token is for the client's default one, or else for the first. */
+function chooseResource({ default_resource }: Registered['client'], among: readonly string[]): string | null {
+  return among.find((one) => one === default_resource) ?? among[0] ?? null;
+}
+
+function notGranted(resources: readonly string[]): AppError {
+  const named = resources.map(quote).join(' or ');
+  return new AppError('invalid_target', `The resource ${named} was not granted to this session.`);
+}
+
+/**
+ * The resource server, or null for our own API when it is not registered. Refuses with `invalid_target` one that is not
+ * registered. The client cache holds the first hundred; another one is read.
+ */
+export async function findServer(
+  deps: Deps,
+  { servers }: Pick<Registered, 'servers'>,
+  identifier: string,
+): Promise<ResourceServer | null> {
+  const cached = servers.get(identifier);
+  if (cached) return cached;
+  if (identifier === deps.config.resource) return null;
+  const found = await findResourceServer(deps.db, identifier);
+  if (!found) throw await unknownResource(deps, identifier);
+  return found;
+}
+
+/** The refusal of a resource that is not registered. The usual mistake is a trailing slash; in development the answer lists what is registered. */
+export async function unknownResource({ config, db }: Deps, identifier: string): Promise<AppError> {
+  const message = `No resource server is registered as ${quote(identifier)}`;
+  if (config.env !== 'development') return new AppError('invalid_target', `${message}.`);
+  const registered = (await listResourceServers(db, 20)).map((one) => quote(one.identifier));
+  const all = [...new Set([config.resource, ...registered])].join(', ');
+  return new AppError('invalid_target', `${message}. Registered: ${all}.`);
+}
+
+interface At {
+  resource: string;
+  server: ResourceServer | null;
+  asked: ReadonlySet<string>;
+}
+
+// The scopes granted at login that the client and the user may still have. Tokens for our own API are good at userinfo too.
+function scopeAt(
+  { config }: Deps,
+  { client }: Registered,
+  session: TokenSession,
+  { resource, server, asked }: At,
+): string {
+  const { openid, resources } = grantOf(session);
+  const isOwn = resource === config.resource;
+  const possible = new Set(grantableOf(client, { isOwn, registered: server }, session.roles));
+  const granted = splitScope(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
+  if (!isOwn) return granted.join(' ');
+  const own = splitScope(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one));
+  return [...own, ...granted].join(' ');
+}
