@@ -6,13 +6,16 @@ import { benchGrowth } from './growth.ts';
 import { benchIntrospection } from './introspection.ts';
 import { benchKinds } from './kinds.ts';
 import { benchLogin } from './login.ts';
+import { benchMachine } from './machine.ts';
 import { benchMemory } from './memory.ts';
 import { benchRefresh } from './refresh.ts';
+import { benchRevocation } from './revocation.ts';
 import { benchScale } from './scale.ts';
 import { benchSessions } from './sessions.ts';
 import { benchStart } from './start.ts';
 import { benchStorm } from './storm.ts';
 import { benchSweep } from './sweep.ts';
+import { benchUserinfo } from './userinfo.ts';
 
 export interface Bench {
   /** Whether it runs when the command line names no bench. */
@@ -27,6 +30,9 @@ export const benches: Record<string, Bench> = {
   kinds: standard(benchKinds),
   beside: standard(benchBeside),
   introspection: standard(benchIntrospection),
+  revocation: standard(benchRevocation),
+  userinfo: standard(benchUserinfo),
+  client_credentials: standard(benchMachine),
   sessions: standard(benchSessions),
   login: standard(benchLogin),
   storm: standard(benchStorm),

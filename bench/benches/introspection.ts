@@ -1,53 +1,83 @@
-// Introspection of JWTs by a caller with a secret, against the floor: a form, one indexed SELECT and the same answer.
+// Introspection by a caller with a secret, of JWTs and of opaque tokens, against the floor: a form, one indexed SELECT and the
+// same answer.
 
 import type { Round } from '../generator/drive.ts';
 import type { IntrospectionLoad } from '../generator/introspection.ts';
+import type { RefreshLoad } from '../generator/refresh.ts';
+import type { FigureName } from '../harness/bars.ts';
 import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
-import { compare, contestant, takeTurns } from '../harness/rounds.ts';
+import { type Contestant, compare, contestant, takeTurns } from '../harness/rounds.ts';
 import type { Stage } from '../harness/stage.ts';
 import { type RunningPeer, startPeer } from '../peers/index.ts';
-import { logIn, refreshLoad } from '../peers/logins.ts';
-import { api, connections } from '../peers/parties.ts';
+import { logIn, refreshLoad, type Wanted } from '../peers/logins.ts';
+import { api, connections, opaqueApi, usernames } from '../peers/parties.ts';
 
-/** Measures repeated and new tokens. Both are compared with one floor, to which they are the same. */
+const figures: Record<string, FigureName> = {
+  'JWT, repeated': 'introspection, repeated JWT, against floor',
+  'JWT, new': 'introspection, new JWT, against floor',
+  'opaque, repeated': 'introspection, repeated opaque token, against floor',
+  'opaque, new': 'introspection, new opaque token, against floor',
+};
+
+/** Measures repeated and new tokens. All are compared with one floor, to which they are the same. */
 export async function benchIntrospection(stage: Stage): Promise<Found> {
-  const { generator } = stage;
   const kindred = await startPeer(stage, 'introspection', 'kindred');
   const floor = await startPeer(stage, 'introspection', 'floor');
-  for (const peer of [kindred, floor]) {
-    await generator.open(peer.name, await repeatedLoad(peer), peer.pid);
-  }
-  await generator.open('mint', await refreshLoad(kindred, { keep: true }), kindred.pid);
-  await generator.open('new', { ...emptyLoad(kindred), chains: connections }, kindred.pid, 'mint');
+  const stock = await startPeer(stage, 'introspection', 'stock');
   const series = await takeTurns(stage, [
-    contestant(stage, 'kindred, repeated', 'kindred'),
-    contestant(stage, 'floor', 'floor'),
-    { name: 'kindred, new', drive: (seconds) => driveNew(stage, seconds) },
+    await openRepeated(stage, floor, 'floor', {}),
+    await openRepeated(stage, kindred, 'JWT, repeated', {}),
+    await openNew(stage, kindred, 'JWT, new', {}, {}),
+    await openRepeated(stage, kindred, 'opaque, repeated', opaqueApi),
+    await openNew(stage, kindred, 'opaque, new', opaqueApi, { answer: ['opaque'] }),
+    await openRepeated(stage, stock, 'stock, opaque, repeated', opaqueApi),
   ]);
-  const repeated = compare(series, 'kindred, repeated', 'floor');
-  const fresh = compare(series, 'kindred, new', 'floor');
-  const figures = [
-    figure('introspection, repeated JWT, against floor', repeated.rate, repeated.note),
-    figure('introspection, new JWT, against floor', fresh.rate, fresh.note),
-  ];
-  return { figures, series };
+  return {
+    figures: Object.entries(figures).map(([name, bar]) => {
+      const { rate, note } = compare(series, name, 'floor');
+      return figure(bar, rate, note);
+    }),
+    series,
+  };
+}
+
+async function openRepeated(
+  stage: Stage,
+  peer: RunningPeer,
+  name: string,
+  wanted: Wanted,
+): Promise<Contestant> {
+  const repeated: string[] = [];
+  for (const username of usernames()) repeated.push((await logIn(peer, username, wanted)).access_token);
+  await stage.generator.open(name, { ...emptyLoad(peer), repeated }, peer.pid);
+  return contestant(stage, name, name);
+}
+
+async function openNew(
+  stage: Stage,
+  peer: RunningPeer,
+  name: string,
+  wanted: Wanted,
+  more: Partial<RefreshLoad>,
+): Promise<Contestant> {
+  const source = `refreshes for ${name}`;
+  await stage.generator.open(source, await refreshLoad(peer, { keep: true, ...more }, wanted), peer.pid);
+  await stage.generator.open(name, emptyLoad(peer), peer.pid, source);
+  return { name, drive: (seconds) => driveNew(stage, { name, source }, seconds) };
 }
 
 // New tokens come from refreshes before the round. When they run out the round ends early, which does not change its rate.
-async function driveNew({ generator }: Stage, seconds: number): Promise<Round> {
-  await generator.drive('mint', { seconds });
-  return await generator.drive('new', { seconds });
+async function driveNew(
+  { generator }: Stage,
+  { name, source }: { name: string; source: string },
+  seconds: number,
+): Promise<Round> {
+  await generator.drive(source, { seconds });
+  return await generator.drive(name, { seconds });
 }
 
-function emptyLoad({ url }: RunningPeer): IntrospectionLoad {
-  return { kind: 'introspection', url, caller: api, repeated: [], chains: 0 };
-}
-
-async function repeatedLoad(peer: RunningPeer): Promise<IntrospectionLoad> {
-  const repeated: string[] = [];
-  for (let index = 0; index < connections; index += 1) {
-    repeated.push((await logIn(peer, `user-${index}`)).access_token);
-  }
-  return { ...emptyLoad(peer), repeated, chains: connections };
+function emptyLoad({ url, name }: RunningPeer): IntrospectionLoad {
+  const path = name === 'stock' ? '/token/introspection' : '/introspect';
+  return { kind: 'introspection', url, path, caller: api, repeated: [], chains: connections };
 }
