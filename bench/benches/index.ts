@@ -2,6 +2,7 @@
 import type { Found } from '../harness/report.ts';
 import type { Stage } from '../harness/stage.ts';
 import { benchBeside } from './beside.ts';
+import { benchCodeFlow } from './code_flow.ts';
 import { benchGrowth } from './growth.ts';
 import { benchIntrospection } from './introspection.ts';
 import { benchKinds } from './kinds.ts';
@@ -12,6 +13,7 @@ import { benchRefresh } from './refresh.ts';
 import { benchRevocation } from './revocation.ts';
 import { benchScale } from './scale.ts';
 import { benchSessions } from './sessions.ts';
+import { benchSqlite } from './sqlite.ts';
 import { benchStart } from './start.ts';
 import { benchStorm } from './storm.ts';
 import { benchSweep } from './sweep.ts';
@@ -33,10 +35,12 @@ export const benches: Record<string, Bench> = {
   revocation: standard(benchRevocation),
   userinfo: standard(benchUserinfo),
   client_credentials: standard(benchMachine),
+  code_flow: standard(benchCodeFlow),
   sessions: standard(benchSessions),
   login: standard(benchLogin),
   storm: standard(benchStorm),
   scale: standard(benchScale),
+  sqlite: standard(benchSqlite),
   growth: standard(benchGrowth),
   start: standard(benchStart),
   memory: standard(benchMemory),

@@ -31,7 +31,8 @@ export async function benchLogin(stage: Stage): Promise<Found> {
   return { figures: [figure('password login against argon2id alone', rate, note)], series };
 }
 
-async function hashFor(child: Child, seconds: number): Promise<Round> {
+/** A round in which a process hashes passwords and does nothing else. */
+export async function hashFor(child: Child, seconds: number): Promise<Round> {
   const before = await readCpuTime(child.pid);
   const order = { seconds, parallel: connections };
   const { count, elapsed } = await askChild<{ count: number; elapsed: number }>(child, order);

@@ -19,6 +19,8 @@ export interface CodeFlowLoad {
   client: { client_id: string; client_secret: string };
   redirect_uri: string;
   scope: string;
+  /** The resource server that the access tokens are for. */
+  resource: string;
   password: string;
   /** The users of each chain, in turns. */
   usernames: string[][];
@@ -70,18 +72,20 @@ function codeFlowChain(load: CodeFlowLoad, users: string[], received: ReceivedTo
   };
 }
 
-function authorization({ client, redirect_uri, scope }: CodeFlowLoad, verifier: string): URLSearchParams {
+function authorization(
+  { client, redirect_uri, scope, resource }: CodeFlowLoad,
+  verifier: string,
+): URLSearchParams {
   return new URLSearchParams({
     client_id: client.client_id,
     redirect_uri,
     response_type: 'code',
     scope,
+    resource,
     state: takeRandom(16).toString('base64url'),
     nonce: takeRandom(16).toString('base64url'),
     code_challenge: createHash('sha256').update(verifier).digest('base64url'),
     code_challenge_method: 'S256',
-    // OpenID Connect Core 1.0, 11: a refresh token is only given with it.
-    ...(scope.split(' ').includes('offline_access') ? { prompt: 'consent' } : {}),
   });
 }
 
