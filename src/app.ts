@@ -44,6 +44,7 @@ import { takeUserCode } from './oidc/pages/device_link.ts';
 import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
+import { rememberReads } from './oidc/request/seen.ts';
 import { directEntrance } from './token/direct_entrance.ts';
 import { fastEntrance } from './token/endpoint.ts';
 import { directIntrospection } from './token/introspection.ts';
@@ -107,6 +108,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(serveResourceMetadata(config));
   app.use(guardRegistration(deps));
   app.use(refuseCrossSiteForms(deps));
+  app.use(rememberReads);
   app.use(migrateSessionCookie(deps, provider));
   app.use(interactionRoutes(deps, provider).routes());
   app.use(accountRoutes(deps, provider).routes());

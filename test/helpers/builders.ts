@@ -2,7 +2,7 @@
 
 import type { NewClient } from '../../src/core/clients/client_metadata.ts';
 import { type Client, createClient } from '../../src/core/clients/clients.ts';
-import { saveRecord } from '../../src/core/engine_records/engine_records.ts';
+import { saveRecord } from '../../src/core/engine_records/save_record.ts';
 import { hashPassword } from '../../src/core/passwords/password_hash.ts';
 import { type NewSession, openSession } from '../../src/core/sessions/open_session.ts';
 import type { Presented } from '../../src/core/sessions/rotation.ts';

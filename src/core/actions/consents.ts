@@ -8,7 +8,7 @@ import { json } from '../store/columns.ts';
 import { isForeignKeyViolation } from '../store/database_errors.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { findConsent, type Granted } from '../users/consents.ts';
+import { findConsent, findSettledConsent, type Granted } from '../users/consents.ts';
 import { lockUser } from '../users/users.ts';
 
 /**
@@ -94,8 +94,9 @@ export interface GrantedScopes {
 }
 
 /**
- * Whether the user's consent covers all that a session was granted. Checked after the session was opened, under a lock on
- * the user's row: either this check sees a withdrawal, or the withdrawal sees the session.
+ * Whether the user's consent covers all that a session was granted. Checked after the session was opened, under a lock on the
+ * consent, which a withdrawal deletes before it looks for sessions: either this check sees the withdrawal, or the withdrawal sees
+ * the session.
  */
 export async function isConsented(
   db: Knex,
@@ -103,10 +104,7 @@ export async function isConsented(
   client_id: string,
   { openid, resources = {} }: GrantedScopes,
 ): Promise<boolean> {
-  const found = await db.transaction(async (tx) => {
-    if (isPostgres(tx)) await tx('users').where({ id: user_id }).forShare().select('id');
-    return await findConsent(tx, user_id, client_id);
-  });
+  const found = await findSettledConsent(db, user_id, client_id);
   const covers = (scope: string | undefined, known: string[] = []) =>
     (scope ?? '').split(' ').every((one) => one === '' || known.includes(one));
   return (

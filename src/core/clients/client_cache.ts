@@ -22,6 +22,11 @@ export interface ClientCache {
   find: (client_id: string) => Promise<Registered | null>;
   /** Whether this version is the current one: asked before a client is refused for what the cache says. One statement. */
   isCurrent: (version: number) => Promise<boolean>;
+  /**
+   * The same as it is now, for a caller whose deciding statement does not compare the version. `seen` is the version that a
+   * statement of this request has read; without one, it is read.
+   */
+  findCurrent: (client_id: string, seen?: number) => Promise<Registered | null>;
   /** The caller calls this when a statement found that this version is not the current one. */
   forget: (version: number) => void;
 }
@@ -82,7 +87,7 @@ const readCurrency = statement<{ is_current: boolean }>(
 /** The metadata of one client is at most a few KiB. */
 const maxClients = 1_000;
 /** Their identifiers are a parameter of every refresh. */
-const maxServers = 100;
+export const maxServers = 100;
 
 interface Contents {
   version: number;
@@ -116,19 +121,30 @@ export function openClientCache(db: Db, own_resource: string): ClientCache {
     return await current(true);
   }
 
+  async function find(client_id: string): Promise<Registered | null> {
+    const all = await current();
+    const client = await clientOf(db, all, client_id);
+    if (client === 'changed') outdated = all.version;
+    return client === 'changed' || client === null
+      ? null
+      : { client, servers: all.servers, version: all.version };
+  }
+
+  async function isCurrent(version: number): Promise<boolean> {
+    const [found] = await readCurrency(db, { version });
+    return found?.is_current === true;
+  }
+
   return {
-    async find(client_id) {
-      const all = await current();
-      const client = await clientOf(db, all, client_id);
-      if (client === 'changed') outdated = all.version;
-      return client === 'changed' || client === null
-        ? null
-        : { client, servers: all.servers, version: all.version };
+    find,
+    async findCurrent(client_id, seen) {
+      const known = await find(client_id);
+      if (!known || known.version === seen) return known;
+      if (await isCurrent(known.version)) return known;
+      outdated = known.version;
+      return await find(client_id);
     },
-    async isCurrent(version) {
-      const [found] = await readCurrency(db, { version });
-      return found?.is_current === true;
-    },
+    isCurrent,
     forget(version) {
       outdated = version;
     },

@@ -1,19 +1,19 @@
 // Browser sessions as the engine stores them (model `Session`): the logins at our own pages. `second_id` is the digest of
 // the engine's `uid`.
 import type { RequestSource } from '../request_source.ts';
-import { type Db, rows } from '../store/db.ts';
-import { present } from '../store/sql_time.ts';
+import type { Db } from '../store/db.ts';
+import { statement } from '../store/statements.ts';
 import { isCurrentRecordSql } from './engine_records.ts';
+
+const find = statement(
+  { name: 'browser_session_lives', commit: 'local' },
+  () => `select 1 from oidc_models where model = 'Session' and user_id = :user_id and second_id = :second_id
+    and expires_at > :now and ${isCurrentRecordSql}`,
+);
 
 /** Whether this user is logged in in this browser. */
 export async function isBrowserSession(db: Db, user_id: string, second_id: string): Promise<boolean> {
-  const found = await rows(
-    db,
-    `select 1 from oidc_models where model = 'Session' and user_id = :user_id and second_id = :second_id
-     and expires_at > :now and ${isCurrentRecordSql}`,
-    { user_id, second_id, now: present(db) },
-  );
-  return found.length > 0;
+  return (await find(db, { user_id, second_id })).length > 0;
 }
 
 /** Records from where a browser session was last used. */

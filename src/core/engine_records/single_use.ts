@@ -1,16 +1,19 @@
 // Single use: of records that are stored, such as codes, and of ids that clients choose, such as the `jti` of an assertion
 // or a DPoP proof.
 import { digest } from '../../lib/crypto.ts';
-import { type Db, rows } from '../store/db.ts';
-import { plusSeconds, present } from '../store/sql_time.ts';
+import type { Db } from '../store/db.ts';
+import { plusSeconds } from '../store/sql_time.ts';
+import { statement } from '../store/statements.ts';
+
+const consume = statement<{ id: string }>(
+  'consume_record',
+  () =>
+    'update oidc_models set consumed_at = :now where model = :model and id = :id and consumed_at is null returning id',
+);
 
 /** Marks a record as used; false when it was used before or does not exist. Of ten requests at once, one wins. */
 export async function consumeRecord(db: Db, model: string, id: string): Promise<boolean> {
-  const changed = await db('oidc_models')
-    .where({ model, id: digest(id) })
-    .whereNull('consumed_at')
-    .update({ consumed_at: present(db) });
-  return changed > 0;
+  return (await consume(db, { model, id: digest(id) })).length > 0;
 }
 
 /**
@@ -18,13 +21,7 @@ export async function consumeRecord(db: Db, model: string, id: string): Promise<
  * winner. Reading first and writing then let one assertion in four times.
  */
 export async function useOnce(db: Db, model: string, id: string, ttl: number): Promise<boolean> {
-  const inserted = await rows(db, useOnceSql(db, ':used_model'), {
-    used_model: model,
-    used_id: digest(id),
-    used_ttl: ttl,
-    now: present(db),
-  });
-  return inserted.length > 0;
+  return (await insertOnce(db, { used_model: model, used_id: digest(id), used_ttl: ttl })).length > 0;
 }
 
 /** The model of used `jti` values: of assertions, and of proofs. */
@@ -49,3 +46,5 @@ export function jtiHandle(owner: string, jti: string): string {
 export function jtiValues(owner: string, jti: string, ttl: number): { used_id: string; used_ttl: number } {
   return { used_id: digest(jtiHandle(owner, jti)), used_ttl: ttl };
 }
+
+const insertOnce = statement<{ id: string }>('use_once', (db) => useOnceSql(db, ':used_model'));

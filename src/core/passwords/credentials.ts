@@ -1,10 +1,10 @@
 // What a password proves: which user it authenticates, and whether that proof still holds later.
 
 import { digest } from '../../lib/crypto.ts';
-import { type Db, isPostgres, rows } from '../store/db.ts';
+import type { Db } from '../store/db.ts';
 import { isActive } from '../users/active_users.ts';
 import { replacePasswordHash } from '../users/user_changes.ts';
-import { findUser, type User } from '../users/users.ts';
+import { findSettledUser, findUser, type User } from '../users/users.ts';
 import { hashPassword, isOutdated, verifyPassword } from './password_hash.ts';
 
 export type Authentication =
@@ -46,13 +46,11 @@ export function proofOf({
 
 /** Whether a proof is still valid, see {@link proofOf}. Waits for a change that is being committed. */
 export async function isProved(db: Db, user_id: string, proof: string): Promise<boolean> {
-  const lock = isPostgres(db) ? 'for share' : '';
-  const [user] = await rows<Pick<User, 'password_hash' | 'session_epoch'>>(
-    db,
-    `select password_hash, session_epoch from users where id = :user_id ${lock}`,
-    {
-      user_id,
-    },
-  );
-  return user !== undefined && proofOf(user) === proof;
+  return (await findProved(db, user_id, proof)) !== null;
+}
+
+/** The user whose proof this is, while it is valid; else null. Waits like {@link isProved}. */
+export async function findProved(db: Db, user_id: string, proof: string): Promise<User | null> {
+  const user = await findSettledUser(db, user_id);
+  return user && proofOf(user) === proof ? user : null;
 }

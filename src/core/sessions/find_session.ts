@@ -2,6 +2,7 @@
 import type { Columns } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
+import { statement } from '../store/statements.ts';
 import { isActiveSql } from '../users/active_users.ts';
 import type { UserStatus } from '../users/users.ts';
 import { isExpiredSql } from './live_session.ts';
@@ -23,7 +24,7 @@ export interface SessionWithUser extends Session {
   token_version: number;
 }
 
-const columns = {
+export const sessionWithUserColumns = {
   ...sessionColumns,
   is_expired: 'boolean',
   is_current: 'boolean',
@@ -32,15 +33,35 @@ const columns = {
   permissions: 'json',
 } as const satisfies Columns<SessionWithUser>;
 
+// Names the columns, because a prepared `*` fails when a newer node adds a column.
+const columnsOfSession =
+  'id user_id client_id device_id grant_payload token_payload salt generation rotated_at ip user_agent idle_ttl created_at last_used_at absolute_expires_at ended_at ended_reason ended_by ended_by_id browser_session is_plain session_epoch';
+const columnsOfUser = 'username email roles permissions tenant_id token_version status_message';
+
+/** The columns of {@link SessionWithUser}, of `sessions s` and `users u`. */
+export function sessionWithUserSql(db: Db): string {
+  const list = (columns: string, alias: string) =>
+    columns
+      .split(' ')
+      .map((name) => `${alias}.${name}`)
+      .join(', ');
+  return `${list(columnsOfSession, 's')}, ${list(columnsOfUser, 'u')}, u.status as user_status, ${isExpiredSql(db, 's.')} as is_expired,
+    s.session_epoch = u.session_epoch as is_current, ${isActiveSql('u.')} as user_is_active`;
+}
+
+const findSql = (db: Db) =>
+  `select ${sessionWithUserSql(db)} from sessions s join users u on u.id = s.user_id where s.id = :id`;
+
+const findNow = statement<SessionWithUser>(
+  { name: 'session_with_user', commit: 'local' },
+  findSql,
+  sessionWithUserColumns,
+);
+
 /** The session with its user, ended or not, or null. One SELECT. */
 export async function findSession(db: Db, id: string, at?: Date): Promise<SessionWithUser | null> {
-  const [session] = await rows<SessionWithUser>(
-    db,
-    `select s.*, ${isExpiredSql(db, 's.')} as is_expired, s.session_epoch = u.session_epoch as is_current, ${isActiveSql('u.')} as user_is_active, u.status as user_status, u.status_message,
-       u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version
-     from sessions s join users u on u.id = s.user_id where s.id = :id`,
-    { id, now: present(db, at) },
-    columns,
-  );
+  const [session] = at
+    ? await rows<SessionWithUser>(db, findSql(db), { id, now: present(db, at) }, sessionWithUserColumns)
+    : await findNow(db, { id });
   return session ?? null;
 }

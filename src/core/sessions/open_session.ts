@@ -10,7 +10,6 @@ import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql } from '../users/active_users.ts';
 import { forgetPersonalData } from '../users/personal_data.ts';
-import { isCurrentEpochSql } from './live_session.ts';
 import { isPlain } from './plain_session.ts';
 import { newSalt } from './refresh_token.ts';
 import { type Session, sessionColumns } from './sessions.ts';
@@ -133,29 +132,4 @@ async function openInSteps(
   );
   await tx.raw(noteOpened, values);
   return opened;
-}
-
-/**
- * Completes a session when its code or device code is exchanged for tokens; until then it lives only as long as the code. False
- * when it has ended in between, alone or together with all others of the user.
- */
-export async function completeSession(
-  db: Db,
-  { id, grant_payload }: Pick<Session, 'id' | 'grant_payload'>,
-  token_payload: object,
-  idle_ttl: number,
-): Promise<boolean> {
-  const complete = async () =>
-    await db('sessions')
-      .where({ id })
-      .whereNull('ended_at')
-      .whereRaw(isCurrentEpochSql)
-      .update({
-        token_payload: json(token_payload),
-        is_plain: isPlain(token_payload, grant_payload),
-        idle_ttl,
-        last_used_at: present(db),
-      });
-  // Tried twice, for the reason given in `rotate` (rotation.ts).
-  return (await complete()) > 0 || (await complete()) > 0;
 }

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { isCurrentVersionSql } from '../clients/client_cache.ts';
 import { declareColumns, isText, type Table } from '../store/columns.ts';
-import type { Db } from '../store/db.ts';
+import { type Db, isPostgres } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { maxNameLength, nameKey } from './names.ts';
 
@@ -51,15 +51,34 @@ export const userColumns = {
 } as const;
 declareColumns('users', userColumns);
 
-/** The user of this id, whatever its status, or null. */
-export async function findUser(db: Db, id: string): Promise<User | null> {
-  return (await db('users').where({ id }).first()) ?? null;
-}
-
 // Listed by name, because a prepared statement with `*` fails once a column has been added.
 const columns = `u.id, u.username, u.username_key, u.email, u.email_key, u.password_hash, u.status, u.status_reason, u.status_message,
   u.ban_expires_at, u.roles, u.permissions, u.tenant_id, u.token_version, u.session_epoch, u.last_login_at,
   u.created_at, u.updated_at`;
+
+const findById = statement<User>(
+  { name: 'user_by_id', commit: 'local' },
+  () => `select ${columns} from users u where u.id = :id`,
+  userColumns,
+);
+
+/** The user of this id, whatever its status, or null. */
+export async function findUser(db: Db, id: string): Promise<User | null> {
+  const [user] = await findById(db, { id });
+  return user ?? null;
+}
+
+const findLocked = statement<User>(
+  { name: 'user_by_id_locked', alone: true },
+  (db) => `select ${columns} from users u where u.id = :id ${isPostgres(db) ? 'for share' : ''}`,
+  userColumns,
+);
+
+/** The same, once every change of the user that is being committed is complete. */
+export async function findSettledUser(db: Db, id: string): Promise<User | null> {
+  const [user] = await findLocked(db, { id });
+  return user ?? null;
+}
 
 const find = {
   username_key: findBy('user_by_username', 'username_key'),

@@ -1,18 +1,17 @@
 // The engine's browser session, made ours: sessions opened in it end with it, a login whose password has changed meanwhile is
 // undone, and the session is stored where the engine forgets to.
 import { randomBytes } from 'node:crypto';
-import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { deleteRecord } from '../../core/engine_records/engine_records.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endBrowserSession, endOpenedIn } from '../../core/sessions/browser_sessions.ts';
 import { digest } from '../../lib/crypto.ts';
 import { fromEngine } from '../request/clocks.ts';
 import { currentRequest } from '../request/context.ts';
 import { browserSessionTtl } from '../request/login.ts';
+import { provedUser } from '../request/seen.ts';
 import { setSessionCookie } from '../request/session_cookie.ts';
 import { subclass } from '../request/subclass.ts';
-import { epochOfLogin, isLoginProved } from './interaction.ts';
 
 interface EngineModel {
   jti: string;
@@ -26,6 +25,8 @@ interface EngineModel {
   destroy(): Promise<void>;
   authTime(): number | undefined;
   loginAccount(details: { accountId: string }): void;
+  /** Whether it was changed since it was read or saved. */
+  touched?: boolean;
   /** Ours: the handle under which it is stored, or undefined before it is stored. The adapter reads and sets it. */
   storedAs?: string | undefined;
   /** Ours: whether saving it was refused because its network has too many; then it is not stored later either. */
@@ -75,7 +76,7 @@ export function browserSessionModel(deps: Deps, base: Provider['Session']): Prov
           if (this.storedAs !== undefined) this.oldId = undefined;
           this.isRefused = true;
           const saved = await super.save(ttl);
-          await confirmSaved(deps, this);
+          confirmSaved(this);
           return saved;
         }
 
@@ -100,7 +101,7 @@ function becomeUsers(session: EngineModel, accountId: string): void {
     session.storedAs = undefined;
     session.uid = randomBytes(16).toString('base64url');
   }
-  session.sessionEpoch = epochOfLogin(resultOfRequest());
+  session.sessionEpoch = provedUser(accountId)?.session_epoch;
 }
 
 // Logging out at the browser session ends every session that was opened in it.
@@ -114,12 +115,12 @@ async function endSessionsOf({ db }: Deps, { accountId, uid }: EngineModel): Pro
 }
 
 // A stored browser session is updated in place, even when its id changes. If it was ended during this request, it is therefore
-// not stored again. The login of this request is undone if its password was changed meanwhile.
-async function confirmSaved(deps: Deps, session: EngineModel): Promise<void> {
+// not stored again. The engine saves whatever was changed after a save once more, so these changes are none.
+function confirmSaved(session: EngineModel): void {
   session.isRefused = false;
   session.storedAs = session.jti;
   session.sessionEpoch = undefined;
-  if (!(await isLoginProved(deps, resultOfRequest()))) await deleteRecord(deps.db, 'Session', session.jti);
+  session.touched = false;
 }
 
 // The engine shows a wrong device form again with a new CSRF token, which it adds to the browser session after storing it. For a
@@ -129,8 +130,4 @@ async function storeForgotten(deps: Deps, session: EngineModel): Promise<string>
   const ttl = browserSessionTtl(deps, session.loginTs);
   setSessionCookie(ctx.oidc.provider, ctx, session.jti, new Date(deps.clock.now() + ttl * 1000));
   return await session.save(ttl);
-}
-
-function resultOfRequest(): unknown {
-  return (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc?.result;
 }

@@ -8,12 +8,13 @@ import { isBrowserSession } from '../../core/engine_records/browser_session_reco
 import { consumeRecord } from '../../core/engine_records/single_use.ts';
 import { type RequestSource, requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
-import { completeSession, openSession } from '../../core/sessions/open_session.ts';
+import { exchangeCode } from '../../core/sessions/exchange_code.ts';
+import { openSession } from '../../core/sessions/open_session.ts';
 import type { EndedReason, Session } from '../../core/sessions/sessions.ts';
 import type { Db } from '../../core/store/db.ts';
 import { digest } from '../../lib/crypto.ts';
 import { clientRow, currentRequest } from '../request/context.ts';
-import { isLoginProved } from './interaction.ts';
+import { provedUser } from '../request/seen.ts';
 
 /** Seconds beyond a code's own lifetime for which its session waits for the exchange. */
 export const exchangeSlack = 30;
@@ -36,9 +37,12 @@ export async function openLogin(deps: Deps, code: EngineCode, source: RequestSou
   code.sid = grantId;
   code.claims = { ...code.claims, id_token: { ...loginClaims, ...code.claims?.id_token } };
   await keepDocumentClient(db, row, source);
+  const proved = provedUser(accountId);
   const opened = await openSession(db, {
     id: grantId,
     user_id: accountId,
+    proved_hash: proved?.password_hash ?? null,
+    proved_epoch: proved?.session_epoch ?? null,
     client_id: row.client_id,
     device_id: null,
     grant_payload: { openid: grant.openid, resources: grant.resources },
@@ -54,8 +58,9 @@ export async function openLogin(deps: Deps, code: EngineCode, source: RequestSou
   throw new errors.AccessDenied('The user may no longer log in.');
 }
 
-// Why the login ended while its code was being made, or null. Called after the session was opened: a change of the password,
-// the end of the browser session or the withdrawal of the consent is then either seen here or finds the session.
+// Why the login ended while its code was being made, or null. Called after the session was opened: the end of the browser session or
+// the withdrawal of the consent is then either seen here or finds the session. The password and the user's epoch are conditions of
+// the statement that opens it.
 async function overtakenBy(
   deps: Deps,
   opened: Session,
@@ -64,7 +69,6 @@ async function overtakenBy(
 ): Promise<EndedReason | null> {
   const { db } = deps;
   const { user_id, grant_payload } = opened;
-  if (!(await isLoginProved(deps, currentRequest().oidc.result))) return 'password_changed';
   if (!(await isStillSignedIn(db, user_id, browser))) return 'logout';
   if (!first_party && !(await isConsented(db, user_id, client_id, grant_payload))) return 'consent_withdrawn';
   return null;
@@ -87,25 +91,18 @@ export async function exchange(deps: Deps, model: string, code: EngineCode): Pro
     return;
   }
   if (!grantId) throw new Error('a code is exchanged without a session');
-  if (!(await consumeRecord(db, model, code.jti))) {
-    const ending = {
-      reason: 'code_reused',
-      actor: 'client',
-      actor_id: row.client_id,
-      source: requestSourceOf(ctx),
-    } as const;
-    await endSession(db, grantId, ending);
-    throw new errors.InvalidGrant('the code has been used before');
-  }
-  const payload = { authTime: code.authTime, amr: code.amr, acr: code.acr };
-  if (
-    await completeSession(
-      db,
-      { id: grantId, grant_payload: {} },
-      payload,
-      row.session_idle_ttl ?? config.sessionIdleTtl,
-    )
-  )
-    return;
-  throw new errors.InvalidGrant('the session has ended');
+  const outcome = await exchangeCode(
+    db,
+    { model, handle: code.jti },
+    {
+      session: { id: grantId, grant_payload: {} },
+      token_payload: { authTime: code.authTime, amr: code.amr, acr: code.acr },
+      idle_ttl: row.session_idle_ttl ?? config.sessionIdleTtl,
+    },
+  );
+  if (outcome === 'exchanged') return;
+  if (outcome === 'ended') throw new errors.InvalidGrant('the session has ended');
+  const source = requestSourceOf(ctx);
+  await endSession(db, grantId, { reason: 'code_reused', actor: 'client', actor_id: row.client_id, source });
+  throw new errors.InvalidGrant('the code has been used before');
 }

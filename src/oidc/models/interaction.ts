@@ -2,7 +2,8 @@
 // may follow it much later. If the password was changed meanwhile, or all sessions were ended, the login opens no session.
 import type { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { isProved } from '../../core/passwords/credentials.ts';
+import { findProved } from '../../core/passwords/credentials.ts';
+import { seenByRequest } from '../request/seen.ts';
 import { subclass } from '../request/subclass.ts';
 
 /** The members of an interaction's result that describe a login, beside the engine's own. */
@@ -10,7 +11,7 @@ export interface ProvedLogin {
   accountId: string;
   /** The result of `proofOf` when the password was right. */
   proof: string;
-  /** The user's `session_epoch` at that time; the browser session of this login ends when it is raised. */
+  /** The user's `session_epoch` at that time. */
   epoch: number;
 }
 
@@ -32,24 +33,20 @@ export function interactionModel(deps: Deps, base: Provider['Interaction']): Pro
       class Interaction extends Base {
         static override async find(id: string): Promise<EngineModel | undefined> {
           const found = await Base.find.call(Interaction, id);
-          if (found && !(await isLoginProved(deps, found.result))) delete found.result;
+          if (found && !(await prove(deps, found.result))) delete found.result;
           return found;
         }
       },
   );
 }
 
-/** The user's `session_epoch` at the login of this result; undefined for a result without a login. */
-export function epochOfLogin(result: unknown): number | undefined {
-  return (result as Result)?.login?.epoch;
-}
-
-/**
- * Whether the proof of a login is still good; true where there was no login. Call it after writing what the login opens: a
- * change of the password, or the end of all sessions, is then either seen here or finds what was written.
- */
-export async function isLoginProved({ db }: Deps, result: unknown): Promise<boolean> {
-  const { accountId, proof } = (result as Result)?.login ?? {};
+// Whether the proof of a login is still good; true where there was no login. Whoever writes what the login opens makes the same proof
+// a condition of the statement (`provedUser`): a change of the password, or the end of all sessions, either comes first, and nothing
+// is written, or finds what was written.
+async function prove({ db }: Deps, result: Result): Promise<boolean> {
+  const { accountId, proof } = result?.login ?? {};
   if (accountId === undefined || proof === undefined) return true;
-  return await isProved(db, accountId, proof);
+  const proved = await findProved(db, accountId, proof);
+  if (proved) seenByRequest().proved = proved;
+  return proved !== null;
 }

@@ -3,9 +3,9 @@ import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
+import { completeSession } from '../../core/sessions/exchange_code.ts';
 import { findSession, type SessionWithUser } from '../../core/sessions/find_session.ts';
 import { expiresAt } from '../../core/sessions/live_session.ts';
-import { completeSession } from '../../core/sessions/open_session.ts';
 import {
   decodeRefreshToken,
   mintRefreshToken,

@@ -3,7 +3,8 @@
 import type { Context, Middleware } from 'koa';
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { findSealedRecord, saveRecord } from '../../core/engine_records/engine_records.ts';
+import { findSealedRecord } from '../../core/engine_records/engine_records.ts';
+import { saveRecord } from '../../core/engine_records/save_record.ts';
 
 /** Seconds in which a form may be submitted again with the same effect. */
 const repeatWindow = 60;

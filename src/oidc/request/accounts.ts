@@ -9,6 +9,7 @@ import { findUser } from '../../core/users/users.ts';
 import { parseId } from '../../lib/ids.ts';
 import { giveReason } from '../../token/reason.ts';
 import { clientRow, knownSession, sessionOf } from './context.ts';
+import { provedUser } from './seen.ts';
 
 /** The account behind a token, or undefined when its user may not use it any more. */
 export async function findAccount(
@@ -31,7 +32,7 @@ export async function findAccount(
 // On the login pages there is no session yet, only the user of the browser session.
 async function findVisitor({ db }: Deps, sub: string): Promise<Account | undefined> {
   const id = parseId(sub);
-  const user = id ? await findUser(db, id) : null;
+  const user = id ? (provedUser(id) ?? (await findUser(db, id))) : null;
   return user && (await isActive(db, user))
     ? accountOf({ user_id: user.id, username: user.username, email: user.email })
     : undefined;

@@ -8,16 +8,15 @@ import {
   oidcScopes,
   ownScopes,
 } from '../../core/access_tokens/grantable_scopes.ts';
-import { findResourceServer, type ResourceServer } from '../../core/clients/resource_servers.ts';
 import type { Deps } from '../../core/deps.ts';
-import type { Db } from '../../core/store/db.ts';
 import { quote } from '../../lib/quote.ts';
 import { unknownResource } from '../../token/target.ts';
 import { clientRow, knownSession } from './context.ts';
+import { findKnownServer } from './known_clients.ts';
 
 /** The engine's feature of resource indicators, configured from our table. */
 export function resourceIndicators(deps: Deps) {
-  const { config, db } = deps;
+  const { config } = deps;
   return {
     enabled: true,
     /** The audience when the request names none: the client's default resource, or else the first one granted. */
@@ -34,7 +33,7 @@ export function resourceIndicators(deps: Deps) {
     /** A session's tokens stay with the resource that was granted at login. */
     useGrantedResource: async () => true,
     async getResourceServerInfo(ctx: KoaContextWithOIDC, indicator: string, client: unknown) {
-      const known = await knownResourceServer(db, ctx, indicator);
+      const known = await findKnownServer(deps, indicator);
       if (!known && indicator !== config.resource)
         throw new errors.InvalidTarget((await unknownResource(deps, indicator)).message);
       const row = clientRow(client);
@@ -54,20 +53,6 @@ export function resourceIndicators(deps: Deps) {
 // Whether the client acts for itself: no user decides, so only scopes that are registered for the client may be granted.
 function actsForItself(ctx: KoaContextWithOIDC): boolean {
   return ctx.oidc.params?.grant_type === 'client_credentials';
-}
-
-const lookups = new WeakMap<object, Map<string, Promise<ResourceServer | null>>>();
-
-// The engine asks more than once per request; the database is queried once.
-function knownResourceServer(
-  db: Db,
-  ctx: KoaContextWithOIDC,
-  identifier: string,
-): Promise<ResourceServer | null> {
-  const found = lookups.get(ctx) ?? new Map();
-  lookups.set(ctx, found);
-  if (!found.has(identifier)) found.set(identifier, findResourceServer(db, identifier));
-  return found.get(identifier);
 }
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { loadConfig } from '../../../config/index.ts';
-import { saveRecord } from '../../../src/core/engine_records/engine_records.ts';
+import { saveRecord } from '../../../src/core/engine_records/save_record.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { checkDeployment } from '../../../src/core/operations/doctor.ts';
 import type { Finding } from '../../../src/core/operations/finding.ts';

@@ -1,6 +1,6 @@
 // Personal data around a change of status: who sees the reason, what a deletion leaves, and what the audit trail keeps.
 import { addConsent } from '../../../../src/core/actions/consents.ts';
-import { saveRecord } from '../../../../src/core/engine_records/engine_records.ts';
+import { saveRecord } from '../../../../src/core/engine_records/save_record.ts';
 import { findUser } from '../../../../src/core/users/users.ts';
 import { newId } from '../../../../src/lib/ids.ts';
 import { enterAsAdmin, enterAsClient, post, trailOf } from '../../../helpers/admin.ts';

@@ -1,0 +1,34 @@
+// What one request has already read from the database, for the engine and for our pages: both call models and adapter without
+// passing the request.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Context, Middleware } from 'koa';
+import type { Registered } from '../../core/clients/client_cache.ts';
+import type { FoundCode } from '../../core/sessions/exchange_code.ts';
+import type { User } from '../../core/users/users.ts';
+
+export interface Seen {
+  /** The version of the client cache, read by a statement of this request. */
+  version?: number;
+  /** The client and the resource servers that this version stands for. */
+  known?: Registered;
+  /** The user whose password this login has proved; whoever writes what the login opens makes the proof a condition. */
+  proved?: User;
+  /** The code that this request exchanges. */
+  code?: { handle: string } & FoundCode;
+}
+
+const requests = new AsyncLocalStorage<Seen>();
+
+/** Runs every further middleware with a memory of its own for this request. */
+export const rememberReads: Middleware = (_ctx: Context, next) => requests.run({}, next);
+
+/** The user whose login this request has proved, if it is the one with this id. */
+export function provedUser(id: unknown): User | null {
+  const { proved } = seenByRequest();
+  return proved && proved.id === id ? proved : null;
+}
+
+/** The memory of this request; an empty one outside of any. */
+export function seenByRequest(): Seen {
+  return requests.getStore() ?? {};
+}
