@@ -77,7 +77,7 @@ function requests(server: TestServer, admin: Admin): Door {
 /** Does everything, and gives the events that it left, oldest first, its own names replaced by what they stand for. */
 async function tracesOf(server: TestServer, door: Door, word: string): Promise<string[]> {
   const signedIn = await signIn(server);
-  const [{ id: last = '' } = {}] = await listEvents(server.db, { limit: 1 });
+  const [{ id: last = '' } = {}] = (await listEvents(server.db, { limit: 1 })).events;
   const identifier = `https://${word}.example.test/`;
   const created = await door.createUser(`user-${word}`);
   await door.logOut(signedIn.user.id);
@@ -101,7 +101,8 @@ async function tracesOf(server: TestServer, door: Door, word: string): Promise<s
     [identifier, 'the resource server'],
     [kid, 'the key'],
   ];
-  const events = (await listEvents(server.db, { limit: 100 })).filter((event) => event.id > last).reverse();
+  const { events: newest } = await listEvents(server.db, { limit: 100 });
+  const events = newest.filter((event) => event.id > last).reverse();
   return events.map((event) =>
     names.reduce((text, [id, name]) => text.replaceAll(String(id), String(name)), tell(event)),
   );

@@ -57,7 +57,8 @@ async function listTables(db: Knex): Promise<string[]> {
   const found = await rows<{ name: string }>(
     db,
     isPostgres(db)
-      ? "select table_name as name from information_schema.tables where table_schema = 'public' order by name"
+      ? // Partitions are read through their table.
+        "select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition order by name"
       : "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by name",
   );
   return found.map((row) => row.name).filter((name) => !name.startsWith('knex_'));

@@ -10,6 +10,7 @@ import { readClock } from '../store/sql_time.ts';
 import { checkClients } from './doctor_clients.ts';
 import { checkKeys } from './doctor_keys.ts';
 import { checkGrowth, checkSweep, checkUpdates } from './doctor_storage.ts';
+import { checkTrail } from './doctor_trail.ts';
 import type { Finding } from './finding.ts';
 
 /** Runs every check. After a failed one, the checks that depend on it are left out. */
@@ -28,6 +29,7 @@ export async function checkDeployment(db: Knex, config: Config, keyring: Keyring
     ...(await checkKeys(db, config, keyring)),
     ...(await checkClients(db, config)),
     await checkSweep(db),
+    ...(await checkTrail(db)),
     ...(await checkUpdates(db)),
     ...(await checkGrowth(db, config)),
     restoreNote,

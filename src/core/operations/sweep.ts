@@ -1,6 +1,8 @@
-// The sweep: removes dead rows (sweep_targets.ts) in small batches, while servers go on answering.
+// The sweep: removes dead rows (sweep_targets.ts) in small batches, while servers go on answering. It also keeps the
+// partitions of the trail: what is past the retention as a whole goes with its partition, the rest by row.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
+import { dropPartitions, makePartitions } from '../audit/partitions.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
 import { finishPendingEndings } from '../sessions/pending_endings.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
@@ -47,6 +49,10 @@ export async function sweep(db: Knex, options: SweepOptions, at?: Date): Promise
   };
   const { auditRetention, tables = sweptTables } = options;
   for (const target of sweepTargets(db, now, auditRetention).filter((one) => tables.includes(one.table))) {
+    if (target.table === 'audit_events' && !options.dryRun && !options.signal?.aborted) {
+      await makePartitions(db, now);
+      counts.audit_events += await dropPartitions(db, String(target.until));
+    }
     for await (const dead of batches(db, target, options)) {
       counts[target.table] += dead;
       options.progress?.(target.table, counts[target.table]);

@@ -21,15 +21,16 @@ export interface TableFacts {
   bytes: number | null;
 }
 
-/** Kindred's tables, the largest first. */
+/** Kindred's tables, the largest first; a table with its partitions. */
 export async function readTables(db: Knex): Promise<TableFacts[]> {
   if (isPostgres(db)) {
     return await rows<TableFacts>(
       db,
-      `select c.relname as name, greatest(s.n_live_tup, c.reltuples::bigint, 0)::float8 as rows,
-         pg_total_relation_size(c.oid)::float8 as bytes
-       from pg_class c join pg_stat_user_tables s on s.relid = c.oid
-       where s.schemaname = current_schema() and c.relname not like 'knex%' order by bytes desc`,
+      `select t.relname as name, sum(greatest(s.n_live_tup, c.reltuples::bigint, 0))::float8 as rows,
+         sum(pg_total_relation_size(c.oid))::float8 as bytes
+       from pg_class c join pg_stat_user_tables s on s.relid = c.oid join pg_class t on t.oid = coalesce(pg_partition_root(c.oid), c.oid)
+       where s.schemaname = current_schema() and c.relname not like 'knex%' and c.relkind <> 'p'
+       group by t.relname order by bytes desc`,
     );
   }
   const tables = await rows<{ name: string }>(

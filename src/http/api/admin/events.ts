@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { listEvents } from '../../../core/audit/audit_search.ts';
 import { clientIdLength } from '../../../core/clients/client_metadata.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { dateTime, id, paging, route } from '../routes.ts';
 
 const event = z
@@ -39,19 +39,23 @@ export const adminEventRoutes = [
       to: z.iso.datetime().optional().describe('before this time'),
     },
     response: z
-      .object({ events: z.array(event), next_cursor: z.string().nullable() })
+      .object({
+        events: z
+          .array(event)
+          .describe('at most `limit`; fewer, or none, where the search stopped at its time limit'),
+        next_cursor: z.string().nullable().describe('null when the search has read the whole trail'),
+      })
       .meta({ id: 'EventList' }),
     handler: async ({ deps, query: { limit, cursor, from, to, ...equal } }) => {
       await deps.audit.flush();
-      const found = await listEvents(deps.db, {
+      const { events, next } = await listEvents(deps.db, {
         ...equal,
         from: from === undefined ? undefined : new Date(from),
         to: to === undefined ? undefined : new Date(to),
         before: decodeCursor(cursor, z.uuid()),
-        limit: limit + 1,
+        limit,
       });
-      const { items, next_cursor } = pageOf(found, limit, (last) => last.id);
-      return { events: items, next_cursor };
+      return { events, next_cursor: next === null ? null : encodeCursor(next) };
     },
   }),
 ];

@@ -20,7 +20,11 @@ export const tags: [prefix: string, name: string, description: string][] = [
   ['/admin/clients', 'Administration: clients', 'Register and change OAuth clients and their secrets.'],
   ['/admin/resource-servers', 'Administration: resource servers', 'The APIs that accept access tokens.'],
   ['/admin/keys', 'Administration: signing keys', 'List and rotate the signing keys.'],
-  ['/admin/events', 'Administration: audit trail', 'What happened, to whom and by whom.'],
+  [
+    '/admin/events',
+    'Administration: audit trail',
+    'What happened, to whom and by whom. A search stops after two seconds: a page may then be short or empty and have a `next_cursor`.',
+  ],
   ['/admin/stats', 'Administration: figures', 'Live sessions, logins and refreshes.'],
 ];
 

@@ -1,7 +1,9 @@
-// Migrates, and is killed with -9 the moment it asks the database for the table of sessions.
+// Migrates, and is killed with -9 the moment it sends a statement that matches the second argument.
 import pg from 'pg';
 import sqlite3 from 'sqlite3';
 import { migrate } from '../../../../src/core/store/migrate.ts';
+
+const [url = '', pattern = ''] = process.argv.slice(2);
 
 type Statement = string | { text: string };
 
@@ -9,7 +11,7 @@ function dieAt(driver: object, method: string): void {
   const original: (...args: unknown[]) => unknown = Reflect.get(driver, method);
   Reflect.set(driver, method, function (this: unknown, statement: Statement, ...rest: unknown[]) {
     const sql = typeof statement === 'string' ? statement : statement.text;
-    if (/create table .sessions./i.test(sql)) process.kill(process.pid, 'SIGKILL');
+    if (new RegExp(pattern, 'i').test(sql)) process.kill(process.pid, 'SIGKILL');
     return original.call(this, statement, ...rest);
   });
 }
@@ -18,5 +20,4 @@ dieAt(pg.Client.prototype, 'query');
 dieAt(sqlite3.Database.prototype, 'run');
 dieAt(sqlite3.Database.prototype, 'all');
 
-const [url = ''] = process.argv.slice(2);
 await migrate(url);
