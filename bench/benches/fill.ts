@@ -6,20 +6,28 @@ import { logIn } from '../peers/logins.ts';
 
 const day = 86_400_000;
 
-/** Inserts `total` sessions of the last twenty days, five for each user. They are copies of one that a login has just opened. */
-export async function fillSessions(peer: RunningPeer, total: number): Promise<FilledSessions> {
+/**
+ * Inserts `total` sessions of the last twenty days, five for each of the first users. They are copies of one that a login has
+ * just opened.
+ */
+export async function fillSessions(
+  peer: RunningPeer,
+  total: number,
+  users = Math.ceil(total / 5),
+): Promise<FilledSessions> {
   const sessions = { total, start: Date.now() - 20 * day, step: Math.floor((20 * day) / total) };
   await logIn(peer, 'user-0');
   const { start, step } = sessions;
-  await select(peer.databaseUrl, fillUsers, [Math.ceil(total / 5)]);
+  await select(peer.databaseUrl, fillUsers, [users]);
   await select(peer.databaseUrl, fillSql, [total, start, step]);
   await select(peer.databaseUrl, 'vacuum analyze');
   await select(peer.databaseUrl, 'checkpoint');
   return sessions;
 }
 
-const userId = (n: string) =>
-  `('01900000' || lpad(to_hex(${n}), 8, '0') || 'a' || substr(md5('user ' || ${n}), 1, 15))::uuid`;
+/** The id of filled user `n`, in SQL. */
+export const userId = (n: string) =>
+  `('0190' || lpad(to_hex(${n}), 8, '0') || '7' || substr(md5('user ' || ${n}), 1, 3) || 'a' || substr(md5('user ' || ${n}), 4, 15))::uuid`;
 
 const fillUsers = `
   insert into users (id, username, username_key, email, email_key, password_hash, status, roles, permissions, token_version,

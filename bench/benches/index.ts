@@ -1,6 +1,7 @@
 // The named benches, in the order in which they run.
 import type { Found } from '../harness/report.ts';
 import type { Stage } from '../harness/stage.ts';
+import { benchAged } from './aged.ts';
 import { benchBeside } from './beside.ts';
 import { benchCodeFlow } from './code_flow.ts';
 import { benchGrowth } from './growth.ts';
@@ -12,7 +13,6 @@ import { benchMemory } from './memory.ts';
 import { benchRefresh } from './refresh.ts';
 import { benchRevocation } from './revocation.ts';
 import { benchScale } from './scale.ts';
-import { benchSessions } from './sessions.ts';
 import { benchSqlite } from './sqlite.ts';
 import { benchStart } from './start.ts';
 import { benchStorm } from './storm.ts';
@@ -36,7 +36,7 @@ export const benches: Record<string, Bench> = {
   userinfo: standard(benchUserinfo),
   client_credentials: standard(benchMachine),
   code_flow: standard(benchCodeFlow),
-  sessions: standard(benchSessions),
+  aged: standard(benchAged),
   login: standard(benchLogin),
   storm: standard(benchStorm),
   scale: standard(benchScale),

@@ -1,7 +1,6 @@
 // From `npm start` to the first token, on an existing SQLite file. Not pinned, as in real use.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { demo } from '../../src/process/demo_data.ts';
@@ -10,6 +9,7 @@ import { WrongAnswer } from '../generator/index.ts';
 import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
 import { median } from '../harness/rounds.ts';
+import { freePort } from '../machine/ports.ts';
 
 const root = join(import.meta.dirname, '../..');
 /** Seconds after which a start has failed. */
@@ -87,14 +87,4 @@ async function end(child: ChildProcess): Promise<void> {
   // npm forwards the signal and exits after the server.
   child.kill();
   await exited;
-}
-
-// The helper of the tests imports AVA, which cannot run here.
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -11,6 +11,7 @@ import {
   client_id,
   confidential,
   connections,
+  consoleClient,
   machine,
   opaqueApi,
   ordersApi,
@@ -77,6 +78,7 @@ async function createResourceServers(db: Db): Promise<void> {
 async function createClients(db: Db): Promise<void> {
   await createClient(db, { client_id, first_party: true, token_endpoint_auth_method: 'none' });
   await createClient(db, { ...confidential, first_party: true });
+  await createClient(db, { ...consoleClient, first_party: true, scope: 'account admin' });
   await createClient(db, { ...api, grant_types: ['client_credentials'], resource_server: '*' });
   await createClient(db, {
     ...machine,

@@ -18,6 +18,12 @@ export const confidential = {
   client_secret: 'the-secret-of-the-first-party-client-of-the-bench',
 };
 
+/** The client with which the administrator administrates. */
+export const consoleClient = {
+  client_id: 'bench-console',
+  client_secret: 'the-secret-of-the-console-client-of-the-bench-here',
+};
+
 /** A client that acts for no user. */
 export const machine = {
   client_id: 'bench-machine',
