@@ -38,6 +38,7 @@ export interface Config {
   signingKeyTtl: number;
   /** Seconds. */
   auditRetention: number;
+  auditRefreshes: Settings['AUDIT_REFRESHES'];
   /** Whether this process runs the periodic jobs. */
   jobs: boolean;
   /** Processes that answer requests; with 1 this process answers them itself. */
@@ -109,6 +110,7 @@ function configOf(values: Settings, issuer: string, warnings: string[]): Config 
     signingKeyLead: values.SIGNING_KEY_LEAD,
     signingKeyTtl: values.SIGNING_KEY_TTL,
     auditRetention: values.AUDIT_RETENTION,
+    auditRefreshes: values.AUDIT_REFRESHES,
     jobs: values.JOBS,
     workers: values.WORKERS === 0 ? availableParallelism() : values.WORKERS,
     trustProxy: parseTrustProxy(values.TRUST_PROXY ?? 'off'),

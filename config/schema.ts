@@ -105,6 +105,12 @@ export const schema = z.object({
     'a signing key signs for this long before it is rotated, seconds',
   ),
   AUDIT_RETENTION: seconds(34_560_000).describe('retention of the audit trail, seconds'),
+  AUDIT_REFRESHES: z
+    .enum(['ring', 'all'])
+    .default('ring')
+    .describe(
+      'where plain refreshes are recorded: `ring` keeps the last eight of each session, `all` writes each of them to the audit trail as well',
+    ),
   JOBS: flag(true).describe('whether this process runs the periodic jobs (sweep, rotation of signing keys)'),
   WORKERS: z.coerce
     .number()

@@ -11,6 +11,7 @@ import { type AuditBatch, createAuditBatch } from './audit/audit_batch.ts';
 import { type ClientCache, openClientCache } from './clients/client_cache.ts';
 import { type KeyStore, openKeyStore } from './keys/key_store.ts';
 import { openRateLimits, type RateLimits } from './limits/rate_limits.ts';
+import { rotationRing } from './sessions/session_rotations.ts';
 import { type Clock, openClock } from './store/clock.ts';
 import { openDatabase } from './store/db.ts';
 import './tables.ts';
@@ -56,7 +57,10 @@ export async function openDeps(config: Config): Promise<Deps> {
     const metrics = createMetrics();
     const keyring = createKeyring(config.secrets);
     const keys = await openKeyStore(db, keyring, config.signingAlg, notices);
-    const audit = createAuditBatch(db, log, { onDropped: metrics.countDroppedEvents });
+    const audit = createAuditBatch(db, log, {
+      onDropped: metrics.countDroppedEvents,
+      rotations: rotationRing(config.auditRefreshes),
+    });
     const limits = await openRateLimits(db, config.rateLimits, log);
     return {
       config,

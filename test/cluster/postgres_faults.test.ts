@@ -23,7 +23,8 @@ const away = { status: 503, error: 'temporarily_unavailable' };
 
 let fleet: Fleet;
 test.before(async () => {
-  fleet = await startFleet();
+  // The trail has each rotation once, however often a write is repeated.
+  fleet = await startFleet({ AUDIT_REFRESHES: 'all' });
 });
 test.after.always(async () => await fleet?.stop());
 

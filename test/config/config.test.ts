@@ -60,6 +60,7 @@ test('only a secret is required', (t) => {
     signingKeyLead: 900,
     signingKeyTtl: 7_776_000,
     auditRetention: 34_560_000,
+    auditRefreshes: 'ring',
     jobs: true,
     workers: 1,
     trustProxy: { hops: 0, addresses: [] },

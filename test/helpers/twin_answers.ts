@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import type { Deps } from '../../src/core/deps.ts';
 import { decodeRefreshToken, verifyRefreshToken } from '../../src/core/sessions/refresh_token.ts';
+import { listRotations } from '../../src/core/sessions/session_rotations.ts';
 import type { Answer, Json } from './client.ts';
 import { rowOf } from './rows.ts';
 import type { Twin } from './twins.ts';
@@ -128,12 +129,13 @@ function comparableRefreshToken({ keyring }: Deps, value: string, { session }: T
     : value;
 }
 
-/** The rows of a twin after a request: session, user and events. */
+/** The rows of a twin after a request: session, its rotations, user and events. */
 export async function comparableRows(deps: Deps, twin: Twin, answers: Answer[]): Promise<object> {
   const { db, audit } = deps;
   await audit.flush();
   const { user, session } = twin;
   const events = await db('audit_events').where({ user_id: user.id });
+  const rotations = await listRotations(db, session.id);
   const requests = answers.map(({ headers }, i) => [headers['x-request-id'], `request ${i}`] as const);
   const names = new Map([...namesOf(twin), ...requests]);
   return {
@@ -143,6 +145,7 @@ export async function comparableRows(deps: Deps, twin: Twin, answers: Answer[]):
       session,
       names,
     ),
+    rotations: rotations.map((rotation) => comparableRow({ ...rotation }, {}, names)),
     // Events of the same millisecond have no order.
     events: events.map(({ id: _, ...event }) => comparableRow(event, {}, names)).sort(byRequestAndType),
   };

@@ -32,9 +32,9 @@ export interface Pair {
   engine: App;
 }
 
-/** Opens both apps on a store; closed with the test. Both have the same issuer, whatever their address. */
+/** Opens both apps on a store; closed with the test. Both have the same issuer, whatever their address, and write each rotation to the trail. */
 export async function openPair(t: ExecutionContext, store: Store, settings: Settings = {}): Promise<Pair> {
-  const config = loadConfig(environment(store.url, { ISSUER: issuer, ...settings }));
+  const config = loadConfig(environment(store.url, { ISSUER: issuer, AUDIT_REFRESHES: 'all', ...settings }));
   const deps = await openDeps(config);
   t.teardown(deps.close);
   const engine = createEngine(deps);

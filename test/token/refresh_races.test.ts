@@ -2,6 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
+import { listRotations } from '../../src/core/sessions/session_rotations.ts';
 import type { EndedReason, Session } from '../../src/core/sessions/sessions.ts';
 import { keyring, makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
@@ -81,6 +82,11 @@ for (const [where, choose] of groups) {
         refresh_token_rotated: 1,
         refresh_token_retried: 19,
       });
+      const rotations = await listRotations(pair.deps.db, session.id);
+      t.deepEqual(
+        rotations.map(({ generation }) => generation),
+        [1],
+      );
     },
   );
 

@@ -7,9 +7,17 @@ import { type AuditEvent, appendEventRows, type NewEvent, toEventRow } from './a
 /** A batch of events. */
 export interface AuditBatch {
   add: (event: NewEvent) => void;
-  /** Writes the collected events; callers that read the trail call it first. */
+  /** Writes the collected events; callers that read the trail or the rotations of a session call it first. */
   flush: () => Promise<void>;
   close: () => Promise<void>;
+}
+
+/** Where the events of plain rotations go. */
+export interface RotationStore {
+  /** Writes rotations that belong to a session and name their `generation`. May be given the same ones again. */
+  write: (db: Db, rotations: AuditEvent[]) => Promise<void>;
+  /** Whether the trail has them as well. */
+  inTrail: boolean;
 }
 
 interface BatchOptions {
@@ -21,6 +29,8 @@ interface BatchOptions {
   capacity?: number;
   /** Called with the number of events that were dropped. */
   onDropped?: (count: number) => void;
+  /** Where plain rotations go; the trail when absent. */
+  rotations?: RotationStore;
 }
 
 /**
@@ -31,8 +41,45 @@ interface BatchOptions {
 export function createAuditBatch(
   db: Db,
   log: Log,
-  { interval = 1_000, size = 200, capacity = 10_000, onDropped = () => {} }: BatchOptions = {},
+  { interval = 1_000, rotations, ...options }: BatchOptions = {},
 ): AuditBatch {
+  const trail = createQueue(log, (events) => appendEventRows(db, events), options);
+  const ring = rotations && createQueue(log, (events) => rotations.write(db, events), options);
+  const flush = async () => {
+    await Promise.all([trail.flush(), ring?.flush()]);
+  };
+  const timer = setInterval(flush, interval).unref();
+  return {
+    add(event) {
+      const row = toEventRow(event, eventTime(db));
+      const isForRing = ring !== undefined && isRotationOfSession(row);
+      if (isForRing) ring.add(row);
+      if (!isForRing || rotations?.inTrail) trail.add(row);
+      notifyListeners(db, [event]);
+    },
+    flush,
+    async close() {
+      clearInterval(timer);
+      await flush();
+    },
+  };
+}
+
+function isRotationOfSession({ type, session_id, detail }: AuditEvent): boolean {
+  return type === 'refresh_token_rotated' && session_id !== null && typeof detail?.generation === 'number';
+}
+
+interface Queue {
+  add: (event: AuditEvent) => void;
+  flush: () => Promise<void>;
+}
+
+// Events that wait for one kind of write. A failed write is repeated with the next ones.
+function createQueue(
+  log: Log,
+  write: (events: AuditEvent[]) => Promise<void>,
+  { size = 200, capacity = 10_000, onDropped = () => {} }: BatchOptions,
+): Queue {
   let waiting: AuditEvent[] = [];
   let writing = Promise.resolve();
   // Bounds memory while the database is away; what is dropped is logged and counted.
@@ -46,12 +93,12 @@ export function createAuditBatch(
     );
     onDropped(dropped);
   };
-  const write = async () => {
+  const writeWaiting = async () => {
     const taken = waiting;
     waiting = [];
     if (taken.length === 0) return;
     try {
-      await appendEventRows(db, taken);
+      await write(taken);
     } catch (error) {
       waiting = [...taken, ...waiting];
       log.error({ err: error, waiting: waiting.length }, 'audit events could not be written');
@@ -59,20 +106,14 @@ export function createAuditBatch(
     }
   };
   const flush = () => {
-    writing = writing.then(write);
+    writing = writing.then(writeWaiting);
     return writing;
   };
-  const timer = setInterval(flush, interval).unref();
   return {
     add(event) {
-      waiting.push(toEventRow(event, eventTime(db)));
-      notifyListeners(db, [event]);
+      waiting.push(event);
       if (waiting.length % size === 0) void flush();
     },
     flush,
-    async close() {
-      clearInterval(timer);
-      await flush();
-    },
   };
 }

@@ -6,14 +6,19 @@ import type { Columns } from '../store/columns.ts';
 import { type Db, rows } from '../store/db.ts';
 import type { AuditEvent, EventType } from './audit_events.ts';
 
-/** The newest events of one session, newest first. */
+/** How many events of a session are read at most to find those of one type. */
+const searched = 100;
+
+/** The newest events of one type among the last hundred of a session, newest first. */
 export async function listSessionEvents(
   db: Db,
   session_id: string,
   type: EventType,
   limit: number,
 ): Promise<AuditEvent[]> {
-  return await db('audit_events').where({ session_id, type }).orderBy('id', 'desc').limit(limit);
+  const newest = db('audit_events').where({ session_id }).orderBy('id', 'desc').limit(searched);
+  const ids = (await newest.select('id', 'type')).filter((event) => event.type === type).map(({ id }) => id);
+  return await db('audit_events').whereIn('id', ids.slice(0, limit)).orderBy('id', 'desc');
 }
 
 export interface EventSearch {

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { firstIdOf } from '../../lib/ids.ts';
 import type { EventType } from '../audit/audit_events.ts';
+import { listHourlyRotations } from '../sessions/hourly_rotations.ts';
 import { isExpiredSql } from '../sessions/live_session.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { present, readClock } from '../store/sql_time.ts';
@@ -77,7 +78,12 @@ async function readLive(db: Db, top: number, at?: Date): Promise<Stats['live_ses
 async function readDay(db: Db, starts: Date[]): Promise<Stats['last_day']> {
   const [start = new Date()] = starts;
   const count = async (type: EventType) => (await countEvents(db, type, [start]))[0] ?? 0;
-  const refreshes = await countEvents(db, 'refresh_token_rotated', starts);
+  // Each rotation is in one of them: in the trail, or counted.
+  const [inTrail, counted] = [
+    await countEvents(db, 'refresh_token_rotated', starts),
+    await listHourlyRotations(db, starts),
+  ];
+  const refreshes = starts.map((_, i) => (inTrail[i] ?? 0) + (counted[i] ?? 0));
   const observed = await count('refresh_token_reuse_observed');
   return {
     logins: await count('session_opened'),

@@ -5,6 +5,7 @@ import type { Knex } from 'knex';
 import { dropPartitions, makePartitions } from '../audit/partitions.ts';
 import { deleteRegistrationTokens } from '../engine_records/engine_records.ts';
 import { finishPendingEndings } from '../sessions/pending_endings.ts';
+import { deleteOrphanedRotations } from '../sessions/session_rotations.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { readClock } from '../store/sql_time.ts';
 import { type SweepTarget, type SweptTable, sweepTargets, sweptTables } from './sweep_targets.ts';
@@ -130,9 +131,18 @@ function idsOf(clients: { client_id: string }[]): string[] {
   return clients.map(({ client_id }) => client_id);
 }
 
+// Their rotations go with them, and those that a node wrote while their session was being removed.
+async function removeSessions(db: Knex, target: SweepTarget, range: KeyRange): Promise<number> {
+  const removed = await deadRows(db, target, range).delete();
+  const last = range.last === undefined ? undefined : String(range.last);
+  await deleteOrphanedRotations(db, String(range.after), last);
+  return removed;
+}
+
 // A trigger refuses every delete from the audit trail that does not identify itself as the sweep (migrations/001).
 async function removeDead(db: Knex, target: SweepTarget, range: KeyRange): Promise<number> {
   if (target.table === 'clients') return await removeClients(db, target, range);
+  if (target.table === 'sessions') return await removeSessions(db, target, range);
   if (target.table !== 'audit_events' || !isPostgres(db)) return await deadRows(db, target, range).delete();
   return await db.transaction(async (tx): Promise<number> => {
     await tx.raw("set local kindred.sweep = 'on'");

@@ -6,6 +6,7 @@ import { plusSeconds } from '../store/sql_time.ts';
 import { forgetSomePersonalData } from '../users/personal_data.ts';
 import { type EndCause, endLiveSessions } from './end_sessions.ts';
 import type { SessionSet } from './pending_endings.ts';
+import { deleteRotations } from './session_rotations.ts';
 
 /** The most sessions, records or devices that one transaction changes. */
 export const chunkSize = 500;
@@ -94,9 +95,14 @@ async function removeEmptyDevice(tx: Knex.Transaction, device_id: string): Promi
 }
 
 async function removeEmptyClient(tx: Knex.Transaction, client_id: string): Promise<boolean> {
-  const ended = tx('sessions').where({ client_id }).whereNotNull('ended_at').limit(chunkSize).select('id');
+  const ended = await tx('sessions')
+    .where({ client_id })
+    .whereNotNull('ended_at')
+    .limit(chunkSize)
+    .pluck<string[]>('id');
   const notices = tx('logout_notices').where({ client_id }).limit(chunkSize).select('id');
   const users = tx('consents').where({ client_id }).limit(chunkSize).select('user_id');
+  await deleteRotations(tx, ended);
   const removed = [
     await tx('sessions').whereIn('id', ended).delete(),
     await tx('logout_notices').whereIn('id', notices).delete(),

@@ -101,9 +101,9 @@ const markLogin = `update users set last_login_at = :now where id = :user_id and
 
 const insertSession = (db: Db) => `
   insert into sessions (id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, ip, user_agent,
-    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session, is_plain, session_epoch)
+    idle_ttl, created_at, last_used_at, absolute_expires_at, browser_session, is_plain, session_epoch, login_ip, login_user_agent)
   select :id, :user_id, :client_id, :device_id, :grant_payload, :token_payload, :salt, 0, :ip, :user_agent,
-    :idle_ttl, :now, :now, ${plusSeconds(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain, session_epoch from`;
+    :idle_ttl, :now, :now, ${plusSeconds(db, ':now', ':absolute_ttl')}, :browser_session, :is_plain, session_epoch, :ip, :user_agent from`;
 
 const noteOpened = `
   insert into audit_events (id, created_at, type, user_id, session_id, client_id, actor, actor_id, ip, user_agent, request_id)
@@ -111,7 +111,8 @@ const noteOpened = `
 
 // Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columns = `id, user_id, client_id, device_id, grant_payload, token_payload, salt, generation, rotated_at, ip, user_agent, idle_ttl,
-  created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, ended_by, ended_by_id, browser_session, is_plain, session_epoch`;
+  created_at, last_used_at, absolute_expires_at, ended_at, ended_reason, ended_by, ended_by_id, browser_session, is_plain, session_epoch,
+  login_ip, login_user_agent`;
 
 const openSql = (db: Db) =>
   `with u as (${markLogin}), s as (${insertSession(db)} u returning ${columns}), e as (${noteOpened} from s) select ${columns} from s`;

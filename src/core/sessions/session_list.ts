@@ -1,6 +1,4 @@
-// Lists of a user's live and ended sessions, and one session with its rotations, as users and administrators see them.
-import type { AuditEvent } from '../audit/audit_events.ts';
-import { listSessionEvents } from '../audit/audit_search.ts';
+// Lists of a user's live and ended sessions, and one session, as users and administrators see them.
 import type { Columns } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
@@ -10,7 +8,16 @@ import type { Session } from './sessions.ts';
 
 /** A session as lists show it: without the columns from which its tokens are derived. */
 export interface ListedSession
-  extends Omit<Session, 'salt' | 'grant_payload' | 'token_payload' | 'is_plain' | 'session_epoch'> {
+  extends Omit<
+    Session,
+    | 'salt'
+    | 'grant_payload'
+    | 'token_payload'
+    | 'is_plain'
+    | 'session_epoch'
+    | 'login_ip'
+    | 'login_user_agent'
+  > {
   is_expired: boolean;
   client_name: string | null;
   device_name: string | null;
@@ -179,9 +186,4 @@ export async function listLoginUserAgents(db: Db, ids: string[]): Promise<Map<st
     named,
   );
   return new Map(found.flatMap(({ id, user_agent }) => (user_agent === null ? [] : [[id, user_agent]])));
-}
-
-/** The last rotations of a session, newest first, each with its time, address and user agent. */
-export async function listRotations(db: Db, id: string, limit = 10): Promise<AuditEvent[]> {
-  return await listSessionEvents(db, id, 'refresh_token_rotated', limit);
 }

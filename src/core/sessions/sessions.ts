@@ -49,6 +49,9 @@ export interface Session {
   is_plain: boolean;
   /** The user's `session_epoch` at the login; the session has ended when the user's is higher. */
   session_epoch: number;
+  /** From where it was opened, which rotations do not change; null in a session that an earlier version opened. */
+  login_ip: string | null;
+  login_user_agent: string | null;
 }
 
 declare module 'knex/types/tables.js' {

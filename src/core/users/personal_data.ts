@@ -1,21 +1,27 @@
 // Personal data beside the user's own row, which is erased when the user is deleted. Events stay in the audit trail.
 import type { Db } from '../store/db.ts';
 
+/** The columns of a session that say from where it was opened and used. */
+const whence = { device_id: null, ip: null, user_agent: null, login_ip: null, login_user_agent: null };
+
 /** The most rows of one table that are erased at once. */
 const batchSize = 500;
 
 /**
- * Erases devices, consents, logins at the pages, and from where ended sessions were used: one batch of each. Returns true
- * when nothing is left.
+ * Erases devices, consents, logins at the pages, and from where ended sessions were opened and used: one batch of each.
+ * Returns true when nothing is left.
  */
 export async function forgetSomePersonalData(db: Db, user_id: string): Promise<boolean> {
   // Sessions first: deleting a device that sessions still name would change all of them in one statement.
-  const used = db('sessions')
+  const used = await db('sessions')
     .where({ user_id })
     .whereNotNull('ended_at')
-    .where((one) => one.whereNotNull('device_id').orWhereNotNull('ip').orWhereNotNull('user_agent'))
+    .where((one) => {
+      for (const column of Object.keys(whence)) one.orWhereNotNull(column);
+    })
     .limit(batchSize)
-    .select('id');
+    .pluck<string[]>('id');
+  await db('session_rotations').whereIn('session_id', used).delete();
   const unused = db('devices')
     .where({ user_id })
     .whereNotExists(db('sessions').whereRaw('sessions.device_id = devices.id').select('id'))
@@ -24,7 +30,7 @@ export async function forgetSomePersonalData(db: Db, user_id: string): Promise<b
   const clients = db('consents').where({ user_id }).limit(batchSize).select('client_id');
   const records = db('oidc_models').where({ user_id }).limit(batchSize).select('id');
   const erased = [
-    await db('sessions').whereIn('id', used).update({ device_id: null, ip: null, user_agent: null }),
+    await db('sessions').whereIn('id', used).update(whence),
     await db('devices').whereIn('id', unused).delete(),
     await db('known_browsers').where({ user_id }).delete(),
     await db('consents').where({ user_id }).whereIn('client_id', clients).delete(),

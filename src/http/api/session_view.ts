@@ -2,12 +2,8 @@
 import { z } from 'zod';
 import type { Deps } from '../../core/deps.ts';
 import { expiresAt } from '../../core/sessions/live_session.ts';
-import {
-  type ListedSession,
-  type LiveSession,
-  listLiveSessions,
-  listRotations,
-} from '../../core/sessions/session_list.ts';
+import { type ListedSession, type LiveSession, listLiveSessions } from '../../core/sessions/session_list.ts';
+import { listRotations } from '../../core/sessions/session_rotations.ts';
 import type { WithIsoTimes } from '../../core/store/statements.ts';
 import { decodeCursor, pageOf } from './cursor.ts';
 import { dateTime } from './routes.ts';
@@ -43,7 +39,7 @@ export const sessionStory = session
     ended_by: z.enum(['user', 'admin', 'client', 'system']).nullable(),
     rotations: z
       .array(z.object({ at: dateTime, ip: z.string().nullable(), user_agent: z.string().nullable() }))
-      .describe('the last rotations, newest first'),
+      .describe('the last rotations, at most eight, newest first'),
   })
   .meta({ id: 'SessionStory' });
 
@@ -82,7 +78,7 @@ export function sessionPage(found: ShownSession[], limit: number, current: strin
   return { sessions: items.map((session) => describeSession(session, current)), next_cursor };
 }
 
-/** The story of a session. Rotations that are still queued for the audit trail are written first. */
+/** The story of a session. Rotations that are still queued are written first. */
 export async function readStory(deps: Deps, found: ListedSession, current: string | null) {
   await deps.audit.flush();
   const rotations = await listRotations(deps.db, found.id);
@@ -90,7 +86,7 @@ export async function readStory(deps: Deps, found: ListedSession, current: strin
     ...describeSession({ ...found, expires_at: expiresAt(found) }, current),
     generation: found.generation,
     ...endOf(found),
-    rotations: rotations.map(({ created_at, ip, user_agent }) => ({ at: created_at, ip, user_agent })),
+    rotations: rotations.map(({ rotated_at, ip, user_agent }) => ({ at: rotated_at, ip, user_agent })),
   };
 }
 

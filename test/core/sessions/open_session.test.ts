@@ -41,6 +41,8 @@ testOnStores('a login writes its session, its event and its time', async (t, { d
     browser_session: null,
     is_plain: false,
     session_epoch: 0,
+    login_ip: source.ip,
+    login_user_agent: source.user_agent,
   });
   t.is(salt?.length, 16);
   const [event, ...more] = await rowsOf(db('audit_events'));
