@@ -28,15 +28,18 @@ const milliseconds = 3_600_000;
 const addCounts = statement(
   { name: 'count_rotations', alone: true, commit: 'local' },
   (db) => `
-  insert into hourly_rotations as h (slot, hour, rotations) select slot, hour, rotations from ${
-    isPostgres(db)
-      ? 'json_to_recordset(cast(:counts as json)) as c (slot smallint, hour timestamptz, rotations bigint)'
-      : "(select value->>'slot' as slot, value->>'hour' as hour, value->>'rotations' as rotations from json_each(:counts)) as c"
-  }${localCommitTable(db)} where rotations > 0 order by slot
+  insert into hourly_rotations as h (slot, hour, rotations)
+  select slot, hour, rotations from ${countsSql(db)} where rotations > 0 order by slot
   on conflict (slot) do update set hour = excluded.hour,
     rotations = excluded.rotations + case when h.hour = excluded.hour then h.rotations else 0 end
   where excluded.hour >= h.hour`,
 );
+
+function countsSql(db: Db): string {
+  if (isPostgres(db))
+    return `json_to_recordset(cast(:counts as json)) as c (slot smallint, hour timestamptz, rotations bigint)${localCommitTable(db)}`;
+  return "(select value->>'slot' as slot, value->>'hour' as hour, value->>'rotations' as rotations from json_each(:counts)) as c";
+}
 
 /** Counts events of rotations by the hour in which they happened. An answer that is lost and repeated counts twice. */
 export async function countRotations(db: Db, rotations: AuditEvent[]): Promise<void> {

@@ -66,7 +66,7 @@ const writeRing = statement(
   select s.id, e.slot, e.generation, e.rotated_at,
     case when e.ip is distinct from s.login_ip then coalesce(e.ip, '') end,
     case when e.user_agent is distinct from s.login_user_agent then coalesce(e.user_agent, '') end
-  from ${entriesSql(db)} join sessions s on s.id = e.session_id${localCommitTable(db)}
+  from ${entriesSql(db)} join sessions s on s.id = e.session_id${isPostgres(db) ? localCommitTable(db) : ''}
   where s.ended_at is null or exists (select 1 from users u where u.id = s.user_id and u.status <> 'deleted')
   order by s.id, e.slot
   on conflict (session_id, slot) do update set generation = excluded.generation, rotated_at = excluded.rotated_at,
