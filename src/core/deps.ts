@@ -13,9 +13,11 @@ import { type KeyStore, openKeyStore } from './keys/key_store.ts';
 import { openRateLimits, type RateLimits } from './limits/rate_limits.ts';
 import { rotationRing } from './sessions/session_rotations.ts';
 import { type Clock, openClock } from './store/clock.ts';
-import { openDatabase } from './store/db.ts';
+import { isPostgres, openDatabase } from './store/db.ts';
 import './tables.ts';
 import { openNodeNotices } from './store/node_notices.ts';
+import { standbyOf } from './store/standby.ts';
+import { openStandbyWatch, type StandbyWatch } from './store/standby_watch.ts';
 
 export interface Deps {
   config: Config;
@@ -50,11 +52,14 @@ export function openLog(config: Config): Log {
 export async function openDeps(config: Config): Promise<Deps> {
   const log = openLog(config);
   const db = openDatabase(config.databaseUrl, { pool: config.databasePool, silence });
+  let standby: StandbyWatch | null = null;
   const notices = openNodeNotices(config.databaseDirectUrl, log);
   try {
     const clock = await openClock(db, log);
     setEventClock(db, clock.now);
     const metrics = createMetrics();
+    standby = await openStandbyWatch(db, log);
+    if (isPostgres(db)) standbyOf(db.client).onRefusal(metrics.countStandbyRefusal);
     const keyring = createKeyring(config.secrets);
     const keys = await openKeyStore(db, keyring, config.signingAlg, notices);
     const audit = createAuditBatch(db, log, {
@@ -79,12 +84,14 @@ export async function openDeps(config: Config): Promise<Deps> {
         clock.close();
         await audit.close();
         await limits.close();
+        await standby?.close();
         await db.destroy();
       },
     };
   } catch (error) {
     // An open connection would keep the process of a failed command alive.
     await notices.close();
+    await standby?.close();
     await db.destroy();
     throw error;
   }

@@ -26,6 +26,8 @@ export interface Metrics {
   countEvent: (type: string) => void;
   /** Counts events that were lost because the database was unavailable for too long. */
   countDroppedEvents: (count: number) => void;
+  /** Counts what was refused, or is not certain, because the synchronous standby is away. */
+  countStandbyRefusal: () => void;
   countSwept: (rows: Record<string, number>) => void;
   countJob: (job: string, outcome: 'done' | 'failed' | 'left') => void;
   /** Adds a gauge that is read at each scrape; a gauge that cannot be read in time is left out. */
@@ -60,6 +62,7 @@ export function createMetrics(): Metrics {
     countLockout: () => counters.lockouts.inc(),
     countEvent: byLabel(counters.events),
     countDroppedEvents: (count) => counters.droppedEvents.inc(count),
+    countStandbyRefusal: () => counters.standbyRefusals.inc(),
     countSwept(rows) {
       for (const [table, count] of Object.entries(rows)) counters.swept.inc({ table }, count);
     },
@@ -126,6 +129,11 @@ function createCounters(registers: Registry[]) {
     lockouts: counter('lockouts_total', 'Lockouts that wrong passwords began', []),
     events: counter('audit_events_total', 'Events of the audit trail by type', ['type']),
     droppedEvents: counter('audit_events_dropped_total', 'Events lost while the database took none', []),
+    standbyRefusals: counter(
+      'standby_refusals_total',
+      'Writes that were refused, or are not certain, because no synchronous standby confirms',
+      [],
+    ),
     swept: counter('swept_rows_total', 'Rows that the sweep removed, by table', ['table']),
     jobs: counter('job_runs_total', 'Runs of periodic jobs; left: another node was at it', [
       'job',

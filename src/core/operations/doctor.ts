@@ -7,6 +7,7 @@ import { isPostgres } from '../store/db.ts';
 import { compareMigrations } from '../store/migrate.ts';
 import { findPoolerProblem } from '../store/pooler.ts';
 import { readClock } from '../store/sql_time.ts';
+import { findStandbyState } from '../store/standby_watch.ts';
 import { checkClients } from './doctor_clients.ts';
 import { checkKeys } from './doctor_keys.ts';
 import { checkGrowth, checkSweep, checkUpdates } from './doctor_storage.ts';
@@ -25,6 +26,7 @@ export async function checkDeployment(db: Knex, config: Config, keyring: Keyring
     database,
     ...pooler,
     migrations,
+    ...(await checkStandby(db)),
     await checkClock(db),
     ...(await checkKeys(db, config, keyring)),
     ...(await checkClients(db, config)),
@@ -77,6 +79,17 @@ async function checkPooler(db: Knex, config: Config): Promise<Finding[]> {
     ? 'locks and notifications use DATABASE_DIRECT_URL'
     : 'every connection keeps its session';
   return [{ check: 'pooler', state: 'good', text }];
+}
+
+async function checkStandby(db: Knex): Promise<Finding[]> {
+  const state = await findStandbyState(db);
+  const check = 'standby';
+  if (state === 'none') return [];
+  if (state === 'present') return [{ check, state: 'good', text: 'a synchronous standby confirms commits' }];
+  const advice =
+    'start the standby that synchronous_standby_names asks for; if it is lost for good, set synchronous_standby_names to what there is and reload Postgres';
+  const text = 'no synchronous standby confirms commits: logins and endings are refused with 503';
+  return [{ check, state: 'wrong', text, advice }];
 }
 
 async function checkMigrations(db: Knex): Promise<Finding> {

@@ -2,6 +2,7 @@
 import { memoize } from '../../lib/memoize.ts';
 import type { Deps } from '../deps.ts';
 import { currentKeyAge } from '../keys/signing_keys.ts';
+import { isStandbyAway } from '../store/standby.ts';
 import { countLiveSessions } from './stats.ts';
 
 /** Milliseconds for which a figure from the database is reused. */
@@ -37,5 +38,10 @@ export function watchProcess({ db, metrics }: Deps): void {
   );
   metrics.addGauge('db_connections_pending', 'Requests that wait for a connection to the database', () =>
     pool.numPendingAcquires(),
+  );
+  metrics.addGauge(
+    'standby_away',
+    '1 while no synchronous standby confirms commits, although they wait for one',
+    () => (isStandbyAway(db) ? 1 : 0),
   );
 }

@@ -4,6 +4,7 @@ import { newId } from '../../lib/ids.ts';
 import { declareColumns, json, type Table } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
+import { isStandbyAway } from '../store/standby.ts';
 
 export interface BackchannelLogout {
   id: string;
@@ -92,6 +93,8 @@ export async function claimBackchannelLogouts(
   db: Db,
   { all, of_client, except }: ClaimLimit,
 ): Promise<BackchannelLogout[]> {
+  // Asked for every second; the claim would be refused.
+  if (isStandbyAway(db)) return [];
   return await rows<BackchannelLogout>(
     db,
     `update logout_notices set attempts = attempts + 1, next_attempt_at = ${plusSeconds(db, ':now', ':claim')}

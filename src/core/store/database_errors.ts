@@ -53,7 +53,7 @@ export function isUnavailable(error: unknown): boolean {
 
 function isUnavailableError(error: Error & { code?: unknown }): boolean {
   const { name, message, code } = error;
-  if (name === 'KnexTimeoutError') return true;
+  if (name === 'KnexTimeoutError' || name === 'StandbyAwayError') return true;
   if (typeof code !== 'string')
     return messages.test(message) || (ofDatabase.has(error) && commonMessages.test(message));
   if (networkCodes.has(code)) return ofDatabase.has(error);

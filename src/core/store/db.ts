@@ -1,11 +1,9 @@
 // The database: opening it and running SQL on it, in either dialect.
 import knexModule, { type Knex } from 'knex';
-import pg from 'pg';
 import type { ColumnsOf } from './columns.ts';
 import { markDatabaseError } from './database_errors.ts';
 import type { DatabaseOptions } from './knex_options.ts';
 import { postgresConfig } from './postgres.ts';
-import { PostgresClient } from './postgres_client.ts';
 import { sqliteConfig } from './sqlite.ts';
 
 /** The first parameter of every function in `core/`: the database, or a transaction in it. */
@@ -14,7 +12,6 @@ export type Db = Knex | Knex.Transaction;
 /** Opens the database that `url` names (`sqlite:<path>` or `postgres://…`). */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Knex {
   const db = knexModule(knexConfig(url, options));
-  if (isPostgres(db)) db.client.driver = { ...pg, Client: PostgresClient };
   db.on('query-error', markDatabaseError);
   db.client.pool?.on('acquireFail', (_event: unknown, error: unknown) => markDatabaseError(error));
   return db;

@@ -45,7 +45,8 @@ async function pendingMigrations(db: Knex): Promise<[number, number]> {
 async function runMissing(url: string): Promise<string[]> {
   const db = openDatabase(url, { pool: 2, name: migrationName, columnsByName: true });
   try {
-    if (await isNewer(db)) return [];
+    // Without a write when nothing is missing: it would wait for a standby, and a node must start while the standby is away.
+    if ((await isNewer(db)) || (await isMigrated(db))) return [];
     // Knex's own lock remains when a process dies in the middle. Kindred's lock is held here, so no process is migrating.
     if (await db.schema.hasTable('knex_migrations_lock'))
       await db.migrate.forceFreeMigrationsLock(migrations);

@@ -8,6 +8,13 @@ declare module 'pg' {
     readonly readyForQuery: boolean;
     /** The parameters of the first message to Postgres. */
     getStartupConf(): Record<string, string>;
+    /** The settings of the connection, those of the URL and the environment included. */
+    readonly connectionParameters: object;
+    /** By these two Postgres knows a connection that asks to cancel a statement of this one. */
+    readonly processID: number;
+    readonly secretKey: number;
+    /** The query that is being answered. */
+    _getActiveQuery(): { callback: (error: unknown, result: unknown) => void } | null;
   }
 
   interface Connection {
@@ -19,5 +26,7 @@ declare module 'pg' {
     bind(message: { statement: string; values: unknown[] }): void;
     describe(message: { type: 'P' }): void;
     execute(): void;
+    startup(parameters: Record<string, string>): void;
+    cancel(processID: number, secretKey: number): void;
   }
 }

@@ -2,9 +2,10 @@
 // two system calls, on the pool and on waking Postgres than on its statement (docs/decisions/007).
 import type { Client } from 'pg';
 import { type Execution, executeAll, type Prepared, type Row } from './prepared_query.ts';
+import { type StandbyOwner, standbyOf } from './standby.ts';
 
 /** What lends connections: Knex's client with its pool, so that limits and recovery are the same for all statements. */
-export interface Pool {
+export interface Pool extends StandbyOwner {
   acquireConnection: () => Promise<Client>;
   releaseConnection: (connection: Client) => unknown;
 }
@@ -46,9 +47,9 @@ export function executePipelined(
     const opened = [execution];
     waiting.set(pool, opened);
     // After everything that arrived together with this statement has been processed.
-    setImmediate(() => send(pool, waiting, opened));
+    setImmediate(() => send(pool, commit, opened));
   }
-  return promise;
+  return commit === 'local' ? promise : confirm(pool, promise);
 }
 
 /** The rows of a slow statement; no other statement shares its connection. */
@@ -59,21 +60,45 @@ export function executeAlone(
   values: unknown[],
 ): Promise<Row[]> {
   const { promise, ...settle } = Promise.withResolvers<Row[]>();
-  void send(pool, groups[commit], [{ prepared, values, ...settle }]);
-  return promise;
+  void send(pool, commit, [{ prepared, values, ...settle }]);
+  return commit === 'local' ? promise : confirm(pool, promise);
 }
 
-async function send(pool: Pool, waiting: WeakMap<Pool, Execution[]>, group: Execution[]): Promise<void> {
+async function confirm(pool: Pool, promise: Promise<Row[]>): Promise<Row[]> {
+  const rows = await promise;
+  standbyOf(pool).requirePresent();
+  return rows;
+}
+
+async function send(pool: Pool, commit: Commit, group: Execution[]): Promise<void> {
   try {
-    const connection = await pool.acquireConnection().finally(() => {
-      if (waiting.get(pool) === group) waiting.delete(pool);
-    });
-    try {
-      await executeAll(connection, group);
-    } finally {
-      pool.releaseConnection(connection);
+    if (commit === 'local') await sendOn(pool, commit, group, executeAll);
+    else {
+      const standby = standbyOf(pool);
+      const execute = (connection: Client) => standby.hold(connection, () => executeAll(connection, group));
+      await standby.admit(() => sendOn(pool, commit, group, execute));
     }
   } catch (error) {
+    closeGroup(pool, commit, group);
     for (const { reject } of group) reject(error);
   }
+}
+
+async function sendOn(
+  pool: Pool,
+  commit: Commit,
+  group: Execution[],
+  execute: (connection: Client, group: Execution[]) => Promise<void>,
+): Promise<void> {
+  const connection = await pool.acquireConnection().finally(() => closeGroup(pool, commit, group));
+  try {
+    await execute(connection, group);
+  } finally {
+    pool.releaseConnection(connection);
+  }
+}
+
+// No further statement joins the group.
+function closeGroup(pool: Pool, commit: Commit, group: Execution[]): void {
+  if (groups[commit].get(pool) === group) groups[commit].delete(pool);
 }

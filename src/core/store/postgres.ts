@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import { type DatabaseOptions, type Done, log } from './knex_options.ts';
+import { PostgresDialect } from './postgres_dialect.ts';
 import './postgres_types.ts';
 
 /**
@@ -29,7 +30,7 @@ export function postgresConfig(
     pipeline: true,
   };
   return {
-    client: 'pg',
+    client: PostgresDialect,
     log,
     connection,
     acquireConnectionTimeout: wait,

@@ -2,6 +2,7 @@
 import type { Context, Middleware } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { createReadinessCheck } from '../../core/store/readiness.ts';
+import { type StandbyState, standbyOf } from '../../core/store/standby.ts';
 import { memoize } from '../../lib/memoize.ts';
 
 /**
@@ -18,8 +19,14 @@ export function answerHealth({ db }: Deps, isDraining: () => boolean): Middlewar
     if (isDraining()) return answer(ctx, false, { status: 'draining' });
     const checks = await checkReadiness();
     const isReady = Object.values(checks).every(Boolean);
-    answer(ctx, isReady, { status: isReady ? 'ready' : 'not_ready', checks });
+    answer(ctx, isReady, { status: isReady ? 'ready' : 'not_ready', checks, ...describeStandby(db) });
   };
+}
+
+// A standby that is away does not make the node unready: refreshes and introspection go on, and no other node could do more.
+function describeStandby(db: Deps['db']): { standby?: StandbyState } {
+  const { state } = standbyOf(db.client);
+  return state === 'none' ? {} : { standby: state };
 }
 
 function answer(ctx: Context, isGood: boolean, body: object): void {

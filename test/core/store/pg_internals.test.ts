@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
+import PgDialect from 'knex/lib/dialects/postgres/index.js';
 import SqliteClient from 'knex/lib/dialects/sqlite3/index.js';
 import pg from 'pg';
 import Query from 'pg/lib/query.js';
@@ -51,6 +52,10 @@ test('a client has what postgres.ts, postgres_client.ts and pipeline.ts use', as
     readyForQuery: 'boolean',
     connection: 'object',
     query: 'function',
+    connectionParameters: 'object',
+    processID: 'number',
+    secretKey: 'number',
+    _getActiveQuery: 'function',
   });
   t.true(client.pipeline, 'pg.Client ignores the option pipeline');
   t.true(client.readyForQuery, 'readyForQuery is false on an idle connection');
@@ -69,6 +74,8 @@ test('a connection has what prepared_query.ts uses', async (t) => {
     describe: 'function',
     execute: 'function',
     sync: 'function',
+    startup: 'function',
+    cancel: 'function',
   });
   assertMembers(t, 'the stream of a connection', connection.stream, { cork: 'function', uncork: 'function' });
 });
@@ -167,6 +174,25 @@ testOnStores('Knex has what db.ts, pipeline.ts and query_watch.ts use', async (t
   await db.raw('select 1');
   t.is(typeof uids[0], 'string', 'the event query of Knex has no __knexQueryUid any more');
   t.deepEqual(uids, [uids[0], uids[0]], 'a statement has not one __knexQueryUid in all of its events');
+});
+
+test('the Postgres dialect of Knex has what postgres_dialect.ts overrides', async (t) => {
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  assertMembers(t, "Knex's Postgres client", PgDialect.prototype, {
+    _driver: 'function',
+    _query: 'function',
+    runner: 'function',
+    transaction: 'function',
+  });
+  const { db } = store;
+  t.like(db('users').delete(), { _method: 'del' }, 'a query builder has no _method any more');
+  t.is(db.client.runner(db.raw('select 1')).ensureConnection.length, 2);
+  const statements: string[] = [];
+  db.on('query', ({ sql }) => statements.push(sql));
+  await db.transaction(async () => {});
+  await db.transaction(async () => {}, { readOnly: true });
+  t.deepEqual(statements, ['BEGIN;', 'COMMIT;', 'BEGIN TRANSACTION READ ONLY;', 'COMMIT;']);
 });
 
 testOnStores(

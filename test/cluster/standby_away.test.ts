@@ -1,0 +1,96 @@
+// A Postgres that asks for a synchronous standby and has none: rotations and introspection go on, what opens or ends something
+// is refused in time, and all of it works again without a restart. test/cluster/standby.test.ts plays it with a real standby.
+import test, { type ExecutionContext } from 'ava';
+import { openDatabase } from '../../src/core/store/db.ts';
+import { migrate } from '../../src/core/store/migrate.ts';
+import { makeClient, makeUser } from '../helpers/builders.ts';
+import { type Answer, assertRefused, send } from '../helpers/client.ts';
+import { api, isActive, login, refresh, revoke, signIn, tokensOf } from '../helpers/oauth.ts';
+import { type RunningPostgres, startPostgres } from '../helpers/postgres.ts';
+import { startTestServer, type TestServer } from '../helpers/server.ts';
+import { until } from '../helpers/until.ts';
+
+const settings = { ISSUER: 'https://standby.example.test' };
+const away = { status: 503, error: 'temporarily_unavailable' };
+
+let postgres: RunningPostgres;
+test.before(async () => {
+  postgres = await startPostgres({ changes: { synchronous_commit: 'on' } });
+  await migrate(postgres.url);
+  await askForStandby('nobody');
+});
+test.after.always(async () => await postgres?.stop());
+
+/** For what the tests themselves write, and for a server that prepares a state. */
+const locally = (url: string) => `${url}?options=-c%20synchronous_commit%3Dlocal`;
+
+async function startBoth(t: ExecutionContext): Promise<{ before: TestServer; server: TestServer }> {
+  const db = openDatabase(locally(postgres.url));
+  const before = await startTestServer(t, { name: 'postgres', url: locally(postgres.url), db }, settings);
+  const server = await startTestServer(t, { name: 'postgres', url: postgres.url, db }, settings);
+  t.teardown(() => db.destroy());
+  return { before, server };
+}
+
+test('without its standby, rotations and introspection go on, and all else is refused in time', async (t) => {
+  const { before, server } = await startBoth(t);
+  const { db } = server;
+  const client = await makeClient(db);
+  const users = await Promise.all(Array.from({ length: 12 }, () => makeUser(db)));
+  const person = await signIn(before, { client });
+  const other = await signIn(before, { client });
+  const begun = performance.now();
+  let answered = 0;
+  // More than there are connections.
+  const logins = Promise.all(
+    users.map(async (user) => {
+      const answer = await login(server, user, client);
+      answered += 1;
+      return { answer, took: performance.now() - begun };
+    }),
+  );
+  let token = person.tokens.refresh_token;
+  let rotations = 0;
+  while (answered === 0) {
+    const answer = await refresh(server, client, token);
+    t.is(answer.status, 200);
+    token = tokensOf(answer).refresh_token;
+    t.true(await isActive(server, tokensOf(answer).access_token));
+    rotations += 1;
+  }
+  t.true(rotations > 10, `${rotations} rotations while all logins waited`);
+  for (const { answer, took } of await logins) {
+    assertRetryable(t, answer);
+    t.true(took < 20_000, `${took} ms`);
+  }
+  t.like(await readyz(server), { status: 'ready', standby: 'away' });
+
+  assertRetryable(t, await login(server, person.user, client));
+  assertRetryable(t, await revoke(server, other.tokens.refresh_token, client));
+  assertRetryable(t, await api(server, 'POST /logout', person.tokens.access_token));
+  t.is((await refresh(server, client, token)).status, 200, 'nothing has ended');
+
+  await askForStandby('');
+  await until(async () => !('standby' in (await readyz(server))), 'no standby is asked for any more');
+  t.is((await login(server, person.user, client)).status, 200);
+  t.is((await revoke(server, other.tokens.refresh_token, client)).status, 200);
+  t.is((await refresh(server, client, other.tokens.refresh_token)).body.error, 'invalid_grant');
+  await askForStandby('nobody');
+});
+
+function assertRetryable(t: ExecutionContext, answer: Answer): void {
+  assertRefused(t, answer, away);
+  t.regex(answer.headers['retry-after'] ?? '', /^\d+$/);
+}
+
+async function readyz(server: TestServer): Promise<Record<string, unknown>> {
+  const { status, body } = await send(`${server.url}/readyz`);
+  return status === 200 ? body : { status };
+}
+
+async function askForStandby(names: string): Promise<void> {
+  const db = openDatabase(locally(postgres.url));
+  await db.raw(`alter system set synchronous_standby_names = '${names}'`);
+  await db.raw('select pg_reload_conf()');
+  await db.destroy();
+}
