@@ -3,6 +3,7 @@
 import type { ExecutionContext } from 'ava';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
+import { readTrailTable } from '../../src/core/audit/partitions.ts';
 import { password } from '../helpers/builders.ts';
 import type { Answer } from '../helpers/client.ts';
 import { answerPages, getCode, logIn, sentTo, startRequest } from '../helpers/code_flow.ts';
@@ -22,6 +23,7 @@ import {
   testOnUpgrade,
   tokenOf,
 } from '../helpers/upgrade.ts';
+import { countTrail } from '../helpers/upgrade_load.ts';
 import { textOf } from '../helpers/user_agent.ts';
 
 async function refreshAt(server: TestServer, holder: Holder): Promise<Answer> {
@@ -67,6 +69,33 @@ testOnUpgrade('flows that were in progress during an upgrade complete', async (t
   const back = await answerPages(scene, signedIn);
   t.truthy(back.searchParams.get('code'), 'a login page');
 });
+
+testOnUpgrade(
+  'every event that was recorded while the trail was partitioned is in it, and both versions find it',
+  async (t, stage) => {
+    const { load, old } = stage;
+    if (!load) {
+      t.is(old.store, 'sqlite');
+      return;
+    }
+    t.deepEqual(load.refused, []);
+    // Rotations are written a second later.
+    const { refresh_token_rotated: rotations } = load.answered;
+    await until(
+      async () => (await countTrail(old.db, load)).refresh_token_rotated === rotations,
+      'all are written',
+    );
+    t.deepEqual(await countTrail(old.db, load), load.answered);
+    for (const at of [stage.old, stage.new]) {
+      const path = `GET /admin/events?user_id=${load.user.id}&type=session_opened&limit=200`;
+      const { body } = await api(at, path, await enter(at));
+      const found = body.events as object[];
+      t.is(found.length, Math.min(200, load.answered.session_opened ?? 0), at.url);
+    }
+    const partitions = (await readTrailTable(old.db))?.partitions.map(({ name }) => name) ?? [];
+    t.deepEqual(partitions.slice(-2), ['audit_events_default', 'audit_events_first']);
+  },
+);
 
 testOnUpgrade('a browser that was signed in before an upgrade stays signed in', async (t, stage) => {
   const { scene } = stage;

@@ -20,6 +20,7 @@ import { runPrevious, startPrevious } from './previous.ts';
 import { environment, gateway, type Settings, type TestServer } from './server.ts';
 import { freePort } from './server_process.ts';
 import { makeEmptyStore, type StoreName, storeNames } from './stores.ts';
+import { startTrailLoad, type TrailLoad } from './upgrade_load.ts';
 import { openUserAgent, type Page } from './user_agent.ts';
 
 /** A session from before the upgrade. */
@@ -45,6 +46,8 @@ export interface Stage {
   scene: Scene;
   /** The first-party client through which the users of the tests log in. */
   app: ClientAuth;
+  /** What the previous version did while a Postgres was migrated; null on SQLite. */
+  load: TrailLoad | null;
   /** The flows in progress when the database was migrated. */
   underWay: {
     /** The tokens that the new version issued for a code of the previous one. */
@@ -113,7 +116,12 @@ async function upgrade(name: StoreName, closeLater: (close: () => Promise<void>)
   proxy.passTo(old.url);
   const before = await makeBefore(old, env);
 
+  const load = name === 'postgres' ? await startLoad(old, before.app) : null;
+  if (load) closeLater(load.stop);
+  await load?.reach(5);
   await migrate(store.url);
+  await load?.reach(5);
+  await load?.stop();
   const present = await startServer(loadConfig(await settings()));
   closeLater(present.stop);
   const node = { ...shared, url: `http://127.0.0.1:${present.config.port}` };
@@ -121,7 +129,12 @@ async function upgrade(name: StoreName, closeLater: (close: () => Promise<void>)
   const pass = (to: TestServer) => proxy.passTo(to.url);
   const { pending, ...underWay } = before.underWay;
   const exchanged = await exchange(pending, pass, old, node);
-  return { ...before, underWay: { ...underWay, exchanged }, old, new: node, pass };
+  return { ...before, load, underWay: { ...underWay, exchanged }, old, new: node, pass };
+}
+
+async function startLoad(old: TestServer, app: ClientAuth): Promise<TrailLoad> {
+  const robot = await addClient(old, { ...machine, first_party: true, scope: 'account' });
+  return await startTrailLoad(old, await addUser(old), app, robot);
 }
 
 interface Pending {
