@@ -19,8 +19,8 @@ import {
   listEndedSessions,
   listLiveSessions,
   listLoginUserAgents,
-  listRotations,
 } from '../../src/core/sessions/session_list.ts';
+import { listRotations } from '../../src/core/sessions/session_rotations.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { json } from '../../src/core/store/columns.ts';
 import { countNew } from '../../src/core/store/database_facts.ts';

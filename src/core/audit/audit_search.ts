@@ -18,6 +18,7 @@ export async function listSessionEvents(
 ): Promise<AuditEvent[]> {
   const newest = db('audit_events').where({ session_id }).orderBy('id', 'desc').limit(searched);
   const ids = (await newest.select('id', 'type')).filter((event) => event.type === type).map(({ id }) => id);
+  if (ids.length === 0) return [];
   return await db('audit_events').whereIn('id', ids.slice(0, limit)).orderBy('id', 'desc');
 }
 
