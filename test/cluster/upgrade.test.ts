@@ -49,6 +49,7 @@ testOnUpgrade(
         holder.tokens = body as unknown as Tokens;
         t.deepEqual(await seen(stage, holder.tokens.access_token), [true, true], holder.kind);
       }
+      await until(async () => (await rotationsOf(stage, holder)).length === 5, `rotations of ${holder.kind}`);
       const reused = await refreshAt(stage.old, { ...holder, tokens: holder.first });
       t.is(reused.status, 400, holder.kind);
       t.deepEqual(await seen(stage, holder.tokens.access_token), [false, false], `${holder.kind}, reused`);
@@ -56,6 +57,13 @@ testOnUpgrade(
     }
   },
 );
+
+/** The rotations of a session that this version shows: its own from the ring, those of the previous one from the trail. */
+async function rotationsOf(stage: Stage, { first }: Holder): Promise<unknown[]> {
+  const path = `GET /admin/sessions/${first.session_id}`;
+  const { body } = await api(stage.new, path, await enter(stage.new));
+  return body.rotations as unknown[];
+}
 
 testOnUpgrade('flows that were in progress during an upgrade complete', async (t, stage) => {
   const { exchanged, device, loginPage, clientToken } = stage.underWay;
