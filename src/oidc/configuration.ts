@@ -13,6 +13,7 @@ import type { Deps } from '../core/deps.ts';
 import { createAdapter } from './adapter.ts';
 import { suitDocument } from './endpoints/document_clients.ts';
 import { authMethods, clientAlgs } from './endpoints/engine_metadata.ts';
+import { engineKey } from './engine_keys.ts';
 import { engineFeatures } from './features.ts';
 import { cookieSigner, sessionCookieName } from './pages/cookies.ts';
 import type { EnginePages } from './pages/engine_response.ts';
@@ -105,7 +106,7 @@ function loginConfiguration(deps: Deps): Configuration {
 function tokenConfiguration(deps: Deps): Configuration {
   const { clock, keys } = deps;
   return {
-    jwks: { keys: keys.list().map((key) => key.private_jwk) },
+    jwks: { keys: keys.list().map(engineKey) },
     scopes: oidcScopes,
     claims: claimsOfScopes,
     extraTokenClaims: async (ctx, token) => extraClaims(ctx, token),

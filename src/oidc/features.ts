@@ -17,6 +17,7 @@ export function engineFeatures(deps: Deps, pages: EnginePages, outgoing: Outgoin
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     resourceIndicators: resourceIndicators(deps),
     ...requestFeatures(deps),
     ...tokenFeatures(deps),

@@ -16,7 +16,7 @@ import { looksLikeRefreshToken } from '../core/sessions/refresh_token.ts';
 import { countAnonymousRecord } from './request/anonymous_records.ts';
 import { engineRecord, storedRecord } from './request/clocks.ts';
 import { currentRequest, rememberSession } from './request/context.ts';
-import { provedUser, seenByRequest } from './request/seen.ts';
+import { InteractionChanged, provedUser, seenByRequest } from './request/seen.ts';
 
 // Every record of the engine has a lifetime, seconds; this is the lifetime of one that comes without. The token by which a
 // client manages its registration is an exception: it lives as long as the registration.
@@ -39,10 +39,11 @@ export function recordAdapter(deps: Deps, model: string): Adapter {
     async find(handle) {
       if (looksLikeRefreshToken(handle)) return undefined;
       if (model === 'AuthorizationCode') return asRecord(await takeCode(deps, handle));
-      const isSealed = sealedModels.has(model);
-      return asRecord(
-        await (isSealed ? findSealedRecord(db, keyring, model, handle) : findRecord(db, model, handle)),
-      );
+      if (!sealedModels.has(model)) return asRecord(await findRecord(db, model, handle));
+      const found = await findSealedRecord(db, keyring, model, handle);
+      if (model === 'Interaction' && found?.sealed !== undefined)
+        seenByRequest().interaction = { id: handle, sealed: found.sealed };
+      return asRecord(found);
     },
     // Codes have their own `consume`, so this is a pushed request: of two requests that use it at once, one gets a code
     // (RFC 9126, 4).
@@ -73,6 +74,8 @@ async function writeRecord(
   const ctx = model === 'Session' ? Provider.ctx : undefined;
   const source = ctx ? requestSourceOf(ctx as KoaContextWithOIDC) : null;
   const proved = typeof sessionEpoch === 'number' ? provedUser(payload.accountId) : null;
+  const { interaction } = seenByRequest();
+  const replaces = model === 'Interaction' && interaction?.isReplaced && interaction.id === id;
   const isSaved = await saveRecord(db, keyring, {
     model,
     id,
@@ -81,8 +84,10 @@ async function writeRecord(
     ...(typeof storedAs === 'string' ? { storedAs } : {}),
     ...(typeof sessionEpoch === 'number' ? { session_epoch: sessionEpoch } : {}),
     ...(source ? { ip: source.ip, user_agent: source.user_agent } : {}),
+    ...(replaces ? { replaces: interaction.sealed } : {}),
     ...(proved ? { proved: { ...proved, user_id: proved.id } } : {}),
   });
+  if (replaces && !isSaved) throw new InteractionChanged();
   // The password was changed, or all sessions were ended, since it was typed: the login is undone.
   if (proved && !isSaved) await deleteRecord(db, model, typeof storedAs === 'string' ? storedAs : id);
 }

@@ -85,7 +85,7 @@ const titles: Record<string, { first_party: boolean; first: Bars; again: Bars }>
     first: [
       ['authorize', 2],
       ['page', 1],
-      ['password', 6],
+      ['password', 4],
       ['resume', 6],
       ['exchange', 3],
     ],
@@ -99,11 +99,11 @@ const titles: Record<string, { first_party: boolean; first: Bars; again: Bars }>
     first: [
       ['authorize', 2],
       ['page', 1],
-      ['password', 6],
-      ['resume', 7],
-      ['page', 5],
-      ['consent', 11],
-      ['resume', 11],
+      ['password', 4],
+      ['resume', 6],
+      ['page', 4],
+      ['consent', 8],
+      ['resume', 10],
       ['exchange', 4],
     ],
     again: [

@@ -42,6 +42,8 @@ export interface EngineRecord {
   payload: Record<string, unknown>;
   consumed_at: Date | null;
   is_expired: boolean;
+  /** The text of a sealed record as it is stored, by which a later write knows whether it has changed. */
+  sealed?: string;
   /** The version of the client cache at this moment, so that a request which reads a record need not ask for it (client_cache.ts). */
   version: number;
 }
@@ -68,7 +70,10 @@ export async function findSealedRecord(
   id: string,
 ): Promise<EngineRecord | null> {
   const row = await findRow(db, model, id);
-  return row && recordOf(row, unsealPayload(keyring, model, row) ?? { ...row.payload, jti: id });
+  if (!row) return null;
+  const { sealed } = row.payload;
+  const record = recordOf(row, unsealPayload(keyring, model, row) ?? { ...row.payload, jti: id });
+  return typeof sealed === 'string' ? { ...record, sealed } : record;
 }
 
 /** The sealed record of this second handle, or null: the `uid` of a browser session, the user code of a device. */
@@ -87,7 +92,7 @@ function recordOf(row: FoundRow, payload: Record<string, unknown>): EngineRecord
   return { payload, consumed_at: row.consumed_at, is_expired: row.is_expired, version: row.version };
 }
 
-type FoundRow = EngineRecord & { id: string };
+type FoundRow = Omit<EngineRecord, 'sealed'> & { id: string };
 
 /** SQL that is false for a browser session that ended together with all others of its user, even if its record still exists. */
 export const isCurrentRecordSql = `(oidc_models.session_epoch is null

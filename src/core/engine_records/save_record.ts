@@ -27,6 +27,8 @@ export interface NewEngineRecord {
   storedAs?: string;
   /** The user's `session_epoch` at the login that this write completes; absent, the row keeps its own. */
   session_epoch?: number;
+  /** The sealed text that was read: a record that was written since is not overwritten. */
+  replaces?: string;
   /** The login that this write completes; when its proof is void, nothing is written. */
   proved?: ProvedLogin;
 }
@@ -73,6 +75,12 @@ const update = statement<{ id: string }>(
   (db) => `update oidc_models set ${set(db)} where model = :model and id = :stored_as returning id`,
 );
 
+const replace = statement<{ id: string }>(
+  'replace_record',
+  (db) =>
+    `update oidc_models set ${set(db)} where model = :model and id = :id and payload->>'sealed' = :replaces returning id`,
+);
+
 const updateProved = statement<{ id: string }>(
   { name: 'change_login_record', alone: true },
   (db) => `with u as (${lockProved(db)}) update oidc_models set ${set(db)}
@@ -85,7 +93,7 @@ const updateProved = statement<{ id: string }>(
  * presents it.
  */
 export async function saveRecord(db: Db, keyring: Keyring, record: NewEngineRecord): Promise<boolean> {
-  const { model, storedAs, proved } = record;
+  const { model, storedAs, proved, replaces } = record;
   const row = rowOf(keyring, record);
   if (model === registrationToken) return await replaceToken(db, row);
   const proof = proved && {
@@ -94,6 +102,10 @@ export async function saveRecord(db: Db, keyring: Keyring, record: NewEngineReco
     proved_epoch: proved.session_epoch,
   };
   const stored_as = storedAs === undefined ? null : digest(storedAs);
+  if (replaces !== undefined) {
+    const { created_at: _first, ...change } = row;
+    return (await replace(db, { ...change, replaces })).length > 0;
+  }
   if (stored_as === null) {
     const written = await (proof ? insertProved(db, { ...row, ...proof }) : insert(db, row));
     return written.length > 0;

@@ -5,8 +5,7 @@
 import { digest, equalBytes } from '../../lib/crypto.ts';
 import { takeRandom } from '../../lib/random.ts';
 import { declareColumns, type Table } from '../store/columns.ts';
-import { type Db, rows } from '../store/db.ts';
-import { present } from '../store/sql_time.ts';
+import { type Db, isPostgres } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { type Device, type DeviceParameters, findNamedDevice, registerDevice } from './devices.ts';
 import type { User } from './users.ts';
@@ -109,6 +108,22 @@ export async function registerKnownDevice(
   return device && { id: device.id, secret };
 }
 
+const renew = statement(
+  'renew_browser',
+  () => 'update known_browsers set proof = :proof, last_used_at = :now where id = :id',
+);
+
+const addSql = `insert into known_browsers (id, proof, user_id, created_at, last_used_at)
+  values (:id, :proof, :user_id, :now, :now)`;
+
+// The others that were used last stay.
+const forgetSql = `delete from known_browsers where user_id = :user_id and id <> :id and id not in (
+  select id from known_browsers where user_id = :user_id and id <> :id order by last_used_at desc, id limit :others)`;
+
+const add = statement('add_browser', () => addSql);
+const forget = statement('forget_browsers', () => forgetSql);
+const addOnly = statement('add_browser_and_forget', () => `with a as (${addSql}) ${forgetSql}`);
+
 /**
  * Remembers the browser in which a user has just logged in and returns the secret for its cookie: the one by which it was
  * `known`, else a new one. An unknown secret from the cookie is never used: an attacker may have put it there.
@@ -122,26 +137,16 @@ export async function rememberBrowser(
   const proof = digestOfHash(user);
   const old = secrets.find((secret) => digest(secret) === known);
   if (old) {
-    await db('known_browsers')
-      .where({ id: digest(old) })
-      .update({ proof, last_used_at: present(db) });
+    await renew(db, { id: digest(old), proof });
     return old;
   }
   const secret = newDeviceSecret();
-  const now = present(db);
-  await db('known_browsers').insert({
-    id: digest(secret),
-    proof,
-    user_id: user.id,
-    created_at: now,
-    last_used_at: now,
-  });
-  await rows(
-    db,
-    `delete from known_browsers where user_id = :user_id and id not in (
-       select id from known_browsers where user_id = :user_id order by last_used_at desc, id limit :max)`,
-    { user_id: user.id, max: maxBrowsers },
-  );
+  const values = { id: digest(secret), proof, user_id: user.id, others: maxBrowsers - 1 };
+  if (isPostgres(db)) await addOnly(db, values);
+  else {
+    await add(db, values);
+    await forget(db, values);
+  }
   return secret;
 }
 

@@ -2,6 +2,7 @@
 import type { Context } from 'koa';
 import type { Interaction, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
+import { InteractionChanged, seenByRequest } from '../request/seen.ts';
 import { csrfToken } from './form.ts';
 import { publicPath, redirect } from './page_response.ts';
 import { restoreResumeCookie } from './repeated_forms.ts';
@@ -17,20 +18,42 @@ export interface InteractionRequest {
   client: EngineClient;
 }
 
+type Result = Parameters<Provider['interactionResult']>[2];
+
 /** What a route of an interaction does. */
 export type Step = (request: InteractionRequest) => Promise<void>;
 
 /** Gives the engine the result of the page and redirects the browser to it. `merge` keeps the earlier results as well. */
 export async function resumeInteraction(
   { provider, ctx, interaction }: InteractionRequest,
-  result: Parameters<Provider['interactionResult']>[2],
+  result: Result,
   merge = false,
 ): Promise<void> {
-  const returnTo = await provider.interactionResult(ctx.req, ctx.res, result, {
-    mergeWithLastSubmission: merge,
-  });
+  const returnTo =
+    (await saveResult(interaction, result, merge)) ??
+    (await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: merge }));
   restoreResumeCookie(ctx, provider, interaction);
   redirect(ctx, returnTo);
+}
+
+// Saves the result as the engine does, without reading the interaction again. Null, and nothing is saved, when another request has
+// written it meanwhile, as a form that is submitted twice does: then the engine reads it again.
+async function saveResult(interaction: Interaction, result: Result, merge: boolean): Promise<string | null> {
+  const { interaction: stored } = seenByRequest();
+  if (!stored) return null;
+  const { result: before } = interaction;
+  interaction.result = merge && !('error' in result) ? { ...interaction.lastSubmission, ...result } : result;
+  stored.isReplaced = true;
+  try {
+    await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
+    return interaction.returnTo;
+  } catch (error) {
+    if (!(error instanceof InteractionChanged)) throw error;
+    interaction.result = before;
+    return null;
+  } finally {
+    stored.isReplaced = false;
+  }
 }
 
 /** Ends the request with `access_denied`. */

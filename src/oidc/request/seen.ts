@@ -13,9 +13,14 @@ export interface Seen {
   known?: Registered;
   /** The user whose password this login has proved; whoever writes what the login opens makes the proof a condition. */
   proved?: User;
+  /** The interaction as it is stored. `isReplaced`: the next write of it must not overwrite a newer one. */
+  interaction?: { id: string; sealed: string; isReplaced?: boolean };
   /** The code that this request exchanges. */
   code?: { handle: string } & FoundCode;
 }
+
+/** The interaction was written by another request since this one read it. */
+export class InteractionChanged extends Error {}
 
 const requests = new AsyncLocalStorage<Seen>();
 

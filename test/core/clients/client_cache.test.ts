@@ -135,3 +135,21 @@ testOnStores('a blocked client is no longer found at once', async (t, { db }) =>
   cache.forget(known?.version ?? 0);
   t.is(await cache.find(client_id), null);
 });
+
+testOnStores(
+  'a request that has read the version gets the client of that version, in no statement',
+  async (t, store) => {
+    const cache = openClientCache(store.db, own_resource);
+    const { client_id } = await makeClient(store.db);
+    const scopeOf = async (seen?: number) => (await cache.findCurrent(client_id, seen))?.client.scope;
+    t.is(await scopeOf(), null);
+    const before = await versionOf(store.db);
+    t.deepEqual(await statementsOf(store, () => scopeOf(before)), []);
+    // As another node does.
+    await store.db('clients').where({ client_id }).update({ scope: 'openid' });
+    t.is(await scopeOf(await versionOf(store.db)), 'openid');
+    await store.db('clients').where({ client_id }).update({ scope: 'openid email' });
+    t.is(await scopeOf(), 'openid email', 'without a version it is read');
+    t.is(await scopeOf(before), 'openid email', 'an older one does not bring the old client back');
+  },
+);
