@@ -111,7 +111,9 @@ export const schema = z.object({
     .describe(
       'where plain refreshes are recorded: `ring` keeps the last eight of each session, `all` writes each of them to the audit trail as well',
     ),
-  JOBS: flag(true).describe('whether this process runs the periodic jobs (sweep, rotation of signing keys)'),
+  JOBS: flag(true).describe(
+    'whether this process runs the periodic jobs (sweep, rotation of signing keys, statistics)',
+  ),
   WORKERS: z.coerce
     .number()
     .int()

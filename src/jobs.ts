@@ -4,6 +4,7 @@ import { keepKeys } from './core/actions/key_rotation.ts';
 import type { Deps } from './core/deps.ts';
 import { sweep } from './core/operations/sweep.ts';
 import { finishPendingEndings } from './core/sessions/pending_endings.ts';
+import { countStatistics } from './core/statistics/count_statistics.ts';
 import { withJobLock } from './core/store/advisory_lock.ts';
 
 export interface JobRun {
@@ -16,9 +17,11 @@ export interface JobRun {
 }
 
 export interface Job {
-  name: 'sweep' | 'rotate-keys' | 'finish-endings';
+  name: 'sweep' | 'rotate-keys' | 'finish-endings' | 'count-statistics';
   /** Cron syntax (minute, hour, day of the month, month, day of the week), in UTC. */
   schedule: string;
+  /** Also runs when the schedule starts. */
+  atStart?: boolean;
   summary: string;
   run: (deps: Deps, run: JobRun) => Promise<object>;
 }
@@ -46,6 +49,15 @@ export const jobs: Job[] = [
     summary: 'finish the endings of sessions that a crashed process left behind',
     run: async ({ db }, { dryRun }) => ({ sessions: dryRun ? 0 : await finishPendingEndings(db) }),
   },
+  {
+    name: 'count-statistics',
+    schedule: '*/5 * * * *',
+    atStart: true,
+    summary:
+      'count what metrics and statistics show: live sessions, and the logins and refreshes of each hour',
+    run: async ({ db, config }, { dryRun, signal }) =>
+      dryRun ? {} : await countStatistics(db, { url: config.databaseDirectUrl, ifOlderThan: 240, signal }),
+  },
 ];
 
 /** Runs a job under its lock; null if another node is running it. */
@@ -66,6 +78,7 @@ export function startJobs(deps: Deps, table: Job[] = jobs): { stop: () => Promis
       running.add(run);
       await run.finally(() => running.delete(run));
     };
+    if (job.atStart) void start();
     // `protect`: no second run starts while one is still running.
     return new Cron(job.schedule, { timezone: 'UTC', protect: true, unref: true }, start);
   });

@@ -5,7 +5,7 @@ import type { Finding } from '../core/operations/finding.ts';
 import '../core/tables.ts';
 import { endEverySession } from '../core/actions/end_every_session.ts';
 import { checkDeployment } from '../core/operations/doctor.ts';
-import { countLiveSessions } from '../core/operations/stats.ts';
+import { countLiveSessions } from '../core/statistics/count_statistics.ts';
 import { openDatabase } from '../core/store/db.ts';
 import { createKeyring } from '../lib/crypto.ts';
 import { formatCount } from '../lib/format.ts';

@@ -4,8 +4,9 @@ import { type KeyUpkeep, rotateKeys as rotateAll } from '../core/actions/key_rot
 import { type Deps, openDeps } from '../core/deps.ts';
 import { reencryptSigningKeys } from '../core/keys/reencrypt.ts';
 import { listSigningKeys, type SigningKeyRow } from '../core/keys/signing_keys.ts';
-import { readStats, type Stats } from '../core/operations/stats.ts';
 import { type SweepCounts, sweep as sweepAll } from '../core/operations/sweep.ts';
+import { countStatistics } from '../core/statistics/count_statistics.ts';
+import { readStats, type Stats } from '../core/statistics/stats.ts';
 import { withJobLock } from '../core/store/advisory_lock.ts';
 import { readClock } from '../core/store/sql_time.ts';
 import { createKeyring } from '../lib/crypto.ts';
@@ -120,9 +121,15 @@ export async function reencryptKeys(): Promise<Answer> {
   });
 }
 
-/** `stats` */
+/** Seconds after which a count is so old that no server can be counting. */
+const staleCount = 600;
+
+/** `stats`: the figures that a server has counted. Where no server counts, the command does. */
 export async function stats({ top }: { top?: number }): Promise<Answer> {
-  return await withDatabase(async (db) => {
+  return await withDatabase(async (db, { databaseDirectUrl: url }) => {
+    await withJobLock(url, 'count-statistics', (signal) =>
+      countStatistics(db, { url, ifOlderThan: staleCount, signal }),
+    );
     const found = await readStats(db, top ? { top } : {});
     return { data: found, text: describeStats(found) };
   });
@@ -133,7 +140,7 @@ function describeStats({ live_sessions: live, last_day: day }: Stats): string {
   const busiest = day.refreshes_per_hour.toSorted((a, b) => b.refreshes - a.refreshes)[0];
   const tokens = Object.entries(day.refresh_tokens).map(([outcome, n]) => `${outcome} ${formatCount(n)}`);
   return [
-    `live sessions: ${formatCount(live.total)}`,
+    `live sessions: ${formatCount(live.total)} (counted ${minute(live.counted_at)} UTC)`,
     `last 24 hours: ${formatCount(day.logins)} logins; failed: ${failures.join(', ') || 'none'}`,
     `refresh tokens: ${tokens.join(', ')}`,
     ...(busiest?.refreshes

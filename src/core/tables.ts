@@ -8,6 +8,7 @@ import './clients/resource_servers.ts';
 import './engine_records/engine_records.ts';
 import './keys/signing_keys.ts';
 import './users/consents.ts';
+import './statistics/statistics.ts';
 import './sessions/backchannel_queue.ts';
 import './sessions/hourly_rotations.ts';
 import './sessions/pending_endings.ts';

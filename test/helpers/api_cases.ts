@@ -1,6 +1,7 @@
 // One valid request for every row of the route tables. A row without one fails test/http/api/openapi/document.test.ts.
 import { randomBytes } from 'node:crypto';
 import { addConsent } from '../../src/core/actions/consents.ts';
+import { countStatistics } from '../../src/core/statistics/count_statistics.ts';
 import { json } from '../../src/core/store/columns.ts';
 import { makeClient, makeUser, password } from './builders.ts';
 import { api, type SignedIn, signIn } from './oauth.ts';
@@ -189,7 +190,10 @@ function adminCases(): Record<string, Case> {
     }),
     'get /admin/keys': () => ({ path: '/admin/keys' }),
     'post /admin/keys/rotate': () => ({ path: '/admin/keys/rotate', json: { force: true } }),
-    'get /admin/stats': () => ({ path: '/admin/stats' }),
+    'get /admin/stats': async ({ server: { db, databaseUrl: url } }) => {
+      await countStatistics(db, { url });
+      return { path: '/admin/stats' };
+    },
     'get /admin/events': ({ user }) => ({ path: `/admin/events?limit=2&user_id=${user.user.id}` }),
   };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { countStatistics } from '../../src/core/statistics/count_statistics.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
 import {
@@ -259,6 +260,7 @@ testOnPostgres(
     const are = (counts: number[]) =>
       until(async () => String(await requests()) === String(counts), `the counts are ${counts}`);
     await are([30, 2]);
+    await countStatistics(store.db, { url: store.url });
     const text = await read();
     t.deepEqual(samples(text, 'kindred_sessions_live'), { '': 1 });
     t.is(samples(text, 'kindred_refresh_tokens_total')['outcome="rotated"'], 1);

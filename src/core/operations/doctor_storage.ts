@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import type { Config } from '../../../config/index.ts';
 import { formatBytes, formatCount, formatNumberOf } from '../../lib/format.ts';
+import { countLiveSessions } from '../statistics/count_statistics.ts';
 import {
   countNew,
   isSweepOverdue,
@@ -12,7 +13,6 @@ import {
 } from '../store/database_facts.ts';
 import { readClock } from '../store/sql_time.ts';
 import type { Finding } from './finding.ts';
-import { countLiveSessions } from './stats.ts';
 
 /** Checks that the sweep runs. */
 export async function checkSweep(db: Knex): Promise<Finding> {

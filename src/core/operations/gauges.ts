@@ -2,8 +2,8 @@
 import { memoize } from '../../lib/memoize.ts';
 import type { Deps } from '../deps.ts';
 import { currentKeyAge } from '../keys/signing_keys.ts';
+import { findLiveTotal } from '../statistics/statistics.ts';
 import { isStandbyAway } from '../store/standby.ts';
-import { countLiveSessions } from './stats.ts';
 
 /** Milliseconds for which a figure from the database is reused. */
 const maxAge = 15_000;
@@ -16,10 +16,24 @@ interface Pool {
 
 /** Adds the figures of the database to the metrics. Every node reports the same ones: aggregate them by maximum. */
 export function watchDatabase({ db, metrics }: Deps): void {
+  // Before the first count there is no figure, and the gauges are left out.
+  const readLive = memoize(async () => {
+    const found = await findLiveTotal(db);
+    if (!found) throw new Error('the live sessions have not been counted yet');
+    return { ...found, read: performance.now() };
+  }, maxAge);
   metrics.addGauge(
     'sessions_live',
     'Live sessions, in the whole database',
-    memoize(() => countLiveSessions(db), maxAge),
+    async () => (await readLive()).total,
+  );
+  metrics.addGauge(
+    'sessions_live_age_seconds',
+    'How long ago the live sessions were counted; a node counts every five minutes',
+    async () => {
+      const { age, read } = await readLive();
+      return age + (performance.now() - read) / 1_000;
+    },
   );
   metrics.addGauge(
     'signing_key_age_seconds',

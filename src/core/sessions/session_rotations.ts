@@ -50,7 +50,7 @@ export function rotationRing(setting: 'ring' | 'all') {
     inTrail,
     async write(db: Db, rotations: AuditEvent[]): Promise<void> {
       await writeRotations(db, rotations);
-      // What is in the trail is counted there (core/operations/stats.ts).
+      // What is in the trail is counted there (core/statistics/count_statistics.ts).
       if (!inTrail) await countRotations(db, rotations);
     },
   };

@@ -1,9 +1,10 @@
 // Which events of the audit batch go into the ring of rotations, what a crash loses, and how the rotations are counted.
 import { createAuditBatch } from '../../../src/core/audit/audit_batch.ts';
 import type { NewEvent } from '../../../src/core/audit/audit_events.ts';
-import { readStats } from '../../../src/core/operations/stats.ts';
 import { listRotations, rotationRing } from '../../../src/core/sessions/session_rotations.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
+import { countStatistics } from '../../../src/core/statistics/count_statistics.ts';
+import { readStats } from '../../../src/core/statistics/stats.ts';
 import type { Db } from '../../../src/core/store/db.ts';
 import { createLog } from '../../../src/lib/log.ts';
 import { openTestSession } from '../../helpers/builders.ts';
@@ -48,23 +49,27 @@ testOnStores('plain rotations go into the ring, every other event into the trail
   t.deepEqual(await typesIn(db), ['client_authentication_failed', 'refresh_token_retried', 'session_opened']);
 });
 
-testOnStores('with `all` the trail has each rotation as well, and it is counted once', async (t, { db }) => {
-  const session = await openTestSession(db);
-  for (const [i, setting] of (['all', 'ring'] as const).entries()) {
-    const batch = open(db, setting);
-    for (let n = 1; n <= 3; n += 1) batch.add(rotated(session, 3 * i + n));
-    await batch.close();
-  }
-  t.deepEqual(await typesIn(db), [...Array(3).fill('refresh_token_rotated'), 'session_opened']);
-  t.deepEqual(await generations(db, session), [1, 2, 3, 4, 5, 6]);
-  t.is((await listRotations(db, session.id)).length, 6);
-  const { refreshes_per_hour, refresh_tokens } = (await readStats(db)).last_day;
-  t.is(refresh_tokens.rotated, 6);
-  t.is(
-    refreshes_per_hour.reduce((sum, { refreshes }) => sum + refreshes, 0),
-    6,
-  );
-});
+testOnStores(
+  'with `all` the trail has each rotation as well, and it is counted once',
+  async (t, { db, url }) => {
+    const session = await openTestSession(db);
+    for (const [i, setting] of (['all', 'ring'] as const).entries()) {
+      const batch = open(db, setting);
+      for (let n = 1; n <= 3; n += 1) batch.add(rotated(session, 3 * i + n));
+      await batch.close();
+    }
+    t.deepEqual(await typesIn(db), [...Array(3).fill('refresh_token_rotated'), 'session_opened']);
+    t.deepEqual(await generations(db, session), [1, 2, 3, 4, 5, 6]);
+    t.is((await listRotations(db, session.id)).length, 6);
+    await countStatistics(db, { url });
+    const { refreshes_per_hour, refresh_tokens } = (await readStats(db)).last_day;
+    t.is(refresh_tokens.rotated, 6);
+    t.is(
+      refreshes_per_hour.reduce((sum, { refreshes }) => sum + refreshes, 0),
+      6,
+    );
+  },
+);
 
 testOnStores('while one table takes nothing, the other gets its events', async (t, { db }) => {
   const session = await openTestSession(db);

@@ -25,7 +25,7 @@ const mayImport: Record<string, string[]> = {
 };
 
 const topics = ['users', 'passwords', 'clients', 'keys', 'limits', 'engine_records', 'audit', 'store'];
-const everyTopic = ['sessions', 'access_tokens', ...topics];
+const everyTopic = ['statistics', 'sessions', 'access_tokens', ...topics];
 
 /** What each folder of src/core, and each file directly in it, may import of the others. */
 const mayImportInCore: Record<string, string[]> = {
@@ -33,6 +33,7 @@ const mayImportInCore: Record<string, string[]> = {
   'deps.ts': ['tables.ts', 'request_source.ts', ...everyTopic],
   actions: ['deps.ts', 'request_source.ts', ...everyTopic],
   operations: ['deps.ts', 'request_source.ts', ...everyTopic],
+  statistics: ['sessions', 'audit', 'store'],
   access_tokens: ['sessions', 'users', 'clients', 'keys', 'engine_records', 'store'],
   sessions: ['request_source.ts', 'users', 'clients', 'engine_records', 'audit', 'store'],
   passwords: ['request_source.ts', 'users', 'limits', 'audit', 'store'],

@@ -2,6 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import { loadConfig } from '../../../config/index.ts';
 import about from '../../../package.json' with { type: 'json' };
+import { countStatistics } from '../../../src/core/statistics/count_statistics.ts';
 import { startServer } from '../../../src/process/run_server.ts';
 import { after, makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
@@ -134,10 +135,15 @@ testOnStores(
   'metrics of the database, the pool and the process exist and are not queried at each scrape',
   async (t, store) => {
     const { server, read } = await start(t, store);
+    const age = 'kindred_sessions_live_age_seconds';
     await signIn(server);
+    const early = await read();
+    t.deepEqual([sample(early, 'kindred_sessions_live'), sample(early, age)], [Number.NaN, Number.NaN]);
+    await countStatistics(store.db, { url: store.url });
     const first = await read();
     t.is(sample(first, 'kindred_sessions_live'), 1);
-    await signIn(server);
+    t.true(sample(first, age) >= 0 && sample(first, age) < 600);
+    await store.db('statistics').delete();
     const text = await read();
     t.is(sample(text, 'kindred_sessions_live'), 1, 'kept for 15 seconds');
     t.true(sample(text, 'kindred_signing_key_age_seconds') < 600);
@@ -177,9 +183,9 @@ testOnStores('the metrics contain no personal data and are not on the main port'
 
 testOnStores('without the database its metrics are missing and the others remain', async (t, store) => {
   const { server, read } = await start(t, store);
-  await (server as TestServer).db.schema.renameTable('sessions', 'away');
+  await (server as TestServer).db.schema.renameTable('statistics', 'away');
   const text = await read();
   t.true(Number.isNaN(sample(text, 'kindred_sessions_live')));
   t.true(sample(text, 'process_resident_memory_bytes') > 0);
-  await server.db.schema.renameTable('away', 'sessions');
+  await server.db.schema.renameTable('away', 'statistics');
 });
