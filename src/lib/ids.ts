@@ -19,6 +19,11 @@ export function firstIdOf(at: Date): string {
   return idFromBytes(bytes);
 }
 
+/** The time at which an id was made, to the millisecond. */
+export function timeOfId(id: string): Date {
+  return new Date(idToBytes(id).readUIntBE(0, 6));
+}
+
 /** The id in the form that the database stores, or null when `value` is no UUID. Only such ids may reach SQL. */
 export function parseId(value: unknown): string | null {
   if (typeof value !== 'string') return null;

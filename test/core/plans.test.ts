@@ -27,6 +27,7 @@ import { countNew } from '../../src/core/store/database_facts.ts';
 import { listConsents } from '../../src/core/users/consents.ts';
 import { listDevices, registerDevice } from '../../src/core/users/devices.ts';
 import { listUsers, type UserSearch } from '../../src/core/users/user_search.ts';
+import { newId } from '../../src/lib/ids.ts';
 import { makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 
@@ -239,6 +240,17 @@ testOnStores(
       return [...names].toSorted();
     };
     t.deepEqual(await readBy(() => listEvents(db, { limit: 50, ...february })), ['audit_events_2030_02']);
+    for (const filter of [
+      { type: 'none' },
+      { user_id: newId() },
+      { session_id: newId() },
+      { client_id: 'none' },
+    ])
+      t.deepEqual(
+        await readBy(() => listEvents(db, { limit: 50, ...february, ...filter })),
+        ['audit_events_2030_02'],
+        JSON.stringify(filter),
+      );
     const march = await readBy(() => countNew(db, 'audit_events', new Date('2030-03-20T00:00:00Z')));
     t.deepEqual(march, ['audit_events_2030_03', 'audit_events_default']);
     const dryRun = { auditRetention: 86_400, tables: ['audit_events'] as const, dryRun: true };

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { idFromBytes, idToBytes, newId, parseId } from '../../src/lib/ids.ts';
+import { idFromBytes, idToBytes, newId, parseId, timeOfId } from '../../src/lib/ids.ts';
 import { fc } from '../helpers/fuzzing.ts';
 
 const moment = fc.integer({ min: 0, max: 2 ** 48 - 1 });
@@ -18,6 +18,7 @@ test('an id begins with the millisecond in which it was made', (t) => {
   const [before, id, after] = [Date.now(), newId(), Date.now()];
   const made = idToBytes(id).readUIntBE(0, 6);
   t.true(before <= made && made <= after);
+  t.deepEqual(timeOfId(id), new Date(made));
 });
 
 test('ids sort by the time they were made', (t) => {

@@ -1,9 +1,9 @@
 // Reading the audit trail: what administrators search, and the events of one session. A search reads the trail in slices
 // along one index, and stops after a time: none reads a whole table in one statement.
 import type { Knex } from 'knex';
-import { firstIdOf } from '../../lib/ids.ts';
+import { firstIdOf, timeOfId } from '../../lib/ids.ts';
 import type { Columns } from '../store/columns.ts';
-import { type Db, rows } from '../store/db.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
 import type { AuditEvent, EventType } from './audit_events.ts';
 
 /** How many events of a session are read at most to find those of one type. */
@@ -51,7 +51,8 @@ interface SearchBounds {
 /** Milliseconds by which the time in an event's id, a node's, may differ from its `created_at`, the database's. */
 const maxClockDifference = 600_000;
 
-/** Above the id of every event. */
+/** The last time that an id can have; and above the id of every event. */
+const lastTime = 2 ** 48 - 1;
 const endOfIds = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
@@ -121,7 +122,7 @@ async function readSlice(db: Db, search: EventSearch, size: number, wanted: numb
     if (value !== undefined) values[name] = value;
   const read = await rows<SliceRow>(
     db,
-    `with slice as materialized (select * from audit_events where ${rangeAlong(along)} limit :size),
+    `with slice as materialized (select * from audit_events where ${rangeAlong(db, along)} limit :size),
        found as (select * from slice ${fits.length > 0 ? `where ${fits.join(' and ')}` : ''} order by id desc limit :wanted)
      select found.*, looked, last
      from (select count(*) as looked, (select id from slice order by id limit 1) as last from slice) s
@@ -134,20 +135,28 @@ async function readSlice(db: Db, search: EventSearch, size: number, wanted: numb
 }
 
 // Compares pairs, since nothing but the index of these two columns has their order: with `type = :type … order by id` Postgres
-// may choose the key instead, and read all events of a long time to find that none has the type.
-function rangeAlong(column: (typeof indexed)[number] | undefined): string {
+// may choose the key instead, and read all events of a long time to find that none has the type. The ids of whole months
+// leave out partitions; closer bounds would let Postgres choose the key again.
+function rangeAlong(db: Db, column: (typeof indexed)[number] | undefined): string {
   if (!column) return 'id >= :first and id < :end order by id desc';
-  return `${column} is not null and (${column}, id) >= (:${column}, :first) and (${column}, id) < (:${column}, :end)
+  const months = isPostgres(db) ? 'and id >= :first_of_month and id < :end_of_month' : '';
+  return `${column} is not null and (${column}, id) >= (:${column}, :first) and (${column}, id) < (:${column}, :end) ${months}
     order by ${column} desc, id desc`;
 }
 
 // The ids bound what is read, since they sort by time and every index ends in them; the times decide.
-function boundsOf({ from, to, before }: EventSearch): { first: string; end: string } {
-  const end = to ? firstIdOf(new Date(to.getTime() + maxClockDifference)) : endOfIds;
-  return {
-    first: firstIdOf(new Date(from ? from.getTime() - maxClockDifference : 0)),
-    end: before !== undefined && before < end ? before : end,
-  };
+function boundsOf({ from, to, before }: EventSearch): Record<string, string> {
+  const latest = to ? firstIdOf(new Date(to.getTime() + maxClockDifference)) : endOfIds;
+  const first = firstIdOf(new Date(from ? from.getTime() - maxClockDifference : 0));
+  const end = before !== undefined && before < latest ? before : latest;
+  return { first, end, first_of_month: firstOfMonth(first, 0), end_of_month: firstOfMonth(end, 1) };
+}
+
+// The least id of the month of an id, or of a later month.
+function firstOfMonth(id: string, later: number): string {
+  const at = timeOfId(id);
+  const month = Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + later);
+  return month > lastTime ? endOfIds : firstIdOf(new Date(month));
 }
 
 // Where nothing fits, the only row has no event.
