@@ -20,7 +20,7 @@ import {
   listLiveSessions,
   listLoginUserAgents,
 } from '../../src/core/sessions/session_list.ts';
-import { listRotations } from '../../src/core/sessions/session_rotations.ts';
+import { deleteOrphanedRotations, listRotations } from '../../src/core/sessions/session_rotations.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { json } from '../../src/core/store/columns.ts';
 import { countNew } from '../../src/core/store/database_facts.ts';
@@ -33,7 +33,16 @@ import { type Store, testOnStores } from '../helpers/stores.ts';
 
 const many = process.env.SOAK ? 1_000_000 : 20_000;
 const byUser = { actor: 'user' } as const;
-const large = ['sessions', 'audit_events', 'devices', 'consents', 'oidc_models', 'logout_notices', 'users'];
+const large = [
+  'sessions',
+  'session_rotations',
+  'audit_events',
+  'devices',
+  'consents',
+  'oidc_models',
+  'logout_notices',
+  'users',
+];
 
 /** Fills the tables with the rows of other users and clients, most of them ended sessions. */
 async function fill(db: Knex, store: Store): Promise<void> {
@@ -67,6 +76,10 @@ async function fill(db: Knex, store: Store): Promise<void> {
     `${uuid}, ${uuid}, 'c' || n, ${uuid}, '{}', '{}', ${salt}, 60, ${at}, ${at}, ${at}, case when n % 3 > 0 then ${at} end, case when n % 3 > 0 then 'logout' end, 0`,
   );
   await insert(
+    'session_rotations (session_id, slot, generation, rotated_at)',
+    `${uuid}, n % 8, n % 8, ${at}`,
+  );
+  await insert(
     'logout_notices (id, session_id, user_id, client_id, next_attempt_at, created_at)',
     `${uuid}, ${uuid}, ${uuid}, 'c' || n, ${at}, ${at}`,
   );
@@ -94,6 +107,11 @@ const eventAt = (isPostgres: boolean) =>
 const eventIdOnPostgres = `cast(lpad(to_hex(${firstMonth.getTime()} + cast(n as bigint) * ${step}), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0') as uuid)`;
 const hexOnSqlite = `printf('%012x', ${firstMonth.getTime()} + n * ${step})`;
 const eventIdOnSqlite = `substr(${hexOnSqlite}, 1, 8) || '-' || substr(${hexOnSqlite}, 9) || '-7000-8000-' || printf('%012x', n)`;
+
+/** The id of filled session `n`. */
+function idOf(n: number): string {
+  return `01900000-0000-7000-8000-${n.toString(16).padStart(12, '0')}`;
+}
 
 interface Query {
   sql: string;
@@ -170,6 +188,7 @@ function works(db: Knex, session: Session): Record<string, () => Promise<unknown
     'events of a client and a type': search({ client_id: 'c7', type: 'session_opened' }),
     'events of a type that has none': search({ type: 'none', from: firstMonth }),
     'the last rotations of a session': () => listRotations(db, session.id),
+    'rotations whose session is gone': () => deleteOrphanedRotations(db, idOf(1_000), idOf(1_500)),
     'the user agents of logins': () => listLoginUserAgents(db, [session.id]),
     'the events of a day': () => countNew(db, 'audit_events', new Date('2030-03-20T00:00:00Z')),
     'the first users': users({}),

@@ -162,7 +162,7 @@ testOnStores(
 );
 
 // Statements that run periodically: the audit trail is written in transactions, the clock and the signing keys are read.
-const aside = /audit_events|signing_keys|^begin|^commit|now_at/i;
+const aside = /audit_events|_rotations|signing_keys|^begin|^commit|now_at/i;
 
 /** The number of statements of `work`. */
 async function count({ deps: { db } }: Pair, work: () => Promise<unknown>): Promise<number> {

@@ -150,9 +150,14 @@ export async function deleteOrphanedRotations(
   after: string,
   last: string | undefined,
 ): Promise<void> {
-  const query = db('session_rotations').where('session_id', '>', after);
-  if (last !== undefined) query.where('session_id', '<=', last);
-  await query
-    .whereNotExists(db('sessions').whereRaw('sessions.id = session_rotations.session_id').select('id'))
-    .delete();
+  const orphaned = db('session_rotations').where('session_id', '>', after);
+  // Bounded as well, since Postgres may read the sessions in their order.
+  const sessions = db('sessions')
+    .whereRaw('sessions.id = session_rotations.session_id')
+    .where('id', '>', after);
+  if (last !== undefined) {
+    orphaned.where('session_id', '<=', last);
+    sessions.where('id', '<=', last);
+  }
+  await orphaned.whereNotExists(sessions.select('id')).delete();
 }
