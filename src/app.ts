@@ -45,10 +45,12 @@ import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { rememberReads } from './oidc/request/seen.ts';
+import { clientCredentials } from './token/client_credentials.ts';
 import { directEntrance } from './token/direct_entrance.ts';
+import { directGrant } from './token/direct_grants.ts';
 import { fastEntrance } from './token/endpoint.ts';
 import { directIntrospection } from './token/introspection.ts';
-import { passwordEntrance } from './token/password.ts';
+import { passwordGrant, passwordParameters } from './token/password.ts';
 import { refreshEntrance } from './token/refresh.ts';
 
 /** Every route of Kindred's own API. */
@@ -100,7 +102,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(queuePasswordHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
-  if (fastEntrance) app.use(fastToken(deps)).use(fastIntrospection(deps));
+  if (fastEntrance) app.use(directToken(deps)).use(fastToken(deps)).use(fastIntrospection(deps));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
@@ -123,11 +125,18 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
 }
 
 function fastToken(deps: Deps): Koa.Middleware {
+  const refresh = refreshEntrance(deps);
+  return fastEntrance(deps, '/token', ({ grant_type }) =>
+    grant_type === 'refresh_token' ? refresh : undefined,
+  );
+}
+
+function directToken(deps: Deps): Koa.Middleware {
   const grants = new Map([
-    ['refresh_token', refreshEntrance(deps)],
-    ['password', passwordEntrance(deps)],
+    ['password', directGrant(deps, 'password', passwordGrant, passwordParameters)],
+    ['client_credentials', directGrant(deps, 'client_credentials', clientCredentials, ['scope', 'resource'])],
   ]);
-  return fastEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type)));
+  return directEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type)));
 }
 
 function fastIntrospection(deps: Deps): Koa.Middleware {

@@ -49,7 +49,7 @@ function recordRefusal(ctx: KoaContextWithOIDC, err: Error): void {
 // noted in the request, and become a 503 on the way out (http/middleware/errors.ts).
 function recordFailure({ log }: Deps, ctx: KoaContextWithOIDC, err: Error): void {
   const about = { err, request_id: ctx.state.requestId };
-  if (err instanceof AppError && err.code === 'overloaded') ctx.state.unavailable = err;
+  if (err instanceof AppError && err.status === 503) ctx.state.unavailable = err;
   else if (isUnavailable(err)) {
     ctx.state.unavailable = unavailable(err);
     log.warn(about, 'the database is not available');

@@ -100,7 +100,8 @@ async function storeFor(
     ...(resource === null ? {} : { aud: resource }),
     ...payload,
     ...binding,
-    scope,
+    // The engine leaves out the scope of a client's own token when it is empty.
+    ...(scope || model === 'AccessToken' ? { scope } : {}),
   };
   try {
     await saveAccessTokenRecord(db, { model, token, payload: complete, session_id, user_id, ttl });

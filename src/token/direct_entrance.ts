@@ -83,7 +83,7 @@ function readParameters({ resource, ...form }: Form, names: readonly string[]): 
   const isKnown = (name: string) => names.includes(name) || byClients.includes(name);
   if (resources.length > 0 && !names.includes('resource')) return null;
   if (resources.length > maxResources || resources.includes('')) return null;
-  return isCommon(form, isKnown) ? { form, resources } : null;
+  return isCommon(form, isKnown) && isScope(form.scope) ? { form, resources } : null;
 }
 
 function isCommon(
@@ -93,4 +93,9 @@ function isCommon(
   return Object.entries(form).every(
     ([name, value]) => isKnown(name) && typeof value === 'string' && value !== '',
   );
+}
+
+// RFC 6749, 3.3: tokens of printable ASCII with single spaces between them.
+function isScope(scope = 'none'): boolean {
+  return /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(scope);
 }

@@ -1,147 +1,191 @@
-// The password grant at the fast entrance: a first-party client, unbound tokens for our own API, no ID token. Once the
-// password was tried, this file also sends the refusal: trying the password again in the engine would count twice.
-import type { Context } from 'koa';
-import { defaultScopes, grantableOf, grantableOidc } from '../core/access_tokens/grantable_scopes.ts';
-import type { Registered } from '../core/clients/client_cache.ts';
+// The password grant (RFC 6749, 4.3), for first-party clients alone: a name and a password become a session. Everything that
+// needs no password is checked before it is hashed, and it is hashed once.
 import type { Deps } from '../core/deps.ts';
+import { jtiHandle, replayModel, useOnce } from '../core/engine_records/single_use.ts';
 import { attemptLogin, type LoginAttempt } from '../core/passwords/login_attempts.ts';
-import { requestSourceOf } from '../core/request_source.ts';
 import { openSession } from '../core/sessions/open_session.ts';
 import { describeReason, wrongCredentials } from '../core/sessions/refusals.ts';
+import type { Session } from '../core/sessions/sessions.ts';
 import { isActive } from '../core/users/active_users.ts';
 import { type DeviceParameters, deviceParameters } from '../core/users/devices.ts';
 import { registerKnownDevice } from '../core/users/known_devices.ts';
 import { findUser, findUserAtVersion, type User } from '../core/users/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
-import { authenticateClient, type Credentials, mayUse } from './client_auth.ts';
-import { type FastEntrance, type Given, openToPages } from './endpoint.ts';
-import { idTokenClaims, passwordParameters } from './password_request.ts';
+import type { Binding } from './access_token.ts';
+import { missing, requireBinding } from './binding.ts';
+import { jtiTtl } from './dpop.ts';
+import { type Grant, type GrantRequest, OutdatedClient } from './grant.ts';
+import { findRequested, type RequestedServer, requestedScopes } from './requested.ts';
 import { findTarget } from './target.ts';
 import { tokenResponse } from './token_response.ts';
 
-/** Answers logins that need nothing of the engine. */
-export function passwordEntrance(deps: Deps): FastEntrance {
-  return {
-    parameters: ['grant_type', ...passwordParameters.filter((name) => name !== 'resource')],
-    async answer(ctx, form, credentials) {
-      const { username, password } = form;
-      const plan = username && password ? await planLogin(deps, ctx, form, credentials) : null;
-      if (!username || !password || !plan) return null;
-      const { user, is_current_version } = await findUserAtVersion(deps.db, username, plan.known.version);
-      if (is_current_version) return await logIn(deps, ctx, plan, { login: username, user, password });
-      deps.clientCache.forget(plan.known.version);
-      return null;
-    },
-  };
-}
+/** The parameters of the grant; only `resource` may be sent more than once. */
+export const passwordParameters = [
+  'username',
+  'password',
+  'scope',
+  'resource',
+  ...Object.keys(deviceParameters.shape),
+];
 
+/** What a login asks for; none of it depends on the password. */
 interface Plan {
-  known: Registered;
-  scopes: string[];
-  /** The scopes among them that belong to our own API. */
-  granted: string[];
+  username: string;
+  password: string;
   device: DeviceParameters;
+  binding: Binding;
+  servers: RequestedServer[];
+  scopes: string[];
 }
 
-// The checks that need no password. Null leaves the request to the engine; no password has been tried then. The plan holds as
-// long as the version of the client cache is current.
-async function planLogin(
-  deps: Deps,
-  ctx: Context,
-  form: Given,
-  credentials: Credentials,
-): Promise<Plan | null> {
-  const { config } = deps;
-  const known = await authenticateClient(deps, ctx, credentials);
-  if (!known?.client.first_party || !mayUse(known.client, 'password')) return null;
-  const { client } = known;
-  if (client.default_resource !== null && client.default_resource !== config.resource) return null;
-  const server = known.servers.get(config.resource);
-  if (server?.access_token_format === 'opaque') return null;
-  const offered = grantableOf(client, { isOwn: true, registered: server ?? null }, null);
-  const scopes = form.scope ? [...new Set(form.scope.split(' '))] : defaultScopes(client, offered);
-  const possible = new Set([...grantableOidc(client), ...offered]);
-  // `openid` needs an ID token, and `admin` depends on the user's roles.
-  const isPlain = scopes.every((one) => possible.has(one) && one !== 'openid' && one !== 'admin');
-  const device = deviceParameters.safeParse(form);
-  if (!isPlain || scopes.length === 0 || !device.success) return null;
-  return { known, scopes, granted: scopes.filter((one) => offered.includes(one)), device: device.data };
+/** Answers a login by password. */
+export const passwordGrant: Grant = async (deps, request) => {
+  const plan = await planLogin(deps, request);
+  const { username, password, device } = plan;
+  const { known, source } = request;
+  const { client_id } = known.client;
+  const { user: named, is_current_version } = await findUserAtVersion(deps.db, username, known.version);
+  if (!is_current_version) throw new OutdatedClient();
+  const attempt = { login: username, user: named, password, device, client_id, source };
+  const { user, known: known_device } = await verifyPassword(deps, attempt);
+  requireRole(user, plan.scopes);
+  await useProof(deps, request);
+  const registered = await registerKnownDevice(deps.db, user, device, known_device);
+  const session = await openLogin(deps, request, plan, { user, device_id: registered?.id ?? null });
+  const target = await findTarget(deps, known, session, { resources: [] });
+  const more = registered ? { device_secret: registered.secret } : {};
+  const issue = { session, generation: 0, target, binding: plan.binding, gty: 'password' };
+  return await tokenResponse(deps, known, issue, more);
+};
+
+async function planLogin(deps: Deps, request: GrantRequest): Promise<Plan> {
+  const { known, form, resources } = request;
+  if (!known.client.first_party)
+    throw new AppError('unauthorized_client', 'Only first-party clients may use the password grant.');
+  const { username, password } = form;
+  if (!username || !password) {
+    const absent = username ? 'password' : 'username';
+    throw new AppError('invalid_request', `missing required parameter(s): ${absent}`);
+  }
+  const device = readDevice(form);
+  const binding = requireBinding(deps, request);
+  const asking = { known, actsForItself: false };
+  const servers = await findRequested(deps, asking, resources);
+  const scopes = requestedScopes(asking, form.scope, servers);
+  return { username, password, device, binding, servers, scopes };
 }
 
-async function logIn(
+function readDevice(form: GrantRequest['form']): DeviceParameters {
+  const parsed = deviceParameters.safeParse(form);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new AppError('invalid_request', `${issue?.path.join('.')}: ${issue?.message}`);
+}
+
+// From here on every refusal is decided: the password must not be tried again with another state of the client.
+async function verifyPassword(
   deps: Deps,
-  ctx: Context,
-  plan: Plan,
-  given: Pick<LoginAttempt, 'login' | 'user' | 'password'>,
-): Promise<object> {
-  // From here on this entrance answers every outcome, refusals included.
-  openToPages(ctx);
-  ctx.state.route = '/token';
-  const { client_id } = plan.known.client;
-  const attempt = { ...given, device: plan.device, client_id, source: requestSourceOf(ctx) };
+  attempt: LoginAttempt,
+): Promise<{ user: User; known: string | null }> {
   const result = await attemptLogin(deps, attempt);
-  if (result.outcome === 'refused') throw new AppError('invalid_grant', wrongCredentials);
-  if (result.outcome === 'inactive') throw overtakenBy(result.user);
-  return await openPlainSession(deps, ctx, plan, result);
+  if (result.outcome === 'authenticated') return result;
+  if (result.outcome === 'inactive') throw mayNotLogIn(result.user);
+  throw new AppError('invalid_grant', wrongCredentials, { isDecided: true });
 }
 
-async function openPlainSession(
+function requireRole({ roles }: User, scopes: string[]): void {
+  if (!scopes.includes('admin') || roles.includes('admin')) return;
+  throw new AppError('invalid_scope', 'The scope admin is for users with the role admin.', {
+    isDecided: true,
+  });
+}
+
+// After the password, so that a refused login uses up no proof.
+async function useProof({ db }: Deps, { known, proof }: GrantRequest): Promise<void> {
+  if (!proof) return;
+  const handle = jtiHandle(known.client.client_id, proof.jti);
+  if (!(await useOnce(db, replayModel, handle, jtiTtl)))
+    throw new AppError('invalid_grant', missing.fresh, { isDecided: true });
+}
+
+async function openLogin(
   deps: Deps,
-  ctx: Context,
-  { known, scopes, granted, device }: Plan,
-  { user, known: known_device }: { user: User; known: string | null },
-): Promise<object> {
+  { known, source }: GrantRequest,
+  { servers, scopes, binding }: Plan,
+  { user, device_id }: { user: User; device_id: string | null },
+): Promise<User & Session> {
   const { db, config, clock } = deps;
-  const registered = await registerKnownDevice(db, user, device, known_device);
   const { client } = known;
   const id = newId();
-  const scope = scopes.join(' ');
   const session = await openSession(db, {
     id,
     user_id: user.id,
     proved_hash: user.password_hash,
     proved_epoch: user.session_epoch,
     client_id: client.client_id,
-    device_id: registered?.id ?? null,
-    grant_payload: {
-      openid: { scope },
-      ...(granted.length > 0 ? { resources: { [config.resource]: granted.join(' ') } } : {}),
-    },
+    device_id,
+    grant_payload: grantPayload(servers, scopes),
     token_payload: {
       gty: 'password',
-      scope,
-      resource: config.resource,
+      scope: scopes.join(' '),
+      resource: servers.length === 1 ? servers[0]?.identifier : servers.map(({ identifier }) => identifier),
       authTime: Math.floor(clock.now() / 1000),
       amr: ['pwd'],
       claims: idTokenClaims,
       sid: id,
+      ...sessionBinding(known.client.metadata, binding),
     },
     idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
-    source: requestSourceOf(ctx),
+    source,
   });
   if (!session) throw await overtaken(deps, user.id);
-  const more = registered ? { device_secret: registered.secret } : {};
-  const opened = { ...user, ...session };
-  const target = await findTarget(deps, known, opened, { resources: [] });
-  return await tokenResponse(
-    deps,
-    known,
-    { session: opened, generation: 0, target, binding: {}, gty: 'password' },
-    more,
-  );
+  return { ...user, ...session };
+}
+
+/**
+ * The claims about the login (its time and method) in every ID token of the session, refreshes included. The form is that of
+ * the parameter `claims` (OpenID Connect Core 1.0, 5.5).
+ */
+const idTokenClaims = { id_token: { auth_time: null, amr: null } };
+
+// In the form of the engine's Grant.
+function grantPayload(servers: RequestedServer[], scopes: string[]): object {
+  const granted = servers
+    .map(
+      ({ identifier, scopes: offered }) =>
+        [identifier, scopes.filter((one) => offered.includes(one))] as const,
+    )
+    .filter(([, ofServer]) => ofServer.length > 0)
+    .map(([identifier, ofServer]) => [identifier, ofServer.join(' ')]);
+  return {
+    openid: { scope: scopes.join(' ') },
+    ...(granted.length > 0 ? { resources: Object.fromEntries(granted) } : {}),
+  };
+}
+
+// The refresh tokens of a public client are bound to its key or certificate (RFC 9449, 5). Those of a confidential client are
+// bound by its authentication, and remember only that proofs were used.
+function sessionBinding(
+  { token_endpoint_auth_method }: GrantRequest['known']['client']['metadata'],
+  binding: Binding,
+): object {
+  return {
+    ...(token_endpoint_auth_method === 'none' ? binding : {}),
+    ...(binding.jkt ? { dpop: true } : {}),
+  };
 }
 
 // The refusal of a login during whose password check the user was banned, changed the password or ended all sessions.
 async function overtaken({ db }: Deps, user_id: string): Promise<AppError> {
   const user = await findUser(db, user_id);
   return !user || (await isActive(db, user))
-    ? new AppError('invalid_grant', wrongCredentials)
-    : overtakenBy(user);
+    ? new AppError('invalid_grant', wrongCredentials, { isDecided: true })
+    : mayNotLogIn(user);
 }
 
-function overtakenBy({ status, status_message }: User): AppError {
+function mayNotLogIn({ status, status_message }: User): AppError {
   const reason = `account_${status}`;
   return new AppError('invalid_grant', status_message ?? describeReason(reason), { reason });
 }

@@ -14,6 +14,10 @@ export const quick = 'https://quick.example.test/';
 export const opaque = 'https://opaque.example.test/';
 export const unregistered = 'https://unregistered.example.test/';
 
+/** A self-signed certificate (DER, base64), valid for a hundred years, as a proxy forwards it (RFC 9440). */
+export const certificate =
+  ':MIIBgjCCASegAwIBAgIUK5ys/Je0UGCdpn0mUAYkYGS97ZQwCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKY2xpZW50IG9uZTAgFw0yNjExMjEwOTU0MTZaGA8yMTI2MTAyODA5NTQxNlowFTETMBEGA1UEAwwKY2xpZW50IG9uZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJTRfuqMgNUyMd60XI7sFn3nQ/iU6lBKxRm3nr/G6izbEer4S8V9sLRrworYWMTHw8shQ9HyBqmNp5qAqPiMBI+jUzBRMB0GA1UdDgQWBBSzLqc6n7eLjNdmXNPoEdL5gEgEuzAfBgNVHSMEGDAWgBSzLqc6n7eLjNdmXNPoEdL5gEgEuzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDPdgAIcbI7B6gbPxuxdhBxii16oqRxfkcQ+Hp1twf4BwIhAOT6Vvjcrb8jyxMZy5S7M7Q0EzahoLqClUqrroF5mkJg:';
+
 export const page = 'https://app.example.test';
 export const redirectPage = 'https://third.example.test';
 
@@ -60,6 +64,35 @@ const definitions = {
   gateway: { ...post, ...secret, grant_types: ['client_credentials'], resource_server: '*' },
   orders: { ...basic, ...secret, grant_types: ['client_credentials'], resource_server: orders },
   others: { ...basic, ...secret, grant_types: ['client_credentials'], resource_server: quick },
+  machine: {
+    ...post,
+    ...secret,
+    grant_types: ['client_credentials'],
+    scope: 'openid orders:read quick:read opaque:read account',
+  },
+  robot: {
+    ...ours,
+    ...basic,
+    ...secret,
+    grant_types: ['client_credentials'],
+    scope: 'account admin orders:read',
+    default_resource: orders,
+    access_token_ttl: 99,
+  },
+  provingRobot: {
+    ...post,
+    ...secret,
+    grant_types: ['client_credentials'],
+    scope: 'orders:read',
+    dpop_bound_access_tokens: true,
+  },
+  certifiedRobot: {
+    ...post,
+    ...secret,
+    grant_types: ['client_credentials'],
+    scope: 'orders:read',
+    tls_client_certificate_bound_access_tokens: true,
+  },
 } satisfies Record<string, NewClient>;
 
 export type ClientName = keyof typeof definitions;

@@ -20,6 +20,9 @@ export const issuer = 'https://id.example.test';
 /** The default resource: the server's own API. */
 export const ownApi = `${issuer}/api`;
 
+/** Settings of a trusted proxy, which forwards addresses and certificates. */
+export const behindProxy = { TRUST_PROXY: '1', MTLS_CERTIFICATE_HEADER: 'x-client-certificate' };
+
 export interface App {
   url: string;
   /** The number of requests that reached the engine. */

@@ -10,20 +10,24 @@ import { createUser, type NewUser } from '../../src/core/users/user_changes.ts';
 import type { User } from '../../src/core/users/users.ts';
 import { password } from '../helpers/builders.ts';
 import { type Answer, type Form, type RequestOptions, send } from '../helpers/client.ts';
+import { makeKey, proofFor } from '../helpers/dpop.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { comparableAnswer, comparableRows } from '../helpers/twin_answers.ts';
 import {
   type ClientName,
+  certificate,
   clientNames,
   createTwinClients,
   opaque,
   orders,
   page,
   proofOf,
+  quick,
+  unregistered,
   type Way,
   ways,
 } from '../helpers/twin_clients.ts';
-import { type App, openPair, ownApi, type Pair } from '../helpers/twins.ts';
+import { type App, behindProxy, issuer, openPair, ownApi, type Pair } from '../helpers/twins.ts';
 
 interface Case {
   client?: ClientName;
@@ -35,6 +39,8 @@ interface Case {
   question?: RequestOptions;
   /** Whether the fast entrance must answer; undefined where either may. */
   fast?: boolean;
+  /** Claims of a DPoP proof that is sent along. */
+  proof?: Record<string, unknown>;
 }
 
 const soon = new Date(Date.now() + 3_600_000);
@@ -44,6 +50,67 @@ const device = {
   platform: 'android',
   app_version: '1.2',
   push_token: 'p',
+};
+
+const withMail = { email: 'x@example.test', roles: ['admin'] };
+const certified = { headers: { 'X-Client-Certificate': certificate } };
+
+// The kinds of sessions and tokens.
+const kinds: Record<string, Case> = {
+  'openid, profile and email': {
+    fast: true,
+    user: withMail,
+    form: { scope: 'openid profile email account' },
+  },
+  'openid without an address': { fast: true, form: { scope: 'openid email' } },
+  'openid alone': { fast: true, form: { scope: 'openid' } },
+  'openid at another API': { fast: true, form: { scope: 'openid orders:read', resource: orders } },
+  'all scopes of several APIs': { fast: true, form: { resource: [orders, quick, opaque] } },
+  'our own API beside another': {
+    fast: true,
+    form: { resource: [orders, ownApi], scope: 'account orders:read' },
+  },
+  'one API twice': { fast: true, form: { resource: [orders, orders] } },
+  'too many APIs': { fast: false, form: { resource: Array.from({ length: 21 }, (_, i) => `${orders}${i}`) } },
+  'an API that is not registered': { fast: true, form: { resource: unregistered } },
+  'an API with a fragment': { fast: true, form: { resource: `${orders}#part` } },
+  'an API that is no URI': { fast: true, form: { resource: 'orders' } },
+  'a scope of another API than the named one': {
+    fast: true,
+    form: { resource: orders, scope: 'quick:read' },
+  },
+  'a scope at an API of opaque tokens': {
+    fast: true,
+    form: { resource: opaque, scope: 'opaque:read openid' },
+  },
+  'admin of an administrator': {
+    client: 'administrative',
+    fast: true,
+    user: withMail,
+    form: { scope: 'admin account' },
+  },
+  'admin of an administrator, not asked for': { client: 'administrative', fast: true, user: withMail },
+  'a proof': { fast: true, proof: {} },
+  'a proof of a client that must send one': { client: 'proving', fast: true, proof: {} },
+  'no proof of a client that must send one': { client: 'proving', fast: true },
+  'a proof of a confidential client': { client: 'post', fast: true, proof: {} },
+  'a proof with openid': { fast: true, proof: {}, form: { scope: 'openid account' } },
+  'a proof at an API of opaque tokens': { fast: true, proof: {}, form: { resource: opaque } },
+  'a proof and a wrong password': { fast: true, proof: {}, form: { password: 'wrong' } },
+  'a proof that is old': { fast: true, proof: { iat: 1_700_000_000 } },
+  'a proof for another method': { fast: true, proof: { htm: 'GET' } },
+  'a proof for another URL': { fast: true, proof: { htu: `${issuer}/revoke` } },
+  'a proof without a jti': { fast: true, proof: { jti: undefined } },
+  'a proof with a nonce': { fast: true, proof: { nonce: 'x' } },
+  'a certificate': { client: 'certified', fast: true, question: certified },
+  'no certificate of a client that must have one': { client: 'certified', fast: true },
+  'a certificate that is none': {
+    client: 'certified',
+    fast: true,
+    question: { headers: { 'X-Client-Certificate': 'x' } },
+  },
+  'a certificate of a client that needs none': { fast: true, question: certified },
+  'a third party': { client: 'third', form: { scope: 'profile' } },
 };
 
 const cases: Record<string, Case> = {
@@ -70,24 +137,24 @@ const cases: Record<string, Case> = {
   'a device with an unknown secret': { fast: true, form: { ...device, device_secret: 'x'.repeat(22) } },
   'a device with a malformed secret': { fast: true, form: { ...device, device_secret: 'a\0b' } },
   'a secret without a device': { fast: true, form: { device_secret: 'x'.repeat(22) } },
-  'a device that is too long': { fast: false, form: { device_id: 'x'.repeat(300) } },
+  'a device that is too long': { fast: true, form: { device_id: 'x'.repeat(300) } },
   'the scope account': { fast: true, form: { scope: 'account' } },
   'a scope twice': { form: { scope: 'account account' } },
   'profile and email': { fast: true, form: { scope: 'profile account email' } },
   offline_access: { fast: true, form: { scope: 'offline_access account' } },
-  openid: { fast: false, form: { scope: 'openid account' } },
-  admin: { fast: false, form: { scope: 'account admin' } },
-  'admin, of a client that may': { client: 'administrative', fast: false, form: { scope: 'admin' } },
-  'an unknown scope': { fast: false, form: { scope: 'account everything' } },
-  "another API's scope": { fast: false, form: { scope: 'orders:read' } },
+  openid: { fast: true, form: { scope: 'openid account' } },
+  admin: { fast: true, form: { scope: 'account admin' } },
+  'admin, of a client that may': { client: 'administrative', fast: true, form: { scope: 'admin' } },
+  'an unknown scope': { fast: true, form: { scope: 'account everything' } },
+  "another API's scope": { fast: true, form: { scope: 'orders:read' } },
   'a malformed scope': { fast: false, form: { scope: 'account  "x"' } },
   'blanks for a scope': { fast: false, form: { scope: ' ' } },
-  'our own API named': { fast: false, form: { resource: ownApi } },
-  'another API': { fast: false, form: { resource: orders, scope: 'orders:read' } },
-  'an API of opaque tokens': { fast: false, form: { resource: opaque } },
-  'no password': { fast: false, form: { password: undefined } },
+  'our own API named': { fast: true, form: { resource: ownApi } },
+  'another API': { fast: true, form: { resource: orders, scope: 'orders:read' } },
+  'an API of opaque tokens': { fast: true, form: { resource: opaque } },
+  'no password': { fast: true, form: { password: undefined } },
   'an empty password': { fast: false, form: { password: '' } },
-  'no username': { fast: false, form: { username: undefined } },
+  'no username': { fast: true, form: { username: undefined } },
   'two usernames': { fast: false, form: { username: ['a', 'b'] } },
   'an unknown parameter': { fast: false, form: { state: 'x' } },
   'a registered origin': { client: 'spa', fast: true, question: { headers: { Origin: page } } },
@@ -98,7 +165,8 @@ const cases: Record<string, Case> = {
     question: { headers: { Origin: page } },
   },
   'another origin': { client: 'spa', fast: false, question: { headers: { Origin: 'https://evil.test' } } },
-  'a malformed proof': { fast: false, question: { headers: { DPoP: 'x' } } },
+  'a malformed proof': { fast: true, question: { headers: { DPoP: 'x' } } },
+  ...kinds,
   'a chunked body': { fast: false, question: { chunked: true } },
 };
 for (const client of clientNames) cases[`the client ${client}`] = { client };
@@ -107,6 +175,7 @@ for (const way of new Set(ways)) {
   cases[`the way ${way} of a public client`] = { client: 'strict', way };
 }
 
+const key = makeKey();
 let made = 0;
 let hash: Promise<string> | undefined;
 
@@ -123,7 +192,10 @@ async function makeUser({ deps }: Pair, { user, row }: Case): Promise<User> {
 async function ask(app: App, given: Case, { username }: User): Promise<Answer> {
   const proof = await proofOf(given.client ?? 'strict', given.way ?? 'registered');
   const form = { grant_type: 'password', username, password, ...proof.form, ...given.form };
-  const headers = { 'User-Agent': 'twins/1.0', ...proof.headers, ...given.question?.headers };
+  const dpop = given.proof && {
+    DPoP: await proofFor(await key, 'POST', `${issuer}/token`, { claims: given.proof }),
+  };
+  const headers = { 'User-Agent': 'twins/1.0', ...proof.headers, ...dpop, ...given.question?.headers };
   return await send(`${app.url}/token`, { form, ...given.question, headers });
 }
 
@@ -195,7 +267,7 @@ function withoutUnlike(what: object): unknown {
 }
 
 testOnStores('the fast entrance and the engine answer a login alike', async (t, store) => {
-  const pair = await openPair(t, store);
+  const pair = await openPair(t, store, behindProxy);
   await createTwinClients(pair.deps.db);
   let fast = 0;
   for (const [title, given] of Object.entries(cases)) if (await compare(t, pair, title, given)) fast += 1;

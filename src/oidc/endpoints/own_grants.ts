@@ -17,7 +17,8 @@ export function ownGrant(deps: Deps, grant: Grant): (ctx: Context) => Promise<vo
     try {
       ctx.body = await answer(deps, ctx, grant);
     } catch (error) {
-      throw error instanceof AppError ? asEngineError(ctx, error) : error;
+      // The engine answers faults with server_error; engine_events.ts makes the right answer of ours.
+      throw error instanceof AppError && error.status < 500 ? asEngineError(ctx, error) : error;
     }
   };
 }
@@ -56,7 +57,8 @@ function asText(value: string | string[] | undefined): string | undefined {
 
 /** Our refusal as an error of the engine, so that its error handling answers it; the reason goes into the request. */
 export function asEngineError(ctx: Pick<Context, 'state' | 'set'>, refusal: AppError): Error {
-  const { status, error, message, reason, retryAfter, logDetail } = refusal;
+  const { status, code, error, message, retryAfter, logDetail } = refusal;
+  const reason = refusal.reason ?? (code === 'rate_limited' ? code : undefined);
   if (reason) giveReason(ctx, reason);
   if (retryAfter) ctx.set('Retry-After', String(retryAfter));
   const thrown = new errors.OIDCProviderError(status, error);

@@ -1,0 +1,93 @@
+// What a request without a session asks for: resource servers (RFC 8707) and scopes (RFC 6749, 3.3). Which of them a client may be
+// granted is decided by core/access_tokens/grantable_scopes.ts.
+import {
+  defaultScopes,
+  grantableOf,
+  grantableOidc,
+  oidcScopes,
+  ownScopes,
+} from '../core/access_tokens/grantable_scopes.ts';
+import type { Registered } from '../core/clients/client_cache.ts';
+import type { ResourceServer } from '../core/clients/resource_servers.ts';
+import type { Deps } from '../core/deps.ts';
+import { AppError } from '../lib/errors.ts';
+import { quote } from '../lib/quote.ts';
+import { findServer } from './target.ts';
+
+/** A resource server that a request names. */
+export interface RequestedServer {
+  identifier: string;
+  /** Its row; null for our own API when it is not registered. */
+  server: ResourceServer | null;
+  /** The scopes there that the client may be granted. */
+  scopes: string[];
+}
+
+/** A client that asks for a user who has not logged in yet, or for itself (`client_credentials`). */
+export interface Asking {
+  known: Registered;
+  actsForItself: boolean;
+}
+
+/**
+ * The resource servers of a request: those that it names, each once, else the client's default, else our own API. Refuses with
+ * `invalid_target`.
+ */
+export async function findRequested(
+  deps: Deps,
+  asking: Asking,
+  resources: readonly string[],
+): Promise<RequestedServer[]> {
+  const { default_resource } = asking.known.client;
+  const named = resources.length > 0 ? resources : [default_resource ?? deps.config.resource];
+  const found: RequestedServer[] = [];
+  for (const identifier of new Set(named)) found.push(await findOne(deps, asking, identifier));
+  return found;
+}
+
+async function findOne(
+  deps: Deps,
+  { known, actsForItself }: Asking,
+  identifier: string,
+): Promise<RequestedServer> {
+  requireIndicator(identifier);
+  const server = await findServer(deps, known, identifier);
+  const source = { isOwn: identifier === deps.config.resource, registered: server };
+  // A client that acts for itself has the scopes that are registered for it, and no others.
+  const hasNone = actsForItself && known.client.scope === null;
+  return { identifier, server, scopes: hasNone ? [] : grantableOf(known.client, source, null) };
+}
+
+// An absolute URI without a fragment (RFC 8707, 2).
+function requireIndicator(identifier: string): void {
+  const href = URL.parse(identifier)?.href;
+  if (!href) throw new AppError('invalid_target', 'resource indicator must be an absolute URI');
+  if (href.includes('#'))
+    throw new AppError('invalid_target', 'resource indicator must not contain a fragment component');
+}
+
+/**
+ * The scopes of a request: those that it names, each once, or those that the client gets by default. Refuses with `invalid_scope`
+ * one that does not exist or that the client may not have.
+ */
+export function requestedScopes(
+  { known: { client }, actsForItself }: Asking,
+  scope: string | undefined,
+  servers: readonly RequestedServer[],
+): string[] {
+  const offered = servers.flatMap(({ scopes }) => scopes);
+  if (scope === undefined) return defaultScopes(client, offered);
+  const asked = [...new Set(scope.split(' '))];
+  // The server's own scopes are about a user.
+  const possible = new Set([...(actsForItself ? [] : grantableOidc(client)), ...offered]);
+  const refused = asked.find((one) => !possible.has(one));
+  if (refused !== undefined) throw new AppError('invalid_scope', describeRefusedScope(refused));
+  return asked;
+}
+
+/** The sentence about a scope that is refused. The usual mistake is to ask for a scope of an API without naming the API. */
+export function describeRefusedScope(scope: string): string {
+  const message = `The scope ${quote(scope)} is unknown or not allowed here.`;
+  if ([...oidcScopes, ...ownScopes].includes(scope)) return message;
+  return `${message} A scope of an API needs that API in the parameter resource.`;
+}
