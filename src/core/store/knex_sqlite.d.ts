@@ -2,6 +2,7 @@
 // test/core/store/pg_internals.test.ts names each internal.
 declare module 'knex/lib/dialects/sqlite3/index.js' {
   import type { Knex } from 'knex';
+  import type { Database } from 'sqlite3';
 
   interface Transaction extends Knex.Transaction {
     begin(connection: unknown): Promise<unknown>;
@@ -16,5 +17,6 @@ declare module 'knex/lib/dialects/sqlite3/index.js' {
   export default class SqliteClient extends Knex.Client {
     queryCompiler(builder: SqliteBuilder, formatter?: unknown): unknown;
     transaction(...args: unknown[]): Transaction;
+    destroyRawConnection(connection: Database): Promise<void>;
   }
 }

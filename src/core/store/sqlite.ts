@@ -1,10 +1,12 @@
 // The SQLite side of a database: its Knex client, its settings, and the types that SQLite does not give to values.
 import type { Knex } from 'knex';
 import SqliteClient, { type SqliteBuilder } from 'knex/lib/dialects/sqlite3/index.js';
+import type { Database } from 'sqlite3';
 import { columnsOfTable, reviveRow } from './columns.ts';
 import { reviveByName } from './columns_by_name.ts';
 import { type DatabaseOptions, type Done, log } from './knex_options.ts';
 import { createPrivateFile } from './sqlite_files.ts';
+import { finalizeStatements } from './sqlite_groups.ts';
 
 /**
  * SQLite with BEGIN IMMEDIATE. A deferred transaction that reads and then writes fails with SQLITE_BUSY when another
@@ -15,6 +17,11 @@ class ImmediateSqliteClient extends SqliteClient {
     const transaction = super.transaction(...args);
     transaction.begin = async (connection) => await transaction.query(connection, 'BEGIN IMMEDIATE;');
     return transaction;
+  }
+
+  override async destroyRawConnection(connection: Database): Promise<void> {
+    await finalizeStatements(connection);
+    await super.destroyRawConnection(connection);
   }
 
   // Attaches the declared columns of the table that a query reads (columns.ts), by which its rows get their types.

@@ -1,13 +1,14 @@
-// The statements of the hot path: each connection to Postgres prepares them once, and no query builder is involved. Knex
+// The statements of the hot path: each connection prepares them once, and no query builder is involved. Knex
 // needs 50 to 100 µs to build, format and unwrap the statement of a refresh; this file needs about a tenth of that.
 import type { EventEmitter } from 'node:events';
 import type { Knex } from 'knex';
-import type { ColumnsOf } from './columns.ts';
+import { type ColumnsOf, reviveRow } from './columns.ts';
 import { markDatabaseError } from './database_errors.ts';
 import { type Db, isPostgres, readRows } from './db.ts';
 import { type Commit, executeAlone, executePipelined } from './pipeline.ts';
 import type { Prepared } from './prepared_query.ts';
 import { present, presentOnPostgres } from './sql_time.ts';
+import { executeGrouped, type SqliteStatement } from './sqlite_groups.ts';
 
 type Values = Record<string, Knex.RawBinding | string[]>;
 
@@ -30,9 +31,9 @@ interface Options {
 
 /**
  * Makes a statement. `write` returns its SQL for the given database; the last argument gives the columns of `Row` that
- * SQLite has no type for. In a transaction and on SQLite the statement runs like any other; elsewhere on Postgres it is
- * prepared, and may share a connection with others: it must be fast, and the holder of a lock must not wait for it
- * (docs/decisions/007). It lists its columns, because a prepared `select *` fails once a newer node has added a column.
+ * SQLite has no type for. In a transaction the statement runs like any other; elsewhere it is prepared, and may share a
+ * connection (Postgres) or a transaction (SQLite) with others: it must be fast, and the holder of a lock must not wait for it
+ * (docs/decisions/007 and 009). It lists its columns, because a prepared `select *` fails once a newer node has added a column.
  */
 export function statement<Row>(
   options: Options & { isoTimes: true },
@@ -56,18 +57,26 @@ export function statement(
     isoTimes = false,
   }: Options = typeof options === 'string' ? { name: options } : options;
   const execute = alone ? executeAlone : executePipelined;
-  let prepared: NumberedStatement | undefined;
+  const numbered = byDialect((db) => {
+    const { text, order } = isPostgres(db) ? numberValues(write(db), '$') : numberValues(write(db), '?');
+    return { text, order, name, isoTimes, writes: /\b(insert|update|delete)\b/i.test(text) };
+  });
+  const run = async (db: Knex, values: Values): Promise<object[]> => {
+    const prepared = numbered(db);
+    if (isPostgres(db)) return await execute(db.client, commit, prepared, valuesOf(prepared, values));
+    const dated = { ...values, now: new Date() };
+    return revive(await executeGrouped(db.client, prepared, valuesOf(prepared, dated)), isoTimes, columns);
+  };
   return async (db, values) => {
-    if (db.isTransaction || !isPostgres(db)) {
+    if (db.isTransaction) {
       const bindings = { ...values, now: present(db) } as Record<string, Knex.RawBinding>;
       const found = await readRows<object>(db, write(db), bindings, columns);
       return isoTimes ? found.map(withIsoTimes) : found;
     }
-    prepared ??= { ...numberValues(write(db)), name, isoTimes };
-    const ordered = prepared.order.map((value) => values[value]);
-    const report = (db as Knex).listenerCount('query') > 0 ? reportQuery(db.client, prepared.text) : null;
+    const isReported = (db as Knex).listenerCount('query') > 0;
+    const report = isReported ? reportQuery(db.client, numbered(db).text) : null;
     try {
-      const found = await execute(db.client, commit, prepared, ordered);
+      const found = await run(db as Knex, values);
       report?.('query-response', { rows: found });
       return found;
     } catch (error) {
@@ -78,20 +87,38 @@ export function statement(
   };
 }
 
-interface NumberedStatement extends Prepared {
-  /** The name of the value that each `$n` of the text stands for. */
+interface NumberedStatement extends Prepared, SqliteStatement {
+  /** The name of the value that each number of the text stands for. */
   order: string[];
 }
 
-// Numbers the named values. A name follows a single colon; `::` is a cast.
-function numberValues(sql: string): { text: string; order: string[] } {
+// The text differs between the two databases, and is made once for each.
+function byDialect(make: (db: Db) => NumberedStatement): (db: Db) => NumberedStatement {
+  const made: { postgres?: NumberedStatement; sqlite?: NumberedStatement } = {};
+  return (db) => {
+    const dialect = isPostgres(db) ? 'postgres' : 'sqlite';
+    made[dialect] ??= make(db);
+    return made[dialect];
+  };
+}
+
+const valuesOf = ({ order }: NumberedStatement, values: Values): unknown[] =>
+  order.map((value) => values[value]);
+
+// Numbers the named values, with `$1` for Postgres and `?1` for SQLite. A name follows a single colon; `::` is a cast.
+function numberValues(sql: string, sign: '$' | '?'): { text: string; order: string[] } {
   const order: string[] = [];
   const text = sql.replaceAll(/(?<!:):([a-z_]+)/g, (_whole, name: string) => {
-    if (name === 'now') return presentOnPostgres;
+    if (name === 'now' && sign === '$') return presentOnPostgres;
     if (!order.includes(name)) order.push(name);
-    return `$${order.indexOf(name) + 1}`;
+    return `${sign}${order.indexOf(name) + 1}`;
   });
   return { text, order };
+}
+
+function revive(found: Record<string, unknown>[], isoTimes: boolean, columns: object | undefined): object[] {
+  if (columns) for (const row of found) reviveRow(row, columns);
+  return isoTimes ? found.map(withIsoTimes) : found;
 }
 
 // For the ways on which the driver has made Dates.
