@@ -1,4 +1,4 @@
-// How many statements a login by the code flow sends to Postgres, request by request, with a warm client cache. BEGIN and COMMIT
+// How many statements a login by the code flow and a request for userinfo send to Postgres, request by request, with a warm client cache. BEGIN and COMMIT
 // count: each is a round trip.
 import test, { type ExecutionContext } from 'ava';
 import { loadConfig } from '../../config/index.ts';
@@ -73,7 +73,10 @@ async function logIn(scene: Counting): Promise<void> {
   const form = { grant_type: 'authorization_code', client_id, code, redirect_uri: callback };
   const body = new URLSearchParams({ ...form, code_verifier: checks.pkceCodeVerifier });
   const answer = await count('exchange', () => fetch(`${server.url}/token`, { method: 'POST', body }));
-  if (answer.status !== 200) throw new Error(await answer.text());
+  const tokens = (await answer.json()) as { access_token: string };
+  const headers = { authorization: `Bearer ${tokens.access_token}` };
+  const userinfo = await count('userinfo', () => fetch(`${server.url}/userinfo`, { headers }));
+  if (userinfo.status !== 200) throw new Error(await userinfo.text());
 }
 
 /** The most statements of each request, in their order. */
@@ -88,10 +91,12 @@ const titles: Record<string, { first_party: boolean; first: Bars; again: Bars }>
       ['password', 4],
       ['resume', 6],
       ['exchange', 3],
+      ['userinfo', 1],
     ],
     again: [
       ['authorize', 6],
       ['exchange', 3],
+      ['userinfo', 1],
     ],
   },
   'a login at a third-party client': {
@@ -105,10 +110,12 @@ const titles: Record<string, { first_party: boolean; first: Bars; again: Bars }>
       ['consent', 8],
       ['resume', 10],
       ['exchange', 4],
+      ['userinfo', 2],
     ],
     again: [
       ['authorize', 8],
       ['exchange', 4],
+      ['userinfo', 2],
     ],
   },
 };

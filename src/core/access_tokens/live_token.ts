@@ -32,9 +32,9 @@ const ofJwt: TokenSql = {
   client_created: ':client_created',
 };
 
-/** SQL that finds one row when the token of a session is live. */
-export function liveSessionTokenSql(db: Db, token = ofJwt): string {
-  return `select 1 from sessions s join users u on u.id = s.user_id
+/** SQL that finds one row when the token of a session is live; `columns` are those of `sessions s` and `users u` to read. */
+export function liveSessionTokenSql(db: Db, token = ofJwt, columns = '1'): string {
+  return `select ${columns} from sessions s join users u on u.id = s.user_id
     where s.id = ${token.sid} and s.client_id = ${token.client_id} and ${isLiveSql(db, 's.', 'u.')}
       and ${isActiveSql('u.')} and u.token_version <= ${token.token_version}
       and ${isNotRevokedSql(token)}

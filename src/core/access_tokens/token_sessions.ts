@@ -1,5 +1,10 @@
-// Lists the sessions of the user whose access token is presented. One SELECT checks the token and reads the list.
+// The session of a presented access token, and the list of its user's sessions. One SELECT checks the token and reads.
 import { parseId } from '../../lib/ids.ts';
+import {
+  type SessionWithUser,
+  sessionWithUserColumns,
+  sessionWithUserSql,
+} from '../sessions/find_session.ts';
 import { type LiveSession, liveSessionColumns, liveSessionsSql } from '../sessions/session_list.ts';
 import type { Db } from '../store/db.ts';
 import { statement, type WithIsoTimes } from '../store/statements.ts';
@@ -23,4 +28,28 @@ export async function listForToken(
 ): Promise<WithIsoTimes<LiveSession>[]> {
   const sid = parseId(claims.sid);
   return sid ? await findForToken(db, { ...liveTokenValues(claims), user_id: claims.sub, sid, limit }) : [];
+}
+
+/** A session, and the version of the client cache at this moment. */
+export type VersionedSession = SessionWithUser & { version: number };
+
+const findForLive = statement<VersionedSession>(
+  { name: 'session_of_live_token', commit: 'local' },
+  (db) =>
+    liveSessionTokenSql(
+      db,
+      undefined,
+      `${sessionWithUserSql(db)}, (select version from registry) as version`,
+    ),
+  sessionWithUserColumns,
+);
+
+/** The session of this access token, whose signature or record has been verified; null when the token is inactive. */
+export async function findSessionOfToken(
+  db: Db,
+  claims: AccessTokenClaims,
+): Promise<VersionedSession | null> {
+  const sid = parseId(claims.sid);
+  const [session] = sid ? await findForLive(db, { ...liveTokenValues(claims), sid }) : [];
+  return session ?? null;
 }

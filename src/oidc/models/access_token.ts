@@ -1,11 +1,12 @@
 // The engine's access tokens, made ours: `sid` binds them to a session, they end with it, and userinfo accepts JWTs too.
 import type { Provider } from 'oidc-provider';
-import { isJwt } from '../../core/access_tokens/access_tokens.ts';
+import { type AccessTokenClaims, isJwt } from '../../core/access_tokens/access_tokens.ts';
 import { oidcScopes } from '../../core/access_tokens/grantable_scopes.ts';
-import { isLive } from '../../core/access_tokens/live_token.ts';
+import { findSessionOfToken } from '../../core/access_tokens/token_sessions.ts';
 import type { Deps } from '../../core/deps.ts';
 import { fromEngine, toEngine } from '../request/clocks.ts';
-import { currentRequest } from '../request/context.ts';
+import { currentRequest, rememberSession } from '../request/context.ts';
+import { seenByRequest } from '../request/seen.ts';
 import { subclass } from '../request/subclass.ts';
 
 interface EngineModel {
@@ -35,7 +36,7 @@ export function accessTokenModel(deps: Deps, base: Provider['AccessToken']): Pro
         static override async find(value: string, options?: object): Promise<EngineModel | undefined> {
           if (isJwt(value)) return await findJwt(deps, AccessToken, value);
           const token = await Base.find.call(AccessToken, value, options);
-          return token && (await isLive(deps.db, liveClaims(deps, token))) ? token : undefined;
+          return token && (await findOwnSession(deps, liveClaims(deps, token))) ? token : undefined;
         }
 
         /** Does nothing: revoking one access token must not revoke the others of its session. */
@@ -52,12 +53,23 @@ export function accessTokenModel(deps: Deps, base: Provider['AccessToken']): Pro
 
 // At userinfo the engine expects a token without audience; our token for the default resource carries `openid` as well.
 async function findJwt(deps: Deps, Model: EngineModelClass, value: string): Promise<EngineModel | undefined> {
-  const claims = await deps.verifier.verify(value);
+  const claims = await deps.verifier.read(value);
   if (!claims?.sid || claims.aud !== deps.config.resource) return undefined;
+  if (!(await findOwnSession(deps, claims))) return undefined;
   const { sub, client_id, sid, jti, exp, iat, scope, cnf } = claims;
   const { clock } = deps;
   const times = { exp: toEngine(clock, exp), iat: toEngine(clock, iat) };
   return new Model({ jti, ...times, scope, accountId: sub, clientId: client_id, grantId: sid, sid, ...cnf });
+}
+
+// Whether the token is live. Its session is read at the same time, for the claims about the user and for the grant.
+async function findOwnSession({ db }: Deps, claims: AccessTokenClaims): Promise<boolean> {
+  const found = await findSessionOfToken(db, claims);
+  if (!found) return false;
+  const { version, ...session } = found;
+  rememberSession(currentRequest(), session);
+  seenByRequest().version ??= version;
+  return true;
 }
 
 function liveClaims(deps: Deps, token: EngineModel) {
