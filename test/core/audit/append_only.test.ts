@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { recordEvents } from '../../../src/core/audit/audit.ts';
+import { makePartitions, readTrailTable } from '../../../src/core/audit/partitions.ts';
 import { sweep } from '../../../src/core/operations/sweep.ts';
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { after } from '../../helpers/builders.ts';
@@ -46,12 +48,15 @@ testOnStores(
   async (t, { db, url }) => {
     const database = new URL(url).pathname.slice(1);
     const [owner, server] = [`owner_${database}`, `server_${database}`];
-    await db.raw(`create role ${owner} nologin`);
     await db.raw(`create role ${server} login password 'of-this-test'`);
     await db.raw(`grant all on all tables in schema public to ${server}`);
-    await db.raw(`revoke all on audit_events from ${server}`);
-    await db.raw(`alter table audit_events owner to ${owner}`);
-    await db.raw(`grant select, insert, delete on audit_events to ${server}`);
+    const partitions = ['audit_events_first', 'audit_events_default'];
+    await db.raw(`revoke all on audit_events, ${partitions.join(', ')} from ${server}`);
+    const docs = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+    const [, chapter = ''] = docs.split('## The audit trail');
+    const [, statements = ''] = chapter.split(/```sql|```/);
+    t.regex(statements, /alter table audit_events owner to kindred_owner/);
+    await db.raw(statements.replaceAll('kindred_owner', owner).replaceAll(/\bto kindred;/g, `to ${server};`));
     const own = openDatabase(
       Object.assign(new URL(url), { username: server, password: 'of-this-test' }).href,
     );
@@ -68,6 +73,14 @@ testOnStores(
         'alter table audit_events disable trigger all',
         'drop trigger audit_events_append_only on audit_events',
         'drop table audit_events',
+        ...partitions.flatMap((name) => [
+          `delete from ${name}`,
+          `update ${name} set reason = 'other'`,
+          `truncate ${name}`,
+          `alter table ${name} disable trigger all`,
+          `alter table audit_events detach partition ${name}`,
+          `drop table ${name}`,
+        ]),
         'create or replace function audit_events_refuse() returns trigger language plpgsql as $$ begin return old; end $$',
       ]) {
         await t.throwsAsync(
@@ -77,6 +90,14 @@ testOnStores(
         );
       }
       t.is((await sweep(own, { auditRetention })).audit_events, 1);
+      await makePartitions(db, new Date('2035-01-01'));
+      const { partitions: all = [] } = (await readTrailTable(own)) ?? {};
+      t.is(all.length, 5);
+      t.deepEqual([...new Set(all.map((one) => one.owner))], [owner], 'as new ones, which a superuser makes');
+      t.deepEqual(
+        all.filter((one) => one.is_readable),
+        [],
+      );
     } finally {
       await own.destroy();
       await db.raw(`drop owned by ${owner}, ${server} cascade`);
