@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HopLoad } from '../generator/hop.ts';
 import { figure } from '../harness/figures.ts';
 import type { Found } from '../harness/report.ts';
-import { contestant, type Series, takeTurns } from '../harness/rounds.ts';
-import type { Stage } from '../harness/stage.ts';
+import { type Contestant, contestant, type Series, takeTurns } from '../harness/rounds.ts';
+import { type Stage, select } from '../harness/stage.ts';
 import { type RunningPeer, startPeer, verifySignatures } from '../peers/index.ts';
 import { client_id, connections, secret } from '../peers/parties.ts';
 import { fillSessions, readStorage, type Storage } from './fill.ts';
@@ -15,6 +15,7 @@ const million = 1_000_000;
 export async function benchScale(stage: Stage, args: string[]): Promise<Found> {
   const given = args.map(Number);
   const sizes = given.length > 1 ? given : [10_000, million, ...given];
+  const written = new Map<string, Written>();
   const peers: { size: number; name: string; peer: RunningPeer }[] = [];
   for (const size of sizes) {
     const peer = await startPeer(stage, `scale_${size}`, 'kindred', 1);
@@ -24,9 +25,9 @@ export async function benchScale(stage: Stage, args: string[]): Promise<Found> {
   }
   const series = await takeTurns(
     stage,
-    peers.map(({ name }) => contestant(stage, name, name)),
+    peers.map(({ name, peer }) => withWal(contestant(stage, name, name), peer.databaseUrl, written)),
   );
-  const storages: Record<string, Storage> = {};
+  const storages: Record<string, Storage & { wal_bytes_of_a_rotation: number }> = {};
   for (const { name, peer } of peers) {
     await verifySignatures(peer, await stage.generator.newest(name));
     await peer.stop();
@@ -34,9 +35,41 @@ export async function benchScale(stage: Stage, args: string[]): Promise<Found> {
   }
   // A backend of Postgres reports its counts shortly after its connection closes.
   await sleep(1000);
-  for (const { name, peer } of peers) storages[name] = await readStorage(peer.databaseUrl);
+  for (const { name, peer } of peers) {
+    const { bytes, count } = written.get(name) ?? { bytes: Number.NaN, count: 1 };
+    const wal_bytes_of_a_rotation = Math.round(bytes / count);
+    storages[name] = { ...(await readStorage(peer.databaseUrl)), wal_bytes_of_a_rotation };
+  }
   const judged = peers.find(({ size }) => size === million) ?? peers.at(-1);
   return { figures: figuresOf(series, storages[judged?.name ?? ''], judged?.name), series, facts: storages };
+}
+
+/** The log that rotations wrote. */
+interface Written {
+  bytes: number;
+  count: number;
+}
+
+// The log of Postgres, which grows by a whole page when a page is written for the first time after a checkpoint. The rounds
+// follow a checkpoint, so that the figure is that of the costliest moment.
+function withWal(one: Contestant, databaseUrl: string, written: Map<string, Written>): Contestant {
+  const drive = async (seconds: number) => {
+    const before = await readWal(databaseUrl);
+    const round = await one.drive(seconds);
+    const { bytes, count } = written.get(one.name) ?? { bytes: 0, count: 0 };
+    const more = (await readWal(databaseUrl)) - before;
+    written.set(one.name, { bytes: bytes + more, count: count + round.count });
+    return round;
+  };
+  return { ...one, drive };
+}
+
+async function readWal(databaseUrl: string): Promise<number> {
+  const [row] = await select<{ at: number }>(
+    databaseUrl,
+    "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 as at",
+  );
+  return row?.at ?? Number.NaN;
 }
 
 /** The load that hops over a newly filled table. */
