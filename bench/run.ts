@@ -1,7 +1,9 @@
 // `npm run bench [-- <names>]`: measures the figures of README and docs/performance.md. Without names it runs the standard
-// benches, in some twenty minutes. It exits with an error only when an answer was wrong; a missed figure is a result.
+// benches, in some twenty minutes, and stops by itself. It exits with an error when an answer was wrong or a bench did not come
+// to its end; a missed figure is a result.
 import { loadavg } from 'node:os';
-import { benches } from './benches/index.ts';
+import { type Bench, benches } from './benches/index.ts';
+import { writeDocs } from './harness/docs.ts';
 import { type Chosen, readCommandLine } from './harness/options.ts';
 import {
   type Found,
@@ -12,6 +14,7 @@ import {
   saveReport,
 } from './harness/report.ts';
 import { openStage, type Stage } from './harness/stage.ts';
+import { withTimeLimit } from './harness/time_limit.ts';
 
 async function main(): Promise<void> {
   const { options, chosen } = readArguments();
@@ -21,12 +24,13 @@ async function main(): Promise<void> {
   const report = openReport(options, stage.places);
   console.log(`${report.machine}; ${report.settings.pinning}; Postgres ${report.settings.postgres}`);
   try {
-    for (const one of todo) await runOne(stage, report, one);
+    await runAll(stage, report, todo);
   } finally {
     await stage.stop();
   }
   printFigures(report);
   console.log(`\nwritten to ${await saveReport(report)}`);
+  if (options.writeDocs) await writeDocs(report);
 }
 
 function readArguments(): ReturnType<typeof readCommandLine> {
@@ -38,13 +42,26 @@ function readArguments(): ReturnType<typeof readCommandLine> {
   }
 }
 
+async function runAll(stage: Stage, report: Report, todo: Chosen[]): Promise<void> {
+  const end = performance.now() + stage.options.minutes * 60_000;
+  for (const [index, one] of todo.entries()) {
+    if (performance.now() > end) {
+      const left = todo.slice(index).map(({ name }) => name);
+      console.error(`\nno time was left for ${left.join(', ')}`);
+      process.exitCode = 1;
+      return;
+    }
+    await runOne(stage, report, one);
+  }
+}
+
 async function runOne(stage: Stage, report: Report, { name, args }: Chosen): Promise<void> {
   const bench = benches[name];
   if (!bench) throw new Error(`there is no bench ${name}`);
   const start = performance.now();
   try {
     // The failure of one bench must not cost the others their figures.
-    const found = await bench.run(stage, args).catch((error): Found => {
+    const found = await runInTime(stage, bench, args).catch((error): Found => {
       process.exitCode = 1;
       console.error(`\n${name} failed:`, error);
       return { figures: [], error: String(error) };
@@ -55,6 +72,14 @@ async function runOne(stage: Stage, report: Report, { name, args }: Chosen): Pro
   } finally {
     await stage.clear();
   }
+}
+
+/** Minutes that one of the standard benches may take. A bench with arguments takes as long as they make it. */
+const longest = 10;
+
+async function runInTime(stage: Stage, bench: Bench, args: string[]): Promise<Found> {
+  const run = bench.run(stage, args);
+  return bench.isStandard && args.length === 0 ? await withTimeLimit(run, longest * 60_000) : await run;
 }
 
 await main();

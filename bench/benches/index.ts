@@ -10,6 +10,8 @@ import { benchKinds } from './kinds.ts';
 import { benchLogin } from './login.ts';
 import { benchMachine } from './machine.ts';
 import { benchMemory } from './memory.ts';
+import { benchPartitions } from './partitions.ts';
+import { benchRecords } from './records.ts';
 import { benchRefresh } from './refresh.ts';
 import { benchRevocation } from './revocation.ts';
 import { benchScale } from './scale.ts';
@@ -44,5 +46,7 @@ export const benches: Record<string, Bench> = {
   growth: standard(benchGrowth),
   start: standard(benchStart),
   memory: standard(benchMemory),
+  partitions: { isStandard: false, run: benchPartitions },
+  records: { isStandard: false, run: benchRecords },
   sweep: { isStandard: false, run: benchSweep },
 };

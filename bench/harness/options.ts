@@ -10,6 +10,10 @@ export interface Options {
   /** Write a CPU profile of each Kindred server into bench/results/. */
   profile: boolean;
   pin: boolean;
+  /** Whether the results are written into docs/performance.md. */
+  writeDocs: boolean;
+  /** Minutes after which no further bench begins. */
+  minutes: number;
 }
 
 export interface Chosen {
@@ -18,7 +22,7 @@ export interface Chosen {
   args: string[];
 }
 
-/** Reads `[names with their arguments] [--rounds N] [--seconds S] [--no-durable] [--profile] [--no-pin]`. */
+/** Reads `[names with their arguments] [--rounds N] [--seconds S] [--no-durable] [--profile] [--no-pin] [--write-docs] [--minutes M]`. */
 export function readCommandLine(argv: string[], names: string[]): { options: Options; chosen: Chosen[] } {
   const { values, positionals } = parseArgs({
     args: argv,
@@ -29,6 +33,8 @@ export function readCommandLine(argv: string[], names: string[]): { options: Opt
       'no-durable': { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       'no-pin': { type: 'boolean', default: false },
+      'write-docs': { type: 'boolean', default: false },
+      minutes: { type: 'string', default: '30' },
     },
   });
   const chosen: Chosen[] = [];
@@ -38,10 +44,19 @@ export function readCommandLine(argv: string[], names: string[]): { options: Opt
     else throw new Error(`there is no bench ${word}; there are ${names.join(', ')}`);
   }
   const { profile } = values;
-  const [rounds, seconds] = [values.rounds, values.seconds].map(Number);
-  if (!rounds || !seconds) throw new Error('--rounds and --seconds take numbers above 0');
+  const [rounds, seconds, minutes] = [values.rounds, values.seconds, values.minutes].map(Number);
+  if (!rounds || !seconds || !minutes)
+    throw new Error('--rounds, --seconds and --minutes take numbers above 0');
   return {
     chosen,
-    options: { rounds, seconds, durable: !values['no-durable'], profile, pin: !values['no-pin'] },
+    options: {
+      rounds,
+      seconds,
+      durable: !values['no-durable'],
+      profile,
+      pin: !values['no-pin'],
+      writeDocs: values['write-docs'],
+      minutes,
+    },
   };
 }

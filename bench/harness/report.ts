@@ -47,25 +47,38 @@ export function openReport(options: Options, places: Places | null): Report {
   };
 }
 
+export const columnsOfSeries = [
+  '',
+  'per second',
+  'p50 ms',
+  'p99 ms',
+  'server CPU ms',
+  'Postgres CPU ms',
+  'generator',
+  'its core',
+];
+
+/** The cells of a contestant's row. */
+export function rowOfSeries({ name, median }: Series): string[] {
+  return [
+    name,
+    format(median.per_second),
+    format(median.p50),
+    format(median.p99),
+    milliseconds(median.cpu),
+    milliseconds(median.postgres),
+    percent(median.generator),
+    percent(median.beside),
+  ];
+}
+
 /** Prints the results of one bench: its series, then its facts. */
 export function printFound(name: string, { series = [], facts = {} }: Found): void {
   console.log(`\n${name}`);
   if (series.length > 0) {
-    printTable(
-      ['', 'per second', 'p50 ms', 'p99 ms', 'server CPU ms', 'Postgres CPU ms', 'generator', 'its core'],
-      series.map(({ name: contestant, median }) => [
-        contestant,
-        format(median.per_second),
-        format(median.p50),
-        format(median.p99),
-        milliseconds(median.cpu),
-        milliseconds(median.postgres),
-        percent(median.generator),
-        percent(median.beside),
-      ]),
-    );
+    printTable(columnsOfSeries, series.map(rowOfSeries));
   }
-  for (const [fact, value] of Object.entries(facts)) console.log(`  ${fact}: ${describe(value)}`);
+  for (const [fact, value] of Object.entries(facts)) console.log(`  ${fact}: ${describeFact(value)}`);
 }
 
 export const columnsOfFigures = ['figure', 'measured', 'must', 'aim', 'met'];
@@ -99,7 +112,8 @@ function percent(share: number | null): string {
   return share === null || Number.isNaN(share) ? '-' : `${(100 * share).toFixed(0)} %`;
 }
 
-function describe(value: unknown): string {
+/** A fact as text. */
+export function describeFact(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 

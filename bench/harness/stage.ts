@@ -116,12 +116,17 @@ async function start(
   };
 }
 
+/** Milliseconds that a child has for its end; a server lets requests in flight finish for ten seconds. */
+const patience = 20_000;
+
 // A child exits when its parent disconnects or dies.
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   if (child.connected) child.disconnect();
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience);
   await exited;
+  clearTimeout(timer);
 }
 
 /** Sends a child a message and waits for its answer; fails when the child exits first. */

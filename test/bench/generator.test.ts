@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
+import { decodeJwt, EmbeddedJWK, jwtVerify } from 'jose';
+import { createProver, newProofKey } from '../../bench/generator/dpop.ts';
 import { type Chain, drive } from '../../bench/generator/drive.ts';
 import { idOf, saltOf } from '../../bench/generator/hop.ts';
-import { formRequests, parseAnswer } from '../../bench/generator/http.ts';
+import { formRequests, getRequest, parseAnswer } from '../../bench/generator/http.ts';
 import { type Load, makeChains } from '../../bench/generator/loads.ts';
 import type { ReceivedTokens } from '../../bench/generator/received_tokens.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
@@ -61,6 +63,40 @@ test('a round sends the given number of requests, on one connection for each cha
   t.is(round.count, 10);
   t.deepEqual(seen, Array(10).fill('200 POST /echo yes a=b&c=d'));
   t.is(ports.size, 2);
+});
+
+test('a unit of several requests counts once, and what only prepares does not count', async (t) => {
+  const asked: string[] = [];
+  const url = await serve(t, (request, response) => {
+    asked.push(request.url ?? '');
+    response.setHeader('X-Part', asked.length);
+    response.end('x');
+  });
+  let step = 0;
+  const parts = ['uncounted', 'unfinished', undefined] as const;
+  const chain: Chain = {
+    next: () => getRequest(url, `/${step % 3}`, ''),
+    take(_status, _body, head) {
+      t.true(head.includes(`X-Part: ${step + 1}`));
+      step += 1;
+      return parts[(step - 1) % 3];
+    },
+  };
+  const round = await drive([chain], Number(new URL(url).port), process.pid, { count: 2 });
+  t.is(round.count, 2);
+  t.deepEqual(asked, ['/0', '/1', '/2', '/0', '/1', '/2']);
+});
+
+test('a proof of DPoP is signed by its key and names the request', async (t) => {
+  const key = newProofKey();
+  const prove = createProver(key, 'https://as.example/token');
+  const [one, other] = [prove(), prove()];
+  const { payload, protectedHeader } = await jwtVerify(one, EmbeddedJWK, { typ: 'dpop+jwt' });
+  t.deepEqual(
+    [payload.htm, payload.htu, protectedHeader.jwk],
+    ['POST', 'https://as.example/token', { kty: 'EC', crv: 'P-256', x: key.x, y: key.y }],
+  );
+  t.not(decodeJwt(one).jti, decodeJwt(other).jti);
 });
 
 test('a round ends with an error when the server closes a connection instead of answering', async (t) => {
