@@ -48,10 +48,9 @@ import { rememberReads } from './oidc/request/seen.ts';
 import { clientCredentials } from './token/client_credentials.ts';
 import { directEntrance } from './token/direct_entrance.ts';
 import { directGrant } from './token/direct_grants.ts';
-import { fastEntrance } from './token/endpoint.ts';
 import { directIntrospection } from './token/introspection.ts';
 import { passwordGrant, passwordParameters } from './token/password.ts';
-import { refreshEntrance } from './token/refresh.ts';
+import { refresh, refreshParameters } from './token/refresh.ts';
 
 /** Every route of Kindred's own API. */
 export const routes: Route[] = [
@@ -75,14 +74,14 @@ export const routes: Route[] = [
 export interface AppOptions {
   isDraining?: () => boolean;
   tracing?: Tracing | null;
-  /** Whether the fast entrance takes common requests; `false` is for the tests that compare it with the engine. */
-  fastEntrance?: boolean;
+  /** Whether the direct entrance is open; `false` is for the tests that compare it with the entrance through the engine. */
+  directEntrance?: boolean;
 }
 
 /** The whole server as a Koa app; its `callback()` is the listener of an HTTP server. */
 export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}): Koa {
   const { config, log, metrics } = deps;
-  const { isDraining = () => false, tracing = null, fastEntrance = true } = options;
+  const { isDraining = () => false, tracing = null, directEntrance: isOpen = true } = options;
   const app = new Koa({
     proxy: config.trustProxy.hops > 0 || config.trustProxy.addresses.length > 0,
   });
@@ -102,7 +101,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(queuePasswordHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
-  if (fastEntrance) app.use(directToken(deps)).use(fastToken(deps)).use(fastIntrospection(deps));
+  if (isOpen) app.use(directGrants(deps)).use(introspectionEntrance(deps));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
@@ -124,22 +123,16 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   return app;
 }
 
-function fastToken(deps: Deps): Koa.Middleware {
-  const refresh = refreshEntrance(deps);
-  return fastEntrance(deps, '/token', ({ grant_type }) =>
-    grant_type === 'refresh_token' ? refresh : undefined,
-  );
-}
-
-function directToken(deps: Deps): Koa.Middleware {
+function directGrants(deps: Deps): Koa.Middleware {
   const grants = new Map([
+    ['refresh_token', directGrant(deps, 'refresh_token', refresh, refreshParameters)],
     ['password', directGrant(deps, 'password', passwordGrant, passwordParameters)],
     ['client_credentials', directGrant(deps, 'client_credentials', clientCredentials, ['scope', 'resource'])],
   ]);
   return directEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type)));
 }
 
-function fastIntrospection(deps: Deps): Koa.Middleware {
+function introspectionEntrance(deps: Deps): Koa.Middleware {
   const introspection = directIntrospection(deps);
   return directEntrance(deps, '/introspect', () => introspection);
 }

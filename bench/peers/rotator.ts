@@ -2,7 +2,7 @@
 // measure the effect on the tables.
 
 import { createAuditBatch } from '../../src/core/audit/audit_batch.ts';
-import { rotate } from '../../src/core/sessions/rotation.ts';
+import { type Caller, useRefreshToken } from '../../src/core/sessions/rotation.ts';
 import { rotationRing } from '../../src/core/sessions/session_rotations.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { createLog } from '../../src/lib/log.ts';
@@ -34,6 +34,9 @@ const source = {
   request_id: null,
 };
 
+// No client asks, so nothing but the token is checked.
+const anybody: Caller = { check: async () => {}, attempt: (advance) => advance() };
+
 // Each worker has sessions of its own, so that no two rotate one session at the same time. Returns the rotations it made.
 async function work(worker: number, { count, seconds, upTo }: Task): Promise<number> {
   const end = performance.now() + seconds * 1000;
@@ -56,14 +59,17 @@ function anyOf(sessions: Rotated[]): Rotated | undefined {
 }
 
 async function rotateOnce({ id, generation }: Rotated): Promise<number> {
-  const rotation = await rotate(db, {
+  const presented = {
     session_id: id,
     generation,
     retry_window: 0,
     observe: false,
     raise_token_version: true,
+    version: null,
+    proof: null,
     source,
-  });
+  };
+  const rotation = await useRefreshToken(db, presented, anybody);
   if (rotation.outcome !== 'rotated') throw new Error(`a rotation had the outcome ${rotation.outcome}`);
   return rotation.generation;
 }

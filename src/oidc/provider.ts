@@ -4,8 +4,10 @@ import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
 import type { Deps } from '../core/deps.ts';
 import { expiresAt } from '../core/sessions/live_session.ts';
 import { passwordParameters } from '../token/password_request.ts';
+import { refresh, refreshParameters } from '../token/refresh.ts';
 import { engineConfiguration } from './configuration.ts';
 import { answerForJwts } from './endpoints/introspection.ts';
+import { ownGrant } from './endpoints/own_grants.ts';
 import { passwordGrant } from './endpoints/password_grant.ts';
 import { recordEngineEvents } from './engine_events.ts';
 import { accessTokenModel } from './models/access_token.ts';
@@ -67,6 +69,8 @@ export function createProvider(deps: Deps): Provider {
     OIDCContext: oidcContextModel(provider.OIDCContext, provider),
   });
   provider.registerGrantType('password', (ctx) => passwordGrant(deps, ctx), passwordParameters, ['resource']);
+  // Takes the place of the engine's own.
+  provider.registerGrantType('refresh_token', ownGrant(deps, refresh), refreshParameters, ['resource']);
   recordEngineEvents(deps, provider);
   provider.use(answerForJwts(deps));
   provider.use(keepFormAnswers(deps, provider));

@@ -1,8 +1,7 @@
-// Client authentication (RFC 6749, 2.3) at the fast entrance: a client_id, or a client_id and a secret. Other methods and
+// Client authentication (RFC 6749, 2.3) at the direct entrance: a client_id, or a client_id and a secret. Other methods and
 // failed authentication are left to the engine, which refuses.
 import type { Context } from 'koa';
 import type { Registered } from '../core/clients/client_cache.ts';
-import { isVouchedGrant } from '../core/clients/client_rules.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
@@ -12,16 +11,6 @@ import { hasClientBudget } from './client_failures.ts';
 export interface Credentials {
   client_id: string;
   client_secret: string | null;
-}
-
-// Headers with a proof of possession or an attestation.
-const constraints = ['dpop', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
-
-/** Whether the headers contain something that only the engine understands, such as a proof or a request for a signed answer. */
-export function isConstrained({ config }: Deps, { headers }: Context): boolean {
-  if (constraints.some((name) => headers[name] !== undefined)) return true;
-  if (headers.accept?.includes('introspection+jwt')) return true;
-  return config.certificateHeader !== null && headers[config.certificateHeader] !== undefined;
 }
 
 const attestations = ['oauth-client-attestation', 'oauth-client-attestation-pop'];
@@ -86,21 +75,4 @@ function isAuthentic(deps: Deps, client: Client, { client_secret }: Credentials)
   // With either method the secret may be sent in the header or in the body; the engine accepts both too.
   const hasSecret = method === 'client_secret_basic' || method === 'client_secret_post';
   return hasSecret && acceptsSecret(deps, client, client_secret);
-}
-
-/**
- * Whether a client may use a grant without any further proof. Clients of metadata documents are left to the engine, because
- * the document may have to be fetched again, and so are clients with bound tokens, because they need a proof.
- */
-export function mayUse(
-  { registered_by, metadata }: Pick<Client, 'registered_by' | 'metadata'>,
-  grant: string,
-): boolean {
-  return (
-    registered_by !== 'document' &&
-    (registered_by === 'admin' || !isVouchedGrant(grant)) &&
-    metadata.grant_types?.includes(grant) === true &&
-    !metadata.dpop_bound_access_tokens &&
-    !metadata.tls_client_certificate_bound_access_tokens
-  );
 }

@@ -6,7 +6,6 @@ import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
 import { AppError } from '../lib/errors.ts';
 import { authenticateClient, needsEngineAuth, readCredentials } from './client_auth.ts';
-import { openToPages } from './endpoint.ts';
 import { type Form, readForm } from './form_body.ts';
 import { maxResources, withCurrentClient } from './grant.ts';
 
@@ -73,6 +72,18 @@ async function answerDirectly(
       ctx.state.refusal = { error: error.error, description: error.message, detail: error.logDetail };
     throw error;
   }
+}
+
+/**
+ * Sets the headers that the engine would set. Called only once it is certain that the engine will not answer, because the
+ * engine checks the origin itself unless these headers are set.
+ */
+function openToPages(ctx: Context): void {
+  const { res } = ctx;
+  res.setHeader('Vary', 'Origin');
+  res.setHeader('Access-Control-Allow-Origin', ctx.headers.origin || '*');
+  res.setHeader('Access-Control-Expose-Headers', 'WWW-Authenticate');
+  res.setHeader('Cache-Control', 'no-store');
 }
 
 const byClients = ['client_id', 'client_secret'];

@@ -4,6 +4,7 @@ import { isVouchedGrant } from '../core/clients/client_rules.ts';
 import type { Client } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
 import { requestSourceOf } from '../core/request_source.ts';
+import { AppError } from '../lib/errors.ts';
 import { readCertificateOf } from './certificate.ts';
 import type { DirectAction, ReadForm } from './direct_entrance.ts';
 import { readProof } from './dpop.ts';
@@ -27,7 +28,12 @@ export function directGrant(
   };
 }
 
+const scopeSyntax = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/;
+
+// The engine checks the syntax of `scope` as well (RFC 6749, 3.3).
 function readRequest(deps: Deps, ctx: Context, { form, resources }: ReadForm): Omit<GrantRequest, 'known'> {
+  if (form.scope !== undefined && !scopeSyntax.test(form.scope))
+    throw new AppError('invalid_scope', 'scope contains invalid characters');
   return {
     form,
     resources,

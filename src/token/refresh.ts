@@ -1,68 +1,79 @@
-// The refresh grant at the fast entrance: for plain sessions of clients that authenticate with at most a secret.
-
+// The refresh grant (RFC 6749, 6), for every kind of session. A request without scope, resource and proof rotates by one statement
+// for most sessions. Any other one, and a token that this statement refuses, is decided with the session at hand.
 import type { Registered } from '../core/clients/client_cache.ts';
+import { retryWindowOf } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
 import { refundOnFault } from '../core/limits/attempts.ts';
-import { type RequestSource, requestSourceOf } from '../core/request_source.ts';
-import { explainMiss, refreshPlainSession } from '../core/sessions/plain_refresh.ts';
-import { type DecodedRefreshToken, decodeRefreshToken, isMinted } from '../core/sessions/refresh_token.ts';
+import type { PresentedSession } from '../core/sessions/presented_session.ts';
+import {
+  type DecodedRefreshToken,
+  decodeRefreshToken,
+  isMinted,
+  verifyProof,
+} from '../core/sessions/refresh_token.ts';
+import { rotatesAtOnce, rotateUnbound } from '../core/sessions/rotating_update.ts';
+import { type Caller, type Presented, useRefreshToken } from '../core/sessions/rotation.ts';
 import { AppError } from '../lib/errors.ts';
-import { createLru, type Lru } from '../lib/lru.ts';
-import { authenticateClient, mayUse } from './client_auth.ts';
-import type { FastEntrance } from './endpoint.ts';
+import { jtiTtl } from './dpop.ts';
+import { type Grant, type GrantRequest, OutdatedClient } from './grant.ts';
+import { answerRefresh, type Decided, refusalOf } from './refresh_answer.ts';
+import {
+  demandsOf,
+  requireBinding,
+  requireCertificate,
+  requireKey,
+  requireLiveSession,
+  requireScope,
+  unknownToken,
+} from './refresh_rules.ts';
 import { findTarget } from './target.ts';
-import { tokenResponse } from './token_response.ts';
 
-/** The number of sessions remembered as needing the engine, 100 bytes each; a forgotten one costs one extra statement. */
-const maxOthers = 10_000;
+/** The parameters that the grant reads; only `resource` may be sent more than once. */
+export const refreshParameters = ['refresh_token', 'scope', 'resource'];
 
-/** Answers refreshes that need nothing of the engine. */
-export function refreshEntrance(deps: Deps): FastEntrance {
-  const others = createLru<true>(maxOthers);
-  return {
-    parameters: ['grant_type', 'refresh_token'],
-    async answer(ctx, { refresh_token }, credentials) {
-      const token = refresh_token ? decodeRefreshToken(refresh_token) : null;
-      if (!token || others.get(token.session_id) || !isMinted(deps.keyring, token)) return null;
-      const known = await authenticateClient(deps, ctx, credentials);
-      // If the client has disconnected, do not rotate: it would never receive the new token.
-      if (!known || !mayUse(known.client, 'refresh_token') || !ctx.writable) return null;
-      if (!(await isWithinLimit(deps, token.session_id))) return null;
-      const answer = await refundOnFault(
-        () => deps.limits.refresh.refund(token.session_id),
-        () => refresh(deps, requestSourceOf(ctx), known, token),
-      );
-      if (!answer) await leave(deps, others, known, token.session_id);
-      return answer;
-    },
-  };
-}
+/** Answers a refresh. Everything that can refuse it for another reason is checked before the token rotates. */
+export const refresh: Grant = async (deps, request) => {
+  const { refresh_token } = request.form;
+  if (refresh_token === undefined)
+    throw new AppError('invalid_request', "missing required parameter 'refresh_token'");
+  const token = decodeRefreshToken(refresh_token);
+  // A forged token fails the check of its tag and never reaches the sessions. No statement has compared the version of the
+  // client cache by then, so the refusal is not decided.
+  if (!token || !isMinted(deps.keyring, token)) throw unknownToken({ isDecided: false });
+  return (await refreshAtOnce(deps, request, token)) ?? (await refreshWithSession(deps, request, token));
+};
 
-async function refresh(
+// Null when the token did not rotate.
+async function refreshAtOnce(
   deps: Deps,
-  source: RequestSource,
-  known: Registered,
+  request: GrantRequest,
   token: DecodedRefreshToken,
 ): Promise<object | null> {
-  const { db, config, audit } = deps;
-  const session = await refreshPlainSession(db, { token, known, own_resource: config.resource, source });
-  if (!session) return null;
-  audit.add({
-    type: 'refresh_token_rotated',
-    user_id: session.user_id,
-    session_id: token.session_id,
-    client_id: known.client.client_id,
-    detail: { generation: token.generation + 1 },
-    ...source,
-  });
+  const { db, config, limits } = deps;
+  const { known, form, resources, proof, source } = request;
+  const demands = demandsOf(deps, request);
+  const isPlain = form.scope === undefined && resources.length === 0 && !proof;
+  if (!isPlain || demands.proof || demands.certificate || !rotatesAtOnce(db)) return null;
+  const { session_id, generation } = token;
+  if (request.isGone() || !(await isWithinLimit(deps, session_id))) return null;
+  const refund = () => limits.refresh.refund(session_id);
+  const session = await refundOnFault(refund, () =>
+    rotateUnbound(db, {
+      ...{ token, session_id, generation, version: known.version, source },
+      client_id: known.client.client_id,
+      resources: identifiersOf(known, config.resource),
+    }),
+  );
+  if (!session) {
+    await refund();
+    return null;
+  }
   const target = await findTarget(deps, known, session, { resources: [] });
-  return await tokenResponse(deps, known, {
-    ...{ session, generation: token.generation + 1, target, binding: {}, gty: undefined },
-  });
+  const rotation = { outcome: 'rotated', generation: generation + 1, session } as const;
+  return await answerRefresh(deps, request, rotation, { target, binding: {} });
 }
 
-// Beyond the limit the attempt is refunded and the engine decides: it counts again and refuses, except for a retry, which is
-// not counted.
+// Beyond the limit a retry is still answered, so the session is read before anything is refused.
 async function isWithinLimit({ limits }: Deps, session_id: string): Promise<boolean> {
   try {
     await limits.refresh.consume(session_id);
@@ -74,16 +85,85 @@ async function isWithinLimit({ limits }: Deps, session_id: string): Promise<bool
   }
 }
 
-// Leaves the request to the engine: refunds the attempt, forgets the cached clients if their version is outdated, and
-// remembers a session that is not plain, so that its next refresh goes to the engine at once.
-async function leave(
-  { db, limits, clientCache }: Deps,
-  others: Lru<true>,
-  { version }: Registered,
+const identifiers = new WeakMap<object, string[]>();
+
+// Our own API need not be registered.
+function identifiersOf({ servers }: Registered, own: string): string[] {
+  const known = identifiers.get(servers) ?? [...new Set([own, ...servers.keys()])];
+  identifiers.set(servers, known);
+  return known;
+}
+
+async function refreshWithSession(
+  deps: Deps,
+  request: GrantRequest,
+  token: DecodedRefreshToken,
+): Promise<object> {
+  let decided: Decided | undefined;
+  const caller: Caller = {
+    check: async (session) => {
+      decided = await decide(deps, request, token, session);
+      requireConnected(request);
+    },
+    attempt: (rotate) => countRotation(deps, request, token.session_id, rotate),
+  };
+  const rotation = await useRefreshToken(deps.db, presentedBy(deps, request, token), caller);
+  if (!('session' in rotation)) throw refusalOf(rotation.outcome);
+  if (!decided) throw new Error('a refresh token was used without a check');
+  return await answerRefresh(deps, request, rotation, decided);
+}
+
+async function decide(
+  deps: Deps,
+  request: GrantRequest,
+  token: DecodedRefreshToken,
+  session: PresentedSession | null,
+): Promise<Decided> {
+  const { known, form, resources } = request;
+  if (session && !session.is_current_version) throw new OutdatedClient();
+  if (!session || !verifyProof(token, session.salt)) throw unknownToken();
+  requireLiveSession(session, known.client.client_id);
+  const thumbprint = requireCertificate(deps, request, session);
+  requireScope(form.scope, session);
+  requireKey(request, session);
+  const target = await findTarget(deps, known, session, { scope: form.scope, resources });
+  return { target, binding: requireBinding(request, session, thumbprint) };
+}
+
+// An app that gives up on a slow node retries at another node and continues with its answer. When the slow node processes the
+// first request, its token looks reused. The client has disconnected and cannot receive an answer, so nothing is rotated and no
+// session is ended.
+function requireConnected({ isGone }: GrantRequest): void {
+  if (isGone()) throw new AppError('invalid_request', 'The client has disconnected.', { isDecided: true });
+}
+
+// Rotations are limited, retries are not.
+async function countRotation<Result>(
+  { limits }: Deps,
+  request: GrantRequest,
   session_id: string,
-): Promise<void> {
-  await limits.refresh.refund(session_id);
-  const missed = await explainMiss(db, session_id, version);
-  if (!missed.is_current_version) clientCache.forget(version);
-  if (missed.is_plain === false) others.set(session_id, true);
+  rotate: () => Promise<Result | 'replayed' | null>,
+): Promise<Result | 'replayed' | null> {
+  const refund = () => limits.refresh.refund(session_id);
+  await limits.refresh.consume(session_id);
+  const rotated = await refundOnFault(refund, async () => {
+    requireConnected(request);
+    return await rotate();
+  });
+  if (rotated === null || rotated === 'replayed') await refund();
+  return rotated;
+}
+
+function presentedBy({ config }: Deps, request: GrantRequest, token: DecodedRefreshToken): Presented {
+  const { known, proof, source } = request;
+  const { client, version } = known;
+  const { session_id, generation } = token;
+  return {
+    ...{ session_id, generation, version, source },
+    proof: proof && { owner: client.client_id, ttl: jtiTtl, proof },
+    retry_window: retryWindowOf(client),
+    observe: client.rotation_profile === 'observe',
+    // Only for clients that an administrator made: others could make their users' tokens at other clients inactive at will.
+    raise_token_version: config.reuseRaisesTokenVersion && client.registered_by === 'admin',
+  };
 }

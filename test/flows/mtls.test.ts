@@ -1,27 +1,16 @@
 // Tokens and clients that are bound to certificates (RFC 8705), which a trusted proxy forwards in a header.
-import { certificateThumbprint, readCertificate } from '../../src/lib/certificate.ts';
+import { readCertificate } from '../../src/lib/certificate.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
+import { one, thumbprintOf, two } from '../helpers/certificates.ts';
 import { assertRefused, send } from '../helpers/client.ts';
 import { login, refresh, tokensOf } from '../helpers/oauth.ts';
 import { testOnOwnServers } from '../helpers/server.ts';
-
-// Two self-signed certificates, valid for a hundred years; their keys are not needed, the proxy has checked possession.
-const one =
-  'MIIBgjCCASegAwIBAgIUK5ys/Je0UGCdpn0mUAYkYGS97ZQwCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKY2xpZW50IG9uZTAgFw0yNjExMjEwOTU0MTZaGA8yMTI2MTAyODA5NTQxNlowFTETMBEGA1UEAwwKY2xpZW50IG9uZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJTRfuqMgNUyMd60XI7sFn3nQ/iU6lBKxRm3nr/G6izbEer4S8V9sLRrworYWMTHw8shQ9HyBqmNp5qAqPiMBI+jUzBRMB0GA1UdDgQWBBSzLqc6n7eLjNdmXNPoEdL5gEgEuzAfBgNVHSMEGDAWgBSzLqc6n7eLjNdmXNPoEdL5gEgEuzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDPdgAIcbI7B6gbPxuxdhBxii16oqRxfkcQ+Hp1twf4BwIhAOT6Vvjcrb8jyxMZy5S7M7Q0EzahoLqClUqrroF5mkJg';
-const two =
-  'MIIBgjCCASegAwIBAgIULs44WfXatYzlBuguxTyvYeiXTXwwCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKY2xpZW50IHR3bzAgFw0yNjExMjEwOTU0MTZaGA8yMTI2MTAyODA5NTQxNlowFTETMBEGA1UEAwwKY2xpZW50IHR3bzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCsFaIS6t024+hY3CB2S2FE+urqhssPim+9DO/y+LvAvlOVzrHtsG63/yc4zNIQ/1YsHcLFGiT760pPTYNsmk/OjUzBRMB0GA1UdDgQWBBSLJT3bf8BUhnsu9Z+ANJF0GVobCTAfBgNVHSMEGDAWgBSLJT3bf8BUhnsu9Z+ANJF0GVobCTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDcJz5m1yv/Y9OCy9kF807+U7pRPwbFzbIuXa2gXHjnqQIhAMalDTe3fs2Aeti+5atXLXOMSFHLMNnd4NP5ne613TWo';
 
 const header = 'x-client-cert';
 const settings = { MTLS_CERTIFICATE_HEADER: header, TRUST_PROXY: '127.0.0.1' };
 const pem = (der: string) =>
   encodeURIComponent(`-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`);
 const shown = (value: string) => ({ headers: { [header]: value } });
-
-function thumbprintOf(der: string): string {
-  const certificate = readCertificate(`:${der}:`);
-  if (!certificate) throw new Error('not a certificate');
-  return certificateThumbprint(certificate);
-}
 
 testOnOwnServers(
   'tokens bound to a certificate are valid only with it, also after a refresh',

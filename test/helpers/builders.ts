@@ -81,6 +81,8 @@ export function present(
     retry_window: 0,
     observe: false,
     raise_token_version: true,
+    version: null,
+    proof: null,
     source,
     ...given,
   };

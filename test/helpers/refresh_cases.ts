@@ -11,6 +11,7 @@ import {
   type Way,
   ways,
 } from './twin_clients.ts';
+import { ownCertificate, ownThumbprint } from './twin_proofs.ts';
 import { ownApi } from './twins.ts';
 
 const presentations = [
@@ -45,7 +46,7 @@ export interface RefreshCase {
   /** Changes to the session's row. */
   scope: string | null;
   resource: string | string[] | null;
-  grant: 'all' | 'nothing' | 'less' | 'openid alone' | 'resource alone' | 'repeated' | 'spaced';
+  grant: 'all' | 'claims' | 'nothing' | 'less' | 'openid alone' | 'resource alone' | 'repeated' | 'spaced';
   extra: Record<string, unknown>;
   age: 'fresh' | 'idle too long' | 'too old' | 'nearly too old';
   ended: boolean;
@@ -55,6 +56,10 @@ export interface RefreshCase {
   presented: Presentation[];
   form: Record<string, string | string[]>;
   headers: Record<string, string>;
+  /** The DPoP proof of each request. */
+  prove: 'no' | 'own key' | 'other key' | 'same proof' | 'old proof' | 'proof for another URL';
+  /** The client certificate that the proxy forwards. */
+  certificate: 'no' | 'own' | 'other';
   type: string | null;
   method: string;
   chunked: boolean;
@@ -80,6 +85,8 @@ export const plainCase: RefreshCase = {
   presented: ['current'],
   form: {},
   headers: {},
+  prove: 'no',
+  certificate: 'no',
   type: 'application/x-www-form-urlencoded',
   method: 'POST',
   chunked: false,
@@ -102,11 +109,45 @@ const word = fc.constantFrom(
 );
 const scopes = fc.array(word, { maxLength: 6 }).map((words) => words.join(' '));
 
+const openidScopes = fc.constantFrom(
+  'openid',
+  'openid account',
+  'openid profile email account',
+  'openid profile offline_access orders:read',
+  'openid account opaque:read',
+);
+
+const proofs = ['own key', 'other key', 'same proof', 'old proof', 'proof for another URL'] as const;
+
+const bindings: Record<string, unknown>[] = [
+  {},
+  { dpop: true },
+  { jkt: ownThumbprint },
+  { 'x5t#S256': ownCertificate.thumbprint },
+];
+
+const askedForms: Record<string, string | string[]>[] = [
+  {},
+  { scope: 'openid' },
+  { scope: 'openid profile' },
+  { scope: 'account' },
+  { scope: 'account opaque:read' },
+  { resource: opaque },
+  { resource: orders },
+  { resource: [ownApi, orders] },
+  { resource: ownApi, scope: 'openid account' },
+];
+
 const extras: Record<string, unknown>[] = [
   { dpop: true },
   { jkt: 'A'.repeat(43) },
+  { jkt: ownThumbprint },
   { 'x5t#S256': 'B'.repeat(43) },
+  { 'x5t#S256': ownCertificate.thumbprint },
   { claims: { id_token: { auth_time: null, amr: null } } },
+  {
+    claims: { id_token: { email: null, preferred_username: { essential: true }, acr: null, unknown: null } },
+  },
   { claims: { userinfo: { email: { essential: true } } }, nonce: 'a nonce' },
   { acr: 'urn:kindred:acr:password', amr: ['pwd', 'otp'] },
   { authTime: 1_700_000_000 },
@@ -164,9 +205,28 @@ const twists: fc.Arbitrary<Partial<RefreshCase>>[] = [
   }),
   fc.record({
     scope: scopes,
-    grant: fc.constantFrom('nothing', 'less', 'openid alone', 'resource alone', 'repeated', 'spaced'),
+    grant: fc.constantFrom(
+      'nothing',
+      'less',
+      'openid alone',
+      'resource alone',
+      'repeated',
+      'spaced',
+      'claims',
+    ),
   }),
   fc.record({ extra: fc.constantFrom(...extras) }),
+  fc.record({ extra: fc.constantFrom(...extras), scope: openidScopes }),
+  fc.record({ prove: fc.constantFrom(...proofs) }),
+  fc.record({ prove: fc.constantFrom(...proofs), extra: fc.constantFrom(...bindings) }),
+  fc.record({ certificate: fc.constantFrom('own', 'other'), extra: fc.constantFrom(...bindings) }),
+  fc.record({ scope: openidScopes, client: fc.constantFrom('strict', 'third', 'itself', 'bound', 'keyed') }),
+  fc.record({
+    scope: openidScopes,
+    resource: fc.constantFrom(null, ownApi, opaque, [orders, ownApi, opaque]),
+    form: fc.constantFrom(...askedForms),
+  }),
+  fc.record({ grant: fc.constant('claims'), scope: openidScopes, extra: fc.constantFrom(...extras) }),
   fc.record({ age: fc.constantFrom('idle too long', 'too old', 'nearly too old') }),
   fc.record({ ended: fc.constant(true) }),
   fc.record({ generation: fc.integer({ min: 1, max: 3 }), rotated: fc.constantFrom('now', 'long ago') }),
@@ -208,25 +268,6 @@ const alone: Partial<RefreshCase>[] = [
 /** Every oddity alone; each run tries them. */
 export const oddRefreshes: [RefreshCase][] = [
   [plainCase],
+  ...proofs.map((prove): [RefreshCase] => [{ ...plainCase, prove, presented: ['current', 'current'] }]),
   ...alone.map((twist): [RefreshCase] => [{ ...plainCase, ...twist }]),
 ];
-
-// Parameters that bind or enrich tokens, and clients that authenticate by more than a secret.
-const special = {
-  headers: ['DPoP', 'OAuth-Client-Attestation', 'OAuth-Client-Attestation-PoP', 'X-Client-Certificate'],
-  extra: ['dpop', 'jkt', 'x5t#S256', 'attestationJkt', 'somethingNew'],
-  clients: ['proving', 'certified', 'keyed', 'document', 'loginOnly', 'expired'],
-};
-
-/** Whether a case has something that only the engine understands, so that all its requests go there. */
-export function needsEngine({ scope, resource, headers, extra, client, method, path }: RefreshCase): boolean {
-  if (method !== 'POST' || path !== '/token') return false;
-  return (
-    scope?.split(' ').includes('openid') === true ||
-    typeof resource !== 'string' ||
-    [opaque, unregistered].includes(resource) ||
-    special.headers.some((name) => name in headers) ||
-    special.extra.some((name) => name in extra) ||
-    special.clients.includes(client)
-  );
-}

@@ -146,9 +146,23 @@ export async function comparableRows(deps: Deps, twin: Twin, answers: Answer[]):
       names,
     ),
     rotations: rotations.map((rotation) => comparableRow({ ...rotation }, {}, names)),
+    records: await comparableRecords(deps, session.id, names),
     // Events of the same millisecond have no order.
     events: events.map(({ id: _, ...event }) => comparableRow(event, {}, names)).sort(byRequestAndType),
   };
+}
+
+// The records of opaque access tokens, as any node reads them.
+async function comparableRecords({ db }: Deps, session_id: string, names: Map<unknown, string>) {
+  const records = await db('oidc_models').where({ session_id });
+  const like = records.map(({ id, payload, expires_at, ...row }) => {
+    const { iat, exp, ...rest } = payload as { iat: number; exp: number };
+    assert.ok(isNow(iat), `recorded at ${iat}`);
+    assert.ok(Math.abs(exp * 1000 - (expires_at?.getTime() ?? 0)) < slack * 1000);
+    const own = { ...row, id: shape(id), payload: rest, lifetime: Math.round((exp - iat) / 10) };
+    return comparableRow(own, {}, names);
+  });
+  return like.sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1));
 }
 
 function byRequestAndType(one: Json, other: Json): number {

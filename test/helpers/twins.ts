@@ -60,7 +60,7 @@ async function listen(t: ExecutionContext, deps: Deps, engine: Engine, fast: boo
       },
     };
   };
-  const server = createServer(createApp(deps, counted, { fastEntrance: fast }).callback()).listen(
+  const server = createServer(createApp(deps, counted, { directEntrance: fast }).callback()).listen(
     0,
     '127.0.0.1',
   );

@@ -2,6 +2,7 @@
 // decides nothing: the caller passes the cache's version to the statement that decides, and that statement finds nothing when
 // anything has changed since. So a removed secret is dead at once, on every node. Clients that no administrator vouches for are
 // not cached and do not change the version (migrations/006).
+import { AppError } from '../../lib/errors.ts';
 import { createLru, type Lru } from '../../lib/lru.ts';
 import { declareColumns, isText, type Table } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
@@ -84,10 +85,12 @@ const readCurrency = statement<{ is_current: boolean }>(
   { is_current: 'boolean' },
 );
 
-/** The metadata of one client is at most a few KiB. */
 const maxClients = 1_000;
 /** Their identifiers are a parameter of every refresh. */
 export const maxServers = 100;
+
+/** How often a client is read again while others change. */
+const maxTries = 5;
 
 interface Contents {
   version: number;
@@ -121,13 +124,15 @@ export function openClientCache(db: Db, own_resource: string): ClientCache {
     return await current(true);
   }
 
+  // A client that changed while it was read is read again, so that null always means that there is none.
   async function find(client_id: string): Promise<Registered | null> {
-    const all = await current();
-    const client = await clientOf(db, all, client_id);
-    if (client === 'changed') outdated = all.version;
-    return client === 'changed' || client === null
-      ? null
-      : { client, servers: all.servers, version: all.version };
+    for (let tries = 0; tries < maxTries; tries += 1) {
+      const all = await current();
+      const client = await clientOf(db, all, client_id);
+      if (client !== 'changed') return client && { client, servers: all.servers, version: all.version };
+      outdated = all.version;
+    }
+    throw new AppError('unavailable');
   }
 
   async function isCurrent(version: number): Promise<boolean> {

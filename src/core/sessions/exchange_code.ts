@@ -105,7 +105,7 @@ export async function exchangeCode(
   const [done] = await consumeAndComplete(db, { ...valuesOf(completion), model, handle: digest(handle) });
   if (!done?.consumed) return 'used';
   if (done.completed > 0) return 'exchanged';
-  // Tried again, for the reason given in `rotate` (rotation.ts).
+  // Tried again, for the reason given in `useRefreshToken` (rotation.ts).
   return (await isCompleted(db, completion)) ? 'exchanged' : 'ended';
 }
 
@@ -120,7 +120,7 @@ export async function completeSession(
   idle_ttl: number,
 ): Promise<boolean> {
   const completion = { session, token_payload, idle_ttl };
-  // Tried twice, for the reason given in `rotate` (rotation.ts).
+  // Tried twice, for the reason given in `useRefreshToken` (rotation.ts).
   return (await isCompleted(db, completion)) || (await isCompleted(db, completion));
 }
 

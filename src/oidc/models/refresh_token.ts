@@ -1,4 +1,5 @@
-// The engine's refresh token, made ours: found by derivation, consumed by rotation, never stored.
+// The engine's refresh token, made ours: found by derivation and never stored. The engine issues the first one of a login by a code;
+// src/token rotates it.
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
@@ -12,15 +13,15 @@ import {
   verifyRefreshToken,
 } from '../../core/sessions/refresh_token.ts';
 import { giveReason } from '../../token/reason.ts';
-import {
-  clientRow,
-  currentRequest,
-  knownGeneration,
-  knownSession,
-  rememberSession,
-} from '../request/context.ts';
+import { clientRow, currentRequest, knownSession, rememberSession } from '../request/context.ts';
 import { subclass } from '../request/subclass.ts';
-import { consumePresented, type EngineModel, type PresentedToken } from './refresh_rotation.ts';
+
+/** The members that we use. The published types declare accessors as properties, which a subclass could not override. */
+interface EngineModel {
+  jti: string;
+  clientId: string;
+  grantId: string;
+}
 
 type EngineModelClass = new (payload: object) => EngineModel;
 
@@ -29,10 +30,11 @@ export function refreshTokenModel(deps: Deps, base: Provider['RefreshToken']): P
   return subclass(
     base,
     (Base: EngineModelClass) =>
-      class RefreshToken extends Base implements PresentedToken {
+      class RefreshToken extends Base {
+        /** The generation of the token that was presented. */
         presented = 0;
 
-        /** Answers for old generations too, so that `consume` can see the reuse; never for a session that is over. */
+        /** Answers for old generations too, which can be revoked; never for a session that is over. */
         static async find(value: string): Promise<RefreshToken | undefined> {
           const found = await findPresented(deps, value);
           return found
@@ -53,10 +55,6 @@ export function refreshTokenModel(deps: Deps, base: Provider['RefreshToken']): P
           return false;
         }
 
-        async consume(): Promise<void> {
-          await consumePresented(deps, currentRequest(), this);
-        }
-
         async save(): Promise<string> {
           this.jti = await valueToHandOut(deps, currentRequest(), this);
           return this.jti;
@@ -70,12 +68,12 @@ export function refreshTokenModel(deps: Deps, base: Provider['RefreshToken']): P
   );
 }
 
-// The value of the generation which the rotation gave, the same for every retry.
+// The first token of the session.
 async function valueToHandOut(deps: Deps, ctx: KoaContextWithOIDC, token: EngineModel): Promise<string> {
   const session = knownSession(ctx);
   if (!session) throw new Error('a refresh token is saved without its session');
   if (isCodeExchange(ctx)) await keepPayload(deps, ctx, token);
-  return mintRefreshToken(deps.keyring, session, knownGeneration(ctx));
+  return mintRefreshToken(deps.keyring, session, 0);
 }
 
 // A login by password writes its session whole; one by a code wrote it before the engine had made its refresh token.

@@ -1,4 +1,4 @@
-// The state of one request to the engine: its session, its client, and the generation that it issues.
+// The state of one request to the engine: its session and its client.
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
 import type { Client } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
@@ -9,7 +9,6 @@ type Context = KoaContextWithOIDC;
 
 interface Memory {
   session?: SessionWithUser;
-  generation?: number;
 }
 
 const memories = new WeakMap<object, Memory>();
@@ -38,16 +37,6 @@ export async function sessionOf(ctx: Context, deps: Deps, id: unknown): Promise<
 /** The session that the request has read, without asking the database. */
 export function knownSession(ctx: Context): SessionWithUser | null {
   return memories.get(ctx)?.session ?? null;
-}
-
-/** Keeps the generation of the refresh token that this request issues. */
-export function rememberGeneration(ctx: Context, generation: number): void {
-  memories.set(ctx, { ...memories.get(ctx), generation });
-}
-
-/** The generation of the refresh token that this request issues; 0 at login. */
-export function knownGeneration(ctx: Context): number {
-  return memories.get(ctx)?.generation ?? 0;
 }
 
 /** Our row of the client that the engine has authenticated. */

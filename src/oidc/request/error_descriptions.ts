@@ -4,9 +4,8 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { describeReason, wrongCredentials } from '../../core/sessions/refusals.ts';
 import { quote } from '../../lib/quote.ts';
 
-// An unknown token and a token of another client get the same answer.
+// An unknown code and a code of another client get the same answer.
 const unknown: Record<string, string> = {
-  refresh_token: 'The refresh token is unknown, or belongs to another client.',
   authorization_code: 'The code is unknown, has expired, was used before, or belongs to another client.',
   'urn:ietf:params:oauth:grant-type:device_code':
     'The device code is unknown, was used before, or belongs to another client.',
@@ -14,7 +13,7 @@ const unknown: Record<string, string> = {
 };
 
 const saysUnknown =
-  /^((refresh token|authorization code|device code) not found|client mismatch|authorization code is expired|wrong username or password)$/;
+  /^((authorization code|device code) not found|client mismatch|authorization code is expired|wrong username or password)$/;
 
 const used = 'The code was used before; the session that it opened has ended.';
 const over = 'The session has ended.';
@@ -23,11 +22,9 @@ const over = 'The session has ended.';
 const details: Record<string, string> = {
   'mutual TLS client certificate not provided':
     'A client certificate is needed here, and the request has none.',
-  'failed x5t#S256 verification': 'The refresh token is bound to another client certificate.',
   'DPoP proof JWT not provided': 'A DPoP proof is needed here, and the request has none.',
   'missing DPoP proof JWT': 'A DPoP proof is needed here, and the request has none.',
   'DPoP proof JWT Replay detected': 'The DPoP proof was used before; make a new one for each request.',
-  'failed jkt verification': 'The refresh token is bound to another key than that of the DPoP proof.',
   'DPoP proof key thumbprint does not match dpop_jkt':
     'The code is bound to another key than that of the DPoP proof.',
   'authorization code redirect_uri mismatch':

@@ -5,9 +5,9 @@ import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { findClient } from '../../../src/core/clients/clients.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
-import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { keyring, makeClient, openTestSession, present } from '../../helpers/builders.ts';
+import { rotate } from '../../helpers/rotate.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const issuer = 'https://id.example';

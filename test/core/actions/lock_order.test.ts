@@ -13,7 +13,6 @@ import { beginEndingAll, endAllSessions } from '../../../src/core/sessions/end_m
 import { completeSession } from '../../../src/core/sessions/exchange_code.ts';
 import { openSession } from '../../../src/core/sessions/open_session.ts';
 import { clearIdlePushTokens } from '../../../src/core/sessions/push_tokens.ts';
-import { rotate } from '../../../src/core/sessions/rotation.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { rows } from '../../../src/core/store/db.ts';
 import { registerDevice } from '../../../src/core/users/devices.ts';
@@ -26,6 +25,7 @@ import {
   password,
   present,
 } from '../../helpers/builders.ts';
+import { rotate } from '../../helpers/rotate.ts';
 import { environment } from '../../helpers/server.ts';
 import { makeStore } from '../../helpers/stores.ts';
 import { openDatabases } from '../../helpers/tables.ts';

@@ -1,6 +1,6 @@
-import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { login, refresh, tokensOf } from '../../helpers/oauth.ts';
+import { rotate } from '../../helpers/rotate.ts';
 import { spawnServer } from '../../helpers/server_process.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
@@ -62,6 +62,8 @@ testOnStores('events of commands and of other processes are not logged by this p
     retry_window: 0,
     observe: false,
     raise_token_version: true,
+    version: null,
+    proof: null,
     source: { ip: null, user_agent: null, request_id: null },
   });
   child.kill('SIGTERM');

@@ -5,12 +5,12 @@ import { saveRegisteredClient } from '../../../src/core/clients/registered_clien
 import { sweep } from '../../../src/core/operations/sweep.ts';
 import type { RequestSource } from '../../../src/core/request_source.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
-import { rotate } from '../../../src/core/sessions/rotation.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
 import type { Db } from '../../../src/core/store/db.ts';
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { digest } from '../../../src/lib/crypto.ts';
 import { after, makeClient, makeRecord, makeUser, openTestSession, present } from '../../helpers/builders.ts';
+import { rotate } from '../../helpers/rotate.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { readTables } from '../../helpers/tables.ts';
 

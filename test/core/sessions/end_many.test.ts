@@ -13,7 +13,6 @@ import { findSession } from '../../../src/core/sessions/find_session.ts';
 import { isOver } from '../../../src/core/sessions/live_session.ts';
 import { openSession } from '../../../src/core/sessions/open_session.ts';
 import { finishPendingEndings } from '../../../src/core/sessions/pending_endings.ts';
-import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { findUserSession, listLiveSessions } from '../../../src/core/sessions/session_list.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { json } from '../../../src/core/store/columns.ts';
@@ -28,6 +27,7 @@ import {
   present,
 } from '../../helpers/builders.ts';
 import { multiplyBrowser, multiplySession } from '../../helpers/many_sessions.ts';
+import { rotate } from '../../helpers/rotate.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { environment } from '../../helpers/server.ts';
 import { testOnStores } from '../../helpers/stores.ts';

@@ -6,10 +6,10 @@ import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { endAllSessions } from '../../../src/core/sessions/end_many.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { openSession } from '../../../src/core/sessions/open_session.ts';
-import { rotate } from '../../../src/core/sessions/rotation.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { makeClient, makeUser, newSession, openTestSession, present } from '../../helpers/builders.ts';
+import { rotate } from '../../helpers/rotate.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { openDatabases } from '../../helpers/tables.ts';
 

@@ -1,11 +1,11 @@
 import type { Knex } from 'knex';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { findSession } from '../../../src/core/sessions/find_session.ts';
-import { type Presented, type Rotation, rotate } from '../../../src/core/sessions/rotation.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { findUser } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeUser, openTestSession, present, source } from '../../helpers/builders.ts';
+import { type Presented, type Rotation, rotate } from '../../helpers/rotate.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { readTables } from '../../helpers/tables.ts';
 

@@ -1,10 +1,10 @@
 import type { Knex } from 'knex';
 import { findSession } from '../../../src/core/sessions/find_session.ts';
-import { type Presented, type Rotation, rotate } from '../../../src/core/sessions/rotation.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { findUser } from '../../../src/core/users/users.ts';
 import { openTestSession, present, source } from '../../helpers/builders.ts';
 import { runChildren } from '../../helpers/child.ts';
+import { type Presented, type Rotation, rotate } from '../../helpers/rotate.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { countRows, openDatabases } from '../../helpers/tables.ts';

@@ -3,9 +3,9 @@ import test from 'ava';
 import { createClient } from '../../../src/core/clients/clients.ts';
 import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
-import { rotate } from '../../../src/core/sessions/rotation.ts';
 import { openDatabase, rows } from '../../../src/core/store/db.ts';
 import { keyring, makeRecord, openTestSession, password, present, secret } from '../../helpers/builders.ts';
+import { rotate } from '../../helpers/rotate.ts';
 import { makeStore, testOnStores } from '../../helpers/stores.ts';
 import { dumpText, readTables } from '../../helpers/tables.ts';
 

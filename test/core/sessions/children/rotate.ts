@@ -1,8 +1,8 @@
 // Presents one refresh token many times at once, together with a second process that does the same.
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../../../../src/core/tables.ts';
-import { rotate } from '../../../../src/core/sessions/rotation.ts';
 import { openDatabase } from '../../../../src/core/store/db.ts';
+import { rotate } from '../../../helpers/rotate.ts';
 
 const [url = '', times, presented = ''] = process.argv.slice(2);
 const db = openDatabase(url);

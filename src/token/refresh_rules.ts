@@ -1,0 +1,110 @@
+// The rules of a refresh that the row of the session does not decide alone: whose token it is, what it is bound to, and which
+// scopes it has. The texts of refusals name as much of the cause as the client may know.
+import { splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import type { Deps } from '../core/deps.ts';
+import { type PresentedSession, reasonOver } from '../core/sessions/presented_session.ts';
+import { describeReason } from '../core/sessions/refusals.ts';
+import { payloadOf } from '../core/sessions/token_session.ts';
+import { certificateThumbprint } from '../lib/certificate.ts';
+import { AppError } from '../lib/errors.ts';
+import type { Binding } from './access_token.ts';
+import type { GrantRequest } from './grant.ts';
+
+/** A refusal with `invalid_grant`, after a statement has compared the version of the client cache. */
+export function refuseGrant(description: string, logDetail: string, reason?: string): AppError {
+  return new AppError('invalid_grant', description, {
+    logDetail,
+    isDecided: true,
+    ...(reason ? { reason } : {}),
+  });
+}
+
+/** An unknown token and a token of another client get the same answer. */
+export function unknownToken({ logDetail = 'refresh token not found', isDecided = true } = {}): AppError {
+  const description = 'The refresh token is unknown, or belongs to another client.';
+  return new AppError('invalid_grant', description, { logDetail, isDecided });
+}
+
+/** Refuses a token of another client, and of a session that is over. Only its own client learns why. */
+export function requireLiveSession(session: PresentedSession, client_id: string): void {
+  const reason = reasonOver(session);
+  if (session.client_id !== client_id) {
+    throw unknownToken(reason ? {} : { logDetail: 'client mismatch' });
+  }
+  if (!reason) return;
+  const message = session.user_is_active ? null : session.status_message;
+  throw refuseGrant(message ?? describeReason(reason) ?? reason, 'refresh token not found', reason);
+}
+
+/** Whether the client itself demands a proof or a certificate; mutual TLS counts where a proxy forwards certificates. */
+export function demandsOf(
+  { config }: Pick<Deps, 'config'>,
+  { known }: Pick<GrantRequest, 'known'>,
+): { proof: boolean; certificate: boolean } {
+  const { metadata } = known.client;
+  return {
+    proof: metadata.dpop_bound_access_tokens === true,
+    certificate:
+      config.certificateHeader !== null && metadata.tls_client_certificate_bound_access_tokens === true,
+  };
+}
+
+const missingCertificate = 'A client certificate is needed here, and the request has none.';
+const missingProof = 'A DPoP proof is needed here, and the request has none.';
+
+type Asked = Pick<GrantRequest, 'known' | 'proof' | 'certificate'>;
+
+/**
+ * The thumbprint of the certificate to which the tokens are bound, or null. Refuses a request without the certificate (RFC 8705, 4)
+ * or the proof (RFC 9449, 5) that the client demands, or with another certificate than that of the refresh token.
+ */
+export function requireCertificate(
+  deps: Pick<Deps, 'config'>,
+  request: Asked,
+  session: PresentedSession,
+): string | null {
+  const { proof, certificate } = request;
+  const demands = demandsOf(deps, request);
+  const x5t = payloadOf(session)['x5t#S256'];
+  const isNeeded = demands.certificate || Boolean(x5t);
+  if (isNeeded && !certificate)
+    throw refuseGrant(missingCertificate, 'mutual TLS client certificate not provided');
+  if (demands.proof && !proof) throw refuseGrant(missingProof, 'DPoP proof JWT not provided');
+  const thumbprint = isNeeded && certificate ? certificateThumbprint(certificate) : null;
+  if (!x5t || x5t === thumbprint) return thumbprint;
+  const description = 'The refresh token is bound to another client certificate.';
+  throw refuseGrant(description, 'failed x5t#S256 verification');
+}
+
+/** Refuses a request without a proof by the key to which the refresh token is bound. */
+export function requireKey({ proof }: Asked, session: PresentedSession): void {
+  const { jkt } = payloadOf(session);
+  if (!jkt || jkt === proof?.thumbprint) return;
+  const description = 'The refresh token is bound to another key than that of the DPoP proof.';
+  throw refuseGrant(description, 'failed jkt verification');
+}
+
+/** What the access token is bound to: the key of the proof, or the certificate. */
+export function requireBinding(
+  { proof }: Asked,
+  session: PresentedSession,
+  thumbprint: string | null,
+): Binding {
+  // A confidential client's refresh token is bound by its authentication; but once it has used bound access tokens, a thief of
+  // its secret must not get unbound ones.
+  if (payloadOf(session).dpop && !proof) throw refuseGrant(missingProof, 'DPoP proof JWT not provided');
+  const several = 'multiple proof-of-possession mechanisms are not allowed';
+  if (proof && thumbprint) throw new AppError('invalid_request', several, { isDecided: true });
+  if (proof) return { jkt: proof.thumbprint };
+  return thumbprint ? { 'x5t#S256': thumbprint } : {};
+}
+
+/** Refuses a scope that the session does not have (RFC 6749, 6). */
+export function requireScope(scope: string | undefined, session: PresentedSession): void {
+  if (scope === undefined) return;
+  const held = new Set(splitScope(payloadOf(session).scope));
+  const missing = [...new Set(scope.split(' '))].filter((one) => !held.has(one));
+  if (missing.length === 0) return;
+  const noun = missing.length === 1 ? 'scope' : 'scopes';
+  throw new AppError('invalid_scope', `refresh token missing requested ${noun}`, { isDecided: true });
+}
