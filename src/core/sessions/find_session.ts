@@ -35,7 +35,7 @@ export const sessionWithUserColumns = {
 
 // Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columnsOfSession =
-  'id user_id client_id device_id grant_payload token_payload salt generation rotated_at ip user_agent idle_ttl created_at last_used_at absolute_expires_at ended_at ended_reason ended_by ended_by_id browser_session is_plain session_epoch';
+  'id user_id client_id device_id grant_payload token_payload salt generation rotated_at ip user_agent idle_ttl created_at last_used_at absolute_expires_at ended_at ended_reason ended_by ended_by_id browser_session is_plain session_epoch login_ip login_user_agent';
 const columnsOfUser = 'username email roles permissions tenant_id token_version status_message';
 
 /** The columns of {@link SessionWithUser}, of `sessions s` and `users u`. */
