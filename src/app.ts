@@ -1,5 +1,6 @@
 // The composition root: everything that a request passes through, in order.
 import Koa from 'koa';
+import compose from 'koa-compose';
 import { createClientRegistrar } from './core/actions/register_client.ts';
 import type { Deps } from './core/deps.ts';
 import { adminClientRoutes } from './http/api/admin/clients.ts';
@@ -51,6 +52,7 @@ import { directGrant } from './token/direct_grants.ts';
 import { directIntrospection } from './token/introspection.ts';
 import { passwordGrant, passwordParameters } from './token/password.ts';
 import { refresh, refreshParameters } from './token/refresh.ts';
+import { directRevocation } from './token/revocation.ts';
 
 /** Every route of Kindred's own API. */
 export const routes: Route[] = [
@@ -101,7 +103,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(queuePasswordHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
-  if (isOpen) app.use(directGrants(deps)).use(introspectionEntrance(deps));
+  if (isOpen) app.use(directGrants(deps)).use(directTokenUse(deps));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
@@ -132,9 +134,14 @@ function directGrants(deps: Deps): Koa.Middleware {
   return directEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type)));
 }
 
-function introspectionEntrance(deps: Deps): Koa.Middleware {
+// Introspection and revocation at the direct entrance.
+function directTokenUse(deps: Deps): Koa.Middleware {
   const introspection = directIntrospection(deps);
-  return directEntrance(deps, '/introspect', () => introspection);
+  const revocation = directRevocation(deps);
+  return compose([
+    directEntrance(deps, '/introspect', () => introspection),
+    directEntrance(deps, '/revoke', () => revocation),
+  ]);
 }
 
 /** The current engine: the provider, and the middleware that runs it. */

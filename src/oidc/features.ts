@@ -3,7 +3,6 @@ import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provid
 import type { Deps } from '../core/deps.ts';
 import { readCertificate } from '../lib/certificate.ts';
 import { adoptDocumentClient } from './endpoints/document_clients.ts';
-import { mayIntrospect, mayRevoke } from './endpoints/introspection.ts';
 import type { EnginePages } from './pages/engine_response.ts';
 import { isInTime } from './request/clocks.ts';
 import { longestLifetime } from './request/fetched_keys.ts';
@@ -42,12 +41,10 @@ function requestFeatures({ clock }: Deps) {
 
 function tokenFeatures(deps: Deps) {
   return {
-    introspection: {
-      enabled: true,
-      allowedPolicy: async (_ctx, client, token) => await mayIntrospect(deps, client, token),
-    },
+    // Discovery lists both endpoints; introspection_and_revocation.ts answers them.
+    introspection: { enabled: true },
     jwtIntrospection: { enabled: true },
-    revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => mayRevoke(client, token) },
+    revocation: { enabled: true },
     dPoP: { enabled: true },
     mTLS: mutualTls(deps.config.certificateHeader),
   } satisfies Features;

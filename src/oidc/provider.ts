@@ -6,7 +6,7 @@ import { expiresAt } from '../core/sessions/live_session.ts';
 import { passwordParameters } from '../token/password_request.ts';
 import { refresh, refreshParameters } from '../token/refresh.ts';
 import { engineConfiguration } from './configuration.ts';
-import { answerForJwts } from './endpoints/introspection.ts';
+import { introspectionAndRevocation } from './endpoints/introspection_and_revocation.ts';
 import { ownGrant } from './endpoints/own_grants.ts';
 import { passwordGrant } from './endpoints/password_grant.ts';
 import { recordEngineEvents } from './engine_events.ts';
@@ -72,7 +72,7 @@ export function createProvider(deps: Deps): Provider {
   // Takes the place of the engine's own.
   provider.registerGrantType('refresh_token', ownGrant(deps, refresh), refreshParameters, ['resource']);
   recordEngineEvents(deps, provider);
-  provider.use(answerForJwts(deps));
+  provider.use(introspectionAndRevocation(deps, provider));
   provider.use(keepFormAnswers(deps, provider));
   return provider;
 }

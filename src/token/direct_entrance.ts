@@ -59,7 +59,9 @@ async function answerDirectly(
   if (!credentials) return null;
   const find = async () => {
     const known = await authenticateClient(deps, ctx, credentials);
-    return known && action.allows(known, read) ? known : null;
+    // The document of a client that is described by one may have to be fetched again, which the engine does.
+    if (!known || known.client.registered_by === 'document') return null;
+    return action.allows(known, read) ? known : null;
   };
   try {
     const answer = await withCurrentClient(deps, find, (known) => action.answer(ctx, read, known));

@@ -1,5 +1,6 @@
 // Generated introspections: a kind of caller, a kind of token, and oddities of the request.
 import { fc } from './fuzzing.ts';
+import { storedKinds } from './odd_opaque_tokens.ts';
 import { oddForms, oddHeaders, oddTypes } from './odd_requests.ts';
 import { type ClientName, clientNames, opaque, orders, quick, type Way, ways } from './twin_clients.ts';
 import { ownApi } from './twins.ts';
@@ -10,8 +11,10 @@ const kinds = [
   'signed',
   'client',
   'opaque',
+  ...storedKinds,
   'refresh',
   'old refresh',
+
   'foreign',
   'unsigned',
   'hmac',

@@ -16,6 +16,7 @@ function namesOf({ user, session }: Twin): Map<unknown, string> {
     [user.username, 'own name'],
     [user.username_key, 'own name'],
     [session.id, 'own session'],
+    [session.device_id ?? 'none', 'own device'],
   ]);
 }
 

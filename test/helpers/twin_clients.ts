@@ -61,6 +61,7 @@ const definitions = {
   third: { ...basic, ...secret, redirect_uris: [`${redirectPage}/callback`], scope: 'orders:read profile' },
   itself: { ...post, ...secret, redirect_uris: [`${redirectPage}/callback`] },
   document: { ...ours, ...none },
+  notified: { ...ours, ...post, ...secret, backchannel_logout_uri: `${page}/logout` },
   gateway: { ...post, ...secret, grant_types: ['client_credentials'], resource_server: '*' },
   orders: { ...basic, ...secret, grant_types: ['client_credentials'], resource_server: orders },
   others: { ...basic, ...secret, grant_types: ['client_credentials'], resource_server: quick },

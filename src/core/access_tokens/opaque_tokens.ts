@@ -1,9 +1,10 @@
 // Opaque access tokens: the engine stores their claims as records, found by the digest of the token. One SELECT finds the record
 // and judges it by the rules of live_token.ts.
 import { digest } from '../../lib/crypto.ts';
-import { isCurrentVersionSql } from '../clients/client_cache.ts';
+import { isCurrentVersion, isCurrentVersionSql } from '../clients/client_cache.ts';
 import type { Columns } from '../store/columns.ts';
-import { type Db, isPostgres } from '../store/db.ts';
+import { type Db, isPostgres, rows } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
 import { liveClientTokenSql, liveSessionTokenSql, skew, type TokenSql } from './live_token.ts';
@@ -95,6 +96,69 @@ export async function findOpaque(db: Db, token: string, version = 0): Promise<Fo
   if (!found) throw new Error('a left join gives a row');
   const { is_current_version, is_live, payload } = found;
   return { is_current_version, record: is_live ? payload : null };
+}
+
+const deleteAtOnce = statement<Deleted>(
+  'delete_opaque_token',
+  (db) => `
+  with deleted as (
+    delete from oidc_models m where ${isRevocableSql(db)} and ${isCurrentVersionSql} returning ${ownerSql}
+  )
+  select ${isCurrentVersionSql} as is_current_version, deleted.id, deleted.user_id, deleted.session_id
+  from (select 1 as one) as one left join deleted on true`,
+  { is_current_version: 'boolean' },
+);
+
+// A token of `client_credentials` may be revoked even when it is no longer live.
+function isRevocableSql(db: Db): string {
+  return `${ofTokenSql} and m.payload->>'clientId' = :client_id and ${isUnexpiredSql(db)}
+    and (m.session_id is null or exists (${liveSessionTokenSql(db, recordSql(db))}))`;
+}
+
+const ownerSql = "id, payload->>'accountId' as user_id, session_id";
+
+/** The user and the session of a token; both null for one of `client_credentials`. */
+export interface TokenOwner {
+  user_id: string | null;
+  session_id: string | null;
+}
+
+type Deleted = { is_current_version: boolean } & ((TokenOwner & { id: string }) | { id: null });
+
+/**
+ * Removes the record of an opaque token of this client: the token is revoked. `owner` is null when there was none.
+ * `is_current_version` is false when nothing was done, because a client may have changed since this version of the client cache.
+ */
+export async function deleteOpaque(
+  db: Db,
+  token: string,
+  { client_id, version }: { client_id: string; version: number },
+): Promise<{ is_current_version: boolean; owner: TokenOwner | null }> {
+  const values = { ...handleOf(token), client_id };
+  if (!isPostgres(db)) return await deleteInSteps(db, values, version);
+  const [deleted] = await deleteAtOnce(db, { ...values, version });
+  if (!deleted) throw new Error('a left join gives a row');
+  const { is_current_version } = deleted;
+  return { is_current_version, owner: deleted.id === null ? null : ownerOf(deleted) };
+}
+
+// SQLite returns nothing from a write inside a SELECT.
+async function deleteInSteps(
+  db: Db,
+  values: { id: string; jti: string; client_id: string },
+  version: number,
+): Promise<{ is_current_version: boolean; owner: TokenOwner | null }> {
+  const [deleted] = await rows<TokenOwner>(
+    db,
+    `delete from oidc_models as m where ${isRevocableSql(db)} and ${isCurrentVersionSql} returning ${ownerSql}`,
+    { ...values, version, now: present(db) },
+  );
+  if (deleted) return { is_current_version: true, owner: ownerOf(deleted) };
+  return { is_current_version: await isCurrentVersion(db, version), owner: null };
+}
+
+function ownerOf({ user_id, session_id }: TokenOwner): TokenOwner {
+  return { user_id, session_id };
 }
 
 // `jti` is the token itself. A column cannot hold NUL, and no token contains it.

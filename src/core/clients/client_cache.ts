@@ -43,18 +43,6 @@ declareColumns('registry', {});
 /** SQL that is true while no cached client and no resource server has changed since `:version`. */
 export const isCurrentVersionSql = '(select version from registry) = :version';
 
-const readVersion = statement<{ is_current_version: boolean }>(
-  { name: 'client_cache_version', commit: 'local' },
-  () => `select ${isCurrentVersionSql} as is_current_version`,
-  { is_current_version: 'boolean' },
-);
-
-/** Whether no cached client and no resource server has changed since `version`, for a request that asks for nothing else. */
-export async function isCurrentVersion(db: Db, version: number): Promise<boolean> {
-  const [found] = await readVersion(db, { version });
-  return found?.is_current_version === true;
-}
-
 // Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columnsOfClient =
   'client_id metadata secrets first_party registered_by rotation_profile refresh_token_retry_window access_token_ttl session_idle_ttl session_absolute_ttl scope resource_server default_resource token_version review blocked_at created_at updated_at deleted_at';
@@ -85,6 +73,13 @@ const readCurrency = statement<{ is_current: boolean }>(
   { is_current: 'boolean' },
 );
 
+/** Whether no cached client and no resource server has changed since `version`, where no other statement asks. */
+export async function isCurrentVersion(db: Db, version: number): Promise<boolean> {
+  const [found] = await readCurrency(db, { version });
+  return found?.is_current === true;
+}
+
+/** The metadata of one client is at most a few KiB. */
 const maxClients = 1_000;
 /** Their identifiers are a parameter of every refresh. */
 export const maxServers = 100;
@@ -135,21 +130,16 @@ export function openClientCache(db: Db, own_resource: string): ClientCache {
     throw new AppError('unavailable');
   }
 
-  async function isCurrent(version: number): Promise<boolean> {
-    const [found] = await readCurrency(db, { version });
-    return found?.is_current === true;
-  }
-
   return {
     find,
     async findCurrent(client_id, seen) {
       const known = await find(client_id);
       if (!known || known.version === seen) return known;
-      if (await isCurrent(known.version)) return known;
+      if (await isCurrentVersion(db, known.version)) return known;
       outdated = known.version;
       return await find(client_id);
     },
-    isCurrent,
+    isCurrent: (version) => isCurrentVersion(db, version),
     forget(version) {
       outdated = version;
     },

@@ -33,24 +33,18 @@ const firstWait = 5;
 /** Seconds for which a claimed notice belongs to the node that delivers it. */
 const claim = 60;
 
-interface EndedSession {
-  id: string;
-  user_id: string;
-  client_id: string;
+/** SQL that is true when the client of a session wants a notice of its end; `session` is the alias of the table, with a dot. */
+export function wantsNoticeSql(session: string): string {
+  return `exists (select 1 from clients c where c.client_id = ${session}client_id and c.deleted_at is null
+    and c.metadata->>'backchannel_logout_uri' is not null)`;
 }
 
-/** Queues a notice for each ended session whose client has a `backchannel_logout_uri`, in the transaction that ends them. */
-export async function enqueueBackchannelLogouts(db: Db, ended: EndedSession[]): Promise<void> {
-  if (ended.length === 0) return;
-  const listening = await db('clients')
-    .whereIn('client_id', [...new Set(ended.map((session) => session.client_id))])
-    .whereNull('deleted_at')
-    .whereRaw("metadata->>'backchannel_logout_uri' is not null")
-    .select('client_id');
-  const clients = new Set(listening.map((client) => client.client_id));
-  const notices = ended.filter((session) => clients.has(session.client_id));
-  if (notices.length === 0) return;
-  const due = notices.map(({ id, user_id, client_id }) => ({
+/** Queues a notice for each of these sessions, in the transaction that ends them. */
+export async function enqueueBackchannelLogouts(
+  db: Db,
+  ended: { id: string; user_id: string; client_id: string }[],
+): Promise<void> {
+  const due = ended.map(({ id, user_id, client_id }) => ({
     id: newId(),
     session_id: id,
     user_id,

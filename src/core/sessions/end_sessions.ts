@@ -7,7 +7,7 @@ import type { Actor, NewEvent } from '../audit/audit_events.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { enqueueBackchannelLogouts } from './backchannel_queue.ts';
+import { enqueueBackchannelLogouts, wantsNoticeSql } from './backchannel_queue.ts';
 import { isExpiredSql } from './live_session.ts';
 import { clearIdlePushTokens } from './push_tokens.ts';
 import type { EndedReason, Session } from './sessions.ts';
@@ -53,7 +53,9 @@ export async function endLiveSessions(
       ended_by: cause.actor,
       ended_by_id: parseId(cause.actor_id),
     })
-    .returning(['id', 'user_id', 'client_id', 'device_id']);
+    .returning<EndedSession[]>(
+      tx.raw(`id, user_id, client_id, device_id, ${wantsNoticeSql('sessions.')} as wants_notice`),
+    );
   if (ended.length === 0) return 0;
   await clearIdlePushTokens(
     tx,
@@ -65,13 +67,23 @@ export async function endLiveSessions(
     ended.map((session) => endedEvent(session, cause)),
     at,
   );
-  await enqueueBackchannelLogouts(tx, ended);
+  await enqueueBackchannelLogouts(
+    tx,
+    ended.filter((session) => session.wants_notice),
+  );
   return ended.length;
 }
 
-type EndedSession = Pick<Session, 'id' | 'user_id' | 'client_id' | 'device_id'>;
+type EndedSession = Pick<Session, 'id' | 'user_id' | 'client_id' | 'device_id'> & {
+  /** A number on SQLite. */
+  wants_notice: boolean | number;
+};
 
-function endedEvent(session: EndedSession, cause: EndCause): NewEvent {
+/** The event of a session that has ended. */
+export function endedEvent(
+  session: Pick<Session, 'id' | 'user_id' | 'client_id'>,
+  cause: EndCause,
+): NewEvent {
   return {
     type: 'session_ended',
     user_id: session.user_id,

@@ -8,6 +8,7 @@ import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { keyring, makeClient, openTestSession, present } from '../../helpers/builders.ts';
 import { rotate } from '../../helpers/rotate.ts';
+import { currentVersion } from '../../helpers/rows.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const issuer = 'https://id.example';
@@ -169,7 +170,7 @@ testOnStores('a token in which one bit differs is refused', async (t, store) => 
 testOnStores('a revoked token is inactive, another one of the same session is not', async (t, store) => {
   const { verifier, claims, sign } = await setUp(store);
   const sister = { ...claims, jti: newId() };
-  for (let i = 0; i < 3; i += 1) await revokeAccessToken(store.db, claims);
+  for (let i = 0; i < 3; i += 1) await revokeAccessToken(store.db, await currentVersion(store.db), claims);
   t.deepEqual(await store.db('revoked_tokens'), [
     { jti: claims.jti, expires_at: new Date(claims.exp * 1000) },
   ]);
@@ -242,7 +243,7 @@ testOnStores('a token of client_credentials becomes inactive with its client', a
   const own = { ...rest, sub: client_id, client_id, client_version };
   t.deepEqual(await verifier.verify(await sign(own)), own as never);
   const revoked = { ...own, jti: newId() };
-  await revokeAccessToken(store.db, revoked);
+  await revokeAccessToken(store.db, await currentVersion(store.db), revoked);
   t.is(await verifier.verify(await sign(revoked)), null);
   await store.db('clients').where({ client_id }).delete();
   t.is(await verifier.verify(await sign(own)), null);

@@ -7,7 +7,7 @@ import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { keyring, makeRecord, openTestSession } from '../../helpers/builders.ts';
-import { rowOf } from '../../helpers/rows.ts';
+import { currentVersion, rowOf } from '../../helpers/rows.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const issuer = 'https://id.example';
@@ -81,7 +81,7 @@ testOnStores(
       'its client’s version': ({ session }) =>
         store.db('clients').where({ client_id: session.client_id }).increment('token_version', 1),
       'its record': () => deleteRecord(store.db, 'AccessToken', handle),
-      itself: ({ record }) => revokeAccessToken(store.db, record),
+      itself: async ({ record }) => revokeAccessToken(store.db, await currentVersion(store.db), record),
       'its time': () => store.db('oidc_models').update({ expires_at: new Date() }),
     };
     for (const [title, end] of Object.entries(ways)) {
