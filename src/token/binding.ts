@@ -12,21 +12,40 @@ export const missing = {
   fresh: 'The DPoP proof was used before; make a new one for each request.',
 };
 
+type Asked = Pick<GrantRequest, 'known' | 'proof' | 'certificate'>;
+
+/**
+ * Whether the client itself demands a proof or a certificate. Without a header no proxy forwards certificates, and a client
+ * cannot be asked for one.
+ */
+export function demandsOf(
+  { config }: Pick<Deps, 'config'>,
+  { known }: Pick<Asked, 'known'>,
+): { proof: boolean; certificate: boolean } {
+  const { dpop_bound_access_tokens, tls_client_certificate_bound_access_tokens } = known.client.metadata;
+  return {
+    proof: dpop_bound_access_tokens === true,
+    certificate: tls_client_certificate_bound_access_tokens === true && config.certificateHeader !== null,
+  };
+}
+
+/** The binding by a proof or by the thumbprint of a certificate. Refuses with `invalid_request` a request with both. */
+export function bindingBy(proof: GrantRequest['proof'], thumbprint: string | null): Binding {
+  // A resource server looks for one of them, and could miss the other.
+  if (proof && thumbprint)
+    throw new AppError('invalid_request', 'multiple proof-of-possession mechanisms are not allowed');
+  if (proof) return { jkt: proof.thumbprint };
+  return thumbprint ? { 'x5t#S256': thumbprint } : {};
+}
+
 /**
  * What the first tokens of a session or of a client are bound to. Refuses with `invalid_grant` a request without the proof or
  * the certificate to which the tokens of its client must be bound, and with `invalid_request` one with both.
  */
-export function requireBinding(
-  { config }: Pick<Deps, 'config'>,
-  { known, proof, certificate }: GrantRequest,
-): Binding {
-  const { dpop_bound_access_tokens, tls_client_certificate_bound_access_tokens } = known.client.metadata;
-  if (dpop_bound_access_tokens && !proof) throw new AppError('invalid_grant', missing.proof);
-  // Without a header no proxy forwards certificates, and a client cannot be asked for one.
-  const needsCertificate = tls_client_certificate_bound_access_tokens && config.certificateHeader !== null;
-  if (needsCertificate && !certificate) throw new AppError('invalid_grant', missing.certificate);
-  if (!needsCertificate || !certificate) return proof ? { jkt: proof.thumbprint } : {};
-  // A resource server looks for one of them, and could miss the other.
-  if (proof) throw new AppError('invalid_request', 'multiple proof-of-possession mechanisms are not allowed');
-  return { 'x5t#S256': certificateThumbprint(certificate) };
+export function requireBinding(deps: Pick<Deps, 'config'>, request: Asked): Binding {
+  const { proof, certificate } = request;
+  const demands = demandsOf(deps, request);
+  if (demands.proof && !proof) throw new AppError('invalid_grant', missing.proof);
+  if (demands.certificate && !certificate) throw new AppError('invalid_grant', missing.certificate);
+  return bindingBy(proof, demands.certificate && certificate ? certificateThumbprint(certificate) : null);
 }

@@ -1,4 +1,4 @@
-// The parameters of the password grant and the claims of its ID tokens, for the fast entrance and the engine.
+// The parameters of the password grant and the claims of its ID tokens, for both entrances.
 import { deviceParameters } from '../core/users/devices.ts';
 
 /**

@@ -14,16 +14,16 @@ import {
 import { rotatesAtOnce, rotateUnbound } from '../core/sessions/rotating_update.ts';
 import { type Caller, type Presented, useRefreshToken } from '../core/sessions/rotation.ts';
 import { AppError } from '../lib/errors.ts';
+import { demandsOf } from './binding.ts';
 import { jtiTtl } from './dpop.ts';
 import { type Grant, type GrantRequest, OutdatedClient } from './grant.ts';
 import { answerRefresh, type Decided, refusalOf } from './refresh_answer.ts';
 import {
-  demandsOf,
-  requireBinding,
   requireCertificate,
   requireKey,
   requireLiveSession,
   requireScope,
+  requireTokenBinding,
   unknownToken,
 } from './refresh_rules.ts';
 import { findTarget } from './target.ts';
@@ -127,7 +127,7 @@ async function decide(
   requireScope(form.scope, session);
   requireKey(request, session);
   const target = await findTarget(deps, known, session, { scope: form.scope, resources });
-  return { target, binding: requireBinding(request, session, thumbprint) };
+  return { target, binding: requireTokenBinding(request, session, thumbprint) };
 }
 
 // An app that gives up on a slow node retries at another node and continues with its answer. When the slow node processes the

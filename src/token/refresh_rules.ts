@@ -8,6 +8,7 @@ import { payloadOf } from '../core/sessions/token_session.ts';
 import { certificateThumbprint } from '../lib/certificate.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Binding } from './access_token.ts';
+import { bindingBy, demandsOf, missing } from './binding.ts';
 import type { GrantRequest } from './grant.ts';
 
 /** A refusal with `invalid_grant`, after a statement has compared the version of the client cache. */
@@ -36,22 +37,6 @@ export function requireLiveSession(session: PresentedSession, client_id: string)
   throw refuseGrant(message ?? describeReason(reason) ?? reason, 'refresh token not found', reason);
 }
 
-/** Whether the client itself demands a proof or a certificate; mutual TLS counts where a proxy forwards certificates. */
-export function demandsOf(
-  { config }: Pick<Deps, 'config'>,
-  { known }: Pick<GrantRequest, 'known'>,
-): { proof: boolean; certificate: boolean } {
-  const { metadata } = known.client;
-  return {
-    proof: metadata.dpop_bound_access_tokens === true,
-    certificate:
-      config.certificateHeader !== null && metadata.tls_client_certificate_bound_access_tokens === true,
-  };
-}
-
-const missingCertificate = 'A client certificate is needed here, and the request has none.';
-const missingProof = 'A DPoP proof is needed here, and the request has none.';
-
 type Asked = Pick<GrantRequest, 'known' | 'proof' | 'certificate'>;
 
 /**
@@ -68,8 +53,8 @@ export function requireCertificate(
   const x5t = payloadOf(session)['x5t#S256'];
   const isNeeded = demands.certificate || Boolean(x5t);
   if (isNeeded && !certificate)
-    throw refuseGrant(missingCertificate, 'mutual TLS client certificate not provided');
-  if (demands.proof && !proof) throw refuseGrant(missingProof, 'DPoP proof JWT not provided');
+    throw refuseGrant(missing.certificate, 'mutual TLS client certificate not provided');
+  if (demands.proof && !proof) throw refuseGrant(missing.proof, 'DPoP proof JWT not provided');
   const thumbprint = isNeeded && certificate ? certificateThumbprint(certificate) : null;
   if (!x5t || x5t === thumbprint) return thumbprint;
   const description = 'The refresh token is bound to another client certificate.';
@@ -85,18 +70,15 @@ export function requireKey({ proof }: Asked, session: PresentedSession): void {
 }
 
 /** What the access token is bound to: the key of the proof, or the certificate. */
-export function requireBinding(
+export function requireTokenBinding(
   { proof }: Asked,
   session: PresentedSession,
   thumbprint: string | null,
 ): Binding {
   // A confidential client's refresh token is bound by its authentication; but once it has used bound access tokens, a thief of
   // its secret must not get unbound ones.
-  if (payloadOf(session).dpop && !proof) throw refuseGrant(missingProof, 'DPoP proof JWT not provided');
-  const several = 'multiple proof-of-possession mechanisms are not allowed';
-  if (proof && thumbprint) throw new AppError('invalid_request', several, { isDecided: true });
-  if (proof) return { jkt: proof.thumbprint };
-  return thumbprint ? { 'x5t#S256': thumbprint } : {};
+  if (payloadOf(session).dpop && !proof) throw refuseGrant(missing.proof, 'DPoP proof JWT not provided');
+  return bindingBy(proof, thumbprint);
 }
 
 /** Refuses a scope that the session does not have (RFC 6749, 6). */

@@ -1,4 +1,4 @@
-// Two apps on one database with the same keys: one answers common requests at the fast entrance, the other leaves all of them to
+// Two apps on one database with the same keys: one answers common requests at the direct entrance, the other leaves all of them to
 // the engine. Also pairs of users and sessions, equal except for their ids, one for each app.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';

@@ -60,7 +60,7 @@ testOnOwnServers(
     const { username } = await makeUser(server.db);
     t.is((await enter(server, username, client)).status, 200);
     await guess(t, server, client, username);
-    // In the header or in the body, at the fast entrance or in the engine.
+    // In the header or in the body, at the direct entrance or in the engine.
     for (const post of [true, false]) {
       for (const scope of ['account', 'openid account']) {
         const right = await enter(server, username, client, { post, scope });

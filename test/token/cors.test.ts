@@ -1,4 +1,4 @@
-// CORS at the fast entrance: a cached client must not outlive a change of its row.
+// CORS at the direct entrance: a cached client must not outlive a change of its row.
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { keyring, makeClient, openTestSession } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';

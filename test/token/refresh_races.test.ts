@@ -1,4 +1,4 @@
-// Simultaneous refreshes at the fast entrance, alone and together with the engine; and the limit of rotations.
+// Simultaneous refreshes at the direct entrance, alone and together with the one through the engine; and the limit of rotations.
 import type { ExecutionContext } from 'ava';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
@@ -46,7 +46,7 @@ function tally(answers: Answer[]): Record<string, number> {
 }
 
 const groups: [string, (pair: Pair) => App[]][] = [
-  ['through the fast entrance', ({ fast }) => [fast]],
+  ['through the direct entrance', ({ fast }) => [fast]],
   ['through both entrances', ({ fast, engine }) => [fast, engine]],
 ];
 

@@ -40,6 +40,10 @@ testOnStores('a refresh of any kind sends at most three statements', async (t, s
       t.is((await refreshKind(pair.fast, name, session, { generation: 1 })).status, 200, name);
     });
     t.is(sent.length, expected[name], `${name}\n${sent.join('\n')}`);
+    const more = await statementsOf(db, async () => {
+      t.is((await refreshKind(pair.engine, name, session, { generation: 2 })).status, 200, name);
+    });
+    t.is(more.length, expected[name] + 1, `the engine reads the client of ${name}\n${more.join('\n')}`);
   }
 });
 

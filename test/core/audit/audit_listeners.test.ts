@@ -5,7 +5,10 @@ import { spawnServer } from '../../helpers/server_process.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
 testOnStores('every event is also a log line, with its level and without secrets', async (t, store) => {
-  const { url, lines, output, child, exited } = await spawnServer(t, store.url, { LOG_LEVEL: 'debug' });
+  const { url, lines, output, child, exited } = await spawnServer(t, store.url, {
+    LOG_LEVEL: 'debug',
+    AUDIT_REFRESHES: 'all',
+  });
   const server = { ...store, store: store.name, databaseUrl: store.url, url, issuer: url };
   const [user, client] = [await makeUser(store.db), await makeClient(store.db)];
   const tokens = tokensOf(

@@ -24,7 +24,7 @@ function assertSays(t: ExecutionContext, answer: Answer, description: string, re
 const wrong = 'Wrong username or password.';
 const unknown = 'The refresh token is unknown, or belongs to another client.';
 
-/** A form that the engine answers, not the fast entrance. */
+/** A form that the engine answers, not the direct entrance. */
 const byEngine: Form = { scope: 'openid account' };
 
 testOnServers('a refused login does not say whether the name or the password is wrong', async (t, server) => {
