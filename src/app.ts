@@ -46,7 +46,7 @@ import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { rememberReads } from './oidc/request/seen.ts';
-import { clientCredentials } from './token/client_credentials.ts';
+import { clientCredentials, clientCredentialsParameters } from './token/client_credentials.ts';
 import { directEntrance } from './token/direct_entrance.ts';
 import { directGrant } from './token/direct_grants.ts';
 import { directIntrospection } from './token/introspection.ts';
@@ -129,7 +129,10 @@ function directGrants(deps: Deps): Koa.Middleware {
   const grants = new Map([
     ['refresh_token', directGrant(deps, 'refresh_token', refresh, refreshParameters)],
     ['password', directGrant(deps, 'password', passwordGrant, passwordParameters)],
-    ['client_credentials', directGrant(deps, 'client_credentials', clientCredentials, ['scope', 'resource'])],
+    [
+      'client_credentials',
+      directGrant(deps, 'client_credentials', clientCredentials, clientCredentialsParameters),
+    ],
   ]);
   return directEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type)));
 }

@@ -1,8 +1,7 @@
-// Listens to the engine's events of refusals, failures and tokens, and records them in the answer, the log, the limits and the
+// Listens to the engine's events of refusals and failures, and records them in the answer, the log, the limits and the
 // audit trail.
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../core/deps.ts';
-import { requestSourceOf } from '../core/request_source.ts';
 import { isUnavailable, unavailable } from '../core/store/database_errors.ts';
 import { AppError } from '../lib/errors.ts';
 import { countClientFailure } from '../token/client_failures.ts';
@@ -34,7 +33,6 @@ export function recordEngineEvents(deps: Deps, provider: Provider): void {
     provider.on(`${name}.error` as 'grant.error', recordRefusal);
     provider.on(`${name}.error` as 'grant.error', (ctx, err) => void recordClientFailure(deps, ctx, err));
   }
-  provider.on('grant.success', (ctx) => recordClientToken(deps, ctx));
 }
 
 // For the description in the answer, and for the log, which also gets the detail.
@@ -59,17 +57,4 @@ function recordFailure({ log }: Deps, ctx: KoaContextWithOIDC, err: Error): void
 async function recordClientFailure(deps: Deps, ctx: KoaContextWithOIDC, error: Error): Promise<void> {
   if (!(error instanceof errors.InvalidClientAuth)) return;
   await countClientFailure(deps, ctx, ctx.oidc.client?.clientId ?? null);
-}
-
-// Logins and rotations have events of their own; a token of client_credentials has this one.
-function recordClientToken({ audit }: Deps, ctx: KoaContextWithOIDC): void {
-  if (ctx.oidc.params?.grant_type !== 'client_credentials') return;
-  const client_id = ctx.oidc.client?.clientId ?? null;
-  audit.add({
-    type: 'client_token_issued',
-    client_id,
-    actor: 'client',
-    actor_id: client_id,
-    ...requestSourceOf(ctx),
-  });
 }

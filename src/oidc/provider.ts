@@ -1,14 +1,14 @@
 // The engine with its configuration, our models in place of its own, and the checks and extras of all grants.
 import { Provider, type TokenEndpointGrantContext } from 'oidc-provider';
-import { resolveRequestedResources } from 'oidc-provider/lib/helpers/grants.js';
 import type { Deps } from '../core/deps.ts';
 import { expiresAt } from '../core/sessions/live_session.ts';
-import { passwordParameters } from '../token/password_request.ts';
+import { clientCredentials, clientCredentialsParameters } from '../token/client_credentials.ts';
+import type { Grant } from '../token/grant.ts';
+import { passwordGrant, passwordParameters } from '../token/password.ts';
 import { refresh, refreshParameters } from '../token/refresh.ts';
 import { engineConfiguration } from './configuration.ts';
 import { introspectionAndRevocation } from './endpoints/introspection_and_revocation.ts';
 import { ownGrant } from './endpoints/own_grants.ts';
-import { passwordGrant } from './endpoints/password_grant.ts';
 import { recordEngineEvents } from './engine_events.ts';
 import { accessTokenModel } from './models/access_token.ts';
 import { authorizationCodeModel } from './models/authorization_code.ts';
@@ -24,7 +24,6 @@ import { secureCookiesByIssuer } from './pages/cookies.ts';
 import { enginePages } from './pages/engine_pages.ts';
 import { keepFormAnswers, repeatableInteraction } from './pages/repeated_forms.ts';
 import { knownSession } from './request/context.ts';
-import { defaultScopesOf, requireKnownScopes } from './request/resources.ts';
 
 export type { Provider };
 
@@ -47,7 +46,7 @@ class KindredProvider extends Provider {
     duplicates?: Names,
   ): void {
     // `deps` is read when the grant runs: the engine registers its own grants in its constructor, before it is set.
-    const run: Handler<Params> = (ctx) => runGrant(this.deps, name, ctx, async () => await handler(ctx));
+    const run: Handler<Params> = (ctx) => runGrant(this.deps, ctx, async () => await handler(ctx));
     super.registerGrantType(name, run, params, duplicates);
   }
 }
@@ -68,9 +67,14 @@ export function createProvider(deps: Deps): Provider {
     Client: clientModel(deps, provider.Client),
     OIDCContext: oidcContextModel(provider.OIDCContext, provider),
   });
-  provider.registerGrantType('password', (ctx) => passwordGrant(deps, ctx), passwordParameters, ['resource']);
-  // Takes the place of the engine's own.
-  provider.registerGrantType('refresh_token', ownGrant(deps, refresh), refreshParameters, ['resource']);
+  // These take the place of the engine's own.
+  const ours: [string, Grant, readonly string[]][] = [
+    ['password', passwordGrant, passwordParameters],
+    ['client_credentials', clientCredentials, clientCredentialsParameters],
+    ['refresh_token', refresh, refreshParameters],
+  ];
+  for (const [name, grant, parameters] of ours)
+    provider.registerGrantType(name, ownGrant(deps, grant), parameters, ['resource']);
   recordEngineEvents(deps, provider);
   provider.use(introspectionAndRevocation(deps, provider));
   provider.use(keepFormAnswers(deps, provider));
@@ -84,19 +88,11 @@ function replaceModels(provider: Provider, models: Partial<Provider>): void {
 
 async function runGrant(
   deps: Deps,
-  name: string,
   ctx: TokenEndpointGrantContext,
   handler: () => Promise<void>,
 ): Promise<void> {
-  if (name === 'client_credentials') await checkClientScopes(ctx);
   await handler();
   describeSession(deps, ctx);
-}
-
-async function checkClientScopes(ctx: TokenEndpointGrantContext): Promise<void> {
-  await resolveRequestedResources(ctx.oidc.provider, ctx);
-  if (ctx.oidc.params.scope) requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
-  else ctx.oidc.params.scope = defaultScopesOf(ctx).join(' ') || undefined;
 }
 
 // Adds to the members of RFC 6749 the id of the session and its expiry if it is not used again.

@@ -9,6 +9,9 @@ import { jtiTtl } from './dpop.ts';
 import { type Grant, type GrantRequest, OutdatedClient } from './grant.ts';
 import { findRequested, type RequestedServer, requestedScopes } from './requested.ts';
 
+/** The parameters of the grant; only `resource` may be sent more than once. */
+export const clientCredentialsParameters = ['scope', 'resource'];
+
 /** Answers a request of `client_credentials`. The token belongs to no session; it lives as long as its client keeps its rights. */
 export const clientCredentials: Grant = async (deps, request) => {
   const { config, audit } = deps;

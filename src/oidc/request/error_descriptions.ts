@@ -1,7 +1,7 @@
 // The descriptions of the engine's refusals. The engine's own text is the same for every invalid_grant, and the cause is in
 // the detail of its error. The description names as much of the cause as the client may know.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { describeReason, wrongCredentials } from '../../core/sessions/refusals.ts';
+import { describeReason } from '../../core/sessions/refusals.ts';
 import { quote } from '../../lib/quote.ts';
 
 // An unknown code and a code of another client get the same answer.
@@ -9,11 +9,10 @@ const unknown: Record<string, string> = {
   authorization_code: 'The code is unknown, has expired, was used before, or belongs to another client.',
   'urn:ietf:params:oauth:grant-type:device_code':
     'The device code is unknown, was used before, or belongs to another client.',
-  password: wrongCredentials,
 };
 
 const saysUnknown =
-  /^((authorization code|device code) not found|client mismatch|authorization code is expired|wrong username or password)$/;
+  /^((authorization code|device code) not found|client mismatch|authorization code is expired)$/;
 
 const used = 'The code was used before; the session that it opened has ended.';
 const over = 'The session has ended.';

@@ -18,9 +18,3 @@ export async function asRateLimitError<Result>(guarded: Promise<Result>): Promis
     throw refusal;
   }
 }
-
-/** `invalid_grant`; pass `reason` and `message` only when the caller has proved to know the password or to hold the token. */
-export function invalidGrant(detail: string, reason?: string, message?: string | null): Error {
-  if (reason) giveReason(currentRequest(), reason, message);
-  return new errors.InvalidGrant(detail);
-}

@@ -1,15 +1,9 @@
 // Which resource servers and scopes a request may name (RFC 8707; RFC 6749, 3.3). The rules that need no request are in
 // core/access_tokens/grantable_scopes.ts.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import {
-  defaultScopes,
-  grantableOf,
-  grantableOidc,
-  oidcScopes,
-  ownScopes,
-} from '../../core/access_tokens/grantable_scopes.ts';
+import { grantableOf, grantableOidc } from '../../core/access_tokens/grantable_scopes.ts';
 import type { Deps } from '../../core/deps.ts';
-import { quote } from '../../lib/quote.ts';
+import { describeRefusedScope } from '../../token/requested.ts';
 import { unknownResource } from '../../token/target.ts';
 import { clientRow, knownSession } from './context.ts';
 import { findKnownServer } from './known_clients.ts';
@@ -25,7 +19,7 @@ export function resourceIndicators(deps: Deps) {
       const granted = typeof oneOf === 'string' ? [oneOf] : oneOf;
       if (granted) return granted.find((one) => one === default_resource) ?? granted[0];
       if (default_resource !== null) return default_resource;
-      if (first_party || actsForItself(ctx)) return config.resource;
+      if (first_party) return config.resource;
       // Without any resource the engine would silently drop the scopes of resource servers.
       requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
       return undefined;
@@ -40,19 +34,12 @@ export function resourceIndicators(deps: Deps) {
       const source = { isOwn: indicator === config.resource, registered: known };
       return {
         audience: indicator,
-        scope: (actsForItself(ctx) && row.scope === null ? [] : grantableOf(row, source, rolesOf(ctx))).join(
-          ' ',
-        ),
+        scope: grantableOf(row, source, rolesOf(ctx)).join(' '),
         accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
         accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
       };
     },
   };
-}
-
-// Whether the client acts for itself: no user decides, so only scopes that are registered for the client may be granted.
-function actsForItself(ctx: KoaContextWithOIDC): boolean {
-  return ctx.oidc.params?.grant_type === 'client_credentials';
 }
 
 /**
@@ -61,27 +48,13 @@ function actsForItself(ctx: KoaContextWithOIDC): boolean {
  */
 export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
   const row = clientRow(ctx.oidc.client);
-  // The server's own scopes are about a user; a client that acts for itself has none.
-  const offered = new Set(actsForItself(ctx) ? [] : grantableOidc(row));
+  const offered = new Set(grantableOidc(row));
   for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
     for (const scope of server.scopes) offered.add(scope);
   }
   for (const scope of requested) {
-    if (!offered.has(scope)) throw new errors.InvalidScope(describeUnknown(scope), scope);
+    if (!offered.has(scope)) throw new errors.InvalidScope(describeRefusedScope(scope), scope);
   }
-}
-
-// The usual mistake is to ask for a scope of an API without naming the API.
-function describeUnknown(scope: string): string {
-  const message = `The scope ${quote(scope)} is unknown or not allowed here.`;
-  if ([...oidcScopes, ...ownScopes].includes(scope)) return message;
-  return `${message} A scope of an API needs that API in the parameter resource.`;
-}
-
-/** The scopes of a request that names none, at the resource servers of this request; never `admin`. */
-export function defaultScopesOf(ctx: KoaContextWithOIDC): string[] {
-  const offered = Object.values(ctx.oidc.resourceServers ?? {}).flatMap((server) => [...server.scopes]);
-  return defaultScopes(clientRow(ctx.oidc.client), offered);
 }
 
 // Null until a user has logged in: until then only the client limits the scopes.
