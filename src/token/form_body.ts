@@ -15,13 +15,9 @@ const type = /^application\/x-www-form-urlencoded *(; *charset *= *"?utf-8"? *)?
  */
 export async function readForm(ctx: Context): Promise<{ form: Form; giveBack: () => void } | null> {
   if (!type.test(ctx.get('content-type')) || ctx.request.length === undefined) return null;
-  const body = bodies.get(ctx.req) ?? (await readBody(ctx.req, ctx.request.length));
-  bodies.set(ctx.req, body);
+  const body = await readBody(ctx.req, ctx.request.length);
   return { form: querystring.parse(body.toString()), giveBack: () => giveBody(ctx.req, body) };
 }
-
-// A request is read once, also where two entrances look at it.
-const bodies = new WeakMap<IncomingMessage, Buffer>();
 
 function readBody(request: IncomingMessage, length: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
