@@ -225,6 +225,7 @@ export const ofClients: Record<ClientName, string> = {
   robot: '400 unauthorized_client: The client may not use this grant type.',
   provingRobot: '400 unauthorized_client: The client may not use this grant type.',
   certifiedRobot: '400 unauthorized_client: The client may not use this grant type.',
+  notified: 'Bearer JWT for https://id.example.test/api: account, refresh_token',
 };
 
 export const ofWays: Record<Way, string> = {

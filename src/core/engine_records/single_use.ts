@@ -2,6 +2,7 @@
 // or a DPoP proof.
 import { digest } from '../../lib/crypto.ts';
 import type { Db } from '../store/db.ts';
+import { localCommitSql } from '../store/local_commit.ts';
 import { plusSeconds } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 
@@ -47,4 +48,8 @@ export function jtiValues(owner: string, jti: string, ttl: number): { used_id: s
   return { used_id: digest(jtiHandle(owner, jti)), used_ttl: ttl };
 }
 
-const insertOnce = statement<{ id: string }>('use_once', (db) => useOnceSql(db, ':used_model'));
+// A proof that comes again after a failover that lost its row is the smaller evil: requests go on while a standby is away.
+const insertOnce = statement<{ id: string }>(
+  { name: 'use_once', commit: 'local' },
+  (db) => `${useOnceSql(db, ':used_model')}${localCommitSql(db)}`,
+);
