@@ -4,6 +4,7 @@ import { deleteClient } from '../core/actions/delete_client.ts';
 import { saveRegisteredClient } from '../core/clients/registered_clients.ts';
 import type { Deps } from '../core/deps.ts';
 import { requestSourceOf } from '../core/request_source.ts';
+import { endSession } from '../core/sessions/end_sessions.ts';
 import type { SessionWithUser } from '../core/sessions/find_session.ts';
 import { isOver } from '../core/sessions/live_session.ts';
 import {
@@ -12,7 +13,6 @@ import {
   secretPlaceholder,
   signingAlgs,
 } from './endpoints/engine_metadata.ts';
-import { endSessionOfToken } from './models/refresh_token.ts';
 import { recordAdapter } from './record_adapter.ts';
 import { currentRequest, sessionOf } from './request/context.ts';
 import { findKnownClient } from './request/known_clients.ts';
@@ -74,15 +74,13 @@ function grantAdapter(deps: Deps): Adapter {
       const session = await sessionOf(currentRequest(), deps, id);
       return session && !isOver(session) ? grantPayload(session) : undefined;
     },
-    // The engine destroys a grant for two reasons: its refresh token was revoked, or its code was used a second time.
+    // The engine destroys a grant whose code was used a second time, and the grants of a login that ends at its pages.
     async destroy(id) {
-      const { route, client } = currentRequest().oidc;
-      await endSessionOfToken(
-        deps,
-        id,
-        client?.clientId ?? '',
-        route === 'token' ? 'code_reused' : 'token_revoked',
-      );
+      const ctx = currentRequest();
+      const { route, client } = ctx.oidc;
+      const reason = route === 'token' ? 'code_reused' : 'token_revoked';
+      const by = { actor: 'client', actor_id: client?.clientId ?? '', source: requestSourceOf(ctx) } as const;
+      await endSession(deps.db, id, { reason, ...by });
     },
   };
 }

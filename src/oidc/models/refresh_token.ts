@@ -1,26 +1,14 @@
-// The engine's refresh token, made ours: found by derivation and never stored. The engine issues the first one of a login by a code;
-// src/token rotates it.
+// The engine's refresh token, made ours: never stored. The engine issues the first one of a login by a code; src/token does the rest.
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import { requestSourceOf } from '../../core/request_source.ts';
-import { endSession } from '../../core/sessions/end_sessions.ts';
 import { completeSession } from '../../core/sessions/exchange_code.ts';
-import { findSession, type SessionWithUser } from '../../core/sessions/find_session.ts';
-import { expiresAt } from '../../core/sessions/live_session.ts';
-import {
-  decodeRefreshToken,
-  mintRefreshToken,
-  verifyRefreshToken,
-} from '../../core/sessions/refresh_token.ts';
-import { giveReason } from '../../token/reason.ts';
+import { mintRefreshToken } from '../../core/sessions/refresh_token.ts';
 import { clientRow, currentRequest, knownSession, rememberSession } from '../request/context.ts';
 import { subclass } from '../request/subclass.ts';
 
 /** The members that we use. The published types declare accessors as properties, which a subclass could not override. */
 interface EngineModel {
   jti: string;
-  clientId: string;
-  grantId: string;
 }
 
 type EngineModelClass = new (payload: object) => EngineModel;
@@ -31,38 +19,12 @@ export function refreshTokenModel(deps: Deps, base: Provider['RefreshToken']): P
     base,
     (Base: EngineModelClass) =>
       class RefreshToken extends Base {
-        /** The generation of the token that was presented. */
-        presented = 0;
-
-        /** Answers for old generations too, which can be revoked; never for a session that is over. */
-        static async find(value: string): Promise<RefreshToken | undefined> {
-          const found = await findPresented(deps, value);
-          return found
-            ? Object.assign(new RefreshToken(found.payload), { presented: found.generation })
-            : undefined;
-        }
-
         /** Nothing to do: what belongs to a grant is a session, and that ends as one. */
         static async revokeByGrantId(): Promise<void> {}
-
-        /** An old generation is no longer a valid token, although `find` answers for it (introspection asks). */
-        get isValid(): boolean {
-          return this.presented >= (knownSession(currentRequest())?.generation ?? 0);
-        }
-
-        /** Expiry was decided by the database's clock in `find`. */
-        get isExpired(): boolean {
-          return false;
-        }
 
         async save(): Promise<string> {
           this.jti = await valueToHandOut(deps, currentRequest(), this);
           return this.jti;
-        }
-
-        /** Revoking a refresh token ends its session. */
-        async destroy(): Promise<void> {
-          await endSessionOfToken(deps, this.grantId, this.clientId);
         }
       },
   );
@@ -99,58 +61,4 @@ async function keepPayload(deps: Deps, ctx: KoaContextWithOIDC, token: EngineMod
     throw new errors.InvalidGrant('the session has ended');
   }
   rememberSession(ctx, { ...session, token_payload, idle_ttl });
-}
-
-async function findPresented(
-  deps: Deps,
-  value: string,
-): Promise<{ payload: object; generation: number } | null> {
-  const ctx = currentRequest();
-  const decoded = decodeRefreshToken(value);
-  if (!decoded) return null;
-  const session = await findSession(deps.db, decoded.session_id);
-  if (!session || !verifyRefreshToken(deps.keyring, decoded, session)) return null;
-  const over = reasonOver(session);
-  if (over) {
-    if (ctx.oidc.client?.clientId === session.client_id) {
-      giveReason(ctx, over, session.user_is_active ? null : session.status_message);
-    }
-    return null;
-  }
-  rememberSession(ctx, session);
-  return { payload: tokenPayload(session, value), generation: decoded.generation };
-}
-
-/** Ends the session behind a token or a code: its client revoked it (RFC 7009, 2.1), or it was used twice. */
-export async function endSessionOfToken(
-  deps: Deps,
-  id: string,
-  client_id: string,
-  reason: 'token_revoked' | 'code_reused' = 'token_revoked',
-): Promise<void> {
-  const source = requestSourceOf(currentRequest());
-  await endSession(deps.db, id, { reason, actor: 'client', actor_id: client_id, source });
-}
-
-// A ban outlives the sessions that it ended, and is what the app has to tell its user.
-function reasonOver(session: SessionWithUser): string | null {
-  if (!session.user_is_active) return `account_${session.user_status}`;
-  const { ended_at, ended_reason, is_current, is_expired } = session;
-  if ((ended_at && ended_reason !== 'expired') || !is_current) return 'session_ended';
-  return ended_at || is_expired ? 'session_expired' : null;
-}
-
-function tokenPayload(session: SessionWithUser, value: string): object {
-  const issued = session.rotated_at ?? session.created_at;
-  return {
-    ...session.token_payload,
-    kind: 'RefreshToken',
-    jti: value,
-    grantId: session.id,
-    sid: session.id,
-    accountId: session.user_id,
-    clientId: session.client_id,
-    iat: Math.floor(issued.getTime() / 1000),
-    exp: Math.floor(expiresAt(session).getTime() / 1000),
-  };
 }
