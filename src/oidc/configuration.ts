@@ -118,7 +118,6 @@ function tokenConfiguration(deps: Deps): Configuration {
         },
       },
     },
-    rotateRefreshToken: true,
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: async () => false,
     ttl: lifetimes(deps),

@@ -91,7 +91,10 @@ async function verifyPassword(
   const result = await attemptLogin(deps, attempt);
   if (result.outcome === 'authenticated') return result;
   if (result.outcome === 'inactive') throw mayNotLogIn(result.user);
-  throw new AppError('invalid_grant', wrongCredentials, { isDecided: true });
+  throw new AppError('invalid_grant', wrongCredentials, {
+    logDetail: 'wrong username or password',
+    isDecided: true,
+  });
 }
 
 function requireRole({ roles }: User, scopes: string[]): void {
@@ -181,7 +184,10 @@ function sessionBinding(
 async function overtaken({ db }: Deps, user_id: string): Promise<AppError> {
   const user = await findUser(db, user_id);
   return !user || (await isActive(db, user))
-    ? new AppError('invalid_grant', wrongCredentials, { isDecided: true })
+    ? new AppError('invalid_grant', wrongCredentials, {
+        logDetail: 'wrong username or password',
+        isDecided: true,
+      })
     : mayNotLogIn(user);
 }
 

@@ -1,4 +1,5 @@
-// Decides which sessions are plain: a refresh of a plain session needs nothing but a signed access token.
+// Decides which sessions are plain, for the column `is_plain`. Only nodes of the previous version read it: their refresh of a plain
+// session needs nothing but a signed access token. The column is written until the next release.
 
 // Any other member may bind tokens to a key or add claims to them.
 const plainMembers = new Set('gty scope resource authTime amr acr claims nonce sid'.split(' '));

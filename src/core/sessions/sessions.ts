@@ -45,7 +45,7 @@ export interface Session {
   ended_by_id: string | null;
   /** Digest of the browser session in which the login happened; null for the password grant. */
   browser_session: string | null;
-  /** Whether a refresh needs nothing but a signed access token, see plain_session.ts. */
+  /** Read by nodes of the previous version alone, see plain_session.ts. */
   is_plain: boolean;
   /** The user's `session_epoch` at the login; the session has ended when the user's is higher. */
   session_epoch: number;
