@@ -29,3 +29,23 @@ test('a cache of size 0 stores nothing', (t) => {
   lru.set('a', 1);
   t.is(lru.get('a'), undefined);
 });
+
+test('through many drops, uses and clearings the least recently used value is the one that is dropped', (t) => {
+  const size = 7;
+  const lru = createLru<number>(size);
+  let expected: string[] = [];
+  for (let step = 1; step <= 5_000; step += 1) {
+    const key = `key ${(step * step) % 31}`;
+    const isKnown = expected.includes(key);
+    if (step % 997 === 0) {
+      lru.clear();
+      expected = [];
+    } else if (step % 3 === 0) {
+      t.is(lru.get(key) !== undefined, isKnown, `${key} at step ${step}`);
+      if (isKnown) expected = [...expected.filter((one) => one !== key), key];
+    } else {
+      lru.set(key, step);
+      expected = [...expected.filter((one) => one !== key), key].slice(-size);
+    }
+  }
+});
