@@ -41,10 +41,10 @@ function requestFeatures({ clock }: Deps) {
 
 function tokenFeatures(deps: Deps) {
   return {
-    // Discovery lists both endpoints; introspection_and_revocation.ts answers them.
-    introspection: { enabled: true },
+    // Discovery lists both endpoints; introspection_and_revocation.ts answers them. The engine's own actions would answer for no token.
+    introspection: { enabled: true, allowedPolicy: () => false },
     jwtIntrospection: { enabled: true },
-    revocation: { enabled: true },
+    revocation: { enabled: true, allowedPolicy: () => false },
     dPoP: { enabled: true },
     mTLS: mutualTls(deps.config.certificateHeader),
   } satisfies Features;

@@ -14,12 +14,10 @@ import { urlencoded as readForm } from 'oidc-provider/lib/shared/selective_body.
 import type { Registered } from '../../core/clients/client_cache.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
-import { AppError } from '../../lib/errors.ts';
 import { withCurrentClient } from '../../token/grant.ts';
 import { introspect } from '../../token/introspection.ts';
 import { revoke } from '../../token/revocation.ts';
-import { clientRow } from '../request/context.ts';
-import { asEngineError } from './own_grants.ts';
+import { asEngineError, findAuthenticated } from './own_grants.ts';
 
 type Context = KoaContextWithOIDC;
 type Step = (ctx: Context, next: () => Promise<unknown>) => unknown;
@@ -97,15 +95,15 @@ async function answerFor(
   const { client, params } = ctx.oidc;
   const { token } = params ?? {};
   if (typeof token !== 'string') throw new errors.InvalidRequest("missing required parameter 'token'");
-  const { client_id } = clientRow(client);
+  if (!client) throw new Error('a request is answered before its client was authenticated');
   try {
     return await withCurrentClient(
       deps,
-      () => deps.clientCache.find(client_id),
+      () => findAuthenticated(deps, client),
       (known) => answer(known, token),
     );
   } catch (error) {
-    throw error instanceof AppError ? asEngineError(ctx, error) : error;
+    throw asEngineError(ctx, error);
   }
 }
 

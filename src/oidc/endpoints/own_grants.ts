@@ -1,6 +1,7 @@
 // The entrance to our grants through the engine, for clients that authenticate by an assertion or a certificate and for requests
 // in an unusual shape: the engine reads the form and authenticates the client, then src/token decides and answers.
 import { errors, type TokenEndpointGrantContext } from 'oidc-provider';
+import type { Registered } from '../../core/clients/client_cache.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -8,6 +9,8 @@ import { readCertificateOf } from '../../token/certificate.ts';
 import { readProof } from '../../token/dpop.ts';
 import { type Grant, type GrantRequest, withCurrentClient } from '../../token/grant.ts';
 import { giveReason } from '../../token/reason.ts';
+import { unknownToken } from '../../token/refresh_rules.ts';
+import { clientRow } from '../request/context.ts';
 
 type Context = TokenEndpointGrantContext;
 
@@ -17,25 +20,40 @@ export function ownGrant(deps: Deps, grant: Grant): (ctx: Context) => Promise<vo
     try {
       ctx.body = await answer(deps, ctx, grant);
     } catch (error) {
-      // The engine answers faults with server_error; engine_events.ts makes the right answer of ours.
-      throw error instanceof AppError && error.status < 500 ? asEngineError(ctx, error) : error;
+      throw asEngineError(ctx, error);
     }
   };
 }
 
 async function answer(deps: Deps, ctx: Context, grant: Grant): Promise<object> {
-  const { clientId } = ctx.oidc.client;
+  const { client } = ctx.oidc;
   let request: GrantRequest | undefined;
   const body = await withCurrentClient(
     deps,
-    () => deps.clientCache.find(clientId),
+    () => findAuthenticated(deps, client),
     async (known) => {
       request = request ? { ...request, known } : { ...readRequest(deps, ctx), known };
       return await grant(deps, request);
     },
   );
   if (body) return body;
-  throw new AppError('invalid_client');
+  // A client that is described by its own document is authentic without a row, but has no session then.
+  throw clientRow(client).registered_by === 'document' ? unknownToken() : new AppError('invalid_client');
+}
+
+/**
+ * The client that the engine has authenticated, from the client cache; null when it has no row. Refuses with `unavailable` when it has
+ * lost a right or its credentials since: it must authenticate again, as what it is now. Otherwise its tokens would have the new
+ * `token_version`, and those that a removed secret obtained would live on.
+ */
+export async function findAuthenticated(
+  { clientCache }: Pick<Deps, 'clientCache'>,
+  authenticated: object,
+): Promise<Registered | null> {
+  const { client_id, token_version } = clientRow(authenticated);
+  const known = await clientCache.find(client_id);
+  if (known && known.client.token_version !== token_version) throw new AppError('unavailable');
+  return known;
 }
 
 function readRequest(deps: Deps, ctx: Context): Omit<GrantRequest, 'known'> {
@@ -55,8 +73,17 @@ function asText(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Our refusal as an error of the engine, so that its error handling answers it; the reason goes into the request. */
-export function asEngineError(ctx: Pick<Context, 'state' | 'set'>, refusal: AppError): Error {
+interface Answering {
+  state: Context['state'];
+  set: (header: string, value: string) => void;
+}
+
+/**
+ * Our refusal as an error of the engine, so that its error handling answers it; the reason goes into the request. Any other error, and
+ * a fault of ours, stays as it is: the engine answers both with server_error, and engine_events.ts makes the right answer of them.
+ */
+export function asEngineError(ctx: Answering, refusal: unknown): unknown {
+  if (!(refusal instanceof AppError) || refusal.status >= 500) return refusal;
   const { status, code, error, message, retryAfter, logDetail } = refusal;
   const reason = refusal.reason ?? (code === 'rate_limited' ? code : undefined);
   if (reason) giveReason(ctx, reason);

@@ -50,6 +50,10 @@ for (const name of storeNames) {
       rows.map(() => [false, 'strict', null, null]),
     );
     t.is(rows.length, 1, 'the lying client has no row, because no user has consented');
+    const { client_id } = liar;
+    const { refresh_token } = tokens;
+    const { status, body } = await token(server, { grant_type: 'refresh_token', client_id, refresh_token });
+    t.deepEqual([status, body.error], [400, 'invalid_grant'], 'it is authentic and has no session');
 
     for (const id of [
       `${honest.origin}/moved`,
