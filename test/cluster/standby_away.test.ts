@@ -32,50 +32,73 @@ async function startBoth(t: ExecutionContext): Promise<{ before: TestServer; ser
   return { before, server };
 }
 
-test('without its standby, rotations and introspection go on, and all else is refused in time', async (t) => {
+test.serial(
+  'without its standby, rotations and introspection go on, and all else is refused in time',
+  async (t) => {
+    const { before, server } = await startBoth(t);
+    const { db } = server;
+    const client = await makeClient(db);
+    const users = await Promise.all(Array.from({ length: 12 }, () => makeUser(db)));
+    const person = await signIn(before, { client });
+    const other = await signIn(before, { client });
+    const begun = performance.now();
+    let answered = 0;
+    // More than there are connections.
+    const logins = Promise.all(
+      users.map(async (user) => {
+        const answer = await login(server, user, client);
+        answered += 1;
+        return { answer, took: performance.now() - begun };
+      }),
+    );
+    let token = person.tokens.refresh_token;
+    let rotations = 0;
+    while (answered === 0) {
+      const answer = await refresh(server, client, token);
+      t.is(answer.status, 200);
+      token = tokensOf(answer).refresh_token;
+      t.true(await isActive(server, tokensOf(answer).access_token));
+      rotations += 1;
+    }
+    t.true(rotations > 10, `${rotations} rotations while all logins waited`);
+    for (const { answer, took } of await logins) {
+      assertRetryable(t, answer);
+      t.true(took < 20_000, `${took} ms`);
+    }
+    t.like(await readyz(server), { status: 'ready', standby: 'away' });
+
+    assertRetryable(t, await login(server, person.user, client));
+    assertRetryable(t, await revoke(server, other.tokens.refresh_token, client));
+    assertRetryable(t, await api(server, 'POST /logout', person.tokens.access_token));
+    t.is((await refresh(server, client, token)).status, 200, 'nothing has ended');
+
+    await askForStandby('');
+    await until(async () => !('standby' in (await readyz(server))), 'no standby is asked for any more');
+    t.is((await login(server, person.user, client)).status, 200);
+    t.is((await revoke(server, other.tokens.refresh_token, client)).status, 200);
+    t.is((await refresh(server, client, other.tokens.refresh_token)).body.error, 'invalid_grant');
+    await askForStandby('nobody');
+  },
+);
+
+test.serial('a rotation that loses against another one waits for no standby', async (t) => {
   const { before, server } = await startBoth(t);
   const { db } = server;
-  const client = await makeClient(db);
-  const users = await Promise.all(Array.from({ length: 12 }, () => makeUser(db)));
-  const person = await signIn(before, { client });
-  const other = await signIn(before, { client });
-  const begun = performance.now();
-  let answered = 0;
-  // More than there are connections.
-  const logins = Promise.all(
-    users.map(async (user) => {
-      const answer = await login(server, user, client);
-      answered += 1;
-      return { answer, took: performance.now() - begun };
-    }),
-  );
-  let token = person.tokens.refresh_token;
-  let rotations = 0;
-  while (answered === 0) {
-    const answer = await refresh(server, client, token);
-    t.is(answer.status, 200);
-    token = tokensOf(answer).refresh_token;
-    t.true(await isActive(server, tokensOf(answer).access_token));
-    rotations += 1;
-  }
-  t.true(rotations > 10, `${rotations} rotations while all logins waited`);
-  for (const { answer, took } of await logins) {
-    assertRetryable(t, answer);
-    t.true(took < 20_000, `${took} ms`);
-  }
-  t.like(await readyz(server), { status: 'ready', standby: 'away' });
-
-  assertRetryable(t, await login(server, person.user, client));
-  assertRetryable(t, await revoke(server, other.tokens.refresh_token, client));
-  assertRetryable(t, await api(server, 'POST /logout', person.tokens.access_token));
-  t.is((await refresh(server, client, token)).status, 200, 'nothing has ended');
-
-  await askForStandby('');
-  await until(async () => !('standby' in (await readyz(server))), 'no standby is asked for any more');
-  t.is((await login(server, person.user, client)).status, 200);
-  t.is((await revoke(server, other.tokens.refresh_token, client)).status, 200);
-  t.is((await refresh(server, client, other.tokens.refresh_token)).body.error, 'invalid_grant');
-  await askForStandby('nobody');
+  const client = await makeClient(db, { rotation_profile: 'spa' });
+  const { tokens } = await signIn(before, { client });
+  const winner = await db.transaction();
+  await winner('sessions')
+    .where({ client_id: client.client_id })
+    .update({ generation: 1, rotated_at: new Date() });
+  const answers: Answer[] = [];
+  for (let n = 0; n < 3; n += 1)
+    void refresh(server, client, tokens.refresh_token).then((answer) => answers.push(answer));
+  const waiting =
+    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%update sessions%'";
+  await until(async () => (await db.raw(waiting)).rows.length > 0, 'the loser waits for the winner');
+  await winner.commit();
+  await until(() => answers.length === 3, 'all of them are answered');
+  t.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]), 'answered again');
 });
 
 function assertRetryable(t: ExecutionContext, answer: Answer): void {

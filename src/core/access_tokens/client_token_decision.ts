@@ -4,7 +4,6 @@ import { isCurrentVersionSql } from '../clients/client_cache.ts';
 import { useJtiSql } from '../engine_records/single_use.ts';
 import type { Columns } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { localCommitSql } from '../store/local_commit.ts';
 import { present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 
@@ -28,7 +27,7 @@ const withoutProof = statement<ClientTokenDecision>(
 
 const withProof = statement<ClientTokenDecision>(
   { name: 'client_token_with_proof', commit: 'local' },
-  (db) => `with p as (${useJtiSql(db)}${localCommitSql(db)})
+  (db) => `with p as (${useJtiSql(db)})
     select ${isCurrentVersionSql} as is_current_version, exists (select 1 from p) as is_first_use`,
   columns,
 );

@@ -2,7 +2,7 @@
 // or a DPoP proof.
 import { digest } from '../../lib/crypto.ts';
 import type { Db } from '../store/db.ts';
-import { localCommitSql } from '../store/local_commit.ts';
+import { localCommitCondition } from '../store/local_commit.ts';
 import { plusSeconds } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 
@@ -30,12 +30,13 @@ export const replayModel = 'ReplayDetection';
 
 /**
  * The INSERT of {@link useOnce} for a `jti`, as a part of the statement that decides: its RETURNING has a row only the first
- * time. The values are those of {@link jtiValues}.
+ * time. It commits locally (local_commit.ts). The values are those of {@link jtiValues}.
  */
 export const useJtiSql = (db: Db) => useOnceSql(db, `'${replayModel}'`);
 
 const useOnceSql = (db: Db, model: string) => `
-  insert into oidc_models (model, id, payload, expires_at) values (${model}, :used_id, '{}', ${plusSeconds(db, ':now', ':used_ttl')})
+  insert into oidc_models (model, id, payload, expires_at)
+  select ${model}, :used_id, '{}', ${plusSeconds(db, ':now', ':used_ttl')} where ${localCommitCondition(db)}
   on conflict (model, id) do nothing returning id`;
 
 /** The handle under which the use of a `jti` is recorded; `owner` is the client, or at our API the thumbprint of the key. */
@@ -49,7 +50,6 @@ export function jtiValues(owner: string, jti: string, ttl: number): { used_id: s
 }
 
 // A proof that comes again after a failover that lost its row is the smaller evil: requests go on while a standby is away.
-const insertOnce = statement<{ id: string }>(
-  { name: 'use_once', commit: 'local' },
-  (db) => `${useOnceSql(db, ':used_model')}${localCommitSql(db)}`,
+const insertOnce = statement<{ id: string }>({ name: 'use_once', commit: 'local' }, (db) =>
+  useOnceSql(db, ':used_model'),
 );

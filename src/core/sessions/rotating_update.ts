@@ -4,7 +4,7 @@ import { jtiHandle, jtiValues, replayModel, useJtiSql, useOnce } from '../engine
 import type { RequestSource } from '../request_source.ts';
 import { json } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { localCommitSql } from '../store/local_commit.ts';
+import { localCommitCondition } from '../store/local_commit.ts';
 import { present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql } from '../users/active_users.ts';
@@ -41,6 +41,7 @@ const updateSql = (db: Db, more: string) => `
   from users u
   where s.id = :id and s.generation <= :presented and ${isLiveSql(db, 's.', 'u.')} and u.id = s.user_id
     and ${isActiveSql('u.')} and ${isVersionSql} ${more}
+    and ${localCommitCondition(db)}
   returning ${tokenSessionSql}`;
 
 // The conditions under which a request without scope, resource and proof needs no other check: the proof is right (only the
@@ -51,11 +52,11 @@ const unbound = `and s.client_id = :client_id and ${proofSql('s.salt', ':present
 
 const advanceUnbound = statement<TokenSession>(
   { name: 'rotate_unbound', commit: 'local' },
-  (db) => updateSql(db, unbound) + localCommitSql(db),
+  (db) => updateSql(db, unbound),
   tokenSessionColumns,
 );
 
-const advanceSql = (db: Db) => updateSql(db, '') + localCommitSql(db);
+const advanceSql = (db: Db) => updateSql(db, '');
 const advanceNow = statement<TokenSession>(
   { name: 'rotate', commit: 'local' },
   advanceSql,
@@ -112,7 +113,7 @@ const advanceProved = statement<Proved>(
   { name: 'rotate_with_proof', commit: 'local' },
   (db) => `
   with p as (${useJtiSql(db)}), r as (${updateSql(db, 'and exists (select 1 from p)')})
-  select exists (select 1 from p) as is_first, r.*${localCommitSql(db)} from (select 1) as one left join r on true`,
+  select exists (select 1 from p) as is_first, r.* from (select 1) as one left join r on true`,
   { ...tokenSessionColumns, is_first: 'boolean' },
 );
 

@@ -11,10 +11,19 @@ const setLocal = `set_config('synchronous_commit',
 
 /**
  * The end of a RETURNING list (`returning generation${localCommitSql(db)}`) of a statement marked `commit: 'local'`: its commit
- * waits for the primary's disk alone. Empty on SQLite, and in a transaction: it would change the commit of the whole.
+ * waits for the primary's disk alone. Only for a statement that always returns a row when it has written anything. Empty on
+ * SQLite, and in a transaction: it would change the commit of the whole.
  */
 export function localCommitSql(db: Db): string {
   return isPostgres(db) && !db.isTransaction ? `, ${setLocal}` : '';
+}
+
+/**
+ * The same as a condition, always true, for a statement that may return no row: an UPDATE that waited for another, found that
+ * its row no longer fits and changed nothing has locked the row in the log all the same, so its commit would wait.
+ */
+export function localCommitCondition(db: Db): string {
+  return isPostgres(db) && !db.isTransaction ? `${setLocal} is not null` : 'true';
 }
 
 /** The same as a last item of a FROM list of Postgres, for a statement that writes many rows: the setting is made once. */
