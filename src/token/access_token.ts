@@ -68,7 +68,7 @@ function isJwt({ format, resource }: Form): boolean {
 }
 
 async function signFor(
-  { config, keys, clock }: Deps,
+  { config, keys, verifier, clock }: Deps,
   { client_id }: Client,
   { resource, scope, ttl }: Form,
   binding: Binding,
@@ -82,7 +82,10 @@ async function signFor(
     ...(scope ? { scope } : {}),
     ...(Object.keys(binding).length > 0 ? { cnf: binding } : {}),
   };
-  return await signAccessToken(keys, all, { now: Math.floor(clock.now() / 1000), ttl });
+  const key = keys.current();
+  const token = await signAccessToken(key, all, { now: Math.floor(clock.now() / 1000), ttl });
+  verifier.noteSigned(token, key);
+  return token;
 }
 
 // A failed write is answered with 503. The refresh token that came before is answered again within the retry window.

@@ -39,7 +39,7 @@ export async function makeToken(
   if (isStoredKind(kind)) return await makeStoredToken(deps, kind, twin);
   const claims = claimsOf(twin, aud);
   const now = Math.floor(Date.now() / 1000);
-  const good = () => signAccessToken(deps.keys, claims, { now, ttl: 900 });
+  const good = () => signAccessToken(deps.keys.current(), claims, { now, ttl: 900 });
   const { sid: _sid, ...alone } = claims;
   const sign = (changed: Json, header?: Partial<JWTHeaderParameters>, key?: CryptoKey) =>
     signBy(deps, { ...claims, jti: newId(), iat: now, exp: now + 900, ...changed }, header, key);

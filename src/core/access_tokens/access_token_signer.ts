@@ -1,15 +1,15 @@
-// Signs access tokens (RFC 9068) with the current signing key, and makes the values of opaque ones.
+// Signs access tokens (RFC 9068), and makes the values of opaque ones.
 import { takeRandom } from '../../lib/random.ts';
-import type { KeyStore } from '../keys/key_store.ts';
 import { signerOf } from '../keys/signers.ts';
+import type { SigningKey } from '../keys/signing_keys.ts';
 
 /** Signs an access token with these claims, `iat`, `exp` and a new `jti`; `now` and `ttl` in seconds. */
 export async function signAccessToken(
-  keys: Pick<KeyStore, 'current'>,
+  key: SigningKey,
   claims: Record<string, unknown>,
   { now, ttl }: { now: number; ttl: number },
 ): Promise<string> {
-  return await signerOf(keys.current(), 'at+jwt')({ ...claims, jti: newTokenId(), iat: now, exp: now + ttl });
+  return await signerOf(key, 'at+jwt')({ ...claims, jti: newTokenId(), iat: now, exp: now + ttl });
 }
 
 /** 256 random bits, base64url: a `jti`, or an opaque token. */

@@ -1,6 +1,6 @@
 // Verifies access tokens, JWT and opaque: the signature or the record first, then the live check (live_token.ts).
 import { digest } from '../../lib/crypto.ts';
-import { createVerifier } from '../../lib/jws.ts';
+import { createVerifier, decodeClaims } from '../../lib/jws.ts';
 import { createLru } from '../../lib/lru.ts';
 import type { SigningKey } from '../keys/signing_keys.ts';
 import type { Db } from '../store/db.ts';
@@ -41,9 +41,14 @@ export interface AccessTokenVerifier {
   read: (token: string) => Promise<AccessTokenClaims | null>;
   /** The client that a JWT of ours was issued to, even if the token has expired or its session has ended. Makes no query. */
   issuedTo: (token: string) => Promise<string | null>;
+  /**
+   * Notes a JWT that this process has just signed with `key`: its signature is not verified again while the key is in use and the
+   * token is among the last {@link maxVerified}. Everything else about it is checked as for any other token.
+   */
+  noteSigned: (token: string, key: SigningKey) => void;
 }
 
-/** How many verified tokens are cached by their digest; about 10 MiB. */
+/** How many verified tokens are cached by their digest, about 10 MiB; and of how many signed ones the digest is noted, 1 MiB. */
 const maxVerified = 10_000;
 
 /** Makes the verifier for tokens of `issuer`. `keys` returns the current signing keys, `now` the time in milliseconds. */
@@ -56,25 +61,37 @@ export function createAccessTokenVerifier(
   const verifierOf = memoizeLast((list: SigningKey[]) => createVerifier(list, 'at+jwt'));
   // A valid signature stays valid as long as its key is in use. Verifying it is two thirds of the work of an introspection.
   const verified = createLru<AccessTokenClaims>(maxVerified);
-  let verifiedWith = keys();
+  // Apart from those, so that issuing tokens that nobody asks about does not displace those that are asked about.
+  const signed = createLru<true>(maxVerified);
+  let knownWith = keys();
+  const forgetOldKeys = () => {
+    if (knownWith === keys()) return;
+    verified.clear();
+    signed.clear();
+    knownWith = keys();
+  };
   const read = async (token: string) => {
-    if (verifiedWith !== keys()) verified.clear();
-    verifiedWith = keys();
+    forgetOldKeys();
     const id = digest(token);
     const cached = verified.get(id);
     if (cached) return cached.exp > now() / 1000 ? cached : null;
-    const claims = readAt(token, now());
+    const claims = readAt(token, now(), signed.get(id));
     if (claims) verified.set(id, Object.freeze(claims));
     return claims;
   };
-  const readAt = (token: string, at: number) => {
-    const claims = verifierOf(keys())(token);
+  const readAt = (token: string, at: number, isSigned = false) => {
+    const claims = isSigned ? decodeClaims(token) : verifierOf(keys())(token);
     const isOurs = claims !== null && claims.iss === issuer && hasOurShape(claims) && claims.exp > at / 1000;
     return isOurs ? claims : null;
   };
   return {
     read,
     issuedTo: async (token) => readAt(token, 0)?.client_id ?? null,
+    noteSigned(token, key) {
+      forgetOldKeys();
+      // The keys may have changed while the token was signed.
+      if (keys().includes(key)) signed.set(digest(token), true);
+    },
     async verify(token) {
       if (isJwt(token)) {
         const claims = await read(token);
