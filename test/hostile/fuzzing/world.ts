@@ -1,6 +1,8 @@
 // The objects behind the references of generated requests: live users, clients and tokens, created again when they end.
+
 import { randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
+import { countStatistics } from '../../../src/core/statistics/count_statistics.ts';
 import { clientToken, enterAsAdmin } from '../../helpers/admin.ts';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { type Json, send } from '../../helpers/client.ts';
@@ -17,6 +19,8 @@ const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /** Creates all objects, under the names of the references. */
 export async function makeReferences(server: TestServer): Promise<References> {
+  // The figures of an administrator exist once they have been counted.
+  await countStatistics(server.db, { url: server.databaseUrl });
   // Tolerant of old tokens, or a reused one would end the session on which the other requests depend.
   const app = await makeClient(server.db, {
     rotation_profile: 'observe',
