@@ -12,6 +12,22 @@ export const missing = {
   fresh: 'The DPoP proof was used before; make a new one for each request.',
 };
 
+/** What the log says about them. */
+export const logged = {
+  proof: 'DPoP proof JWT not provided',
+  certificate: 'mutual TLS client certificate not provided',
+  fresh: 'DPoP proof JWT Replay detected',
+};
+
+/** The refusal of a proof that was used before. */
+export function proofUsedBefore(): AppError {
+  return new AppError('invalid_grant', missing.fresh, { logDetail: logged.fresh, isDecided: true });
+}
+
+function refuse(description: string, logDetail: string): AppError {
+  return new AppError('invalid_grant', description, { logDetail });
+}
+
 type Asked = Pick<GrantRequest, 'known' | 'proof' | 'certificate'>;
 
 /**
@@ -45,7 +61,7 @@ export function bindingBy(proof: GrantRequest['proof'], thumbprint: string | nul
 export function requireBinding(deps: Pick<Deps, 'config'>, request: Asked): Binding {
   const { proof, certificate } = request;
   const demands = demandsOf(deps, request);
-  if (demands.proof && !proof) throw new AppError('invalid_grant', missing.proof);
-  if (demands.certificate && !certificate) throw new AppError('invalid_grant', missing.certificate);
+  if (demands.proof && !proof) throw refuse(missing.proof, logged.proof);
+  if (demands.certificate && !certificate) throw refuse(missing.certificate, logged.certificate);
   return bindingBy(proof, demands.certificate && certificate ? certificateThumbprint(certificate) : null);
 }

@@ -4,7 +4,7 @@ import type { Deps } from '../core/deps.ts';
 import { jtiValues } from '../core/engine_records/single_use.ts';
 import { AppError } from '../lib/errors.ts';
 import { issueClientToken } from './access_token.ts';
-import { missing, requireBinding } from './binding.ts';
+import { proofUsedBefore, requireBinding } from './binding.ts';
 import { jtiTtl } from './dpop.ts';
 import { type Grant, type GrantRequest, OutdatedClient } from './grant.ts';
 import { findRequested, type RequestedServer, requestedScopes } from './requested.ts';
@@ -51,7 +51,7 @@ async function decide({ db }: Deps, { known, proof }: GrantRequest): Promise<voi
   const { client, version } = known;
   const use = proof && !proof.isSpent ? jtiValues(client.client_id, proof.jti, jtiTtl) : null;
   const { is_current_version, is_first_use } = await decideClientToken(db, version, use);
-  if (!is_first_use) throw new AppError('invalid_grant', missing.fresh, { isDecided: true });
+  if (!is_first_use) throw proofUsedBefore();
   if (proof) proof.isSpent = true;
   if (!is_current_version) throw new OutdatedClient();
 }

@@ -13,7 +13,7 @@ import { findUser, findUserAtVersion, type User } from '../core/users/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
 import type { Binding } from './access_token.ts';
-import { missing, requireBinding } from './binding.ts';
+import { proofUsedBefore, requireBinding } from './binding.ts';
 import { jtiTtl } from './dpop.ts';
 import { type Grant, type GrantRequest, OutdatedClient } from './grant.ts';
 import { findRequested, type RequestedServer, requestedScopes } from './requested.ts';
@@ -108,8 +108,7 @@ function requireRole({ roles }: User, scopes: string[]): void {
 async function useProof({ db }: Deps, { known, proof }: GrantRequest): Promise<void> {
   if (!proof) return;
   const handle = jtiHandle(known.client.client_id, proof.jti);
-  if (!(await useOnce(db, replayModel, handle, jtiTtl)))
-    throw new AppError('invalid_grant', missing.fresh, { isDecided: true });
+  if (!(await useOnce(db, replayModel, handle, jtiTtl))) throw proofUsedBefore();
 }
 
 async function openLogin(

@@ -5,7 +5,7 @@ import type { Rotation } from '../core/sessions/rotation.ts';
 import { payloadOf, type TokenPayload, type TokenSession } from '../core/sessions/token_session.ts';
 import type { AppError } from '../lib/errors.ts';
 import type { Binding } from './access_token.ts';
-import { missing } from './binding.ts';
+import { proofUsedBefore } from './binding.ts';
 import type { GrantRequest } from './grant.ts';
 import { refuseGrant } from './refresh_rules.ts';
 import type { Target } from './target.ts';
@@ -52,7 +52,7 @@ const reasons: Record<Exclude<Refused, 'replayed'>, string> = {
 
 /** The refusal of a token that was neither rotated nor retried. */
 export function refusalOf(outcome: Refused): AppError {
-  if (outcome === 'replayed') return refuseGrant(missing.fresh, 'DPoP proof JWT Replay detected');
+  if (outcome === 'replayed') return proofUsedBefore();
   const reason = reasons[outcome];
   return refuseGrant(describeReason(reason) ?? reason, `refresh token: ${outcome}`, reason);
 }

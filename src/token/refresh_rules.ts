@@ -8,7 +8,7 @@ import { payloadOf } from '../core/sessions/token_session.ts';
 import { certificateThumbprint } from '../lib/certificate.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Binding } from './access_token.ts';
-import { bindingBy, demandsOf, missing } from './binding.ts';
+import { bindingBy, demandsOf, logged, missing } from './binding.ts';
 import type { GrantRequest } from './grant.ts';
 
 /** A refusal with `invalid_grant`, after a statement has compared the version of the client cache. */
@@ -52,9 +52,8 @@ export function requireCertificate(
   const demands = demandsOf(deps, request);
   const x5t = payloadOf(session)['x5t#S256'];
   const isNeeded = demands.certificate || Boolean(x5t);
-  if (isNeeded && !certificate)
-    throw refuseGrant(missing.certificate, 'mutual TLS client certificate not provided');
-  if (demands.proof && !proof) throw refuseGrant(missing.proof, 'DPoP proof JWT not provided');
+  if (isNeeded && !certificate) throw refuseGrant(missing.certificate, logged.certificate);
+  if (demands.proof && !proof) throw refuseGrant(missing.proof, logged.proof);
   const thumbprint = isNeeded && certificate ? certificateThumbprint(certificate) : null;
   if (!x5t || x5t === thumbprint) return thumbprint;
   const description = 'The refresh token is bound to another client certificate.';
@@ -77,7 +76,7 @@ export function requireTokenBinding(
 ): Binding {
   // A confidential client's refresh token is bound by its authentication; but once it has used bound access tokens, a thief of
   // its secret must not get unbound ones.
-  if (payloadOf(session).dpop && !proof) throw refuseGrant(missing.proof, 'DPoP proof JWT not provided');
+  if (payloadOf(session).dpop && !proof) throw refuseGrant(missing.proof, logged.proof);
   return bindingBy(proof, thumbprint);
 }
 

@@ -2,6 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
+import { makeKey, proofFor } from '../../helpers/dpop.ts';
 import { login, refresh, token, tokensOf } from '../../helpers/oauth.ts';
 import { spawnServer } from '../../helpers/server_process.ts';
 import { testOnStores } from '../../helpers/stores.ts';
@@ -52,6 +53,10 @@ testOnStores('each request is one line with its client, and for a refusal the re
   await store.db('users').where({ id: user.id }).update({ status: 'banned', status_message: banned });
   await login(server, user, client, {}, agent);
   await token(server, { grant_type: 'password', client_id: tokens.refresh_token }, agent);
+  const proving = await makeClient(store.db, { dpop_bound_access_tokens: true });
+  const proof = { DPoP: await proofFor(await makeKey(), 'POST', `${url}/token`) };
+  const owner = await makeUser(store.db);
+  for (const headers of [{}, proof, proof]) await login(server, owner, proving, {}, { headers });
   child.kill('SIGTERM');
   t.is(await exited, 0);
 
@@ -60,7 +65,7 @@ testOnStores('each request is one line with its client, and for a refusal the re
   const wrong = 'Wrong username or password.';
   const reused = 'The refresh token was used before; the session has ended.';
   const requests = lines().filter((line) => line.msg === 'request');
-  const [, , , , unknown, foreign, page, ended, last] = requests.map(essence);
+  const [, , , , unknown, foreign, page, ended, last, , ...unproved] = requests.map(essence);
   t.deepEqual(requests.slice(0, 4).map(essence), [
     { ...post, status: 200 },
     { ...refused, description: wrong, detail: 'wrong username or password' },
@@ -73,6 +78,10 @@ testOnStores('each request is one line with its client, and for a refusal the re
   t.like(page, { method: 'GET', path: '/authorize', client_id, status: 400, error: 'invalid_redirect_uri' });
   t.like(ended, { method: 'GET', status: 401, error: 'invalid_token' });
   t.deepEqual(last, { ...refused, reason: 'account_banned' });
+  t.deepEqual(
+    unproved.map(({ detail }) => detail),
+    ['DPoP proof JWT not provided', undefined, 'DPoP proof JWT Replay detected'],
+  );
   assertNone(t, output(), [
     password,
     'not the password',
