@@ -46,12 +46,9 @@ import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { rememberReads } from './oidc/request/seen.ts';
-import { clientCredentials, clientCredentialsParameters } from './token/client_credentials.ts';
 import { directEntrance } from './token/direct_entrance.ts';
-import { directGrant } from './token/direct_grants.ts';
+import { directGrants } from './token/direct_grants.ts';
 import { directIntrospection } from './token/introspection.ts';
-import { passwordGrant, passwordParameters } from './token/password.ts';
-import { refresh, refreshParameters } from './token/refresh.ts';
 import { directRevocation } from './token/revocation.ts';
 
 /** Every route of Kindred's own API. */
@@ -103,7 +100,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(queuePasswordHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
-  if (isOpen) app.use(directGrants(deps)).use(directTokenUse(deps));
+  if (isOpen) app.use(openDirectEntrance(deps));
   app.use(answerPreflights);
   app.use(router.routes());
   app.use(router.allowedMethods());
@@ -125,23 +122,12 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   return app;
 }
 
-function directGrants(deps: Deps): Koa.Middleware {
-  const grants = new Map([
-    ['refresh_token', directGrant(deps, 'refresh_token', refresh, refreshParameters)],
-    ['password', directGrant(deps, 'password', passwordGrant, passwordParameters)],
-    [
-      'client_credentials',
-      directGrant(deps, 'client_credentials', clientCredentials, clientCredentialsParameters),
-    ],
-  ]);
-  return directEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type)));
-}
-
-// Introspection and revocation at the direct entrance.
-function directTokenUse(deps: Deps): Koa.Middleware {
+function openDirectEntrance(deps: Deps): Koa.Middleware {
+  const grants = directGrants(deps);
   const introspection = directIntrospection(deps);
   const revocation = directRevocation(deps);
   return compose([
+    directEntrance(deps, '/token', ({ grant_type }) => grants.get(String(grant_type))),
     directEntrance(deps, '/introspect', () => introspection),
     directEntrance(deps, '/revoke', () => revocation),
   ]);

@@ -1,11 +1,8 @@
-// The engine with its configuration, our models in place of its own, and the checks and extras of all grants.
+// The engine with its configuration, and our models, grants and endpoints in place of its own.
 import { Provider, type TokenEndpointGrantContext } from 'oidc-provider';
 import type { Deps } from '../core/deps.ts';
-import { expiresAt } from '../core/sessions/live_session.ts';
-import { clientCredentials, clientCredentialsParameters } from '../token/client_credentials.ts';
-import type { Grant } from '../token/grant.ts';
-import { passwordGrant, passwordParameters } from '../token/password.ts';
-import { refresh, refreshParameters } from '../token/refresh.ts';
+import { grantTable } from '../token/grant_table.ts';
+import { sessionMembers } from '../token/token_response.ts';
 import { engineConfiguration } from './configuration.ts';
 import { introspectionAndRevocation } from './endpoints/introspection_and_revocation.ts';
 import { ownGrant } from './endpoints/own_grants.ts';
@@ -30,7 +27,7 @@ export type { Provider };
 type Names = string | readonly string[] | ReadonlySet<string>;
 type Handler<Params extends object> = (ctx: TokenEndpointGrantContext<Params>) => Promise<void> | void;
 
-/** The engine registers its own grants by the same method, so this is where all of them get their checks and extras. */
+/** The engine registers its own grants by the same method, so this is where their answers get the members about the session. */
 class KindredProvider extends Provider {
   readonly deps: Deps;
 
@@ -46,7 +43,10 @@ class KindredProvider extends Provider {
     duplicates?: Names,
   ): void {
     // `deps` is read when the grant runs: the engine registers its own grants in its constructor, before it is set.
-    const run: Handler<Params> = (ctx) => runGrant(this.deps, ctx, async () => await handler(ctx));
+    const run: Handler<Params> = async (ctx) => {
+      await handler(ctx);
+      describeSession(this.deps, ctx);
+    };
     super.registerGrantType(name, run, params, duplicates);
   }
 }
@@ -68,12 +68,7 @@ export function createProvider(deps: Deps): Provider {
     OIDCContext: oidcContextModel(provider.OIDCContext, provider),
   });
   // These take the place of the engine's own.
-  const ours: [string, Grant, readonly string[]][] = [
-    ['password', passwordGrant, passwordParameters],
-    ['client_credentials', clientCredentials, clientCredentialsParameters],
-    ['refresh_token', refresh, refreshParameters],
-  ];
-  for (const [name, grant, parameters] of ours)
+  for (const [name, { grant, parameters }] of grantTable)
     provider.registerGrantType(name, ownGrant(deps, grant), parameters, ['resource']);
   recordEngineEvents(deps, provider);
   provider.use(introspectionAndRevocation(deps, provider));
@@ -86,22 +81,10 @@ function replaceModels(provider: Provider, models: Partial<Provider>): void {
   for (const [name, value] of Object.entries(models)) Object.defineProperty(provider, name, { value });
 }
 
-async function runGrant(
-  deps: Deps,
-  ctx: TokenEndpointGrantContext,
-  handler: () => Promise<void>,
-): Promise<void> {
-  await handler();
-  describeSession(deps, ctx);
-}
-
-// Adds to the members of RFC 6749 the id of the session and its expiry if it is not used again.
+// An answer of ours has the members already.
 function describeSession({ clock }: Deps, ctx: TokenEndpointGrantContext): void {
   const session = knownSession(ctx);
   const body = ctx.body as { refresh_token?: string };
   if (!session || !body.refresh_token) return;
-  const now = clock.now();
-  const used = { ...session, last_used_at: new Date(now) };
-  const seconds = Math.floor((expiresAt(used).getTime() - now) / 1000);
-  ctx.body = { ...body, refresh_token_expires_in: Math.max(0, seconds), session_id: session.id };
+  ctx.body = { ...body, ...sessionMembers(session, clock.now()) };
 }

@@ -1,6 +1,5 @@
 // Introspection (RFC 7662), whole: which kind of token it is shows in the string, and one SELECT decides whether it is active.
 // Both entrances call it, with an authenticated client that is not public.
-
 import { isJwt } from '../core/access_tokens/access_tokens.ts';
 import {
   describeClaims,
@@ -10,7 +9,7 @@ import {
   isMeantFor,
 } from '../core/access_tokens/introspection.ts';
 import { findOpaque } from '../core/access_tokens/opaque_tokens.ts';
-import { isCurrentVersion, type Registered } from '../core/clients/client_cache.ts';
+import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
 import { findIntrospectedSession } from '../core/sessions/introspected_session.ts';
 import { decodeRefreshToken, isMinted, looksLikeRefreshToken } from '../core/sessions/refresh_token.ts';
@@ -52,13 +51,13 @@ async function aboutOpaque({ db, config }: Deps, { client, version }: Registered
 
 // Only its own client may ask about a refresh token, and only the newest one is active.
 async function aboutRefreshToken(
-  { db, config, keyring }: Deps,
+  { db, config, keyring, clientCache }: Deps,
   { client, version }: Registered,
   token: string,
 ) {
   const decoded = decodeRefreshToken(token);
   if (!decoded || !isMinted(keyring, decoded)) {
-    if (!(await isCurrentVersion(db, version))) throw new OutdatedClient();
+    if (!(await clientCache.isCurrent(version))) throw new OutdatedClient();
     return null;
   }
   const { is_current_version, session } = await findIntrospectedSession(db, version, decoded);

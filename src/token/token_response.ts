@@ -34,8 +34,6 @@ export async function tokenResponse(
     issueSessionToken(deps, client, session, target, { binding, gty }),
     target.asked.has('openid') ? issueIdToken(deps, client, session, target) : undefined,
   ]);
-  const now = clock.now();
-  const ends = expiresAt({ ...session, last_used_at: new Date(now) }).getTime();
   // A session without any scope answers none.
   const hasScope = Boolean(payloadOf(session).scope || target.scope);
   return {
@@ -46,11 +44,18 @@ export async function tokenResponse(
     ...(hasScope ? { scope: target.scope } : {}),
     token_type: binding.jkt ? 'DPoP' : 'Bearer',
     ...more,
-    ...(refreshes
-      ? {
-          refresh_token_expires_in: Math.max(0, Math.floor((ends - now) / 1000)),
-          session_id: session.id,
-        }
-      : {}),
+    ...(refreshes ? sessionMembers(session, clock.now()) : {}),
   };
+}
+
+/**
+ * The members that Kindred adds to those of RFC 6749: the id of the session, and the seconds until it expires if it is not used
+ * after `now`, in milliseconds.
+ */
+export function sessionMembers(
+  session: Pick<TokenSession, 'id' | 'idle_ttl' | 'absolute_expires_at'>,
+  now: number,
+): { refresh_token_expires_in: number; session_id: string } {
+  const ends = expiresAt({ ...session, last_used_at: new Date(now) }).getTime();
+  return { refresh_token_expires_in: Math.max(0, Math.floor((ends - now) / 1000)), session_id: session.id };
 }

@@ -3,11 +3,9 @@
 import { errors, type TokenEndpointGrantContext } from 'oidc-provider';
 import type { Registered } from '../../core/clients/client_cache.ts';
 import type { Deps } from '../../core/deps.ts';
-import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
-import { readCertificateOf } from '../../token/certificate.ts';
-import { readProof } from '../../token/dpop.ts';
-import { type Grant, type GrantRequest, withCurrentClient } from '../../token/grant.ts';
+import { type Grant, withCurrentClient } from '../../token/grant.ts';
+import { type ClientlessRequest, readGrantRequest } from '../../token/grant_request.ts';
 import { giveReason } from '../../token/reason.ts';
 import { unknownToken } from '../../token/refresh_rules.ts';
 import { clientRow } from '../request/context.ts';
@@ -27,13 +25,13 @@ export function ownGrant(deps: Deps, grant: Grant): (ctx: Context) => Promise<vo
 
 async function answer(deps: Deps, ctx: Context, grant: Grant): Promise<object> {
   const { client } = ctx.oidc;
-  let request: GrantRequest | undefined;
+  let request: ClientlessRequest | undefined;
   const body = await withCurrentClient(
     deps,
     () => findAuthenticated(deps, client),
     async (known) => {
-      request = request ? { ...request, known } : { ...readRequest(deps, ctx), known };
-      return await grant(deps, request);
+      request ??= readGrantRequest(deps, ctx, readParameters(ctx));
+      return await grant(deps, { ...request, known });
     },
   );
   if (body) return body;
@@ -56,15 +54,11 @@ export async function findAuthenticated(
   return known;
 }
 
-function readRequest(deps: Deps, ctx: Context): Omit<GrantRequest, 'known'> {
+function readParameters(ctx: Context): Pick<ClientlessRequest, 'form' | 'resources'> {
   const { resource, ...form } = ctx.oidc.params as Record<string, string | string[] | undefined>;
   return {
     form: Object.fromEntries(Object.entries(form).map(([name, value]) => [name, asText(value)])),
     resources: [resource ?? []].flat(),
-    source: requestSourceOf(ctx),
-    proof: readProof(deps, ctx),
-    certificate: readCertificateOf(deps, ctx),
-    isGone: () => !ctx.writable,
   };
 }
 
