@@ -20,6 +20,8 @@ function directGrant(deps: Deps, name: string, grant: Grant, parameters: readonl
     parameters: ['grant_type', ...parameters],
     allows: ({ client }) => mayUseGrant(client, name),
     answer: async (ctx, read, known) => {
+      // Metrics count the refusals of a refresh.
+      ctx.state.grantType = name;
       // One proof for all passes of a request, see `isSpent`.
       ctx.state.grantRequest ??= readGrantRequest(deps, ctx, read);
       return await grant(deps, { ...(ctx.state.grantRequest as ClientlessRequest), known });

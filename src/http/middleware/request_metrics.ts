@@ -31,8 +31,9 @@ export function routeOf(ctx: Context): string {
 
 // Rotated, retried and reused refresh tokens are counted from the audit events; these refusals leave no event.
 function refusedRefresh(ctx: Context): RefreshOutcome | null {
-  const { oidc } = ctx as Context & { oidc?: { params?: { grant_type?: unknown } } };
-  if (oidc?.params?.grant_type !== 'refresh_token' || ctx.status !== 400) return null;
+  const { oidc, state } = ctx as Context & { oidc?: { params?: { grant_type?: unknown } } };
+  const grant_type: unknown = state.grantType ?? oidc?.params?.grant_type;
+  if (grant_type !== 'refresh_token' || ctx.status !== 400) return null;
   if ((ctx.body as { error?: unknown } | null)?.error !== 'invalid_grant') return null;
   const reason: unknown = ctx.state.reason;
   if (reason === 'token_reused') return null;
