@@ -28,8 +28,12 @@ const grants = {
   redirect_uri: text('`authorization_code`: the same as in the authorization request'),
   code_verifier: text('`authorization_code`: the PKCE verifier'),
   device_code: text('`device_code`: the device code from the device authorization response'),
-  scope: text('space-delimited; when absent, all scopes that the client may have'),
-  resource: text('the identifier of the API that the tokens are for (RFC 8707), as registered'),
+  scope: text(
+    'space-delimited; when absent, all scopes that the client may have, and at a refresh all those of the session',
+  ),
+  resource: text(
+    'the identifier of the API that the tokens are for (RFC 8707), as registered; at a refresh one that the session was opened for',
+  ),
   device_id: text('`password`: the id that the client has chosen for the device'),
   device_secret: text(
     '`password`: the secret from the response to the last login of this user with this `device_id`; wrong passwords of others do not lock the device out',
@@ -108,7 +112,17 @@ export const tokenEndpoints: EndpointGroup = {
         sid: text('its session'),
         exp: number('when it expires, seconds since 1970'),
         iat: number('when it was issued, seconds since 1970'),
-        token_type: text('how to present it'),
+        token_type: text('how to present it', { enum: ['Bearer', 'DPoP', 'refresh_token'] }),
+        auth_time: number('when the user logged in, seconds since 1970'),
+        roles: { type: 'array', items: { type: 'string' }, description: 'the roles of the user' },
+        permissions: { type: 'array', items: { type: 'string' }, description: 'the permissions of the user' },
+        tid: text('the tenant of the user'),
+        token_version: number('the `token_version` of the user when the token was issued'),
+        jti: text('the id of a JWT'),
+        cnf: {
+          type: 'object',
+          description: 'the key (`jkt`) or certificate (`x5t#S256`) to which the token is bound',
+        },
       },
       examples: [{ active: false }],
     },
@@ -133,26 +147,31 @@ export const tokenEndpoints: EndpointGroup = {
       post: operation(
         'introspect',
         'Ask whether a token is valid (RFC 7662)',
-        'The client of a resource server may ask about tokens that are issued for it, and any client about its own refresh tokens.',
+        'The client of a resource server may ask about tokens that are issued for it, and any client that is not public about its own tokens. About any other token the answer is `active: false`.',
         {
           security: clientSecurity,
           requestBody: form('TokenToJudge'),
           responses: {
             200: { description: 'The state of the token', ...json('Introspection') },
-            ...errorStatuses(400, 401),
+            ...errorStatuses(400, 401, 429),
           },
         },
       ),
     },
     '/revoke': {
-      post: operation('revoke', 'Revoke a token (RFC 7009)', 'Revoking a refresh token ends its session.', {
-        security: clientSecurity,
-        requestBody: form('TokenToJudge'),
-        responses: {
-          200: { description: 'The token is not valid, or no longer' },
-          ...errorStatuses(400, 401),
+      post: operation(
+        'revoke',
+        'Revoke a token (RFC 7009)',
+        'Revoking a refresh token ends its session; an access token is revoked alone.',
+        {
+          security: clientSecurity,
+          requestBody: form('TokenToJudge'),
+          responses: {
+            200: { description: 'An empty object: the token is not valid, or no longer' },
+            ...errorStatuses(400, 401, 429),
+          },
         },
-      }),
+      ),
     },
   },
 };
