@@ -31,8 +31,7 @@ export function directEntrance(
   endpoint: string,
   choose: (form: Form) => DirectAction | undefined,
 ): Middleware {
-  return async (ctx, next) => {
-    if (ctx.path !== endpoint || ctx.method !== 'POST' || needsEngineAuth(ctx)) return await next();
+  const enter: Middleware = async (ctx, next) => {
     const body = await readForm(ctx);
     if (!body) return await next();
     const action = choose(body.form);
@@ -45,6 +44,10 @@ export function directEntrance(
     }
     body.giveBack();
     await next();
+  };
+  return (ctx, next) => {
+    const isOurs = ctx.path === endpoint && ctx.method === 'POST' && !needsEngineAuth(ctx);
+    return isOurs ? enter(ctx, next) : next();
   };
 }
 

@@ -2,7 +2,7 @@
 declare module 'pg/lib/query.js' {
   /** The class of the queries that a client accepts in pipeline mode. */
   export default class Query {
-    constructor(config: { name: string; text: string });
+    constructor(text: string);
   }
 }
 

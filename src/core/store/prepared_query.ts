@@ -82,7 +82,9 @@ class PreparedQuery extends Query {
   private readError: unknown = null;
 
   constructor(prepared: Prepared, written: unknown[], callback: (error: unknown, rows: Row[]) => void) {
-    super(prepared);
+    // With an object instead of the text it would copy that, property by property.
+    super(prepared.text);
+    this.name = prepared.name;
     this.prepared = prepared;
     this.written = written;
     this.callback = callback;

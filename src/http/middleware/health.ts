@@ -12,8 +12,7 @@ import { memoize } from '../../lib/memoize.ts';
 export function answerHealth({ db }: Deps, isDraining: () => boolean): Middleware {
   // The third argument keeps the second fixed: a slow check during an outage must not prolong how long its answer is kept.
   const checkReadiness = memoize(createReadinessCheck(db), 1_000, 0);
-  return async (ctx, next) => {
-    if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return await next();
+  const answerProbe: Middleware = async (ctx, next) => {
     if (ctx.path === '/healthz') return answer(ctx, true, { status: 'ok' });
     if (ctx.path !== '/readyz') return await next();
     if (isDraining()) return answer(ctx, false, { status: 'draining' });
@@ -21,6 +20,7 @@ export function answerHealth({ db }: Deps, isDraining: () => boolean): Middlewar
     const isReady = Object.values(checks).every(Boolean);
     answer(ctx, isReady, { status: isReady ? 'ready' : 'not_ready', checks, ...describeStandby(db) });
   };
+  return (ctx, next) => (ctx.method === 'GET' || ctx.method === 'HEAD' ? answerProbe(ctx, next) : next());
 }
 
 // A standby that is away does not make the node unready: refreshes and introspection go on, and no other node could do more.

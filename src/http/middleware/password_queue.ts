@@ -6,12 +6,15 @@ import { networkOf } from '../../lib/network.ts';
 
 /** Queues the password hashes of a request by the network of its client, so that networks take turns. */
 export function queuePasswordHashes({ passwordQueue }: Config): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     const requester = {
-      key: networkOf(ctx.ip),
+      // Few requests hash a password.
+      get key() {
+        return networkOf(ctx.ip);
+      },
       isDisconnected: () => !ctx.writable,
       capacity: passwordQueue,
     };
-    await onBehalfOf(requester, next);
+    return onBehalfOf(requester, next);
   };
 }

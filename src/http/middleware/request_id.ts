@@ -7,10 +7,10 @@ import { createAddressReader } from './address.ts';
 /** Gives the request an id (`X-Request-Id` in the answer) and, behind trusted proxies, the address of the client. */
 export function identifyRequest(config: Config): Middleware {
   const readAddress = createAddressReader(config);
-  return async (ctx, next) => {
+  return (ctx, next) => {
     ctx.state.requestId = randomUUID();
-    ctx.set('X-Request-Id', ctx.state.requestId);
+    ctx.res.setHeader('X-Request-Id', ctx.state.requestId);
     ctx.request.ip = readAddress(ctx.req);
-    await next();
+    return next();
   };
 }

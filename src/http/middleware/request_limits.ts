@@ -12,14 +12,14 @@ const maxQueryParameters = 50;
  * headers bounds the bytes.
  */
 export function limitQuery(): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     let parameters = 1;
     for (let at = ctx.querystring.indexOf('&'); at >= 0; at = ctx.querystring.indexOf('&', at + 1)) {
       parameters += 1;
       if (parameters > maxQueryParameters)
         throw new AppError('invalid_request', 'The query has too many parameters.');
     }
-    await next();
+    return next();
   };
 }
 

@@ -25,9 +25,9 @@ export function setSecurityHeaders({ issuer }: Config): Middleware {
       xDnsPrefetchControl: false,
     }),
   );
-  return async (ctx, next) => {
+  return (ctx, next) => {
     for (const [name, value] of headers) ctx.res.setHeader(name, value);
-    await next();
+    return next();
   };
 }
 

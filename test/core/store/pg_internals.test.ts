@@ -98,6 +98,11 @@ class NotedQuery extends Query {
   callback = () => {};
   ended: () => void = () => {};
 
+  constructor(name: string, text: string) {
+    super(text);
+    this.name = name;
+  }
+
   submit(connection: pg.Connection): null {
     connection.parse({ name: this.name, text: this.text });
     connection.submittedNamedStatements[this.name] = this.text;
@@ -132,7 +137,7 @@ class NotedQuery extends Query {
 }
 
 async function run(client: pg.Client, text: string): Promise<NotedQuery> {
-  const query = new NotedQuery({ name: 'test_noted', text });
+  const query = new NotedQuery('test_noted', text);
   await new Promise<void>((resolve) => {
     query.ended = resolve;
     client.query(query);
