@@ -1,10 +1,16 @@
 // A Postgres that asks for a synchronous standby and has none: rotations and introspection go on, what opens or ends something
 // is refused in time, and all of it works again without a restart. test/cluster/standby.test.ts plays it with a real standby.
 import test, { type ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { migrate } from '../../src/core/store/migrate.ts';
+import { isStandbyAway, standbyOf } from '../../src/core/store/standby.ts';
+import { isPrimarySlow } from '../../src/core/store/standby_probe.ts';
+import { openStandbyWatch } from '../../src/core/store/standby_watch.ts';
+import { createLog } from '../../src/lib/log.ts';
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { type Answer, assertRefused, send } from '../helpers/client.ts';
+import { openDatabaseProxy } from '../helpers/database_proxy.ts';
 import { api, isActive, login, refresh, revoke, signIn, tokensOf } from '../helpers/oauth.ts';
 import { type RunningPostgres, startPostgres } from '../helpers/postgres.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
@@ -100,6 +106,45 @@ test.serial('a rotation that loses against another one waits for no standby', as
   await until(() => answers.length === 3, 'all of them are answered');
   t.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]), 'answered again');
 });
+
+test.serial('the loss of a standby is noticed although every connection is taken', async (t) => {
+  const db = openDatabase(postgres.url, { pool: 1, wait: 1_500 });
+  t.teardown(() => db.destroy());
+  const timing = { interval: 500, idle: 500, patience: 100 };
+  const watch = await openStandbyWatch(db, createLog({ level: 'silent' }), timing);
+  t.teardown(() => watch.close());
+  const taken = await db.client.acquireConnection();
+  t.teardown(() => db.client.releaseConnection(taken));
+  await until(() => isStandbyAway(db), 'the standby counts as away');
+  t.pass();
+});
+
+test.serial('a primary that is slow itself says nothing about its standby', async (t) => {
+  const proxy = await openDatabaseProxy(postgres.url);
+  t.teardown(proxy.close);
+  const db = openDatabase(proxy.url, { wait: 10_000 });
+  t.teardown(() => db.destroy());
+  t.false(await isPrimarySlow(db, 60_000), 'a commit that waits for no standby is quick');
+  proxy.freeze();
+  t.true(await isPrimarySlow(db, 100), 'it is not answered either');
+  proxy.cut();
+  t.false(await isPrimarySlow(db, 60_000), 'without an answer the standby counts as away');
+});
+
+test.serial(
+  'a transaction that only read and failed leaves the next one on its connection refused',
+  async (t) => {
+    const db = openDatabase(postgres.url, { pool: 1 });
+    t.teardown(() => db.destroy());
+    const reading = db.transaction((tx) => tx.raw('select 1 / 0'), { readOnly: true });
+    await t.throwsAsync(reading, { message: /division by zero/ });
+    const write = async (tx: Knex.Transaction) => {
+      await tx.raw("insert into statistics (name, value, counted_at) values ('test', '{}', now())");
+      standbyOf(db.client).change('away');
+    };
+    await t.throwsAsync(db.transaction(write), { name: 'StandbyAwayError' });
+  },
+);
 
 function assertRetryable(t: ExecutionContext, answer: Answer): void {
   assertRefused(t, answer, away);

@@ -7,7 +7,7 @@ import { isPostgres } from '../store/db.ts';
 import { compareMigrations } from '../store/migrate.ts';
 import { findPoolerProblem } from '../store/pooler.ts';
 import { readClock } from '../store/sql_time.ts';
-import { findStandbyState } from '../store/standby_watch.ts';
+import { findStandbyState } from '../store/standby_probe.ts';
 import { checkClients } from './doctor_clients.ts';
 import { checkKeys } from './doctor_keys.ts';
 import { checkGrowth, checkSweep, checkUpdates } from './doctor_storage.ts';

@@ -52,7 +52,9 @@ export class PostgresDialect extends PgDialect {
   }
 
   override async _query(connection: Client, query: PgQuery): Promise<unknown> {
+    // Each BEGIN says what its transaction is: one that only read may have ended by a rollback.
     if (query.sql === beginReading) reading.add(connection);
+    else if (query.sql.startsWith('BEGIN')) reading.delete(connection);
     if (query.sql !== 'COMMIT;' || reading.delete(connection)) return await super._query(connection, query);
     const standby = standbyOf(this);
     if (standby.state === 'away') {

@@ -1,5 +1,6 @@
 // Finds out whether a synchronous standby confirms commits, and ends the waiting when it does not. It asks Postgres by a commit
-// of its own: that needs no rights on statistics, and Postgres itself judges what `synchronous_standby_names` means.
+// of its own: that needs no rights on statistics, and Postgres itself judges what `synchronous_standby_names` means. While commits
+// wait for a standby, it asks on a connection outside of the pool, whose connections may all be waiting.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { Client } from 'pg';
@@ -7,6 +8,7 @@ import type { Log } from '../../lib/log.ts';
 import { isPostgres } from './db.ts';
 import { cancelStatement } from './postgres_client.ts';
 import { type Standby, type StandbyState, standbyOf } from './standby.ts';
+import { asksForStandby, isPrimarySlow, openAside, startProbe, usualPatience } from './standby_probe.ts';
 
 /** Milliseconds. */
 export interface StandbyTiming {
@@ -14,19 +16,16 @@ export interface StandbyTiming {
   interval: number;
   /** Between two looks at the settings while they wait for none. */
   idle: number;
-  /** After which a commit that is not confirmed shows that the standby is away. */
+  /** After which a commit that is not confirmed shows that the standby is away, if one that does not wait for it is quick. */
   patience: number;
 }
 
+/** Milliseconds after which a commit that still waits gives way to a new one: its connection may be dead, or its settings old. */
+const longestProbe = 20_000;
+
 // A commit waits for `interval + patience` until the standby counts as away, and for one interval more until it is cancelled: by
 // then every other node knows too. Together they are less than the five seconds that docs/operations.md promises.
-const usual: StandbyTiming = { interval: 1_000, idle: 5_000, patience: 2_500 };
-
-const settingsSql = `select current_setting('synchronous_standby_names') <> ''
-  and current_setting('synchronous_commit') not in ('off', 'local') as waits`;
-
-// Writes some bytes to the log of Postgres, no row. A transaction that writes nothing would wait for nothing.
-const probeSql = "select pg_logical_emit_message(true, 'kindred', '')";
+const usual: StandbyTiming = { interval: 1_000, idle: 5_000, patience: usualPatience };
 
 export interface StandbyWatch {
   close: () => Promise<void>;
@@ -40,17 +39,9 @@ export async function openStandbyWatch(
 ): Promise<StandbyWatch> {
   if (!isPostgres(db)) return { async close() {} };
   const closing = new AbortController();
-  const watch: Watch = { standby: standbyOf(db.client), log, timing, signal: closing.signal };
-  const lookUnlessFailing = (look: () => Promise<void>) =>
-    look().catch((err) => log.debug({ err }, 'the standby could not be asked for'));
-  const run = async () => {
-    while (!watch.signal.aborted) {
-      await pause(watch, watch.standby.state === 'none' ? timing.idle : timing.interval);
-      if (!watch.signal.aborted) await lookUnlessFailing(() => lend(db, (one) => look(watch, one)));
-    }
-  };
-  await lookUnlessFailing(() => lend(db, async (one) => void (await isAsked(watch, one))));
-  const running = run();
+  const watch: Watch = { db, standby: standbyOf(db.client), log, timing, signal: closing.signal };
+  await lookUnlessFailing(watch, () => lend(db, async (one) => void (await isAsked(watch, one))));
+  const running = run(watch);
   return {
     async close() {
       closing.abort();
@@ -59,7 +50,32 @@ export async function openStandbyWatch(
   };
 }
 
+async function lookUnlessFailing({ log }: Watch, look: () => Promise<void>): Promise<void> {
+  await look().catch((err) => log.debug({ err }, 'the standby could not be asked for'));
+}
+
+async function run(watch: Watch): Promise<void> {
+  const { db, standby, timing, signal } = watch;
+  const isWatching = () => !signal.aborted && standby.state !== 'none';
+  while (!signal.aborted) {
+    await pause(watch, standby.state === 'none' ? timing.idle : timing.interval);
+    if (signal.aborted) return;
+    if (standby.state === 'none')
+      await lookUnlessFailing(watch, () => lend(db, async (one) => void (await isAsked(watch, one))));
+    if (!isWatching()) continue;
+    await lookUnlessFailing(watch, () =>
+      openAside(db, async (connection) => {
+        while (isWatching()) {
+          await look(watch, connection);
+          await pause(watch, timing.interval);
+        }
+      }),
+    );
+  }
+}
+
 interface Watch {
+  db: Knex;
   standby: Standby;
   log: Log;
   timing: StandbyTiming;
@@ -81,14 +97,23 @@ async function lend<Result>(db: Knex, use: (connection: Client) => Promise<Resul
 
 async function look(watch: Watch, connection: Client): Promise<void> {
   if (!(await isAsked(watch, connection))) return;
-  const isConfirmed = await probe(connection, watch.timing.patience, watch.signal);
-  if (!watch.signal.aborted) change(watch, isConfirmed ? 'present' : 'away');
+  const { db, timing, signal } = watch;
+  const probe = startProbe(connection);
+  try {
+    let isConfirmed = await probe.isConfirmed(timing.patience, signal);
+    while (isConfirmed === null && !signal.aborted && (await isPrimarySlow(db, timing.patience)))
+      isConfirmed = await probe.isConfirmed(timing.patience, signal);
+    if (!signal.aborted) change(watch, isConfirmed ? 'present' : 'away');
+    // It goes on waiting: its end shows at once that the standby is back, or was only slow.
+    if (isConfirmed === null && (await probe.isConfirmed(longestProbe, signal))) change(watch, 'present');
+  } finally {
+    await probe.end();
+  }
 }
 
 // Whether the settings ask commits to wait. What waits is bounded from then on.
 async function isAsked(watch: Watch, connection: Client): Promise<boolean> {
-  const { rows } = await connection.query(settingsSql);
-  const waits = rows[0]?.waits === true;
+  const waits = await asksForStandby(connection);
   if (!waits) change(watch, 'none');
   else if (watch.standby.state === 'none') change(watch, 'present');
   return waits;
@@ -121,29 +146,4 @@ async function cancelWhileHeld(watch: Watch, connection: Client): Promise<void> 
     await cancelStatement(connection).catch((err) => log.debug({ err }, 'a wait could not be cancelled'));
     await pause(watch, 20);
   }
-}
-
-/** Whether a commit is confirmed within `patience` milliseconds; it is cancelled afterwards. */
-async function probe(connection: Client, patience: number, signal?: AbortSignal): Promise<boolean> {
-  const answer = connection.query(probeSql).then(
-    () => true,
-    (error: Error) => {
-      if (error.name === 'StandbyAwayError') return false;
-      throw error;
-    },
-  );
-  const impatience = sleep(patience, null, { ref: false, ...(signal && { signal }) }).catch(() => null);
-  if ((await Promise.race([answer, impatience])) === true) return true;
-  await cancelStatement(connection);
-  return await answer;
-}
-
-/** The state of the standby now, for a process that does not watch it. */
-export async function findStandbyState(db: Knex): Promise<StandbyState> {
-  if (!isPostgres(db)) return 'none';
-  return await lend(db, async (connection) => {
-    const { rows } = await connection.query(settingsSql);
-    if (rows[0]?.waits !== true) return 'none';
-    return (await probe(connection, usual.patience)) ? 'present' : 'away';
-  });
 }
