@@ -92,7 +92,7 @@ async function writeRecord(
   if (proved && !isSaved) await deleteRecord(db, model, typeof storedAs === 'string' ? storedAs : id);
 }
 
-// The code that was read together with the version of the client cache. The engine asks once; whoever asks again reads again.
+// The code that was read together with the version of the client cache. The engine asks once; a further question is read again.
 async function takeCode({ db }: Deps, handle: string): Promise<EngineRecord | null> {
   const seen = seenByRequest();
   const { code } = seen;

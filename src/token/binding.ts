@@ -5,7 +5,7 @@ import { AppError } from '../lib/errors.ts';
 import type { Binding } from './access_token.ts';
 import type { GrantRequest } from './grant.ts';
 
-/** The sentences about a missing proof or certificate. */
+/** The sentences about a missing proof or certificate, and about a proof that is not fresh. */
 export const missing = {
   proof: 'A DPoP proof is needed here, and the request has none.',
   certificate: 'A client certificate is needed here, and the request has none.',

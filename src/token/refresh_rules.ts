@@ -64,8 +64,8 @@ export function requireCertificate(
 export function requireKey({ proof }: Asked, session: PresentedSession): void {
   const { jkt } = payloadOf(session);
   if (!jkt || jkt === proof?.thumbprint) return;
-  const description = 'The refresh token is bound to another key than that of the DPoP proof.';
-  throw refuseGrant(description, 'failed jkt verification');
+  const other = 'The refresh token is bound to another key than that of the DPoP proof.';
+  throw refuseGrant(proof ? other : missing.proof, 'failed jkt verification');
 }
 
 /** What the access token is bound to: the key of the proof, or the certificate. */

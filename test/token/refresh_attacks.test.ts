@@ -60,7 +60,7 @@ testOnStores('a bound token is refused without its key or certificate', async (t
   const pair = await setUp(t, store);
   const other = await dpopHeader('other key', undefined);
   const wrong: [KindName, Record<string, string>, unknown[]][] = [
-    ['DPoP', { DPoP: '' }, otherKey],
+    ['DPoP', { DPoP: '' }, noProof],
     ['DPoP', other, otherKey],
     ['DPoP of a confidential client', { DPoP: '' }, noProof],
     ['DPoP that the client demands', { DPoP: '' }, noProof],

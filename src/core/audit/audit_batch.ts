@@ -12,7 +12,7 @@ export interface AuditBatch {
   close: () => Promise<void>;
 }
 
-/** Where the events of plain rotations go. */
+/** Where the events of rotations go. */
 export interface RotationStore {
   /** Writes rotations that belong to a session and name their `generation`. May be given the same ones again. */
   write: (db: Db, rotations: AuditEvent[]) => Promise<void>;
@@ -29,12 +29,12 @@ interface BatchOptions {
   capacity?: number;
   /** Called with the number of events that were dropped. */
   onDropped?: (count: number) => void;
-  /** Where plain rotations go; the trail when absent. */
+  /** Where rotations go; the trail when absent. */
   rotations?: RotationStore;
 }
 
 /**
- * A batch that is written every `interval` milliseconds or when `size` events wait. Used for plain rotations, because an
+ * A batch that is written every `interval` milliseconds or when `size` events wait. Used for rotations, because an
  * INSERT for each would double the writes of a refresh. Events that matter to safety are written in the transaction of what
  * they record instead.
  */

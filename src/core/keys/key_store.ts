@@ -1,4 +1,4 @@
-// The signing keys in memory: read at the start and again after any node rotated them; listeners hear of each change.
+// The signing keys in memory: read at the start and again after any node rotated them; listeners are told of each change.
 import type { Keyring } from '../../lib/crypto.ts';
 import type { Db } from '../store/db.ts';
 import { type NodeNotices, notifyNodes } from '../store/node_notices.ts';

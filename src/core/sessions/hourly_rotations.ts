@@ -1,4 +1,4 @@
-// How many plain rotations each of the last hours had, for the statistics. A row is overwritten after two days.
+// How many rotations each of the last hours had, for the statistics. A row is overwritten after two days.
 import type { AuditEvent } from '../audit/audit_events.ts';
 import { declareColumns, json, type Table } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';

@@ -43,7 +43,7 @@ const isOfClientSql = 's.id = :id and s.client_id = :client_id';
 // accepted in the old state. A change that was committed during the wait may thus leave a live session unended: the password of
 // the user was changed, and the session goes on under a new epoch. `endInTransaction` then decides with a fresh view.
 const endAtOnce = statement<Attempt>(
-  // Alone: it may wait for whoever holds the user's row, and must not wait for others (docs/decisions/007).
+  // Alone: it may wait for the lock on the user's row, and no statement of its group may wait with it (docs/decisions/007).
   { name: 'revoke_session', alone: true },
   (db) => `
   with found as (

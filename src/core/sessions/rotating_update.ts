@@ -1,4 +1,4 @@
-// The conditional UPDATE that rotates a refresh token. Its WHERE is the only judge: of concurrent calls it lets one rotate, and
+// The conditional UPDATE that rotates a refresh token. Its WHERE alone decides: of concurrent calls it lets one rotate, and
 // none once the session has ended, its user is inactive, or a client has changed since the client cache was read.
 import { jtiHandle, jtiValues, replayModel, useJtiSql, useOnce } from '../engine_records/single_use.ts';
 import type { RequestSource } from '../request_source.ts';
@@ -148,7 +148,7 @@ const stepSql = (db: Db) => `
   returning id`;
 const advanceStep = statement<{ id: string }>('rotate_step', stepSql);
 
-// SQLite has no INSERT within an UPDATE, and no round trip that would be saved.
+// SQLite has no INSERT within an UPDATE. Steps cost no round trip there.
 async function advanceInSteps(
   db: Db,
   given: Advance,

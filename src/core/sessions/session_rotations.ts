@@ -43,7 +43,7 @@ export interface ShownRotation {
   user_agent: string | null;
 }
 
-/** Where plain rotations go, as the audit batch takes it: into the ring, and with `all` into the trail as well. */
+/** Where rotations go, as the audit batch takes it: into the ring, and with `all` into the trail as well. */
 export function rotationRing(setting: 'ring' | 'all') {
   const inTrail = setting === 'all';
   return {
@@ -83,7 +83,7 @@ function entriesSql(db: Db): string {
 }
 
 /**
- * Writes the events of plain rotations into the rings of their sessions, at most 200 rows at a time. Writing the same
+ * Writes the events of rotations into the rings of their sessions, at most 200 rows at a time. Writing the same
  * events again changes nothing.
  */
 export async function writeRotations(db: Db, rotations: AuditEvent[]): Promise<void> {

@@ -106,7 +106,7 @@ async function countLive(db: Db, at?: Date): Promise<LiveCount> {
   return { total: clients[0]?.total ?? 0, by_client, by_user };
 }
 
-// Plain rotations are in the trail only with AUDIT_REFRESHES=all; else they are counted as they are written.
+// Rotations are in the trail only with AUDIT_REFRESHES=all; else they are counted as they are written.
 const counted = [
   'session_opened',
   'refresh_token_rotated',

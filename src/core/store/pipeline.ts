@@ -29,7 +29,7 @@ const groups = {
   local: new WeakMap<Pool, Execution[]>(),
 };
 
-/** The rows of a fast statement; it may share a connection with other statements of the same moment. */
+/** The rows of a short statement; it may share a connection with other statements of the same moment. */
 export function executePipelined(
   pool: Pool,
   commit: Commit,

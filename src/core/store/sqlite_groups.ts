@@ -136,7 +136,7 @@ async function prepare(connection: Database, text: string): Promise<Statement> {
   return prepared;
 }
 
-/** Gives up the prepared statements of a connection, which cannot be closed before. */
+/** Finalizes the prepared statements of a connection. SQLite does not close a connection that still has some. */
 export async function finalizeStatements(connection: Database): Promise<void> {
   const known = preparedOf.get(connection);
   if (!known) return;

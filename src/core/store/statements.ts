@@ -32,7 +32,7 @@ interface Options {
 /**
  * Makes a statement. `write` returns its SQL for the given database; the last argument gives the columns of `Row` that
  * SQLite has no type for. In a transaction the statement runs like any other; elsewhere it is prepared, and may share a
- * connection (Postgres) or a transaction (SQLite) with others: it must be fast, and the holder of a lock must not wait for it
+ * connection (Postgres) or a transaction (SQLite) with others: it must be short, and the holder of a lock must not wait for it
  * (docs/decisions/007 and 009). It lists its columns, because a prepared `select *` fails once a newer node has added a column.
  */
 export function statement<Row>(

@@ -17,7 +17,8 @@ import { requestSourceOf } from '../../core/request_source.ts';
 import { withCurrentClient } from '../../token/grant.ts';
 import { introspect } from '../../token/introspection.ts';
 import { revoke } from '../../token/revocation.ts';
-import { asEngineError, findAuthenticated } from './own_grants.ts';
+import { asEngineError } from '../request/errors.ts';
+import { findAuthenticated } from './own_grants.ts';
 
 type Context = KoaContextWithOIDC;
 type Step = (ctx: Context, next: () => Promise<unknown>) => unknown;

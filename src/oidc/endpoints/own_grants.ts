@@ -1,14 +1,14 @@
 // The entrance to our grants through the engine, for clients that authenticate by an assertion or a certificate and for requests
 // in an unusual shape: the engine reads the form and authenticates the client, then src/token decides and answers.
-import { errors, type TokenEndpointGrantContext } from 'oidc-provider';
+import type { TokenEndpointGrantContext } from 'oidc-provider';
 import type { Registered } from '../../core/clients/client_cache.ts';
 import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
 import { type Grant, withCurrentClient } from '../../token/grant.ts';
 import { type ClientlessRequest, readGrantRequest } from '../../token/grant_request.ts';
-import { giveReason } from '../../token/reason.ts';
 import { unknownToken } from '../../token/refresh_rules.ts';
 import { clientRow } from '../request/context.ts';
+import { asEngineError } from '../request/errors.ts';
 
 type Context = TokenEndpointGrantContext;
 
@@ -65,25 +65,4 @@ function readParameters(ctx: Context): Pick<ClientlessRequest, 'form' | 'resourc
 // The engine has refused a parameter that was sent twice.
 function asText(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-interface Answering {
-  state: Context['state'];
-  set: (header: string, value: string) => void;
-}
-
-/**
- * Our refusal as an error of the engine, so that its error handling answers it; the reason goes into the request. Any other error, and
- * a fault of ours, stays as it is: the engine answers both with server_error, and engine_events.ts makes the right answer of them.
- */
-export function asEngineError(ctx: Answering, refusal: unknown): unknown {
-  if (!(refusal instanceof AppError) || refusal.status >= 500) return refusal;
-  const { status, code, error, message, retryAfter, logDetail } = refusal;
-  const reason = refusal.reason ?? (code === 'rate_limited' ? code : undefined);
-  if (reason) giveReason(ctx, reason);
-  if (retryAfter) ctx.set('Retry-After', String(retryAfter));
-  const thrown = new errors.OIDCProviderError(status, error);
-  thrown.error_description = message;
-  if (logDetail) thrown.error_detail = logDetail;
-  return thrown;
 }

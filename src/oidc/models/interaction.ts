@@ -40,8 +40,8 @@ export function interactionModel(deps: Deps, base: Provider['Interaction']): Pro
   );
 }
 
-// Whether the proof of a login is still good; true where there was no login. Whoever writes what the login opens makes the same proof
-// a condition of the statement (`provedUser`): a change of the password, or the end of all sessions, either comes first, and nothing
+// Whether the proof of a login is still good; true where there was no login. The statements that write what the login opens have the same
+// proof as a condition (`provedUser`): a change of the password, or the end of all sessions, either comes first, and nothing
 // is written, or finds what was written.
 async function prove({ db }: Deps, result: Result): Promise<boolean> {
   const { accountId, proof } = result?.login ?? {};

@@ -3,6 +3,7 @@
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { describeReason } from '../../core/sessions/refusals.ts';
 import { quote } from '../../lib/quote.ts';
+import { missing } from '../../token/binding.ts';
 
 // An unknown code and a code of another client get the same answer.
 const unknown: Record<string, string> = {
@@ -19,11 +20,10 @@ const over = 'The session has ended.';
 
 // The details, the engine's and our own, whose description the holder of a known grant gets.
 const details: Record<string, string> = {
-  'mutual TLS client certificate not provided':
-    'A client certificate is needed here, and the request has none.',
-  'DPoP proof JWT not provided': 'A DPoP proof is needed here, and the request has none.',
-  'missing DPoP proof JWT': 'A DPoP proof is needed here, and the request has none.',
-  'DPoP proof JWT Replay detected': 'The DPoP proof was used before; make a new one for each request.',
+  'mutual TLS client certificate not provided': missing.certificate,
+  'DPoP proof JWT not provided': missing.proof,
+  'missing DPoP proof JWT': missing.proof,
+  'DPoP proof JWT Replay detected': missing.fresh,
   'DPoP proof key thumbprint does not match dpop_jkt':
     'The code is bound to another key than that of the DPoP proof.',
   'authorization code redirect_uri mismatch':

@@ -11,7 +11,7 @@ export interface Seen {
   version?: number;
   /** The client and the resource servers that this version stands for. */
   known?: Registered;
-  /** The user whose password this login has proved; whoever writes what the login opens makes the proof a condition. */
+  /** The user whose password this login has proved; the statements that write what the login opens have the proof as a condition. */
   proved?: User;
   /** The interaction as it is stored. `isReplaced`: the next write of it must not overwrite a newer one. */
   interaction?: { id: string; sealed: string; isReplaced?: boolean };

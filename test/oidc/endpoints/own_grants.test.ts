@@ -2,7 +2,7 @@
 import test from 'ava';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
 import { AppError } from '../../../src/lib/errors.ts';
-import { asEngineError } from '../../../src/oidc/endpoints/own_grants.ts';
+import { asEngineError } from '../../../src/oidc/request/errors.ts';
 import { keyring, makeUser, openTestSession } from '../../helpers/builders.ts';
 import { granted, send } from '../../helpers/client.ts';
 import { rowOf } from '../../helpers/rows.ts';

@@ -86,7 +86,8 @@ testOnServers('the refusal of a key-bound refresh token says which proof is miss
   const client = await makeClient(server.db);
   const { refresh_token } = tokensOf(await login(server, user, client, {}, await proof()));
   const bound = 'The refresh token is bound to another key than that of the DPoP proof.';
-  assertSays(t, await refresh(server, client, refresh_token), bound);
+  const absent = 'A DPoP proof is needed here, and the request has none.';
+  assertSays(t, await refresh(server, client, refresh_token), absent);
   assertSays(t, await refresh(server, client, refresh_token, {}, await proof(other)), bound);
   const once = await proof();
   const { refresh_token: next } = tokensOf(await refresh(server, client, refresh_token, {}, once));
