@@ -109,7 +109,7 @@ export const schema = z.object({
     .enum(['ring', 'all'])
     .default('ring')
     .describe(
-      'where plain refreshes are recorded: `ring` keeps the last eight of each session, `all` writes each of them to the audit trail as well',
+      'where successful refreshes are recorded: `ring` keeps the last eight of each session, `all` writes each of them to the audit trail as well',
     ),
   JOBS: flag(true).describe(
     'whether this process runs the periodic jobs (sweep, rotation of signing keys, statistics)',
