@@ -120,8 +120,10 @@ async function decide(
   session: PresentedSession | null,
 ): Promise<Decided> {
   const { known, form, resources } = request;
-  if (session && !session.is_current_version) throw new OutdatedClient();
-  if (!session || !verifyProof(token, session.salt)) throw unknownToken();
+  // Without a session no row has compared the version.
+  if (!session) throw unknownToken({ isDecided: false });
+  if (!session.is_current_version) throw new OutdatedClient();
+  if (!verifyProof(token, session.salt)) throw unknownToken();
   requireLiveSession(session, known.client.client_id);
   const thumbprint = requireCertificate(deps, request, session);
   requireScope(form.scope, session);
