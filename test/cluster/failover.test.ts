@@ -1,21 +1,20 @@
 // A lossy failover: the database comes back in an earlier state. Every session goes on, because a verified token of a later
 // generation than the stored one advances the row, and reuse is detected as before.
 import { execFile } from 'node:child_process';
-import { chown, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
-import pg from 'pg';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { contradictions, summary } from '../helpers/app_history.ts';
 import { type App, makeApps, startApps } from '../helpers/apps.ts';
+import { backUp } from '../helpers/base_backup.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { type Fleet, type FleetNode, startFleet } from '../helpers/fleet.ts';
 import { refresh, tokensOf } from '../helpers/oauth.ts';
 import { giveTime, until } from '../helpers/until.ts';
 
+const run = promisify(execFile);
 const isLong = process.env.SOAK !== undefined;
 const count = 200;
 const pause = isLong ? 2_000 : 8_000;
@@ -25,37 +24,6 @@ test.before(async () => {
   fleet = await startFleet();
 });
 test.after.always(async () => await fleet?.stop());
-
-const run = promisify(execFile);
-
-/** A base backup without pg_basebackup, which our Postgres lacks: the files, copied while it runs, and the log that makes them consistent. */
-async function backUp({ url, directory }: Fleet['postgres'], to: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query("select pg_backup_start('the failover test', true)");
-    await copy(directory, to);
-    const { rows } = await client.query('select labelfile from pg_backup_stop(false)');
-    const label = join(to, 'backup_label');
-    await writeFile(label, rows[0].labelfile);
-    const { uid, gid } = await stat(directory);
-    await chown(label, uid, gid);
-    // The log up to the end of the backup makes files that were read at different times consistent.
-    await copy(join(directory, 'pg_wal'), join(to, 'pg_wal'));
-    await run('rm', ['-f', join(to, 'postmaster.pid'), join(to, 'postmaster.opts')]);
-  } finally {
-    await client.end();
-  }
-}
-
-// Keeps the owner, which Postgres requires. A file that vanishes during the copy is restored from the log.
-async function copy(from: string, to: string): Promise<void> {
-  await run('mkdir', ['-p', to]);
-  await run('cp', ['-Rp', `${from}/.`, to]).catch((error: Error & { stderr?: string }) => {
-    const lines = (error.stderr ?? '').trim().split('\n');
-    if (!lines.every((line) => /No such file|vanished/.test(line))) throw error;
-  });
-}
 
 test.serial(
   'after a failover that lost its last seconds every session goes on, and reuse is caught',

@@ -98,13 +98,17 @@ export async function checkGrowth(db: Knex, config: Config): Promise<Finding[]> 
   ];
 }
 
-// An upper bound: a month of new sessions and events at their average size, although some are removed within the month.
+// An upper bound: a month of new sessions, with the rings of their rotations, and of events at their average size, although
+// some are removed within the month.
 function projectBytes(tables: TableFacts[], size: number, opened: number, events: number): number {
   const all = tables.reduce((sum, table) => sum + table.rows, 0);
+  const find = (name: string) => tables.find((one) => one.name === name);
   const averageSize = (name: string) => {
-    const table = tables.find((one) => one.name === name);
+    const table = find(name);
     if (table?.bytes && table.rows > 0) return table.bytes / table.rows;
     return all > 0 ? Math.min(2_000, size / all) : 0;
   };
-  return Math.round(30 * (opened * averageSize('sessions') + events * averageSize('audit_events')));
+  const sessions = find('sessions')?.rows ?? 0;
+  const rings = sessions > 0 ? (find('session_rotations')?.bytes ?? 0) / sessions : 0;
+  return Math.round(30 * (opened * (averageSize('sessions') + rings) + events * averageSize('audit_events')));
 }
