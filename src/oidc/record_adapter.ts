@@ -16,7 +16,7 @@ import { looksLikeRefreshToken } from '../core/sessions/refresh_token.ts';
 import { countAnonymousRecord } from './request/anonymous_records.ts';
 import { engineRecord, storedRecord } from './request/clocks.ts';
 import { currentRequest, rememberSession } from './request/context.ts';
-import { InteractionChanged, provedUser, seenByRequest } from './request/seen.ts';
+import { InteractionChanged, provedUser, rememberVersion, seenByRequest } from './request/seen.ts';
 
 // Every record of the engine has a lifetime, seconds; this is the lifetime of one that comes without. The token by which a
 // client manages its registration is an exception: it lives as long as the registration.
@@ -26,7 +26,7 @@ const maxAge = 86_400;
 export function recordAdapter(deps: Deps, model: string): Adapter {
   const { db, clock, keyring } = deps;
   const asRecord = (stored: EngineRecord | null) => {
-    if (stored) seenByRequest().version ??= stored.version;
+    if (stored) rememberVersion(stored.version);
     if (!stored || stored.is_expired) return undefined;
     const record = engineRecord(clock, stored.payload as AdapterPayload);
     if (model === 'Session') return { ...record, storedAs: record.jti };

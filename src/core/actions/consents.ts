@@ -1,6 +1,7 @@
 // Consents: gives, withdraws and checks what a user has allowed a third-party client, under the lock of the user's row.
 import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
+import { browserSessionSql } from '../engine_records/browser_session_records.ts';
 import { beginEnding } from '../sessions/end_many.ts';
 import type { EndCause } from '../sessions/end_sessions.ts';
 import { finishEnding } from '../sessions/pending_endings.ts';
@@ -8,7 +9,8 @@ import { json } from '../store/columns.ts';
 import { isForeignKeyViolation } from '../store/database_errors.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { findConsent, findSettledConsent, type Granted } from '../users/consents.ts';
+import { statement } from '../store/statements.ts';
+import { findConsent, type Granted } from '../users/consents.ts';
 import { lockUser } from '../users/users.ts';
 
 /**
@@ -37,7 +39,7 @@ async function writeConsent(
 ): Promise<Granted> {
   await lockUser(tx, user_id);
   const before = await findConsent(tx, user_id, client_id);
-  const granted = before ? merge(before.granted, added) : added;
+  const granted = merge(before?.granted, added);
   const now = present(tx);
   await tx('consents')
     .insert({ user_id, client_id, granted: json(granted), created_at: now, updated_at: now })
@@ -52,7 +54,7 @@ async function writeConsent(
 
 /**
  * Withdraws a consent and ends the client's sessions of this user; null when there was none, else how many ended. A login
- * in flight finds the consent gone when it has opened its session, see {@link isConsented}.
+ * in flight finds the consent gone when it has opened its session, see {@link findObstacle}.
  */
 export async function withdrawConsent(
   db: Knex,
@@ -93,31 +95,42 @@ export interface GrantedScopes {
   resources?: Record<string, string> | undefined;
 }
 
+const findStanding = statement<{ is_signed_in: boolean; granted: Granted | null }>(
+  { name: 'consent_and_browser', commit: 'local' },
+  () => `select exists (${browserSessionSql}) as is_signed_in,
+    (select granted from consents where user_id = :user_id and client_id = :client_id) as granted`,
+  { is_signed_in: 'boolean', granted: 'json' },
+);
+
 /**
- * Whether the user's consent covers all that a session was granted. Checked after the session was opened, under a lock on the
- * consent, which a withdrawal deletes before it looks for sessions: either this check sees the withdrawal, or the withdrawal sees
- * the session.
+ * Why a session that has just been opened for a third-party client must not go on, or null: its browser was signed out, or the
+ * user's consent no longer covers what it was granted. `browser_session` is null when the login is not stored yet. Whoever ends a
+ * browser session or withdraws a consent locks the user's row first, as the opening did: it has either committed, and is seen
+ * here, or finds the session.
  */
-export async function isConsented(
-  db: Knex,
-  user_id: string,
-  client_id: string,
-  { openid, resources = {} }: GrantedScopes,
-): Promise<boolean> {
-  const found = await findSettledConsent(db, user_id, client_id);
-  const covers = (scope: string | undefined, known: string[] = []) =>
+export async function findObstacle(
+  db: Db,
+  { user_id, client_id, grant_payload }: { user_id: string; client_id: string; grant_payload: GrantedScopes },
+  browser_session: string | null,
+): Promise<'logout' | 'consent_withdrawn' | null> {
+  const [found] = await findStanding(db, { user_id, client_id, second_id: browser_session ?? '' });
+  if (browser_session !== null && !found?.is_signed_in) return 'logout';
+  return covers(found?.granted ?? null, grant_payload) ? null : 'consent_withdrawn';
+}
+
+function covers(granted: Granted | null, { openid, resources = {} }: GrantedScopes): boolean {
+  const has = (scope: string | undefined, known: string[] = []) =>
     (scope ?? '').split(' ').every((one) => one === '' || known.includes(one));
   return (
-    found !== null &&
-    covers(openid?.scope, found.granted.openid) &&
-    (openid?.claims ?? []).every((claim) => found.granted.claims.includes(claim)) &&
-    Object.entries(resources).every(([identifier, scope]) =>
-      covers(scope, found.granted.resources[identifier]),
-    )
+    granted !== null &&
+    has(openid?.scope, granted.openid) &&
+    (openid?.claims ?? []).every((claim) => granted.claims.includes(claim)) &&
+    Object.entries(resources).every(([identifier, scope]) => has(scope, granted.resources[identifier]))
   );
 }
 
-function merge(before: Granted, added: Granted): Granted {
+function merge(before: Granted | undefined, added: Granted): Granted {
+  if (!before) return added;
   const resources = { ...before.resources };
   for (const [identifier, scopes] of Object.entries(added.resources)) {
     resources[identifier] = union(resources[identifier], scopes);

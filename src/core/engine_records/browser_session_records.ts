@@ -5,11 +5,11 @@ import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { isCurrentRecordSql } from './engine_records.ts';
 
-const find = statement(
-  { name: 'browser_session_lives', commit: 'local' },
-  () => `select 1 from oidc_models where model = 'Session' and user_id = :user_id and second_id = :second_id
-    and expires_at > :now and ${isCurrentRecordSql}`,
-);
+/** SQL that finds the live browser session `:second_id` of the user `:user_id`. */
+export const browserSessionSql = `select 1 from oidc_models where model = 'Session' and user_id = :user_id and second_id = :second_id
+    and expires_at > :now and ${isCurrentRecordSql}`;
+
+const find = statement({ name: 'browser_session_lives', commit: 'local' }, () => browserSessionSql);
 
 /** Whether this user is logged in in this browser. */
 export async function isBrowserSession(db: Db, user_id: string, second_id: string): Promise<boolean> {

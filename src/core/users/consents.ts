@@ -1,7 +1,7 @@
 // The consents of users: their rows, what each allows a third-party client, and how they are read. What gives or withdraws one
 // is in actions/consents.ts.
 import { declareColumns, type Table } from '../store/columns.ts';
-import { type Db, isPostgres, rows } from '../store/db.ts';
+import { type Db, rows } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 
 /** Allowed scopes: those of the server itself, and per resource server. */
@@ -43,23 +43,6 @@ const find = statement<Consent>(
 /** What this user has allowed this client, or null. */
 export async function findConsent(db: Db, user_id: string, client_id: string): Promise<Consent | null> {
   const [consent] = await find(db, { user_id, client_id });
-  return consent ?? null;
-}
-
-const findLocked = statement<Consent>(
-  { name: 'consent_locked', alone: true },
-  (db) => `select ${columns} from consents where user_id = :user_id and client_id = :client_id
-    ${isPostgres(db) ? 'for share' : ''}`,
-  consentColumns,
-);
-
-/** The same, once a change of the consent that is being committed is complete: a withdrawal either comes first or sees later. */
-export async function findSettledConsent(
-  db: Db,
-  user_id: string,
-  client_id: string,
-): Promise<Consent | null> {
-  const [consent] = await findLocked(db, { user_id, client_id });
   return consent ?? null;
 }
 

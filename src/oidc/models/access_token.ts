@@ -6,7 +6,7 @@ import { findSessionOfToken } from '../../core/access_tokens/token_sessions.ts';
 import type { Deps } from '../../core/deps.ts';
 import { fromEngine, toEngine } from '../request/clocks.ts';
 import { currentRequest, rememberSession } from '../request/context.ts';
-import { seenByRequest } from '../request/seen.ts';
+import { rememberVersion } from '../request/seen.ts';
 import { subclass } from '../request/subclass.ts';
 
 interface EngineModel {
@@ -68,7 +68,7 @@ async function findOwnSession({ db }: Deps, claims: AccessTokenClaims): Promise<
   if (!found) return false;
   const { version, ...session } = found;
   rememberSession(currentRequest(), session);
-  seenByRequest().version ??= version;
+  rememberVersion(version);
   return true;
 }
 

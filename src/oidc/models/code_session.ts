@@ -1,6 +1,6 @@
 // The session behind a code: opened when the code is issued, and completed by its one exchange.
 import { type AuthorizationCode, type DeviceCode, errors } from 'oidc-provider';
-import { isConsented } from '../../core/actions/consents.ts';
+import { findObstacle } from '../../core/actions/consents.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
 import type { Deps } from '../../core/deps.ts';
@@ -11,7 +11,6 @@ import { endSession } from '../../core/sessions/end_sessions.ts';
 import { exchangeCode } from '../../core/sessions/exchange_code.ts';
 import { openSession } from '../../core/sessions/open_session.ts';
 import type { EndedReason, Session } from '../../core/sessions/sessions.ts';
-import type { Db } from '../../core/store/db.ts';
 import { digest } from '../../lib/crypto.ts';
 import { clientRow, currentRequest } from '../request/context.ts';
 import { provedUser } from '../request/seen.ts';
@@ -62,22 +61,16 @@ export async function openLogin(deps: Deps, code: EngineCode, source: RequestSou
 // the withdrawal of the consent is then either seen here or finds the session. The password and the user's epoch are conditions of
 // the statement that opens it.
 async function overtakenBy(
-  deps: Deps,
+  { db }: Deps,
   opened: Session,
   browser: object | undefined,
-  { client_id, first_party }: Client,
+  { first_party }: Client,
 ): Promise<EndedReason | null> {
-  const { db } = deps;
-  const { user_id, grant_payload } = opened;
-  if (!(await isStillSignedIn(db, user_id, browser))) return 'logout';
-  if (!first_party && !(await isConsented(db, user_id, client_id, grant_payload))) return 'consent_withdrawn';
-  return null;
-}
-
-// A login of this very request is stored only with its answer.
-async function isStillSignedIn(db: Db, user_id: string, browser: object | undefined): Promise<boolean> {
   const { uid, storedAs } = (browser ?? {}) as { uid?: string; storedAs?: string };
-  return uid === undefined || storedAs === undefined || (await isBrowserSession(db, user_id, digest(uid)));
+  // A login of this very request is stored only with its answer.
+  const id = uid === undefined || storedAs === undefined ? null : digest(uid);
+  if (!first_party) return await findObstacle(db, opened, id);
+  return id === null || (await isBrowserSession(db, opened.user_id, id)) ? null : 'logout';
 }
 
 /** Exchanges a code. Of several exchanges at once one succeeds; the others end its session (RFC 6749, 4.1.2). */

@@ -1,13 +1,15 @@
 // What one request has already read from the database, for the engine and for our pages: both call models and adapter without
 // passing the request.
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
 import type { Context, Middleware } from 'koa';
 import type { Registered } from '../../core/clients/client_cache.ts';
 import type { FoundCode } from '../../core/sessions/exchange_code.ts';
 import type { User } from '../../core/users/users.ts';
 
 export interface Seen {
-  /** The version of the client cache, read by a statement of this request. */
+  request?: IncomingMessage;
+  /** The version of the client cache, read by a statement of this request: see {@link rememberVersion}. */
   version?: number;
   /** The client and the resource servers that this version stands for. */
   known?: Registered;
@@ -25,7 +27,16 @@ export class InteractionChanged extends Error {}
 const requests = new AsyncLocalStorage<Seen>();
 
 /** Runs every further middleware with a memory of its own for this request. */
-export const rememberReads: Middleware = (_ctx: Context, next) => requests.run({}, next);
+export const rememberReads: Middleware = ({ req }: Context, next) => requests.run({ request: req }, next);
+
+/**
+ * Keeps the version of the client cache that a statement of this request has read, so that no other statement asks for it. Not
+ * while the body is still arriving: whoever sends it slowly would go on with a client as it was when the request began.
+ */
+export function rememberVersion(version: number): void {
+  const seen = seenByRequest();
+  if (seen.request?.complete) seen.version ??= version;
+}
 
 /** The user whose login this request has proved, if it is the one with this id. */
 export function provedUser(id: unknown): User | null {

@@ -14,7 +14,6 @@ import { completeSession } from '../../../src/core/sessions/exchange_code.ts';
 import { openSession } from '../../../src/core/sessions/open_session.ts';
 import { clearIdlePushTokens } from '../../../src/core/sessions/push_tokens.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
-import { rows } from '../../../src/core/store/db.ts';
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { lockUser } from '../../../src/core/users/users.ts';
 import {
@@ -25,22 +24,11 @@ import {
   password,
   present,
 } from '../../helpers/builders.ts';
+import { untilOneWaits } from '../../helpers/held_locks.ts';
 import { rotate } from '../../helpers/rotate.ts';
 import { environment } from '../../helpers/server.ts';
 import { makeStore } from '../../helpers/stores.ts';
 import { openDatabases } from '../../helpers/tables.ts';
-import { until } from '../../helpers/until.ts';
-
-/** Waits until some statement on this database waits for a lock. */
-async function untilOneWaits(db: Knex): Promise<void> {
-  await until(async () => {
-    const waiting = await rows(
-      db,
-      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-    );
-    return waiting.length > 0;
-  }, 'a statement waits for a lock');
-}
 
 const works: Record<string, (db: Knex, session: Session) => Promise<unknown>> = {
   'the punishment of reuse': (db, session) => rotate(db, present(session, 0)),
