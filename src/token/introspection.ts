@@ -22,7 +22,7 @@ export function directIntrospection(deps: Deps): DirectAction {
     parameters: ['token', 'token_type_hint'],
     allows: ({ client }, { form }) =>
       form.token !== undefined && client.metadata.token_endpoint_auth_method !== 'none',
-    answer: async (_ctx, { form: { token = '' } }, known) => await introspect(deps, known, token),
+    answer: (_ctx, { form: { token = '' } }, known) => introspect(deps, known, token),
   };
 }
 
@@ -36,7 +36,7 @@ export async function introspect(deps: Deps, known: Registered, token: string): 
 }
 
 async function aboutJwt({ db, verifier }: Deps, { client, version }: Registered, token: string) {
-  const claims = await verifier.read(token);
+  const claims = verifier.read(token);
   const { is_current_version, is_live } = await findIntrospection(db, version, claims);
   if (!is_current_version) throw new OutdatedClient();
   return claims && is_live && isMeantFor(client, claims) ? describeClaims(claims) : null;

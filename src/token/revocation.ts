@@ -55,7 +55,7 @@ async function revokeRefreshToken(
 
 async function revokeJwt(deps: Deps, revoker: Revoker, token: string): Promise<boolean> {
   const { client, version } = revoker.known;
-  const claims = await deps.verifier.read(token);
+  const claims = deps.verifier.read(token);
   if (claims?.client_id !== client.client_id) return await deps.clientCache.isCurrent(version);
   if (!(await revokeAccessToken(deps.db, version, claims))) return false;
   const sid = parseId(claims.sid);

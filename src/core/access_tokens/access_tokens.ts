@@ -38,9 +38,9 @@ export interface AccessTokenVerifier {
    */
   verify: (token: string) => Promise<AccessTokenClaims | null>;
   /** The claims of a JWT that we signed and that has not expired, even if its session has ended. Makes no query. */
-  read: (token: string) => Promise<AccessTokenClaims | null>;
+  read: (token: string) => AccessTokenClaims | null;
   /** The client that a JWT of ours was issued to, even if the token has expired or its session has ended. Makes no query. */
-  issuedTo: (token: string) => Promise<string | null>;
+  issuedTo: (token: string) => string | null;
   /**
    * Notes a JWT that this process has just signed with `key`: its signature is not verified again while the key is in use and the
    * token is among the last {@link maxVerified}. Everything else about it is checked as for any other token.
@@ -70,7 +70,7 @@ export function createAccessTokenVerifier(
     signed.clear();
     knownWith = keys();
   };
-  const read = async (token: string) => {
+  const read = (token: string) => {
     forgetOldKeys();
     const id = digest(token);
     const cached = verified.get(id);
@@ -86,7 +86,7 @@ export function createAccessTokenVerifier(
   };
   return {
     read,
-    issuedTo: async (token) => readAt(token, 0)?.client_id ?? null,
+    issuedTo: (token) => readAt(token, 0)?.client_id ?? null,
     noteSigned(token, key) {
       forgetOldKeys();
       // The keys may have changed while the token was signed.
@@ -94,7 +94,7 @@ export function createAccessTokenVerifier(
     },
     async verify(token) {
       if (isJwt(token)) {
-        const claims = await read(token);
+        const claims = read(token);
         return claims && (await isLive(db, claims)) ? claims : null;
       }
       const { record } = await findOpaque(db, token);

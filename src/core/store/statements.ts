@@ -61,11 +61,15 @@ export function statement(
     const { text, order } = isPostgres(db) ? numberValues(write(db), '$') : numberValues(write(db), '?');
     return { text, order, name, isoTimes, writes: /\b(insert|update|delete)\b/i.test(text) };
   });
-  const run = async (db: Knex, values: Values): Promise<object[]> => {
+  const runOnSqlite = async (db: Knex, values: Values): Promise<object[]> => {
     const prepared = numbered(db);
-    if (isPostgres(db)) return await execute(db.client, commit, prepared, valuesOf(prepared, values));
     const dated = { ...values, now: new Date() };
     return revive(await executeGrouped(db.client, prepared, valuesOf(prepared, dated)), isoTimes, columns);
+  };
+  const run = (db: Knex, values: Values): Promise<object[]> => {
+    if (!isPostgres(db)) return runOnSqlite(db, values);
+    const prepared = numbered(db);
+    return execute(db.client, commit, prepared, valuesOf(prepared, values));
   };
   return async (db, values) => {
     if (db.isTransaction) {

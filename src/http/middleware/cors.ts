@@ -38,6 +38,6 @@ export async function allowClientOrigin(deps: Deps, ctx: Context, client_id: str
  */
 export async function allowOriginOfToken(deps: Deps, ctx: Context, token: string): Promise<void> {
   if (!ctx.get('origin')) return;
-  const client_id = await deps.verifier.issuedTo(token);
+  const client_id = deps.verifier.issuedTo(token);
   if (client_id !== null) await allowClientOrigin(deps, ctx, client_id);
 }

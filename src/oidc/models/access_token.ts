@@ -53,7 +53,7 @@ export function accessTokenModel(deps: Deps, base: Provider['AccessToken']): Pro
 
 // At userinfo the engine expects a token without audience; our token for the default resource carries `openid` as well.
 async function findJwt(deps: Deps, Model: EngineModelClass, value: string): Promise<EngineModel | undefined> {
-  const claims = await deps.verifier.read(value);
+  const claims = deps.verifier.read(value);
   if (!claims?.sid || claims.aud !== deps.config.resource) return undefined;
   if (!(await findOwnSession(deps, claims))) return undefined;
   const { sub, client_id, sid, jti, exp, iat, scope, cnf } = claims;
