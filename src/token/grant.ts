@@ -4,6 +4,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { Registered } from '../core/clients/client_cache.ts';
 import type { Deps } from '../core/deps.ts';
 import type { RequestSource } from '../core/request_source.ts';
+import { unavailable } from '../core/store/database_errors.ts';
 import { AppError } from '../lib/errors.ts';
 
 /** A DPoP proof (RFC 9449, 4.3) whose signature, time, method and URL have been verified. */
@@ -80,7 +81,7 @@ export async function withCurrentClient<Result>(
       clientCache.forget(known.version);
     }
   }
-  throw new AppError('unavailable');
+  throw unavailable(null);
 }
 
 // A refusal with a reason, or one that is marked, comes from a statement that compared the version, or follows one that did.

@@ -3,6 +3,7 @@
 import type { TokenEndpointGrantContext } from 'oidc-provider';
 import type { Registered } from '../../core/clients/client_cache.ts';
 import type { Deps } from '../../core/deps.ts';
+import { unavailable } from '../../core/store/database_errors.ts';
 import { AppError } from '../../lib/errors.ts';
 import { type Grant, withCurrentClient } from '../../token/grant.ts';
 import { type ClientlessRequest, readGrantRequest } from '../../token/grant_request.ts';
@@ -50,7 +51,7 @@ export async function findAuthenticated(
 ): Promise<Registered | null> {
   const { client_id, token_version } = clientRow(authenticated);
   const known = await clientCache.find(client_id);
-  if (known && known.client.token_version !== token_version) throw new AppError('unavailable');
+  if (known && known.client.token_version !== token_version) throw unavailable(null);
   return known;
 }
 

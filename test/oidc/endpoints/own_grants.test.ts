@@ -49,8 +49,8 @@ testOnStores(
     ];
     const mend = await loseRightsMeanwhile(pair.deps, store);
     for (const [path, form] of questions) {
-      const { status, body } = await ask(path, form);
-      t.deepEqual([status, body.error], [503, 'temporarily_unavailable'], path);
+      const { status, body, headers } = await ask(path, form);
+      t.deepEqual([status, body.error, headers['retry-after']], [503, 'temporarily_unavailable', '2'], path);
       const { generation, ended_at } = await rowOf(db('sessions').where({ id: session.id }).first());
       t.deepEqual([generation, ended_at], [0, null], path);
     }
