@@ -86,13 +86,15 @@ testOnUpgrade(
       t.is(old.store, 'sqlite');
       return;
     }
-    t.deepEqual(load.refused, []);
-    // Rotations are written a second later.
-    const { refresh_token_rotated: rotations } = load.answered;
-    await until(
-      async () => (await countTrail(old.db, load)).refresh_token_rotated === rotations,
-      'all are written',
+    // A lock that a migration takes may cost a request its turn: the client is told to come again, and nothing is lost.
+    t.deepEqual(
+      load.refused.filter((one) => !one.includes('temporarily_unavailable')),
+      [],
     );
+    // Rotations and the tokens of clients are written in batches, a second later.
+    const total = (counts: object) => Object.values(counts).reduce((sum, one) => sum + one, 0);
+    const isWritten = async () => total(await countTrail(old.db, load)) >= total(load.answered);
+    await until(isWritten, 'all are written');
     t.deepEqual(await countTrail(old.db, load), load.answered);
     for (const at of [stage.old, stage.new]) {
       const path = `GET /admin/events?user_id=${load.user.id}&type=session_opened&limit=200`;

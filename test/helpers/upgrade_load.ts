@@ -23,6 +23,9 @@ export interface TrailLoad {
   stop: () => Promise<void>;
 }
 
+/** The number of refusals at which the load is no longer waited for. */
+const maxRefused = 20;
+
 /** Starts to log in, to refresh and to issue tokens to a machine, one after the other each, until stopped. */
 export async function startTrailLoad(
   node: TestServer,
@@ -56,7 +59,7 @@ export async function startTrailLoad(
       const before = { ...answered };
       const isReached = (event: string) => (answered[event] ?? 0) >= (before[event] ?? 0) + count;
       await until(
-        () => refused.length > 0 || Object.keys(answered).every(isReached),
+        () => refused.length > maxRefused || Object.keys(answered).every(isReached),
         `${count} more of each`,
       );
     },
