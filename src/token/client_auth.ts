@@ -52,7 +52,7 @@ function decode(value: string | undefined): string | null {
 
 /**
  * The cached client, if its credentials are right and the origin of the request, if any, may read the answer. The cache may
- * be outdated, so the statement that decides checks its version; on a mismatch the engine answers.
+ * be outdated, so the statement that decides checks its version; after a mismatch the entrance calls this again (`withCurrentClient`).
  */
 export async function authenticateClient(
   deps: Deps,

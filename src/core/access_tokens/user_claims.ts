@@ -1,4 +1,4 @@
-// The claims about the user in every access token of a session, whether the engine or our token endpoint signs it.
+// The claims about the user in every access token of a session, whether the engine or src/token makes it.
 import type { SessionWithUser } from '../sessions/find_session.ts';
 
 /** The claims about a session's user and login (RFC 9068, 2.2), in addition to the standard ones. */

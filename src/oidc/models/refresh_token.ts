@@ -2,6 +2,7 @@
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { completeSession } from '../../core/sessions/exchange_code.ts';
+import type { SessionWithUser } from '../../core/sessions/find_session.ts';
 import { mintRefreshToken } from '../../core/sessions/refresh_token.ts';
 import { clientRow, currentRequest, knownSession, rememberSession } from '../request/context.ts';
 import { subclass } from '../request/subclass.ts';
@@ -34,13 +35,8 @@ export function refreshTokenModel(deps: Deps, base: Provider['RefreshToken']): P
 async function valueToHandOut(deps: Deps, ctx: KoaContextWithOIDC, token: EngineModel): Promise<string> {
   const session = knownSession(ctx);
   if (!session) throw new Error('a refresh token is saved without its session');
-  if (isCodeExchange(ctx)) await keepPayload(deps, ctx, token);
+  await keepPayload(deps, ctx, token, session);
   return mintRefreshToken(deps.keyring, session, 0);
-}
-
-// A login by password writes its session whole; one by a code wrote it before the engine had made its refresh token.
-function isCodeExchange(ctx: KoaContextWithOIDC): boolean {
-  return ctx.oidc.authorizationCode !== undefined || ctx.oidc.deviceCode !== undefined;
 }
 
 // What differs from token to token, is the session's own, or leads to the browser session.
@@ -50,10 +46,14 @@ const changing = new Set(
   ),
 );
 
-// What every later token of the family has in common; ids and times are the session's own.
-async function keepPayload(deps: Deps, ctx: KoaContextWithOIDC, token: EngineModel): Promise<void> {
-  const session = knownSession(ctx);
-  if (!session) throw new Error('a refresh token is saved without its session');
+// What every later token of the family has in common; ids and times are the session's own. The session was written before the engine
+// made its refresh token.
+async function keepPayload(
+  deps: Deps,
+  ctx: KoaContextWithOIDC,
+  token: EngineModel,
+  session: SessionWithUser,
+): Promise<void> {
   const fields = Object.entries(token).filter(([name, value]) => !changing.has(name) && value !== undefined);
   const token_payload = { ...Object.fromEntries(fields), ...(ctx.get('DPoP') ? { dpop: true } : {}) };
   const idle_ttl = clientRow(ctx.oidc.client).session_idle_ttl ?? deps.config.sessionIdleTtl;
