@@ -124,7 +124,7 @@ const titles: Record<string, { first_party: boolean; first: Bars; again: Bars }>
       ['password', 4],
       ['resume', 6],
       ['page', 4],
-      ['consent', 8],
+      ['consent', 5],
       ['resume', 9],
       ['exchange', 4],
       ['userinfo', 2],

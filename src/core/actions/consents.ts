@@ -1,6 +1,7 @@
 // Consents: gives, withdraws and checks what a user has allowed a third-party client, under the lock of the user's row.
 import type { Knex } from 'knex';
-import { recordEvents } from '../audit/audit.ts';
+import { newId } from '../../lib/ids.ts';
+import { eventTime, notifyListeners, recordEvents } from '../audit/audit.ts';
 import { browserSessionSql } from '../engine_records/browser_session_records.ts';
 import { beginEnding } from '../sessions/end_many.ts';
 import type { EndCause } from '../sessions/end_sessions.ts';
@@ -15,7 +16,7 @@ import { lockUser } from '../users/users.ts';
 
 /**
  * Adds to what a user has allowed a client; what was allowed before stays. Returns all of it, or null when the client has
- * just been removed.
+ * just been removed. On Postgres two statements.
  */
 export async function addConsent(
   db: Db,
@@ -23,20 +24,68 @@ export async function addConsent(
   client_id: string,
   added: Granted,
 ): Promise<Granted | null> {
+  const given = { user_id, client_id, added };
   try {
-    return await db.transaction((tx) => writeConsent(tx, user_id, client_id, added));
+    const written = isPostgres(db) ? await writeAtOnce(db, given) : null;
+    return written ?? (await db.transaction((tx) => writeConsent(tx, given)));
   } catch (error) {
     if (isForeignKeyViolation(error)) return null;
     throw error;
   }
 }
 
-async function writeConsent(
-  tx: Knex.Transaction,
-  user_id: string,
-  client_id: string,
-  added: Granted,
-): Promise<Granted> {
+interface Given {
+  user_id: string;
+  client_id: string;
+  added: Granted;
+}
+
+const eventOf = ({ user_id, client_id, added }: Given) =>
+  ({
+    type: 'consent_given',
+    user_id,
+    client_id,
+    actor: 'user',
+    actor_id: user_id,
+    detail: { granted: added },
+  }) as const;
+
+// Locks the user before the consent, as every change of a consent does.
+const write = statement<{ user_id: string }>(
+  { name: 'add_consent', alone: true },
+  () => `with u as (select id from users where id = :user_id for key share), added as (
+      insert into consents (user_id, client_id, granted, created_at, updated_at)
+      select id, :client_id, :granted, :now, :now from u where cast(:before as jsonb) is null
+      on conflict (user_id, client_id) do nothing returning user_id
+    ), changed as (
+      update consents set granted = :granted, updated_at = :now
+      where user_id = :user_id and client_id = :client_id and granted = cast(:before as jsonb) and exists (select 1 from u)
+      returning user_id
+    ), written as (select user_id from added union all select user_id from changed), e as (
+      insert into audit_events (id, created_at, type, user_id, client_id, actor, actor_id, detail)
+      select :event_id, :event_at, 'consent_given', user_id, :client_id, 'user', :actor_id, :detail from written
+    ) select user_id from written`,
+);
+
+// Null when the consent was changed since it was read: then it is read again under the lock. So what was withdrawn in between does
+// not come back.
+async function writeAtOnce(db: Db, given: Given): Promise<Granted | null> {
+  const { user_id, client_id, added } = given;
+  const before = await findConsent(db, user_id, client_id);
+  const granted = merge(before?.granted, added);
+  const { detail, ...event } = eventOf(given);
+  const event_at = eventTime(db);
+  const written = await write(db, {
+    ...{ user_id, client_id, granted: json(granted), before: before && json(before.granted) },
+    ...{ event_id: newId(event_at.getTime()), event_at, actor_id: user_id, detail: json(detail) },
+  });
+  if (written.length === 0) return null;
+  notifyListeners(db, [{ ...event, detail }]);
+  return granted;
+}
+
+async function writeConsent(tx: Knex.Transaction, given: Given): Promise<Granted> {
+  const { user_id, client_id, added } = given;
   await lockUser(tx, user_id);
   const before = await findConsent(tx, user_id, client_id);
   const granted = merge(before?.granted, added);
@@ -45,10 +94,7 @@ async function writeConsent(
     .insert({ user_id, client_id, granted: json(granted), created_at: now, updated_at: now })
     .onConflict(['user_id', 'client_id'])
     .merge(['granted', 'updated_at']);
-  const detail = { granted: added };
-  await recordEvents(tx, [
-    { type: 'consent_given', user_id, client_id, actor: 'user', actor_id: user_id, detail },
-  ]);
+  await recordEvents(tx, [eventOf(given)]);
   return granted;
 }
 

@@ -90,6 +90,31 @@ test('a login that waits for a withdrawal, or for the end of its browser, may no
   );
 });
 
+test('a consent that waits for a withdrawal, or for another consent, is added to what is left', async (t) => {
+  const db = await open(t);
+  const { client_id } = await makeClient(db, {
+    first_party: false,
+    redirect_uris: ['https://app.example/cb'],
+  });
+  const add = async (tx: Knex, { id }: User, openid: string[]) =>
+    await addConsent(tx, id, client_id, { ...granted, openid });
+  const race = async (first: (tx: Knex.Transaction, user: User) => Promise<unknown>, before: string[]) => {
+    const user = await makeUser(db);
+    if (before.length > 0) await add(db, user, before);
+    const change = (tx: Knex.Transaction) => first(tx, user);
+    const all = await commitBetween(db, change, () => add(db, user, ['email']));
+    const stored = await rowOf(db('consents').where({ user_id: user.id }).first());
+    const events = await db('audit_events').where({ user_id: user.id, type: 'consent_given' });
+    t.deepEqual(stored.granted, all);
+    return [stored.granted.openid, events.length];
+  };
+  const withdraw = (tx: Knex, { id }: User) => withdrawConsent(tx, id, client_id, byUser);
+  const addMore = (tx: Knex, user: User) => add(tx, user, ['profile']);
+  t.deepEqual(await race(withdraw, ['openid']), [['email'], 2]);
+  t.deepEqual(await race(addMore, ['openid']), [['openid', 'profile', 'email'], 3]);
+  t.deepEqual(await race(addMore, []), [['profile', 'email'], 2]);
+});
+
 async function makeCode(db: Knex) {
   const session = await openTestSession(db);
   const payload = { jti: 'code', grantId: session.id, accountId: session.user_id };
