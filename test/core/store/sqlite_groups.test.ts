@@ -103,3 +103,47 @@ test('when the transaction of a moment fails, each of its writes fails, and the 
   await holder.rollback();
   t.is(await nameOf(rename(db, { client_id, name: 'three' })), 'three');
 });
+
+const insertLong = statement(
+  'test_group_insert_long',
+  () =>
+    `insert into oidc_models (model, id, payload, expires_at) values ('Test', :id, 'x' || hex(zeroblob(200000)), 0)`,
+);
+
+test('when the disk is full in the middle of a moment, none of its writes has happened', async (t) => {
+  const store = await makeStore('sqlite');
+  t.teardown(store.drop);
+  const { db } = store;
+  const { client_id } = await makeClient(db);
+  const [{ page_count }] = await db.raw('pragma page_count');
+  await db.raw(`pragma max_page_count = ${page_count + 10}`);
+  const outcomes = await Promise.allSettled([
+    rename(db, { client_id, name: 'one' }),
+    insertLong(db, { id: 'long' }),
+    rename(db, { client_id, name: 'two' }),
+  ]);
+  for (const one of outcomes) t.like(one, { status: 'rejected', reason: { code: 'SQLITE_FULL' } });
+  t.is(await nameOf(find(db, { client_id })), null);
+  await Promise.all([rename(db, { client_id, name: 'three' }), rename(db, { client_id, name: 'four' })]);
+  t.is(await nameOf(find(db, { client_id })), 'four');
+});
+
+test('when the commit of a moment fails, none of its writes has happened', async (t) => {
+  const store = await makeStore('sqlite');
+  t.teardown(store.drop);
+  const { db } = store;
+  const { client_id } = await makeClient(db);
+  await db.raw(
+    'create table parts (whole text references clients (client_id) deferrable initially deferred)',
+  );
+  const insertPart = statement('test_group_part', () => 'insert into parts (whole) values (:whole)');
+  const outcomes = await Promise.allSettled([
+    rename(db, { client_id, name: 'one' }),
+    insertPart(db, { whole: 'nobody' }),
+    rename(db, { client_id, name: 'two' }),
+  ]);
+  for (const one of outcomes) t.like(one, { status: 'rejected', reason: { code: 'SQLITE_CONSTRAINT' } });
+  t.is(await nameOf(find(db, { client_id })), null);
+  await Promise.all([rename(db, { client_id, name: 'three' }), rename(db, { client_id, name: 'four' })]);
+  t.is(await nameOf(find(db, { client_id })), 'four');
+});
