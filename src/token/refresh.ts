@@ -51,12 +51,13 @@ async function refreshAtOnce(
 ): Promise<object | null> {
   const { db, config, limits } = deps;
   const { known, form, resources, proof, source } = request;
+  const key = limitKey(request, token);
   const demands = demandsOf(deps, request);
   const isPlain = form.scope === undefined && resources.length === 0 && !proof;
   if (!isPlain || demands.proof || demands.certificate || !rotatesAtOnce(db)) return null;
   const { session_id, generation } = token;
-  if (request.isGone() || !(await isWithinLimit(deps, session_id))) return null;
-  const refund = () => limits.refresh.refund(session_id);
+  if (request.isGone() || !(await isWithinLimit(deps, key))) return null;
+  const refund = () => limits.refresh.refund(...key);
   const session = await refundOnFault(refund, () =>
     rotateUnbound(db, {
       ...{ token, session_id, generation, version: known.version, source },
@@ -73,14 +74,20 @@ async function refreshAtOnce(
   return await answerRefresh(deps, request, rotation, { target, binding: {} });
 }
 
+// The client is a part of the key: an attempt counts before a statement has compared the session's client, and another client that has
+// got hold of an old token must not keep the session from its own client's refreshes.
+function limitKey({ known }: GrantRequest, { session_id }: DecodedRefreshToken): string[] {
+  return [session_id, known.client.client_id];
+}
+
 // Beyond the limit a retry is still answered, so the session is read before anything is refused.
-async function isWithinLimit({ limits }: Deps, session_id: string): Promise<boolean> {
+async function isWithinLimit({ limits }: Deps, key: string[]): Promise<boolean> {
   try {
-    await limits.refresh.consume(session_id);
+    await limits.refresh.consume(...key);
     return true;
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    await limits.refresh.refund(session_id);
+    await limits.refresh.refund(...key);
     return false;
   }
 }
@@ -105,7 +112,7 @@ async function refreshWithSession(
       decided = await decide(deps, request, token, session);
       requireConnected(request);
     },
-    attempt: (rotate) => countRotation(deps, request, token.session_id, rotate),
+    attempt: (rotate) => countRotation(deps, limitKey(request, token), request, rotate),
   };
   const rotation = await useRefreshToken(deps.db, presentedBy(deps, request, token), caller);
   if (!('session' in rotation)) throw refusalOf(rotation.outcome);
@@ -142,12 +149,12 @@ function requireConnected({ isGone }: GrantRequest): void {
 // Rotations are limited, retries are not.
 async function countRotation<Result>(
   { limits }: Deps,
+  key: string[],
   request: GrantRequest,
-  session_id: string,
   rotate: () => Promise<Result | 'replayed' | null>,
 ): Promise<Result | 'replayed' | null> {
-  const refund = () => limits.refresh.refund(session_id);
-  await limits.refresh.consume(session_id);
+  const refund = () => limits.refresh.refund(...key);
+  await limits.refresh.consume(...key);
   const rotated = await refundOnFault(refund, async () => {
     requireConnected(request);
     return await rotate();

@@ -6,10 +6,12 @@ import { listRotations } from '../../src/core/sessions/session_rotations.ts';
 import type { EndedReason, Session } from '../../src/core/sessions/sessions.ts';
 import { keyring, makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
+import { commitBetween } from '../helpers/held_locks.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { comparableAnswer } from '../helpers/twin_answers.ts';
 import { type App, openPair, ownApi, type Pair, type Twin } from '../helpers/twins.ts';
+import { until } from '../helpers/until.ts';
 
 async function openFamily({ deps: { db } }: Pair, refresh_token_retry_window: number): Promise<Twin> {
   const user = await makeUser(db);
@@ -159,4 +161,28 @@ testOnStores(
     );
     for (const [i, wait] of (waits[0] ?? []).entries()) t.true(Math.abs(wait - (waits[1]?.[i] ?? 0)) <= 120);
   },
+);
+
+testOnStores(
+  'a refresh by another client does not use up the limit of the session, not even while it is decided',
+  async (t, store) => {
+    const pair = await openPair(t, store, { RATE_LIMITS: 'memory', RATE_LIMIT_REFRESH: '1/600' });
+    const { db, limits } = pair.deps;
+    const { session } = await openFamily(pair, 600);
+    const { client_id } = await makeClient(db);
+    const token = mintRefreshToken(keyring, session, 0);
+    const foreign = await commitBetween(
+      db,
+      (tx) => tx.raw('lock table sessions in access exclusive mode'),
+      async () => {
+        const answer = use(pair.fast, { ...session, client_id }, token);
+        await until(async () => (await limits.refresh.left(session.id, client_id)) === 0);
+        t.is(await limits.refresh.left(session.id, session.client_id), 1);
+        return await answer;
+      },
+    );
+    t.is(foreign.body.error, 'invalid_grant');
+    t.is((await use(pair.fast, session, token)).status, 200);
+  },
+  ['postgres'],
 );
