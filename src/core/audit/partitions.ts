@@ -102,6 +102,8 @@ async function makePartition(db: Knex, { owner, partitions }: TrailTable, month:
   const moving = rest ? await countEvents(db, rest, mostMoved + 1, { from, to }) : 0;
   if (moving > mostMoved) return;
   await underLock(db, 'share update exclusive', async (tx) => {
+    // Another process has made it meanwhile, or it was detached; the doctor names a month without a partition.
+    if (await tx.schema.hasTable(name)) return;
     await tx.raw('create table ?? (like audit_events including defaults)', [name]);
     if (rest) await moveEvents(tx, { from, to }, rest, name);
     await tx.raw(`alter table audit_events attach partition ?? for values from ('${from}') to ('${to}')`, [

@@ -68,6 +68,23 @@ testOnStores(
 );
 
 testOnStores(
+  'two processes make the same partitions at once, and a table of the name of one is left alone',
+  async (t, { db }) => {
+    await db.raw('create table audit_events_2030_06 (id uuid)');
+    const at = new Date('2030-05-06');
+    await Promise.all([makePartitions(db, at), makePartitions(db, at)]);
+    const names = (await readTrailTable(db))?.partitions.map(({ name }) => name);
+    t.deepEqual(names, [
+      'audit_events_2030_05',
+      'audit_events_2030_07',
+      'audit_events_default',
+      'audit_events_first',
+    ]);
+  },
+  postgres,
+);
+
+testOnStores(
   'a month with too many events in the default partition stays there, and others are made',
   async (t, { db }) => {
     const from = firstIdOf(new Date('2030-05-05'));
