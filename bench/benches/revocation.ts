@@ -51,7 +51,7 @@ function loadOf({ url, name }: RunningPeer, sessions: FilledSessions, of: string
   return { kind: 'revocation', url, path, client_id, secret: of, sessions, chains: connections } as const;
 }
 
-// Revoking answers 200 for a token that nobody knows too (RFC 7009, 2.2), so the table has to say that sessions ended.
+// Revoking answers 200 for an unknown token too (RFC 7009, 2.2), so the table has to say that sessions ended.
 async function requireEnded({ databaseUrl }: RunningPeer, first: string, revoked: number): Promise<void> {
   const [row] = await select<{ ended: number; is_first: boolean }>(
     databaseUrl,

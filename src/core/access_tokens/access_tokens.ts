@@ -61,7 +61,7 @@ export function createAccessTokenVerifier(
   const verifierOf = memoizeLast((list: SigningKey[]) => createVerifier(list, 'at+jwt'));
   // A valid signature stays valid as long as its key is in use. Verifying it is two thirds of the work of an introspection.
   const verified = createLru<AccessTokenClaims>(maxVerified);
-  // Apart from those, so that issuing tokens that nobody asks about does not displace those that are asked about.
+  // A cache of their own: most issued tokens are never introspected, and must not displace the tokens that are.
   const signed = createLru<true>(maxVerified);
   let knownWith = keys();
   const forgetOldKeys = () => {

@@ -64,7 +64,7 @@ function isUnexpiredSql(db: Db): string {
 
 const number = (value: string) => `cast(${value} as bigint)`;
 
-// SQL for the time of so many seconds since 1970.
+// SQL that converts seconds since 1970 to a time.
 const timeSql = (db: Db, seconds: string) =>
   isPostgres(db) ? `to_timestamp(${seconds})` : `(${seconds}) * 1000`;
 

@@ -150,9 +150,9 @@ const findStanding = statement<{ is_signed_in: boolean; granted: Granted | null 
 
 /**
  * Why a session that has just been opened for a third-party client must not go on, or null: its browser was signed out, or the
- * user's consent no longer covers what it was granted. `browser_session` is null when the login is not stored yet. Whoever ends a
- * browser session or withdraws a consent locks the user's row first, as the opening did: it has either committed, and is seen
- * here, or finds the session.
+ * user's consent no longer covers what it was granted. `browser_session` is null when the login is not stored yet. The ending of a
+ * browser session and the withdrawal of a consent lock the user's row first, as the opening did: each has either committed, and is
+ * seen here, or finds the session.
  */
 export async function findObstacle(
   db: Db,

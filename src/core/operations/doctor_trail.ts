@@ -30,7 +30,7 @@ export async function checkTrail(db: Knex): Promise<Finding[]> {
 type Problem = Required<Pick<Finding, 'state' | 'text' | 'advice'>>;
 
 function ownershipProblems({ owner, is_owner, partitions }: TrailTable): Problem[] {
-  const strangers = partitions.filter((one) => one.owner !== owner).map(({ name }) => name);
+  const foreign = partitions.filter((one) => one.owner !== owner).map(({ name }) => name);
   return [
     ...(is_owner
       ? []
@@ -41,13 +41,13 @@ function ownershipProblems({ owner, is_owner, partitions }: TrailTable): Problem
             advice: `run kindred sweep once a month as ${owner} or as a superuser`,
           },
         ]),
-    ...(strangers.length === 0
+    ...(foreign.length === 0
       ? []
       : [
           {
             state: 'wrong' as const,
-            text: `the trail belongs to ${owner}, but not its partitions ${strangers.join(', ')}`,
-            advice: `give each of them the same owner: alter table ${strangers[0]} owner to ${owner}`,
+            text: `the trail belongs to ${owner}, but not its partitions ${foreign.join(', ')}`,
+            advice: `give each of them the same owner: alter table ${foreign[0]} owner to ${owner}`,
           },
         ]),
   ];

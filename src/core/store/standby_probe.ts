@@ -40,7 +40,7 @@ export async function asksForStandby(connection: Client): Promise<boolean> {
   return rows[0]?.waits === true;
 }
 
-// Fails after so many milliseconds. The connection is of no use then.
+// Fails after the given number of milliseconds. The connection is of no use then.
 async function within<Result>(ms: number, answer: Promise<Result>): Promise<Result> {
   answer.catch(() => {});
   const refuse = async () => {
@@ -52,13 +52,13 @@ async function within<Result>(ms: number, answer: Promise<Result>): Promise<Resu
 
 /** A commit under way. */
 export interface Probe {
-  /** Whether it is confirmed; null when that is open after so many milliseconds. */
+  /** Whether it is confirmed; null when that is not known after the given number of milliseconds. */
   isConfirmed: (patience: number, signal?: AbortSignal) => Promise<boolean | null>;
   /** Cancels it if it still waits. */
   end: () => Promise<void>;
 }
 
-/** Begins a commit on a connection that nobody else uses until it has ended. */
+/** Begins a commit on a connection that no other caller uses until it has ended. */
 export function startProbe(connection: Client): Probe {
   let isOver = false;
   const answer = ask(connection).finally(() => {

@@ -31,7 +31,7 @@ export const rememberReads: Middleware = ({ req }: Context, next) => requests.ru
 
 /**
  * Keeps the version of the client cache that a statement of this request has read, so that no other statement asks for it. Not
- * while the body is still arriving: whoever sends it slowly would go on with a client as it was when the request began.
+ * while the body is still arriving: a client that sends it slowly would go on as it was when the request began.
  */
 export function rememberVersion(version: number): void {
   const seen = seenByRequest();
