@@ -89,6 +89,8 @@ function openToPages(ctx: Context): void {
   res.setHeader('Access-Control-Allow-Origin', ctx.headers.origin || '*');
   res.setHeader('Access-Control-Expose-Headers', 'WWW-Authenticate');
   res.setHeader('Cache-Control', 'no-store');
+  // RFC 6749, 5.1.
+  if (ctx.path === '/token') res.setHeader('Pragma', 'no-cache');
 }
 
 const byClients = ['client_id', 'client_secret'];

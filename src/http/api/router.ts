@@ -71,9 +71,15 @@ function containsNul(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some(containsNul);
 }
 
+/** JSON under its own name or another (RFC 6839, 3.1), such as that of RFC 7396, which is how a PATCH is meant. */
+const jsonTypes = ['application/json', '+json'];
+/** Not this one (RFC 6902): its operations are no members to change. */
+const jsonPatch = 'application/json-patch+json';
+
 function readJson(limit: number): Middleware {
   const parse = koaBody({
     jsonLimit: limit,
+    jsonTypes,
     urlencoded: false,
     text: false,
     multipart: false,
@@ -83,7 +89,7 @@ function readJson(limit: number): Middleware {
   return async (ctx, next) => {
     const hasBody =
       ctx.request.length !== 0 && (ctx.request.length !== undefined || ctx.get('transfer-encoding') !== '');
-    if (hasBody && !ctx.is('application/json')) throw new AppError('unsupported_media_type');
+    if (hasBody && (!ctx.is(jsonTypes) || ctx.is(jsonPatch))) throw new AppError('unsupported_media_type');
     return await parse(ctx, async () => {
       // The parser replaces bytes that are not UTF-8; the replacement must not be stored as if the client had sent it.
       if (ctx.request.rawBody?.includes('\uFFFD')) throw new AppError('invalid_json');

@@ -93,6 +93,18 @@ export const dateTime = z
   .custom<Date | string>((value) => value instanceof Date || typeof value === 'string')
   .meta({ type: 'string', format: 'date-time' });
 
+/**
+ * A time in a request: RFC 3339, 5.6, with any offset and with `T` and `Z` in either case; a Date for the handler. A space counts
+ * as `+` before the offset, which is how a query carries a `+` that the client did not percent-encode.
+ */
+export const timeInRequest = z
+  .string()
+  .max(40)
+  .meta({ format: 'date-time' })
+  .transform((value) => value.toUpperCase().replace(/ (\d\d:\d\d)$/, '+$1'))
+  .pipe(z.iso.datetime({ offset: true }))
+  .transform((value) => new Date(value));
+
 /** A UUID in a path, in lower case as the database stores it. Nothing has an id of another form. */
 export const id = z.uuid().transform((value) => value.toLowerCase());
 

@@ -57,6 +57,8 @@ export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
     ctx.state.route = routeOf(ctx.path);
     if (!methods.includes(ctx.method)) return allowMethods(ctx, 405, methods);
     if (ofEndpoint) acceptJson(ctx);
+    // RFC 6749, 5.1; the engine sets only Cache-Control.
+    if (ctx.path === '/token') ctx.set('Pragma', 'no-cache');
     await engine()(ctx, next);
     // An OPTIONS request without Access-Control-Request-Method is not a preflight, and the engine has no route for it.
     if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);

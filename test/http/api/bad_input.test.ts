@@ -120,7 +120,8 @@ testOnServers('invalid JSON, and JSON of another shape, is refused', async (t, s
       const answer = await api(server, 'PATCH /me', tokens.access_token, { body, headers: jsonType });
       assertRefused(t, answer, invalid, body.slice(0, 60));
     }
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'nonsense']) {
+    const others = ['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'nonsense'];
+    for (const type of [...others, 'application/json-patch+json']) {
       const question = { body: '{"username":"x-y-z"}', headers: { 'Content-Type': type } };
       assertRefused(t, await api(server, 'PATCH /me', tokens.access_token, question), wrongType, type);
     }

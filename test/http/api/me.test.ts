@@ -24,6 +24,21 @@ testOnServers('my profile shows my data without secrets', async (t, server) => {
   });
 });
 
+testOnServers('a change is taken as JSON under each of its names', async (t, server) => {
+  const { tokens } = await signIn(server);
+  const types = [
+    'application/merge-patch+json',
+    'Application/JSON; charset=UTF-8',
+    'application/vnd.api+json',
+  ];
+  for (const [at, type] of types.entries()) {
+    const username = `typed-${at}-${server.store}`;
+    const question = { body: JSON.stringify({ username }), headers: { 'Content-Type': type } };
+    const answer = await api(server, 'PATCH /me', tokens.access_token, question);
+    t.like(granted(answer), { username }, type);
+  }
+});
+
 testOnServers('I can change my username and log in with the new one', async (t, server) => {
   const { user, client, tokens } = await signIn(server);
   const change = (json: unknown) => api(server, 'PATCH /me', tokens.access_token, { json });

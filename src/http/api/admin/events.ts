@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { listEvents } from '../../../core/audit/audit_search.ts';
 import { clientIdLength } from '../../../core/clients/client_metadata.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { dateTime, id, paging, route } from '../routes.ts';
+import { dateTime, id, paging, route, timeInRequest } from '../routes.ts';
 
 const event = z
   .object({
@@ -35,8 +35,8 @@ export const adminEventRoutes = [
       session_id: id.optional(),
       client_id: z.string().max(clientIdLength).optional(),
       type: z.string().max(50).optional(),
-      from: z.iso.datetime().optional().describe('at or after this time'),
-      to: z.iso.datetime().optional().describe('before this time'),
+      from: timeInRequest.optional().describe('at or after this time'),
+      to: timeInRequest.optional().describe('before this time'),
     },
     response: z
       .object({
@@ -46,12 +46,10 @@ export const adminEventRoutes = [
         next_cursor: z.string().nullable().describe('null when the search has read the whole trail'),
       })
       .meta({ id: 'EventList' }),
-    handler: async ({ deps, query: { limit, cursor, from, to, ...equal } }) => {
+    handler: async ({ deps, query: { limit, cursor, ...wanted } }) => {
       await deps.audit.flush();
       const { events, next } = await listEvents(deps.db, {
-        ...equal,
-        from: from === undefined ? undefined : new Date(from),
-        to: to === undefined ? undefined : new Date(to),
+        ...wanted,
         before: decodeCursor(cursor, z.uuid()),
         limit,
       });

@@ -4,7 +4,7 @@ import { logOutUser } from '../../../core/actions/log_out.ts';
 import { changeUserStatus, type StatusChange } from '../../../core/actions/user_status.ts';
 import type { UserStatus } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
-import { id, route } from '../routes.ts';
+import { id, route, timeInRequest } from '../routes.ts';
 import { user } from './users.ts';
 
 const reasonText = z.string().min(1).max(500);
@@ -19,7 +19,7 @@ export const adminUserStatusRoutes = [
     from: ['active', 'banned'],
     summary: 'Ban a user, permanently or until a time; ends their sessions',
     members: {
-      expires_at: z.iso.datetime().optional().describe('when the ban ends by itself'),
+      expires_at: timeInRequest.optional().describe('when the ban ends by itself'),
       message: reasonText.optional().describe('shown to the user once they have authenticated'),
     },
   }),
@@ -85,9 +85,9 @@ function statusRoute({ verb, to, from, summary, members = {} }: StatusRoute) {
       const { reason, message, expires_at } = given as {
         reason?: string;
         message?: string;
-        expires_at?: string;
+        expires_at?: Date;
       };
-      if (expires_at && Date.parse(expires_at) <= deps.clock.now()) {
+      if (expires_at && expires_at.getTime() <= deps.clock.now()) {
         throw new AppError('invalid_request', 'expires_at: must be in the future');
       }
       const change: StatusChange = {
@@ -95,7 +95,7 @@ function statusRoute({ verb, to, from, summary, members = {} }: StatusRoute) {
         from,
         reason: reason ?? null,
         message: message ?? null,
-        ban_expires_at: expires_at ? new Date(expires_at) : null,
+        ban_expires_at: expires_at ?? null,
         ...actor,
       };
       const { user: changed, ended } = await changeUserStatus(deps.db, params.id, change);

@@ -125,6 +125,9 @@ testOnServers('events are found by user, session, client, type and time', async 
   t.is(await count(`${user}&from=${at}&to=${after}`), 1);
   t.is(await count(`${user}&from=${after}`), 5);
   t.is(await count(`${user}&from=2999-01-01T00:00:00Z`), 0);
+  const elsewhere = new Date(Date.parse(at) + 3_600_000).toISOString().replace('Z', '+01:00');
+  t.is(await count(`${user}&from=${encodeURIComponent(elsewhere)}&to=${after}`), 1, 'with an offset');
+  t.is(await count(`${user}&from=${elsewhere}&to=${after}`), 1, 'with a + that arrives as a space');
   const malformed = { status: 400, error: 'invalid_request' };
   for (const wrong of [
     'from=yesterday',

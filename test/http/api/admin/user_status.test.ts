@@ -139,6 +139,30 @@ testOnServers(
   },
 );
 
+testOnServers('a ban ends at a time with any offset, and is answered in UTC', async (t, server) => {
+  const admin = await enterAsAdmin(server);
+  const { user } = await signIn(server);
+  const ends = {
+    '2999-01-01T00:00:00+00:00': '2999-01-01T00:00:00.000Z',
+    '2999-01-01T02:30:00.25+02:30': '2999-01-01T00:00:00.250Z',
+    '2998-12-31T16:00:00-08:00': '2999-01-01T00:00:00.000Z',
+    '2999-01-01t00:00:00z': '2999-01-01T00:00:00.000Z',
+  };
+  for (const [expires_at, expected] of Object.entries(ends)) {
+    const { body } = await post(server, admin, `/users/${user.id}/ban`, { reason: 'spam', expires_at });
+    t.like(body.user, { ban_expires_at: expected }, expires_at);
+  }
+  for (const expires_at of ['2999-01-01T00:00:00', '2999-01-01T00:00:00+25:00', '2999-01-01T00:00:00+0000']) {
+    const answer = await post(server, admin, `/users/${user.id}/ban`, { reason: 'spam', expires_at });
+    assertRefused(t, answer, malformed, expires_at);
+  }
+  const past = await post(server, admin, `/users/${user.id}/ban`, {
+    reason: 'spam',
+    expires_at: '2020-01-01T00:00:00+01:00',
+  });
+  assertRefused(t, past, malformed);
+});
+
 testOnServers('a ban with an expiry ends by itself', async (t, server) => {
   const admin = await enterAsAdmin(server);
   const { user, client, tokens } = await signIn(server);
