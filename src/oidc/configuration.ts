@@ -73,7 +73,12 @@ function clientConfiguration(deps: Deps): Configuration {
       if (!isInTime(clock, claims)) throw new errors.InvalidClientAuth('the assertion is not in its time');
     },
     clientBasedCORS: (_ctx, origin, client) => isRegisteredOrigin(clientRow(client), origin),
-    pkce: { required: (_ctx, client) => config.pkce === 'all' || client.clientAuthMethod === 'none' },
+    pkce: {
+      required: (_ctx, client) =>
+        config.pkce === 'all' ||
+        client.clientAuthMethod === 'none' ||
+        clientRow(client).metadata.require_pkce === true,
+    },
   };
 }
 

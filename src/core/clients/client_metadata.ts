@@ -60,6 +60,10 @@ export const metadataShape = {
   request_object_signing_alg: z.string().optional(),
   introspection_signed_response_alg: z.string().optional(),
   initiate_login_uri: uri.optional(),
+  /** The FAPI 2.0 Security Profile (`security_profile: "fapi2"`). */
+  security_profile: z.enum(['fapi2']).optional(),
+  /** Demands PKCE (RFC 7636) of this client, beside what the setting `PKCE` demands. */
+  require_pkce: z.boolean().optional(),
   /** Origins whose pages may call the token endpoint, in addition to those of the redirect URIs. */
   allowed_origins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://app.example'))

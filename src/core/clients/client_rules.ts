@@ -1,6 +1,7 @@
 // Rules of client metadata beyond its schema: the defaults of absent members, and which grants a client may use.
 import { AppError } from '../../lib/errors.ts';
 import { type ClientMetadata, columnShape } from './client_metadata.ts';
+import { isFapi2, requireProfile, withProfileDefaults } from './security_profile.ts';
 
 /** Whether the client authenticates with a secret. */
 export function hasSecret(metadata: ClientMetadata): boolean {
@@ -22,8 +23,14 @@ export function splitColumns(given: Record<string, unknown>): {
   };
 }
 
-/** Refuses `client_credentials` for public clients: their `client_id` alone would be enough to get a token (RFC 6749, 4.4). */
-export function requireConfidential({ token_endpoint_auth_method, grant_types }: ClientMetadata): void {
+/** Refuses with `invalid_client_metadata` members that contradict each other. */
+export function requireConsistent(metadata: ClientMetadata): void {
+  requireConfidential(metadata);
+  requireProfile(metadata);
+}
+
+// The `client_id` of a public client alone would be enough to get a token by `client_credentials` (RFC 6749, 4.4).
+function requireConfidential({ token_endpoint_auth_method, grant_types }: ClientMetadata): void {
   if (token_endpoint_auth_method !== 'none' || !grant_types?.includes('client_credentials')) return;
   throw new AppError('invalid_client_metadata', 'grant_types: a public client cannot use client_credentials');
 }
@@ -52,22 +59,24 @@ export function withoutNulls(metadata: Record<string, unknown>): Record<string, 
 /** Fills in absent members. The defaults of RFC 7591 suit third-party web clients; ours suit machines and apps too. */
 export function withDefaults(given: ClientMetadata, firstParty: boolean): ClientMetadata {
   const redirects = given.redirect_uris ?? [];
-  const grant_types = given.grant_types ?? defaultGrantTypes(firstParty, redirects.length > 0);
+  const usesPasswords = firstParty && !isFapi2(given);
+  const grant_types = given.grant_types ?? defaultGrantTypes(usesPasswords, redirects.length > 0);
   const usesCode = grant_types.includes('authorization_code');
+  const profiled = withProfileDefaults(given);
   return {
-    ...given,
+    ...profiled,
     redirect_uris: redirects,
     grant_types,
     response_types: given.response_types ?? (usesCode ? ['code'] : []),
     token_endpoint_auth_method:
-      given.token_endpoint_auth_method ??
+      profiled.token_endpoint_auth_method ??
       (given.jwks || given.jwks_uri ? 'private_key_jwt' : 'client_secret_basic'),
   };
 }
 
 // A client with redirect URIs uses the code flow. Without them, a first-party client logs users in with their passwords, and
 // any other client is a machine.
-function defaultGrantTypes(firstParty: boolean, redirects: boolean): string[] {
+function defaultGrantTypes(usesPasswords: boolean, redirects: boolean): string[] {
   if (redirects) return ['authorization_code', 'refresh_token'];
-  return firstParty ? ['password', 'refresh_token'] : ['client_credentials'];
+  return usesPasswords ? ['password', 'refresh_token'] : ['client_credentials'];
 }

@@ -17,7 +17,7 @@ import {
 import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
 import {
   hasSecret,
-  requireConfidential,
+  requireConsistent,
   requireVouched,
   splitColumns,
   withDefaults,
@@ -96,7 +96,7 @@ export async function createClient(
   const { client_id, client_secret, first_party, blocked, ...given } = newClient.parse(input);
   const { metadata, columns } = splitColumns(given);
   const complete = withDefaults(metadata, first_party);
-  requireConfidential(complete);
+  requireConsistent(complete);
   const secret = hasSecret(complete) ? newClientSecret(client_secret) : undefined;
   const row = {
     ...columns,
@@ -136,7 +136,7 @@ export async function updateClient(
   const registered_by = first_party ? 'admin' : (change.registered_by ?? client.registered_by);
   const { metadata, columns } = splitColumns(given);
   const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
-  requireConfidential(merged);
+  requireConsistent(merged);
   requireVouched(merged, registered_by);
   const after = { ...client, ...columns, first_party, metadata: merged };
   const [updated] = await tx('clients')
