@@ -13,6 +13,7 @@ export const sealedModels: ReadonlySet<string> = new Set([
   'DeviceCode',
   'PushedAuthorizationRequest',
   'FormAnswer',
+  'PostedRequest',
 ]);
 
 /** The model of the tokens by which registered clients manage their registrations. */

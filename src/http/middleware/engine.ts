@@ -19,9 +19,13 @@ const endpoints: Record<string, string[]> = {
 
 /** The engine's pages, for people. */
 const pages: [RegExp, string[]][] = [
-  [/^\/authorize(\/[\w-]+)?$/, ['GET', 'HEAD', 'POST']],
-  [/^\/device(\/[\w-]+)?$/, ['GET', 'HEAD', 'POST']],
-  [/^\/logout(\/(confirm|success))?$/, ['GET', 'HEAD', 'POST']],
+  [/^\/authorize$/, ['GET', 'HEAD', 'POST']],
+  [/^\/authorize\/[\w-]+$/, ['GET', 'HEAD']],
+  [/^\/device$/, ['GET', 'HEAD', 'POST']],
+  [/^\/device\/[\w-]+$/, ['GET', 'HEAD']],
+  [/^\/logout$/, ['GET', 'HEAD', 'POST']],
+  [/^\/logout\/confirm$/, ['POST']],
+  [/^\/logout\/success$/, ['GET', 'HEAD']],
 ];
 
 /** Dynamic client registration, also for programs, when it is switched on. */
