@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa';
 import compose from 'koa-compose';
 import type { Deps } from '../../core/deps.ts';
 import { allowOriginOfToken } from './cors.ts';
+import { isPublicDocument, letCachesKeep } from './public_documents.ts';
 
 /** The engine's endpoints for programs, with their methods. A path of the engine that is in none of these tables is a 404. */
 const endpoints: Record<string, string[]> = {
@@ -13,9 +14,13 @@ const endpoints: Record<string, string[]> = {
   '/device/authorize': ['POST', 'OPTIONS'],
   '/userinfo': ['GET', 'HEAD', 'POST', 'OPTIONS'],
   '/jwks': ['GET', 'HEAD', 'OPTIONS'],
+  '/.well-known/jwks.json': ['GET', 'HEAD', 'OPTIONS'],
   '/.well-known/openid-configuration': ['GET', 'HEAD', 'OPTIONS'],
   '/.well-known/oauth-authorization-server': ['GET', 'HEAD', 'OPTIONS'],
 };
+
+// Libraries that are given the issuer alone look for the keys there, without reading the metadata.
+const aliases = new Map([['/.well-known/jwks.json', '/jwks']]);
 
 /** The engine's pages, for people. */
 const pages: [RegExp, string[]][] = [
@@ -63,6 +68,7 @@ export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
     if (ofEndpoint) acceptJson(ctx);
     // RFC 6749, 5.1; the engine sets only Cache-Control.
     if (ctx.path === '/token') ctx.set('Pragma', 'no-cache');
+    ctx.path = aliases.get(ctx.path) ?? ctx.path;
     await engine()(ctx, next);
     // An OPTIONS request without Access-Control-Request-Method is not a preflight, and the engine has no route for it.
     if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
@@ -72,6 +78,7 @@ export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
     if (ctx.status === 401 && hasSentHeader && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${deps.config.issuer}"`);
     }
+    if (isPublicDocument(ctx.path)) return letCachesKeep(deps.config, ctx);
     await restrictOrigin(deps, ctx);
   };
 }
@@ -110,8 +117,7 @@ function routeOf(path: string): string {
 // it never gets there, so the header is removed here.
 async function restrictOrigin(deps: Deps, ctx: Context): Promise<void> {
   const { oidc } = ctx as Context & { oidc?: { client?: object } };
-  const isOpen = ctx.path === '/jwks' || ctx.path.startsWith('/.well-known/');
-  if (isOpen || ctx.method === 'OPTIONS' || oidc?.client) return;
+  if (ctx.method === 'OPTIONS' || oidc?.client) return;
   ctx.remove('Access-Control-Allow-Origin');
   const [, token] = /^(?:bearer|dpop) ([\x21-\x7e]+)$/i.exec(ctx.get('authorization')) ?? [];
   if (ctx.path === '/userinfo' && token) await allowOriginOfToken(deps, ctx, token);

@@ -8,6 +8,8 @@ import {
   postponeBackchannelLogout,
   settleBackchannelLogout,
 } from '../../core/sessions/backchannel_queue.ts';
+import { cutText } from '../../lib/cut_text.ts';
+import { readAtMost } from '../request/guarded_fetch.ts';
 
 /** How often due notices are read, milliseconds; they are also read whenever a delivery has finished. */
 const interval = 1_000;
@@ -78,10 +80,37 @@ async function deliver({ db, log }: Deps, provider: Provider, notice: Backchanne
     await settleBackchannelLogout(db, notice.id);
   } catch (err) {
     const isGivenUp = await postponeBackchannelLogout(db, notice).catch(() => false);
-    log.warn(
-      { err, client_id: notice.client_id, session_id: notice.session_id, isGivenUp },
-      'a logout notice was not taken',
+    const { client_id, session_id } = notice;
+    const answer = await refusalOf(err);
+    log.warn({ err, client_id, session_id, isGivenUp, ...answer }, 'a logout notice was not taken');
+  }
+}
+
+const reasons = new Set(['error', 'error_description']);
+
+/** The longest answer of a client that is read for its reason, bytes, and the longest part of it that is logged, characters. */
+const limits = { answer: 4_096, text: 300 };
+
+// The client's own reason (Back-Channel Logout 1.0, 2.8), without control characters. Nothing else of its answer is logged. The
+// time limit of the request holds for its answer too.
+async function refusalOf(error: unknown): Promise<{ answer?: object }> {
+  const { response } = error as { response?: Response };
+  if (!response) return {};
+  try {
+    const body: unknown = JSON.parse(await readAtMost(response, limits.answer));
+    const members = Object.entries(body ?? {}).filter(
+      (member): member is [string, string] => reasons.has(member[0]) && typeof member[1] === 'string',
     );
+    return {
+      answer: Object.fromEntries(
+        members.map(([name, text]) => [name, cutText(text.replace(/\p{C}+/gu, ' '), limits.text)]),
+      ),
+    };
+  } catch {
+    return {};
+  } finally {
+    // What was not read would keep the connection open.
+    await response.body?.cancel().catch(() => {});
   }
 }
 

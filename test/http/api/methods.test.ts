@@ -12,6 +12,7 @@ const enginePaths: Record<string, string[]> = {
   '/revoke': ['POST'],
   '/userinfo': ['GET', 'HEAD', 'POST'],
   '/jwks': get,
+  '/.well-known/jwks.json': get,
   '/.well-known/openid-configuration': get,
   '/.well-known/oauth-authorization-server': get,
 };
