@@ -34,8 +34,12 @@ async function observeRun({ events }: ObservedRun): Promise<void> {
 process.once('disconnect', () => process.kill(process.pid, 'SIGINT'));
 process.channel?.unref();
 
+// `npm run test:interop` runs the clients of test/interop/ instead of the tests.
+const files = process.env.INTEROP ? { files: ['test/interop/**/*.interop.ts'] } : {};
+
 export default {
   ...settings.ava,
+  ...files,
   nonSemVerExperiments: { observeRunsFromConfig: true },
   observeRun,
 };
