@@ -24,7 +24,7 @@ import { sessionRoutes } from './http/api/sessions.ts';
 import { isConnectionError } from './http/listener/connections.ts';
 import { closeWhenDraining } from './http/listener/drain.ts';
 import { serveAssets } from './http/middleware/assets.ts';
-import { answerPreflights } from './http/middleware/cors.ts';
+import { answerPreflights, openAnswers } from './http/middleware/cors.ts';
 import { composeEngine, mountEngine } from './http/middleware/engine.ts';
 import { answerErrors } from './http/middleware/errors.ts';
 import { answerHealth } from './http/middleware/health.ts';
@@ -97,6 +97,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(identifyRequest(config));
   app.use(logRequests(log));
   app.use(setSecurityHeaders(config));
+  app.use(openAnswers);
   app.use(answerErrors(log));
   app.use(queuePasswordHashes(config));
   app.use(limitQuery());

@@ -27,7 +27,6 @@ export function guard(deps: Deps, { auth, checksLiveness }: Route): Middleware {
     ctx.set('Cache-Control', 'no-store');
     const caller = await authorize(deps, ctx, auth, checksLiveness);
     ctx.state.caller = caller;
-    await allowClientOrigin(deps, ctx, caller.client_id);
     try {
       await next();
     } catch (error) {
@@ -52,11 +51,10 @@ async function authorize(
   // Only a JWT can be verified without the database.
   const isCheckedLater = handlerChecksLiveness && isJwt(presented.token);
   const claims = await (isCheckedLater ? verifier.read(presented.token) : verifier.verify(presented.token));
+  if (claims) await allowClientOrigin(deps, ctx, claims.client_id);
+  else await allowOriginOfToken(deps, ctx, presented.token);
   const isOurs = claims !== null && claims.aud === config.resource;
-  if (!isOurs || !(await provesPossession(deps, ctx, claims, presented))) {
-    await allowOriginOfToken(deps, ctx, presented.token);
-    throw invalidToken(deps, ctx);
-  }
+  if (!isOurs || !(await provesPossession(deps, ctx, claims, presented))) throw invalidToken(deps, ctx);
   if (await mayCall(deps, claims, auth)) return claims as ApiRequest['caller'];
   if (isCheckedLater && !(await isLive(db, claims))) throw invalidToken(deps, ctx);
   throw challenge(deps, ctx, new AppError('insufficient_scope'), {

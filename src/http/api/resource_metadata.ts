@@ -21,14 +21,18 @@ export function serveResourceMetadata(config: Config): Middleware {
   const document = {
     resource: config.resource,
     authorization_servers: [config.issuer],
-    jwks_uri: `${config.issuer}/jwks`,
     scopes_supported: ['account', 'admin'],
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: dpopAlgorithms,
     resource_documentation: `${config.issuer}/api/openapi.json`,
   };
   return async (ctx, next) => {
-    if (ctx.path !== pathname || !['GET', 'HEAD'].includes(ctx.method)) return await next();
+    if (ctx.path !== pathname) return await next();
+    if (!['GET', 'HEAD'].includes(ctx.method)) {
+      ctx.set('Allow', 'GET, HEAD, OPTIONS');
+      ctx.status = ctx.method === 'OPTIONS' ? 204 : 405;
+      return;
+    }
     ctx.set('Access-Control-Allow-Origin', '*');
     ctx.set('Cache-Control', 'public, max-age=300');
     ctx.body = document;

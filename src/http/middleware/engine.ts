@@ -35,7 +35,7 @@ const pages: [RegExp, string[]][] = [
 
 /** Dynamic client registration, also for programs, when it is switched on. */
 const registration: [RegExp, string[]][] = [
-  [/^\/register(\/[^/]+)?$/, ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']],
+  [/^\/register(\/[^/]+)?$/, ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']],
 ];
 
 /** All rows of these tables, for tests that must cover every endpoint. */
@@ -114,10 +114,15 @@ function routeOf(path: string): string {
 }
 
 // The engine allows every origin until it has found the client and checked its origins. With an unknown client or an invalid token
-// it never gets there, so the header is removed here.
+// it never gets there; then the token, if it names a client, decides. Registration is open: a client that is being
+// registered has no origins yet, and a page may manage a registration whose access token it holds.
 async function restrictOrigin(deps: Deps, ctx: Context): Promise<void> {
   const { oidc } = ctx as Context & { oidc?: { client?: object } };
-  if (ctx.method === 'OPTIONS' || oidc?.client) return;
+  if (ctx.method === 'OPTIONS' || /^\/register(\/|$)/.test(ctx.path)) return;
+  if (oidc?.client) {
+    ctx.state.concernsClient = true;
+    return;
+  }
   ctx.remove('Access-Control-Allow-Origin');
   const [, token] = /^(?:bearer|dpop) ([\x21-\x7e]+)$/i.exec(ctx.get('authorization')) ?? [];
   if (ctx.path === '/userinfo' && token) await allowOriginOfToken(deps, ctx, token);

@@ -47,6 +47,28 @@ testOnOwnServers(
 
 const open = { REGISTRATION: 'open' };
 
+testOnOwnServers('a page of any origin registers a client and reads why not', open, async (t, server) => {
+  const headers = { origin: 'http://localhost:6274' };
+  const ask = async (path: string, json: object, more: object = {}) =>
+    await send(server.url + path, { json, headers: { ...headers, ...more } });
+  const made = await ask('/register', { redirect_uris: ['http://localhost:6274/callback'] });
+  const refused = await ask('/register', { redirect_uris: ['javascript:alert(1)'] });
+  const authorization = `Bearer ${made.body.registration_access_token}`;
+  const path = `/register/${made.body.client_id}`;
+  const read = await send(server.url + path, { headers: { ...headers, authorization } });
+  const stranger = await send(server.url + path, { headers: { ...headers, authorization: 'Bearer x' } });
+  const options = await send(`${server.url}/register`, { method: 'OPTIONS' });
+  t.deepEqual(
+    [made, refused, read, stranger].map((answer) => [
+      answer.status,
+      answer.headers['access-control-allow-origin'],
+      answer.headers['access-control-allow-credentials'],
+    ]),
+    [201, 400, 200, 401].map((status) => [status, headers.origin, undefined]),
+  );
+  t.deepEqual([options.status, options.headers.allow?.includes('POST')], [204, true]);
+});
+
 testOnOwnServers('a client registers, reads, changes and removes itself', open, async (t, server) => {
   const made = await register(server);
   t.is(made.status, 201, made.text);
