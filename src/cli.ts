@@ -109,6 +109,11 @@ add('create-resource-server', 'register an API that accepts access tokens')
       .choices(['jwt', 'opaque'])
       .default('jwt'),
   )
+  .addOption(
+    new Option('--typ <typ>', 'the typ in the header of its JWTs; JWT for libraries that do not know at+jwt')
+      .choices(['at+jwt', 'JWT'])
+      .default('at+jwt'),
+  )
   .option('--access-token-ttl <seconds>', 'the lifetime of its access tokens', parseSeconds)
   .action(answered(async (options) => (await clientCommands()).createResourceServer(options)));
 add('resource-servers', 'list the resource servers').action(

@@ -70,16 +70,18 @@ const serverOptions = z.object({
   name: z.string().optional(),
   scope: z.array(z.string()).default([]),
   format: z.enum(['jwt', 'opaque']),
+  typ: z.enum(['at+jwt', 'JWT']),
   accessTokenTtl: z.number().optional(),
 });
 
 /** `create-resource-server` */
 export async function createResourceServer(given: unknown): Promise<Answer> {
-  const { scope, format, accessTokenTtl, ...rest } = serverOptions.parse(given);
+  const { scope, format, typ, accessTokenTtl, ...rest } = serverOptions.parse(given);
   const input = newResourceServer.parse({
     ...rest,
     scope: scope.join(' '),
     access_token_format: format,
+    access_token_typ: typ,
     access_token_ttl: accessTokenTtl,
   });
   return await withDatabase(async (db) => {

@@ -23,6 +23,7 @@ import { extraClaims, findAccount } from './request/accounts.ts';
 import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';
 import { clientRow } from './request/context.ts';
 import { loadGrant } from './request/grant.ts';
+import { findKnownServer } from './request/known_clients.ts';
 import { browserSessionTtl, passwordAcr } from './request/login.ts';
 import { createOutgoing } from './request/outgoing.ts';
 
@@ -119,6 +120,7 @@ function tokenConfiguration(deps: Deps): Configuration {
       customizers: {
         jwt: async (_ctx, token, jwt) => {
           addSid(token, jwt);
+          await setType(deps, jwt);
           correctTimes(clock, jwt);
         },
       },
@@ -132,6 +134,12 @@ function tokenConfiguration(deps: Deps): Configuration {
 // Tokens of `client_credentials` belong to no session.
 function addSid(token: AccessToken | ClientCredentials, { payload }: JWTStructured): void {
   if ('sid' in token && token.sid) payload.sid = token.sid;
+}
+
+// The engine's own type is at+jwt.
+async function setType(deps: Deps, jwt: JWTStructured): Promise<void> {
+  const server = await findKnownServer(deps, String(jwt.payload.aud));
+  if (server?.access_token_typ === 'JWT') jwt.header = { ...jwt.header, typ: 'JWT' };
 }
 
 // In seconds. The setting of the resource server takes precedence over that of the client.

@@ -14,8 +14,8 @@ import type { Target } from './target.ts';
 /** What a token is bound to: the key of a DPoP proof (RFC 9449) or a client certificate (RFC 8705); nothing for a bearer token. */
 export type Binding = { jkt?: string; 'x5t#S256'?: string };
 
-/** What an access token is made for; `format`, `ttl` and `scope` as in {@link Target}. */
-type Form = Pick<Target, 'resource' | 'format' | 'ttl' | 'scope'>;
+/** What an access token is made for, as in {@link Target}. */
+type Form = Pick<Target, 'resource' | 'format' | 'typ' | 'ttl' | 'scope'>;
 
 /** The access token of a session. `gty` names the grant types of the login and of this request; opaque tokens keep it. */
 export async function issueSessionToken(
@@ -70,7 +70,7 @@ function isJwt({ format, resource }: Form): boolean {
 async function signFor(
   { config, keys, verifier, clock }: Deps,
   { client_id }: Client,
-  { resource, scope, ttl }: Form,
+  { resource, scope, ttl, typ }: Form,
   binding: Binding,
   claims: Record<string, unknown>,
 ): Promise<string> {
@@ -83,7 +83,7 @@ async function signFor(
     ...(Object.keys(binding).length > 0 ? { cnf: binding } : {}),
   };
   const key = keys.current();
-  const token = await signAccessToken(key, all, { now: Math.floor(clock.now() / 1000), ttl });
+  const token = await signAccessToken(key, all, { now: Math.floor(clock.now() / 1000), ttl, typ });
   verifier.noteSigned(token, key);
   return token;
 }

@@ -26,6 +26,7 @@ export const clientCredentials: Grant = async (deps, request) => {
   const target = {
     resource: identifier,
     format: server?.access_token_format ?? ('jwt' as const),
+    typ: server?.access_token_typ ?? ('at+jwt' as const),
     ttl: server?.access_token_ttl ?? client.access_token_ttl ?? config.accessTokenTtl,
     scope: scopes.filter((one) => offered.includes(one)).join(' '),
   };

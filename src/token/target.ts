@@ -3,6 +3,7 @@
 import { grantableOf, oidcScopes, splitScope } from '../core/access_tokens/grantable_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
 import {
+  type AccessTokenTyp,
   findResourceServer,
   listResourceServers,
   type ResourceServer,
@@ -16,6 +17,8 @@ export interface Target {
   /** The audience; null for a token that is good at userinfo alone. */
   resource: string | null;
   format: 'jwt' | 'opaque';
+  /** The type of a JWT. */
+  typ: AccessTokenTyp;
   /** Seconds. */
   ttl: number;
   /** The scope of the access token, space-delimited; it may be empty. */
@@ -49,12 +52,13 @@ export async function findTarget(
   if (resource === null) {
     const openid = splitScope(grantOf(session).openid?.scope).filter((one) => asked.has(one));
     const ttl = client.access_token_ttl ?? deps.config.accessTokenTtl;
-    return { resource, format: 'opaque', ttl, scope: openid.join(' '), asked };
+    return { resource, format: 'opaque', typ: 'at+jwt', ttl, scope: openid.join(' '), asked };
   }
   const server = await findServer(deps, known, resource);
   return {
     resource,
     format: server?.access_token_format ?? 'jwt',
+    typ: server?.access_token_typ ?? 'at+jwt',
     ttl: server?.access_token_ttl ?? client.access_token_ttl ?? deps.config.accessTokenTtl,
     scope: scopeAt(deps, known, session, { resource, server, asked }),
     asked,

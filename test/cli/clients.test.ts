@@ -89,7 +89,7 @@ testOnServers(
   'the client of a resource server sees the tokens for its resource server as active, and no others',
   async (t, server) => {
     const identifier = 'https://orders.example.test/';
-    const args = ['--identifier', identifier, '--name', 'Orders', '--format', 'opaque'];
+    const args = ['--identifier', identifier, '--name', 'Orders', '--format', 'opaque', '--typ', 'JWT'];
     const scopes = ['--scope', 'orders:read', '--scope', 'orders:write', '--access-token-ttl', '60'];
     const {
       created_at: _c,
@@ -101,6 +101,7 @@ testOnServers(
       name: 'Orders',
       scope: 'orders:read orders:write',
       access_token_format: 'opaque',
+      access_token_typ: 'JWT',
       access_token_ttl: 60,
     });
     const metadata = {

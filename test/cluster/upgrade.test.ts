@@ -1,7 +1,7 @@
 // A rolling upgrade: nodes of the previous version and of this one side by side, on a database that this one has migrated.
 // Each version reads correctly what the other writes. Sealed keys, browser sessions and tokens come from the previous one.
 import type { ExecutionContext } from 'ava';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import { readTrailTable } from '../../src/core/audit/partitions.ts';
 import { password } from '../helpers/builders.ts';
@@ -285,6 +285,33 @@ testOnUpgrade('clients and users that either version created work at the other',
     t.deepEqual(await seen(stage, tokens.access_token), [true, true]);
   }
 });
+
+testOnUpgrade(
+  'resource servers of either version keep the type of their tokens until it is set',
+  async (t, stage) => {
+    const user = await addUser(stage.new);
+    for (const [at, other] of bothWays(stage)) {
+      const identifier = `https://typed-by-${at === stage.old ? 'old' : 'new'}.example/`;
+      await post(at, '/resource-servers', { identifier, scope: 'orders:read' });
+      const path = `/admin/resource-servers/${encodeURIComponent(identifier)}`;
+      const form = { resource: identifier, scope: 'orders:read' };
+      const issued = async (from: TestServer) =>
+        tokensOf(await login(from, user, stage.app, form)).access_token;
+      t.like((await api(stage.new, `GET ${path}`, await enter(stage.new))).body, {
+        access_token_typ: 'at+jwt',
+      });
+      for (const one of [at, other]) t.deepEqual(await seen(stage, await issued(one)), [true, true]);
+      const change = async (by: TestServer, json: object) =>
+        await api(by, `PATCH ${path}`, await enter(by), { json });
+      t.is((await change(stage.new, { access_token_typ: 'JWT' })).status, 200);
+      t.is((await change(stage.old, { name: 'Orders' })).status, 200);
+      t.deepEqual(await seen(stage, await issued(stage.old)), [true, true], 'of the previous version');
+      const typed = await issued(stage.new);
+      t.is(decodeProtectedHeader(typed).typ, 'JWT');
+      t.is(await isActive(stage.new, typed), true, 'the previous version does not know this type');
+    }
+  },
+);
 
 // The last test of the file, because it retires the keys of the tokens of the others.
 testOnUpgrade('either version rotates the signing keys, and both go on', async (t, stage) => {

@@ -1,6 +1,6 @@
 // Verifies access tokens, JWT and opaque: the signature or the record first, then the live check (live_token.ts).
 import { digest } from '../../lib/crypto.ts';
-import { createVerifier, decodeClaims } from '../../lib/jws.ts';
+import { createVerifier, decodeClaims, type Verifier } from '../../lib/jws.ts';
 import { createLru } from '../../lib/lru.ts';
 import type { SigningKey } from '../keys/signing_keys.ts';
 import type { Db } from '../store/db.ts';
@@ -58,7 +58,7 @@ export function createAccessTokenVerifier(
   keys: () => SigningKey[],
   now: () => number,
 ): AccessTokenVerifier {
-  const verifierOf = memoizeLast((list: SigningKey[]) => createVerifier(list, 'at+jwt'));
+  const verifierOf = memoizeLast(createTypedVerifier);
   // A valid signature stays valid as long as its key is in use. Verifying it is two thirds of the work of an introspection.
   const verified = createLru<AccessTokenClaims>(maxVerified);
   // A cache of their own: most issued tokens are never introspected, and must not displace the tokens that are.
@@ -101,6 +101,27 @@ export function createAccessTokenVerifier(
       return record && opaqueClaims(record, issuer, token);
     },
   };
+}
+
+// A resource server may have JWTs whose type is `JWT`, which says nothing (RFC 7519, 5.1) and which ID tokens could have too. Such a
+// token is an access token by its claims: each of ours has `client_version`, and no other JWT of ours has it or `client_id`.
+function createTypedVerifier(keys: SigningKey[]): Verifier {
+  const [typed, untyped] = [createVerifier(keys, 'at+jwt'), createVerifier(keys, 'jwt')];
+  return (token) => {
+    const known = typed(token);
+    if (known) return known;
+    const claims = untyped(token);
+    return claims && isAccessTokenByClaims(claims) ? claims : null;
+  };
+}
+
+/** Claims of ID tokens, logout tokens and signed answers, which no access token has. */
+const claimsOfOthers = ['nonce', 'at_hash', 'events', 'token_introspection'];
+
+function isAccessTokenByClaims(claims: Record<string, unknown>): boolean {
+  return (
+    typeof claims.client_version === 'number' && !claimsOfOthers.some((name) => Object.hasOwn(claims, name))
+  );
 }
 
 // Makes the key set once for each list of keys. A changed list is always a new array.

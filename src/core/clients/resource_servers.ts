@@ -6,6 +6,9 @@ import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 
+/** The `typ` in the header of JWT access tokens: that of RFC 9068, or what libraries expect that do not know it. */
+export type AccessTokenTyp = 'at+jwt' | 'JWT';
+
 export interface ResourceServer {
   /** An absolute URI without fragment (RFC 8707); the `aud` of its tokens. */
   identifier: string;
@@ -13,6 +16,7 @@ export interface ResourceServer {
   /** Space-delimited. */
   scope: string;
   access_token_format: 'jwt' | 'opaque';
+  access_token_typ: AccessTokenTyp;
   /** Seconds; null takes that of the client or of this server. */
   access_token_ttl: number | null;
   created_at: Date;
@@ -49,6 +53,10 @@ export const newResourceServer = z.strictObject({
     )
     .default(''),
   access_token_format: z.enum(['jwt', 'opaque']).default('jwt'),
+  access_token_typ: z
+    .enum(['at+jwt', 'JWT'])
+    .default('at+jwt')
+    .describe('the `typ` in the header of its JWTs; `JWT` for libraries that do not know RFC 9068'),
   access_token_ttl: z.number().int().min(1).max(86_400).optional(),
 });
 
@@ -116,6 +124,7 @@ export const resourceServerChange = z.strictObject({
   name: newResourceServer.shape.name.nullable(),
   scope: newResourceServer.shape.scope.removeDefault().optional(),
   access_token_format: newResourceServer.shape.access_token_format.removeDefault().optional(),
+  access_token_typ: newResourceServer.shape.access_token_typ.removeDefault().optional(),
   access_token_ttl: newResourceServer.shape.access_token_ttl.nullable(),
 });
 

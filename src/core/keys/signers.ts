@@ -2,8 +2,8 @@
 import { createSigner, type Signer } from '../../lib/jws.ts';
 import type { SigningKey } from './signing_keys.ts';
 
-/** The media types of the JWTs that are signed here; an ID token has none. */
-type MediaType = 'at+jwt' | undefined;
+/** The `typ` of the JWTs that are signed here; an ID token has none. */
+type MediaType = 'at+jwt' | 'JWT' | undefined;
 
 // The signers of each key by media type; the WeakMap drops them together with the key.
 const signers = new WeakMap<SigningKey, Map<MediaType, Signer>>();

@@ -91,8 +91,14 @@ testOnStores('a token with a wrong claim or header is refused', async (t, store)
   };
   for (const [title, payload] of Object.entries(wrong))
     t.is(await verifier.verify(await sign(payload)), null, title);
-  for (const typ of ['JWT', 'jwt', 'id+jwt', 'logout+jwt', 'dpop+jwt', '', undefined]) {
+  for (const typ of ['id+jwt', 'logout+jwt', 'dpop+jwt', '', undefined]) {
     t.is(await verifier.verify(await sign(claims, { typ })), null, `typ ${typ}`);
+  }
+  // Such a type says nothing, so the claims must.
+  const untyped = without('client_version');
+  for (const typ of ['JWT', 'jwt', 'application/JWT']) {
+    t.is(await verifier.verify(await sign(untyped, { typ })), null, `typ ${typ}`);
+    t.deepEqual(await verifier.verify(await sign(claims, { typ })), claims as never, `typ ${typ}`);
   }
 });
 

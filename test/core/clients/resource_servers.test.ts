@@ -24,6 +24,7 @@ testOnStores('a resource server is found only by its exact identifier', async (t
     name: 'Orders',
     scope: 'orders:read orders:write',
     access_token_format: 'opaque',
+    access_token_typ: 'at+jwt',
     access_token_ttl: 60,
     created_at,
     updated_at,
@@ -50,6 +51,7 @@ testOnStores('absent members get their defaults', async (t, { db }) => {
     name: null,
     scope: '',
     access_token_format: 'jwt',
+    access_token_typ: 'at+jwt',
     access_token_ttl: null,
   });
 });
@@ -98,6 +100,7 @@ test('an identifier must be an absolute URL without a fragment', (t) => {
   }
   t.false(isFine({ identifier: `https://a.example/${'x'.repeat(2048)}` }));
   t.false(isFine({ identifier, access_token_format: 'xml' }));
+  t.false(isFine({ identifier, access_token_typ: 'jwt' }));
   t.false(isFine({ identifier, access_token_ttl: 0 }));
   t.false(isFine({ identifier, access_token_ttl: 1.5 }));
   t.false(isFine({ identifier, lifetime: 1 }));

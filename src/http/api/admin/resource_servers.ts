@@ -22,6 +22,7 @@ const server = z
     name: z.string().nullable(),
     scope: z.string(),
     access_token_format: z.enum(['jwt', 'opaque']),
+    access_token_typ: z.enum(['at+jwt', 'JWT']),
     access_token_ttl: z.number().int().nullable(),
     created_at: dateTime,
     updated_at: dateTime,

@@ -44,14 +44,21 @@ testOnServers(
         name: null,
         scope: 'a:read',
         access_token_format: 'jwt',
+        access_token_typ: 'at+jwt',
         access_token_ttl: null,
       };
       t.deepEqual(rest, plain);
       const line = pathOf(identifier);
       t.deepEqual(granted(await api(server, `GET ${line}`, admin.token)), made.body);
-      const full = { name: 'A', scope: '', access_token_format: 'opaque', access_token_ttl: 60 };
+      const full = {
+        name: 'A',
+        scope: '',
+        access_token_format: 'opaque',
+        access_token_typ: 'JWT',
+        access_token_ttl: 60,
+      };
       t.like(granted(await change(server, admin, identifier, full)), { identifier, ...full });
-      const back = { name: null, scope: 'a:read', access_token_format: 'jwt', access_token_ttl: null };
+      const back = { ...plain, identifier: undefined };
       t.like(granted(await change(server, admin, identifier, back)), plain);
       const { items } = await readPages(server, admin, '/resource-servers?limit=2', 'resource_servers');
       t.deepEqual(items.filter((one) => one.identifier === identifier).length, 1);
@@ -105,6 +112,7 @@ testOnServers('an invalid resource server is refused, and nothing is stored', as
     { scope: 'two  spaces' },
     { scope: 'quo"te' },
     { access_token_format: 'paseto' },
+    { access_token_typ: 'jwt' },
     { access_token_ttl: 0 },
     { access_token_ttl: 86_401 },
     { name: '' },
