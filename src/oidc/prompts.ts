@@ -1,11 +1,12 @@
 // When an authorization request stops to ask its user.
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { clientRow } from './request/context.ts';
+import { findUnallowed } from './request/grant.ts';
 import { requireKnownScopes } from './request/resources.ts';
 
 /**
- * The engine's prompts, with three rules of ours: an unknown scope is an error instead of being ignored; a user who may
- * no longer log in has to log in; and of native clients only third-party ones always ask for consent.
+ * The engine's prompts, with rules of ours: an unknown scope is an error instead of being ignored; a user who may no longer log in has
+ * to log in; a third-party client asks for consent even if it asks for no scope; and of native clients only third-party ones always do.
  */
 export function loginPrompts(): interactionPolicy.DefaultPolicy {
   const { Check } = interactionPolicy;
@@ -21,6 +22,17 @@ export function loginPrompts(): interactionPolicy.DefaultPolicy {
   login?.checks.add(
     new Check('user_inactive', 'End-User may not use this account', ({ oidc }) =>
       Boolean(oidc.session?.accountId && !oidc.account),
+    ),
+  );
+  consent?.checks.add(
+    new Check(
+      'access_not_allowed',
+      'access without scopes not granted',
+      'consent_required',
+      (ctx) => findUnallowed(ctx) !== null,
+      (ctx) => ({
+        missingResourceScopes: Object.fromEntries((findUnallowed(ctx) ?? []).map((one) => [one, []])),
+      }),
     ),
   );
   consent?.checks.remove('native_client_prompt');

@@ -21,6 +21,7 @@ import { secureCookiesByIssuer } from './pages/cookies.ts';
 import { enginePages } from './pages/engine_pages.ts';
 import { keepFormAnswers, repeatableInteraction } from './pages/repeated_forms.ts';
 import { knownSession } from './request/context.ts';
+import { acceptGrant } from './request/grant.ts';
 
 export type { Provider };
 
@@ -71,6 +72,7 @@ export function createProvider(deps: Deps): Provider {
   for (const [name, { grant, parameters }] of grantTable)
     provider.registerGrantType(name, ownGrant(deps, grant), parameters, ['resource']);
   recordEngineEvents(deps, provider);
+  provider.on('authorization.accepted', acceptGrant);
   provider.use(introspectionAndRevocation(deps, provider));
   provider.use(keepFormAnswers(deps, provider));
   return provider;

@@ -14,6 +14,9 @@ export interface ScopeText {
   resourceServer?: string;
 }
 
+/** The name in the view of an access without any scope. */
+export const noScope = '';
+
 const known: Record<string, { text: string; hint?: string }> = {
   openid: { text: 'Confirm who you are', hint: 'An identifier that stays the same each time you sign in' },
   profile: { text: 'See your username' },
@@ -27,7 +30,14 @@ const known: Record<string, { text: string; hint?: string }> = {
 /** Describes scopes. A resource server's scope is never described as one of OpenID Connect, even if it has the same name. */
 export function describeScopes(scopes: ScopeView[]): ScopeText[] {
   return scopes.map(({ name, resourceServer }) => {
+    if (name === noScope) return { name, ...withoutScope(resourceServer) };
     if (resourceServer !== undefined) return { name, resourceServer };
     return { name, ...(Object.hasOwn(known, name) ? known[name] : {}) };
   });
+}
+
+function withoutScope(resourceServer: string | undefined): { text: string; hint: string } {
+  const text =
+    resourceServer === undefined ? 'Know that you signed in' : `Use ${resourceServer} in your name`;
+  return { text, hint: 'No further permissions' };
 }

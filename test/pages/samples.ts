@@ -89,6 +89,10 @@ export const samples: Record<string, (brand: Brand) => string> = {
     const scopes = page.scopes.map((scope, at) => ({ ...scope, isNew: at > 2 }));
     return renderConsent(b, { ...page, scopes });
   },
+  consent_without_scope: (b) => {
+    const scopes = [{ name: '', resourceServer: 'Print service', isNew: true }];
+    return renderConsent(b, consentPage(client.name, { scopes }));
+  },
   consent_unverified: (b) => {
     const page = consentPage('Totally Official Support Desk', { user: { username: 'ada' } });
     const target = { redirectUri: 'http://127.0.0.1:4711/callback', isVerified: false, tosUrl: null };

@@ -39,10 +39,21 @@ export function grantableOidc(client: BoundClient): string[] {
  * registered ones that belong to the server itself. Never `admin`, which a client must request.
  */
 export function defaultScopes(client: BoundClient, offered: string[]): string[] {
-  // A scope that an upgrade wrote into the row bounds the client, but is no default until an administrator confirms it.
-  const isWritten = client.scope !== null && !splitScope(client.review).includes('scope');
-  const registered = isWritten ? grantableOidc(client) : [];
+  const registered = hasOwnScope(client) ? grantableOidc(client) : [];
   return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
+}
+
+/**
+ * The same for an authorization request (RFC 6749, 3.3): a third-party client without a registered scope gets none, because it would
+ * otherwise ask its user for everything that the resource servers offer.
+ */
+export function defaultAuthorizationScopes(client: BoundClient, offered: string[]): string[] {
+  return client.first_party || hasOwnScope(client) ? defaultScopes(client, offered) : [];
+}
+
+// A scope that an upgrade wrote into the row bounds the client, but is no default until an administrator confirms it.
+function hasOwnScope({ scope, review }: BoundClient): boolean {
+  return scope !== null && !splitScope(review).includes('scope');
 }
 
 function grantable(client: BoundClient, offered: string[], roles: string[] | null): string[] {

@@ -11,7 +11,7 @@ import {
 import { type ListedConsent, listConsents } from '../../core/users/consents.ts';
 import { type EndedSessionView, renderAccount } from '../../pages/account.ts';
 import type { PasswordProblem } from '../../pages/account_texts.ts';
-import type { ScopeView } from '../../pages/scopes.ts';
+import { noScope, type ScopeView } from '../../pages/scopes.ts';
 import { devicesOf } from './account_devices.ts';
 import type { Visitor } from './browser_login.ts';
 import { includesOfflineAccess, scopeViewsOf } from './consent_scopes.ts';
@@ -105,13 +105,14 @@ function consentOf(
 ) {
   // As on the consent page: a refresh token keeps access, whether or not the client asked for `offline_access`.
   const keepsAccess = metadata.grant_types?.includes('refresh_token') && !includesOfflineAccess(scopes);
+  const shown = scopes.length > 0 ? scopes : [{ name: noScope }];
   return {
     client: {
       name: metadata.client_name ?? client_id,
       logoUrl: metadata.logo_uri ?? null,
       url: metadata.client_uri ?? null,
     },
-    scopes: keepsAccess ? [...scopes, { name: 'offline_access' }] : scopes,
+    scopes: keepsAccess ? [...shown, { name: 'offline_access' }] : shown,
     since: created_at,
     withdrawAction: to(`/consents/${encodeURIComponent(client_id)}/withdraw`),
   };

@@ -6,6 +6,7 @@ import { requestSourceOf } from '../../core/request_source.ts';
 import type { Granted } from '../../core/users/consents.ts';
 import { findUser } from '../../core/users/users.ts';
 import { renderConsent } from '../../pages/consent.ts';
+import { noScope } from '../../pages/scopes.ts';
 import { clientRow } from '../request/context.ts';
 import { findConsentedScopes } from '../request/grant.ts';
 import { includesOfflineAccess, scopeViewsOf } from './consent_scopes.ts';
@@ -52,6 +53,7 @@ async function scopesOf({ deps, interaction, client }: InteractionRequest, user_
   const missing = missingOf(interaction);
   const known = await findConsentedScopes(deps, user_id, client.clientId, interaction.params);
   const [fresh = [], before = []] = await scopeViewsOf(deps.db, [missing, known]);
+  if (fresh.length + before.length === 0) return [{ name: noScope, isNew: true }];
   return [
     ...fresh.map((scope) => ({ ...scope, isNew: true })),
     ...before.map((scope) => ({ ...scope, isNew: false })),

@@ -3,7 +3,7 @@
 import { findResourceServerNames } from '../../core/clients/resource_servers.ts';
 import type { Db } from '../../core/store/db.ts';
 import type { Granted } from '../../core/users/consents.ts';
-import type { ScopeView } from '../../pages/scopes.ts';
+import { noScope, type ScopeView } from '../../pages/scopes.ts';
 
 /** The scopes of each of these grants, with the names of the resource servers that they belong to. */
 export async function scopeViewsOf(db: Db, grants: Granted[]): Promise<ScopeView[][]> {
@@ -13,7 +13,10 @@ export async function scopeViewsOf(db: Db, grants: Granted[]): Promise<ScopeView
   );
   return grants.map(({ openid, resources }) => {
     const ofResources = Object.entries(resources).flatMap(([identifier, scopes]) =>
-      scopes.map((name) => ({ name, resourceServer: names.get(identifier) ?? identifier })),
+      (scopes.length > 0 ? scopes : [noScope]).map((name) => ({
+        name,
+        resourceServer: names.get(identifier) ?? identifier,
+      })),
     );
     return [...openid.map((name) => ({ name })), ...ofResources];
   });

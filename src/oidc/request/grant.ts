@@ -1,12 +1,14 @@
 // The grant of an authorization request: a first-party client gets everything that it requests, other clients what the user
 // has allowed.
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { defaultAuthorizationScopes } from '../../core/access_tokens/grantable_scopes.ts';
 import type { Deps } from '../../core/deps.ts';
 import { findConsent, type Granted } from '../../core/users/consents.ts';
 import { newId } from '../../lib/ids.ts';
 import { clientRow } from './context.ts';
 
 const ids = new WeakMap<object, string>();
+const consents = new WeakMap<object, Granted | null>();
 
 /**
  * The grant of this request, not yet saved: `AuthorizationCode.save` and `DeviceCode.save` store it with the session
@@ -20,11 +22,57 @@ export async function loadGrant(deps: Deps, ctx: KoaContextWithOIDC): Promise<Gr
   ids.set(ctx, id);
   grant.jti = id;
   const row = clientRow(client);
+  assumeScope(ctx);
   const allowed = row.first_party
     ? null
-    : (await findConsent(deps.db, account.accountId, row.client_id))?.granted;
+    : ((await findConsent(deps.db, account.accountId, row.client_id))?.granted ?? null);
+  consents.set(ctx, allowed);
   grantScopes(ctx, grant, allowed ?? (row.first_party ? null : nothing));
+  if (isWithoutScopes(ctx)) permitNoScopes(grant);
   return grant;
+}
+
+// A request without scopes gets the client's default ones (RFC 6749, 3.3).
+function assumeScope({ oidc }: KoaContextWithOIDC): void {
+  const { client, params, resourceServers } = oidc;
+  if (!params || params.scope !== undefined) return;
+  const offered = Object.values(resourceServers ?? {}).flatMap(({ scopes }) => [...scopes]);
+  const scopes = defaultAuthorizationScopes(clientRow(client), offered);
+  if (scopes.length > 0) params.scope = scopes.join(' ');
+}
+
+/** Whether the request asks for no scope that could be granted. */
+function isWithoutScopes({ oidc }: KoaContextWithOIDC): boolean {
+  const asked = [...oidc.requestParamScopes];
+  const servers = Object.values(oidc.resourceServers ?? {});
+  return (
+    oidc.requestParamOIDCScopes.size === 0 &&
+    servers.every((server) => !asked.some((scope) => server.scopes.has(scope)))
+  );
+}
+
+/**
+ * The resource servers at which the client of this request wants no scope and which the user has not allowed yet; null where nothing is
+ * left to ask. A request without scopes is a login all the same, and a token for a resource server is a permission.
+ */
+export function findUnallowed(ctx: KoaContextWithOIDC): string[] | null {
+  if (clientRow(ctx.oidc.client).first_party || !isWithoutScopes(ctx)) return null;
+  const allowed = consents.get(ctx) ?? null;
+  const missing = Object.keys(ctx.oidc.resourceServers ?? {}).filter(
+    (identifier) => allowed?.resources[identifier] === undefined,
+  );
+  return allowed === null || missing.length > 0 ? missing : null;
+}
+
+// The engine takes a grant without any scope for a refusal of the user. It asks the grant in this way before it accepts the request,
+// and says so with an event (see acceptGrant).
+function permitNoScopes(grant: Grant): void {
+  Object.defineProperty(grant, 'getOIDCScopeFiltered', { value: () => ' ', configurable: true });
+}
+
+/** To be called when the engine has accepted the request: from then on a grant names the scopes that it has. */
+export function acceptGrant({ oidc }: KoaContextWithOIDC): void {
+  if (oidc.grant) Reflect.deleteProperty(oidc.grant, 'getOIDCScopeFiltered');
 }
 
 const nothing: Granted = { openid: [], claims: [], resources: {} };
