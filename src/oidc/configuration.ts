@@ -1,11 +1,5 @@
 // The engine's configuration by topic: clients, logins, tokens. Its features are in features.ts, its prompts in prompts.ts.
-import {
-  type AccessToken,
-  type ClientCredentials,
-  type Configuration,
-  errors,
-  type JWTStructured,
-} from 'oidc-provider';
+import type { AccessToken, ClientCredentials, Configuration, JWTStructured } from 'oidc-provider';
 import { claimsOfScopes } from '../core/access_tokens/account_claims.ts';
 import { oidcScopes } from '../core/access_tokens/grantable_scopes.ts';
 import { isRegisteredOrigin } from '../core/clients/clients.ts';
@@ -20,7 +14,8 @@ import type { EnginePages } from './pages/engine_response.ts';
 import { publicPath } from './pages/page_response.ts';
 import { loginPrompts } from './prompts.ts';
 import { extraClaims, findAccount } from './request/accounts.ts';
-import { correctTimes, engineTolerance, isInTime } from './request/clocks.ts';
+import { requireGoodAssertion } from './request/client_jwts.ts';
+import { correctTimes, engineTolerance } from './request/clocks.ts';
 import { clientRow } from './request/context.ts';
 import { loadGrant } from './request/grant.ts';
 import { findKnownServer } from './request/known_clients.ts';
@@ -67,12 +62,14 @@ function clientConfiguration(deps: Deps): Configuration {
       requestObjectSigningAlgValues: [...clientAlgs],
     },
     extraClientMetadata: {
-      properties: ['kindred'],
-      validator: (_ctx, _key, _value, metadata) => suitDocument(deps, metadata),
+      // The row comes last: the others are taken from a document before it is adapted.
+      properties: ['security_profile', 'require_pkce', 'kindred'],
+      validator: (_ctx, name, _value, metadata) => {
+        if (name === 'kindred') suitDocument(deps, metadata);
+      },
     },
-    assertJwtClientAuthClaimsAndHeader: (_ctx, claims) => {
-      if (!isInTime(clock, claims)) throw new errors.InvalidClientAuth('the assertion is not in its time');
-    },
+    assertJwtClientAuthClaimsAndHeader: (ctx, claims, { alg }, client) =>
+      requireGoodAssertion(clock, ctx, { claims, alg, client }),
     clientBasedCORS: (_ctx, origin, client) => isRegisteredOrigin(clientRow(client), origin),
     pkce: {
       required: (_ctx, client) =>

@@ -1,10 +1,12 @@
 // The features of the engine: which are on, and the functions that each of them calls.
-import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { isFapi2 } from '../core/clients/security_profile.ts';
 import type { Deps } from '../core/deps.ts';
 import { readCertificate } from '../lib/certificate.ts';
 import { adoptDocumentClient } from './endpoints/document_clients.ts';
 import type { EnginePages } from './pages/engine_response.ts';
-import { isInTime } from './request/clocks.ts';
+import { requireGoodRequestObject } from './request/client_jwts.ts';
+import { clientRow } from './request/context.ts';
 import { longestLifetime } from './request/fetched_keys.ts';
 import type { Outgoing } from './request/outgoing.ts';
 import { resourceIndicators } from './request/resources.ts';
@@ -30,11 +32,16 @@ function requestFeatures({ clock }: Deps) {
     pushedAuthorizationRequests: { enabled: true },
     requestObjects: {
       enabled: true,
-      // The times of a pushed request were checked by the database.
-      assertJwtClaimsAndHeader: ({ oidc }, claims) => {
-        if (oidc.entities.PushedAuthorizationRequest || isInTime(clock, claims)) return;
-        throw new errors.InvalidRequestObject('The request object has expired or is not valid yet.');
+      // A pushed request was checked when it arrived, and its time is checked by the database.
+      assertJwtClaimsAndHeader: ({ oidc }, claims, { alg }, client) => {
+        if (!oidc.entities.PushedAuthorizationRequest)
+          requireGoodRequestObject(clock, { claims, alg, client });
       },
+    },
+    // The engine's own part of the profile: a request without redirect_uri is refused, even with one registered.
+    fapi: {
+      enabled: true,
+      profile: (_ctx, client) => (client && isFapi2(clientRow(client).metadata) ? '2.0' : undefined),
     },
   } satisfies Features;
 }

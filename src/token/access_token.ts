@@ -2,6 +2,7 @@
 import { newTokenId, signAccessToken } from '../core/access_tokens/access_token_signer.ts';
 import { claimsOfUser } from '../core/access_tokens/user_claims.ts';
 import type { Client } from '../core/clients/clients.ts';
+import { requireSenderConstrained } from '../core/clients/security_profile.ts';
 import type { Deps } from '../core/deps.ts';
 import {
   type AccessTokenRecord,
@@ -25,6 +26,7 @@ export async function issueSessionToken(
   target: Form,
   { binding, gty }: { binding: Binding; gty: string | undefined },
 ): Promise<string> {
+  requireBound(client, binding);
   const { id, user_id } = session;
   const extra = { ...claimsOfUser(session), client_version: client.token_version };
   if (isJwt(target)) {
@@ -52,6 +54,7 @@ export async function issueClientToken(
   target: Form,
   binding: Binding,
 ): Promise<string> {
+  requireBound(client, binding);
   const extra = { client_version: client.token_version };
   if (isJwt(target)) return await signFor(deps, client, target, binding, { ...extra, sub: client.client_id });
   return await storeFor(deps, client, target, binding, {
@@ -60,6 +63,10 @@ export async function issueClientToken(
     session_id: null,
     user_id: null,
   });
+}
+
+function requireBound({ metadata }: Client, { jkt, 'x5t#S256': x5t }: Binding): void {
+  requireSenderConstrained(metadata, Boolean(jkt ?? x5t));
 }
 
 // A token without audience is for this server alone, which needs no JWT.

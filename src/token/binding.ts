@@ -1,4 +1,5 @@
 // The key or the certificate to which the tokens of a login or of a client are bound (RFC 9449, 5; RFC 8705, 3).
+import { isFapi2 } from '../core/clients/security_profile.ts';
 import type { Deps } from '../core/deps.ts';
 import { certificateThumbprint } from '../lib/certificate.ts';
 import { AppError } from '../lib/errors.ts';
@@ -32,16 +33,17 @@ type Asked = Pick<GrantRequest, 'known' | 'proof' | 'certificate'>;
 
 /**
  * Whether the client itself demands a proof or a certificate. Without a header no proxy forwards certificates, and a client
- * cannot be asked for one.
+ * cannot be asked for one, unless its security profile allows no other tokens.
  */
 export function demandsOf(
   { config }: Pick<Deps, 'config'>,
   { known }: Pick<Asked, 'known'>,
 ): { proof: boolean; certificate: boolean } {
-  const { dpop_bound_access_tokens, tls_client_certificate_bound_access_tokens } = known.client.metadata;
+  const { metadata } = known.client;
+  const mayAsk = config.certificateHeader !== null || isFapi2(metadata);
   return {
-    proof: dpop_bound_access_tokens === true,
-    certificate: tls_client_certificate_bound_access_tokens === true && config.certificateHeader !== null,
+    proof: metadata.dpop_bound_access_tokens === true,
+    certificate: metadata.tls_client_certificate_bound_access_tokens === true && mayAsk,
   };
 }
 

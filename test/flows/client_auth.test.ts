@@ -1,68 +1,24 @@
 // Client authentication by secret and assertion, including replayed assertions and forged Host headers.
-import { randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
+import { assertionOf, assertWith, type KeyClient, makeKeyClient } from '../helpers/assertions.ts';
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { assertRefused, type Form, granted, send } from '../helpers/client.ts';
-import { type Key, makeKey, proofFor } from '../helpers/dpop.ts';
+import { makeKey, proofFor } from '../helpers/dpop.ts';
 import { introspect, login, refresh, signIn, token, tokensOf } from '../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 
 const unauthorized = { status: 401, error: 'invalid_client' };
 const invalid = { status: 400, error: 'invalid_request' };
-const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-
-interface KeyClient {
-  client_id: string;
-  key: Key;
-  form: Form;
-}
-
 /** A client with a key, and its request for a token. */
-async function makeKeyClient(server: TestServer): Promise<KeyClient> {
-  const key = await makeKey();
-  const jwk = { ...(await exportJWK(key.publicKey)), kid: 'mine', alg: 'ES256', use: 'sig' };
-  const { client_id } = await makeClient(server.db, {
-    token_endpoint_auth_method: 'private_key_jwt',
-    jwks: { keys: [jwk] },
-    grant_types: ['client_credentials'],
-    scope: 'orders:read',
-    first_party: false,
-  });
+async function makeMachine(server: TestServer): Promise<KeyClient & { form: Form }> {
+  const client = await makeKeyClient(server, { grant_types: ['client_credentials'], scope: 'orders:read' });
   const { form } = await makeResourceServer(server);
-  return { client_id, key, form: { grant_type: 'client_credentials', ...form } };
+  return { ...client, form: { grant_type: 'client_credentials', ...form } };
 }
-
-async function assertionOf(
-  client: KeyClient,
-  aud: unknown,
-  given: object = {},
-  header: object = {},
-): Promise<string> {
-  const { client_id } = client;
-  const now = Math.floor(Date.now() / 1000);
-  const claims = {
-    iss: client_id,
-    sub: client_id,
-    aud,
-    jti: randomUUID(),
-    iat: now,
-    exp: now + 60,
-    ...given,
-  };
-  const signed = new SignJWT(JSON.parse(JSON.stringify(claims)));
-  return await signed
-    .setProtectedHeader({ alg: 'ES256', kid: 'mine', ...header })
-    .sign(client.key.privateKey);
-}
-
-const assertWith = (client_assertion: string): Form => ({
-  client_assertion,
-  client_assertion_type: assertionType,
-});
 
 testOnServers('an assertion sent ten times at the same time succeeds once', async (t, server) => {
-  const client = await makeKeyClient(server);
+  const client = await makeMachine(server);
   for (const path of ['/token', '/introspect', '/revoke']) {
     const form = { ...client.form, token: 'x', ...assertWith(await assertionOf(client, server.issuer)) };
     const answers = await Promise.all(Array.from({ length: 10 }, () => send(server.url + path, { form })));
@@ -74,8 +30,8 @@ testOnServers('an assertion sent ten times at the same time succeeds once', asyn
 testOnServers(
   'an assertion must have our audience, be in time, and be issued by the client',
   async (t, server) => {
-    const client = await makeKeyClient(server);
-    const ask = async (given: object, header?: object, aud: unknown = server.issuer) =>
+    const client = await makeMachine(server);
+    const ask = async (given: Record<string, unknown>, header?: object, aud: unknown = server.issuer) =>
       await token(server, { ...client.form, ...assertWith(await assertionOf(client, aud, given, header)) });
     const now = Math.floor(Date.now() / 1000);
     const bad = {
@@ -93,10 +49,17 @@ testOnServers(
       '',
       [],
       [`${server.issuer}.evil.test`],
+      ['https://elsewhere.test', server.issuer],
+      [server.issuer, `${server.issuer}/token`],
     ]) {
       assertRefused(t, await ask({}, {}, aud), unauthorized, JSON.stringify(aud));
     }
-    for (const aud of [server.issuer, `${server.issuer}/token`, ['https://elsewhere.test', server.issuer]]) {
+    for (const aud of [
+      server.issuer,
+      [server.issuer],
+      `${server.issuer}/token`,
+      [`${server.issuer}/token`],
+    ]) {
       tokensOf(await ask({}, {}, aud));
     }
     const own = await assertionOf(client, server.issuer);
@@ -117,7 +80,7 @@ testOnServers(
 );
 
 testOnServers('an assertion that is not signed with the client’s key is refused', async (t, server) => {
-  const client = await makeKeyClient(server);
+  const client = await makeMachine(server);
   const good = await assertionOf(client, server.issuer);
   const [, claims] = good.split('.');
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -182,7 +145,7 @@ testOnServers('a secret is sent in the header or the body, and never in both', a
 testOnServers(
   'a client that authenticates in another way than it registered is refused',
   async (t, server) => {
-    const keyed = await makeKeyClient(server);
+    const keyed = await makeMachine(server);
     const secretive = await makeConfidentialClient(server, { grant_types: ['client_credentials'] });
     const open = await makeClient(server.db);
     const grant = { grant_type: 'client_credentials' };
@@ -209,7 +172,7 @@ testOnServers('a forged Host header changes nothing', async (t, server) => {
   t.is(metadata.token_endpoint, `${server.issuer}/token`);
   t.false(JSON.stringify(metadata).includes('evil'));
 
-  const client = await makeKeyClient(server);
+  const client = await makeMachine(server);
   const ask = async (aud: string) =>
     await token(server, { ...client.form, ...assertWith(await assertionOf(client, aud)) }, { headers });
   tokensOf(await ask(`${server.issuer}/token`));

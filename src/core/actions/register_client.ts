@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts';
 import type { ClientChange, NewClient } from '../clients/client_metadata.ts';
 import { type Client, createClient, updateClient } from '../clients/clients.ts';
 import { requireRegistered } from '../clients/resource_servers.ts';
+import { requireForwarding } from '../clients/security_profile.ts';
 import type { Deps } from '../deps.ts';
 import type { Db } from '../store/db.ts';
 import { type Initiator, recordEventOf } from './initiator.ts';
@@ -31,7 +32,8 @@ export function createClientRegistrar(
       await db.transaction(async (tx) => {
         await requireNamedServers(tx, config, input);
         const created = await createClient(tx, input);
-        const { client_id } = created.client;
+        const { client_id, metadata } = created.client;
+        requireForwarding(metadata, config.certificateHeader !== null);
         await validate(created.client);
         await recordEventOf(tx, initiator, { type: 'client_created', client_id });
         return created;
@@ -41,6 +43,7 @@ export function createClientRegistrar(
         const updated = await updateClient(tx, client_id, change);
         if (!updated) throw new AppError('client_not_found');
         await requireNamedServers(tx, config, change);
+        requireForwarding(updated.metadata, config.certificateHeader !== null);
         await validate(updated);
         const detail = { changed: Object.keys(change) };
         await recordEventOf(tx, initiator, { type: 'client_updated', client_id, detail });

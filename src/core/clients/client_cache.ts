@@ -9,6 +9,7 @@ import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import { type Client, clientColumns } from './clients.ts';
 import { type ResourceServer, resourceServerColumns } from './resource_servers.ts';
+import { underProfile } from './security_profile.ts';
 
 /** A client and the resource servers that its tokens may be for, as they were at one version of the client cache. */
 export interface Registered {
@@ -187,5 +188,5 @@ async function findClientAt(db: Db, client_id: string, at: number): Promise<Clie
   const [found] = await readClient(db, { client_id });
   if (!found) return null;
   const { version, ...client } = found;
-  return version === at ? client : 'changed';
+  return version === at ? underProfile(client) : 'changed';
 }

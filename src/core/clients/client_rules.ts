@@ -1,7 +1,7 @@
 // Rules of client metadata beyond its schema: the defaults of absent members, and which grants a client may use.
 import { AppError } from '../../lib/errors.ts';
 import { type ClientMetadata, columnShape } from './client_metadata.ts';
-import { isFapi2, requireProfile, withProfileDefaults } from './security_profile.ts';
+import { isFapi2, profileColumns, requireProfile, withProfileDefaults } from './security_profile.ts';
 
 /** Whether the client authenticates with a secret. */
 export function hasSecret(metadata: ClientMetadata): boolean {
@@ -23,10 +23,18 @@ export function splitColumns(given: Record<string, unknown>): {
   };
 }
 
-/** Refuses with `invalid_client_metadata` members that contradict each other. */
-export function requireConsistent(metadata: ClientMetadata): void {
+/**
+ * The columns to write beside this metadata. Refuses with `invalid_client_metadata` members that contradict each other. `before` is
+ * the metadata that a change replaces.
+ */
+export function consistentColumns(
+  metadata: ClientMetadata,
+  given: Record<string, unknown>,
+  before?: ClientMetadata,
+): Record<string, unknown> {
   requireConfidential(metadata);
   requireProfile(metadata);
+  return profileColumns(metadata, given, before);
 }
 
 // The `client_id` of a public client alone would be enough to get a token by `client_credentials` (RFC 6749, 4.4).
@@ -49,6 +57,12 @@ export function requireVouched({ grant_types }: ClientMetadata, registered_by: s
   if (refused === undefined) return;
   const reason = `${refused} is only for clients that an administrator vouches for; set registered_by to admin to vouch for this one`;
   throw new AppError('invalid_client_metadata', `grant_types: ${reason}`);
+}
+
+/** The members of `review` that are left after a change: one that an administrator writes again counts as confirmed. */
+export function unconfirmed(review: string | null, given: object): string | null {
+  const left = review?.split(' ').filter((word) => !(word in given)) ?? [];
+  return left.join(' ') || null;
 }
 
 /** Drops the null members of a change, which then get their defaults. */

@@ -16,14 +16,16 @@ import {
 } from './client_metadata.ts';
 import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
 import {
+  consistentColumns,
   hasSecret,
-  requireConsistent,
   requireVouched,
   splitColumns,
+  unconfirmed,
   withDefaults,
   withoutNulls,
 } from './client_rules.ts';
 import { type ClientSecret, newClientSecret } from './client_secrets.ts';
+import { fapi2RetryWindow, isFapi2, underProfile } from './security_profile.ts';
 
 export interface Client {
   client_id: string;
@@ -82,6 +84,7 @@ const retryWindows: Record<RotationProfile, number> = { strict: 0, spa: 60, mobi
 
 /** Seconds after a rotation in which the previous refresh token gets the same answer again. */
 export function retryWindowOf(client: Client): number {
+  if (isFapi2(client.metadata)) return fapi2RetryWindow;
   return client.refresh_token_retry_window ?? retryWindows[client.rotation_profile];
 }
 
@@ -96,10 +99,9 @@ export async function createClient(
   const { client_id, client_secret, first_party, blocked, ...given } = newClient.parse(input);
   const { metadata, columns } = splitColumns(given);
   const complete = withDefaults(metadata, first_party);
-  requireConsistent(complete);
   const secret = hasSecret(complete) ? newClientSecret(client_secret) : undefined;
   const row = {
-    ...columns,
+    ...consistentColumns(complete, columns),
     client_id: client_id ?? newId(),
     metadata: json(complete),
     secrets: json(secret ? [secret.stored] : []),
@@ -134,9 +136,9 @@ export async function updateClient(
   } = clientChange.parse(change);
   // An administrator who makes a client first-party vouches for it: from then on it cannot change its own metadata.
   const registered_by = first_party ? 'admin' : (change.registered_by ?? client.registered_by);
-  const { metadata, columns } = splitColumns(given);
+  const { metadata, columns: changed } = splitColumns(given);
   const merged = withDefaults(withoutNulls({ ...client.metadata, ...metadata }), first_party);
-  requireConsistent(merged);
+  const columns = consistentColumns(merged, changed, client.metadata);
   requireVouched(merged, registered_by);
   const after = { ...client, ...columns, first_party, metadata: merged };
   const [updated] = await tx('clients')
@@ -148,18 +150,12 @@ export async function updateClient(
       registered_by,
       ...(blocked === undefined ? {} : { blocked_at: blocked ? (client.blocked_at ?? present(tx)) : null }),
       metadata: json(merged),
-      review: confirmed(client.review, given),
+      review: unconfirmed(client.review, given),
       ...(losesRights(client, after) ? { token_version: raisedTokenVersion(tx) } : {}),
       updated_at: present(tx),
     })
     .returning('*');
   return updated ?? null;
-}
-
-// A member that an administrator writes again counts as confirmed.
-function confirmed(review: string | null, given: object): string | null {
-  const left = review?.split(' ').filter((word) => !(word in given)) ?? [];
-  return left.join(' ') || null;
 }
 
 /** Clients in the order of their ids. */
@@ -171,7 +167,8 @@ export async function listClients(db: Db, limit: number, after?: string): Promis
 /** The client of this id, or null. */
 export async function findClient(db: Db, client_id: string): Promise<Client | null> {
   if (!isText(client_id)) return null;
-  return (await db('clients').where({ client_id }).whereNull('deleted_at').first()) ?? null;
+  const found = await db('clients').where({ client_id }).whereNull('deleted_at').first();
+  return found ? underProfile(found) : null;
 }
 
 /** Whether pages of `origin` may call the server as this client: the origins of its redirect URIs and its `allowed_origins`. */
@@ -191,7 +188,8 @@ export function describeClient(client: Client): Record<string, unknown> {
     ...metadata,
     ...columns,
     blocked,
-    refresh_token_retry_window: retryWindowOf(client),
+    // The longest that can be written, so that what is read can be written again.
+    refresh_token_retry_window: Math.min(retryWindowOf(client), 86_400),
     client_secrets,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));

@@ -36,11 +36,62 @@ export function withProfileDefaults(metadata: ClientMetadata): ClientMetadata {
 }
 
 /**
- * The metadata as every request sees it: whatever the row says, the members that the profile fixes have its values. A row can
+ * The metadata for a request: whatever the row says, the members that the profile fixes have its values. A row can
  * contradict the profile when a node of an earlier version, which does not know it, changed the client.
  */
 export function enforceProfile(metadata: ClientMetadata): ClientMetadata {
   return isFapi2(metadata) ? { ...metadata, ...fixedMembers(metadata) } : metadata;
+}
+
+/** The client as every request sees it, see {@link enforceProfile}. */
+export function underProfile<Row extends { metadata: ClientMetadata }>(client: Row): Row {
+  return isFapi2(client.metadata) ? { ...client, metadata: enforceProfile(client.metadata) } : client;
+}
+
+/**
+ * Seconds in which the predecessor of the newest refresh token of the profile is answered again: longer than any session lives. A
+ * client must not lose its session because an answer was lost (5.3.2.1). A thief of that token gains nothing, because it is good
+ * only together with the key or the certificate by which its client authenticates.
+ */
+export const fapi2RetryWindow = 315_360_000;
+
+/** The longest retry window that a row can have, seconds. Nodes of an earlier version, which do not know the profile, use it. */
+const longestStoredWindow = 86_400;
+
+/** The columns that the profile fixes, or gives back when the client leaves it. Refuses columns that contradict it. */
+export function profileColumns(
+  metadata: ClientMetadata,
+  given: Record<string, unknown>,
+  before: ClientMetadata = {},
+): Record<string, unknown> {
+  const { refresh_token_retry_window: window = null, rotation_profile } = given;
+  if (!isFapi2(metadata))
+    return { ...(isFapi2(before) ? { refresh_token_retry_window: null } : {}), ...given };
+  if (window !== null && window !== longestStoredWindow)
+    throw contradicts(
+      'refresh_token_retry_window',
+      'answers a retry for as long as the session lives; leave it out',
+    );
+  if (rotation_profile === 'strict')
+    throw contradicts('rotation_profile', 'answers a retry, and strict answers none');
+  return { ...given, refresh_token_retry_window: longestStoredWindow };
+}
+
+/** Refuses tokens bound to certificates where no proxy forwards any: every request of the client would be refused. */
+export function requireForwarding(metadata: ClientMetadata, certificatesArrive: boolean): void {
+  if (certificatesArrive || !isFapi2(metadata) || !metadata.tls_client_certificate_bound_access_tokens)
+    return;
+  throw contradicts(
+    'tls_client_certificate_bound_access_tokens',
+    'needs the setting MTLS_CERTIFICATE_HEADER, which this server does not have',
+  );
+}
+
+/** The last barrier before an access token is made: one of the profile that is bound to nothing is refused with `invalid_grant`. */
+export function requireSenderConstrained(metadata: ClientMetadata, isBound: boolean): void {
+  if (isBound || !isFapi2(metadata)) return;
+  const description = 'The tokens of this client must be bound to a DPoP key or a client certificate.';
+  throw new AppError('invalid_grant', description, { isDecided: true });
 }
 
 /** Refuses with `invalid_client_metadata` metadata that contradict the client's own profile. */

@@ -5,6 +5,7 @@ import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 import { metadataShape } from './client_metadata.ts';
 import { isVouchedGrant } from './client_rules.ts';
 import { isNativeUri } from './redirect_uris.ts';
+import { requireForwarding, requireProfile, withProfileDefaults } from './security_profile.ts';
 
 /** What this server offers to clients that no administrator vouches for. */
 export interface Offer {
@@ -32,13 +33,15 @@ export function suitableMetadata(requested: RequestedMetadata, offer: Offer): Su
     if (!isAbsent(requested[name])) given[name] = requested[name];
   }
   replaceAuthMethod(given, offer);
-  const left = dropUnsupported(given, offer);
+  const left = dropUnsupported(withProfileDefaults(given), offer);
   for (const [name, schema] of Object.entries(metadataShape)) {
     const read = schema.safeParse(left[name]);
     if (!read.success) throw unsuitable(`${name}: ${read.error.issues[0]?.message}`);
   }
   replaceGrants(left);
   replaceApplicationType(left);
+  requireProfile(left);
+  requireForwarding(left, offer.authMethods.includes('self_signed_tls_client_auth'));
   return left;
 }
 

@@ -17,17 +17,26 @@ export function suitDocument(deps: Deps, metadata: Metadata): void {
   // The engine's default for a client that names no method. A document may not name a secret: its keys decide.
   const namesNoMethod = members.token_endpoint_auth_method === 'client_secret_basic';
   const method = members.jwks || members.jwks_uri ? 'private_key_jwt' : 'none';
-  const suitable = refusing(() =>
-    suitableMetadata(
-      namesNoMethod ? { ...members, token_endpoint_auth_method: method } : members,
-      offerOf(deps),
-    ),
-  );
+  const named = namesNoMethod ? { ...members, token_endpoint_auth_method: method } : members;
+  const suitable = refusing(() => suitableMetadata(withoutFalse(named), offerOf(deps)));
   for (const name of Object.keys(metadata))
     if (name !== 'client_id' && !(name in suitable)) delete metadata[name];
   // A member `kindred` of the document itself is dropped: it is not our row.
   Object.assign(metadata, suitable, { kindred: { scope } });
 }
+
+// The engine has added what RFC 9126, 9449 and 8705 have as defaults; a document that does not name them leaves them to its profile.
+function withoutFalse(members: Metadata): Metadata {
+  return Object.fromEntries(
+    Object.entries(members).filter(([name, value]) => value !== false || !flags.has(name)),
+  );
+}
+
+const flags = new Set([
+  'require_pushed_authorization_requests',
+  'dpop_bound_access_tokens',
+  'tls_client_certificate_bound_access_tokens',
+]);
 
 function refusing<Result>(work: () => Result): Result {
   try {

@@ -3,9 +3,11 @@ import type { Provider } from 'oidc-provider';
 import { type AccessTokenClaims, isJwt } from '../../core/access_tokens/access_tokens.ts';
 import { oidcScopes } from '../../core/access_tokens/grantable_scopes.ts';
 import { findSessionOfToken } from '../../core/access_tokens/token_sessions.ts';
+import { requireSenderConstrained } from '../../core/clients/security_profile.ts';
 import type { Deps } from '../../core/deps.ts';
 import { fromEngine, toEngine } from '../request/clocks.ts';
-import { currentRequest, rememberSession } from '../request/context.ts';
+import { clientRow, currentRequest, rememberSession } from '../request/context.ts';
+import { asEngineError } from '../request/errors.ts';
 import { rememberVersion } from '../request/seen.ts';
 import { subclass } from '../request/subclass.ts';
 
@@ -18,6 +20,7 @@ interface EngineModel {
   sid?: string;
   scope?: string;
   extra?: { token_version?: number; client_version?: number };
+  isSenderConstrained(): boolean;
   save(): Promise<string>;
 }
 type EngineModelClass = {
@@ -43,12 +46,22 @@ export function accessTokenModel(deps: Deps, base: Provider['AccessToken']): Pro
         static async revokeByGrantId(): Promise<void> {}
 
         override async save(): Promise<string> {
+          requireBound(this);
           this.sid = this.grantId;
           if (this.aud === deps.config.resource) this.scope = withOidcScopes(this.scope);
           return await super.save();
         }
       },
   );
+}
+
+function requireBound(token: EngineModel): void {
+  const ctx = currentRequest();
+  try {
+    requireSenderConstrained(clientRow(ctx.oidc.client).metadata, token.isSenderConstrained());
+  } catch (error) {
+    throw asEngineError(ctx, error);
+  }
 }
 
 // At userinfo the engine expects a token without audience; our token for the default resource carries `openid` as well.

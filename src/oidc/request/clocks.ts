@@ -3,7 +3,7 @@
 import type { AdapterPayload } from 'oidc-provider';
 import type { Clock } from '../../core/store/clock.ts';
 
-/** Seconds by which the engine accepts a JWT beyond its time; {@link isInTime} then decides by the right clock. */
+/** Seconds by which the engine accepts a JWT beyond its time; client_jwts.ts then decides by the right clock. */
 export const engineTolerance = 300;
 
 /** Now, in the seconds of a JWT. */
@@ -66,13 +66,4 @@ export function correctTimes(clock: Clock, { payload }: { payload: Record<string
   const lifetime = Number(payload.exp) - Number(payload.iat);
   payload.iat = nowInSeconds(clock);
   payload.exp = nowInSeconds(clock) + lifetime;
-}
-
-/** Whether a JWT that a client has made (RFC 7519, 4.1) is within its time. */
-export function isInTime(clock: Clock, claims: { exp?: unknown; nbf?: unknown; iat?: unknown }): boolean {
-  const now = nowInSeconds(clock);
-  const { exp, nbf, iat } = claims;
-  if (typeof exp === 'number' && now >= exp) return false;
-  if (typeof nbf === 'number' && nbf > now) return false;
-  return typeof exp === 'number' || typeof iat !== 'number' || iat <= now;
 }

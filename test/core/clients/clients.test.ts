@@ -102,7 +102,7 @@ testOnStores('of several concurrent registrations of one client_id, one succeeds
 
 test('each profile has a retry window, which a client may override', (t) => {
   const windowOf = (rotation_profile: Client['rotation_profile'], own: number | null = null) =>
-    retryWindowOf({ rotation_profile, refresh_token_retry_window: own } as Client);
+    retryWindowOf({ metadata: {}, rotation_profile, refresh_token_retry_window: own } as Client);
   t.deepEqual(
     (['strict', 'spa', 'mobile', 'observe'] as const).map((profile) => windowOf(profile)),
     [0, 60, 60, 60],
