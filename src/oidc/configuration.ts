@@ -1,8 +1,8 @@
 // The engine's configuration by topic: clients, logins, tokens. Its features are in features.ts, its prompts in prompts.ts.
 import type { AccessToken, ClientCredentials, Configuration, JWTStructured } from 'oidc-provider';
 import { claimsOfScopes } from '../core/access_tokens/account_claims.ts';
-import { oidcScopes } from '../core/access_tokens/grantable_scopes.ts';
 import { isRegisteredOrigin } from '../core/clients/clients.ts';
+import { oidcScopes } from '../core/clients/own_scopes.ts';
 import type { Deps } from '../core/deps.ts';
 import { createAdapter } from './adapter.ts';
 import { suitDocument } from './endpoints/document_clients.ts';
@@ -60,6 +60,7 @@ function clientConfiguration(deps: Deps): Configuration {
       idTokenSigningAlgValues: [...clientAlgs],
       introspectionSigningAlgValues: [...clientAlgs],
       requestObjectSigningAlgValues: [...clientAlgs],
+      userinfoSigningAlgValues: [...clientAlgs],
     },
     extraClientMetadata: {
       // The row comes last: the others are taken from a document before it is adapted.
@@ -112,6 +113,8 @@ function tokenConfiguration(deps: Deps): Configuration {
     jwks: { keys: keys.list().map(engineKey) },
     scopes: oidcScopes,
     claims: claimsOfScopes,
+    // The engine puts in the claims of all granted scopes, and models/id_token.ts leaves out those that do not belong there.
+    conformIdTokenClaims: false,
     extraTokenClaims: async (ctx, token) => extraClaims(ctx, token),
     formats: {
       customizers: {

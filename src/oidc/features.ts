@@ -51,6 +51,7 @@ function tokenFeatures(deps: Deps) {
     // Discovery lists both endpoints; introspection_and_revocation.ts answers them. The engine's own actions would answer for no token.
     introspection: { enabled: true, allowedPolicy: () => false },
     jwtIntrospection: { enabled: true },
+    jwtUserinfo: { enabled: true },
     revocation: { enabled: true, allowedPolicy: () => false },
     dPoP: { enabled: true },
     mTLS: mutualTls(deps.config.certificateHeader),

@@ -6,6 +6,7 @@ import { sessionMembers } from '../token/token_response.ts';
 import { engineConfiguration } from './configuration.ts';
 import { introspectionAndRevocation } from './endpoints/introspection_and_revocation.ts';
 import { ownGrant } from './endpoints/own_grants.ts';
+import { nameJwtType } from './endpoints/userinfo.ts';
 import { recordEngineEvents } from './engine_events.ts';
 import { accessTokenModel } from './models/access_token.ts';
 import { authorizationCodeModel } from './models/authorization_code.ts';
@@ -74,6 +75,7 @@ export function createProvider(deps: Deps): Provider {
   recordEngineEvents(deps, provider);
   provider.on('authorization.accepted', acceptGrant);
   provider.use(introspectionAndRevocation(deps, provider));
+  provider.use(nameJwtType);
   provider.use(keepFormAnswers(deps, provider));
   return provider;
 }

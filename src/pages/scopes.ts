@@ -21,6 +21,7 @@ const known: Record<string, { text: string; hint?: string }> = {
   openid: { text: 'Confirm who you are', hint: 'An identifier that stays the same each time you sign in' },
   profile: { text: 'See your username' },
   email: { text: 'See your e-mail address' },
+  roles: { text: 'See your roles', hint: 'What you may do here, such as “editor” or “administrator”' },
   offline_access: {
     text: 'Keep access while you are away',
     hint: 'Until you sign the app out or remove its access',

@@ -7,6 +7,7 @@ import type { KeyStore } from '../core/keys/key_store.ts';
 import { signerOf } from '../core/keys/signers.ts';
 import type { SigningKey } from '../core/keys/signing_keys.ts';
 import { grantOf, payloadOf, type TokenSession } from '../core/sessions/token_session.ts';
+import { scopesInIdToken } from './id_token_claims.ts';
 import type { Target } from './target.ts';
 
 /** The ID token of a session. Only for a request whose scopes contain `openid`. */
@@ -18,7 +19,7 @@ export async function issueIdToken(
 ): Promise<string> {
   const { nonce } = payloadOf(session);
   const iat = Math.floor(clock.now() / 1000);
-  const { sub, ...claims } = selectClaims(session, target);
+  const { sub, ...claims } = selectClaims(client, session, target);
   return await signerOf(
     keyFor(keys, client),
     undefined,
@@ -37,9 +38,10 @@ export async function issueIdToken(
 /** The claims about the login and not about the user: no consent is needed for them. */
 const ofLogin = new Set(['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss']);
 
-// The claims of the granted scopes, and those that the authorization request asked for and the user granted. A token that is
-// good at userinfo leaves the claims of scopes to it (Core 1.0, 5.4).
+// The claims of the granted scopes as far as they belong into the ID token, and those that the authorization request asked for and the
+// user granted.
 function selectClaims(
+  client: Client,
   session: TokenSession,
   { resource, asked }: Pick<Target, 'resource' | 'asked'>,
 ): Record<string, unknown> {
@@ -52,8 +54,8 @@ function selectClaims(
     amr,
     auth_time: authTime,
   };
-  const scopes = resource === null ? ['openid'] : splitScope(openid?.scope).filter((one) => asked.has(one));
-  const ofScopes = scopes.flatMap(claimsOf);
+  const held = splitScope(openid?.scope).filter((one) => asked.has(one));
+  const ofScopes = scopesInIdToken(client, held, resource).flatMap(claimsOf);
   const granted = new Set(openid?.claims);
   const requested = Object.entries(claims?.id_token ?? {})
     .filter(([name, wish]) => isWish(wish) && (ofLogin.has(name) || granted.has(name)))

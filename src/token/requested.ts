@@ -1,13 +1,8 @@
 // What a request without a session asks for: resource servers (RFC 8707) and scopes (RFC 6749, 3.3). Which of them a client may be
 // granted is decided by core/access_tokens/grantable_scopes.ts.
-import {
-  defaultScopes,
-  grantableOf,
-  grantableOidc,
-  oidcScopes,
-  ownScopes,
-} from '../core/access_tokens/grantable_scopes.ts';
+import { defaultScopes, grantableOf, grantableOidc } from '../core/access_tokens/grantable_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
+import { oidcScopes, ownScopes } from '../core/clients/own_scopes.ts';
 import type { ResourceServer } from '../core/clients/resource_servers.ts';
 import type { Deps } from '../core/deps.ts';
 import { AppError } from '../lib/errors.ts';

@@ -1,7 +1,8 @@
 // What a token is for: the resource server, which one request names (RFC 8707) or the session has, and the scope that the grant,
 // the client and the user still allow (RFC 6749, 6).
-import { grantableOf, oidcScopes, splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import { grantableOf, splitScope } from '../core/access_tokens/grantable_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
+import { oidcScopes } from '../core/clients/own_scopes.ts';
 import {
   type AccessTokenTyp,
   findResourceServer,

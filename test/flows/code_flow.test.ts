@@ -1,7 +1,7 @@
 // The code flow with openid-client: client authentication, response modes, prompts, claims.
 import type { ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
-import { makeUser } from '../helpers/builders.ts';
+import { makeUser, updatedAtOf } from '../helpers/builders.ts';
 import {
   answerPages,
   callback,
@@ -33,6 +33,12 @@ testOnServers('a public client gets tokens for a user who signs in and allows it
   const user = await makeUser(server.db, { email: `${server.store}@flows.example` });
   const scene = await setUpScene(server, { client: publicClient, user });
   const tokens = await logIn(scene);
+  const claimsOfUser = {
+    preferred_username: user.username,
+    updated_at: updatedAtOf(user),
+    email: user.email,
+    email_verified: false,
+  };
   const { exp: _, at_hash: _hash, nonce: _nonce, iat, auth_time, ...claims } = claimsOf(tokens);
   t.deepEqual(claims, {
     iss: server.issuer,
@@ -41,13 +47,12 @@ testOnServers('a public client gets tokens for a user who signs in and allows it
     acr: 'urn:kindred:acr:password',
     amr: ['pwd'],
     sid: tokens.session_id,
+    ...claimsOfUser,
   });
   t.true(Math.abs(Number(auth_time) - Number(iat)) < 300);
   t.deepEqual(await oidc.fetchUserInfo(scene.config, tokens.access_token, user.id), {
     sub: user.id,
-    preferred_username: user.username,
-    email: user.email,
-    email_verified: false,
+    ...claimsOfUser,
   });
   const next = await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
   const later = next.claims();

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import { jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
-import { makeClient, makeUser, password } from '../helpers/builders.ts';
+import { makeClient, makeUser, password, updatedAtOf } from '../helpers/builders.ts';
 import { makeKey } from '../helpers/dpop.ts';
 import { keySetOf } from '../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
@@ -71,7 +71,7 @@ testOnServers('discovery lists the endpoints, below the issuer', async (t, serve
     userinfo_endpoint: at('/userinfo'),
     jwks_uri: at('/jwks'),
     subject_types_supported: ['public'],
-    scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
+    scopes_supported: ['openid', 'profile', 'email', 'offline_access', 'roles'],
   });
   for (const grant of ['password', 'refresh_token', 'client_credentials']) {
     t.true(metadata.grant_types_supported?.includes(grant), grant);
@@ -90,7 +90,8 @@ testOnServers('login, userinfo, refresh, introspection, revocation', async (t, s
     [tokens.token_type, tokens.expires_in, tokens.scope],
     ['bearer', 900, 'openid profile email account'],
   );
-  const claims = { sub: user.id, preferred_username: user.username, email, email_verified: false };
+  const profile = { preferred_username: user.username, updated_at: updatedAtOf(user) };
+  const claims = { sub: user.id, ...profile, email, email_verified: false };
   t.deepEqual(await oidc.fetchUserInfo(config, tokens.access_token, user.id), claims);
 
   const next = await oidc.refreshTokenGrant(config, tokens.refresh_token);
@@ -128,6 +129,7 @@ testOnServers(
         amr: ['pwd'],
         sid: tokens.session_id,
         preferred_username: user.username,
+        updated_at: updatedAtOf(user),
       });
       t.is(exp, iat + 900);
       first ??= auth_time;

@@ -32,6 +32,11 @@ export async function makeUser(db: Db, given: Partial<NewUser> = {}): Promise<Us
   return await createUser(db, { username: `user-${made}`, password_hash: await hash, ...given });
 }
 
+/** The claim `updated_at` of a user. */
+export function updatedAtOf({ updated_at }: Pick<User, 'updated_at'>): number {
+  return Math.floor(updated_at.getTime() / 1000);
+}
+
 /** A public first-party client, strict about reuse. */
 export async function makeClient(db: Db, given: Partial<NewClient> = {}): Promise<Client> {
   const { client } = await createClient(db, {

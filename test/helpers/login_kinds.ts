@@ -18,7 +18,7 @@ const certified = { headers: { 'X-Client-Certificate': certificate } };
 export const kinds: Record<string, LoginCase> = {
   'openid, profile and email': {
     answer:
-      'Bearer JWT for https://id.example.test/api: openid profile email account, ID token with amr,aud,auth_time,email,email_verified,exp,iat,iss,preferred_username,sid,sub, refresh_token',
+      'Bearer JWT for https://id.example.test/api: openid profile email account, ID token with amr,aud,auth_time,email,email_verified,exp,iat,iss,preferred_username,sid,sub,updated_at, refresh_token',
     fast: true,
     user: withMail,
     form: { scope: 'openid profile email account' },

@@ -8,15 +8,30 @@ export const claimsOfScopes = {
   amr: null,
   sid: null,
   iss: null,
-  profile: ['preferred_username'],
+  profile: ['preferred_username', 'updated_at'],
   email: ['email', 'email_verified'],
+  roles: ['roles', 'groups'],
 };
 
-/** All claims about a user, of which scopes and requested claims select some. */
-export function accountClaims({ username, email }: Pick<User, 'username' | 'email'>) {
+/** The columns of a user that claims are made of. */
+export type ClaimedUser = Pick<User, 'username' | 'email' | 'roles' | 'updated_at'>;
+
+/**
+ * All claims about a user, of which scopes and requested claims select some. `groups` has the values of `roles`, under the name
+ * that most relying parties look for.
+ */
+export function accountClaims(user: ClaimedUser) {
+  const { username, email, roles, updated_at } = user;
   return {
     preferred_username: username,
-    // No address has been verified: a client that identifies users by address must not rely on it.
-    ...(email ? { email, email_verified: false } : {}),
+    updated_at: Math.floor(updated_at.getTime() / 1000),
+    ...(email ? { email, email_verified: hasVerifiedEmail(user) } : {}),
+    roles,
+    groups: roles,
   };
+}
+
+// No address has been verified: a client that identifies users by address must not rely on it.
+function hasVerifiedEmail(_user: Pick<User, 'email'>): boolean {
+  return false;
 }

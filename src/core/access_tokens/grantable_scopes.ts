@@ -1,13 +1,8 @@
 // Decides which scopes a client may be granted, and which it gets by default. They never exceed the client's registered scope
 // (RFC 8707; RFC 6749, 3.3).
 import type { Client } from '../clients/clients.ts';
+import { oidcScopes, ownScopes } from '../clients/own_scopes.ts';
 import type { ResourceServer } from '../clients/resource_servers.ts';
-
-/** The scopes of the server itself. Every other scope belongs to a resource server. */
-export const oidcScopes = ['openid', 'profile', 'email', 'offline_access'];
-
-/** The scopes of our own API: `account` is for a user's own sessions, `admin` for administrators. */
-export const ownScopes = ['account', 'admin'];
 
 /** The columns of a client that bound its scopes. */
 export type BoundClient = Pick<Client, 'scope' | 'first_party' | 'review'>;

@@ -59,6 +59,9 @@ export const metadataShape = {
   require_signed_request_object: z.boolean().optional(),
   request_object_signing_alg: z.string().optional(),
   introspection_signed_response_alg: z.string().optional(),
+  userinfo_signed_response_alg: z.string().optional(),
+  /** Whether ID tokens carry the claims of the granted scopes, see `token/id_token_claims.ts` for the default. */
+  id_token_claims: z.boolean().optional(),
   initiate_login_uri: uri.optional(),
   /** The FAPI 2.0 Security Profile (`security_profile: "fapi2"`). */
   security_profile: z.enum(['fapi2']).optional(),

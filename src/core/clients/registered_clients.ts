@@ -14,6 +14,7 @@ import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rig
 import { hasSecret, isVouchedGrant } from './client_rules.ts';
 import { newClientSecret } from './client_secrets.ts';
 import type { Client } from './clients.ts';
+import { oidcScopes } from './own_scopes.ts';
 import { findUriProblem } from './redirect_uris.ts';
 import { suitableScope } from './suitable_metadata.ts';
 
@@ -127,9 +128,6 @@ async function update(tx: Db, client_id: string, columns: object): Promise<Clien
   return saved as Client;
 }
 
-/** The scopes of this server that any client may have. */
-const openScopes = ['openid', 'profile', 'email', 'offline_access'];
-
 /** The part of the requested scope that a client may have. It knows the scopes of the first 1,000 resource servers. */
 export async function findAllowedScope(
   db: Db,
@@ -141,7 +139,7 @@ export async function findAllowedScope(
     db,
     'select scope from resource_servers order by identifier limit 1000',
   );
-  const known = new Set([...openScopes, ...found.flatMap((one) => one.scope.split(' '))]);
+  const known = new Set([...oidcScopes, ...found.flatMap((one) => one.scope.split(' '))]);
   return suitableScope(scope, known, grant_types);
 }
 

@@ -5,6 +5,7 @@ import { type Columns, declareColumns, isText, type Table } from '../store/colum
 import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
+import { oidcScopes, ownScopes } from './own_scopes.ts';
 
 /** The `typ` in the header of JWT access tokens: that of RFC 9068, or what libraries expect that do not know it. */
 export type AccessTokenTyp = 'at+jwt' | 'JWT';
@@ -49,7 +50,7 @@ export const newResourceServer = z.strictObject({
     )
     .refine(
       (value) => !hasReservedScope(value),
-      'must not name openid, profile, email, offline_access, account or admin',
+      'must not name openid, profile, email, offline_access, roles, account or admin',
     )
     .default(''),
   access_token_format: z.enum(['jwt', 'opaque']).default('jwt'),
@@ -63,10 +64,10 @@ export const newResourceServer = z.strictObject({
 export type NewResourceServer = z.input<typeof newResourceServer>;
 
 // A resource server with one of the server's own scopes would make the engine ask for consent every time, or open our own API.
-const reserved = new Set(['openid', 'profile', 'email', 'offline_access', 'account', 'admin']);
+const reserved = [...oidcScopes, ...ownScopes];
 
 function hasReservedScope(scope: string): boolean {
-  return scope.split(' ').some((one) => reserved.has(one));
+  return scope.split(' ').some((one) => reserved.includes(one));
 }
 
 /** Registers a resource server; refuses with `resource_server_exists`. */

@@ -66,6 +66,7 @@ function dropUnsupported(given: Suitable, { signingAlgs, clientAlgs }: Offer): S
   const offered: Record<string, readonly string[]> = {
     id_token_signed_response_alg: signingAlgs,
     introspection_signed_response_alg: signingAlgs,
+    userinfo_signed_response_alg: signingAlgs,
     token_endpoint_auth_signing_alg: isKeyed ? clientAlgs : [],
     request_object_signing_alg: clientAlgs,
   };

@@ -22,6 +22,8 @@ export interface SessionWithUser extends Session {
   permissions: string[];
   tenant_id: string | null;
   token_version: number;
+  /** The user's. */
+  updated_at: Date;
 }
 
 export const sessionWithUserColumns = {
@@ -31,12 +33,13 @@ export const sessionWithUserColumns = {
   user_is_active: 'boolean',
   roles: 'json',
   permissions: 'json',
+  updated_at: 'time',
 } as const satisfies Columns<SessionWithUser>;
 
 // Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columnsOfSession =
   'id user_id client_id device_id grant_payload token_payload salt generation rotated_at ip user_agent idle_ttl created_at last_used_at absolute_expires_at ended_at ended_reason ended_by ended_by_id browser_session is_plain session_epoch login_ip login_user_agent';
-const columnsOfUser = 'username email roles permissions tenant_id token_version status_message';
+const columnsOfUser = 'username email roles permissions tenant_id token_version updated_at status_message';
 
 /** The columns of {@link SessionWithUser}, of `sessions s` and `users u`. */
 export function sessionWithUserSql(db: Db): string {

@@ -15,9 +15,9 @@ type SessionPart = Pick<
   | 'absolute_expires_at'
 >;
 
-/** A session with its user, as far as tokens are made from them. */
+/** A session with its user, as far as tokens are made from them; `updated_at` is the user's. */
 export type TokenSession = SessionPart &
-  Pick<User, 'username' | 'email' | 'roles' | 'permissions' | 'tenant_id' | 'token_version'>;
+  Pick<User, 'username' | 'email' | 'roles' | 'permissions' | 'tenant_id' | 'token_version' | 'updated_at'>;
 
 export const tokenSessionColumns = {
   grant_payload: 'json',
@@ -26,11 +26,12 @@ export const tokenSessionColumns = {
   absolute_expires_at: 'time',
   roles: 'json',
   permissions: 'json',
+  updated_at: 'time',
 } as const satisfies Columns<TokenSession>;
 
 /** The columns of {@link TokenSession} as SQL; `s` and `u` are the aliases of session and user. */
 export const tokenSessionSql = `s.id, s.user_id, s.salt, s.grant_payload, s.token_payload, s.idle_ttl, s.created_at, s.absolute_expires_at,
-    u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version`;
+    u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version, u.updated_at`;
 
 /** What a login granted: the column `grant_payload`, in the form of the engine's Grant. */
 export interface GrantPayload {

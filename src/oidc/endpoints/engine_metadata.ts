@@ -50,9 +50,18 @@ export function isOurRow(kindred: unknown): boolean {
  */
 export function engineMetadata(client: Client, algs?: readonly string[]): ClientMetadata {
   ourRows.add(client);
-  const { allowed_origins: _ours, registered_scope: _scope, ...metadata } = client.metadata;
+  const {
+    allowed_origins: _origins,
+    registered_scope: _scope,
+    id_token_claims: _claims,
+    ...metadata
+  } = client.metadata;
   const application_type = metadata.application_type ?? inferredType(metadata.redirect_uris);
-  const signed = ['id_token_signed_response_alg', 'introspection_signed_response_alg'] as const;
+  const signed = [
+    'id_token_signed_response_alg',
+    'introspection_signed_response_alg',
+    'userinfo_signed_response_alg',
+  ] as const;
   for (const name of signed) {
     const alg = metadata[name];
     if (algs && alg !== undefined && !algs.includes(alg)) delete metadata[name];

@@ -1,8 +1,8 @@
 // The engine's access tokens, made ours: `sid` binds them to a session, they end with it, and userinfo accepts JWTs too.
 import type { Provider } from 'oidc-provider';
 import { type AccessTokenClaims, isJwt } from '../../core/access_tokens/access_tokens.ts';
-import { oidcScopes } from '../../core/access_tokens/grantable_scopes.ts';
 import { findSessionOfToken } from '../../core/access_tokens/token_sessions.ts';
+import { oidcScopes } from '../../core/clients/own_scopes.ts';
 import { requireSenderConstrained } from '../../core/clients/security_profile.ts';
 import type { Deps } from '../../core/deps.ts';
 import { fromEngine, toEngine } from '../request/clocks.ts';

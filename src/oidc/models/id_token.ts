@@ -1,10 +1,16 @@
 // The engine's ID token, made ours: its times are by the server's clock.
-import type { Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { splitScope } from '../../core/access_tokens/grantable_scopes.ts';
 import type { Clock } from '../../core/store/clock.ts';
+import { scopesInIdToken } from '../../token/id_token_claims.ts';
 import { fromEngine, nowInSeconds } from '../request/clocks.ts';
+import { clientRow } from '../request/context.ts';
 import { subclass } from '../request/subclass.ts';
 
 interface EngineToken {
+  scope?: string;
+  client?: object;
+  ctx?: KoaContextWithOIDC;
   payload(): Promise<Record<string, unknown>>;
   issue(given: { use: string; expiresAt?: number }): Promise<string>;
 }
@@ -32,6 +38,7 @@ export function idTokenModel(clock: Clock, base: Provider['IdToken']): Provider[
         }
 
         override async issue({ use, expiresAt }: { use: string; expiresAt?: number }): Promise<string> {
+          if (use === 'idtoken') this.scope = scopeOf(this);
           return await super.issue({
             use,
             ...(expiresAt ? { expiresAt: fromEngine(clock, expiresAt) } : {}),
@@ -39,4 +46,10 @@ export function idTokenModel(clock: Clock, base: Provider['IdToken']): Provider[
         }
       },
   );
+}
+
+// The engine has set all granted scopes.
+function scopeOf({ scope, client, ctx }: EngineToken): string {
+  const { aud } = (ctx?.oidc.entities.AccessToken ?? {}) as { aud?: string };
+  return scopesInIdToken(clientRow(client), splitScope(scope), aud ?? null).join(' ');
 }

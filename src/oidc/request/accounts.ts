@@ -1,6 +1,6 @@
 // The engine's accounts: our users, with the claims that tokens carry (OpenID Connect Core 5.4, RFC 9068).
 import type { Account, KoaContextWithOIDC } from 'oidc-provider';
-import { accountClaims } from '../../core/access_tokens/account_claims.ts';
+import { accountClaims, type ClaimedUser } from '../../core/access_tokens/account_claims.ts';
 import { claimsOfUser } from '../../core/access_tokens/user_claims.ts';
 import type { Deps } from '../../core/deps.ts';
 import type { SessionWithUser } from '../../core/sessions/find_session.ts';
@@ -33,13 +33,11 @@ export async function findAccount(
 async function findVisitor({ db }: Deps, sub: string): Promise<Account | undefined> {
   const id = parseId(sub);
   const user = id ? (provedUser(id) ?? (await findUser(db, id))) : null;
-  return user && (await isActive(db, user))
-    ? accountOf({ user_id: user.id, username: user.username, email: user.email })
-    : undefined;
+  return user && (await isActive(db, user)) ? accountOf({ ...user, user_id: user.id }) : undefined;
 }
 
 /** The account of a session's user. */
-export function accountOf(session: Pick<SessionWithUser, 'user_id' | 'username' | 'email'>): Account {
+export function accountOf(session: ClaimedUser & Pick<SessionWithUser, 'user_id'>): Account {
   return {
     accountId: session.user_id,
     claims: async () => ({

@@ -9,8 +9,11 @@ export const discoveryEndpoints: EndpointGroup = {
       properties: {
         sub: text('the user'),
         preferred_username: text('with the scope `profile`'),
+        updated_at: { type: 'integer', description: 'seconds since 1970, with the scope `profile`' },
         email: text('with the scope `email`'),
         email_verified: { type: 'boolean', description: 'present with `email`; always false' },
+        roles: { type: 'array', items: { type: 'string' }, description: 'with the scope `roles`' },
+        groups: { type: 'array', items: { type: 'string' }, description: 'the same values as `roles`' },
       },
       examples: [{ sub: '019cad2e-7a10-7c3e-9f42-0a8f5d7c1b2e', preferred_username: 'ada' }],
     },
@@ -29,7 +32,13 @@ export const discoveryEndpoints: EndpointGroup = {
         'With an access token that has the scope `openid`.',
         {
           responses: {
-            200: { description: 'The claims', ...json('UserInfo') },
+            200: {
+              description: 'The claims; a JWT for a client with `userinfo_signed_response_alg`',
+              content: {
+                'application/json': { schema: { $ref: '#/components/schemas/UserInfo' } },
+                'application/jwt': { schema: { type: 'string' } },
+              },
+            },
             ...errorStatuses(400, 401, 403),
           },
         },
