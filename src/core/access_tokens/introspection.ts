@@ -9,21 +9,14 @@ import type { Columns } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
-import { emailClaims } from './account_claims.ts';
 import { clientTokenValues, liveClientTokenSql, liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 import { type Bound, confirmationOf, type OpaqueRecord } from './opaque_tokens.ts';
 
 /** What the SELECT found. */
-interface Introspected extends NamedUser {
+interface Introspected {
   /** False when the calling client may have changed since this version of the client cache. */
   is_current_version: boolean;
   is_live: boolean;
-}
-
-/** The names of the user of a token; null where it has none, or no user. */
-export interface NamedUser {
-  username: string | null;
-  email: string | null;
 }
 
 const introspectedColumns = {
@@ -32,18 +25,17 @@ const introspectedColumns = {
 } as const satisfies Columns<Introspected>;
 
 const introspectSql = (findSql: string) =>
-  `select ${isCurrentVersionSql} as is_current_version, found.is_live is not null as is_live, found.username, found.email
-   from (select 1 as one) as one left join (${findSql}) as found on true`;
+  `select ${isCurrentVersionSql} as is_current_version, exists (${findSql}) as is_live`;
 
 const readSessionToken = statement<Introspected>(
   { name: 'introspection', commit: 'local' },
-  (db) => introspectSql(liveSessionTokenSql(db, undefined, '1 as is_live, u.username, u.email')),
+  (db) => introspectSql(liveSessionTokenSql(db)),
   introspectedColumns,
 );
 
 const readClientToken = statement<Introspected>(
   { name: 'client_introspection', commit: 'local' },
-  () => introspectSql(liveClientTokenSql(undefined, '1 as is_live, null as username, null as email')),
+  () => introspectSql(liveClientTokenSql()),
   introspectedColumns,
 );
 
@@ -54,8 +46,7 @@ export async function findIntrospection(
   claims: AccessTokenClaims | null,
 ): Promise<Introspected> {
   const [found] = claims ? await readFor(db, version, claims) : [];
-  const none = { is_live: false, username: null, email: null };
-  return found ?? { is_current_version: await isCurrentVersion(db, version), ...none };
+  return found ?? { is_current_version: await isCurrentVersion(db, version), is_live: false };
 }
 
 async function readFor(db: Db, version: number, claims: AccessTokenClaims): Promise<Introspected[]> {
@@ -74,30 +65,13 @@ export function isMeantFor(
   return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
 }
 
-/**
- * The members about the user for the API that the token is meant for (RFC 7662, 2.2), which often knows its users by these names. The
- * client that the token was issued to gets none: it learns them by the scopes that the user has granted.
- */
-export function describeUser(
-  { resource_server }: Pick<Client, 'resource_server'>,
-  { aud }: { aud?: string | undefined },
-  { username, email }: NamedUser,
-): object {
-  const isApi = resource_server === '*' || (resource_server !== null && resource_server === aud);
-  if (!isApi || username === null) return {};
-  return { username, ...emailClaims({ email }) };
+/** The response for an active JWT (RFC 7662, 2.2). */
+export function describeClaims({ client_version: _ours, ...claims }: AccessTokenClaims): object {
+  return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
 }
 
-/** The response for an active JWT (RFC 7662, 2.2), with these members about its user. */
-export function describeClaims(
-  { client_version: _ours, ...claims }: AccessTokenClaims,
-  user: object,
-): object {
-  return { active: true, ...claims, ...user, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
-}
-
-/** The response for an active opaque token, with these members about its user. It has no `jti`, which is the token itself. */
-export function describeOpaque(record: OpaqueRecord, iss: string, user: object): object {
+/** The response for an active opaque token. It has no `jti`, which is the token itself. */
+export function describeOpaque(record: OpaqueRecord, iss: string): object {
   const { clientId: client_id, accountId: sub, aud, exp, iat, sid, scope, jkt, extra = {} } = record;
   const { client_version: _ours, ...claims } = extra;
   return {
@@ -107,7 +81,6 @@ export function describeOpaque(record: OpaqueRecord, iss: string, user: object):
     ...{ client_id, exp, iat, sid, iss, aud },
     ...(scope ? { scope } : {}),
     ...confirmationOf(record),
-    ...user,
     token_type: jkt ? 'DPoP' : 'Bearer',
   };
 }

@@ -12,6 +12,7 @@ import {
   clientChange,
   type NewClient,
   newClient,
+  type RotationProfile,
 } from './client_metadata.ts';
 import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
 import {
@@ -24,7 +25,6 @@ import {
   withoutNulls,
 } from './client_rules.ts';
 import { type ClientSecret, newClientSecret } from './client_secrets.ts';
-import { changedProfile, newProfile, type RotationProfile, windowOf } from './rotation_profiles.ts';
 import { fapi2RetryWindow, isFapi2, underProfile } from './security_profile.ts';
 
 export interface Client {
@@ -80,9 +80,12 @@ export const clientColumns = {
 } as const satisfies Columns<Client>;
 declareColumns('clients', clientColumns);
 
+const retryWindows: Record<RotationProfile, number> = { strict: 0, spa: 60, mobile: 60, observe: 60 };
+
 /** Seconds after a rotation in which the previous refresh token gets the same answer again. */
 export function retryWindowOf(client: Client): number {
-  return isFapi2(client.metadata) ? fapi2RetryWindow : windowOf(client);
+  if (isFapi2(client.metadata)) return fapi2RetryWindow;
+  return client.refresh_token_retry_window ?? retryWindows[client.rotation_profile];
 }
 
 /**
@@ -94,17 +97,16 @@ export async function createClient(
   input: NewClient,
 ): Promise<{ client: Client; client_secret?: string }> {
   const { client_id, client_secret, first_party, blocked, ...given } = newClient.parse(input);
-  const { metadata, columns: asked } = splitColumns(given);
+  const { metadata, columns } = splitColumns(given);
   const complete = withDefaults(metadata, first_party);
-  const columns = consistentColumns(complete, asked);
   const secret = hasSecret(complete) ? newClientSecret(client_secret) : undefined;
   const row = {
-    ...columns,
+    ...consistentColumns(complete, columns),
     client_id: client_id ?? newId(),
     metadata: json(complete),
     secrets: json(secret ? [secret.stored] : []),
     first_party,
-    ...newProfile({ metadata: complete, registered_by: 'admin' }, { ...given, ...columns }),
+    rotation_profile: given.rotation_profile ?? 'strict',
     token_version: firstTokenVersion(db),
     ...(blocked ? { blocked_at: present(db) } : {}),
     created_at: present(db),
@@ -143,7 +145,7 @@ export async function updateClient(
     .where({ client_id })
     .update({
       ...columns,
-      ...changedProfile(client, { metadata: merged, registered_by }, { ...given, ...columns }),
+      ...('rotation_profile' in given ? { rotation_profile: given.rotation_profile ?? 'strict' } : {}),
       first_party,
       registered_by,
       ...(blocked === undefined ? {} : { blocked_at: blocked ? (client.blocked_at ?? present(tx)) : null }),

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import type { Kindred } from './kindred.ts';
 
 /** The addresses that the pages use. */
 export const example = { issuer: 'https://id.example.com', app: 'https://app.example.com' };
@@ -52,6 +53,25 @@ export async function readClient(
   const text = (await readPage(page)).get(name);
   if (text === undefined) throw new Error(`docs/connect/${page}.md has no block ${name}`);
   return JSON.parse(fillIn(text, values));
+}
+
+/** Runs the commands of a page's block, each a line that begins with `npm run kindred -- `, and returns their answers. */
+export async function runCommands(
+  { command }: Pick<Kindred, 'command'>,
+  page: string,
+  name: string,
+  values: Record<string, string>,
+): Promise<unknown[]> {
+  const lines = fillIn((await readPage(page)).get(name) ?? '', values)
+    .trim()
+    .split('\n');
+  const answers: unknown[] = [];
+  for (const line of lines) {
+    const [, args] = /^npm run kindred -- (.+)$/.exec(line) ?? [];
+    if (!args) throw new Error(`docs/connect/${page}.md: ${name} has no command in "${line}"`);
+    answers.push(await command(args.split(' ')));
+  }
+  return answers;
 }
 
 function fillIn(text: string, values: Record<string, string>): string {
