@@ -18,8 +18,10 @@ import { interactionModel } from './models/interaction.ts';
 import { oidcContextModel } from './models/oidc_context.ts';
 import { refreshTokenModel } from './models/refresh_token.ts';
 import { replayDetectionModel } from './models/replay_detection.ts';
+import { redirectToClient, withFragment, withQuery } from './pages/client_redirect.ts';
 import { secureCookiesByIssuer } from './pages/cookies.ts';
 import { enginePages } from './pages/engine_pages.ts';
+import { finishLogouts } from './pages/logout_pages.ts';
 import { keepFormAnswers, repeatableInteraction } from './pages/repeated_forms.ts';
 import { knownSession } from './request/context.ts';
 import { acceptGrant } from './request/grant.ts';
@@ -28,6 +30,13 @@ export type { Provider };
 
 type Names = string | readonly string[] | ReadonlySet<string>;
 type Handler<Params extends object> = (ctx: TokenEndpointGrantContext<Params>) => Promise<void> | void;
+
+type ResponseMode = Parameters<Provider['registerResponseMode']>[1];
+
+const redirects: Record<string, typeof withQuery> = { query: withQuery, fragment: withFragment };
+
+const texts = (payload: object) =>
+  Object.fromEntries(Object.entries(payload).map(([name, value]) => [name, String(value)]));
 
 /** The engine registers its own grants by the same method, so this is where their answers get the members about the session. */
 class KindredProvider extends Provider {
@@ -50,6 +59,14 @@ class KindredProvider extends Provider {
       describeSession(this.deps, ctx);
     };
     super.registerGrantType(name, run, params, duplicates);
+  }
+
+  // The engine registers its modes of answering in its constructor. Its own redirects would write the client's URI anew.
+  override registerResponseMode(name: string, handler: ResponseMode): void {
+    const write = Object.hasOwn(redirects, name) ? redirects[name] : undefined;
+    const redirect: ResponseMode = (ctx, uri, payload) =>
+      write && redirectToClient(ctx, write(uri, texts(payload)));
+    super.registerResponseMode(name, write ? redirect : handler);
   }
 }
 
@@ -77,6 +94,7 @@ export function createProvider(deps: Deps): Provider {
   provider.use(introspectionAndRevocation(deps, provider));
   provider.use(nameJwtType);
   provider.use(keepFormAnswers(deps, provider));
+  provider.use(finishLogouts(deps));
   return provider;
 }
 

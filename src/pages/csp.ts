@@ -1,40 +1,37 @@
-// The Content-Security-Policy of our pages: no scripts, no framing, and forms lead only where the caller allows.
+// The Content-Security-Policy of our pages: no scripts, no framing, and forms lead only to ourselves or to the client of the request.
 import type { Brand } from './brand.ts';
+
+export interface PolicyOptions {
+  /** Whether a form of the page ends at a client. */
+  leadsToClient?: boolean;
+  /** Pictures besides the brand's logo. */
+  imageUrls?: string[];
+}
 
 /**
  * The policy for one page. It allows no script and no inline style, so that even markup that got past the escaping would
- * be harmless. Chromium also applies `form-action` to the redirects after a form (CSP 3, section 6.4.1), so a page whose form
- * ends at a client's redirect URI names that URI in `formTargets`. `imageUrls` are pictures besides the brand's logo.
+ * be harmless. Chromium applies `form-action` to all redirects after a form (CSP 3, section 6.4.1), also to those behind the
+ * client's redirect URI, which nobody can know: a page whose form ends at a client has no such directive, as otherwise the user
+ * would stay on our page while the client has the code.
  */
-export function contentSecurityPolicy(
-  brand: Brand,
-  formTargets: string[] = [],
-  imageUrls: string[] = [],
-): string {
-  const images = [brand.logoUrl ?? '', ...imageUrls].map((url) => sourceOf(url, /^(https?|data):$/));
-  const targets = formTargets.map((url) =>
-    sourceOf(url, /^(?!(javascript|vbscript|data|blob|filesystem|about):)/),
-  );
+export function contentSecurityPolicy(brand: Brand, options: PolicyOptions = {}): string {
+  const { leadsToClient = false, imageUrls = [] } = options;
+  const images = [brand.logoUrl ?? '', ...imageUrls].flatMap((url) => sourceOf(url) ?? []);
   return [
     "default-src 'none'",
     "style-src 'self'",
-    list('img-src', images),
-    list('form-action', targets),
+    ["img-src 'self'", ...new Set(images)].join(' '),
+    ...(leadsToClient ? [] : ["form-action 'self'"]),
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join('; ');
 }
 
-function list(directive: string, sources: (string | null)[]): string {
-  const known = sources.filter((source) => source !== null);
-  return [directive, ...new Set(["'self'", ...known])].join(' ');
-}
-
 // Returns only an origin or a scheme, neither of which can end a directive or begin another. Source expressions have no
 // syntax for IPv6 addresses, so for those only the scheme is returned.
-function sourceOf(value: string, allowed: RegExp): string | null {
+function sourceOf(value: string): string | null {
   const url = URL.parse(value);
-  if (!url || !allowed.test(url.protocol)) return null;
-  const isWeb = url.protocol === 'http:' || url.protocol === 'https:';
+  if (!url || !/^(https?|data):$/.test(url.protocol)) return null;
+  const isWeb = url.protocol !== 'data:';
   return isWeb && /^[a-z0-9.-]+$/.test(url.hostname) ? url.origin : url.protocol;
 }

@@ -28,7 +28,7 @@ interface ErrorText {
 /** Renders an error page for the user, who cannot read error codes. */
 export function renderError(brand: Brand, page: ErrorPage): string {
   const { code, requestId, description, redirectUri, client, homeUrl, retryAfter } = page;
-  const text = (Object.hasOwn(texts, code) && texts[code]) || other;
+  const text = textOf(code, description ?? '');
   const url = webUrl(client?.url);
   const name = client ? clientName(client.name) : null;
   return renderPage(
@@ -61,7 +61,15 @@ const reasonTexts: [RegExp, (found: string) => string][] = [
     (names) => `The request is missing ${names.replaceAll("'", '')}.`,
   ],
   [/^unrecognized route or not allowed method/, () => 'This page does not exist.'],
+  [/^post_logout_redirect_uri not registered/, () => 'The app has not registered the address below.'],
+  [/^could not (?:decode|validate) id_token_hint/, () => 'The id_token_hint is not an ID token of ours.'],
+  [/^client_id does not match/, () => 'The client_id and the id_token_hint belong to different apps.'],
 ];
+
+function textOf(code: string, description: string): ErrorText {
+  const special = specialTexts.find(([pattern]) => pattern.test(description));
+  return special?.[1] ?? ((Object.hasOwn(texts, code) && texts[code]) || other);
+}
 
 function reasonText(description: string): string {
   for (const [pattern, textOf] of reasonTexts) {
@@ -95,6 +103,31 @@ const notFound: ErrorText = {
   title: 'Page not found',
   text: 'The address may contain a typing error, or the page no longer exists.',
 };
+
+// Problems that have a text of their own, by the engine's description; they share their code with many others.
+const specialTexts: [RegExp, ErrorText][] = [
+  [
+    /^missing required parameter\(?s?\)? .*'redirect_uri'/,
+    {
+      title: 'The app did not say where to send you',
+      text: faultOfClient,
+    },
+  ],
+  [
+    /^post_logout_redirect_uri not registered/,
+    {
+      title: 'We will not send you there',
+      text: 'The app asked us to sign you out and to send you to an address that it has not registered with us. We stopped here, and you are still signed in.',
+    },
+  ],
+  [
+    /id_token_hint/,
+    {
+      title: 'We could not sign you out',
+      text: 'The app that sent you here did not prove which login it means. You are still signed in. You can sign out on your account page.',
+    },
+  ],
+];
 
 const texts: Record<string, ErrorText> = {
   page_expired: {

@@ -11,8 +11,8 @@ export interface Gallery {
   origin: string;
   /** The forms that were submitted: their paths and fields. */
   posts: { path: string; fields: Record<string, string> }[];
-  /** Redirects submitted forms to this URL, with these form targets in the policy. */
-  answerPosts(redirect: string, formTargets: string[]): void;
+  /** Redirects submitted forms to this URL, with or without a policy for forms that end at a client. */
+  answerPosts(redirect: string, leadsToClient: boolean): void;
   close(): void;
 }
 
@@ -20,7 +20,7 @@ export interface Gallery {
 export async function openGallery(look: Brand = brand): Promise<Gallery> {
   const posts: Gallery['posts'] = [];
   let redirect: string | null = null;
-  let formTargets: string[] = [];
+  let leadsToClient = false;
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? '/', 'http://x').pathname;
     if (request.method === 'POST') {
@@ -34,7 +34,7 @@ export async function openGallery(look: Brand = brand): Promise<Gallery> {
     response
       .writeHead(html ? 200 : 404, {
         'content-type': 'text/html; charset=utf-8',
-        'content-security-policy': contentSecurityPolicy(look, formTargets),
+        'content-security-policy': contentSecurityPolicy(look, { leadsToClient }),
         'referrer-policy': 'same-origin',
       })
       .end(html ?? 'nothing here');
@@ -44,9 +44,9 @@ export async function openGallery(look: Brand = brand): Promise<Gallery> {
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     posts,
-    answerPosts(to, targets) {
+    answerPosts(to, isAllowed) {
       redirect = to;
-      formTargets = targets;
+      leadsToClient = isAllowed;
     },
     close() {
       server.close();

@@ -1,5 +1,6 @@
 // The engine's context of one request, made ours: URLs come from our provider, and parameters are bounded before any use.
 import type { Provider } from 'oidc-provider';
+import { rememberLogoutState } from '../request/logout_state.ts';
 import { requireModest } from '../request/parameters.ts';
 import { subclass } from '../request/subclass.ts';
 
@@ -17,9 +18,20 @@ export function oidcContextModel(base: Provider['OIDCContext'], provider: Provid
     (Base: EngineContextClass) =>
       class OIDCContext extends Base {
         #params: Record<string, unknown> | undefined;
+        #session: unknown;
 
         override urlFor(name: string, options?: Record<string, unknown>): string {
           return provider.urlFor(name, options);
+        }
+
+        // The engine sets `session` at the endpoints of the browser.
+        set session(session: unknown) {
+          this.#session = session;
+          rememberLogoutState(this, session);
+        }
+
+        get session(): unknown {
+          return this.#session;
         }
 
         // The engine sets `params` once it has read them, at every endpoint that has any.

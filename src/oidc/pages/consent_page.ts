@@ -12,7 +12,7 @@ import { findConsentedScopes } from '../request/grant.ts';
 import { includesOfflineAccess, scopeViewsOf } from './consent_scopes.ts';
 import { field } from './form.ts';
 import {
-  cspFormTargets,
+  cspOptions,
   denyAccess,
   type EngineClient,
   formTarget,
@@ -43,7 +43,7 @@ export async function sendConsentPage(request: InteractionRequest): Promise<void
     scopes: withOfflineAccess(client, await scopesOf(request, user.id)),
   });
   sendPage(deps, ctx, html, {
-    ...cspFormTargets(request),
+    ...cspOptions(request),
     imageUrls: client.logoUri ? [client.logoUri] : [],
   });
 }

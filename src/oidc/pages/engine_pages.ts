@@ -1,11 +1,11 @@
-// The pages that the engine renders through its configuration: errors, the device flow, logout.
+// The pages that the engine renders through its configuration. Errors are here; device_pages.ts and logout_pages.ts have the others.
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { isUnavailable } from '../../core/store/database_errors.ts';
-import { renderLoggedOut, renderLogout } from '../../pages/logout.ts';
 import { devicePages, repeatAnswer } from './device_pages.ts';
-import { type EnginePages, sendEnginePage, xsrfTokenOf } from './engine_response.ts';
-import { brandOf, publicPath, sendErrorPage, sendUnavailablePage } from './page_response.ts';
+import { type EnginePages, nameOf } from './engine_response.ts';
+import { logoutPages } from './logout_pages.ts';
+import { sendErrorPage, sendUnavailablePage } from './page_response.ts';
 import { findFormAnswer } from './repeated_forms.ts';
 
 type Ctx = KoaContextWithOIDC;
@@ -28,42 +28,19 @@ export function enginePages(deps: Deps): EnginePages {
   };
 }
 
-function logoutPages(deps: Deps): Pick<EnginePages, 'logoutSource' | 'postLogoutSuccessSource'> {
-  const withClient = (ctx: Ctx) => {
-    const client = nameOf(ctx);
-    return client ? { client } : {};
-  };
-  return {
-    async logoutSource(ctx) {
-      const form = { action: ctx.oidc.urlFor('end_session_confirm'), csrf: xsrfTokenOf(ctx) };
-      const target = (ctx.oidc.params as { post_logout_redirect_uri?: string }).post_logout_redirect_uri;
-      const html = renderLogout(brandOf(deps), { form, ...withClient(ctx) });
-      sendEnginePage(deps, ctx, html, target ? [target] : []);
-    },
-    async postLogoutSuccessSource(ctx) {
-      const page = { signInUrl: publicPath(deps, '/account'), ...withClient(ctx) };
-      sendEnginePage(deps, ctx, renderLoggedOut(brandOf(deps), page));
-    },
-  };
-}
-
 // What the user can report to the app's developers: the parameter, the address, the app.
 function reasonOf(ctx: Ctx, out: { error: string; error_description?: string | undefined }) {
-  const { client_id, redirect_uri } = (ctx.oidc?.params ?? {}) as {
+  const { client_id, redirect_uri, post_logout_redirect_uri } = (ctx.oidc?.params ?? {}) as {
     client_id?: string;
     redirect_uri?: string;
+    post_logout_redirect_uri?: string;
   };
+  const address = out.error === 'invalid_redirect_uri' ? redirect_uri : post_logout_redirect_uri;
   const name = nameOf(ctx)?.name ?? client_id;
   return {
     ...(out.error_description === undefined ? {} : { description: out.error_description }),
-    ...(out.error === 'invalid_redirect_uri' && redirect_uri ? { redirectUri: redirect_uri } : {}),
+    ...(address ? { redirectUri: address } : {}),
     // Without a link: where the request is invalid, nothing proves that it came from this app.
     ...(name === undefined ? {} : { client: { name } }),
   };
-}
-
-function nameOf({ oidc }: KoaContextWithOIDC): { name: string; url?: string } | null {
-  if (!oidc.client) return null;
-  const { clientName, clientId, clientUri } = oidc.client;
-  return { name: clientName ?? clientId, ...(clientUri ? { url: clientUri } : {}) };
 }

@@ -19,13 +19,25 @@ export interface EnginePages {
 }
 
 /** Answers with a page of the engine. */
-export function sendEnginePage(deps: Deps, ctx: Ctx, html: string, formTargets: string[] = []): void {
+export function sendEnginePage(
+  deps: Deps,
+  ctx: Ctx,
+  html: string,
+  options: { leadsToClient?: boolean } = {},
+): void {
   const status = ctx.status === 404 ? 200 : ctx.status;
-  sendPage(deps, ctx, html, { formTargets, status });
+  sendPage(deps, ctx, html, { ...options, status });
 }
 
 /** The engine's own CSRF token, which it keeps in the browser session. */
 export function xsrfTokenOf(ctx: Ctx): string {
   const secret = ctx.oidc.session?.state?.secret;
   return typeof secret === 'string' ? secret : '';
+}
+
+/** The name and the website of the request's client, or null. */
+export function nameOf({ oidc }: Ctx): { name: string; url?: string } | null {
+  if (!oidc.client) return null;
+  const { clientName, clientId, clientUri } = oidc.client;
+  return { name: clientName ?? clientId, ...(clientUri ? { url: clientUri } : {}) };
 }

@@ -72,10 +72,9 @@ export function formTarget(
   };
 }
 
-/** For the page's CSP: its forms lead through redirects of ours to the client's redirect URI. */
-export function cspFormTargets({ interaction }: InteractionRequest): { formTargets: string[] } {
-  const redirectUri = redirectUriOf(interaction);
-  return { formTargets: redirectUri ? [redirectUri] : [] };
+/** For the page's CSP: its forms lead through redirects of ours to the client, except in the device flow. */
+export function cspOptions({ interaction }: InteractionRequest): { leadsToClient: boolean } {
+  return { leadsToClient: redirectUriOf(interaction) !== null };
 }
 
 /** The redirect URI of the request; null in the device flow, which has none. */

@@ -5,7 +5,7 @@ import { clientRow } from '../request/context.ts';
 import { passwordAcr } from '../request/login.ts';
 import { field } from './form.ts';
 import {
-  cspFormTargets,
+  cspOptions,
   formTarget,
   type InteractionRequest,
   redirectUriOf,
@@ -36,7 +36,7 @@ export async function sendLoginPage(
     ...(typeof hint === 'string' ? { username: hint.slice(0, 254) } : {}),
     ...(problem ? { problem } : {}),
   });
-  sendPage(deps, ctx, html, { ...cspFormTargets(request), status: loginStatus(problem) });
+  sendPage(deps, ctx, html, { ...cspOptions(request), status: loginStatus(problem) });
 }
 
 /** Verifies the password and resumes the request. */

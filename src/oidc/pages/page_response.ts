@@ -13,8 +13,8 @@ export function brandOf({ config }: Deps): Brand {
 }
 
 interface PageOptions {
-  /** URLs that a form of the page may lead to, besides our own. */
-  formTargets?: string[];
+  /** Whether a form of the page ends at a client. */
+  leadsToClient?: boolean;
   /** URLs of pictures on the page, besides the logo. */
   imageUrls?: string[];
   status?: number;
@@ -25,12 +25,12 @@ export function sendPage(
   deps: Deps,
   ctx: Context,
   html: string,
-  { formTargets, imageUrls, status }: PageOptions = {},
+  { status, ...policy }: PageOptions = {},
 ): void {
   ctx.status = status ?? 200;
   ctx.type = 'html';
   ctx.set('Cache-Control', 'no-store');
-  ctx.set('Content-Security-Policy', contentSecurityPolicy(brandOf(deps), formTargets, imageUrls));
+  ctx.set('Content-Security-Policy', contentSecurityPolicy(brandOf(deps), policy));
   ctx.body = html;
 }
 

@@ -1,6 +1,6 @@
 // Error pages: the problem, the app and the address, and the reference for support.
 import { send } from '../../helpers/client.ts';
-import { setUpScene, startRequest } from '../../helpers/code_flow.ts';
+import { callback, logIn, setUpScene, startRequest } from '../../helpers/code_flow.ts';
 import { testOnServers } from '../../helpers/server.ts';
 import { openUserAgent, textOf } from '../../helpers/user_agent.ts';
 
@@ -8,7 +8,8 @@ const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 
 testOnServers('an error page names the problem, the app and the address', async (t, server) => {
   const ua = openUserAgent(server.url, html);
-  const scene = await setUpScene(server, { ua });
+  const client = { redirect_uris: [callback, `${callback}/2`] };
+  const scene = await setUpScene(server, { ua, client });
   const { parameters } = await startRequest(scene);
   const ask = async (change: Record<string, string>) => {
     const query = new URLSearchParams({
@@ -25,6 +26,10 @@ testOnServers('an error page names the problem, the app and the address', async 
       { redirect_uri: 'https://evil.example/<b>' },
       /This address is not registered.*Reason: The app has not registered the address below\. Address: https:\/\/evil\.example\/<b>.*App Web app/,
     ],
+    [
+      { redirect_uri: '' },
+      /The app did not say where to send you.*Only the developers.*Reason: The request is missing redirect_uri\. /,
+    ],
     [{ client_id: '' }, /Reason: The request is missing client_id\./],
     [
       { client_id: 'no-such-app' },
@@ -38,6 +43,37 @@ testOnServers('an error page names the problem, the app and the address', async 
     t.regex(said, expected, JSON.stringify(change));
     t.true(said.includes(`Reference ${page.headers.get('x-request-id')}`), said);
     t.false(page.text.includes('<b>'), said);
+  }
+});
+
+testOnServers('an error page of a sign-out says what is wrong with the request', async (t, server) => {
+  const ua = openUserAgent(server.url, html);
+  const scene = await setUpScene(server, { ua, client: { post_logout_redirect_uris: [callback] } });
+  const { id_token = '' } = await logIn(scene);
+  const { client_id } = scene;
+  const evil = 'https://evil.example/';
+  const cases: [Record<string, string>, RegExp][] = [
+    [
+      { client_id, post_logout_redirect_uri: evil },
+      /We will not send you there.*still signed in.*Reason: The app has not registered the address below\. Address: https:\/\/evil\.example\/ /,
+    ],
+    [
+      { id_token_hint: `${id_token}x`, post_logout_redirect_uri: evil },
+      /We could not sign you out.*still signed in.*Reason: The id_token_hint is not an ID token of ours\./,
+    ],
+    [
+      { id_token_hint: 'x' },
+      /We could not sign you out.*Reason: The id_token_hint is not an ID token of ours\./,
+    ],
+    [
+      { id_token_hint: id_token, client_id: 'another' },
+      /We could not sign you out.*Reason: The client_id and the id_token_hint belong to different apps\./,
+    ],
+  ];
+  for (const [query, expected] of cases) {
+    const page = await ua.send(`${server.url}/logout?${new URLSearchParams(query)}`);
+    t.deepEqual([page.status, page.location], [400, null]);
+    t.regex(textOf(page), expected);
   }
 });
 
