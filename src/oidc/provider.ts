@@ -1,5 +1,7 @@
 // The engine with its configuration, and our models, grants and endpoints in place of its own.
 import { Provider, type TokenEndpointGrantContext } from 'oidc-provider';
+import { splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import { heldOidc } from '../core/access_tokens/held_scopes.ts';
 import type { Deps } from '../core/deps.ts';
 import { grantTable } from '../token/grant_table.ts';
 import { sessionMembers } from '../token/token_response.ts';
@@ -23,7 +25,7 @@ import { secureCookiesByIssuer } from './pages/cookies.ts';
 import { enginePages } from './pages/engine_pages.ts';
 import { finishLogouts } from './pages/logout_pages.ts';
 import { keepFormAnswers, repeatableInteraction } from './pages/repeated_forms.ts';
-import { knownSession } from './request/context.ts';
+import { clientRow, knownSession } from './request/context.ts';
 import { acceptGrant } from './request/grant.ts';
 
 export type { Provider };
@@ -106,7 +108,20 @@ function replaceModels(provider: Provider, models: Partial<Provider>): void {
 // An answer of ours has the members already.
 function describeSession({ clock }: Deps, ctx: TokenEndpointGrantContext): void {
   const session = knownSession(ctx);
-  const body = ctx.body as { refresh_token?: string };
-  if (!session || !body.refresh_token) return;
-  ctx.body = { ...body, ...sessionMembers(session, clock.now()) };
+  if (!session) return;
+  const body = ctx.body as { refresh_token?: string; scope?: string };
+  const more = body.refresh_token ? sessionMembers(session, clock.now()) : {};
+  ctx.body = { ...body, ...answeredScope(ctx, body), ...more };
+}
+
+// The engine names the scope of the access token; ours adds what the token is good for at userinfo, as a refresh does (token/target.ts).
+function answeredScope(
+  { oidc }: TokenEndpointGrantContext,
+  { scope }: { scope?: string },
+): { scope?: string } {
+  const { client, grant, authorizationCode, deviceCode } = oidc;
+  const asked = (authorizationCode ?? deviceCode)?.scopes;
+  if (!client || !grant || scope === undefined) return {};
+  const own = heldOidc(clientRow(client), grant).filter((one) => asked?.has(one));
+  return { scope: [...new Set([...own, ...splitScope(scope)])].join(' ') };
 }

@@ -16,7 +16,7 @@ import type { Target } from './target.ts';
 export type Binding = { jkt?: string; 'x5t#S256'?: string };
 
 /** What an access token is made for, as in {@link Target}. */
-type Form = Pick<Target, 'resource' | 'format' | 'typ' | 'ttl' | 'scope'>;
+type Form = Pick<Target, 'resource' | 'format' | 'typ' | 'ttl' | 'scope' | 'userinfo_scope'>;
 
 /** The access token of a session. `gty` names the grant types of the login and of this request; opaque tokens keep it. */
 export async function issueSessionToken(
@@ -28,7 +28,12 @@ export async function issueSessionToken(
 ): Promise<string> {
   requireBound(client, binding);
   const { id, user_id } = session;
-  const extra = { ...claimsOfUser(session), client_version: client.token_version };
+  const { userinfo_scope } = target;
+  const extra = {
+    ...claimsOfUser(session),
+    client_version: client.token_version,
+    ...(userinfo_scope === undefined ? {} : { userinfo_scope }),
+  };
   if (isJwt(target)) {
     return await signFor(deps, client, target, binding, { ...extra, sub: user_id, sid: id });
   }

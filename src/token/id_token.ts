@@ -1,6 +1,6 @@
 // Makes ID tokens (OpenID Connect Core 1.0, 2) at the token endpoint.
 import { accountClaims, claimsOfScopes } from '../core/access_tokens/account_claims.ts';
-import { splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import { heldOidc } from '../core/access_tokens/held_scopes.ts';
 import type { Client } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
 import type { KeyStore } from '../core/keys/key_store.ts';
@@ -46,7 +46,7 @@ function selectClaims(
   { resource, asked }: Pick<Target, 'resource' | 'asked'>,
 ): Record<string, unknown> {
   const { claims, acr, amr, authTime } = payloadOf(session);
-  const { openid } = grantOf(session);
+  const grant = grantOf(session);
   const available: Record<string, unknown> = {
     ...accountClaims(session),
     sub: session.user_id,
@@ -54,9 +54,9 @@ function selectClaims(
     amr,
     auth_time: authTime,
   };
-  const held = splitScope(openid?.scope).filter((one) => asked.has(one));
+  const held = heldOidc(client, grant).filter((one) => asked.has(one));
   const ofScopes = scopesInIdToken(client, held, resource).flatMap(claimsOf);
-  const granted = new Set(openid?.claims);
+  const granted = new Set(grant.openid?.claims);
   const requested = Object.entries(claims?.id_token ?? {})
     .filter(([name, wish]) => isWish(wish) && (ofLogin.has(name) || granted.has(name)))
     .map(([name]) => name);

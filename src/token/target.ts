@@ -1,8 +1,8 @@
 // What a token is for: the resource server, which one request names (RFC 8707) or the session has, and the scope that the grant,
 // the client and the user still allow (RFC 6749, 6).
 import { grantableOf, splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import { heldOidc } from '../core/access_tokens/held_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
-import { oidcScopes } from '../core/clients/own_scopes.ts';
 import {
   type AccessTokenTyp,
   findResourceServer,
@@ -24,6 +24,10 @@ export interface Target {
   ttl: number;
   /** The scope of the access token, space-delimited; it may be empty. */
   scope: string;
+  /** The scope that the answer names: that of the access token, and what it is good for at userinfo. */
+  answered: string;
+  /** The scope at userinfo of a token for another API, where the request asked for less than the session holds. */
+  userinfo_scope?: string;
   /** The scopes that the request asks for: those of the session unless it names some of them. */
   asked: ReadonlySet<string>;
 }
@@ -50,18 +54,22 @@ export async function findTarget(
   const granted = grantedResources(payload);
   if (!resources.every((one) => granted.includes(one))) throw notGranted(resources);
   const resource = chooseResource(client, resources.length > 0 ? resources : granted);
+  const held = heldOidc(client, grantOf(session));
+  const own = held.filter((one) => asked.has(one));
   if (resource === null) {
-    const openid = splitScope(grantOf(session).openid?.scope).filter((one) => asked.has(one));
     const ttl = client.access_token_ttl ?? deps.config.accessTokenTtl;
-    return { resource, format: 'opaque', typ: 'at+jwt', ttl, scope: openid.join(' '), asked };
+    const scope = own.join(' ');
+    return { resource, format: 'opaque', typ: 'at+jwt', ttl, scope, answered: scope, asked };
   }
   const server = await findServer(deps, known, resource);
+  const isOwn = resource === deps.config.resource;
   return {
     resource,
     format: server?.access_token_format ?? 'jwt',
     typ: server?.access_token_typ ?? 'at+jwt',
     ttl: server?.access_token_ttl ?? client.access_token_ttl ?? deps.config.accessTokenTtl,
-    scope: scopeAt(deps, known, session, { resource, server, asked }),
+    ...scopesAt(own, scopeAt(deps, known, session, { resource, server, asked }), isOwn),
+    ...(isOwn || own.length === held.length ? {} : { userinfo_scope: own.join(' ') }),
     asked,
   };
 }
@@ -113,18 +121,23 @@ interface At {
   asked: ReadonlySet<string>;
 }
 
-// The scopes granted at login that the client and the user may still have. Tokens for our own API are good at userinfo too.
+// Each scope of an access token has a meaning for its audience (RFC 9068, 2.2.3): `own`, the scopes of the server itself, are in those for
+// our own API. The answer names them all, because the token is good at userinfo, and libraries refuse an answer with less than they asked
+// for (RFC 6749, 5.1).
+function scopesAt(own: string[], granted: string[], isOwn: boolean): Pick<Target, 'scope' | 'answered'> {
+  const answered = [...own, ...granted].join(' ');
+  return { scope: isOwn ? answered : granted.join(' '), answered };
+}
+
+// The scopes of the resource server, granted at login, that the client and the user may still have.
 function scopeAt(
   { config }: Deps,
   { client }: Registered,
   session: TokenSession,
   { resource, server, asked }: At,
-): string {
-  const { openid, resources } = grantOf(session);
+): string[] {
+  const { resources } = grantOf(session);
   const isOwn = resource === config.resource;
   const possible = new Set(grantableOf(client, { isOwn, registered: server }, session.roles));
-  const granted = splitScope(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
-  if (!isOwn) return granted.join(' ');
-  const own = splitScope(openid?.scope).filter((one) => asked.has(one) && oidcScopes.includes(one));
-  return [...own, ...granted].join(' ');
+  return splitScope(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
 }

@@ -35,13 +35,13 @@ export async function tokenResponse(
     target.asked.has('openid') ? issueIdToken(deps, client, session, target) : undefined,
   ]);
   // A session without any scope answers none.
-  const hasScope = Boolean(payloadOf(session).scope || target.scope);
+  const hasScope = Boolean(payloadOf(session).scope || target.answered);
   return {
     access_token,
     expires_in: target.ttl,
     ...(id_token === undefined ? {} : { id_token }),
     ...(refreshes ? { refresh_token: mintRefreshToken(keyring, session, generation) } : {}),
-    ...(hasScope ? { scope: target.scope } : {}),
+    ...(hasScope ? { scope: target.answered } : {}),
     token_type: binding.jkt ? 'DPoP' : 'Bearer',
     ...more,
     ...(refreshes ? sessionMembers(session, clock.now()) : {}),

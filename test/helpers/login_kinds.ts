@@ -37,7 +37,7 @@ export const kinds: Record<string, LoginCase> = {
   },
   'openid at another API': {
     answer:
-      'Bearer JWT for https://orders.example.test/: orders:read, ID token with amr,aud,auth_time,exp,iat,iss,sid,sub, refresh_token',
+      'Bearer JWT for https://orders.example.test/: openid orders:read, ID token with amr,aud,auth_time,exp,iat,iss,sid,sub, refresh_token',
     fast: true,
     form: { scope: 'openid orders:read', resource: orders },
   },
@@ -83,7 +83,8 @@ export const kinds: Record<string, LoginCase> = {
     form: { resource: orders, scope: 'quick:read' },
   },
   'a scope at an API of opaque tokens': {
-    answer: 'Bearer opaque: opaque:read, ID token with amr,aud,auth_time,exp,iat,iss,sid,sub, refresh_token',
+    answer:
+      'Bearer opaque: openid opaque:read, ID token with amr,aud,auth_time,exp,iat,iss,sid,sub, refresh_token',
     fast: true,
     form: { resource: opaque, scope: 'opaque:read openid' },
   },

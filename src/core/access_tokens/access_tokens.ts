@@ -26,6 +26,8 @@ export interface AccessTokenClaims {
   token_version?: number;
   /** The client's `token_version` when the token was issued; tokens of earlier versions of this server have none. */
   client_version?: number;
+  /** The server's own scopes of a token for another API whose refresh asked for less than its session holds. */
+  userinfo_scope?: string;
   /** The key (RFC 9449) or certificate (RFC 8705) to which the token is bound; its bearer must prove possession of it. */
   cnf?: { jkt?: string; 'x5t#S256'?: string };
 }

@@ -66,14 +66,18 @@ export function isMeantFor(
 }
 
 /** The response for an active JWT (RFC 7662, 2.2). */
-export function describeClaims({ client_version: _ours, ...claims }: AccessTokenClaims): object {
+export function describeClaims({
+  client_version: _version,
+  userinfo_scope: _scope,
+  ...claims
+}: AccessTokenClaims): object {
   return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
 }
 
 /** The response for an active opaque token. It has no `jti`, which is the token itself. */
 export function describeOpaque(record: OpaqueRecord, iss: string): object {
   const { clientId: client_id, accountId: sub, aud, exp, iat, sid, scope, jkt, extra = {} } = record;
-  const { client_version: _ours, ...claims } = extra;
+  const { client_version: _version, userinfo_scope: _scope, ...claims } = extra;
   return {
     active: true,
     sub,

@@ -1,13 +1,16 @@
 // The engine's access tokens, made ours: `sid` binds them to a session, they end with it, and userinfo accepts JWTs too.
 import type { Provider } from 'oidc-provider';
 import { type AccessTokenClaims, isJwt } from '../../core/access_tokens/access_tokens.ts';
+import { heldOidc, userinfoScope } from '../../core/access_tokens/held_scopes.ts';
 import { findSessionOfToken } from '../../core/access_tokens/token_sessions.ts';
 import { oidcScopes } from '../../core/clients/own_scopes.ts';
 import { requireSenderConstrained } from '../../core/clients/security_profile.ts';
 import type { Deps } from '../../core/deps.ts';
+import { grantOf } from '../../core/sessions/token_session.ts';
 import { fromEngine, toEngine } from '../request/clocks.ts';
 import { clientRow, currentRequest, rememberSession } from '../request/context.ts';
 import { asEngineError } from '../request/errors.ts';
+import { findKnownClient } from '../request/known_clients.ts';
 import { rememberVersion } from '../request/seen.ts';
 import { subclass } from '../request/subclass.ts';
 
@@ -19,7 +22,7 @@ interface EngineModel {
   grantId: string;
   sid?: string;
   scope?: string;
-  extra?: { token_version?: number; client_version?: number };
+  extra?: { token_version?: number; client_version?: number; userinfo_scope?: string };
   isSenderConstrained(): boolean;
   save(): Promise<string>;
 }
@@ -34,12 +37,14 @@ export function accessTokenModel(deps: Deps, base: Provider['AccessToken']): Pro
     base,
     (Base: EngineModelClass) =>
       class AccessToken extends Base {
-        // Finds opaque tokens and, for userinfo, our own JWTs; none of them when its session has ended, its user is inactive
-        // or a version was raised.
+        // Finds tokens for userinfo, opaque ones and JWTs, whatever they are for; none of them when its session has ended, its user is
+        // inactive or a version was raised.
         static override async find(value: string, options?: object): Promise<EngineModel | undefined> {
           if (isJwt(value)) return await findJwt(deps, AccessToken, value);
           const token = await Base.find.call(AccessToken, value, options);
-          return token && (await findOwnSession(deps, liveClaims(deps, token))) ? token : undefined;
+          const scope = token && (await findUserinfoScope(deps, liveClaims(deps, token)));
+          // The engine expects a token without audience at userinfo.
+          return token && scope !== null ? Object.assign(token, { scope, aud: undefined }) : undefined;
         }
 
         /** Does nothing: revoking one access token must not revoke the others of its session. */
@@ -64,25 +69,26 @@ function requireBound(token: EngineModel): void {
   }
 }
 
-// At userinfo the engine expects a token without audience; our token for the default resource carries `openid` as well.
 async function findJwt(deps: Deps, Model: EngineModelClass, value: string): Promise<EngineModel | undefined> {
   const claims = deps.verifier.read(value);
-  if (!claims?.sid || claims.aud !== deps.config.resource) return undefined;
-  if (!(await findOwnSession(deps, claims))) return undefined;
-  const { sub, client_id, sid, jti, exp, iat, scope, cnf } = claims;
+  const scope = claims?.sid ? await findUserinfoScope(deps, claims) : null;
+  if (!claims || scope === null) return undefined;
+  const { sub, client_id, sid, jti, exp, iat, cnf } = claims;
   const { clock } = deps;
   const times = { exp: toEngine(clock, exp), iat: toEngine(clock, iat) };
   return new Model({ jti, ...times, scope, accountId: sub, clientId: client_id, grantId: sid, sid, ...cnf });
 }
 
-// Whether the token is live. Its session is read at the same time, for the claims about the user and for the grant.
-async function findOwnSession({ db }: Deps, claims: AccessTokenClaims): Promise<boolean> {
-  const found = await findSessionOfToken(db, claims);
-  if (!found) return false;
+// What the token is good for at userinfo, or null when it is not live. Its session is read at the same time, for the claims about the user
+// and for the grant.
+async function findUserinfoScope(deps: Deps, claims: AccessTokenClaims): Promise<string | null> {
+  const found = await findSessionOfToken(deps.db, claims);
+  if (!found) return null;
   const { version, ...session } = found;
   rememberSession(currentRequest(), session);
   rememberVersion(version);
-  return true;
+  const client = await findKnownClient(deps, claims.client_id);
+  return client && userinfoScope(claims, heldOidc(client, grantOf(session)), deps.config.resource);
 }
 
 function liveClaims(deps: Deps, token: EngineModel) {
@@ -95,6 +101,8 @@ function liveClaims(deps: Deps, token: EngineModel) {
       jti: token.jti,
       client_id: token.clientId,
       sid: token.grantId,
+      ...(token.aud === undefined ? {} : { aud: token.aud }),
+      ...(token.scope === undefined ? {} : { scope: token.scope }),
     },
     ...token.extra,
   };

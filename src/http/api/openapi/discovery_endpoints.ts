@@ -29,7 +29,7 @@ export const discoveryEndpoints: EndpointGroup = {
       get: operation(
         'userinfo',
         'Read the claims of the user',
-        'With an access token that has the scope `openid`.',
+        'With an access token of a session to which `openid` was granted, whatever API it is for.',
         {
           responses: {
             200: {
