@@ -4,7 +4,6 @@ import test from 'ava';
 import { exportJWK } from 'jose';
 import { json } from '../../../src/core/store/columns.ts';
 import { enterAsAdmin } from '../../helpers/admin.ts';
-import { makeUser } from '../../helpers/builders.ts';
 import { send } from '../../helpers/client.ts';
 import { callback } from '../../helpers/code_flow.ts';
 import { serveDocument, startWithDocuments } from '../../helpers/document_host.ts';
@@ -149,12 +148,9 @@ testOnServers('what a row says against its profile is not obeyed at either entra
   const plain = await client.ua.send(`${server.url}/authorize?${query}`);
   t.is(new URL(plain.location ?? '').searchParams.get('error'), 'invalid_request');
   t.is((await ask(client, refreshForm(tokens.refresh_token), { headers: {} })).body.error, 'invalid_grant');
-  const { secrets } = await rowOf(
-    server
-      .db('clients')
-      .where({ client_id: (await makeConfidentialClient(server)).client_id })
-      .first(),
-  );
+  const other = await makeConfidentialClient(server);
+  const { client_secret } = other;
+  const { secrets } = await rowOf(server.db('clients').where({ client_id: other.client_id }).first());
   await server
     .db('clients')
     .where({ client_id })
@@ -162,7 +158,7 @@ testOnServers('what a row says against its profile is not obeyed at either entra
   const direct = { ...refreshForm(tokens.refresh_token), client_id, token: tokens.access_token };
   for (const [method, credentials] of [
     ['none', {}],
-    ['client_secret_post', { client_secret: 'the-secret-of-confidential-client-1-of-these-tests' }],
+    ['client_secret_post', { client_secret }],
   ] as const) {
     await weaken({ token_endpoint_auth_method: method });
     for (const path of ['/token', '/introspect', '/revoke', '/par']) {
