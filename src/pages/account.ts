@@ -11,7 +11,10 @@ import { renderPage } from './view.ts';
 export interface SessionView {
   id: string;
   client: { name: string };
+  /** Where it was used last. */
   ip: string | null;
+  /** Where the user signed in, if that is another address. */
+  loginIp?: string | null;
   createdAt: Date;
   lastUsedAt: Date;
   endAction: string;

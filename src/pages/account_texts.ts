@@ -54,6 +54,7 @@ const reasons: Record<string, string> = {
   user_disabled: 'The account was disabled',
   user_deleted: 'The account was deleted',
   client_deleted: 'The app was removed',
+  replaced: 'Renewed by a newer sign-in',
   expired: 'Signed out automatically: the sign-in expired',
 };
 

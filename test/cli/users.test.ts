@@ -101,6 +101,8 @@ testOnServers(
         client: { client_id: client.client_id, client_name: 'An app' },
         ip: '127.0.0.1',
         user_agent: null,
+        last_ip: '127.0.0.1',
+        last_user_agent: null,
         generation: 1,
       });
       const { id: _id, ...known } = on as Record<string, unknown>;

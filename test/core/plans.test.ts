@@ -15,11 +15,8 @@ import { endBrowserSession, listBrowserSessions } from '../../src/core/sessions/
 import { endAllSessions } from '../../src/core/sessions/end_many.ts';
 import { endSession } from '../../src/core/sessions/end_sessions.ts';
 import { finishPendingEndings } from '../../src/core/sessions/pending_endings.ts';
-import {
-  listEndedSessions,
-  listLiveSessions,
-  listLoginUserAgents,
-} from '../../src/core/sessions/session_list.ts';
+import { listEndedSessions, listLiveSessions } from '../../src/core/sessions/session_list.ts';
+import { listLoginUserAgents } from '../../src/core/sessions/session_places.ts';
 import { deleteOrphanedRotations, listRotations } from '../../src/core/sessions/session_rotations.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { json } from '../../src/core/store/columns.ts';

@@ -154,6 +154,7 @@ const endedReasons: Record<EndedReason, true> = {
   user_disabled: true,
   user_deleted: true,
   client_deleted: true,
+  replaced: true,
   expired: true,
 };
 

@@ -81,11 +81,11 @@ const columnNames =
 
 /**
  * The beginning of an INSERT of one event, for a statement of Postgres that causes it: `… from` a relation with one row, or none
- * when there is no event. `user_id` is SQL for the user; the other columns are named values, without detail.
+ * when there is no event. `user_id` and `session_id` are SQL; the other columns are named values, without detail.
  */
-export function insertOneEventSql(user_id: string): string {
+export function insertOneEventSql(user_id: string, session_id = 'cast(:session_id as uuid)'): string {
   return `insert into audit_events (${columnNames})
-    select cast(:event_id as uuid), cast(:event_at as timestamptz), :event_type, ${user_id}, cast(:session_id as uuid), :client_id, :actor,
+    select cast(:event_id as uuid), cast(:event_at as timestamptz), :event_type, ${user_id}, ${session_id}, :client_id, :actor,
       :actor_id, :reason, :ip, :user_agent, :request_id, null::jsonb`;
 }
 

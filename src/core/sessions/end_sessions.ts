@@ -1,4 +1,4 @@
-// Every session ends here, whatever the cause. The transaction that ends the row also records the event with its actor, queues
+// Every session ends here, whatever the cause, but for those that one statement ends (revoke_session.ts, silent_renewal.ts). The transaction that ends the row also records the event with its actor, queues
 // the notice to the client, and removes push tokens. end_many.ts ends many sessions, in chunks.
 import type { Knex } from 'knex';
 import { parseId } from '../../lib/ids.ts';

@@ -1,5 +1,6 @@
 // The exchange of a code for tokens: finding the code with its session, using it up, and completing the session, which until
 // then lives only as long as the code.
+import type { Knex } from 'knex';
 import { digest } from '../../lib/crypto.ts';
 import { type EngineRecord, isExpiredRecordSql } from '../engine_records/engine_records.ts';
 import { consumeRecord } from '../engine_records/single_use.ts';
@@ -10,6 +11,14 @@ import { type SessionWithUser, sessionWithUserColumns, sessionWithUserSql } from
 import { isCurrentEpochSql } from './live_session.ts';
 import { isPlain } from './plain_session.ts';
 import type { Session } from './sessions.ts';
+import {
+  notifyReplaced,
+  type Renewal,
+  recordReplacedSql,
+  renewalValues,
+  replaceInTransaction,
+  replaceSql,
+} from './silent_renewal.ts';
 
 /** A code as it is stored, and its session. */
 export interface FoundCode {
@@ -80,29 +89,74 @@ const completeSql = (
 
 const complete = statement<{ id: string }>('complete_session', () => completeSql('id = :id'));
 
-const consumeAndComplete = statement<{ consumed: number; completed: number }>(
-  'exchange_code',
-  () => `with c as (
+interface Exchanged {
+  consumed: number;
+  completed: number;
+  /** The session that this one replaces. */
+  replaced: string | null;
+}
+
+const exchangeSql = (more: string, replaced: string) => `with c as (
       update oidc_models set consumed_at = :now where model = :model and id = :handle and consumed_at is null returning id
-    ), s as (${completeSql('id = :id and exists (select 1 from c)')})
-    select (select count(*)::int from c) as consumed, (select count(*)::int from s) as completed`,
+    ), s as (${completeSql('id = :id and exists (select 1 from c)')})${more}
+    select (select count(*)::int from c) as consumed, (select count(*)::int from s) as completed, ${replaced} as replaced`;
+
+const consumeAndComplete = statement<Exchanged>('exchange_code', () => exchangeSql('', 'null'));
+
+const consumeAndRenew = statement<Exchanged>('exchange_code_of_renewal', (db) =>
+  exchangeSql(
+    `, r as (${replaceSql(db, 'exists (select 1 from s)')}), e as (${recordReplacedSql('r')})`,
+    '(select id from r)',
+  ),
 );
+
+interface UsedCode {
+  model: string;
+  handle: string;
+}
+
+async function exchangeInSteps(
+  db: Db,
+  { model, handle }: UsedCode,
+  completion: Completion,
+): Promise<'exchanged' | 'used' | 'ended'> {
+  if (!(await consumeRecord(db, model, handle))) return 'used';
+  return (await isCompleted(db, completion)) ? 'exchanged' : 'ended';
+}
+
+async function exchangeAtOnce(
+  db: Knex,
+  { model, handle }: UsedCode,
+  completion: Completion,
+  renewal: Renewal | null,
+): Promise<Exchanged | undefined> {
+  const values = { ...valuesOf(completion), model, handle: digest(handle) };
+  if (!renewal) return (await consumeAndComplete(db, values))[0];
+  const [done] = await consumeAndRenew(db, { ...values, ...renewalValues(db, renewal) });
+  if (done?.replaced) notifyReplaced(db, done.replaced, renewal);
+  return done;
+}
 
 /**
  * Uses up a code and completes its session. Of several calls at once one succeeds and the others get `used`. `ended`: the session
- * has ended in between, alone or together with all others of the user; the code is used up all the same. On Postgres one
- * statement.
+ * has ended in between, alone or together with all others of the user; the code is used up all the same. With a `renewal`, an earlier
+ * session is replaced. On Postgres one statement.
  */
 export async function exchangeCode(
-  db: Db,
-  { model, handle }: { model: string; handle: string },
+  db: Knex,
+  code: UsedCode,
   completion: Completion,
+  renewal: Renewal | null = null,
 ): Promise<'exchanged' | 'used' | 'ended'> {
   if (!isPostgres(db)) {
-    if (!(await consumeRecord(db, model, handle))) return 'used';
-    return (await isCompleted(db, completion)) ? 'exchanged' : 'ended';
+    if (!renewal) return await exchangeInSteps(db, code, completion);
+    return await db.transaction(async (tx) => {
+      const outcome = await exchangeInSteps(tx, code, completion);
+      if (outcome === 'exchanged') await replaceInTransaction(tx, renewal);
+      return outcome;
+    });
   }
-  const [done] = await consumeAndComplete(db, { ...valuesOf(completion), model, handle: digest(handle) });
+  const done = await exchangeAtOnce(db, code, completion, renewal);
   if (!done?.consumed) return 'used';
   if (done.completed > 0) return 'exchanged';
   // Tried again, for the reason given in `useRefreshToken` (rotation.ts).

@@ -4,6 +4,7 @@ import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { isExpiredSql } from './live_session.ts';
+import { placesSql } from './session_places.ts';
 import type { Session } from './sessions.ts';
 
 /** A session as lists show it: without the columns from which its tokens are derived. */
@@ -18,6 +19,9 @@ export interface ListedSession
     | 'login_ip'
     | 'login_user_agent'
   > {
+  /** From where it was used last. `ip` and `user_agent` are those of the login if the client is confidential. */
+  last_ip: string | null;
+  last_user_agent: string | null;
   is_expired: boolean;
   client_name: string | null;
   device_name: string | null;
@@ -36,7 +40,7 @@ const listedColumns = {
 } as const satisfies Columns<ListedSession>;
 
 const listed = (db: Db) => `
-  select s.id, s.user_id, s.client_id, s.device_id, s.generation, s.rotated_at, s.ip, s.user_agent, s.idle_ttl, s.created_at,
+  select s.id, s.user_id, s.client_id, s.device_id, s.generation, s.rotated_at, ${placesSql}, s.idle_ttl, s.created_at,
     s.last_used_at, s.absolute_expires_at, ${endedAs('at')} as ended_at, ${endedAs('reason')} as ended_reason, ${endedAs('by')} as ended_by,
     s.ended_by_id, s.browser_session,
     ${isExpiredSql(db, 's.')} as is_expired, c.metadata->>'client_name' as client_name, d.name as device_name, d.platform as device_platform,
@@ -71,6 +75,8 @@ export type LiveSession = Pick<
   | 'device_app_version'
   | 'ip'
   | 'user_agent'
+  | 'last_ip'
+  | 'last_user_agent'
   | 'generation'
   | 'created_at'
   | 'last_used_at'
@@ -92,7 +98,7 @@ export const liveSessionColumns = {
  */
 export const liveSessionsSql = (db: Db, behind = '') => `
   select s.id, s.client_id, c.metadata->>'client_name' as client_name, s.device_id, d.device_id as device_device_id, d.name as device_name,
-    d.platform as device_platform, d.app_version as device_app_version, s.ip, s.user_agent, s.generation, s.created_at,
+    d.platform as device_platform, d.app_version as device_app_version, ${placesSql}, s.generation, s.created_at,
     s.last_used_at, s.browser_session, ${isPostgres(db) ? 'least' : 'min'}(s.absolute_expires_at, ${plusSeconds(db, 's.last_used_at', 's.idle_ttl')}) as expires_at
   from sessions s join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id
   where s.user_id = ${unplanned(db, ':user_id', 'uuid')} and s.ended_at is null and not ${isExpiredSql(db, 's.')}
@@ -135,11 +141,21 @@ export async function listLiveSessions(
   );
 }
 
-/** A user's ended sessions, last ended first. An expired session is listed once it has been marked as ended. */
+/** Among so many ended sessions those are looked for that a renewal did not replace. */
+const maxEnded = 500;
+
+/**
+ * A user's ended sessions, last ended first, without those that a renewal replaced: there the user never signed out. An expired
+ * session is listed once it has been marked as ended.
+ */
 export async function listEndedSessions(db: Db, user_id: string, limit: number): Promise<ListedSession[]> {
   return await rows<ListedSession>(
     db,
-    `${listed(db)} where s.user_id = :user_id and s.ended_at is not null order by s.ended_at desc limit :limit`,
+    `${listed(db)} where s.id in (
+       select e.id from (select id, ended_at, ended_reason from sessions where user_id = :user_id and ended_at is not null
+         order by ended_at desc limit ${maxEnded}) e
+       where e.ended_reason <> 'replaced' order by e.ended_at desc limit :limit)
+     order by s.ended_at desc limit :limit`,
     { user_id, limit, now: present(db) },
     listedColumns,
   );
@@ -177,19 +193,4 @@ export async function findAnySession(db: Db, id: string, at?: Date): Promise<Lis
     listedColumns,
   );
   return session ?? null;
-}
-
-/** The user agent with which each of these sessions was opened, as far as the audit trail has it. */
-export async function listLoginUserAgents(db: Db, ids: string[]): Promise<Map<string, string>> {
-  if (ids.length === 0) return new Map();
-  const named = Object.fromEntries(ids.map((id, at) => [`id_${at}`, id]));
-  const list = Object.keys(named).map((name) => `:${name}`);
-  // Reads only the first event of each session, because a session may have thousands.
-  const found = await rows<{ id: string; user_agent: string | null }>(
-    db,
-    `select s.id, (select e.user_agent from audit_events e where e.session_id = s.id order by e.id limit 1) as user_agent
-     from sessions s where s.id in (${list.join(', ')})`,
-    named,
-  );
-  return new Map(found.flatMap(({ id, user_agent }) => (user_agent === null ? [] : [[id, user_agent]])));
 }

@@ -17,6 +17,7 @@ export type EndedReason =
   | 'user_disabled'
   | 'user_deleted'
   | 'client_deleted'
+  | 'replaced'
   | 'expired';
 
 export interface Session {

@@ -21,8 +21,16 @@ const session = z
         app_version: z.string().nullable(),
       })
       .nullable(),
-    ip: z.string().nullable(),
-    user_agent: z.string().nullable(),
+    ip: z
+      .string()
+      .nullable()
+      .describe('where it was used last; of a confidential client, where the user logged in'),
+    user_agent: z
+      .string()
+      .nullable()
+      .describe('with what it was used last; of a confidential client, with what the user logged in'),
+    last_ip: z.string().nullable().describe('where it was used last, which may be the backend of the client'),
+    last_user_agent: z.string().nullable().describe('with what it was used last'),
     created_at: dateTime,
     last_used_at: dateTime,
     expires_at: dateTime.describe('when it expires if it is not used again'),
@@ -105,6 +113,8 @@ function describeSession(one: ShownSession, current: string | null) {
       : null,
     ip: one.ip,
     user_agent: one.user_agent,
+    last_ip: one.last_ip,
+    last_user_agent: one.last_user_agent,
     created_at: one.created_at,
     last_used_at: one.last_used_at,
     expires_at: one.expires_at,

@@ -1,5 +1,5 @@
 // The session behind a code: opened when the code is issued, and completed by its one exchange.
-import { type AuthorizationCode, type DeviceCode, errors } from 'oidc-provider';
+import { type AuthorizationCode, type DeviceCode, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { findObstacle } from '../../core/actions/consents.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
@@ -11,8 +11,10 @@ import { endSession } from '../../core/sessions/end_sessions.ts';
 import { exchangeCode } from '../../core/sessions/exchange_code.ts';
 import { openSession } from '../../core/sessions/open_session.ts';
 import type { EndedReason, Session } from '../../core/sessions/sessions.ts';
+import type { Renewal } from '../../core/sessions/silent_renewal.ts';
+import type { User } from '../../core/users/users.ts';
 import { digest } from '../../lib/crypto.ts';
-import { clientRow, currentRequest } from '../request/context.ts';
+import { clientRow, currentRequest, knownSession } from '../request/context.ts';
 import { provedUser } from '../request/seen.ts';
 
 /** Seconds beyond a code's own lifetime for which its session waits for the exchange. */
@@ -22,6 +24,11 @@ export const exchangeSlack = 30;
 const loginClaims = { auth_time: null, acr: null, amr: null };
 
 type EngineCode = AuthorizationCode | DeviceCode;
+
+const grantTypes: Record<string, string> = {
+  AuthorizationCode: 'authorization_code',
+  DeviceCode: 'urn:ietf:params:oauth:grant-type:device_code',
+};
 
 /**
  * Opens the session of a code. That happens when the code is issued and not at its exchange, so that a second use of the code
@@ -45,7 +52,7 @@ export async function openLogin(deps: Deps, code: EngineCode, source: RequestSou
     client_id: row.client_id,
     device_id: null,
     grant_payload: { openid: grant.openid, resources: grant.resources },
-    token_payload: { authTime: code.authTime, amr: code.amr, acr: code.acr },
+    token_payload: { ...loginOf(code), ...(isRenewal(browser, proved) ? { renews: true } : {}) },
     idle_ttl: code.remainingTTL + exchangeSlack,
     absolute_ttl: row.session_absolute_ttl ?? config.sessionAbsoluteTtl,
     browser_session: browser?.uid ? digest(browser.uid) : null,
@@ -55,6 +62,16 @@ export async function openLogin(deps: Deps, code: EngineCode, source: RequestSou
   if (opened && !reason) return;
   if (opened && reason) await endSession(db, opened.id, { reason, actor: 'system', actor_id: null, source });
   throw new errors.AccessDenied('The user may no longer log in.');
+}
+
+// When and how the user logged in.
+function loginOf({ authTime, amr, acr }: EngineCode): object {
+  return { authTime, amr, acr };
+}
+
+// Whether no login belongs to this request: the browser was signed in before.
+function isRenewal(browser: object | undefined, proved: User | null): boolean {
+  return proved === null && (browser as { storedAs?: string } | undefined)?.storedAs !== undefined;
 }
 
 // Why the login ended while its code was being made, or null. Called after the session was opened: the end of the browser session or
@@ -89,13 +106,25 @@ export async function exchange(deps: Deps, model: string, code: EngineCode): Pro
     { model, handle: code.jti },
     {
       session: { id: grantId, grant_payload: {} },
-      token_payload: { authTime: code.authTime, amr: code.amr, acr: code.acr },
+      token_payload: { ...loginOf(code), gty: grantTypes[model] },
       idle_ttl: row.session_idle_ttl ?? config.sessionIdleTtl,
     },
+    renewalOf(deps, ctx, code),
   );
   if (outcome === 'exchanged') return;
   if (outcome === 'ended') throw new errors.InvalidGrant('the session has ended');
   const source = requestSourceOf(ctx);
   await endSession(db, grantId, { reason: 'code_reused', actor: 'client', actor_id: row.client_id, source });
   throw new errors.InvalidGrant('the code has been used before');
+}
+
+// The session of a code that was obtained without a new login, which may replace an earlier one. Null for any other code: a device
+// has a session of its own, whichever browser allowed it.
+function renewalOf({ config }: Deps, ctx: KoaContextWithOIDC, code: EngineCode): Renewal | null {
+  const session = knownSession(ctx);
+  const { grantId, authTime } = code;
+  if (session?.id !== grantId || !session?.browser_session || !session.token_payload.renews) return null;
+  if (authTime === undefined) return null;
+  const access_token_ttl = clientRow(ctx.oidc.client).access_token_ttl ?? config.accessTokenTtl;
+  return { session, auth_time: authTime, access_token_ttl, source: requestSourceOf(ctx) };
 }

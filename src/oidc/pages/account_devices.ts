@@ -17,6 +17,7 @@ type ListedSession = Pick<
   | 'device_name'
   | 'device_platform'
   | 'ip'
+  | 'last_ip'
   | 'user_agent'
   | 'created_at'
   | 'last_used_at'
@@ -116,7 +117,8 @@ function sessionView(one: ListedSession, to: ActionPath): SessionView {
   return {
     id: one.id,
     client: { name: one.client_name ?? one.client_id },
-    ip: one.ip,
+    ip: one.last_ip,
+    loginIp: one.ip === one.last_ip ? null : one.ip,
     createdAt: one.created_at,
     lastUsedAt: one.last_used_at,
     endAction: to(`/sessions/${one.id}/end`),

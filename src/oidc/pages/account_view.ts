@@ -2,12 +2,8 @@
 import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
-import {
-  type ListedSession,
-  listEndedSessions,
-  listLiveSessions,
-  listLoginUserAgents,
-} from '../../core/sessions/session_list.ts';
+import { type ListedSession, listEndedSessions, listLiveSessions } from '../../core/sessions/session_list.ts';
+import { listLoginUserAgents } from '../../core/sessions/session_places.ts';
 import { type ListedConsent, listConsents } from '../../core/users/consents.ts';
 import { type EndedSessionView, renderAccount } from '../../pages/account.ts';
 import type { PasswordProblem } from '../../pages/account_texts.ts';

@@ -80,6 +80,8 @@ testOnStores(
     } = session;
     t.deepEqual(await findUserSession(db, user.id, session.id, login), {
       ...shown,
+      last_ip: session.ip,
+      last_user_agent: session.user_agent,
       ended_at: login,
       ended_reason: 'logout',
       ended_by: 'user',

@@ -21,6 +21,8 @@ const session = {
   device,
   ip: '203.0.113.9',
   user_agent,
+  last_ip: '203.0.113.9',
+  last_user_agent: user_agent,
   created_at: at,
   last_used_at: at,
   expires_at: '2026-03-08T09:30:00.000Z',

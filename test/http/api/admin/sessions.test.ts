@@ -32,6 +32,8 @@ testOnServers('the list has the live sessions of one user, last used first', asy
     client: { client_id: phone.client.client_id, client_name: null },
     ip: '127.0.0.1',
     user_agent: null,
+    last_ip: '127.0.0.1',
+    last_user_agent: null,
     is_current: false,
   });
   const { id: _, ...known } = device as Json;
