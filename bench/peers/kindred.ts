@@ -76,8 +76,9 @@ async function createResourceServers(db: Db): Promise<void> {
 }
 
 async function createClients(db: Db): Promise<void> {
-  await createClient(db, { client_id, first_party: true, token_endpoint_auth_method: 'none' });
-  await createClient(db, { ...confidential, first_party: true });
+  const strict = { first_party: true, rotation_profile: 'strict' } as const;
+  await createClient(db, { client_id, ...strict, token_endpoint_auth_method: 'none' });
+  await createClient(db, { ...confidential, ...strict });
   await createClient(db, { ...consoleClient, first_party: true, scope: 'account admin' });
   await createClient(db, { ...api, grant_types: ['client_credentials'], resource_server: '*' });
   await createClient(db, {

@@ -6,6 +6,7 @@ import { type ClientRegistrar, createClientRegistrar } from '../core/actions/reg
 import { newClient } from '../core/clients/client_metadata.ts';
 import { describeClient } from '../core/clients/clients.ts';
 import { newResourceServer } from '../core/clients/resource_servers.ts';
+import { explainProfile } from '../core/clients/rotation_profiles.ts';
 import { openDeps } from '../core/deps.ts';
 import { createClientValidator } from '../oidc/endpoints/client_validation.ts';
 import { createProvider } from '../oidc/provider.ts';
@@ -25,6 +26,8 @@ export async function createClient(options: unknown): Promise<Answer> {
   return await withRegistrar(async (registrar) => {
     const { client, client_secret } = await registrar.register(given, byCommand);
     warnAboutSecret(given.client_secret, client_secret);
+    if (client.metadata.grant_types?.includes('refresh_token'))
+      warn(`rotation_profile ${explainProfile(client)}`);
     const data = { ...describeClient(client), ...(client_secret ? { client_secret } : {}) };
     return { data, text: JSON.stringify(data, null, 2) };
   });

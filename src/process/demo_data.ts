@@ -32,6 +32,8 @@ export async function seedDemo(db: Db): Promise<void> {
       first_party: true,
       token_endpoint_auth_method: 'none',
       grant_types: ['password', 'refresh_token'],
+      // So that a used refresh token shows at once what reuse does.
+      rotation_profile: 'strict',
     });
   }
   if (!(await findClient(db, demo.api.client_id))) {

@@ -31,9 +31,9 @@ testOnServers(
         redirect_uris: [],
         response_types: [],
         token_endpoint_auth_method: 'client_secret_basic',
-        rotation_profile: 'strict',
+        rotation_profile: 'web',
         registered_by: 'admin',
-        refresh_token_retry_window: 0,
+        refresh_token_retry_window: 20,
       },
     );
     t.regex(client_secret, /^[\w-]{43}$/);
@@ -159,12 +159,16 @@ const database = async () => ({ databaseUrl: (await store).url });
 const remarks: [title: string, metadata: object, remark: string][] = [
   [
     'a short secret is taken, with a warning that does not repeat it',
-    { client_secret: 'hunter2-hunter2-hunter2' },
+    { client_secret: 'hunter2-hunter2-hunter2', grant_types: ['password'] },
     'the given client_secret is shorter than 32 characters; leave it out to get a random one',
   ],
   [
     'a secret for a client that has none is ignored, and the operator hears of it',
-    { token_endpoint_auth_method: 'none', client_secret: 'hunter2-hunter2-hunter2' },
+    {
+      token_endpoint_auth_method: 'none',
+      client_secret: 'hunter2-hunter2-hunter2',
+      grant_types: ['password'],
+    },
     'the given client_secret is ignored: this client does not authenticate with one',
   ],
 ];
@@ -177,7 +181,7 @@ for (const [title, metadata, remark] of remarks) {
   });
 }
 
-test('a long secret is accepted without a warning', async (t) => {
+test('a long secret is accepted without a warning, and the operator hears of the profile', async (t) => {
   const client_secret = 'c'.repeat(32);
   const args = ['create-client', '--metadata', '-', '--json'];
   const { stdout, stderr } = await kindred(
@@ -185,6 +189,9 @@ test('a long secret is accepted without a warning', async (t) => {
     args,
     JSON.stringify({ first_party: true, client_secret }),
   );
-  t.is(stderr, '');
+  t.is(
+    stderr,
+    'kindred: rotation_profile web: for 20 s after a refresh the previous refresh token gets the same answer again; later, its use ends the session\n',
+  );
   t.is(JSON.parse(stdout).client_secret, client_secret);
 });

@@ -42,6 +42,7 @@ export async function makeClient(db: Db, given: Partial<NewClient> = {}): Promis
   const { client } = await createClient(db, {
     first_party: true,
     token_endpoint_auth_method: 'none',
+    rotation_profile: 'strict',
     ...given,
   });
   return client;

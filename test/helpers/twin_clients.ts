@@ -106,7 +106,7 @@ export async function createTwinClients(db: Knex): Promise<void> {
   await createResourceServer(db, { identifier: quick, scope: 'quick:read', access_token_ttl: 77 });
   await createResourceServer(db, { identifier: opaque, scope: 'opaque:read', access_token_format: 'opaque' });
   for (const [client_id, given] of Object.entries(definitions))
-    await createClient(db, { client_id, ...given });
+    await createClient(db, { client_id, rotation_profile: 'strict', ...given });
   const change = (client_id: ClientName, row: object) => db('clients').where({ client_id }).update(row);
   const over = new Date(Date.now() - 1000);
   const [old, first, second] = [

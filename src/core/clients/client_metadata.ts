@@ -1,7 +1,6 @@
 // The schemas of client metadata: the names of RFC 7591 and our own, and their permitted values.
 import { z } from 'zod';
-
-export type RotationProfile = 'strict' | 'spa' | 'mobile' | 'observe';
+import { rotationProfiles } from './rotation_profiles.ts';
 
 /** The longest client id anywhere: enough for the URL of a metadata document, and less than the limit of an index. */
 export const clientIdLength = 2048;
@@ -76,8 +75,21 @@ export const metadataShape = {
 
 export const columnShape = {
   scope: scope.optional(),
-  rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']).optional(),
-  refresh_token_retry_window: z.number().int().min(0).max(86_400).optional(),
+  rotation_profile: z
+    .enum(rotationProfiles)
+    .optional()
+    .describe(
+      'what happens to a refresh token that comes twice: strict ends the session at once, web forgives for 20 seconds, spa and mobile for 60, observe ends nothing; without it a public client gets mobile and any other one web',
+    ),
+  refresh_token_retry_window: z
+    .number()
+    .int()
+    .min(0)
+    .max(86_400)
+    .optional()
+    .describe(
+      'seconds after a refresh in which the previous refresh token gets the same answer again; replaces those of the profile',
+    ),
   /** At most a day: the session may live long, its access tokens may not. */
   access_token_ttl: ttl.max(86_400).optional(),
   session_idle_ttl: ttl.optional(),

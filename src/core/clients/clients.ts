@@ -12,7 +12,6 @@ import {
   clientChange,
   type NewClient,
   newClient,
-  type RotationProfile,
 } from './client_metadata.ts';
 import { firstTokenVersion, losesRights, raisedTokenVersion } from './client_rights.ts';
 import {
@@ -25,6 +24,7 @@ import {
   withoutNulls,
 } from './client_rules.ts';
 import { type ClientSecret, newClientSecret } from './client_secrets.ts';
+import { changedProfile, newProfile, type RotationProfile, windowOf } from './rotation_profiles.ts';
 import { fapi2RetryWindow, isFapi2, underProfile } from './security_profile.ts';
 
 export interface Client {
@@ -80,12 +80,9 @@ export const clientColumns = {
 } as const satisfies Columns<Client>;
 declareColumns('clients', clientColumns);
 
-const retryWindows: Record<RotationProfile, number> = { strict: 0, spa: 60, mobile: 60, observe: 60 };
-
 /** Seconds after a rotation in which the previous refresh token gets the same answer again. */
 export function retryWindowOf(client: Client): number {
-  if (isFapi2(client.metadata)) return fapi2RetryWindow;
-  return client.refresh_token_retry_window ?? retryWindows[client.rotation_profile];
+  return isFapi2(client.metadata) ? fapi2RetryWindow : windowOf(client);
 }
 
 /**
@@ -97,16 +94,17 @@ export async function createClient(
   input: NewClient,
 ): Promise<{ client: Client; client_secret?: string }> {
   const { client_id, client_secret, first_party, blocked, ...given } = newClient.parse(input);
-  const { metadata, columns } = splitColumns(given);
+  const { metadata, columns: asked } = splitColumns(given);
   const complete = withDefaults(metadata, first_party);
+  const columns = consistentColumns(complete, asked);
   const secret = hasSecret(complete) ? newClientSecret(client_secret) : undefined;
   const row = {
-    ...consistentColumns(complete, columns),
+    ...columns,
     client_id: client_id ?? newId(),
     metadata: json(complete),
     secrets: json(secret ? [secret.stored] : []),
     first_party,
-    rotation_profile: given.rotation_profile ?? 'strict',
+    ...newProfile({ metadata: complete, registered_by: 'admin' }, { ...given, ...columns }),
     token_version: firstTokenVersion(db),
     ...(blocked ? { blocked_at: present(db) } : {}),
     created_at: present(db),
@@ -145,7 +143,7 @@ export async function updateClient(
     .where({ client_id })
     .update({
       ...columns,
-      ...('rotation_profile' in given ? { rotation_profile: given.rotation_profile ?? 'strict' } : {}),
+      ...changedProfile(client, { metadata: merged, registered_by }, { ...given, ...columns }),
       first_party,
       registered_by,
       ...(blocked === undefined ? {} : { blocked_at: blocked ? (client.blocked_at ?? present(tx)) : null }),

@@ -15,6 +15,7 @@ import {
   saveRegisteredClient,
   withScope,
 } from './registered_clients.ts';
+import { newProfile } from './rotation_profiles.ts';
 
 /** A fetched document may be cached for a while; this is when, and for which request, it was fetched. */
 export interface Fetched extends Extra {
@@ -50,7 +51,7 @@ export async function keepDocumentClient(db: Db, client: Client, source?: Reques
     const { client_id, metadata, scope } = client;
     const columns = { ...columnsOf(metadata, scope), updated_at: present(tx) };
     const made = await tx('clients')
-      .insert(newRow(tx, client_id, 'document', columns))
+      .insert(newRow(tx, client_id, { metadata, registered_by: 'document' }, columns))
       .onConflict('client_id')
       .ignore()
       .returning('client_id');
@@ -69,8 +70,7 @@ function unsaved(client_id: string, metadata: ClientMetadata, scope: string | nu
     secrets: [],
     first_party: false,
     registered_by: 'document',
-    rotation_profile: 'strict',
-    refresh_token_retry_window: null,
+    ...newProfile({ metadata, registered_by: 'document' }),
     access_token_ttl: null,
     session_idle_ttl: null,
     session_absolute_ttl: null,

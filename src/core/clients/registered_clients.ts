@@ -16,6 +16,7 @@ import { newClientSecret } from './client_secrets.ts';
 import type { Client } from './clients.ts';
 import { oidcScopes } from './own_scopes.ts';
 import { findUriProblem } from './redirect_uris.ts';
+import { changedProfile, newProfile, type ProfileColumns, type ProfiledClient } from './rotation_profiles.ts';
 import { suitableScope } from './suitable_metadata.ts';
 
 const shape = z.object(metadataShape);
@@ -58,7 +59,9 @@ export async function saveRegisteredClient(
       ...(secrets.length > 0 ? { secrets: json(secrets) } : {}),
       updated_at: present(tx),
     };
-    const saved = found ? await update(tx, client_id, row) : await insert(tx, client_id, registered_by, row);
+    const saved = found
+      ? await update(tx, client_id, row)
+      : await insert(tx, client_id, { metadata, registered_by }, row);
     const detail = found ? {} : { detail: { registered_by } };
     await recordClientEvent(tx, found ? 'client_updated' : 'client_registered', client_id, source, detail);
     return saved;
@@ -95,30 +98,32 @@ export function changeOf(
   found: Client,
   metadata: ClientMetadata,
   allowed: string | null,
-): ReturnType<typeof columnsOf> | null {
+): (ReturnType<typeof columnsOf> & ProfileColumns) | null {
   const isOurs = found.scope !== (found.metadata.registered_scope ?? null);
   const scope = isOurs ? found.scope : allowed;
   const isSame = isDeepStrictEqual(found.metadata, withScope(metadata, allowed)) && found.scope === scope;
-  return isSame ? null : { ...columnsOf(metadata, allowed), scope };
+  if (isSame) return null;
+  const profile = changedProfile(found, { metadata, registered_by: found.registered_by });
+  return { ...columnsOf(metadata, allowed), scope, ...profile };
 }
 
 /** The row of a new client that no administrator vouches for. */
-export function newRow(db: Db, client_id: string, registered_by: Author, columns: object) {
+export function newRow(db: Db, client_id: string, client: ProfiledClient, columns: object) {
   return {
     secrets: json([]),
     ...columns,
     client_id,
     first_party: false,
-    rotation_profile: 'strict' as const,
-    registered_by,
+    registered_by: client.registered_by,
+    ...newProfile(client),
     token_version: firstTokenVersion(db),
     created_at: present(db),
   };
 }
 
-async function insert(tx: Db, client_id: string, registered_by: Author, columns: object): Promise<Client> {
+async function insert(tx: Db, client_id: string, client: ProfiledClient, columns: object): Promise<Client> {
   const [saved] = await tx('clients')
-    .insert(newRow(tx, client_id, registered_by, columns))
+    .insert(newRow(tx, client_id, client, columns))
     .returning('*');
   return saved as Client;
 }

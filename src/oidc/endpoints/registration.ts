@@ -4,7 +4,7 @@ import type { Context, Middleware } from 'koa';
 import { koaBody } from 'koa-body';
 import { isVouchedGrant } from '../../core/clients/client_rules.ts';
 import { verifyClientSecret } from '../../core/clients/client_secrets.ts';
-import { type Client, findClient } from '../../core/clients/clients.ts';
+import { type Client, describeClient, findClient } from '../../core/clients/clients.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -88,14 +88,20 @@ function hideRow(ctx: Context): void {
   const body = ctx.body as Record<string, unknown> | undefined;
   if (typeof body !== 'object' || body === null || !('client_id' in body)) return;
   const { kindred, client_secret, ...rest } = body;
-  const { scope } = (ctx.state.registered ?? kindred ?? {}) as Partial<Client>;
+  const row = (ctx.state.registered ?? kindred) as Client | undefined;
   const { grant_types } = rest as { grant_types?: string[] };
   ctx.body = {
     ...rest,
     ...(grant_types ? { grant_types: grant_types.filter((one) => !isVouchedGrant(one)) } : {}),
-    ...(scope ? { scope } : {}),
+    ...(row ? columnsShown(row) : {}),
     ...(client_secret === undefined || client_secret === secretPlaceholder ? {} : { client_secret }),
   };
+}
+
+// What the client gets beside its metadata: its scope, and how its refresh tokens rotate.
+function columnsShown(row: Client): object {
+  const { scope, rotation_profile, refresh_token_retry_window } = describeClient(row);
+  return { ...(scope ? { scope } : {}), rotation_profile, refresh_token_retry_window };
 }
 
 function refuseBody(error: Error): never {

@@ -1,11 +1,4 @@
-import test from 'ava';
-import {
-  type Client,
-  createClient,
-  describeClient,
-  findClient,
-  retryWindowOf,
-} from '../../../src/core/clients/clients.ts';
+import { createClient, describeClient, findClient } from '../../../src/core/clients/clients.ts';
 import { AppError } from '../../../src/lib/errors.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
@@ -98,14 +91,4 @@ testOnStores('of several concurrent registrations of one client_id, one succeeds
   t.deepEqual(codes.toSorted(), [...Array(5).fill('client_exists'), 'made']);
   const error = await t.throwsAsync(makeClient(store.db, { client_id: 'shop' }), { instanceOf: AppError });
   t.is(error?.status, 409);
-});
-
-test('each profile has a retry window, which a client may override', (t) => {
-  const windowOf = (rotation_profile: Client['rotation_profile'], own: number | null = null) =>
-    retryWindowOf({ metadata: {}, rotation_profile, refresh_token_retry_window: own } as Client);
-  t.deepEqual(
-    (['strict', 'spa', 'mobile', 'observe'] as const).map((profile) => windowOf(profile)),
-    [0, 60, 60, 60],
-  );
-  t.deepEqual([windowOf('strict', 5), windowOf('spa', 0), windowOf('mobile', 86_400)], [5, 0, 86_400]);
 });

@@ -47,7 +47,7 @@ for (const name of storeNames) {
     const rows = await server.db('clients').where({ registered_by: 'document' });
     t.deepEqual(
       rows.map((one) => [Boolean(one.first_party), one.rotation_profile, one.scope, one.resource_server]),
-      rows.map(() => [false, 'strict', null, null]),
+      rows.map(() => [false, 'mobile', null, null]),
     );
     t.is(rows.length, 1, 'the lying client has no row, because no user has consented');
     const { client_id } = liar;

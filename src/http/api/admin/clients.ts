@@ -4,6 +4,7 @@ import { addSecret, removeSecret } from '../../../core/actions/change_client_sec
 import { removeClient } from '../../../core/actions/delete_client.ts';
 import { clientChange, clientIdLength, newClient } from '../../../core/clients/client_metadata.ts';
 import { type Client, describeClient, findClient, listClients } from '../../../core/clients/clients.ts';
+import { rotationProfiles } from '../../../core/clients/rotation_profiles.ts';
 import type { Clock } from '../../../core/store/clock.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
@@ -15,8 +16,8 @@ const client = z
     client_id: z.string(),
     first_party: z.boolean(),
     blocked: z.literal(true).optional(),
-    rotation_profile: z.enum(['strict', 'spa', 'mobile', 'observe']),
-    refresh_token_retry_window: z.number().int(),
+    rotation_profile: z.enum(rotationProfiles),
+    refresh_token_retry_window: z.number().int().describe('seconds; that of the profile where it has no own'),
     client_secrets: z.array(z.object({ id: z.uuid(), created: z.string(), expires: z.string().nullable() })),
   })
   .meta({ id: 'Client' });
