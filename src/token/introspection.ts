@@ -5,6 +5,7 @@ import {
   describeClaims,
   describeOpaque,
   describeRefreshToken,
+  describeUser,
   findIntrospection,
   isMeantFor,
 } from '../core/access_tokens/introspection.ts';
@@ -37,16 +38,17 @@ export async function introspect(deps: Deps, known: Registered, token: string): 
 
 async function aboutJwt({ db, verifier }: Deps, { client, version }: Registered, token: string) {
   const claims = verifier.read(token);
-  const { is_current_version, is_live } = await findIntrospection(db, version, claims);
+  const { is_current_version, is_live, ...user } = await findIntrospection(db, version, claims);
   if (!is_current_version) throw new OutdatedClient();
-  return claims && is_live && isMeantFor(client, claims) ? describeClaims(claims) : null;
+  if (!claims || !is_live || !isMeantFor(client, claims)) return null;
+  return describeClaims(claims, describeUser(client, claims, user));
 }
 
 async function aboutOpaque({ db, config }: Deps, { client, version }: Registered, token: string) {
-  const { is_current_version, record } = await findOpaque(db, token, version);
+  const { is_current_version, record, user } = await findOpaque(db, token, version);
   if (!is_current_version) throw new OutdatedClient();
   if (!record || !isMeantFor(client, { client_id: record.clientId, aud: record.aud })) return null;
-  return describeOpaque(record, config.issuer);
+  return describeOpaque(record, config.issuer, describeUser(client, record, user));
 }
 
 // Only its own client may ask about a refresh token, and only the newest one is active.

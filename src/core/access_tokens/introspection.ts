@@ -9,14 +9,21 @@ import type { Columns } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
+import { accountClaims } from './account_claims.ts';
 import { clientTokenValues, liveClientTokenSql, liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 import { type Bound, confirmationOf, type OpaqueRecord } from './opaque_tokens.ts';
 
 /** What the SELECT found. */
-interface Introspected {
+interface Introspected extends NamedUser {
   /** False when the calling client may have changed since this version of the client cache. */
   is_current_version: boolean;
   is_live: boolean;
+}
+
+/** The names of the user of a token; null where it has none, or no user. */
+export interface NamedUser {
+  username: string | null;
+  email: string | null;
 }
 
 const introspectedColumns = {
@@ -25,17 +32,18 @@ const introspectedColumns = {
 } as const satisfies Columns<Introspected>;
 
 const introspectSql = (findSql: string) =>
-  `select ${isCurrentVersionSql} as is_current_version, exists (${findSql}) as is_live`;
+  `select ${isCurrentVersionSql} as is_current_version, found.is_live is not null as is_live, found.username, found.email
+   from (select 1 as one) as one left join (${findSql}) as found on true`;
 
 const readSessionToken = statement<Introspected>(
   { name: 'introspection', commit: 'local' },
-  (db) => introspectSql(liveSessionTokenSql(db)),
+  (db) => introspectSql(liveSessionTokenSql(db, undefined, '1 as is_live, u.username, u.email')),
   introspectedColumns,
 );
 
 const readClientToken = statement<Introspected>(
   { name: 'client_introspection', commit: 'local' },
-  () => introspectSql(liveClientTokenSql()),
+  () => introspectSql(liveClientTokenSql(undefined, '1 as is_live, null as username, null as email')),
   introspectedColumns,
 );
 
@@ -46,7 +54,8 @@ export async function findIntrospection(
   claims: AccessTokenClaims | null,
 ): Promise<Introspected> {
   const [found] = claims ? await readFor(db, version, claims) : [];
-  return found ?? { is_current_version: await isCurrentVersion(db, version), is_live: false };
+  const none = { is_live: false, username: null, email: null };
+  return found ?? { is_current_version: await isCurrentVersion(db, version), ...none };
 }
 
 async function readFor(db: Db, version: number, claims: AccessTokenClaims): Promise<Introspected[]> {
@@ -65,17 +74,31 @@ export function isMeantFor(
   return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
 }
 
-/** The response for an active JWT (RFC 7662, 2.2). */
-export function describeClaims({
-  client_version: _version,
-  userinfo_scope: _scope,
-  ...claims
-}: AccessTokenClaims): object {
-  return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
+/**
+ * The members about the user for the API that the token is meant for (RFC 7662, 2.2), which often knows its users by these names. The
+ * client that the token was issued to gets none: it learns them by the scopes that the user has granted.
+ */
+export function describeUser(
+  { resource_server }: Pick<Client, 'resource_server'>,
+  { aud }: { aud?: string | undefined },
+  { username, email }: NamedUser,
+): object {
+  const isApi = resource_server === '*' || (resource_server !== null && resource_server === aud);
+  if (!isApi || username === null) return {};
+  const { email: address, email_verified } = accountClaims({ username, email });
+  return { username, ...(address === undefined ? {} : { email: address, email_verified }) };
 }
 
-/** The response for an active opaque token. It has no `jti`, which is the token itself. */
-export function describeOpaque(record: OpaqueRecord, iss: string): object {
+/** The response for an active JWT (RFC 7662, 2.2), with these members about its user. */
+export function describeClaims(
+  { client_version: _version, userinfo_scope: _scope, ...claims }: AccessTokenClaims,
+  user: object,
+): object {
+  return { active: true, ...claims, ...user, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' };
+}
+
+/** The response for an active opaque token, with these members about its user. It has no `jti`, which is the token itself. */
+export function describeOpaque(record: OpaqueRecord, iss: string, user: object): object {
   const { clientId: client_id, accountId: sub, aud, exp, iat, sid, scope, jkt, extra = {} } = record;
   const { client_version: _version, userinfo_scope: _scope, ...claims } = extra;
   return {
@@ -85,6 +108,7 @@ export function describeOpaque(record: OpaqueRecord, iss: string): object {
     ...{ client_id, exp, iat, sid, iss, aud },
     ...(scope ? { scope } : {}),
     ...confirmationOf(record),
+    ...user,
     token_type: jkt ? 'DPoP' : 'Bearer',
   };
 }

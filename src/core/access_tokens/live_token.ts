@@ -45,8 +45,8 @@ export function liveSessionTokenSql(db: Db, token = ofJwt, columns = '1'): strin
  * SQL that finds one row when a token of `client_credentials` is live: as long as its client. A client that was created later under
  * the same id is a different one.
  */
-export function liveClientTokenSql(token = ofJwt): string {
-  return `select 1 from clients c where c.client_id = ${token.client_id} and c.created_at <= ${token.client_created}
+export function liveClientTokenSql(token = ofJwt, columns = '1'): string {
+  return `select ${columns} from clients c where c.client_id = ${token.client_id} and c.created_at <= ${token.client_created}
       and ${isSameClientSql(token)} and ${isNotRevokedSql(token)}`;
 }
 

@@ -32,6 +32,8 @@ interface Found {
   /** Null when there is no record. */
   is_live: boolean | null;
   payload: OpaqueRecord | null;
+  username: string | null;
+  email: string | null;
 }
 
 const foundColumns = {
@@ -43,8 +45,9 @@ const foundColumns = {
 const read = statement<Found>(
   { name: 'opaque_token', commit: 'local' },
   (db) => `
-  select ${isCurrentVersionSql} as is_current_version, m.payload, ${isLiveRecordSql(db)} as is_live
-  from (select 1 as one) as one left join oidc_models m on ${ofTokenSql}`,
+  select ${isCurrentVersionSql} as is_current_version, m.payload, ${isLiveRecordSql(db)} as is_live, owner.username, owner.email
+  from (select 1 as one) as one left join oidc_models m on ${ofTokenSql}
+    left join sessions of_token on of_token.id = m.session_id left join users owner on owner.id = of_token.user_id`,
   foundColumns,
 );
 
@@ -88,14 +91,16 @@ export interface FoundOpaque {
   /** False when a client may have changed since this version of the client cache. */
   is_current_version: boolean;
   record: OpaqueRecord | null;
+  /** The names of its user; null for a token of a client. */
+  user: { username: string | null; email: string | null };
 }
 
 /** Finds an opaque token, whatever string it is, and judges it. One SELECT. */
 export async function findOpaque(db: Db, token: string, version = 0): Promise<FoundOpaque> {
   const [found] = await read(db, { ...handleOf(token), version });
   if (!found) throw new Error('a left join gives a row');
-  const { is_current_version, is_live, payload } = found;
-  return { is_current_version, record: is_live ? payload : null };
+  const { is_current_version, is_live, payload, username, email } = found;
+  return { is_current_version, record: is_live ? payload : null, user: { username, email } };
 }
 
 const deleteAtOnce = statement<Deleted>(

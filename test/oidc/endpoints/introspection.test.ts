@@ -33,12 +33,14 @@ async function enter(server: TestServer, format: 'jwt' | 'opaque') {
 }
 
 testOnServers('introspection of a JWT returns its claims and its type', async (t, server) => {
-  const { tokens } = await signIn(server, { user: await makeUser(server.db, person) });
+  const user = await makeUser(server.db, person);
+  const { tokens } = await signIn(server, { user });
   const { client_version, ...claims } = readJwt(tokens.access_token).claims;
   t.is(typeof client_version, 'number');
   t.deepEqual(await introspect(server, tokens.access_token), {
     active: true,
     ...claims,
+    username: user.username,
     token_type: 'Bearer',
   });
 });
@@ -62,6 +64,7 @@ testOnServers('introspection of an opaque token returns the members of a JWT', a
     permissions: person.permissions,
     tid: person.tenant_id,
     token_version: 0,
+    username: user.username,
     token_type: 'Bearer',
   });
 });
@@ -74,7 +77,12 @@ for (const format of formats) {
       const { access_token } = tokens;
       const said = await introspect(server, access_token, resourceServer.client);
       t.is(said.active, true, 'the resource server in its audience');
-      t.deepEqual(await introspect(server, access_token, client), said, 'the client that it was issued to');
+      const { username: _, ...toClient } = said;
+      t.deepEqual(
+        await introspect(server, access_token, client),
+        toClient,
+        'the client that it was issued to',
+      );
       t.deepEqual(
         await introspect(server, access_token, gateway),
         said,
@@ -84,6 +92,30 @@ for (const format of formats) {
       t.deepEqual(await introspect(server, access_token, other), inactive, 'no other resource server');
       const stranger = await makeConfidentialClient(server);
       t.deepEqual(await introspect(server, access_token, stranger), inactive, 'no other client');
+    },
+  );
+
+  testOnServers(
+    `the API that a token is meant for learns its user's names, its client does not (${format})`,
+    async (t, server) => {
+      const { resourceServer } = await enter(server, format);
+      const email = `ada-${format}@${server.store}.example`;
+      const user = await makeUser(server.db, { email });
+      const client = await makeConfidentialClient(server);
+      const { tokens } = await signIn(server, { user, client, form: resourceServer.form });
+      const names = { username: user.username, email, email_verified: false };
+      t.like(await introspect(server, tokens.access_token, resourceServer.client), names);
+      t.like(await introspect(server, tokens.access_token, gateway), names);
+      const unnamed = { username: undefined, email: undefined, email_verified: undefined };
+      t.like(await introspect(server, tokens.access_token, client), { active: true, ...unnamed });
+      t.like(await introspect(server, tokens.refresh_token, client), { active: true, ...unnamed });
+      const machine = await makeConfidentialClient(server, {
+        scope: 'orders:read',
+        grant_types: ['client_credentials'],
+      });
+      const form = { grant_type: 'client_credentials', ...machine, ...resourceServer.form };
+      const own = tokensOf(await token(server, form)).access_token;
+      t.like(await introspect(server, own, resourceServer.client), { active: true, ...unnamed }, 'no user');
     },
   );
 
