@@ -21,14 +21,19 @@ export type ClaimedUser = Pick<User, 'username' | 'email' | 'roles' | 'updated_a
  * that most relying parties look for.
  */
 export function accountClaims(user: ClaimedUser) {
-  const { username, email, roles, updated_at } = user;
+  const { username, roles, updated_at } = user;
   return {
     preferred_username: username,
     updated_at: Math.floor(updated_at.getTime() / 1000),
-    ...(email ? { email, email_verified: hasVerifiedEmail(user) } : {}),
+    ...emailClaims(user),
     roles,
     groups: roles,
   };
+}
+
+/** The claims about the address of a user, none where the user has no address. */
+export function emailClaims(user: Pick<User, 'email'>): { email?: string; email_verified?: boolean } {
+  return user.email ? { email: user.email, email_verified: hasVerifiedEmail(user) } : {};
 }
 
 // No address has been verified: a client that identifies users by address must not rely on it.

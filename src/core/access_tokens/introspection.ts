@@ -9,7 +9,7 @@ import type { Columns } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
-import { accountClaims } from './account_claims.ts';
+import { emailClaims } from './account_claims.ts';
 import { clientTokenValues, liveClientTokenSql, liveSessionTokenSql, liveTokenValues } from './live_token.ts';
 import { type Bound, confirmationOf, type OpaqueRecord } from './opaque_tokens.ts';
 
@@ -85,8 +85,7 @@ export function describeUser(
 ): object {
   const isApi = resource_server === '*' || (resource_server !== null && resource_server === aud);
   if (!isApi || username === null) return {};
-  const { email: address, email_verified } = accountClaims({ username, email });
-  return { username, ...(address === undefined ? {} : { email: address, email_verified }) };
+  return { username, ...emailClaims({ email }) };
 }
 
 /** The response for an active JWT (RFC 7662, 2.2), with these members about its user. */
