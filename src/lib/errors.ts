@@ -150,6 +150,11 @@ const table = {
     error: 'temporarily_unavailable',
     description: 'The service is temporarily unavailable. Try again soon.',
   },
+  document_unavailable: {
+    status: 503,
+    error: 'temporarily_unavailable',
+    description: 'The metadata document of the client cannot be fetched. Try again soon.',
+  },
 } satisfies Record<string, Refusal>;
 
 export type ErrorName = keyof typeof table;

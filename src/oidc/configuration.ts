@@ -20,11 +20,10 @@ import { clientRow } from './request/context.ts';
 import { loadGrant } from './request/grant.ts';
 import { findKnownServer } from './request/known_clients.ts';
 import { browserSessionTtl, passwordAcr } from './request/login.ts';
-import { createOutgoing } from './request/outgoing.ts';
+import type { Outgoing } from './request/outgoing.ts';
 
 /** The configuration for these dependencies and pages. */
-export function engineConfiguration(deps: Deps, pages: EnginePages): Configuration {
-  const outgoing = createOutgoing(deps);
+export function engineConfiguration(deps: Deps, pages: EnginePages, outgoing: Outgoing): Configuration {
   return {
     adapter: createAdapter(deps),
     clockTolerance: engineTolerance,

@@ -27,6 +27,7 @@ import { finishLogouts } from './pages/logout_pages.ts';
 import { keepFormAnswers, repeatableInteraction } from './pages/repeated_forms.ts';
 import { clientRow, knownSession } from './request/context.ts';
 import { acceptGrant } from './request/grant.ts';
+import { createOutgoing, type Outgoing } from './request/outgoing.ts';
 
 export type { Provider };
 
@@ -44,8 +45,8 @@ const texts = (payload: object) =>
 class KindredProvider extends Provider {
   readonly deps: Deps;
 
-  constructor(deps: Deps) {
-    super(deps.config.issuer, engineConfiguration(deps, enginePages(deps)));
+  constructor(deps: Deps, outgoing: Outgoing) {
+    super(deps.config.issuer, engineConfiguration(deps, enginePages(deps), outgoing));
     this.deps = deps;
   }
 
@@ -74,7 +75,8 @@ class KindredProvider extends Provider {
 
 /** Makes the engine for these dependencies. Signing keys are fixed for its life: when they change, make a new one. */
 export function createProvider(deps: Deps): Provider {
-  const provider = new KindredProvider(deps);
+  const outgoing = createOutgoing(deps);
+  const provider = new KindredProvider(deps, outgoing);
   secureCookiesByIssuer(provider, deps.config);
   replaceModels(provider, {
     RefreshToken: refreshTokenModel(deps, provider.RefreshToken),
@@ -85,7 +87,7 @@ export function createProvider(deps: Deps): Provider {
     Session: browserSessionModel(deps, provider.Session),
     IdToken: idTokenModel(deps.clock, provider.IdToken),
     Interaction: interactionModel(deps, repeatableInteraction(provider.Interaction)),
-    Client: clientModel(deps, provider.Client),
+    Client: clientModel(deps, outgoing, provider.Client),
     OIDCContext: oidcContextModel(provider.OIDCContext, provider),
   });
   // These take the place of the engine's own.

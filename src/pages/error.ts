@@ -152,6 +152,10 @@ const texts: Record<string, ErrorText> = {
     title: 'Too many requests',
     text: 'Please wait a while before you try again.',
   },
+  document_unavailable: {
+    title: 'This app cannot be checked right now',
+    text: 'We could not read the description that the app publishes about itself. Please try again in a moment.',
+  },
   server_error: ourFault,
   temporarily_unavailable: busy,
 };

@@ -29,8 +29,14 @@ w3gYWfPdkA6SpsJZn9qPXuAFSp1JNyoSDbDwc8CuAg==
 -----END CERTIFICATE-----
 `;
 
-/** Serves the document at `/client`, with its URL as `client_id`, and records the requested paths. */
-export async function serveDocument(t: ExecutionContext, more: object = {}) {
+/**
+ * Serves the document at `/client`, with its URL as `client_id`, and records the requested paths. `more` may be changed later; with a
+ * member `status` the host answers so.
+ */
+export async function serveDocument(
+  t: ExecutionContext,
+  more: { status?: number; [member: string]: unknown } = {},
+) {
   const asked: string[] = [];
   const server = createServer({ key, cert }, (request, response) => {
     asked.push(request.url ?? '');
@@ -43,7 +49,8 @@ export async function serveDocument(t: ExecutionContext, more: object = {}) {
       grant_types: ['authorization_code', 'refresh_token'],
       ...more,
     };
-    return response.setHeader('content-type', 'application/json').end(JSON.stringify(document));
+    response.writeHead(more.status ?? 200, { 'content-type': 'application/json' });
+    return response.end(JSON.stringify(document));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => void server.close());

@@ -1,11 +1,12 @@
 // Clients described by a document at the URL that is their id (client ID metadata documents). What the engine has
 // fetched is adapted before the engine validates it, and is used together with the client's row, if there is one.
-import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { findClient } from '../../core/clients/clients.ts';
+import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Client } from '../../core/clients/clients.ts';
 import { readDocumentClient } from '../../core/clients/document_clients.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
+import { AppError } from '../../lib/errors.ts';
 import { engineMetadata, isOurRow, offerOf, refusingMetadata, signingAlgs } from './engine_metadata.ts';
 
 type Metadata = Record<string, unknown>;
@@ -89,14 +90,21 @@ function withoutDefaults({ keys }: Deps, metadata: Metadata): Metadata {
 const sessionRoutes = new Set(['token', 'introspection', 'revocation', 'userinfo']);
 
 /**
- * The metadata of a client whose document cannot be fetched, or null: those of a public client's row, so that its users stay
- * signed in, and can sign out, while its host is down. A client with keys might have revoked them.
+ * The stored metadata of a client for a request that uses or ends a session, or null: those of a public client, so that its users
+ * stay signed in, and can sign out, whatever its host does. A client with keys might have revoked them.
  */
-export async function findDespiteDocument(deps: Deps, client_id: string): Promise<object | null> {
+export function storedMetadata(deps: Deps, row: Client | null): object | null {
   const { route } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
-  if (!sessionRoutes.has(route ?? '')) return null;
-  const row = await findClient(deps.db, client_id);
-  if (row?.registered_by !== 'document' || row.blocked_at) return null;
+  if (!sessionRoutes.has(route ?? '') || row?.registered_by !== 'document') return null;
   const isPublic = row.metadata.token_endpoint_auth_method === 'none';
   return isPublic ? engineMetadata(row, signingAlgs(deps)) : null;
+}
+
+/** Whether the engine could not fetch a document; a document with unsuitable metadata is another error. */
+export function isFetchFailure(error: unknown): boolean {
+  if (error instanceof AppError) return error.code === 'document_unavailable';
+  return (
+    error instanceof errors.InvalidClient &&
+    error.error_description === 'client_id metadata document fetch failed'
+  );
 }

@@ -7,16 +7,17 @@ import type { Client } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requireClientBudget } from '../../token/client_failures.ts';
 import { takeOverDelivery } from '../endpoints/backchannel_logout.ts';
-import { findDespiteDocument } from '../endpoints/document_clients.ts';
+import { isFetchFailure, storedMetadata } from '../endpoints/document_clients.ts';
 import { clientRow, currentRequest } from '../request/context.ts';
 import { asRateLimitError } from '../request/errors.ts';
 import { findKnownClient } from '../request/known_clients.ts';
+import { documentUnavailable, type Outgoing } from '../request/outgoing.ts';
 
 type EngineClientClass = Provider['Client'];
 
 /** Changes the class `Client` in place, because the engine creates clients only from its own class. */
-export function clientModel(deps: Deps, Client: EngineClientClass): EngineClientClass {
-  findWithStaleDocuments(deps, Client);
+export function clientModel(deps: Deps, outgoing: Outgoing, Client: EngineClientClass): EngineClientClass {
+  findWithStaleDocuments(deps, outgoing, Client);
   takeOverDelivery(Client.prototype);
   compareByDigest(deps, Client.prototype);
   boundGrants(Client.prototype);
@@ -24,16 +25,21 @@ export function clientModel(deps: Deps, Client: EngineClientClass): EngineClient
   return Client;
 }
 
-// Sessions of a client that is described by a document go on while that document cannot be fetched.
-function findWithStaleDocuments(deps: Deps, Client: EngineClientClass): void {
+// Sessions of a client that is described by a document go on by its stored metadata: the document is read again once an hour, and
+// its host may be away, or publish something else there. Where the document itself is needed, a failed fetch is no fault of the client.
+function findWithStaleDocuments(deps: Deps, outgoing: Outgoing, Client: EngineClientClass): void {
   const find = findOnce(deps, Client);
   Client.find = async (id) => {
+    if (!id.startsWith('https://')) return await find(id);
+    const stored = storedMetadata(deps, await findKnownClient(deps, id));
+    const findStored = () => Reflect.construct(Client, [stored]);
+    if (stored && !outgoing.isDue(id)) return findStored();
     try {
       return await find(id);
     } catch (error) {
-      const metadata = error instanceof errors.InvalidClient && (await findDespiteDocument(deps, id));
-      if (!metadata) throw error;
-      return Reflect.construct(Client, [metadata]);
+      const isOutOfReach = isFetchFailure(error);
+      if (stored && (isOutOfReach || error instanceof errors.InvalidClientMetadata)) return findStored();
+      throw isOutOfReach ? documentUnavailable() : error;
     }
   };
 }

@@ -2,6 +2,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import { isUnavailable } from '../../core/store/database_errors.ts';
+import { AppError } from '../../lib/errors.ts';
 import { devicePages, repeatAnswer } from './device_pages.ts';
 import { type EnginePages, nameOf } from './engine_response.ts';
 import { logoutPages } from './logout_pages.ts';
@@ -15,6 +16,7 @@ export function enginePages(deps: Deps): EnginePages {
   return {
     async renderError(ctx, out, error) {
       if (isUnavailable(error)) return sendUnavailablePage(deps, ctx);
+      if (error instanceof AppError && error.status === 503) return sendUnavailablePage(deps, ctx, error);
       const answer = await findFormAnswer(deps, ctx, error);
       if (answer) return await repeatAnswer(deps, ctx, answer);
       const isExpired =

@@ -46,11 +46,11 @@ export function sendErrorPage(
   sendPage(deps, ctx, renderError(brandOf(deps), page), { status });
 }
 
-/** Sends the error page that asks the user to try again later, because the database is unavailable. */
-export function sendUnavailablePage(deps: Deps, ctx: Context): void {
-  const { error, status, retryAfter = 1 } = unavailable(null);
+/** Sends the error page that asks the user to try again later, because the database or the document of a client is unavailable. */
+export function sendUnavailablePage(deps: Deps, ctx: Context, reason: AppError = unavailable(null)): void {
+  const { code, error, status, retryAfter = 1 } = reason;
   ctx.set('Retry-After', String(retryAfter));
-  sendErrorPage(deps, ctx, error, status, { retryAfter });
+  sendErrorPage(deps, ctx, code === 'document_unavailable' ? code : error, status, { retryAfter });
 }
 
 /** Sends an error page instead of JSON while the database is unavailable or too many logins are in progress. */
@@ -60,6 +60,8 @@ export function catchUnavailable(deps: Deps): Middleware {
       await next();
     } catch (err) {
       if (err instanceof AppError && err.code === 'overloaded') return sendUnavailablePage(deps, ctx);
+      if (err instanceof AppError && err.code === 'document_unavailable')
+        return sendUnavailablePage(deps, ctx, err);
       if (!isUnavailable(err)) throw err;
       deps.log.warn({ err, request_id: ctx.state.requestId }, 'the database is not available');
       sendUnavailablePage(deps, ctx);

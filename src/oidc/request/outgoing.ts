@@ -2,15 +2,16 @@
 // so nothing is sent to reserved addresses, no redirect is followed, and a failure reveals neither its cause nor, by its
 // duration, how far the request got: an attacker must not find out names and ports of the internal network.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { clientIdLength } from '../../core/clients/client_metadata.ts';
 import { findClient } from '../../core/clients/clients.ts';
 import type { Deps } from '../../core/deps.ts';
+import { AppError } from '../../lib/errors.ts';
 import { createLru } from '../../lib/lru.ts';
 import { networkOf } from '../../lib/network.ts';
 import { clientRow } from './context.ts';
 import { asRateLimitError } from './errors.ts';
-import { createKeyCache } from './fetched_keys.ts';
+import { createKeyCache, longestLifetime } from './fetched_keys.ts';
 import { guardedFetch, readAtMost } from './guarded_fetch.ts';
 
 /** How long a failed fetch takes at least, milliseconds; the engine's own time limit. */
@@ -18,6 +19,9 @@ const failureDuration = 2_500;
 
 /** How long a document that could not be fetched is not fetched again, milliseconds. */
 const failurePause = 10_000;
+
+/** The same for a request that can be answered with the stored metadata: it should rarely wait for a host that is away. */
+const storedPause = 300_000;
 
 /** The largest document, bytes; the engine's own limit. */
 const maxDocument = 5 * 1024;
@@ -29,15 +33,15 @@ export interface Outgoing {
   allowDocument: (ctx: KoaContextWithOIDC | undefined, client_id: string) => Promise<boolean>;
   /** When this client's document was last fetched; the epoch where that is no longer known. */
   fetchedAt: (client_id: string) => Date;
+  /** Whether this client's document should be read again although its metadata are stored. */
+  isDue: (client_id: string) => boolean;
 }
 
 /** The requests that the engine sends to others. */
 export function createOutgoing(deps: Deps): Outgoing {
   const { config, db, clock } = deps;
   const isGuarded = !config.fetchPrivateAddresses;
-  // More documents than the engine keeps.
-  const fetched = createLru<number>(1_000);
-  const failed = createLru<number>(1_000);
+  const past = createPastFetches();
   const findKeys = createKeyCache();
 
   async function fetchOrFail(url: string, init: RequestInit): Promise<Response> {
@@ -46,13 +50,15 @@ export function createOutgoing(deps: Deps): Outgoing {
     if (response?.status === 200) return response;
     await response?.body?.cancel().catch(() => {});
     await sleep(Math.max(0, startedAt + failureDuration - performance.now()));
-    failed.set(url, performance.now() + failurePause);
+    past.noteFailure(url);
     throw new Error('the fetch failed');
   }
 
   async function fetchDocument(url: string, init: RequestInit): Promise<Response> {
-    fetched.set(url, clock.now());
-    return await withoutEmptyMembers(await fetchOrFail(url, init));
+    const startedAt = clock.now();
+    const document = await withoutEmptyMembers(await fetchOrFail(url, init));
+    past.noteSuccess(url, startedAt);
+    return document;
   }
 
   async function fetchKeys(url: string, init: RequestInit): Promise<Response> {
@@ -67,19 +73,39 @@ export function createOutgoing(deps: Deps): Outgoing {
       if (isForDocument(init)) return await fetchDocument(url, init);
       return await findKeys(url, async () => await fetchKeys(url, init));
     },
-    fetchedAt: (client_id) => new Date(fetched.get(client_id) ?? 0),
+    fetchedAt: past.fetchedAt,
+    isDue: (client_id) =>
+      clock.now() - past.fetchedAt(client_id).getTime() >= longestLifetime * 1000 &&
+      !past.hasFailedWithin(client_id, storedPause),
     // Our own pages call this outside of any request of the engine, about clients that such a request has just named.
     async allowDocument(ctx, client_id) {
       if (client_id.length > clientIdLength) return false;
-      if ((failed.get(client_id) ?? 0) > performance.now())
-        throw new errors.InvalidClient('client_id metadata document fetch failed');
       const row = await findClient(db, client_id);
       if (row?.blocked_at) return false;
+      if (past.hasFailedWithin(client_id, failurePause)) throw documentUnavailable();
       // A client with a row has had a login. It is not counted, so that invented clients cannot use up its allowance.
       if (!row && ctx) await countFetch(deps, ctx);
       return true;
     },
   };
+}
+
+// When documents were fetched, and when a fetch last failed, by the monotonic clock. More documents than the engine keeps.
+function createPastFetches() {
+  const fetched = createLru<number>(1_000);
+  const failed = createLru<number>(1_000);
+  return {
+    noteSuccess: (url: string, startedAt: number) => fetched.set(url, startedAt),
+    noteFailure: (url: string) => failed.set(url, performance.now()),
+    fetchedAt: (url: string) => new Date(fetched.get(url) ?? 0),
+    hasFailedWithin: (url: string, pause: number) =>
+      (failed.get(url) ?? Number.NEGATIVE_INFINITY) + pause > performance.now(),
+  };
+}
+
+/** The refusal of a request that needs a document which cannot be fetched. The client is not at fault, so it may try again. */
+export function documentUnavailable(): AppError {
+  return new AppError('document_unavailable', undefined, { retryAfter: failurePause / 1000 });
 }
 
 // The engine forbids redirects for documents alone. The URL does not show which it is: anyone may send the address of a client's

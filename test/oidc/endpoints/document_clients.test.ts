@@ -1,9 +1,11 @@
 // Clients whose id is the URL of their metadata (client ID metadata documents), served over real TLS.
 import test from 'ava';
 import * as oidc from 'openid-client';
+import { deleteClient } from '../../../src/core/actions/delete_client.ts';
 import { updateClient } from '../../../src/core/clients/clients.ts';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
 import { makeUser } from '../../helpers/builders.ts';
+import { assertRefused, send } from '../../helpers/client.ts';
 import { answerPages, discover, logIn, sentTo, startRequest, typePassword } from '../../helpers/code_flow.ts';
 import { serveDocument, startWithDocuments } from '../../helpers/document_host.ts';
 import { introspect, revoke, token, tokensOf } from '../../helpers/oauth.ts';
@@ -63,7 +65,7 @@ for (const name of storeNames) {
       const { url } = await startRequest(scene);
       url.searchParams.set('client_id', id);
       const refused = await scene.ua.send(url.href);
-      t.deepEqual([refused.status, refused.location], [400, null], id);
+      t.deepEqual([refused.status, refused.location], [id.endsWith('moved') ? 503 : 400, null], id);
     }
   });
 }
@@ -117,27 +119,81 @@ for (const name of storeNames) {
     );
   });
 
-  test(`a session can be refreshed and ended while the host of its client’s document is down (${name})`, async (t) => {
+  test(`a session goes on and can be ended while the host of its client’s document is down (${name})`, async (t) => {
     const first = await startWithDocuments(t, name);
-    const { client_id, close } = await serveDocument(t);
+    const { client_id, asked, close } = await serveDocument(t);
     const tokens = await logIn(await enter(first, client_id));
+    const refresh = async (at: TestServer, refresh_token?: string) =>
+      await token(at, { grant_type: 'refresh_token', client_id, refresh_token });
+    let { refresh_token } = tokens;
+    for (let i = 0; i < 3; i += 1)
+      refresh_token = tokensOf(await refresh(first, refresh_token)).refresh_token;
+    t.deepEqual(asked, ['/client'], 'no refresh asks the host');
     await close();
     // Another node has never seen the document.
     const server = await startWithDocuments(t, first);
-    const refresh = async (refresh_token?: string) =>
-      await token(server, { grant_type: 'refresh_token', client_id, refresh_token });
-    const refreshed = await refresh(tokens.refresh_token);
-    t.is(refreshed.status, 200, refreshed.text);
-    const { access_token, refresh_token } = tokensOf(refreshed);
-    t.is((await introspect(server, access_token)).active, true);
-    const query = new URLSearchParams({ client_id, response_type: 'code' });
-    t.is(
-      (await openUserAgent(server.url).send(`${server.url}/authorize?${query}`)).status,
-      400,
-      'no new login',
+    const refreshed = tokensOf(await refresh(server, refresh_token));
+    t.is((await introspect(server, refreshed.access_token)).active, true);
+    const blocked = async (is: boolean) =>
+      await server.db.transaction((tx) => updateClient(tx, client_id, { blocked: is }));
+    await blocked(true);
+    assertRefused(t, await refresh(server, refreshed.refresh_token), {
+      status: 400,
+      error: 'invalid_client',
+    });
+    await blocked(false);
+    t.is((await revoke(server, refreshed.refresh_token, { client_id })).status, 200);
+    t.is((await refresh(server, refreshed.refresh_token)).body.error, 'invalid_grant');
+    await deleteClient(server.db, client_id, { actor: 'system' });
+    const gone = await refresh(server, refreshed.refresh_token);
+    assertRefused(t, gone, { status: 503, error: 'temporarily_unavailable' }, 'nothing is stored any more');
+  });
+
+  test(`a document that cannot be fetched is no fault of its client (${name})`, async (t) => {
+    const server = await startWithDocuments(t, name);
+    const more: { status?: number } = { status: 503 };
+    const { client_id, asked } = await serveDocument(t, more);
+    const query = { client_id, response_type: 'code', scope: 'openid' };
+    const page = await openUserAgent(server.url).send(
+      `${server.url}/authorize?${new URLSearchParams(query)}`,
     );
-    t.is((await revoke(server, refresh_token, { client_id })).status, 200);
-    t.is((await refresh(refresh_token)).body.error, 'invalid_grant');
+    t.deepEqual([page.status, page.location], [503, null]);
+    t.regex(textOf(page), /This app cannot be checked right now/);
+    for (const [path, form] of [
+      ['/token', { grant_type: 'authorization_code', code: 'x', client_id }],
+      ['/revoke', { token: 'x', client_id }],
+      ['/par', query],
+      ['/device/authorize', { client_id }],
+    ] as const) {
+      const answer = await send(server.url + path, { form });
+      assertRefused(t, answer, { status: 503, error: 'temporarily_unavailable' }, path);
+      t.is(answer.headers['retry-after'], '10');
+    }
+    t.deepEqual(asked, ['/client'], 'the host is not asked again at once');
+    t.deepEqual(await server.db('clients').where({ client_id }), []);
+  });
+
+  test(`a document that changes takes back what it allowed, and nobody’s session (${name})`, async (t) => {
+    const first = await startWithDocuments(t, name);
+    const more: Record<string, unknown> = { scope: 'openid profile email admin account' };
+    const { client_id } = await serveDocument(t, more);
+    const tokens = await logIn(await enter(first, client_id));
+    const row = await rowOf(first.db('clients').where({ client_id }).first());
+    t.is(row.scope, 'openid profile email offline_access', 'no document gets the scopes of our own API');
+    more.redirect_uris = ['https://elsewhere.example/callback'];
+    const server = await startWithDocuments(t, first);
+    const scene = await enter(server, client_id);
+    const { url } = await startRequest(scene);
+    t.deepEqual([(await scene.ua.send(url.href)).location], [null], 'the old address gets no code');
+    const form = { grant_type: 'refresh_token', client_id, refresh_token: tokens.refresh_token };
+    const { refresh_token } = tokensOf(await token(server, form));
+    more.token_endpoint_auth_method = 'client_secret_basic';
+    const third = await startWithDocuments(t, first);
+    t.is(
+      (await token(third, { ...form, refresh_token })).status,
+      200,
+      'an unsuitable document changes nothing',
+    );
   });
 
   test(`a blocked client stays blocked, whatever its document says (${name})`, async (t) => {
@@ -171,7 +227,7 @@ testOnOwnServers(
         response_type: 'code',
       });
       const refused = await ua.send(`${server.url}/authorize?${query}`);
-      t.deepEqual([refused.status, refused.location], [400, null], host);
+      t.deepEqual([refused.status, refused.location], [503, null], host);
     }
     t.deepEqual(asked, []);
     t.deepEqual(await server.db('clients').where({ registered_by: 'document' }), []);
