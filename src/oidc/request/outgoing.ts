@@ -74,9 +74,7 @@ export function createOutgoing(deps: Deps): Outgoing {
       return await findKeys(url, async () => await fetchKeys(url, init));
     },
     fetchedAt: past.fetchedAt,
-    isDue: (client_id) =>
-      clock.now() - past.fetchedAt(client_id).getTime() >= longestLifetime * 1000 &&
-      !past.hasFailedWithin(client_id, storedPause),
+    isDue: (client_id) => past.isDue(client_id, clock.now()),
     // Our own pages call this outside of any request of the engine, about clients that such a request has just named.
     async allowDocument(ctx, client_id) {
       if (client_id.length > clientIdLength) return false;
@@ -94,12 +92,16 @@ export function createOutgoing(deps: Deps): Outgoing {
 function createPastFetches() {
   const fetched = createLru<number>(1_000);
   const failed = createLru<number>(1_000);
+  const fetchedAt = (url: string) => new Date(fetched.get(url) ?? 0);
+  const hasFailedWithin = (url: string, pause: number) =>
+    (failed.get(url) ?? Number.NEGATIVE_INFINITY) + pause > performance.now();
   return {
     noteSuccess: (url: string, startedAt: number) => fetched.set(url, startedAt),
     noteFailure: (url: string) => failed.set(url, performance.now()),
-    fetchedAt: (url: string) => new Date(fetched.get(url) ?? 0),
-    hasFailedWithin: (url: string, pause: number) =>
-      (failed.get(url) ?? Number.NEGATIVE_INFINITY) + pause > performance.now(),
+    fetchedAt,
+    hasFailedWithin,
+    isDue: (url: string, now: number) =>
+      now - fetchedAt(url).getTime() >= longestLifetime * 1000 && !hasFailedWithin(url, storedPause),
   };
 }
 
