@@ -33,10 +33,7 @@ w3gYWfPdkA6SpsJZn9qPXuAFSp1JNyoSDbDwc8CuAg==
  * Serves the document at `/client`, with its URL as `client_id`, and records the requested paths. `more` may be changed later; with a
  * member `status` the host answers so.
  */
-export async function serveDocument(
-  t: ExecutionContext,
-  more: { status?: number; [member: string]: unknown } = {},
-) {
+export async function serveDocument(t: ExecutionContext, more: object = {}) {
   const asked: string[] = [];
   const server = createServer({ key, cert }, (request, response) => {
     asked.push(request.url ?? '');
@@ -49,7 +46,8 @@ export async function serveDocument(
       grant_types: ['authorization_code', 'refresh_token'],
       ...more,
     };
-    response.writeHead(more.status ?? 200, { 'content-type': 'application/json' });
+    const { status = 200 } = more as { status?: number };
+    response.writeHead(status, { 'content-type': 'application/json' });
     return response.end(JSON.stringify(document));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
