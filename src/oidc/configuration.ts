@@ -12,7 +12,7 @@ import { engineFeatures } from './features.ts';
 import { cookieSigner, sessionCookieName } from './pages/cookies.ts';
 import type { EnginePages } from './pages/engine_response.ts';
 import { publicPath } from './pages/page_response.ts';
-import { loginPrompts } from './prompts.ts';
+import { loginPrompts, promptValues } from './prompts.ts';
 import { extraClaims, findAccount } from './request/accounts.ts';
 import { requireGoodAssertion } from './request/client_jwts.ts';
 import { correctTimes, engineTolerance } from './request/clocks.ts';
@@ -40,6 +40,7 @@ export function engineConfiguration(deps: Deps, pages: EnginePages, outgoing: Ou
     },
     fetch: async (url, init = {}) => await outgoing.fetch(String(url), init),
     renderError: pages.renderError,
+    discovery: { prompt_values_supported: promptValues },
     ...clientConfiguration(deps),
     ...loginConfiguration(deps),
     ...tokenConfiguration(deps),

@@ -4,13 +4,17 @@ import { clientRow } from './request/context.ts';
 import { findUnallowed } from './request/grant.ts';
 import { requireKnownScopes } from './request/resources.ts';
 
+/** The values of `prompt`, for discovery (Initiating User Registration 1.0, 4). */
+export const promptValues = ['none', 'login', 'consent', 'select_account'];
+
 /**
  * The engine's prompts, with rules of ours: an unknown scope is an error instead of being ignored; a user who may no longer log in has
  * to log in; a third-party client asks for consent even if it asks for no scope; and of native clients only third-party ones always do.
  */
 export function loginPrompts(): interactionPolicy.DefaultPolicy {
-  const { Check } = interactionPolicy;
+  const { Check, Prompt } = interactionPolicy;
   const prompts = interactionPolicy.base();
+  prompts.add(new Prompt({ name: 'select_account', requestable: true }), 1);
   const login = prompts.get('login');
   const consent = prompts.get('consent');
   login?.checks.unshift(

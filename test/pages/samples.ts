@@ -6,6 +6,7 @@ import { renderDeviceCode, renderDeviceConfirm, renderDeviceResult } from '../..
 import { renderError } from '../../src/pages/error.ts';
 import { renderLogin } from '../../src/pages/login.ts';
 import { renderLoggedOut, renderLogout } from '../../src/pages/logout.ts';
+import { renderSelectAccount } from '../../src/pages/select_account.ts';
 import { accountPage, before, now } from './account_sample.ts';
 
 /** A name that tries to break out of text, attributes, comments and raw text, changes the direction, and is long. */
@@ -93,6 +94,20 @@ export const samples: Record<string, (brand: Brand) => string> = {
     const scopes = [{ name: '', resourceServer: 'Print service', isNew: true }];
     return renderConsent(b, consentPage(client.name, { scopes }));
   },
+  select_account: (b) =>
+    renderSelectAccount(b, {
+      form: { action: '/interaction/x/continue', csrf: 'csrf-token' },
+      switchUser: { action: '/interaction/x/switch', csrf: 'csrf-token' },
+      client,
+      user: { username: 'ada', email: 'ada@example.com' },
+    }),
+  select_account_nasty: (b) =>
+    renderSelectAccount(b, {
+      form: worstForm,
+      switchUser: worstForm,
+      client: { name: nasty },
+      user: { username: nasty, email: nasty },
+    }),
   consent_unverified: (b) => {
     const page = consentPage('Totally Official Support Desk', { user: { username: 'ada' } });
     const target = { redirectUri: 'http://127.0.0.1:4711/callback', isVerified: false, tosUrl: null };

@@ -1,7 +1,7 @@
 // The engine's context of one request, made ours: URLs come from our provider, and parameters are bounded before any use.
 import type { Provider } from 'oidc-provider';
 import { rememberLogoutState } from '../request/logout_state.ts';
-import { requireModest } from '../request/parameters.ts';
+import { requireModest, tidy } from '../request/parameters.ts';
 import { subclass } from '../request/subclass.ts';
 
 type EngineContextClass = new (
@@ -38,6 +38,7 @@ export function oidcContextModel(base: Provider['OIDCContext'], provider: Provid
         set params(params: Record<string, unknown>) {
           this.#params = params;
           requireModest(this.route, params);
+          tidy(this.route, params);
         }
 
         get params(): Record<string, unknown> | undefined {

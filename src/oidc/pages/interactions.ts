@@ -13,6 +13,7 @@ import { denyAccess, type InteractionRequest, type Step } from './interaction_re
 import { logIn, sendLoginPage } from './login_page.ts';
 import { catchUnavailable, publicPath, redirect, sendErrorPage } from './page_response.ts';
 import { isFinished } from './repeated_forms.ts';
+import { keepAccount, selectAccount, sendSelectAccountPage } from './select_account_page.ts';
 
 /** The routes under `/interaction`. `provider` returns the current engine, which changes with the signing keys. */
 export function interactionRoutes(deps: Deps, provider: () => Provider): Router {
@@ -22,6 +23,7 @@ export function interactionRoutes(deps: Deps, provider: () => Provider): Router 
   router.get('/', withInteraction(deps, provider, show));
   router.post('/login', form, withInteraction(deps, provider, requireCsrfToken(logIn)));
   router.post('/consent', form, withInteraction(deps, provider, requireCsrfToken(decideConsent)));
+  router.post('/continue', form, withInteraction(deps, provider, requireCsrfToken(keepAccount)));
   router.post('/switch', form, withInteraction(deps, provider, requireCsrfToken(switchUser)));
   router.post('/cancel', form, withInteraction(deps, provider, requireCsrfToken(denyAccess)));
   return router;
@@ -58,6 +60,7 @@ async function show(request: InteractionRequest): Promise<void> {
   if (isFinished(request.interaction)) return sendErrorPage(request.deps, request.ctx, 'page_expired', 400);
   if (request.interaction.prompt.name === 'login') await sendLoginPage(request);
   else if (request.interaction.prompt.name === 'consent') await sendConsentPage(request);
+  else if (request.interaction.prompt.name === selectAccount) await sendSelectAccountPage(request);
   else throw new Error(`there is no page for the prompt ${request.interaction.prompt.name}`);
 }
 

@@ -107,5 +107,6 @@ function browserTargets(references: References): Target[] {
   const more = known
     .filter(({ path }) => path === '/logout')
     .map((one): Target => ({ ...one, ...posted('/logout') }));
-  return [...known, ...more];
+  const resumed: Target = { ...posted(`/device/${randomUUID()}`), method: 'GET', body: 'none' };
+  return [...known, ...more, resumed];
 }

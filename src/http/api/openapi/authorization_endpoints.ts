@@ -25,7 +25,7 @@ export const authorizationEndpoints: EndpointGroup = {
         nonce: text('returned in the ID token'),
         code_challenge: text('PKCE'),
         code_challenge_method: text('PKCE', { enum: ['S256'] }),
-        prompt: text('`login`, `consent`, `none`'),
+        prompt: text('`login`, `consent`, `select_account`, `none`'),
         max_age: number('the greatest age of the login, in seconds'),
         login_hint: text('the username or e-mail address with which to begin the login'),
         ...client,
