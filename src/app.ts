@@ -47,6 +47,7 @@ import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { takePostedRequests } from './oidc/pages/posted_requests.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { rememberReads } from './oidc/request/seen.ts';
+import { readClientAuthorization } from './token/client_authorization.ts';
 import { directEntrance } from './token/direct_entrance.ts';
 import { directGrants } from './token/direct_grants.ts';
 import { directIntrospection } from './token/introspection.ts';
@@ -102,6 +103,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(queuePasswordHashes(config));
   app.use(limitQuery());
   app.use(limitBody(config.bodyLimit));
+  app.use(readClientAuthorization(deps));
   if (isOpen) app.use(openDirectEntrance(deps));
   app.use(answerPreflights);
   app.use(router.routes());

@@ -88,7 +88,7 @@ export function createProvider(deps: Deps): Provider {
     IdToken: idTokenModel(deps.clock, provider.IdToken),
     Interaction: interactionModel(deps, repeatableInteraction(provider.Interaction)),
     Client: clientModel(deps, outgoing, provider.Client),
-    OIDCContext: oidcContextModel(provider.OIDCContext, provider),
+    OIDCContext: oidcContextModel(deps, provider.OIDCContext, provider),
   });
   // These take the place of the engine's own.
   for (const [name, { grant, parameters }] of grantTable)

@@ -5,6 +5,7 @@ import type { Registered } from '../core/clients/client_cache.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
+import { authorizationOf } from './client_authorization.ts';
 import { hasClientBudget } from './client_failures.ts';
 
 /** The credentials that a client sent; `client_secret` is null for a public client. */
@@ -32,8 +33,11 @@ export function readCredentials(
     const basic = readBasic(header);
     return basic && (form.client_id ?? basic.client_id) === basic.client_id ? basic : null;
   }
-  const { client_id, client_secret = null } = form;
-  return client_id === undefined ? null : { client_id, client_secret };
+  const { client_secret = null } = form;
+  const { namedClient } = authorizationOf(ctx);
+  const client_id = form.client_id ?? namedClient;
+  if (client_id === undefined || (namedClient ?? client_id) !== client_id) return null;
+  return { client_id, client_secret };
 }
 
 // Both parts are form-encoded before they are joined (RFC 6749, 2.3.1).

@@ -7,6 +7,7 @@ import type { Deps } from '../core/deps.ts';
 import { AppError } from '../lib/errors.ts';
 import { authenticateClient, needsEngineAuth, readCredentials } from './client_auth.ts';
 import { type Form, readForm } from './form_body.ts';
+import { tidyValue } from './form_values.ts';
 import { maxResources, withCurrentClient } from './grant.ts';
 
 /** The parameters of a form: each that may be sent once, and the list of those that may be repeated. */
@@ -34,8 +35,9 @@ export function directEntrance(
   const enter: Middleware = async (ctx, next) => {
     const body = await readForm(ctx);
     if (!body) return await next();
-    const action = choose(body.form);
-    const read = action && readParameters(body.form, action.parameters);
+    const form = tidyForm(body.form);
+    const action = choose(form);
+    const read = action && readParameters(form, action.parameters);
     const answered = action && read && (await answerDirectly(deps, ctx, action, read));
     if (answered) {
       ctx.state.route = endpoint;
@@ -91,6 +93,17 @@ function openToPages(ctx: Context): void {
   res.setHeader('Cache-Control', 'no-store');
   // RFC 6749, 5.1.
   if (ctx.path === '/token') res.setHeader('Pragma', 'no-cache');
+}
+
+// A parameter that was sent more than once stays as it is, except for the list that may be.
+function tidyForm(form: Form): Form {
+  const isOdd = Object.entries(form).some(([name, value]) =>
+    [value ?? []].flat().some((one) => tidyValue(name, one) !== one),
+  );
+  if (!isOdd) return form;
+  const tidy = (name: string, value: string | string[] | undefined) =>
+    Array.isArray(value) ? value.map((one) => tidyValue(name, one)) : value && tidyValue(name, value);
+  return Object.fromEntries(Object.entries(form).map(([name, value]) => [name, tidy(name, value)]));
 }
 
 const byClients = ['client_id', 'client_secret'];

@@ -7,7 +7,7 @@ import type { ResourceServer } from '../core/clients/resource_servers.ts';
 import type { Deps } from '../core/deps.ts';
 import { AppError } from '../lib/errors.ts';
 import { quote } from '../lib/quote.ts';
-import { findServer } from './target.ts';
+import { findServer, registeredFor } from './target.ts';
 
 /** A resource server that a request names. */
 export interface RequestedServer {
@@ -36,7 +36,8 @@ export async function findRequested(
   const { default_resource } = asking.known.client;
   const named = resources.length > 0 ? resources : [default_resource ?? deps.config.resource];
   const found: RequestedServer[] = [];
-  for (const identifier of new Set(named)) found.push(await findOne(deps, asking, identifier));
+  const meant = named.map((one) => registeredFor(deps, asking.known, one));
+  for (const identifier of new Set(meant)) found.push(await findOne(deps, asking, identifier));
   return found;
 }
 

@@ -3,6 +3,7 @@
 import { grantableOf, splitScope } from '../core/access_tokens/grantable_scopes.ts';
 import { heldOidc } from '../core/access_tokens/held_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
+import { registeredIdentifier } from '../core/clients/resource_identifiers.ts';
 import {
   type AccessTokenTyp,
   findResourceServer,
@@ -52,8 +53,9 @@ export async function findTarget(
   const payload = payloadOf(session);
   const asked = new Set(splitScope(scope ?? payload.scope));
   const granted = grantedResources(payload);
-  if (!resources.every((one) => granted.includes(one))) throw notGranted(resources);
-  const resource = chooseResource(client, resources.length > 0 ? resources : granted);
+  const meant = resources.map((one) => (granted.includes(one) ? one : registeredFor(deps, known, one)));
+  if (!meant.every((one) => granted.includes(one))) throw notGranted(resources);
+  const resource = chooseResource(client, meant.length > 0 ? meant : granted);
   const held = heldOidc(client, grantOf(session));
   const own = held.filter((one) => asked.has(one));
   if (resource === null) {
@@ -72,6 +74,15 @@ export async function findTarget(
     ...(isOwn || own.length === held.length ? {} : { userinfo_scope: own.join(' ') }),
     asked,
   };
+}
+
+/** The registered spelling of the resource that a request names. */
+export function registeredFor(
+  { config }: Pick<Deps, 'config'>,
+  { servers }: Pick<Registered, 'servers'>,
+  asked: string,
+): string {
+  return registeredIdentifier(servers, config.resource, asked);
 }
 
 /** The resource servers of a session. */

@@ -136,8 +136,13 @@ testOnServers('a secret is sent in the header or the body, and never in both', a
       await token(server, { ...form, client_id: 'other' }, basic(client_id, client_secret)),
       invalid,
     );
-    for (const Authorization of ['Basic', 'Basic !', 'Basic eA==', 'Basic Og==', 'Digest x', 'Basic JTp4']) {
+    for (const Authorization of ['Basic', 'Basic !', 'Basic eA==', 'Basic Og==']) {
       assertRefused(t, await token(server, form, { headers: { Authorization } }), invalid, Authorization);
+    }
+    for (const Authorization of ['Digest x', 'Bearer eyJ', 'DPoP eyJ', 'x', 'Basic JTp4']) {
+      const other = await token(server, form, { headers: { Authorization } });
+      assertRefused(t, other, unauthorized, Authorization);
+      t.regex(String(other.headers['www-authenticate']), /^Basic realm="/, Authorization);
     }
   }
 });

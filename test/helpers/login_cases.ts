@@ -180,7 +180,7 @@ export const loginCases: Record<string, LoginCase> = {
     form: { scope: 'account  "x"' },
   },
   'blanks for a scope': {
-    answer: '400 invalid_scope: scope contains invalid characters',
+    answer: 'Bearer JWT for https://id.example.test/api: account, refresh_token',
     fast: false,
     form: { scope: ' ' },
   },

@@ -32,7 +32,7 @@ export async function makeResourceServer(
 
 /** Creates a client with a known secret; first-party by default. */
 export async function makeConfidentialClient(
-  server: TestServer,
+  server: Pick<TestServer, 'db'>,
   given: Parameters<typeof makeClient>[1] = {},
 ): Promise<{ client_id: string; client_secret: string }> {
   made += 1;

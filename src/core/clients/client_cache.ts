@@ -22,6 +22,8 @@ export interface Registered {
 export interface ClientCache {
   /** The client with the resource servers, or null when there is no such client. */
   find: (client_id: string) => Promise<Registered | null>;
+  /** The resource servers, only to read what a client means: the version is not compared. */
+  servers: () => Promise<Registered['servers']>;
   /** Whether this version is the current one: asked before a client is refused for what the cache says. One statement. */
   isCurrent: (version: number) => Promise<boolean>;
   /**
@@ -134,6 +136,7 @@ export function openClientCache(db: Db, own_resource: string): ClientCache {
 
   return {
     find,
+    servers: async () => (await current()).servers,
     async findCurrent(client_id, seen) {
       const known = await find(client_id);
       if (!known || known.version === seen) return known;

@@ -22,6 +22,9 @@ const endpoints: Record<string, string[]> = {
 // Libraries that are given the issuer alone look for the keys there, without reading the metadata.
 const aliases = new Map([['/.well-known/jwks.json', '/jwks']]);
 
+/** The endpoints that take `resource` (RFC 8707). */
+const namingResources = new Set(['/token', '/par', '/device/authorize', '/authorize']);
+
 /** The engine's pages, for people. */
 const pages: [RegExp, string[]][] = [
   [/^\/authorize$/, ['GET', 'HEAD', 'POST']],
@@ -69,12 +72,14 @@ export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
     // RFC 6749, 5.1; the engine sets only Cache-Control.
     if (ctx.path === '/token') ctx.set('Pragma', 'no-cache');
     ctx.path = aliases.get(ctx.path) ?? ctx.path;
+    // The parameters are read by the engine all at once, so what they are compared with is read before.
+    if (namingResources.has(ctx.path)) ctx.state.servers = await deps.clientCache.servers();
     await engine()(ctx, next);
     // An OPTIONS request without Access-Control-Request-Method is not a preflight, and the engine has no route for it.
     if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
     if (!ofEndpoint) return;
     // Only a client that sent Authorization gets this header (RFC 6749, section 5.2): libraries give up when they see it.
-    const hasSentHeader = ctx.headers.authorization !== undefined;
+    const hasSentHeader = ctx.headers.authorization !== undefined || ctx.state.sentAuthorization === true;
     if (ctx.status === 401 && hasSentHeader && !ctx.response.get('WWW-Authenticate')) {
       ctx.set('WWW-Authenticate', `Basic realm="${deps.config.issuer}"`);
     }

@@ -1,6 +1,9 @@
 // The engine's context of one request, made ours: URLs come from our provider, and parameters are bounded before any use.
+import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
+import type { Deps } from '../../core/deps.ts';
 import { rememberLogoutState } from '../request/logout_state.ts';
+import { readAsMeant } from '../request/meant_parameters.ts';
 import { requireModest, tidy } from '../request/parameters.ts';
 import { subclass } from '../request/subclass.ts';
 
@@ -8,11 +11,16 @@ type EngineContextClass = new (
   ctx: object,
 ) => {
   route: string;
+  ctx: Context;
   urlFor(name: string, options?: Record<string, unknown>): string;
 };
 
 /** The subclass for `OIDCContext`. */
-export function oidcContextModel(base: Provider['OIDCContext'], provider: Provider): Provider['OIDCContext'] {
+export function oidcContextModel(
+  deps: Deps,
+  base: Provider['OIDCContext'],
+  provider: Provider,
+): Provider['OIDCContext'] {
   return subclass(
     base,
     (Base: EngineContextClass) =>
@@ -39,6 +47,7 @@ export function oidcContextModel(base: Provider['OIDCContext'], provider: Provid
           this.#params = params;
           requireModest(this.route, params);
           tidy(this.route, params);
+          readAsMeant(deps, this.ctx, this.route, params);
         }
 
         get params(): Record<string, unknown> | undefined {
