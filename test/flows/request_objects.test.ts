@@ -192,7 +192,6 @@ testOnServers('our own API publishes its metadata and names its authorization se
   t.deepEqual(document, {
     resource: `${server.issuer}/api`,
     authorization_servers: [server.issuer],
-    jwks_uri: `${server.issuer}/jwks`,
     scopes_supported: ['account', 'admin'],
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'],
