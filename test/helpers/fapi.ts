@@ -33,6 +33,7 @@ const profile: Partial<NewClient> = {
   client_name: 'FAPI client',
   first_party: false,
   redirect_uris: [callback],
+  rotation_profile: 'web',
 };
 
 /** A client with an assertion key and a DPoP key. */

@@ -1,5 +1,7 @@
 // What happens to a refresh token that comes twice: the profiles, the profile of a client that names none, and the retry window
 // that each of them has. docs/tokens.md explains them to operators.
+import type { ClientMetadata } from './client_metadata.ts';
+import { isFapi2 } from './security_profile.ts';
 
 export const rotationProfiles = ['strict', 'web', 'spa', 'mobile', 'observe'] as const;
 export type RotationProfile = (typeof rotationProfiles)[number];
@@ -78,10 +80,12 @@ function ownWindow({ rotation_profile, refresh_token_retry_window }: ProfileColu
 }
 
 /** What the profile means for the client, as a sentence without a full stop. */
-export function explainProfile(client: ProfileColumns): string {
-  const { rotation_profile } = client;
+export function explainProfile(client: ProfileColumns & { metadata?: ClientMetadata }): string {
+  const { rotation_profile, metadata = {} } = client;
   const window = windowOf(client);
   const reuse = rotation_profile === 'observe' ? 'is recorded and ends nothing' : 'ends the session';
+  if (isFapi2(metadata))
+    return `${rotation_profile}: with security_profile fapi2 the previous refresh token gets the same answer again as long as the session lives; the use of an older one ${reuse}`;
   if (window === 0) return `${rotation_profile}: a refresh token that is used twice ${reuse}`;
   return `${rotation_profile}: for ${window} s after a refresh the previous refresh token gets the same answer again; later, its use ${reuse}`;
 }

@@ -8,6 +8,7 @@ import {
   retryWindowOf,
   updateClient,
 } from '../../../src/core/clients/clients.ts';
+import { explainProfile } from '../../../src/core/clients/rotation_profiles.ts';
 import { json } from '../../../src/core/store/columns.ts';
 import type { Db } from '../../../src/core/store/db.ts';
 import { AppError } from '../../../src/lib/errors.ts';
@@ -48,6 +49,7 @@ testOnStores('a client that names the profile alone gets all that belongs to it'
   t.is(client.refresh_token_retry_window, 86_400, 'for nodes that do not know the profile');
   t.is(retryWindowOf(client), 315_360_000);
   t.is(describeClient(client).refresh_token_retry_window, 86_400);
+  t.regex(explainProfile(client), /^web: with security_profile fapi2 .* as long as the session lives/);
   const bound = await createClient(db, {
     ...least,
     client_id: 'bound',
@@ -129,7 +131,7 @@ testOnStores(
     t.true((joined?.token_version ?? 0) > (before?.token_version ?? 0));
     t.is(joined?.metadata.dpop_bound_access_tokens, true);
     const left = await change(db, { security_profile: null });
-    t.deepEqual([left?.refresh_token_retry_window, left?.metadata.dpop_bound_access_tokens], [null, true]);
+    t.deepEqual([left?.refresh_token_retry_window, left?.metadata.dpop_bound_access_tokens], [20, true]);
   },
 );
 
