@@ -21,8 +21,13 @@ const secret = 'the-secret-of-the-examples-of-these-tests';
 const folder = (name: string) => fileURLToPath(new URL(`../examples/${name}/`, import.meta.url));
 
 /** The URL that an example prints once it listens; the process ends with its test. */
-async function start(t: T, server: TestServer, name: string): Promise<string> {
-  const env = { PATH: process.env.PATH, ISSUER: server.issuer, CLIENT_SECRET: secret, PORT: '0' };
+async function start(
+  t: T,
+  server: TestServer,
+  name: string,
+  more: { CLIENT_ID?: string } = {},
+): Promise<string> {
+  const env = { PATH: process.env.PATH, ISSUER: server.issuer, CLIENT_SECRET: secret, PORT: '0', ...more };
   const child = spawn(process.execPath, [`${folder(name)}server.ts`], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -33,7 +38,12 @@ async function start(t: T, server: TestServer, name: string): Promise<string> {
 }
 
 /** Registers the client of an example, whose addresses name the port of its README. */
-async function register(server: TestServer, name: string, origin = ''): Promise<NewClient> {
+async function register(
+  server: TestServer,
+  name: string,
+  origin = '',
+  more: Partial<NewClient> = {},
+): Promise<NewClient> {
   const text = await readFile(`${folder(name)}client.json`, 'utf8');
   const metadata = JSON.parse(text.replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, origin)) as NewClient;
   const isPublic = metadata.token_endpoint_auth_method === 'none';
@@ -41,6 +51,7 @@ async function register(server: TestServer, name: string, origin = ''): Promise<
     first_party: false,
     ...metadata,
     ...(isPublic ? {} : { client_secret: secret }),
+    ...more,
   });
   return metadata;
 }
@@ -140,6 +151,39 @@ testOnServers(
     await press(page, 'Sign in');
     await press(page, 'Back to Web app');
     await page.getByText('You are signed out.').waitFor();
+  },
+  ['sqlite'],
+);
+
+testOnServers(
+  'the web app refreshes once when many requests meet an expired access token, so even a strict client stays signed in',
+  async (t, server) => {
+    const page = await openWindow(t, { javaScriptEnabled: true });
+    const client_id = 'strict-web-app';
+    const url = await start(t, server, 'web-app', { CLIENT_ID: client_id });
+    // Shorter than the time before its expiry in which the app no longer sends a token.
+    const strict = { client_id, rotation_profile: 'strict', access_token_ttl: 5 } as const;
+    await register(server, 'web-app', new URL(url).origin, strict);
+    const user = await makeUser(server.db);
+    await page.goto(url);
+    await press(page, 'Sign in');
+    await typeLogin(page, user);
+    await press(page, 'Allow');
+    await page.getByText('refreshed 0 times').waitFor();
+    await server.db('clients').where({ client_id }).update({ access_token_ttl: 900 });
+    const answers: unknown = await page.evaluate(
+      async () => await Promise.all(Array.from({ length: 8 }, async () => (await fetch('/me')).status)),
+    );
+    t.deepEqual(answers, Array(8).fill(200));
+    const [session] = await server.db('sessions').where({ user_id: user.id });
+    t.like(session, { generation: 1, ended_at: null });
+    await Promise.all(
+      Array.from(
+        { length: 8 },
+        async () => await page.evaluate(async () => await fetch('/refresh', { method: 'POST' })),
+      ),
+    );
+    t.is((await server.db('sessions').where({ user_id: user.id }).first())?.ended_at, null);
   },
   ['sqlite'],
 );

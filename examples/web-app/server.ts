@@ -13,9 +13,21 @@ const config = await oidc.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET, u
   execute: isHttp ? [oidc.allowInsecureRequests] : [],
 });
 
+interface Tokens {
+  claims: oidc.IDToken;
+  id_token: string;
+  access_token: string;
+  /** When the access token counts as expired, milliseconds. */
+  expires_at: number;
+  refresh_token: string;
+  refreshes: number;
+}
+
 interface Visit {
   checks?: { pkceCodeVerifier: string; expectedState: string; expectedNonce: string };
-  tokens?: { claims: oidc.IDToken; id_token: string; refresh_token: string; refreshes: number };
+  tokens?: Tokens;
+  /** The refresh in progress. */
+  refreshing?: Promise<void>;
 }
 
 // In memory and without expiry, which is acceptable only in an example.
@@ -28,6 +40,7 @@ const routes: Record<string, Handler> = {
   'GET /': showHome,
   'POST /login': logIn,
   'GET /callback': finishLogin,
+  'GET /me': showMe,
   'POST /refresh': refresh,
   'POST /logout': logOut,
 };
@@ -66,30 +79,65 @@ async function finishLogin(visit: Visit, url: URL, response: ServerResponse): Pr
   delete visit.checks;
   if (checks && url.searchParams.get('error') !== 'access_denied') {
     const given = await oidc.authorizationCodeGrant(config, url, checks);
-    const { id_token = '', refresh_token = '' } = given;
+    const { id_token = '', refresh_token = '', access_token } = given;
     const claims = given.claims();
     if (!claims) throw new Error('no ID token');
     const info = await oidc.fetchUserInfo(config, given.access_token, claims.sub);
-    visit.tokens = { claims: { ...claims, ...info }, id_token, refresh_token, refreshes: 0 };
+    const all = { ...claims, ...info };
+    const expires_at = expiryOf(given);
+    visit.tokens = { claims: all, id_token, access_token, expires_at, refresh_token, refreshes: 0 };
   }
   redirect(response, '/');
 }
 
+// Seconds before its expiry in which a token is no longer sent: it might expire on its way.
+const leeway = 10;
+
+function expiryOf({ expiresIn }: oidc.TokenEndpointResponseHelpers): number {
+  return Date.now() + ((expiresIn() ?? 0) - leeway) * 1000;
+}
+
 async function refresh(visit: Visit, _url: URL, response: ServerResponse): Promise<void> {
+  await refreshOnce(visit);
+  redirect(response, '/');
+}
+
+/** An API of this app that calls another one for the user, here userinfo, with an access token that has not expired. */
+async function showMe(visit: Visit, _url: URL, response: ServerResponse): Promise<void> {
+  if (visit.tokens && visit.tokens.expires_at <= Date.now()) await refreshOnce(visit);
   const { tokens } = visit;
+  const info = tokens && (await oidc.fetchUserInfo(config, tokens.access_token, tokens.claims.sub));
+  response.writeHead(info ? 200 : 401, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  response.end(JSON.stringify(info ?? { error: 'signed_out' }));
+}
+
+/**
+ * Refreshes once at a time. A page with several requests, or several tabs, would otherwise send the same refresh token several
+ * times, which ends the session of a client with the profile `strict`. An app with several processes needs a lock that they share,
+ * or the profile `web`, which confidential clients have by default.
+ */
+async function refreshOnce(visit: Visit): Promise<void> {
+  visit.refreshing ??= refreshTokens(visit).finally(() => {
+    delete visit.refreshing;
+  });
+  await visit.refreshing;
+}
+
+async function refreshTokens(visit: Visit): Promise<void> {
+  const { tokens } = visit;
+  if (!tokens) return;
   try {
-    if (tokens) {
-      const { refresh_token, id_token } = await oidc.refreshTokenGrant(config, tokens.refresh_token);
-      tokens.refresh_token = refresh_token ?? tokens.refresh_token;
-      tokens.id_token = id_token ?? tokens.id_token;
-      tokens.refreshes += 1;
-    }
+    const given = await oidc.refreshTokenGrant(config, tokens.refresh_token);
+    tokens.refresh_token = given.refresh_token ?? tokens.refresh_token;
+    tokens.id_token = given.id_token ?? tokens.id_token;
+    tokens.access_token = given.access_token;
+    tokens.expires_at = expiryOf(given);
+    tokens.refreshes += 1;
   } catch (error) {
     // The session has ended: the user signs in again. After any other error, the user can try again later.
     if (!(error instanceof oidc.ResponseBodyError) || error.error !== 'invalid_grant') throw error;
     delete visit.tokens;
   }
-  redirect(response, '/');
 }
 
 function logOut(visit: Visit, url: URL, response: ServerResponse): void {

@@ -313,6 +313,40 @@ testOnUpgrade(
   },
 );
 
+testOnUpgrade(
+  'clients keep their rotation profile, and both versions give a new one of the profile web its window',
+  async (t, stage) => {
+    const profileOf = async ({ client_id }: { client_id: string }) => {
+      const { body } = await api(stage.new, `GET /admin/clients/${client_id}`, await enter(stage.new));
+      return [body.rotation_profile, body.refresh_token_retry_window];
+    };
+    for (const client of [stage.app, stage.scene]) t.deepEqual(await profileOf(client), ['strict', 0]);
+    const web = await addClient(stage.new, {
+      first_party: true,
+      token_endpoint_auth_method: 'client_secret_post',
+      grant_types: ['password', 'refresh_token'],
+    });
+    t.deepEqual(await profileOf(web), ['web', 20]);
+    const user = await addUser(stage.old);
+    for (const at of [stage.new, stage.old]) {
+      const tokens = tokensOf(await login(at, user, web));
+      const next = tokensOf(await refresh(at, web, tokens.refresh_token));
+      await rotatedAt(at, tokens.session_id, 60);
+      const again = tokensOf(await refresh(at, web, tokens.refresh_token));
+      t.is(again.refresh_token, next.refresh_token, at.url);
+      await rotatedAt(at, tokens.session_id, -21);
+      t.is((await refresh(at, web, tokens.refresh_token)).body.reason, 'token_reused', at.url);
+    }
+  },
+);
+
+/** Writes that the session was rotated so many seconds from now. */
+async function rotatedAt({ db }: TestServer, id: string, seconds: number): Promise<void> {
+  await db('sessions')
+    .where({ id })
+    .update({ rotated_at: new Date(Date.now() + seconds * 1000) });
+}
+
 // The last test of the file, because it retires the keys of the tokens of the others.
 testOnUpgrade('either version rotates the signing keys, and both go on', async (t, stage) => {
   const { user, holders } = await openTwo(stage);
