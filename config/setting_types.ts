@@ -28,6 +28,10 @@ export const postgresUrl = z.string().regex(/^postgres(ql)?:\/\/.+$/, 'must be p
 export const databaseUrl = z
   .string()
   .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'must be sqlite:<path> or postgres://…')
+  .refine(
+    (url) => url !== 'sqlite::memory:',
+    'must name a file: each connection would have a memory of its own',
+  )
   .default('sqlite:./data/kindred.sqlite');
 
 /** One base64url secret of at least 32 bytes, or a comma list of them: the first signs and encrypts, all verify and decrypt. */

@@ -88,6 +88,11 @@ test('an empty variable counts as unset', (t) => {
   t.deepEqual(loadConfig({ ...empty, KINDRED_SECRET: secret }), loadConfig({ KINDRED_SECRET: secret }));
 });
 
+test('a database in memory is refused, because each connection would have its own', (t) => {
+  const error = t.throws(() => loadConfig({ DATABASE_URL: 'sqlite::memory:' }));
+  t.regex(String(error?.message), /DATABASE_URL: must name a file/);
+});
+
 test('every problem is reported at once, by the name of its variable', (t) => {
   const error = t.throws(
     () =>

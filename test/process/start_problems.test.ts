@@ -67,6 +67,24 @@ test('a Postgres that refuses the connection is quoted with its reason', async (
   );
 });
 
+test('a Postgres without the TLS that its URL asks for is named with the remedy', async (t) => {
+  const store = await makeStore('postgres');
+  t.teardown(store.drop);
+  for (const mode of ['prefer', 'require']) {
+    const url = new URL(store.url);
+    url.searchParams.set('sslmode', mode);
+    const { code, stderr } = await startAndFail(url.href, { NODE_NO_WARNINGS: '1' });
+    const remedy = 'say ?sslmode=disable in DATABASE_URL, or switch TLS on';
+    t.is(code, 1, mode);
+    t.true(
+      stderr.endsWith(
+        `the database on ${url.host} has no TLS, and nothing falls back to a connection without it; ${remedy}\n`,
+      ),
+      stderr,
+    );
+  }
+});
+
 test('a file that is not a database is named', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'kindred-start-'));
   t.teardown(() => rm(folder, { recursive: true }));

@@ -54,7 +54,7 @@ export function readImportedUser({ number: line, bytes }: Line): ImportedUser | 
   if (text.trim() === '') return null;
   const json = parse(text);
   if (json === undefined) return { line, reason: 'bad_json' };
-  const parsed = shape.safeParse(json);
+  const parsed = shape.safeParse(asMeant(json));
   if (!parsed.success) return { line, ...describeIssues(parsed.error.issues) };
   const { data } = parsed;
   const problem = data.password_hash ? problemOfHash(data.password_hash) : null;
@@ -72,6 +72,41 @@ export function readImportedUser({ number: line, bytes }: Line): ImportedUser | 
     tenant_id: data.tenant_id ?? null,
     created_at: data.created_at ?? null,
   };
+}
+
+/** Members that some exports write as null where there is nothing. */
+const mayBeNull = new Set(['id', 'roles', 'permissions']);
+
+// What exports of other systems write for "none", and for times.
+function asMeant(json: unknown): unknown {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return json;
+  const members = Object.entries(json).filter(
+    ([name, value]) => !(value === null && mayBeNull.has(name)) && !(value === '' && name === 'email'),
+  );
+  return Object.fromEntries(members.map(([name, value]) => [name, readMember(name, value)]));
+}
+
+function readMember(name: string, value: unknown): unknown {
+  if (name === 'created_at') return typeof value === 'number' ? isoOf(value) : respelled(value);
+  // Django writes `!` and random letters for a user who has no password.
+  const hasNone = name === 'password_hash' && typeof value === 'string' && value.startsWith('!');
+  return hasNone ? null : value;
+}
+
+// Milliseconds since 1970. A number of seconds is too small to be one of these years.
+function isoOf(milliseconds: number): unknown {
+  const isOne = Number.isInteger(milliseconds) && milliseconds >= 1e11 && milliseconds < 1e13;
+  return isOne ? new Date(milliseconds).toISOString() : milliseconds;
+}
+
+// As databases and Python write times: with a space, and with an offset of hours alone.
+function respelled(value: unknown): unknown {
+  if (typeof value !== 'string' || value.length > 40) return value;
+  return value
+    .replace(/^(\d{4}-\d\d-\d\d) /, '$1T')
+    .replace(/([+-]\d\d)(?::?(\d\d))?$/, (whole, hours, minutes) =>
+      value.includes(':') ? `${hours}:${minutes ?? '00'}` : whole,
+    );
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -67,6 +67,8 @@ function describeDatabaseError(error: SystemError, { databaseUrl }: Settings): s
     return problem ? `${databaseUrl.slice('sqlite:'.length)} ${problem} (${code}); check DATABASE_URL` : null;
   }
   const where = `the database on ${hostOf(databaseUrl)}`;
+  if (message.endsWith('The server does not support SSL connections'))
+    return `${where} has no TLS, and nothing falls back to a connection without it; say ?sslmode=disable in DATABASE_URL, or switch TLS on`;
   if (refusals.test(code)) return `${where} refuses the connection: ${lastPart(message)}; check DATABASE_URL`;
   if (!isUnavailable(error)) return null;
   return `${where} cannot be reached (${code || lastPart(message)}); check DATABASE_URL`;

@@ -39,6 +39,46 @@ testOnStores('a user is imported with everything that the line contains', async 
   });
 });
 
+testOnStores(
+  'what other systems write for no value, and for times, is read as they mean it',
+  async (t, { db }) => {
+    const none = {
+      id: null,
+      roles: null,
+      permissions: null,
+      email: '',
+      password_hash: '!eTf5XvYdJXvUQ7kmP7Cw',
+    };
+    const times = [
+      '2019-01-07 15:30:38+00:00',
+      '2019-01-07 15:30:38.000+00',
+      '2019-01-07T16:30:38+0100',
+      1_546_875_038_000,
+    ];
+    const lines = times.map((created_at, at) => ({ ...none, username: `user-${at}-x`, created_at }));
+    const wrong = [1_546_875_038, '2019-01-07', '2019-01-07 15:30:38', '', true].map((created_at) => ({
+      username: 'ada',
+      created_at,
+    }));
+    const { refused, ...totals } = await importAll(db, [
+      ...lines,
+      ...wrong,
+      { username: 'ada', is_staff: null },
+    ]);
+    t.deepEqual(totals, { lines: 10, imported: 4, present: 0 });
+    t.deepEqual(
+      refused.map(({ reason }) => reason),
+      [...wrong.map(() => 'invalid_created_at'), 'unknown_members'],
+    );
+    for (const { username } of lines) {
+      const user = (await findUserByLogin(db, username)) ?? t.fail();
+      t.like(user, { email: null, password_hash: null, roles: [], permissions: [] });
+      t.is(user.created_at.toISOString(), '2019-01-07T15:30:38.000Z', username);
+      t.deepEqual(await authenticate(db, user, ''), { outcome: 'refused' });
+    }
+  },
+);
+
 testOnStores('a username alone is enough; the user then has no password', async (t, { db }) => {
   await importAll(db, [{ username: 'ada' }, { username: 'bob', email: null, password_hash: null }]);
   for (const name of ['ada', 'bob']) {
