@@ -117,6 +117,7 @@ const algMembers = [
   'request_object_signing_alg',
   'id_token_signed_response_alg',
   'introspection_signed_response_alg',
+  'userinfo_signed_response_alg',
 ] as const;
 
 function needed(name: string, value: unknown): string {

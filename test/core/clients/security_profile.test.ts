@@ -91,6 +91,7 @@ const contradictions: [Partial<NewClient>, string][] = [
     `token_endpoint_auth_signing_alg: security_profile fapi2 ${algs}`,
   ],
   [{ request_object_signing_alg: 'RS256' }, `request_object_signing_alg: security_profile fapi2 ${algs}`],
+  [{ userinfo_signed_response_alg: 'RS256' }, `userinfo_signed_response_alg: security_profile fapi2 ${algs}`],
   [{ id_token_signed_response_alg: 'RS256' }, `id_token_signed_response_alg: security_profile fapi2 ${algs}`],
   [
     { refresh_token_retry_window: 0 },
