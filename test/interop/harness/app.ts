@@ -10,7 +10,7 @@ import { example } from './pages.ts';
 export const accessTokenTtl = 1;
 
 /** What an operator changes in a client, so that a test need not wait for long. */
-export const shortLived = { access_token_ttl: accessTokenTtl, rotation_profile: 'mobile' };
+export const shortLived = { access_token_ttl: accessTokenTtl };
 
 export interface AppAddress {
   url: string;

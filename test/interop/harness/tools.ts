@@ -114,7 +114,7 @@ export function goTool(from: string, sources: string[], packages = ['./...']): T
       await mkdir(join(cwd, 'bin'));
       // Without debug information the linker takes half as long.
       const args = ['build', '-ldflags=-s -w', '-o', `${join(cwd, 'bin')}/`, ...packages];
-      await runToEnd('go', args, { cwd, env: { CGO_ENABLED: '0' } });
+      await runToEnd('go', args, { cwd });
     },
   });
 }
