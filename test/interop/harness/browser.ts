@@ -10,6 +10,8 @@ export interface Browser {
   submit(page: Page, action: string, fields?: Record<string, string>): Promise<Page>;
   /** Opens an address and answers login and consent until the browser is back at the app. */
   logIn(url: string, person: Person): Promise<Page>;
+  /** Opens an address and answers the pages; the redirect to `app`, where nobody listens, is returned. */
+  logInTo(app: string, url: string, person: Person): Promise<URL>;
   /** Opens the app's way out, and confirms where Kindred asks. */
   logOut(url: string): Promise<Page>;
   /** Answers login and consent from a page on. */
@@ -23,9 +25,11 @@ const mostHops = 20;
 /** A browser without cookies. */
 export function openBrowser(): Browser {
   const ua = openUserAgent('http://nowhere.invalid');
+  // The address at which the browser stops; an app that does not listen.
+  let end: string | null = null;
   async function follow(page: Page): Promise<Page> {
     let at = page;
-    for (let hop = 0; at.location; hop += 1) {
+    for (let hop = 0; at.location && !(end && at.location.startsWith(end)); hop += 1) {
       if (hop === mostHops) throw new Error(`too many redirects at ${at.location}`);
       at = await ua.send(at.location);
     }
@@ -50,6 +54,13 @@ export function openBrowser(): Browser {
     open,
     submit,
     answer,
+    async logInTo(app, url, person) {
+      end = app;
+      const { location, status, text } = await answer(await open(url), person);
+      end = null;
+      if (!location) throw new Error(`no redirect to ${app}: ${status} ${text.slice(0, 2000)}`);
+      return new URL(location);
+    },
     logIn: async (url, person) => await answer(await open(url), person),
     openAtOnce: async (url, count) => await Promise.all(Array.from({ length: count }, () => open(url))),
   };
