@@ -32,7 +32,8 @@ export interface Config {
   rateLimits: RateLimitSettings;
   /** How many passwords may wait to be hashed. */
   passwordQueue: number;
-  signingAlg: Settings['SIGNING_ALG'];
+  /** The first signs access tokens; null leaves the algorithms to the keys that the database has. */
+  signingAlgs: NonNullable<Settings['SIGNING_ALG']> | null;
   /** Seconds. */
   signingKeyLead: number;
   signingKeyTtl: number;
@@ -106,7 +107,7 @@ function configOf(values: Settings, issuer: string, warnings: string[]): Config 
     reuseRaisesTokenVersion: values.REUSE_RAISES_TOKEN_VERSION,
     rateLimits: parseRateLimits(values),
     passwordQueue: values.PASSWORD_QUEUE,
-    signingAlg: values.SIGNING_ALG,
+    signingAlgs: values.SIGNING_ALG ?? null,
     signingKeyLead: values.SIGNING_KEY_LEAD,
     signingKeyTtl: values.SIGNING_KEY_TTL,
     auditRetention: values.AUDIT_RETENTION,

@@ -10,6 +10,7 @@ import {
   postgresUrl,
   seconds,
   secrets,
+  signingAlgs,
   trustProxy,
 } from './setting_types.ts';
 
@@ -99,7 +100,11 @@ export const schema = z.object({
   LOCKOUT: lockout.describe(
     'wrong passwords for a name (or on a known device) before a lockout, then its first and its longest delay in seconds; the delay doubles with each further failure',
   ),
-  SIGNING_ALG: z.enum(['ES256', 'EdDSA', 'RS256']).default('ES256').describe('algorithm of new signing keys'),
+  SIGNING_ALG: signingAlgs
+    .optional()
+    .describe(
+      'algorithms of the signing keys, of `ES256`, `RS256`, `PS256`, `EdDSA`; the first signs access tokens (default: those of the keys that the database has; `ES256,RS256` in a new one)',
+    ),
   SIGNING_KEY_LEAD: seconds(900).describe('a signing key is published this long before it signs, seconds'),
   SIGNING_KEY_TTL: seconds(7_776_000).describe(
     'a signing key signs for this long before it is rotated, seconds',

@@ -47,6 +47,18 @@ export const secrets = z.string().transform((value, check) => {
   return list.map((one) => one.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', ''));
 });
 
+const signingAlg = z.enum(['ES256', 'RS256', 'PS256', 'EdDSA']);
+
+/** A comma list of the algorithms by which the server signs, each once. */
+export const signingAlgs = z.string().transform((value, check) => {
+  const list = value.split(',').map((one) => signingAlg.safeParse(one.trim()));
+  const named = [...new Set(list.flatMap(({ data }) => data ?? []))];
+  const [first, ...others] = named;
+  if (first && named.length === list.length) return [first, ...others] as const;
+  check.addIssue(`must be a comma list of ${signingAlg.options.join(', ')}, each at most once`);
+  return z.NEVER;
+});
+
 /** How many proxies to trust, or the addresses (CIDR allowed) of those that may set `X-Forwarded-*`. */
 export const trustProxy = z
   .string()

@@ -89,7 +89,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.keys = cookieSigner(deps.keyring);
   secureCookiesByIssuer(app, config);
   const provider = () => engine().provider;
-  const registrar = createClientRegistrar(deps, createClientValidator(provider));
+  const registrar = createClientRegistrar(deps, createClientValidator(deps, provider));
   const router = createRouter(deps, registrar, [...routes, ...openApiRoutes(config.issuer, routes)]);
   app.use(closeWhenDraining(isDraining));
   app.use(answerHealth(deps, isDraining));

@@ -131,9 +131,11 @@ testOnStores('the sweep counts what it removed', async (t, store) => {
   t.regex((await deps.metrics.render()).text, /^kindred_swept_rows_total\{table="revoked_tokens"\} 1$/m);
 });
 
+const byAlg = (a: { alg: string }, b: { alg: string }) => a.alg.localeCompare(b.alg);
+
 testOnStores('the signing key is rotated when it has grown old and not before', async (t, store) => {
   const deps = await open(t, store);
-  const { kid } = deps.keys.current();
+  const { kid } = deps.keys.ofAccessTokens();
   const job = named('rotate-keys');
   t.deepEqual(await runJob(deps, job), { outcome: 'not_due', kid, dropped: 0 });
 
@@ -146,16 +148,23 @@ testOnStores('the signing key is rotated when it has grown old and not before', 
   );
   await store.db('signing_keys').where({ status: 'upcoming' }).update({ created_at: long });
   t.deepEqual(await runJob(deps, job, { dryRun: true }), { outcome: 'rotated', kid, dropped: 0 });
-  t.is(deps.keys.current().kid, kid);
+  t.is(deps.keys.ofAccessTokens().kid, kid);
 
   const rotated = await runJob(deps, job);
-  const next = deps.keys.current().kid;
+  const next = deps.keys.ofAccessTokens().kid;
   t.not(next, kid);
-  t.deepEqual(rotated, { outcome: 'rotated', kid: next, dropped: 0 });
+  const keys = deps.keys.algs().offered.map((alg) => ({ kid: deps.keys.current(alg).kid, alg }));
+  t.deepEqual(
+    keys.map(({ alg }) => alg),
+    ['ES256', 'RS256'],
+  );
+  t.like(rotated, { outcome: 'rotated', kid: next, dropped: 0 });
+  const { keys: moved } = rotated as { keys: typeof keys };
+  t.deepEqual(moved.toSorted(byAlg), keys);
   const events = await store.db('audit_events').where({ type: 'signing_key_rotated' });
   t.deepEqual(
     events.map(({ actor, detail }) => ({ actor, detail })),
-    [{ actor: 'system', detail: { kid: next, force: false } }],
+    [{ actor: 'system', detail: { kid: next, force: false, keys: moved } }],
   );
 
   await store

@@ -75,10 +75,13 @@ async function createResourceServers(db: Db): Promise<void> {
   await createResourceServer(db, { ...common, identifier: ordersApi.resource, scope: ordersApi.scope });
 }
 
+// ID tokens are signed by ES256, as at the other servers, except on a server that offers RS256 alone.
+const signed = { id_token_signed_response_alg: 'ES256' };
+
 async function createClients(db: Db): Promise<void> {
   const strict = { first_party: true, rotation_profile: 'strict' } as const;
-  await createClient(db, { client_id, ...strict, token_endpoint_auth_method: 'none' });
-  await createClient(db, { ...confidential, ...strict });
+  await createClient(db, { client_id, ...strict, ...signed, token_endpoint_auth_method: 'none' });
+  await createClient(db, { ...confidential, ...strict, ...signed });
   await createClient(db, { ...consoleClient, first_party: true, scope: 'account admin' });
   await createClient(db, { ...api, grant_types: ['client_credentials'], resource_server: '*' });
   await createClient(db, {
@@ -89,6 +92,7 @@ async function createClients(db: Db): Promise<void> {
   });
   await createClient(db, {
     ...web,
+    ...signed,
     first_party: false,
     client_name: 'Web app',
     redirect_uris: [redirect_uri],

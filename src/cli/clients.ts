@@ -42,7 +42,7 @@ export async function withRegistrar(work: (registrar: ClientRegistrar) => Promis
       return await work(
         createClientRegistrar(
           deps,
-          createClientValidator(() => provider),
+          createClientValidator(deps, () => provider),
         ),
       );
     } finally {

@@ -1,14 +1,15 @@
 // `sweep`, `stats` and the commands about signing keys.
 import { loadConfig } from '../../config/index.ts';
 import { type KeyUpkeep, rotateKeys as rotateAll } from '../core/actions/key_rotation.ts';
+import { findUnservedClients, nameUnserved, type UnservedClients } from '../core/clients/unserved_clients.ts';
 import { type Deps, openDeps } from '../core/deps.ts';
 import { reencryptSigningKeys } from '../core/keys/reencrypt.ts';
+import { planRotation } from '../core/keys/rotate_keys.ts';
 import { listSigningKeys, type SigningKeyRow } from '../core/keys/signing_keys.ts';
 import { type SweepCounts, sweep as sweepAll } from '../core/operations/sweep.ts';
 import { countStatistics } from '../core/statistics/count_statistics.ts';
 import { readStats, type Stats } from '../core/statistics/stats.ts';
 import { withJobLock } from '../core/store/advisory_lock.ts';
-import { readClock } from '../core/store/sql_time.ts';
 import { createKeyring } from '../lib/crypto.ts';
 import { formatCount } from '../lib/format.ts';
 import { byCommand, withDatabase } from './database.ts';
@@ -66,22 +67,41 @@ interface Rotating {
 }
 
 async function previewRotation(): Promise<Answer> {
-  return await withDatabase(async (db, { signingKeyLead }) => {
-    const next = (await listSigningKeys(db)).find((key) => key.status === 'upcoming');
+  return await withDatabase(async (db, { signingKeyLead: lead, signingAlgs: algs }) => {
+    const stored = await listSigningKeys(db);
+    const planned = await planRotation(db, { algs, lead });
+    const next = stored.find((key) => key.status === 'upcoming' && planned.wanted.includes(key.alg));
     if (!next) throw new CommandError('there is no upcoming signing key; start a server, which creates it');
-    const ready_at = new Date(next.created_at.getTime() + signingKeyLead * 1000);
-    const isReady = ready_at <= (await readClock(db));
-    const text = `key ${next.kid} ${isReady ? 'would sign' : `may sign from ${ready_at.toISOString()} on`}`;
-    return {
-      data: { dry_run: true, outcome: isReady ? 'rotated' : 'too_young', kid: next.kid, ready_at },
-      text,
+    const { keys, ready_at } = planned;
+    const kid = keys[0]?.kid ?? next.kid;
+    const outcome = keys.length > 0 ? 'rotated' : 'too_young';
+    const unserved = await findUnservedClients(db, planned.wanted);
+    const wouldSign = `${nameKeys(keys)} would sign`;
+    const text = keys.length > 0 ? wouldSign : `key ${kid} may sign from ${ready_at.toISOString()} on`;
+    const data = {
+      dry_run: true,
+      outcome,
+      kid,
+      ready_at,
+      ...(unserved.clients.length > 0 ? { unserved } : {}),
     };
+    return { data, text: text + describeUnserved(unserved) };
   });
 }
 
-function describeRotation({ kid, dropped }: KeyUpkeep): string {
+function describeRotation({ keys = [], dropped, unserved }: KeyUpkeep): string {
   const gone = dropped > 0 ? `; removed ${formatCount(dropped)} keys whose tokens have expired` : '';
-  return `key ${kid} signs now; the previous key stays published until its last token has expired${gone}`;
+  const [sign, previous] = keys.length > 1 ? ['sign', 'keys stay'] : ['signs', 'key stays'];
+  return `${nameKeys(keys)} ${sign} now; the previous ${previous} published until the last token has expired${gone}${describeUnserved(unserved)}`;
+}
+
+function nameKeys(keys: { kid: string; alg: string }[]): string {
+  return keys.map(({ kid, alg }) => (keys.length > 1 ? `key ${kid} (${alg})` : `key ${kid}`)).join(' and ');
+}
+
+function describeUnserved(unserved?: UnservedClients): string {
+  if (!unserved?.clients.length) return '';
+  return `\nThese clients ask for an algorithm that is not in SIGNING_ALG and get their default instead: ${nameUnserved(unserved)}`;
 }
 
 /** `keys` */

@@ -61,7 +61,7 @@ export async function openDeps(config: Config): Promise<Deps> {
     standby = await openStandbyWatch(db, log);
     if (isPostgres(db)) standbyOf(db.client).onRefusal(metrics.countStandbyRefusal);
     const keyring = createKeyring(config.secrets);
-    const keys = await openKeyStore(db, keyring, config.signingAlg, notices);
+    const keys = await openKeyStore(db, { keyring, named: config.signingAlgs, notices, log });
     const audit = createAuditBatch(db, log, {
       onDropped: metrics.countDroppedEvents,
       rotations: rotationRing(config.auditRefreshes),
@@ -81,6 +81,7 @@ export async function openDeps(config: Config): Promise<Deps> {
       metrics,
       async close() {
         await notices.close();
+        await keys.close();
         clock.close();
         await audit.close();
         await limits.close();

@@ -11,7 +11,15 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 
-export type JwsAlg = 'ES256' | 'EdDSA' | 'RS256';
+export type JwsAlg = 'ES256' | 'EdDSA' | 'RS256' | 'PS256';
+
+/** The algorithms by which a server signs what it answers. */
+export interface SigningAlgs {
+  /** Those that clients may ask for, the one of access tokens first. */
+  offered: readonly [JwsAlg, ...JwsAlg[]];
+  /** The same, and those that sign only until the next rotation of the keys. */
+  signable: readonly JwsAlg[];
+}
 
 const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
 
@@ -44,7 +52,8 @@ const signInPool = promisify(sign);
 // than the way to the pool and back. Ed25519 takes no digest; it hashes by itself.
 function signBytes(alg: JwsAlg, key: KeyObject, data: Uint8Array): Buffer | Promise<Buffer> {
   if (alg === 'EdDSA') return sign(null, data, key);
-  return alg === 'ES256' ? toRawSignature(sign('sha256', data, key)) : signInPool('sha256', data, key);
+  if (alg === 'ES256') return toRawSignature(sign('sha256', data, key));
+  return signInPool('sha256', data, alg === 'PS256' ? { key, ...pss } : key);
 }
 
 /**
@@ -106,7 +115,7 @@ export function isOfType(given: unknown, typ: string): boolean {
 }
 
 /** Verifies a signature in the form of a JWS; `key` is of the algorithm's type. */
-export function verifyBytes(alg: JwsAlg | 'PS256', key: KeyObject, data: Buffer, signature: Buffer): boolean {
+export function verifyBytes(alg: JwsAlg, key: KeyObject, data: Buffer, signature: Buffer): boolean {
   if (alg === 'PS256') return verify('sha256', data, { key, ...pss }, signature);
   if (alg === 'EdDSA') return verify(null, data, key, signature);
   if (alg === 'RS256') return verify('sha256', data, key, signature);

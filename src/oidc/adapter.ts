@@ -7,12 +7,7 @@ import { requestSourceOf } from '../core/request_source.ts';
 import { endSession } from '../core/sessions/end_sessions.ts';
 import type { SessionWithUser } from '../core/sessions/find_session.ts';
 import { isOver } from '../core/sessions/live_session.ts';
-import {
-  engineMetadata,
-  refusingMetadata,
-  secretPlaceholder,
-  signingAlgs,
-} from './endpoints/engine_metadata.ts';
+import { engineMetadata, refusingMetadata, secretPlaceholder } from './endpoints/engine_metadata.ts';
 import { recordAdapter } from './record_adapter.ts';
 import { currentRequest, sessionOf } from './request/context.ts';
 import { findKnownClient } from './request/known_clients.ts';
@@ -34,7 +29,7 @@ function clientAdapter(deps: Deps): Adapter {
     async find(id) {
       const client = await findKnownClient(deps, id);
       if (!client || client.registered_by === 'document') return undefined;
-      return engineMetadata(client, signingAlgs(deps));
+      return engineMetadata(client, deps.keys.algs());
     },
     async upsert(id, metadata) {
       const ctx = currentRequest();

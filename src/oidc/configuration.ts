@@ -51,16 +51,17 @@ export function engineConfiguration(deps: Deps, pages: EnginePages, outgoing: Ou
 // What a client may register, and how it authenticates.
 function clientConfiguration(deps: Deps): Configuration {
   const { config, clock, keys } = deps;
-  const { alg } = keys.current();
+  const signable = [...keys.algs().signable];
   return {
     clientAuthMethods: authMethods(deps),
-    clientDefaults: { id_token_signed_response_alg: alg, introspection_signed_response_alg: alg },
+    // The algorithms are named for each client (endpoints/engine_metadata.ts). This default is refused, so it can never be used.
+    clientDefaults: { id_token_signed_response_alg: 'HS256', introspection_signed_response_alg: 'HS256' },
     enabledJWA: {
       clientAuthSigningAlgValues: [...clientAlgs],
-      idTokenSigningAlgValues: [...clientAlgs],
-      introspectionSigningAlgValues: [...clientAlgs],
+      idTokenSigningAlgValues: signable,
+      introspectionSigningAlgValues: signable,
       requestObjectSigningAlgValues: [...clientAlgs],
-      userinfoSigningAlgValues: [...clientAlgs],
+      userinfoSigningAlgValues: signable,
     },
     extraClientMetadata: {
       // The row comes last: the others are taken from a document before it is adapted.

@@ -85,7 +85,7 @@ export function createProvider(deps: Deps): Provider {
     AuthorizationCode: authorizationCodeModel(deps, provider.AuthorizationCode),
     DeviceCode: deviceCodeModel(deps, provider.DeviceCode),
     Session: browserSessionModel(deps, provider.Session),
-    IdToken: idTokenModel(deps.clock, provider.IdToken),
+    IdToken: idTokenModel(deps, provider.IdToken),
     Interaction: interactionModel(deps, repeatableInteraction(provider.Interaction)),
     Client: clientModel(deps, outgoing, provider.Client),
     OIDCContext: oidcContextModel(deps, provider.OIDCContext, provider),

@@ -94,7 +94,7 @@ async function signFor(
     ...(scope ? { scope } : {}),
     ...(Object.keys(binding).length > 0 ? { cnf: binding } : {}),
   };
-  const key = keys.current();
+  const key = keys.ofAccessTokens();
   const token = await signAccessToken(key, all, { now: Math.floor(clock.now() / 1000), ttl, typ });
   verifier.noteSigned(token, key);
   return token;

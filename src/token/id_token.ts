@@ -2,10 +2,9 @@
 import { accountClaims, claimsOfScopes } from '../core/access_tokens/account_claims.ts';
 import { heldOidc } from '../core/access_tokens/held_scopes.ts';
 import type { Client } from '../core/clients/clients.ts';
+import { idTokenAlg } from '../core/clients/response_algs.ts';
 import type { Deps } from '../core/deps.ts';
-import type { KeyStore } from '../core/keys/key_store.ts';
 import { signerOf } from '../core/keys/signers.ts';
-import type { SigningKey } from '../core/keys/signing_keys.ts';
 import { grantOf, payloadOf, type TokenSession } from '../core/sessions/token_session.ts';
 import { scopesInIdToken } from './id_token_claims.ts';
 import type { Target } from './target.ts';
@@ -20,8 +19,9 @@ export async function issueIdToken(
   const { nonce } = payloadOf(session);
   const iat = Math.floor(clock.now() / 1000);
   const { sub, ...claims } = selectClaims(client, session, target);
+  const key = keys.current(idTokenAlg(client, keys.algs()));
   return await signerOf(
-    keyFor(keys, client),
+    key,
     undefined,
   )({
     ...claims,
@@ -72,11 +72,4 @@ function claimsOf(scope: string): string[] {
 // A claim is requested by null or by an object (Core 1.0, 5.5.1).
 function isWish(value: unknown): boolean {
   return typeof value === 'object' && !Array.isArray(value);
-}
-
-// The current key where it has the client's algorithm, else the newest one that has it. An algorithm that no key has any more
-// gives way to that of the current key.
-function keyFor(keys: Pick<KeyStore, 'list' | 'current'>, { metadata }: Client): SigningKey {
-  const { id_token_signed_response_alg: wanted } = metadata;
-  return keys.list().find(({ alg }) => alg === wanted) ?? keys.current();
 }

@@ -1,10 +1,10 @@
 import { recordEvents } from '../../src/core/audit/audit.ts';
-import { loadSigningKeys } from '../../src/core/keys/signing_keys.ts';
 import { decodeRefreshToken, mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import { withJobLock } from '../../src/core/store/advisory_lock.ts';
 import { createKeyring } from '../../src/lib/crypto.ts';
 import { after, keyring, openTestSession, otherSecret, secret } from '../helpers/builders.ts';
 import { assertRefusedCommand, kindred, kindredJson, runCommand } from '../helpers/commands.ts';
+import { loadKeys } from '../helpers/keys.ts';
 import { isActive, refresh, signIn } from '../helpers/oauth.ts';
 import { environment, startTestServer } from '../helpers/server.ts';
 import { testOnEmptyStores, testOnStores } from '../helpers/stores.ts';
@@ -65,7 +65,7 @@ testOnStores('keys are listed and rotated while a server runs, which uses the ne
   const { keys } = await kindredJson<{ keys: { kid: string; status: string }[] }>(server, ['keys']);
   t.deepEqual(
     keys.map((key) => key.status),
-    ['current', 'upcoming'],
+    ['current', 'current', 'upcoming', 'upcoming'],
   );
   t.false(JSON.stringify(keys).includes('jwk'));
 
@@ -74,18 +74,18 @@ testOnStores('keys are listed and rotated while a server runs, which uses the ne
     await kindred(server, ['rotate-keys']),
     /may sign from 20\d\d-.* on; if the current key has leaked, use --force/,
   );
-  t.like(await kindredJson(server, ['rotate-keys', '--dry-run']), {
-    outcome: 'too_young',
-    kid: keys[1]?.kid,
-  });
+  const kid = keys[2]?.kid;
+  t.like(await kindredJson(server, ['rotate-keys', '--dry-run']), { outcome: 'too_young', kid });
   await store
     .db('signing_keys')
-    .where({ status: 'upcoming' })
+    .where({ status: 'upcoming', alg: 'ES256' })
     .update({ created_at: after(new Date(), -901) });
-  t.like(await kindredJson(server, ['rotate-keys', '--dry-run']), { outcome: 'rotated', kid: keys[1]?.kid });
+  t.like(await kindredJson(server, ['rotate-keys', '--dry-run']), { outcome: 'rotated', kid });
+  const moved = [{ kid, alg: 'ES256' }];
   t.deepEqual(await kindredJson(server, ['rotate-keys']), {
     outcome: 'rotated',
-    kid: keys[1]?.kid,
+    kid,
+    keys: moved,
     dropped: 0,
   });
   t.is((await kindred(server, ['rotate-keys', '--force'])).code, 0);
@@ -100,7 +100,7 @@ testOnStores(
   async (t, store) => {
     const run = async (secrets: string[], args: string[]) =>
       await runCommand(args, { env: environment(store.url, { KINDRED_SECRET: secrets.join() }) });
-    await loadSigningKeys(store.db, keyring, 'ES256');
+    await loadKeys(store.db);
     const session = await openTestSession(store.db);
     const early = mintRefreshToken(keyring, session, 0);
 
@@ -122,17 +122,17 @@ testOnStores(
 
     // 3. The signing keys.
     assertRefusedCommand(t, await run([otherSecret], ['rotate-keys', '--force']), /KINDRED_SECRET/);
-    const before = await loadSigningKeys(store.db, moved, 'ES256');
+    const before = await loadKeys(store.db, null, moved);
     const { stdout } = await run([otherSecret, secret], ['reencrypt-keys', '--json']);
-    t.deepEqual(JSON.parse(stdout), { reencrypted: 2, unchanged: 0 });
+    t.deepEqual(JSON.parse(stdout), { reencrypted: 4, unchanged: 0 });
     t.deepEqual(JSON.parse((await run([otherSecret, secret], ['reencrypt-keys', '--json'])).stdout), {
       reencrypted: 0,
-      unchanged: 2,
+      unchanged: 4,
     });
 
     // 4. The old one is removed.
     const last = createKeyring([otherSecret]);
-    t.deepEqual(await loadSigningKeys(store.db, last, 'ES256'), before, 'the same keys');
+    t.deepEqual(await loadKeys(store.db, null, last), before, 'the same keys');
     const alone = await startTestServer(t, store, { KINDRED_SECRET: otherSecret });
     t.is(
       (await refresh(alone, { client_id: session.client_id }, mintRefreshToken(last, session, 2))).status,
@@ -147,7 +147,7 @@ testOnStores(
 );
 
 testOnStores('keys that no secret opens are not changed', async (t, store) => {
-  await loadSigningKeys(store.db, keyring, 'ES256');
+  await loadKeys(store.db);
   const before = await store.db('signing_keys');
   const outcome = await runCommand(['reencrypt-keys'], {
     env: environment(store.url, { KINDRED_SECRET: otherSecret }),

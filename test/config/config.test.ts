@@ -56,7 +56,7 @@ test('only a secret is required', (t) => {
       passwordChange: { points: 3, seconds: 3600 },
       lockout: { failures: 10, firstDelay: 60, longestDelay: 900 },
     },
-    signingAlg: 'ES256',
+    signingAlgs: null,
     signingKeyLead: 900,
     signingKeyTtl: 7_776_000,
     auditRetention: 34_560_000,

@@ -9,6 +9,7 @@ import { startServer } from '../../src/process/run_server.ts';
 import { makeClient, makeUser, newSession, otherSecret, password, secret } from '../helpers/builders.ts';
 import { assertRefused, send } from '../helpers/client.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
+import { removeKeys } from '../helpers/keys.ts';
 import {
   api,
   introspect,
@@ -136,6 +137,7 @@ testOnOwnServers('the server secret alone does not suffice to mint a token', {},
   const { client, user, tokens } = await signIn(server, { form: { scope: 'openid account' } });
   const empty = await makeStore(server.store);
   t.teardown(empty.drop);
+  await removeKeys(empty.db);
   const thief = await rebuild(t, server, empty, { client, user, session_id: tokens.session_id });
   assertRefused(t, await refresh(server, client, thief.refresh_token), invalidGrant);
   for (const path of ['/api/me', '/userinfo']) {

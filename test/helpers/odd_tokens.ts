@@ -39,7 +39,7 @@ export async function makeToken(
   if (isStoredKind(kind)) return await makeStoredToken(deps, kind, twin);
   const claims = claimsOf(twin, aud);
   const now = Math.floor(Date.now() / 1000);
-  const good = () => signAccessToken(deps.keys.current(), claims, { now, ttl: 900 });
+  const good = () => signAccessToken(deps.keys.ofAccessTokens(), claims, { now, ttl: 900 });
   const { sid: _sid, ...alone } = claims;
   const sign = (changed: Json, header?: Partial<JWTHeaderParameters>, key?: CryptoKey) =>
     signBy(deps, { ...claims, jti: newId(), iat: now, exp: now + 900, ...changed }, header, key);
@@ -113,7 +113,7 @@ async function signBy(
   header: Partial<JWTHeaderParameters> = {},
   key?: CryptoKey,
 ): Promise<string> {
-  const { kid, alg, private_jwk } = keys.current();
+  const { kid, alg, private_jwk } = keys.ofAccessTokens();
   return await new SignJWT(claims)
     .setProtectedHeader({ alg, typ: 'at+jwt', kid, ...header })
     .sign(key ?? (await importJWK(private_jwk as never, alg)));
@@ -130,7 +130,7 @@ function withPayload(token: string, claims: Json): string {
 
 // The classic algorithm confusion: the public key as the secret of an HMAC.
 function forgeByHmac({ keys }: Deps, token: string): string {
-  const { kid, public_jwk } = keys.current();
+  const { kid, public_jwk } = keys.ofAccessTokens();
   const signed = `${encode({ alg: 'HS256', typ: 'at+jwt', kid })}.${token.split('.')[1]}`;
   return `${signed}.${createHmac('sha256', JSON.stringify(public_jwk)).update(signed).digest('base64url')}`;
 }

@@ -7,6 +7,7 @@ import type { Knex } from 'knex';
 import '../../src/core/tables.ts';
 import { openDatabase } from '../../src/core/store/db.ts';
 import { limitConcurrency } from './concurrent_tests.ts';
+import { renewKeys } from './keys.ts';
 import {
   databaseUrl,
   makePostgresTemplate,
@@ -32,7 +33,9 @@ export const storeNames: StoreName[] = ['sqlite', 'postgres'];
 
 /** A fresh database of the current schema. */
 export async function makeStore(name: StoreName): Promise<OwnStore> {
-  return name === 'sqlite' ? await makeSqlite(true) : await makePostgres(true);
+  const store = name === 'sqlite' ? await makeSqlite(true) : await makePostgres(true);
+  await renewKeys(store.db);
+  return store;
 }
 
 /** A fresh database without any table. */

@@ -1,7 +1,10 @@
 // The migrated template databases from which the tests' databases are copied, because migrating each one would be slow.
 import { join } from 'node:path';
 import pg from 'pg';
+import '../../src/core/tables.ts';
+import { openDatabase } from '../../src/core/store/db.ts';
 import { migrate } from '../../src/core/store/migrate.ts';
+import { loadKeys } from './keys.ts';
 import { startPostgres } from './postgres.ts';
 import { makeScratch } from './scratch.ts';
 
@@ -17,7 +20,7 @@ export interface Template {
 export async function makePostgresTemplate(): Promise<Template> {
   const postgres = await startPostgres();
   await query(postgres.url, `create database ${templateName}`);
-  await migrate(databaseUrl(postgres.url, templateName));
+  await fill(databaseUrl(postgres.url, templateName));
   // `create database … template` fails while a connection to the template exists; this forbids connections.
   await query(postgres.url, `alter database ${templateName} with is_template true allow_connections false`);
   return { address: postgres.url, stop: postgres.stop };
@@ -27,8 +30,16 @@ export async function makePostgresTemplate(): Promise<Template> {
 export async function makeSqliteTemplate(): Promise<Template> {
   const scratch = await makeScratch();
   const address = join(scratch.path, 'template.sqlite');
-  await migrate(`sqlite:${address}`);
+  await fill(`sqlite:${address}`);
   return { address, stop: scratch.remove };
+}
+
+// With keys, because making RSA keys for each database would take longer than most tests.
+async function fill(url: string): Promise<void> {
+  await migrate(url);
+  const db = openDatabase(url);
+  await loadKeys(db);
+  await db.destroy();
 }
 
 /** Runs one statement on a connection of its own. */

@@ -19,11 +19,11 @@ import {
 
 function makeKey(alg: JwsAlg) {
   if (alg === 'EdDSA') return generateKeyPairSync('ed25519');
-  if (alg === 'RS256') return generateKeyPairSync('rsa', { modulusLength: 2048 });
+  if (alg === 'RS256' || alg === 'PS256') return generateKeyPairSync('rsa', { modulusLength: 2048 });
   return generateKeyPairSync('ec', { namedCurve: 'P-256' });
 }
 
-for (const alg of ['ES256', 'EdDSA', 'RS256'] as const) {
+for (const alg of ['ES256', 'EdDSA', 'RS256', 'PS256'] as const) {
   test(`other libraries verify a JWT signed with ${alg}`, async (t) => {
     const { privateKey, publicKey } = makeKey(alg);
     const signer = createSigner(privateKey.export({ format: 'jwk' }) as JsonWebKey, {
@@ -42,7 +42,7 @@ for (const alg of ['ES256', 'EdDSA', 'RS256'] as const) {
   });
 }
 
-const algs = ['ES256', 'EdDSA', 'RS256'] as const;
+const algs = ['ES256', 'EdDSA', 'RS256', 'PS256'] as const;
 
 function makeKeys(): { publicKeys: PublicKey[]; pairs: Map<JwsAlg, ReturnType<typeof makeKey>> } {
   const pairs = new Map(algs.map((alg) => [alg, makeKey(alg)]));

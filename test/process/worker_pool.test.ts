@@ -73,10 +73,11 @@ testOnPostgres(
     t.is(issuer, server.url);
     t.is((await send(`${server.url}/readyz`)).status, 200);
     t.is(primary.output().split('Kindred listens').length, 2, 'one banner');
-    t.deepEqual(await store.db('signing_keys').select('status').orderBy('status'), [
-      { status: 'current' },
-      { status: 'upcoming' },
-    ]);
+    const keys = await store.db('signing_keys').orderBy('status').orderBy('alg');
+    t.deepEqual(
+      keys.map(({ alg, status }) => `${alg} ${status}`),
+      ['ES256 current', 'RS256 current', 'ES256 upcoming', 'RS256 upcoming'],
+    );
     primary.child.kill('SIGTERM');
     t.is(await primary.exited, 0);
     await haveEnded(pids);

@@ -69,7 +69,7 @@ async function setUp(t: ExecutionContext, store: Store): Promise<Scene> {
 
 /** Signs claims as this server would, with the current key. */
 async function signAs({ keys }: Deps, claims: Json, typ?: string): Promise<string> {
-  const { kid, alg, private_jwk } = keys.current();
+  const { kid, alg, private_jwk } = keys.ofAccessTokens();
   const header = { alg, kid, ...(typ === undefined ? {} : { typ }) };
   return await new SignJWT(claims).setProtectedHeader(header).sign(await importJWK(private_jwk, alg));
 }

@@ -14,9 +14,13 @@ async function makeKey(alg: SigningAlg, status: SigningKey['status']): Promise<S
 
 testOnStores('an ID token is signed by the algorithm that its client has registered', async (t, store) => {
   const { deps } = await openPair(t, store);
-  const [current, old] = [await makeKey('ES256', 'current'), await makeKey('RS256', 'retiring')];
-  const keys = { ...deps.keys, list: () => [current, old], current: () => current };
-  const expected = { ES256: current, RS256: old, EdDSA: current, none: current };
+  const [ours, other] = [await makeKey('ES256', 'current'), await makeKey('RS256', 'current')];
+  const keys = {
+    ...deps.keys,
+    algs: () => ({ offered: ['ES256', 'RS256'] as const, signable: ['ES256', 'RS256'] as const }),
+    current: (alg: SigningAlg) => (alg === 'RS256' ? other : ours),
+  };
+  const expected = { ES256: ours, RS256: other, EdDSA: ours, none: ours };
   for (const [alg, key] of Object.entries(expected)) {
     const named = alg === 'none' ? {} : { id_token_signed_response_alg: alg as SigningAlg };
     const client = await makeClient(deps.db, { ...named, client_id: `by-${alg}` });

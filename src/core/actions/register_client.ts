@@ -8,8 +8,8 @@ import type { Deps } from '../deps.ts';
 import type { Db } from '../store/db.ts';
 import { type Initiator, recordEventOf } from './initiator.ts';
 
-/** Refuses with `invalid_client_metadata` a client that the engine would not accept. */
-export type ClientValidator = (client: Client) => Promise<void>;
+/** Refuses with `invalid_client_metadata` a client that the engine would not accept. `said` are the members that are new; all where absent. */
+export type ClientValidator = (client: Client, said?: object) => Promise<void>;
 
 /** An interface, because the routes that need it must not know the engine. */
 export interface ClientRegistrar {
@@ -44,7 +44,7 @@ export function createClientRegistrar(
         if (!updated) throw new AppError('client_not_found');
         await requireNamedServers(tx, config, change);
         requireForwarding(updated.metadata, config.certificateHeader !== null);
-        await validate(updated);
+        await validate(updated, change);
         const detail = { changed: Object.keys(change) };
         await recordEventOf(tx, initiator, { type: 'client_updated', client_id, detail });
         return updated;

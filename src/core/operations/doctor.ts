@@ -9,7 +9,7 @@ import { findPoolerProblem } from '../store/pooler.ts';
 import { readClock } from '../store/sql_time.ts';
 import { findStandbyState } from '../store/standby_probe.ts';
 import { checkClients } from './doctor_clients.ts';
-import { checkKeys } from './doctor_keys.ts';
+import { checkClientAlgs, checkKeys } from './doctor_keys.ts';
 import { checkGrowth, checkSweep, checkUpdates } from './doctor_storage.ts';
 import { checkTrail } from './doctor_trail.ts';
 import type { Finding } from './finding.ts';
@@ -30,6 +30,7 @@ export async function checkDeployment(db: Knex, config: Config, keyring: Keyring
     await checkClock(db),
     ...(await checkKeys(db, config, keyring)),
     ...(await checkClients(db, config)),
+    ...(await checkClientAlgs(db, config)),
     await checkSweep(db),
     ...(await checkTrail(db)),
     ...(await checkUpdates(db)),

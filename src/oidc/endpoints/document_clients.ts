@@ -3,11 +3,12 @@
 import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Client } from '../../core/clients/clients.ts';
 import { readDocumentClient } from '../../core/clients/document_clients.ts';
+import { responseAlgs } from '../../core/clients/response_algs.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
-import { engineMetadata, isOurRow, offerOf, refusingMetadata, signingAlgs } from './engine_metadata.ts';
+import { engineMetadata, isOurRow, offerOf, refusingMetadata } from './engine_metadata.ts';
 
 type Metadata = Record<string, unknown>;
 
@@ -22,8 +23,10 @@ export function suitDocument(deps: Deps, metadata: Metadata): void {
   const suitable = refusing(() => suitableMetadata(withoutFalse(named), offerOf(deps)));
   for (const name of Object.keys(metadata))
     if (name !== 'client_id' && !(name in suitable)) delete metadata[name];
+  const algs = responseAlgs({ first_party: false, metadata: suitable }, deps.keys.algs());
+  const said = Object.fromEntries(Object.entries(suitable).filter(([name]) => name in algs));
   // A member `kindred` of the document itself is dropped: it is not our row.
-  Object.assign(metadata, suitable, { kindred: { scope } });
+  Object.assign(metadata, suitable, algs, { kindred: { scope, said } });
 }
 
 // The engine has added what RFC 9126, 9449 and 8705 have as defaults; a document that does not name them leaves them to its profile.
@@ -62,8 +65,8 @@ export async function adoptDocumentClient(
   client: DocumentClient,
   fetched_at: Date,
 ): Promise<boolean> {
-  const { scope } = client.kindred as { scope?: unknown };
-  const metadata = withoutDefaults(deps, client.metadata());
+  const { scope, said } = client.kindred as { scope?: unknown; said: Metadata };
+  const metadata = { ...withoutAlgs(client.metadata()), ...said };
   try {
     const ctx = Provider.ctx as KoaContextWithOIDC | undefined;
     const extra = { scope, fetched_at, ...(ctx ? { source: requestSourceOf(ctx) } : {}) };
@@ -75,15 +78,14 @@ export async function adoptDocumentClient(
   }
 }
 
-// The engine has added this server's defaults, which may change.
-function withoutDefaults({ keys }: Deps, metadata: Metadata): Metadata {
-  const { alg } = keys.current();
-  const { id_token_signed_response_alg, introspection_signed_response_alg, ...others } = metadata;
-  return {
-    ...others,
-    ...(id_token_signed_response_alg === alg ? {} : { id_token_signed_response_alg }),
-    ...(introspection_signed_response_alg === alg ? {} : { introspection_signed_response_alg }),
-  };
+// Without the algorithms, which follow from this server's settings where the document names none.
+function withoutAlgs(metadata: Metadata): Metadata {
+  const {
+    id_token_signed_response_alg: _ofIdTokens,
+    introspection_signed_response_alg: _own,
+    ...others
+  } = metadata;
+  return others;
 }
 
 // Routes at which an existing session is used or ended. Opening a session needs the current document.
@@ -97,7 +99,7 @@ export function storedMetadata(deps: Deps, row: Client | null): object | null {
   const { route } = (Provider.ctx as KoaContextWithOIDC | undefined)?.oidc ?? {};
   if (!sessionRoutes.has(route ?? '') || row?.registered_by !== 'document') return null;
   const isPublic = row.metadata.token_endpoint_auth_method === 'none';
-  return isPublic ? engineMetadata(row, signingAlgs(deps)) : null;
+  return isPublic ? engineMetadata(row, deps.keys.algs()) : null;
 }
 
 /** Whether the engine could not fetch a document; a document with unsuitable metadata is another error. */

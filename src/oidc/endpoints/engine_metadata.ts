@@ -3,9 +3,11 @@ import { type ClientMetadata, errors } from 'oidc-provider';
 import { hasSecret } from '../../core/clients/client_rules.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { inferredType } from '../../core/clients/redirect_uris.ts';
+import { responseAlgs } from '../../core/clients/response_algs.ts';
 import type { Offer } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
+import type { SigningAlgs } from '../../lib/jws.ts';
 
 /** Algorithms by which clients may sign what they send. */
 export const clientAlgs = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
@@ -17,14 +19,9 @@ export function authMethods({ config }: Pick<Deps, 'config'>) {
   return [...methods, ...(config.certificateHeader ? (['self_signed_tls_client_auth'] as const) : [])];
 }
 
-/** The algorithms of the keys that sign, or may still be needed to verify, now. */
-export function signingAlgs({ keys }: Pick<Deps, 'keys'>): string[] {
-  return [...new Set(keys.list().map(({ alg }) => alg))];
-}
-
 /** Everything that a client's own metadata may choose from. */
 export function offerOf(deps: Pick<Deps, 'config' | 'keys'>): Offer {
-  return { signingAlgs: signingAlgs(deps), clientAlgs, authMethods: authMethods(deps) };
+  return { signingAlgs: deps.keys.algs().offered, clientAlgs, authMethods: authMethods(deps) };
 }
 
 /** The placeholder that the engine sees as a client's secret; the real secrets are compared by their digests (models/client.ts). */
@@ -45,10 +42,10 @@ export function isOurRow(kindred: unknown): boolean {
 
 /**
  * A client as the engine knows it. Our row is the member `kindred`; the engine only has to see that there is a secret (see
- * `compareClientSecret`). `algs` are the algorithms by which the server signs now: where the client registered another, the
- * default is used, because the engine would refuse the whole client, long after it was registered.
+ * `compareClientSecret`). The algorithms of signed answers are always named: those of the client as long as the server signs by
+ * them. The engine would refuse a client with another one altogether, long after it was registered.
  */
-export function engineMetadata(client: Client, algs?: readonly string[]): ClientMetadata {
+export function engineMetadata(client: Client, algs: SigningAlgs): ClientMetadata {
   ourRows.add(client);
   const {
     allowed_origins: _origins,
@@ -57,17 +54,9 @@ export function engineMetadata(client: Client, algs?: readonly string[]): Client
     ...metadata
   } = client.metadata;
   const application_type = metadata.application_type ?? inferredType(metadata.redirect_uris);
-  const signed = [
-    'id_token_signed_response_alg',
-    'introspection_signed_response_alg',
-    'userinfo_signed_response_alg',
-  ] as const;
-  for (const name of signed) {
-    const alg = metadata[name];
-    if (algs && alg !== undefined && !algs.includes(alg)) delete metadata[name];
-  }
   return {
     ...metadata,
+    ...responseAlgs(client, algs),
     ...(application_type ? { application_type } : {}),
     client_id: client.client_id,
     ...(hasSecret(client.metadata) ? { client_secret: secretPlaceholder } : {}),

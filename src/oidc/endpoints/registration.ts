@@ -5,6 +5,7 @@ import { koaBody } from 'koa-body';
 import { isVouchedGrant } from '../../core/clients/client_rules.ts';
 import { verifyClientSecret } from '../../core/clients/client_secrets.ts';
 import { type Client, describeClient, findClient } from '../../core/clients/clients.ts';
+import { responseAlgs } from '../../core/clients/response_algs.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -55,7 +56,8 @@ function makeSuitable(deps: Deps, ctx: Context): void {
   const suitable = suitableMetadata(body, offerOf(deps));
   const kept = Object.entries(body).filter(([name]) => naming.includes(name));
   ctx.state.metadata = { ...suitable, scope: body.scope };
-  Object.assign(ctx.request, { body: { ...suitable, ...Object.fromEntries(kept) } });
+  const algs = responseAlgs({ first_party: false, metadata: suitable }, deps.keys.algs());
+  Object.assign(ctx.request, { body: { ...suitable, ...algs, ...Object.fromEntries(kept) } });
 }
 
 /** The largest body that the engine reads, bytes; it has no setting for it. */

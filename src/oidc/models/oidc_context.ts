@@ -2,6 +2,7 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
+import { dropStaleHint } from '../request/id_token_hint.ts';
 import { rememberLogoutState } from '../request/logout_state.ts';
 import { readAsMeant } from '../request/meant_parameters.ts';
 import { requireModest, tidy } from '../request/parameters.ts';
@@ -48,6 +49,7 @@ export function oidcContextModel(
           requireModest(this.route, params);
           tidy(this.route, params);
           readAsMeant(deps, this.ctx, this.route, params);
+          dropStaleHint(deps.keys, params);
         }
 
         get params(): Record<string, unknown> | undefined {

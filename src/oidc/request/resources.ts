@@ -10,7 +10,7 @@ import { findKnownServer } from './known_clients.ts';
 
 /** The engine's feature of resource indicators, configured from our table. */
 export function resourceIndicators(deps: Deps) {
-  const { config } = deps;
+  const { config, keys } = deps;
   return {
     enabled: true,
     /** The audience when the request names none: the client's default resource, or else the first one granted. */
@@ -36,6 +36,7 @@ export function resourceIndicators(deps: Deps) {
         audience: indicator,
         scope: grantableOf(row, source, rolesOf(ctx)).join(' '),
         accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
+        jwt: { sign: { alg: keys.ofAccessTokens().alg } },
         accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
       };
     },

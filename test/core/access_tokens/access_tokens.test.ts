@@ -3,10 +3,10 @@ import { createAccessTokenVerifier, isJwt } from '../../../src/core/access_token
 import { revokeAccessToken } from '../../../src/core/access_tokens/revoked_tokens.ts';
 import { changeUserStatus } from '../../../src/core/actions/user_status.ts';
 import { findClient } from '../../../src/core/clients/clients.ts';
-import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { newId } from '../../../src/lib/ids.ts';
-import { keyring, makeClient, openTestSession, present } from '../../helpers/builders.ts';
+import { makeClient, openTestSession, present } from '../../helpers/builders.ts';
+import { loadKeys } from '../../helpers/keys.ts';
 import { rotate } from '../../helpers/rotate.ts';
 import { currentVersion } from '../../helpers/rows.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
@@ -22,7 +22,7 @@ interface Claims {
 
 /** A session, the claims of an access token for it, and functions that sign and verify such tokens. */
 async function setUp({ db }: Store) {
-  const keys = await loadSigningKeys(db, keyring, 'ES256');
+  const keys = await loadKeys(db);
   const [key] = keys;
   if (!key) throw new Error('there is no key');
   const session = await openTestSession(db);

@@ -2,11 +2,11 @@
 import { createAccessTokenVerifier, isJwt } from '../../../src/core/access_tokens/access_tokens.ts';
 import { revokeAccessToken } from '../../../src/core/access_tokens/revoked_tokens.ts';
 import { deleteRecord } from '../../../src/core/engine_records/engine_records.ts';
-import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { keyring, makeRecord, openTestSession } from '../../helpers/builders.ts';
+import { loadKeys } from '../../helpers/keys.ts';
 import { currentVersion, rowOf } from '../../helpers/rows.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
@@ -15,7 +15,7 @@ const handle = 'Vn0WxZ3kq9sJ5rT7yB1dC4eF6gH8iK0lM2nO';
 
 /** Stores the engine's record of an opaque token of a live session; returns it with a verifier. */
 async function setUp({ db }: Store, given: Record<string, unknown> = {}) {
-  const keys = await loadSigningKeys(db, keyring, 'ES256');
+  const keys = await loadKeys(db);
   const verifier = createAccessTokenVerifier(db, issuer, () => keys, Date.now);
   const session = await openTestSession(db);
   await db('clients').where({ client_id: session.client_id }).update({ token_version: 7 });

@@ -4,9 +4,10 @@ import {
   type AccessTokenVerifier,
   createAccessTokenVerifier,
 } from '../../../src/core/access_tokens/access_tokens.ts';
-import { loadSigningKeys, type SigningKey } from '../../../src/core/keys/signing_keys.ts';
+import type { SigningKey } from '../../../src/core/keys/signing_keys.ts';
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
-import { keyring, openTestSession } from '../../helpers/builders.ts';
+import { openTestSession } from '../../helpers/builders.ts';
+import { loadKeys } from '../../helpers/keys.ts';
 import { type Store, testOnStores } from '../../helpers/stores.ts';
 
 const issuer = 'https://id.example';
@@ -23,7 +24,7 @@ interface Scene {
 }
 
 async function setUp({ db }: Store): Promise<Scene> {
-  let keys = await loadSigningKeys(db, keyring, 'ES256');
+  let keys = await loadKeys(db);
   let ahead = 0;
   const [key] = keys;
   if (!key) throw new Error('there is no key');

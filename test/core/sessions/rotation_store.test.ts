@@ -1,10 +1,10 @@
 // What a rotation writes to the database: one row, and nothing from which a token can be made.
 import test from 'ava';
 import { createClient } from '../../../src/core/clients/clients.ts';
-import { loadSigningKeys } from '../../../src/core/keys/signing_keys.ts';
 import { mintRefreshToken } from '../../../src/core/sessions/refresh_token.ts';
 import { openDatabase, rows } from '../../../src/core/store/db.ts';
 import { keyring, makeRecord, openTestSession, password, present, secret } from '../../helpers/builders.ts';
+import { loadKeys } from '../../helpers/keys.ts';
 import { rotate } from '../../helpers/rotate.ts';
 import { makeStore, testOnStores } from '../../helpers/stores.ts';
 import { dumpText, readTables } from '../../helpers/tables.ts';
@@ -37,7 +37,7 @@ testOnStores('a copy of the database contains no usable token or code', async (t
   for (const generation of generations.slice(0, 4)) await rotate(db, present(session, generation));
   const strict = await openTestSession(db);
   for (const generation of [0, 1, 0]) await rotate(db, present(strict, generation));
-  const [key] = await loadSigningKeys(db, keyring, 'ES256');
+  const [key] = await loadKeys(db);
   await makeRecord(db, 'AuthorizationCode', 'a-code-to-find', { jti: 'a-code-to-find', kind: 'code' }, 60);
 
   const tokens = generations.map((generation) => mintRefreshToken(keyring, session, generation));

@@ -10,6 +10,7 @@ import { attack } from '../../helpers/attack.ts';
 import { makeClient, otherSecret, secret } from '../../helpers/builders.ts';
 import { assertRefused, type Json, send } from '../../helpers/client.ts';
 import { type Key, makeKey } from '../../helpers/dpop.ts';
+import { removeKeys } from '../../helpers/keys.ts';
 import { api, introspect, readJwt, refresh, revoke, signIn, tokensOf } from '../../helpers/oauth.ts';
 import { makeResourceServer } from '../../helpers/resources.ts';
 import { startTestServer, type TestServer, testOnServers } from '../../helpers/server.ts';
@@ -158,7 +159,8 @@ testOnServers('a token of one kind is invalid in the place of another kind', asy
 async function startStranger(t: ExecutionContext, name: StoreName, settings: Record<string, string>) {
   const store = await makeStore(name);
   t.teardown(store.drop);
-  return await startTestServer(t, store, settings);
+  await removeKeys(store.db);
+  return await startTestServer(t, store, { ...settings, SIGNING_ALG: 'ES256' });
 }
 
 testOnServers('tokens of another deployment are invalid here', async (t, server) => {

@@ -4,6 +4,7 @@ import { jwtVerify } from 'jose';
 import { json } from '../../../src/core/store/columns.ts';
 import { makeClient, makeUser } from '../../helpers/builders.ts';
 import { assertRefused, send } from '../../helpers/client.ts';
+import { removeKeys } from '../../helpers/keys.ts';
 import {
   introspect,
   keySetOf,
@@ -15,7 +16,8 @@ import {
   tokensOf,
 } from '../../helpers/oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from '../../helpers/resources.ts';
-import { testOnOwnServers, testOnServers } from '../../helpers/server.ts';
+import { startTestServer, testOnServers } from '../../helpers/server.ts';
+import { testOnStores } from '../../helpers/stores.ts';
 
 const person = { roles: ['customer', 'editor'], permissions: ['orders:read'], tenant_id: 'acme' };
 
@@ -128,27 +130,28 @@ testOnServers(
   },
 );
 
-for (const alg of ['EdDSA', 'RS256']) {
-  testOnOwnServers(
-    `tokens are signed with ${alg} when SIGNING_ALG names it`,
-    { SIGNING_ALG: alg },
-    async (t, server) => {
-      const form = { scope: 'openid account' };
-      const user = await makeUser(server.db);
-      const { access_token, id_token = '' } = tokensOf(
-        await login(server, user, await makeClient(server.db), form),
-      );
-      const keys = keySetOf(server);
-      t.is((await jwtVerify(access_token, keys)).protectedHeader.alg, alg);
-      t.is((await jwtVerify(id_token, keys)).protectedHeader.alg, alg);
-      t.is((await introspect(server, access_token)).active, true);
-    },
-  );
+for (const alg of ['EdDSA', 'RS256', 'PS256']) {
+  testOnStores(`tokens are signed with ${alg} when SIGNING_ALG names it`, async (t, store) => {
+    await removeKeys(store.db);
+    const server = await startTestServer(t, store, { SIGNING_ALG: alg });
+    const form = { scope: 'openid account' };
+    const user = await makeUser(server.db);
+    const { access_token, id_token = '' } = tokensOf(
+      await login(server, user, await makeClient(server.db), form),
+    );
+    const keys = keySetOf(server);
+    t.is((await jwtVerify(access_token, keys)).protectedHeader.alg, alg);
+    t.is((await jwtVerify(id_token, keys)).protectedHeader.alg, alg);
+    t.is((await introspect(server, access_token)).active, true);
+  });
 }
 
 testOnServers('the published keys have no private parts', async (t, server) => {
   const { body } = await send(`${server.url}/jwks`);
-  for (const key of body.keys as object[]) {
-    t.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
-  }
+  const members = {
+    EC: ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'],
+    RSA: ['alg', 'e', 'kid', 'kty', 'n', 'use'],
+  };
+  for (const key of body.keys as { kty: 'EC' | 'RSA' }[])
+    t.deepEqual(Object.keys(key).sort(), members[key.kty]);
 });

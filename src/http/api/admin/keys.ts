@@ -22,7 +22,7 @@ export const adminKeyRoutes = [
     method: 'get',
     path: '/admin/keys',
     auth: 'admin',
-    summary: 'List signing keys, the current one first',
+    summary: 'List signing keys, the current ones first',
     response: z.object({ keys: z.array(key) }).meta({ id: 'SigningKeyList' }),
     handler: async ({ deps }) => ({ keys: await listSigningKeys(deps.db) }),
   }),
@@ -30,7 +30,7 @@ export const adminKeyRoutes = [
     method: 'post',
     path: '/admin/keys/rotate',
     auth: 'admin',
-    summary: 'Let the upcoming key sign; the current one stays published until its last token has expired',
+    summary: 'Let the upcoming keys sign; the current ones stay published until their last token has expired',
     body: z
       .strictObject({
         force: z
@@ -40,7 +40,14 @@ export const adminKeyRoutes = [
       })
       .meta({ id: 'KeyRotation' }),
     response: z
-      .object({ kid: z.string().describe('the key that signs now') })
+      .object({
+        kid: z.string().describe('the key that signs access tokens now'),
+        keys: z
+          .array(z.object({ kid: z.string(), alg: z.string() }))
+          .describe(
+            'the keys that began to sign: those of every algorithm whose upcoming key was old enough',
+          ),
+      })
       .meta({ id: 'KeyRotationResult' }),
     errors: ['key_too_young'],
     handler: async ({ deps, body: { force = false }, actor }) => {
@@ -51,7 +58,7 @@ export const adminKeyRoutes = [
           `The upcoming key may sign from ${rotation.ready_at?.toISOString()} on.`,
         );
       }
-      return { kid: rotation.kid };
+      return { kid: rotation.kid, keys: rotation.keys ?? [] };
     },
   }),
 ];

@@ -5,9 +5,12 @@ import { dropExpiredKeys } from '../../../../src/core/keys/signing_keys.ts';
 import { type Admin, enterAsAdmin, post, read, trailOf } from '../../../helpers/admin.ts';
 import { makeClient } from '../../../helpers/builders.ts';
 import { assertRefused, granted, type Json, send } from '../../../helpers/client.ts';
+import { loadKeys, removeKeys } from '../../../helpers/keys.ts';
 import { isActive, keySetOf, readJwt, refresh, type Tokens, tokensOf } from '../../../helpers/oauth.ts';
 import { startTestServer, type TestServer, testOnOwnServers } from '../../../helpers/server.ts';
 import { testOnStores } from '../../../helpers/stores.ts';
+
+const byAlg = (a: Pick<Key, 'alg'>, b: Pick<Key, 'alg'>) => a.alg.localeCompare(b.alg);
 
 interface Key {
   kid: string;
@@ -50,23 +53,30 @@ testOnOwnServers(
   async (t, server) => {
     const admin = await enterAsAdmin(server);
     const keys = await listKeys(server, admin);
-    const [current, upcoming] = keys;
+    const [current] = keys;
     const nothing = { retiring_at: null, expires_at: null };
+    const current_at = String(current?.current_at);
     t.deepEqual(
       keys.map(({ kid: _, created_at: __, ...key }) => key),
       [
-        { alg: 'ES256', status: 'current', current_at: String(current?.current_at), ...nothing },
+        { alg: 'ES256', status: 'current', current_at, ...nothing },
+        { alg: 'RS256', status: 'current', current_at, ...nothing },
         { alg: 'ES256', status: 'upcoming', current_at: null, ...nothing },
+        { alg: 'RS256', status: 'upcoming', current_at: null, ...nothing },
       ],
     );
     const jwks = await published(server);
+    const ofAlg = [
+      ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'],
+      ['alg', 'e', 'kid', 'kty', 'n', 'use'],
+    ];
     t.deepEqual(
       jwks.map((key) => Object.keys(key).sort()),
-      jwks.map(() => ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']),
+      [...ofAlg, ...ofAlg],
     );
     t.deepEqual(
       jwks.map((key) => key.kid),
-      [current?.kid, upcoming?.kid],
+      keys.map((key) => key.kid),
     );
     t.deepEqual(
       await verify(server, admin.tokens),
@@ -81,7 +91,7 @@ testOnOwnServers(
   async (t, server) => {
     const admin = await enterAsAdmin(server);
     const before = await listKeys(server, admin);
-    const [old, next] = before;
+    const [old, other, next] = before;
     const refused = await rotate(server, admin);
     assertRefused(t, refused, tooYoung);
     const [ready] = /\d{4}-\d\d-\d\dT[\d:.]+Z/.exec(String(refused.body.error_description)) ?? [];
@@ -91,11 +101,18 @@ testOnOwnServers(
       assertRefused(t, await rotate(server, admin, wrong), { status: 400, error: 'invalid_request' });
     }
     assertRefused(t, await rotate(server, admin, { force: false }), tooYoung);
-    t.deepEqual(granted(await rotate(server, admin, { force: true })), { kid: next?.kid });
+    const { keys, ...answer } = granted(await rotate(server, admin, { force: true }));
+    t.deepEqual(answer, { kid: next?.kid });
+    const began = before.slice(2).map(({ kid, alg }) => ({ kid, alg }));
+    t.deepEqual((keys as Key[]).toSorted(byAlg), began);
     const after = await listKeys(server, admin);
     t.deepEqual(
       after.map(({ kid, status }) => `${kid} ${status}`),
-      [`${next?.kid} current`, `${after[1]?.kid} upcoming`, `${old?.kid} retiring`],
+      [
+        ...[`${next?.kid} current`, `${before[3]?.kid} current`],
+        ...[`${after[2]?.kid} upcoming`, `${after[3]?.kid} upcoming`],
+        ...[`${old?.kid} retiring`, `${other?.kid} retiring`],
+      ],
     );
     t.deepEqual(
       (await published(server)).map((key) => key.kid),
@@ -116,7 +133,7 @@ testOnOwnServers(
     t.like(event, {
       actor: 'admin',
       actor_id: admin.user.id,
-      detail: { kid: next?.kid, force: true },
+      detail: { kid: next?.kid, force: true, keys },
       ip: '127.0.0.1',
     });
     t.deepEqual(more, []);
@@ -135,13 +152,13 @@ testOnOwnServers(
     const stays = Date.parse(String(retiring?.expires_at)) - Date.parse(String(retiring?.retiring_at));
     t.true(stays >= 7_200_000, `${stays}`);
     t.is(await dropExpiredKeys(server.db), 0);
-    t.is((await published(server)).length, 3);
+    t.is((await published(server)).length, 6);
     const expires_at = new Date(Date.now() - 1);
     await server.db('signing_keys').where({ status: 'retiring' }).update({ expires_at });
-    t.is(await dropExpiredKeys(server.db), 1);
+    t.is(await dropExpiredKeys(server.db), 2);
     t.deepEqual(
       (await listKeys(server, admin)).map((key) => key.status),
-      ['current', 'upcoming'],
+      ['current', 'current', 'upcoming', 'upcoming'],
     );
   },
 );
@@ -149,15 +166,14 @@ testOnOwnServers(
 testOnOwnServers('a rotation removes the keys whose last token has expired', {}, async (t, server) => {
   await rotate(server, await enterAsAdmin(server), { force: true });
   const admin = await enterAsAdmin(server);
-  const [, , old] = await listKeys(server, admin);
-  t.is(old?.status, 'retiring');
+  const old = (await listKeys(server, admin)).find(({ status }) => status === 'retiring');
   await server
     .db('signing_keys')
     .where({ kid: old?.kid })
     .update({ expires_at: new Date(Date.now() - 1) });
   assertRefused(t, await rotate(server, admin), tooYoung);
   const left = (await listKeys(server, admin)).map((key) => key.kid);
-  t.deepEqual([left.length, left.includes(String(old?.kid))], [2, false]);
+  t.deepEqual([left.length, left.includes(String(old?.kid))], [5, false]);
   t.deepEqual(
     (await published(server)).map((key) => key.kid),
     left,
@@ -167,14 +183,15 @@ testOnOwnServers('a rotation removes the keys whose last token has expired', {},
 testOnOwnServers('of two simultaneous rotations one rotates', {}, async (t, server) => {
   const admin = await enterAsAdmin(server);
   await server.db('signing_keys').update({ created_at: new Date(Date.now() - 86_400_000) });
-  const [, next] = await listKeys(server, admin);
+  const [, , next] = await listKeys(server, admin);
   const answers = await Promise.all(Array.from({ length: 5 }, () => rotate(server, admin)));
   t.deepEqual(answers.map(({ status }) => status).sort(), [200, 409, 409, 409, 409]);
   for (const answer of answers.filter(({ status }) => status === 409)) assertRefused(t, answer, tooYoung);
   const statuses = (await listKeys(server, admin)).map(({ kid, status }) =>
     kid === next?.kid ? `next ${status}` : status,
   );
-  t.deepEqual(statuses, ['next current', 'upcoming', 'retiring']);
+  const two = (status: string) => [status, status];
+  t.deepEqual(statuses, ['next current', 'current', ...two('upcoming'), ...two('retiring')]);
   t.is((await trailOf(server, admin, 'type=signing_key_rotated')).length, 1);
 });
 
@@ -182,6 +199,8 @@ testOnStores(
   'after a change of SIGNING_ALG the new key signs once it has been published long enough',
   async (t, store) => {
     const settings = { ISSUER: 'https://keys.example.test', SIGNING_KEY_LEAD: '1' };
+    await removeKeys(store.db);
+    await loadKeys(store.db, ['ES256']);
     const admin = await enterAsAdmin(await startTestServer(t, store, settings));
     const server = await startTestServer(t, store, { ...settings, SIGNING_ALG: 'EdDSA' });
     const algs = async () => (await listKeys(server, admin)).map(({ alg, status }) => `${alg} ${status}`);
