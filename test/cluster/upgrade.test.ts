@@ -5,7 +5,7 @@ import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import { readTrailTable } from '../../src/core/audit/partitions.ts';
 import { password } from '../helpers/builders.ts';
-import type { Answer } from '../helpers/client.ts';
+import { type Answer, send } from '../helpers/client.ts';
 import { answerPages, getCode, logIn, sentTo, startRequest } from '../helpers/code_flow.ts';
 import { proofFor } from '../helpers/dpop.ts';
 import { api, isActive, login, refresh, revoke, type Tokens, tokensOf } from '../helpers/oauth.ts';
@@ -119,6 +119,36 @@ testOnUpgrade('a browser that was signed in before an upgrade stays signed in', 
     t.deepEqual(await seen(stage, tokens.access_token), [true, true], at.url);
   }
 });
+
+testOnUpgrade(
+  'an upgrade keeps the algorithm of the keys and of each client, and both versions rotate the keys',
+  async (t, stage) => {
+    const { db } = stage.new;
+    const algsOf = async (status: 'current' | 'upcoming') =>
+      await db('signing_keys').where({ status }).pluck('alg');
+    const ids = [stage.app.client_id, stage.scene.client_id];
+    const clients = await db('clients').whereIn('client_id', ids);
+    t.deepEqual(
+      clients.map(({ metadata }) => metadata.id_token_signed_response_alg),
+      ['ES256', 'ES256'],
+    );
+    const metadata = await send(`${stage.new.url}/.well-known/openid-configuration`);
+    t.deepEqual(metadata.body.id_token_signing_alg_values_supported, ['ES256']);
+    for (const [first, second] of bothWays(stage)) {
+      t.truthy((await post(first, '/keys/rotate', { force: true })).kid);
+      t.deepEqual([await algsOf('current'), await algsOf('upcoming')], [['ES256'], ['ES256']]);
+      const holder = await openAt(stage, first, await addUser(first));
+      await until(
+        async () => await isActive(second, holder.tokens.access_token),
+        'the other version has the new key',
+      );
+      stage.pass(first);
+      const scene = await addScene(second);
+      const { id_token = '' } = await logIn(scene, { scope: 'openid profile' });
+      t.is(decodeProtectedHeader(id_token).alg, 'ES256', 'of a client that was made since');
+    }
+  },
+);
 
 testOnUpgrade('either version exchanges the codes of the other', async (t, stage) => {
   for (const [first, second] of bothWays(stage)) {

@@ -15,11 +15,14 @@ import { discover, logIn, type Scene, setUpScene, startRequest } from '../helper
 import { loadKeys, removeKeys } from '../helpers/keys.ts';
 import { api, keySetOf, signIn } from '../helpers/oauth.ts';
 import { openPathProxy } from '../helpers/path_proxy.ts';
-import { clientRowOf, manage, register, wanted } from '../helpers/register.ts';
+import { clientRowOf, manage, register, wanted as usual } from '../helpers/register.ts';
 import { makeConfidentialClient, makeResourceServer } from '../helpers/resources.ts';
 import { startTestServer, type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 import { openUserAgent } from '../helpers/user_agent.ts';
+
+/** What a client registers that refreshes. */
+const wanted = { ...usual, grant_types: ['authorization_code', 'refresh_token'] };
 
 const algOf = (jwt: string | undefined) => decodeProtectedHeader(String(jwt)).alg;
 
@@ -152,7 +155,7 @@ testOnStores('a change of SIGNING_ALG ends no client, whatever it asked for', as
   const { start } = await openChanging(t, store);
   const before = await start();
   const registered = [
-    await register(before),
+    await register(before, wanted),
     await register(before, { ...wanted, id_token_signed_response_alg: 'RS256' }),
     await register(before, { ...wanted, introspection_signed_response_alg: 'RS256' }),
   ];
@@ -186,7 +189,7 @@ testOnStores('an algorithm that was added signs with the next rotation and not b
   await loadKeys(store.db, ['ES256']);
   const { start } = await openChanging(t, store);
   const old = await start();
-  const made = await register(old);
+  const made = await register(old, wanted);
   t.deepEqual(await algsOf(await sceneOf(old, made)), ['ES256', 'ES256']);
   const server = await start('ES256,EdDSA', 900);
   const asked = { ...wanted, id_token_signed_response_alg: 'EdDSA' };
