@@ -2,7 +2,14 @@
 import test, { type ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
 import { send } from '../helpers/client.ts';
-import { answerPages, logIn, publicClient, setUpScene, typePassword } from '../helpers/code_flow.ts';
+import {
+  answerPages,
+  logIn,
+  publicClient,
+  setUpScene,
+  startRequest,
+  typePassword,
+} from '../helpers/code_flow.ts';
 import { openPathProxy } from '../helpers/path_proxy.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
@@ -47,6 +54,18 @@ testBelowPath('a code flow stays below the path of the issuer, up to its logout'
   t.is(done.location, goodbye);
   const row = await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
   t.is(row.ended_reason, 'logout');
+});
+
+testBelowPath('a posted request stays below the path of the issuer', async (t, server, ua) => {
+  const scene = await setUpScene(server, { ua });
+  for (const state of ['short', 'x'.repeat(3_000)]) {
+    const { url } = await startRequest(scene, { state });
+    const [action = ''] = url.href.split('?');
+    const page = await ua.send(action, { method: 'POST', body: url.searchParams });
+    t.is(page.status, 303);
+    t.true(page.headers.get('location')?.startsWith(`${new URL(server.issuer).pathname}/authorize?`));
+    t.regex(textOf(await ua.open(page.location ?? '')), /Sign in/);
+  }
 });
 
 testBelowPath('another user can take over at the consent page below the path', async (t, server, ua) => {

@@ -31,7 +31,8 @@ export function clientModel(deps: Deps, outgoing: Outgoing, Client: EngineClient
 function findWithStaleDocuments(deps: Deps, outgoing: Outgoing, Client: EngineClientClass): void {
   const find = findOnce(deps, Client);
   Client.find = async (id) => {
-    if (!id.startsWith('https://')) return await find(id);
+    // A list where the parameter came twice at the end of a sign-out.
+    if (typeof id !== 'string' || !id.startsWith('https://')) return await find(id);
     const stored = storedMetadata(deps, await findKnownClient(deps, id));
     const findStored = () => Reflect.construct(Client, [stored]);
     if (stored && !outgoing.isDue(id)) return findStored();
