@@ -19,13 +19,14 @@ import { listEndedSessions, listLiveSessions } from '../../src/core/sessions/ses
 import { listLoginUserAgents } from '../../src/core/sessions/session_places.ts';
 import { deleteOrphanedRotations, listRotations } from '../../src/core/sessions/session_rotations.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
+import { replaceInTransaction } from '../../src/core/sessions/silent_renewal.ts';
 import { json } from '../../src/core/store/columns.ts';
 import { countNew } from '../../src/core/store/database_facts.ts';
 import { listConsents } from '../../src/core/users/consents.ts';
 import { listDevices, registerDevice } from '../../src/core/users/devices.ts';
 import { listUsers, type UserSearch } from '../../src/core/users/user_search.ts';
 import { newId } from '../../src/lib/ids.ts';
-import { makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
+import { makeClient, makeUser, openTestSession, source } from '../helpers/builders.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 
 const many = process.env.SOAK ? 1_000_000 : 20_000;
@@ -201,6 +202,11 @@ function works(db: Knex, session: Session): Record<string, () => Promise<unknown
     'users of no name': users({ prefix: 'nobody' }),
     'the end of one session': () => endSession(db, session.id, { ...byUser, reason: 'logout' }),
     'a withdrawn consent': () => withdrawConsent(db, user_id, client_id, byUser),
+    'the session that a renewal replaces': () =>
+      replaceInTransaction(db, {
+        session: { id: idOf(1), user_id, client_id, browser_session: 'b' },
+        ...{ auth_time: 1, access_token_ttl: 900, source },
+      }),
     'the end of a browser': () => endBrowserSession(db, user_id, 'b', browser),
     'the removal of a device': () => removeDevice(db, user_id, session.device_id ?? '', byUser),
     'a logout everywhere': () => endAllSessions(db, user_id, { ...byUser, reason: 'logout_all' }),
