@@ -35,10 +35,11 @@ testOnServers(
       grant_types: ['client_credentials'],
     });
     const own = tokensOf(await token(server, { grant_type: 'client_credentials', ...machine, ...form }));
+    const spelled = orders.replace('typed.example', 'TYPED.example:443');
     const scene = await setUpScene(server, {
       client: { grant_types: ['authorization_code', 'refresh_token'] },
     });
-    const { back, started } = await getCode(scene, { scope: 'openid orders:read', resource: orders });
+    const { back, started } = await getCode(scene, { scope: 'openid orders:read', resource: spelled });
     const exchanged = await oidc.authorizationCodeGrant(scene.config, back, started.checks);
     for (const one of [first, next, own, exchanged]) {
       t.is(typeOf(one.access_token), 'JWT');
