@@ -16,7 +16,8 @@ jvsQc4FMR0+4LjlfYNsV5zLieOGhRANCAARc1rvOTik4VDVgUMN2EZe3a2EbHbaD
 +ev3cPFkJgW6uqt3epDlOf+S4CV8a522wkETOo1DKWAMPZ1W8FyjtK9X
 -----END PRIVATE KEY-----
 `;
-const cert = `-----BEGIN CERTIFICATE-----
+/** The certificate of the host, for a server that has to trust it. */
+export const documentCertificate = `-----BEGIN CERTIFICATE-----
 MIIBmzCCAUGgAwIBAgIUIXd3+zKEyzwIx7gYHUnMvKqpWjkwCgYIKoZIzj0EAwIw
 FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTEwMTM0MFoYDzIxMjYxMDI4
 MTAxMzQwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
@@ -35,7 +36,7 @@ w3gYWfPdkA6SpsJZn9qPXuAFSp1JNyoSDbDwc8CuAg==
  */
 export async function serveDocument(t: ExecutionContext, more: object = {}) {
   const asked: string[] = [];
-  const server = createServer({ key, cert }, (request, response) => {
+  const server = createServer({ key, cert: documentCertificate }, (request, response) => {
     asked.push(request.url ?? '');
     if (request.url === '/moved') return response.writeHead(302, { location: '/client' }).end();
     const document = {
@@ -65,7 +66,7 @@ export async function startWithDocuments(
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'kindred-tls-'));
   t.teardown(() => rm(folder, { recursive: true }));
-  await writeFile(join(folder, 'ca.pem'), cert);
+  await writeFile(join(folder, 'ca.pem'), documentCertificate);
   return await startServerProcess(t, await storeOf(t, on), {
     CLIENT_ID_METADATA_DOCUMENTS: 'true',
     FETCH_PRIVATE_ADDRESSES: 'true',
