@@ -12,7 +12,7 @@ const authorize = {
   nonce: ['y'],
   code_challenge: [challenge],
   code_challenge_method: ['S256', 'S256', 'plain'],
-  prompt: ['', 'none', 'login', 'consent', 'none login', 'create'],
+  prompt: ['', 'none', 'login', 'consent', 'select_account', 'none login', 'create'],
   max_age: ['', '0', '600', '-1', '1e9'],
   resource: ['', '{{resource}}', '{{issuer}}/api'],
   response_mode: ['', 'query', 'fragment', 'form_post', 'jwt'],
