@@ -5,6 +5,7 @@ import type { Deps } from '../core/deps.ts';
 import { readCertificate } from '../lib/certificate.ts';
 import { adoptDocumentClient } from './endpoints/document_clients.ts';
 import type { EnginePages } from './pages/engine_response.ts';
+import { noteScope } from './request/asked_scopes.ts';
 import { requireGoodRequestObject } from './request/client_jwts.ts';
 import { clientRow } from './request/context.ts';
 import { longestLifetime } from './request/fetched_keys.ts';
@@ -34,6 +35,7 @@ function requestFeatures({ clock }: Deps) {
       enabled: true,
       // A pushed request was checked when it arrived, and its time is checked by the database.
       assertJwtClaimsAndHeader: ({ oidc }, claims, { alg }, client) => {
+        noteScope(oidc, claims.scope);
         if (!oidc.entities.PushedAuthorizationRequest)
           requireGoodRequestObject(clock, { claims, alg, client });
       },

@@ -2,14 +2,12 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { clientRow } from './request/context.ts';
 import { findUnallowed } from './request/grant.ts';
-import { requireKnownScopes } from './request/resources.ts';
 
 /** The values of `prompt`, for discovery (Initiating User Registration 1.0, 4). */
 export const promptValues = ['none', 'login', 'consent', 'select_account'];
 
 /**
- * The engine's prompts, with rules of ours: an unknown scope is an error instead of being ignored; a user who may no longer log in has
- * to log in; a third-party client asks for consent even if it asks for no scope; and of native clients only third-party ones always do.
+ * The engine's prompts, with rules of ours: a user who may no longer log in has to log in; a third-party client asks for consent even if it asks for no scope; and of native clients only third-party ones always do.
  */
 export function loginPrompts(): interactionPolicy.DefaultPolicy {
   const { Check, Prompt } = interactionPolicy;
@@ -17,12 +15,6 @@ export function loginPrompts(): interactionPolicy.DefaultPolicy {
   prompts.add(new Prompt({ name: 'select_account', requestable: true }), 1);
   const login = prompts.get('login');
   const consent = prompts.get('consent');
-  login?.checks.unshift(
-    new Check('scopes_known', 'a requested scope is unknown or not allowed', (ctx) => {
-      requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
-      return false;
-    }),
-  );
   login?.checks.add(
     new Check('user_inactive', 'End-User may not use this account', ({ oidc }) =>
       Boolean(oidc.session?.accountId && !oidc.account),

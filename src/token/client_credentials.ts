@@ -18,7 +18,7 @@ export const clientCredentials: Grant = async (deps, request) => {
   const { known, form, resources, source } = request;
   const { client } = known;
   const asking = { known, actsForItself: true };
-  const servers = await findRequested(deps, asking, resources);
+  const servers = await findRequested(deps, asking, resources, form.scope);
   const scopes = requestedScopes(asking, form.scope, servers);
   const { identifier, server, scopes: offered } = requireOne(servers);
   const binding = requireBinding(deps, request);

@@ -71,7 +71,7 @@ async function planLogin(deps: Deps, request: GrantRequest): Promise<Plan> {
   const device = readDevice(form);
   const binding = requireBinding(deps, request);
   const asking = { known, actsForItself: false };
-  const servers = await findRequested(deps, asking, resources);
+  const servers = await findRequested(deps, asking, resources, form.scope);
   const scopes = requestedScopes(asking, form.scope, servers);
   return { username, password, device, binding, servers, scopes };
 }

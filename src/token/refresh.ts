@@ -133,7 +133,7 @@ async function decide(
   if (!verifyProof(token, session.salt)) throw unknownToken();
   requireLiveSession(session, known.client.client_id);
   const thumbprint = requireCertificate(deps, request, session);
-  requireScope(form.scope, session);
+  await requireScope(deps, request, session);
   requireKey(request, session);
   const target = await findTarget(deps, known, session, { scope: form.scope, resources });
   return { target, binding: requireTokenBinding(request, session, thumbprint) };

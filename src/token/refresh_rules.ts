@@ -1,6 +1,8 @@
 // The rules of a refresh that the row of the session does not decide alone: whose token it is, what it is bound to, and which
 // scopes it has. The texts of refusals name as much of the cause as the client may know.
-import { splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import { grantableOidc, splitScope } from '../core/access_tokens/grantable_scopes.ts';
+import type { Client } from '../core/clients/clients.ts';
+import { isOwned, listScopeOwners } from '../core/clients/scope_owners.ts';
 import type { Deps } from '../core/deps.ts';
 import { type PresentedSession, reasonOver } from '../core/sessions/presented_session.ts';
 import { describeReason } from '../core/sessions/refusals.ts';
@@ -80,12 +82,31 @@ export function requireTokenBinding(
   return bindingBy(proof, thumbprint);
 }
 
-/** Refuses a scope that the session does not have (RFC 6749, 6). */
-export function requireScope(scope: string | undefined, session: PresentedSession): void {
+/**
+ * Refuses a scope that the session does not have (RFC 6749, 6). Many libraries repeat the scope of the login, so what the login ignored is
+ * ignored here too, as long as the request names a scope that the session has.
+ */
+export async function requireScope(
+  deps: Deps,
+  { known, form: { scope } }: GrantRequest,
+  session: PresentedSession,
+): Promise<void> {
   if (scope === undefined) return;
   const held = new Set(splitScope(payloadOf(session).scope));
-  const missing = [...new Set(scope.split(' '))].filter((one) => !held.has(one));
+  const asked = [...new Set(scope.split(' '))];
+  const others = asked.filter((one) => !held.has(one));
+  if (others.length === 0) return;
+  const owners = await listScopeOwners(deps.db, known.servers, deps.config.resource);
+  const isIgnored = (one: string) => wasIgnored(one, known.client) && !isOwned(owners, one);
+  const missing = others.length === asked.length ? others : others.filter((one) => !isIgnored(one));
   if (missing.length === 0) return;
   const noun = missing.length === 1 ? 'scope' : 'scopes';
   throw new AppError('invalid_scope', `refresh token missing requested ${noun}`, { isDecided: true });
+}
+
+// A login ignores a scope that is no scope of a resource server, and of the server's own scopes those that the client may not have.
+// `offline_access` is a mere name: sessions of earlier versions of this server lack it.
+function wasIgnored(scope: string, client: Client): boolean {
+  if (scope === 'offline_access') return true;
+  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope) && !grantableOidc(client).includes(scope);
 }

@@ -1,9 +1,16 @@
 // What a request without a session asks for: resource servers (RFC 8707) and scopes (RFC 6749, 3.3). Which of them a client may be
 // granted is decided by core/access_tokens/grantable_scopes.ts.
-import { defaultScopes, grantableOf, grantableOidc } from '../core/access_tokens/grantable_scopes.ts';
+import {
+  defaultScopes,
+  grantableOf,
+  grantableOidc,
+  mayRefresh,
+  splitScope,
+} from '../core/access_tokens/grantable_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
 import { oidcScopes, ownScopes } from '../core/clients/own_scopes.ts';
 import type { ResourceServer } from '../core/clients/resource_servers.ts';
+import { findMeant, listScopeOwners } from '../core/clients/scope_owners.ts';
 import type { Deps } from '../core/deps.ts';
 import { AppError } from '../lib/errors.ts';
 import { quote } from '../lib/quote.ts';
@@ -25,20 +32,30 @@ export interface Asking {
 }
 
 /**
- * The resource servers of a request: those that it names, each once, else the client's default, else our own API. Refuses with
- * `invalid_target`.
+ * The resource servers of a request: those that it names, each once, else the one that its scopes mean, else the client's default, else
+ * our own API. Refuses with `invalid_target`.
  */
 export async function findRequested(
   deps: Deps,
   asking: Asking,
   resources: readonly string[],
+  scope: string | undefined,
 ): Promise<RequestedServer[]> {
-  const { default_resource } = asking.known.client;
-  const named = resources.length > 0 ? resources : [default_resource ?? deps.config.resource];
+  const named = resources.length > 0 ? resources : [await findUnnamed(deps, asking, scope)];
   const found: RequestedServer[] = [];
   const meant = named.map((one) => registeredFor(deps, asking.known, one));
   for (const identifier of new Set(meant)) found.push(await findOne(deps, asking, identifier));
   return found;
+}
+
+async function findUnnamed(
+  { db, config }: Deps,
+  { known: { client, servers } }: Asking,
+  scope: string | undefined,
+): Promise<string> {
+  const ofServers = splitScope(scope).filter((one) => !oidcScopes.includes(one));
+  const owners = ofServers.length > 0 ? await listScopeOwners(db, servers, config.resource) : [];
+  return findMeant(owners, ofServers) ?? client.default_resource ?? config.resource;
 }
 
 async function findOne(
@@ -73,7 +90,9 @@ export function requestedScopes(
 ): string[] {
   const offered = servers.flatMap(({ scopes }) => scopes);
   if (scope === undefined) return defaultScopes(client, offered);
-  const asked = [...new Set(scope.split(' '))];
+  const all = [...new Set(scope.split(' '))];
+  // A client that may not refresh gets the rest without it, as in an authorization request.
+  const asked = actsForItself ? all : all.filter((one) => one !== 'offline_access' || mayRefresh(client));
   // The server's own scopes are about a user.
   const possible = new Set([...(actsForItself ? [] : grantableOidc(client)), ...offered]);
   const refused = asked.find((one) => !possible.has(one));

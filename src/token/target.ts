@@ -10,6 +10,7 @@ import {
   listResourceServers,
   type ResourceServer,
 } from '../core/clients/resource_servers.ts';
+import { findMeant } from '../core/clients/scope_owners.ts';
 import type { Deps } from '../core/deps.ts';
 import { grantOf, payloadOf, type TokenSession } from '../core/sessions/token_session.ts';
 import { AppError } from '../lib/errors.ts';
@@ -55,7 +56,8 @@ export async function findTarget(
   const granted = grantedResources(payload);
   const meant = resources.map((one) => (granted.includes(one) ? one : registeredFor(deps, known, one)));
   if (!meant.every((one) => granted.includes(one))) throw notGranted(resources);
-  const resource = chooseResource(client, meant.length > 0 ? meant : granted);
+  const among = scope === undefined ? granted : meantBy(session, granted, asked);
+  const resource = chooseResource(client, meant.length > 0 ? meant : among);
   const held = heldOidc(client, grantOf(session));
   const own = held.filter((one) => asked.has(one));
   if (resource === null) {
@@ -88,6 +90,14 @@ export function registeredFor(
 /** The resource servers of a session. */
 function grantedResources({ resource }: { resource?: string | string[] }): string[] {
   return resource ? [resource].flat() : [];
+}
+
+// Of the resource servers of a session, the only one that was granted all scopes which a request names; else all of them.
+function meantBy(session: TokenSession, granted: string[], asked: ReadonlySet<string>): string[] {
+  const { resources } = grantOf(session);
+  const owners = granted.map((identifier) => ({ identifier, scopes: splitScope(resources?.[identifier]) }));
+  const meant = findMeant(owners, [...asked]);
+  return meant === null ? granted : [meant];
 }
 
 /** Of several resource servers a token is for the client's default one, or else for the first. */

@@ -168,9 +168,8 @@ export const loginCases: Record<string, LoginCase> = {
     fast: true,
     form: { scope: 'account everything' },
   },
-  "another API's scope": {
-    answer:
-      '400 invalid_scope: The scope orders:read is unknown or not allowed here. A scope of an API needs that API in the parameter resource.',
+  'a scope that only another API has': {
+    answer: 'Bearer JWT for https://orders.example.test/: orders:read, refresh_token',
     fast: true,
     form: { scope: 'orders:read' },
   },

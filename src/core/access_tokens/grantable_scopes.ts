@@ -5,7 +5,7 @@ import { oidcScopes, ownScopes } from '../clients/own_scopes.ts';
 import type { ResourceServer } from '../clients/resource_servers.ts';
 
 /** The columns of a client that bound its scopes. */
-export type BoundClient = Pick<Client, 'scope' | 'first_party' | 'review'>;
+export type BoundClient = Pick<Client, 'scope' | 'first_party' | 'review' | 'metadata'>;
 
 /** A resource server as far as its scopes matter. */
 export interface ScopeSource {
@@ -24,9 +24,17 @@ export function grantableOf(
   return grantable(client, [...(isOwn ? ownScopes : []), ...splitScope(registered?.scope)], roles);
 }
 
-/** The server's own scopes that a client may be granted. */
+/** The server's own scopes that a client may be granted; `offline_access` is a name for what a client may do that refreshes. */
 export function grantableOidc(client: BoundClient): string[] {
-  return grantable(client, oidcScopes, null);
+  const bound = grantable(client, oidcScopes, null);
+  return oidcScopes.filter((scope) =>
+    scope === 'offline_access' ? mayRefresh(client) : bound.includes(scope),
+  );
+}
+
+/** Whether a client may refresh: it has access while the user is away, whether or not it asks for `offline_access`. */
+export function mayRefresh({ metadata }: BoundClient): boolean {
+  return metadata.grant_types?.includes('refresh_token') === true;
 }
 
 /**
@@ -34,7 +42,7 @@ export function grantableOidc(client: BoundClient): string[] {
  * registered ones that belong to the server itself. Never `admin`, which a client must request.
  */
 export function defaultScopes(client: BoundClient, offered: string[]): string[] {
-  const registered = hasOwnScope(client) ? grantableOidc(client) : [];
+  const registered = hasOwnScope(client) ? grantable(client, oidcScopes, null) : [];
   return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
 }
 

@@ -164,9 +164,10 @@ export async function findObstacle(
   return covers(found?.granted ?? null, grant_payload) ? null : 'consent_withdrawn';
 }
 
+// `offline_access` is a name for what the page said of every client that may refresh.
 function covers(granted: Granted | null, { openid, resources = {} }: GrantedScopes): boolean {
   const has = (scope: string | undefined, known: string[] = []) =>
-    (scope ?? '').split(' ').every((one) => one === '' || known.includes(one));
+    (scope ?? '').split(' ').every((one) => one === '' || one === 'offline_access' || known.includes(one));
   return (
     granted !== null &&
     has(openid?.scope, granted.openid) &&

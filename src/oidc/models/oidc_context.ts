@@ -2,6 +2,7 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
+import { noteScope } from '../request/asked_scopes.ts';
 import { dropStaleHint } from '../request/id_token_hint.ts';
 import { rememberLogoutState } from '../request/logout_state.ts';
 import { readAsMeant } from '../request/meant_parameters.ts';
@@ -50,6 +51,7 @@ export function oidcContextModel(
           tidy(this.route, params);
           readAsMeant(deps, this.ctx, this.route, params);
           dropStaleHint(deps.keys, params);
+          noteScope(this, params.scope);
         }
 
         get params(): Record<string, unknown> | undefined {

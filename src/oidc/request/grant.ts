@@ -25,11 +25,17 @@ export async function loadGrant(deps: Deps, ctx: KoaContextWithOIDC): Promise<Gr
   assumeScope(ctx);
   const allowed = row.first_party
     ? null
-    : ((await findConsent(deps.db, account.accountId, row.client_id))?.granted ?? null);
+    : withOfflineAccess((await findConsent(deps.db, account.accountId, row.client_id))?.granted ?? null);
   consents.set(ctx, allowed);
   grantScopes(ctx, grant, allowed ?? (row.first_party ? null : nothing));
   if (isWithoutScopes(ctx)) permitNoScopes(grant);
   return grant;
+}
+
+// Every consent to a client that may refresh says that it keeps access while the user is away, so no other one is needed for the name. A
+// client that may not refresh has lost the scope by now.
+function withOfflineAccess(granted: Granted | null): Granted | null {
+  return granted && { ...granted, openid: [...granted.openid, 'offline_access'] };
 }
 
 // A request without scopes gets the client's default ones (RFC 6749, 3.3).

@@ -1,10 +1,10 @@
 // Which resource servers and scopes a request may name (RFC 8707; RFC 6749, 3.3). The rules that need no request are in
 // core/access_tokens/grantable_scopes.ts.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { grantableOf, grantableOidc } from '../../core/access_tokens/grantable_scopes.ts';
+import { grantableOf } from '../../core/access_tokens/grantable_scopes.ts';
 import type { Deps } from '../../core/deps.ts';
-import { describeRefusedScope } from '../../token/requested.ts';
 import { unknownResource } from '../../token/target.ts';
+import { findMeantResource, settleScopes } from './asked_scopes.ts';
 import { clientRow, knownSession } from './context.ts';
 import { findKnownServer } from './known_clients.ts';
 
@@ -13,15 +13,15 @@ export function resourceIndicators(deps: Deps) {
   const { config, keys } = deps;
   return {
     enabled: true,
-    /** The audience when the request names none: the client's default resource, or else the first one granted. */
+    /** The audience when the request names none: the one that its scopes mean, or else the client's default resource. */
     async defaultResource(ctx: KoaContextWithOIDC, client: unknown, oneOf?: readonly string[] | string) {
       const { default_resource, first_party } = clientRow(client);
       const granted = typeof oneOf === 'string' ? [oneOf] : oneOf;
       if (granted) return granted.find((one) => one === default_resource) ?? granted[0];
-      if (default_resource !== null) return default_resource;
+      const meant = (await findMeantResource(deps, ctx)) ?? default_resource;
+      if (meant !== null) return meant;
       if (first_party) return config.resource;
-      // Without any resource the engine would silently drop the scopes of resource servers.
-      requireKnownScopes(ctx, ctx.oidc.requestParamScopes);
+      await settleScopes(deps, ctx, []);
       return undefined;
     },
     /** A session's tokens stay with the resource that was granted at login. */
@@ -32,9 +32,11 @@ export function resourceIndicators(deps: Deps) {
         throw new errors.InvalidTarget((await unknownResource(deps, indicator)).message);
       const row = clientRow(client);
       const source = { isOwn: indicator === config.resource, registered: known };
+      const scopes = grantableOf(row, source, rolesOf(ctx));
+      if (isLast(ctx, indicator)) await settleScopes(deps, ctx, [...scopesSoFar(ctx), ...scopes]);
       return {
         audience: indicator,
-        scope: grantableOf(row, source, rolesOf(ctx)).join(' '),
+        scope: scopes.join(' '),
         accessTokenFormat: known?.access_token_format ?? ('jwt' as const),
         jwt: { sign: { alg: keys.ofAccessTokens().alg } },
         accessTokenTTL: known?.access_token_ttl ?? row.access_token_ttl ?? config.accessTokenTtl,
@@ -43,19 +45,17 @@ export function resourceIndicators(deps: Deps) {
   };
 }
 
-/**
- * Refuses a request for a scope that does not exist or that the client may not have, with `invalid_scope`; the engine
- * itself drops unknown scopes of resource servers silently.
- */
-export function requireKnownScopes(ctx: KoaContextWithOIDC, requested: Iterable<string>): void {
-  const row = clientRow(ctx.oidc.client);
-  const offered = new Set(grantableOidc(row));
-  for (const server of Object.values(ctx.oidc.resourceServers ?? {})) {
-    for (const scope of server.scopes) offered.add(scope);
-  }
-  for (const scope of requested) {
-    if (!offered.has(scope)) throw new errors.InvalidScope(describeRefusedScope(scope), scope);
-  }
+// The engine asks for the resource servers of an authorization request in their order, before it uses the scopes. At the token endpoint
+// the scopes are those of the code.
+function isLast({ oidc }: KoaContextWithOIDC, indicator: string): boolean {
+  const named = [oidc.params?.resource ?? []].flat();
+  return (
+    oidc.route !== 'token' && named.every((one) => one === indicator || oidc.resourceServers?.[String(one)])
+  );
+}
+
+function scopesSoFar({ oidc }: KoaContextWithOIDC): string[] {
+  return Object.values(oidc.resourceServers ?? {}).flatMap(({ scopes }) => [...scopes]);
 }
 
 // Null until a user has logged in: until then only the client limits the scopes.

@@ -39,8 +39,8 @@ const refused = (error: string, status = 400): Refusal => ({ status, error });
 const cases: Case[] = [
   { title: 'a widened scope', form: { scope: 'openid account email' }, expected: refused('invalid_scope') },
   {
-    title: 'an undefined scope',
-    form: { scope: 'account all:things' },
+    title: 'an undefined scope alone',
+    form: { scope: 'all:things' },
     expected: refused('invalid_scope'),
   },
   { title: 'a malformed scope', form: { scope: 'account "openid"' }, expected: refused('invalid_scope') },

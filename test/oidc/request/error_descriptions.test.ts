@@ -167,7 +167,7 @@ testOnServers(
     };
     const needs = 'A scope of an API needs that API in the parameter resource.';
     t.is(
-      await says({ scope: 'orders:read' }),
+      await says({ resource: `${server.issuer}/api`, scope: 'orders:read' }),
       `The scope orders:read is unknown or not allowed here. ${needs}`,
     );
     t.is(await says({ scope: 'admin' }), 'The scope admin is unknown or not allowed here.');
