@@ -1,5 +1,6 @@
 // docs/connect/kubernetes.md: the authenticator of kube-apiserver on ID tokens that kubelogin's parameters bring.
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
@@ -10,7 +11,7 @@ import { example, layOut, readClient } from '../harness/pages.ts';
 import { goTool, testWith } from '../harness/tools.ts';
 
 const test = testWith(goTool(import.meta.dirname, ['main.go']));
-const getKindred = useKindred({ SIGNING_ALG: 'RS256' });
+const getKindred = useKindred();
 
 /** The page with the client that it registers. */
 async function setUp(t: ExecutionContext, folder: string) {
@@ -30,16 +31,23 @@ async function setUp(t: ExecutionContext, folder: string) {
     const lines = (await text(child.stdout)).trim().split('\n');
     return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   };
-  return { kindred, client_id, config, judge };
+  const command = await readFile(join(cwd, 'kubelogin.sh'), 'utf8');
+  const scopes = [...command.matchAll(/--oidc-extra-scope=(\S+)/g)].map(([, one]) => one);
+  const asked = {
+    client_id: /--oidc-client-id=(\S+)/.exec(command)?.[1],
+    scope: ['openid', ...scopes].join(' '),
+  };
+  t.deepEqual(asked, { client_id, scope: 'openid profile roles offline_access' });
+  return { kindred, client_id, scope: asked.scope, config, judge };
 }
 
 test('the API server of Kubernetes knows user and groups, also after a refresh', async (t, folder) => {
-  const { kindred, client_id, config, judge } = await setUp(t, folder);
+  const { kindred, client_id, scope, config, judge } = await setUp(t, folder);
   const where = { redirect_uri: 'http://localhost:8000' };
   const verifier = oidc.randomPKCECodeVerifier();
   const url = oidc.buildAuthorizationUrl(config, {
     ...where,
-    scope: 'openid profile roles offline_access',
+    scope,
     code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
   });

@@ -11,7 +11,7 @@ import { runApp, runToEnd } from '../harness/programs.ts';
 import { pythonOf, pythonTool, testWith } from '../harness/tools.ts';
 
 const test = testWith(pythonTool(import.meta.dirname));
-const getKindred = useKindred({ SIGNING_ALG: 'RS256' });
+const getKindred = useKindred();
 
 /** The project with the settings of one library, a browser and a user. */
 async function startSite(t: ExecutionContext, folder: string, library: string) {
