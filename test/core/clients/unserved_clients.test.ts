@@ -1,0 +1,23 @@
+// Which clients ask for an algorithm that is not offered, as the doctor and a rotation of the keys name them.
+import { findUnservedClients } from '../../../src/core/clients/unserved_clients.ts';
+import { checkClientAlgs } from '../../../src/core/operations/doctor_keys.ts';
+import { makeClient } from '../../helpers/builders.ts';
+import { testOnStores } from '../../helpers/stores.ts';
+
+testOnStores(
+  'clients that ask for an algorithm which is about to go are named, twenty of them',
+  async (t, { db }) => {
+    await makeClient(db);
+    await makeClient(db, { client_id: 'of-both', id_token_signed_response_alg: 'ES256' });
+    await makeClient(db, { client_id: 'asks', id_token_signed_response_alg: 'RS256' });
+    await makeClient(db, { client_id: 'introspects', introspection_signed_response_alg: 'RS256' });
+    t.deepEqual(await findUnservedClients(db, ['ES256', 'RS256']), { clients: [], more: 0 });
+    t.deepEqual(await checkClientAlgs(db, { signingAlgs: null }), []);
+    t.deepEqual(await findUnservedClients(db, ['ES256']), { clients: ['asks', 'introspects'], more: 0 });
+    const [found] = await checkClientAlgs(db, { signingAlgs: ['ES256'] });
+    t.like(found, { check: 'clients', state: 'note', data: { clients: ['asks', 'introspects'] } });
+    for (let n = 0; n < 20; n += 1) await makeClient(db, { id_token_signed_response_alg: 'RS256' });
+    const { clients, more } = await findUnservedClients(db, ['ES256']);
+    t.deepEqual([clients.length, more], [20, 2]);
+  },
+);
