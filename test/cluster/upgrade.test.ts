@@ -126,8 +126,7 @@ testOnUpgrade(
     const { db } = stage.new;
     const algsOf = async (status: 'current' | 'upcoming') =>
       await db('signing_keys').where({ status }).pluck('alg');
-    const ids = [stage.app.client_id, stage.scene.client_id];
-    const clients = await db('clients').whereIn('client_id', ids);
+    const clients = await db('clients').whereIn('client_id', [stage.app.client_id, stage.scene.client_id]);
     t.deepEqual(
       clients.map(({ metadata }) => metadata.id_token_signed_response_alg),
       ['ES256', 'ES256'],
