@@ -1,12 +1,12 @@
 // docs/connect/mcp.md: an MCP server, and clients by both SDKs, which register themselves or are described by a document. They log in,
 // go on after their token has expired, also with several calls at once, and log out.
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
+import ava, { type ExecutionContext } from 'ava';
 import { documentCertificate, serveDocument } from '../../helpers/document_host.ts';
 import { freePort } from '../../helpers/server_process.ts';
 import { untilTime } from '../../helpers/until.ts';
@@ -17,7 +17,9 @@ import { runApp } from '../harness/programs.ts';
 import { npmTool, testWith } from '../harness/tools.ts';
 
 const test = testWith(npmTool(import.meta.dirname));
-const authority = join(mkdtempSync(join(tmpdir(), 'kindred-mcp-')), 'ca.pem');
+const directory = mkdtempSync(join(tmpdir(), 'kindred-mcp-'));
+ava.after.always('the certificate is removed', () => rmSync(directory, { recursive: true }));
+const authority = join(directory, 'ca.pem');
 writeFileSync(authority, documentCertificate);
 const getKindred = useKindred({
   REGISTRATION: 'open',
