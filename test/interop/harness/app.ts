@@ -2,7 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import { freePort } from '../../helpers/server_process.ts';
 import { untilTime } from '../../helpers/until.ts';
-import { type Browser, jsonOf } from './browser.ts';
+import { type Browser, hasForm, jsonOf } from './browser.ts';
 import type { Kindred } from './kindred.ts';
 import { example } from './pages.ts';
 
@@ -50,14 +50,19 @@ export async function useAfterExpiry(
   }
 }
 
-/** Logs out at the app; afterwards the app asks for a login, and so does Kindred. */
+/**
+ * Logs out at the app; afterwards the app asks for a login, and so does Kindred. An app that sends its ID token as a hint
+ * signs the user out at once; without a hint Kindred `asks`.
+ */
 export async function logOutOf(
   t: ExecutionContext,
   browser: Browser,
   { issuer }: Kindred,
-  { logout, home }: { logout: string; home: string },
+  { logout, home, asks = false }: { logout: string; home: string; asks?: boolean },
 ): Promise<void> {
-  await browser.logOut(logout);
+  const end = await browser.open(logout);
+  t.is(hasForm(end, '/logout/confirm'), asks, 'Kindred asks');
+  if (asks) await browser.submit(end, '/logout/confirm', { logout: 'yes' });
   const page = await browser.open(home);
   t.true(page.url.startsWith(`${issuer}/interaction/`), `${page.url} asks for a login`);
 }

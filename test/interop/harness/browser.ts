@@ -12,8 +12,6 @@ export interface Browser {
   logIn(url: string, person: Person): Promise<Page>;
   /** Opens an address and answers the pages; the redirect to `app`, where nobody listens, is returned. */
   logInTo(app: string, url: string, person: Person): Promise<URL>;
-  /** Opens the app's way out, and confirms where Kindred asks. */
-  logOut(url: string): Promise<Page>;
   /** Answers login and consent from a page on. */
   answer(page: Page, person: Person): Promise<Page>;
   /** The answers of the app to `count` requests that are sent at the same time. */
@@ -44,13 +42,8 @@ export function openBrowser(): Browser {
     if (hasForm(at, '/consent')) at = await submit(at, '/consent', { decision: 'allow' });
     return at;
   }
-  async function logOut(url: string): Promise<Page> {
-    const page = await open(url);
-    return hasForm(page, '/logout/confirm') ? await submit(page, '/logout/confirm', { logout: 'yes' }) : page;
-  }
   return {
     ua,
-    logOut,
     open,
     submit,
     answer,

@@ -32,9 +32,10 @@ const cache = fileURLToPath(new URL('../../../node_modules/.cache/kindred-intero
 /** Milliseconds for one test: a cold build of a large program on a busy machine. */
 const longest = 900_000;
 
-// What package managers say when there is no way to the registry; any other failure is one of the manifest.
+// What package managers say when there is no way to the registry, Go's to a newer toolchain included; any other failure is one
+// of the manifest.
 const offline =
-  /ENOTFOUND|ECONNREFUSED|ECONNRESET|ENETUNREACH|EAI_AGAIN|ETIMEDOUT|no such host|dial tcp|i\/o timeout|[Ff]ailed to establish a new connection|Could not resolve|Could not transfer|Couldn't connect|Temporary failure/;
+  /ENOTFOUND|ECONNREFUSED|ECONNRESET|ENETUNREACH|EAI_AGAIN|ETIMEDOUT|no such host|dial tcp|i\/o timeout|[Ff]ailed to establish a new connection|Could not resolve|Could not transfer|Couldn't connect|Temporary failure|toolchain not available/;
 
 /** A tool that is installed by a recipe, unless this state of its manifests is there. */
 export function toolOf(recipe: Recipe): Tool {

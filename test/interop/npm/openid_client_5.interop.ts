@@ -37,5 +37,6 @@ test('openid-client 5 verifies RS256, refreshes five times at once, revokes and 
     profile: { sub: person.id, preferred_username: person.username, email: person.email },
   });
   await useAfterExpiry(t, browser, `${url}/`);
-  await logOutOf(t, browser, kindred, { logout: `${url}/logout`, home: `${url}/` });
+  // The revoked session is over, so that the hint names none that lives.
+  await logOutOf(t, browser, kindred, { logout: `${url}/logout`, home: `${url}/`, asks: true });
 });

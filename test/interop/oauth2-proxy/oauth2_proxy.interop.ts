@@ -63,7 +63,11 @@ test('oauth2-proxy lets a user with the role in, refreshes five times at once an
   await useAfterExpiry(t, browser, `${url}/`);
   const end = new URLSearchParams({ client_id, post_logout_redirect_uri: `${url}/` });
   const rd = encodeURIComponent(`${kindred.issuer}/logout?${end}`);
-  await logOutOf(t, browser, kindred, { logout: `${url}/oauth2/sign_out?rd=${rd}`, home: `${url}/` });
+  await logOutOf(t, browser, kindred, {
+    logout: `${url}/oauth2/sign_out?rd=${rd}`,
+    home: `${url}/`,
+    asks: true,
+  });
 });
 
 test('oauth2-proxy keeps a user without the role out', async (t, folder) => {
