@@ -1,12 +1,13 @@
 // The engine's configuration by topic: clients, logins, tokens. Its features are in features.ts, its prompts in prompts.ts.
 import type { AccessToken, ClientCredentials, Configuration, JWTStructured } from 'oidc-provider';
 import { claimsOfScopes } from '../core/access_tokens/account_claims.ts';
+import { clientAlgs } from '../core/clients/client_metadata.ts';
 import { isRegisteredOrigin } from '../core/clients/clients.ts';
 import { oidcScopes } from '../core/clients/own_scopes.ts';
 import type { Deps } from '../core/deps.ts';
 import { createAdapter } from './adapter.ts';
 import { suitDocument } from './endpoints/document_clients.ts';
-import { authMethods, clientAlgs } from './endpoints/engine_metadata.ts';
+import { authMethods } from './endpoints/engine_metadata.ts';
 import { engineKey } from './engine_keys.ts';
 import { engineFeatures } from './features.ts';
 import { cookieSigner, sessionCookieName } from './pages/cookies.ts';

@@ -10,7 +10,8 @@ const uri = z.url().max(2048);
 const redirectUri = z
   .string()
   .max(2048)
-  .refine((value) => !value.includes('*'), 'must be exact: * is no wildcard here, so list each URI');
+  .refine((value) => !value.includes('*'), 'must be exact: * is no wildcard here, so list each URI')
+  .meta({ format: 'uri', pattern: '^[^*]+$' });
 const ttl = z.number().int().min(1).max(315_360_000);
 const scope = z
   .string()
@@ -19,6 +20,19 @@ const scope = z
     'must be scope tokens separated by single spaces',
   );
 
+/** Algorithms by which clients may sign what they send. */
+export const clientAlgs = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
+
+// The engine refuses other values of these members, with errors of its own. Here they are only described.
+const grantTypes = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'password',
+  'urn:ietf:params:oauth:grant-type:device_code',
+];
+const serverAlg = z.string().meta({ enum: ['ES256', 'RS256', 'PS256', 'EdDSA'] });
+
 /** The members that a client may declare about itself: those of RFC 7591 and our own. */
 export const metadataShape = {
   client_name: z.string().min(1).max(200).optional(),
@@ -26,8 +40,19 @@ export const metadataShape = {
   redirect_uris: z.array(redirectUri).max(50).optional(),
   post_logout_redirect_uris: z.array(redirectUri).max(50).optional(),
   /** Empty for a client that only introspects tokens. */
-  grant_types: z.array(z.string().max(200)).max(20).optional(),
-  response_types: z.array(z.string().max(200)).max(20).optional(),
+  grant_types: z
+    .array(z.string().max(200).meta({ enum: grantTypes }))
+    .max(20)
+    .optional(),
+  response_types: z
+    .array(
+      z
+        .string()
+        .max(200)
+        .meta({ enum: ['code'] }),
+    )
+    .max(20)
+    .optional(),
   token_endpoint_auth_method: z
     .enum([
       'none',
@@ -37,17 +62,20 @@ export const metadataShape = {
       'self_signed_tls_client_auth',
     ])
     .optional(),
-  token_endpoint_auth_signing_alg: z.string().optional(),
+  token_endpoint_auth_signing_alg: z.string().meta({ enum: clientAlgs }).optional(),
   jwks: z.looseObject({ keys: z.array(z.looseObject({})).max(50) }).optional(),
   jwks_uri: uri.optional(),
   client_uri: uri.optional(),
   logo_uri: uri.optional(),
   policy_uri: uri.optional(),
   tos_uri: uri.optional(),
-  contacts: z.array(z.string().max(254)).max(20).optional(),
+  contacts: z
+    .array(z.string().max(254).meta({ format: 'email' }))
+    .max(20)
+    .optional(),
   software_id: z.string().max(200).optional(),
   software_version: z.string().max(200).optional(),
-  id_token_signed_response_alg: z.string().optional(),
+  id_token_signed_response_alg: serverAlg.optional(),
   default_max_age: z.number().int().min(0).optional(),
   require_auth_time: z.boolean().optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
@@ -56,9 +84,9 @@ export const metadataShape = {
   backchannel_logout_session_required: z.boolean().optional(),
   require_pushed_authorization_requests: z.boolean().optional(),
   require_signed_request_object: z.boolean().optional(),
-  request_object_signing_alg: z.string().optional(),
-  introspection_signed_response_alg: z.string().optional(),
-  userinfo_signed_response_alg: z.string().optional(),
+  request_object_signing_alg: z.string().meta({ enum: clientAlgs }).optional(),
+  introspection_signed_response_alg: serverAlg.optional(),
+  userinfo_signed_response_alg: serverAlg.optional(),
   /** Whether ID tokens carry the claims of the granted scopes, see `token/id_token_claims.ts` for the default. */
   id_token_claims: z.boolean().optional(),
   initiate_login_uri: uri.optional(),
@@ -68,7 +96,12 @@ export const metadataShape = {
   require_pkce: z.boolean().optional(),
   /** Origins whose pages may call the token endpoint, in addition to those of the redirect URIs. */
   allowed_origins: z
-    .array(z.string().refine(isOrigin, 'must be an origin such as https://app.example'))
+    .array(
+      z
+        .string()
+        .refine(isOrigin, 'must be an origin such as https://app.example')
+        .meta({ format: 'uri', pattern: '^https?://[^/?#@A-Z\\x00-\\x20]+$' }),
+    )
     .max(50)
     .optional(),
 };

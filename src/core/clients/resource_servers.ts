@@ -40,7 +40,8 @@ export const newResourceServer = z.strictObject({
   identifier: z
     .url()
     .max(2048)
-    .refine((value) => !value.includes('#'), 'must not have a fragment'),
+    .refine((value) => !value.includes('#'), 'must not have a fragment')
+    .meta({ pattern: '^[^#]+$' }),
   name: z.string().min(1).max(200).optional(),
   scope: z
     .string()

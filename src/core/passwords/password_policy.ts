@@ -1,5 +1,6 @@
 // Which passwords may be chosen (NIST SP 800-63B, 3.1.1.2): long enough, not common, not the user's own name. No rules
 // of composition, because they make passwords predictable. Every new password is hashed through this file.
+import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
 import { nameKey } from '../users/names.ts';
 import { isCommonPassword } from './common_passwords.ts';
@@ -7,6 +8,13 @@ import { hashPassword, maxPasswordLength } from './password_hash.ts';
 
 const minLength = 8;
 const maxLength = 256;
+
+/** A new password in a request. `hashNewPassword` judges it, so the schema refuses none. */
+export const newPassword = z.string().meta({
+  description: `${minLength} to ${maxLength} characters; common passwords are refused, and the username or e-mail address`,
+  minLength,
+  maxLength,
+});
 
 /** Why a password may not be chosen; stable codes. */
 export type Weakness =

@@ -41,7 +41,10 @@ const text = (max: number) =>
     .regex(/^[^\p{Cc}\p{Cs}\uFFFD]*$/u, 'must be text without control characters');
 
 /** The name that a user gives a device: 1 to 100 characters. */
-export const deviceName = text(100).min(1);
+export const deviceName = text(100)
+  .min(1)
+  // The same in the dialects of other languages, for the OpenAPI document.
+  .meta({ pattern: '^[^\\x00-\\x1f\\x7f-\\x9f\uFFFD]*$' });
 
 // A description is only shown in lists. No login fails because of it: characters that cannot be stored are left out.
 const description = (max: number) =>

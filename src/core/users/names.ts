@@ -94,6 +94,12 @@ export function nameKey(name: string): string {
   return name.normalize('NFKC').toLowerCase().normalize('NFKC');
 }
 
+// Ranges of ASCII and Latin-1 for the pattern in the OpenAPI document: all but letters and digits, and all that a name may not have.
+const ascii = {
+  noLetter: '\\x00-\\x2f\\x3a-\\x40\\x5b-\\x60\\x7b-\\x9f',
+  refused: '\\x00-\\x2c\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x9f',
+};
+
 /**
  * A new username: 2 to 64 letters, digits, `.`, `_`, `-`, of one script, with at least one letter or digit. No `@`, so that
  * it is never mistaken for an address. Existing names are not checked again.
@@ -101,6 +107,14 @@ export function nameKey(name: string): string {
 export const username = z
   .string()
   .max(maxNameLength)
+  .meta({
+    description:
+      '2 to 64 letters, digits, `.`, `_` or `-`, with at least one letter or digit, all of one script; compared without regard to case',
+    minLength: 2,
+    maxLength: 64,
+    // What can be said in every dialect: which ASCII characters are refused, and that dots and dashes alone are no name.
+    pattern: `^[._-]*[^${ascii.noLetter}][^${ascii.refused}]*$`,
+  })
   .transform((value) => value.normalize('NFKC'))
   .pipe(
     z
@@ -120,6 +134,12 @@ export const username = z
 export const email = z
   .string()
   .max(maxNameLength)
+  .meta({
+    description:
+      'an e-mail address; the part before the `@` and each label of the domain are each of one script; compared without regard to case',
+    format: 'idn-email',
+    pattern: '^[^@\\x00-\\x20\\x7f-\\xa0]+@[^@\\x00-\\x20\\x7f-\\xa0]+\\.[^@\\x00-\\x20\\x7f-\\xa0]+$',
+  })
   .transform((value) => value.normalize('NFKC'))
   .pipe(
     z

@@ -12,4 +12,6 @@ export const permissions = shortNames;
 /** The tenant's id: up to 100 characters, none of them a control character. */
 export const tenantId = z
   .string()
-  .regex(/^[^\p{Cc}\p{Cs}]{1,100}$/u, 'must be 1 to 100 characters without control characters');
+  .regex(/^[^\p{Cc}\p{Cs}]{1,100}$/u, 'must be 1 to 100 characters without control characters')
+  // The same in the dialects of other languages, for the OpenAPI document.
+  .meta({ pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]{1,100}$' });

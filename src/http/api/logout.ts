@@ -13,7 +13,13 @@ const logout = z
     logout_all: z.boolean().optional().describe('end all of my sessions'),
   })
   .refine((body) => !(body.session_id && body.logout_all), 'session_id and logout_all exclude each other')
-  .meta({ id: 'Logout' });
+  .meta({
+    id: 'Logout',
+    not: {
+      required: ['session_id', 'logout_all'],
+      properties: { session_id: true, logout_all: { const: true } },
+    },
+  });
 
 export const logoutRoutes = [
   route({

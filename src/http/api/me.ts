@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { changeOwnProfile } from '../../core/actions/change_user.ts';
 import { changePassword } from '../../core/actions/password_change.ts';
 import { withLimit } from '../../core/limits/attempts.ts';
+import { newPassword } from '../../core/passwords/password_policy.ts';
 import { username } from '../../core/users/names.ts';
 import { findUser, type User } from '../../core/users/users.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -34,7 +35,7 @@ const profileChange = z
 type ProfileChange = z.output<typeof profileChange>;
 
 const passwordChange = z
-  .strictObject({ current_password: z.string(), new_password: z.string() })
+  .strictObject({ current_password: z.string(), new_password: newPassword })
   .meta({ id: 'PasswordChange' });
 
 export const meRoutes = [

@@ -114,5 +114,12 @@ const longestCursor = 3_000;
 /** The parameters of a list: at most `limit` items, beginning after `cursor`. */
 export const paging = {
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('the largest number of items'),
-  cursor: z.string().max(longestCursor).optional().describe('the `next_cursor` of the previous page'),
+  cursor: z
+    .string()
+    .max(longestCursor)
+    .meta({ pattern: '^[A-Za-z0-9_-]+$' })
+    .optional()
+    .describe(
+      'the `next_cursor` of the previous page of the same list, unchanged; any other value is refused',
+    ),
 };

@@ -1,5 +1,6 @@
 // A client's metadata in the form of the engine, and the authentication methods and algorithms that this server offers.
 import { type ClientMetadata, errors } from 'oidc-provider';
+import { clientAlgs } from '../../core/clients/client_metadata.ts';
 import { hasSecret } from '../../core/clients/client_rules.ts';
 import type { Client } from '../../core/clients/clients.ts';
 import { inferredType } from '../../core/clients/redirect_uris.ts';
@@ -8,9 +9,6 @@ import type { Offer } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { SigningAlgs } from '../../lib/jws.ts';
-
-/** Algorithms by which clients may sign what they send. */
-export const clientAlgs = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
 
 const methods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 

@@ -19,7 +19,7 @@ export const adminUserStatusRoutes = [
     from: ['active', 'banned'],
     summary: 'Ban a user, permanently or until a time; ends their sessions',
     members: {
-      expires_at: timeInRequest.optional().describe('when the ban ends by itself'),
+      expires_at: timeInRequest.optional().describe('when the ban ends by itself; must be in the future'),
       message: reasonText.optional().describe('shown to the user once they have authenticated'),
     },
   }),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { changeUser } from '../../../core/actions/change_user.ts';
 import { addUser } from '../../../core/actions/create_user.ts';
-import { hashNewPassword } from '../../../core/passwords/password_policy.ts';
+import { hashNewPassword, newPassword } from '../../../core/passwords/password_policy.ts';
 import { email, username } from '../../../core/users/names.ts';
 import { permissions, roles, tenantId } from '../../../core/users/rights.ts';
 import { listUsers, type UserPosition } from '../../../core/users/user_search.ts';
@@ -75,7 +75,7 @@ export const adminUserRoutes = [
       .strictObject({
         username,
         email: email.optional(),
-        password: z.string().optional(),
+        password: newPassword.optional(),
         ...rights,
       })
       .meta({ id: 'NewUser' }),

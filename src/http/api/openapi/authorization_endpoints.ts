@@ -1,35 +1,43 @@
 // The endpoints at which a client begins a login in a browser: pushed authorization requests and device authorization.
 import {
   client,
-  clientSecurity,
   type EndpointGroup,
   errorStatuses,
   form,
   json,
   number,
+  ok,
   operation,
   text,
 } from './protocol_operation.ts';
+import { clientSecurity } from './security.ts';
+
+/** The parameters of an authorization request beside `client_id`. */
+export const authorizationParameters = {
+  response_type: text('the code flow is the only flow', { enum: ['code'] }),
+  redirect_uri: text('one of the registered redirect URIs', { format: 'uri' }),
+  scope: text('space-delimited'),
+  resource: text('the API that the tokens are for (RFC 8707)', { format: 'uri' }),
+  response_mode: text('how the answer comes back', { enum: ['query', 'fragment', 'form_post'] }),
+  state: text('returned with the code'),
+  nonce: text('returned in the ID token'),
+  code_challenge: text('PKCE', { pattern: '^[A-Za-z0-9._~-]{43,128}$' }),
+  code_challenge_method: text('PKCE', { enum: ['S256'] }),
+  prompt: text('`login`, `consent`, `select_account`, `none`'),
+  max_age: number('the greatest age of the login, in seconds'),
+  login_hint: text('the username or e-mail address with which to begin the login'),
+  request_uri: text(
+    'the reference to a pushed request (RFC 9126), instead of all other parameters but `client_id`',
+  ),
+  request: text('a signed request object (RFC 9101), instead of the other parameters'),
+};
 
 export const authorizationEndpoints: EndpointGroup = {
   schemas: {
     AuthorizationRequest: {
       type: 'object',
       required: ['client_id', 'response_type'],
-      properties: {
-        response_type: text('the code flow is the only flow', { enum: ['code'] }),
-        redirect_uri: text('one of the registered redirect URIs'),
-        scope: text('space-delimited'),
-        resource: text('the API that the tokens are for (RFC 8707)'),
-        state: text('returned with the code'),
-        nonce: text('returned in the ID token'),
-        code_challenge: text('PKCE'),
-        code_challenge_method: text('PKCE', { enum: ['S256'] }),
-        prompt: text('`login`, `consent`, `select_account`, `none`'),
-        max_age: number('the greatest age of the login, in seconds'),
-        login_hint: text('the username or e-mail address with which to begin the login'),
-        ...client,
-      },
+      properties: { ...authorizationParameters, ...client },
       examples: [
         {
           client_id: 'web-app',
@@ -90,8 +98,8 @@ export const authorizationEndpoints: EndpointGroup = {
           security: clientSecurity,
           requestBody: form('AuthorizationRequest'),
           responses: {
-            201: { description: 'The reference to the request', ...json('PushedRequest') },
-            ...errorStatuses(400, 401),
+            ...ok({ 201: { description: 'The reference to the request', ...json('PushedRequest') } }),
+            ...errorStatuses(400, 401, 413, 429),
           },
         },
       ),
@@ -105,8 +113,8 @@ export const authorizationEndpoints: EndpointGroup = {
           security: clientSecurity,
           requestBody: form('DeviceAuthorizationRequest'),
           responses: {
-            200: { description: 'The codes', ...json('DeviceAuthorization') },
-            ...errorStatuses(400, 401),
+            ...ok({ 200: { description: 'The codes', ...json('DeviceAuthorization') } }),
+            ...errorStatuses(400, 401, 413, 429),
           },
         },
       ),

@@ -1,5 +1,36 @@
 // The endpoints that are only read: userinfo, keys and metadata.
-import { type EndpointGroup, errorStatuses, json, operation, text } from './protocol_operation.ts';
+import { type EndpointGroup, errorStatuses, json, ok, operation, text } from './protocol_operation.ts';
+import { tokenSecurity } from './security.ts';
+
+const userinfo = {
+  security: tokenSecurity('openid'),
+  responses: {
+    ...ok({
+      200: {
+        description: 'The claims; a JWT for a client with `userinfo_signed_response_alg`',
+        content: {
+          'application/json': { schema: { $ref: '#/components/schemas/UserInfo' } },
+          'application/jwt': { schema: { type: 'string' } },
+        },
+      },
+    }),
+    ...errorStatuses(400, 401, 403),
+  },
+};
+
+const published =
+  'The upcoming key is published before it signs, the previous one until its last token has expired.';
+const keySet = {
+  security: [],
+  responses: {
+    ...ok({ 200: { description: 'The keys', ...json('JsonWebKeySet', 'application/jwk-set+json') } }),
+    ...errorStatuses(400),
+  },
+};
+const metadata = {
+  security: [],
+  responses: { ...ok({ 200: { description: 'The metadata', ...json('Metadata') } }), ...errorStatuses(400) },
+};
 
 export const discoveryEndpoints: EndpointGroup = {
   schemas: {
@@ -30,29 +61,22 @@ export const discoveryEndpoints: EndpointGroup = {
         'userinfo',
         'Read the claims of the user',
         'With an access token of a session to which `openid` was granted, whatever API it is for.',
-        {
-          responses: {
-            200: {
-              description: 'The claims; a JWT for a client with `userinfo_signed_response_alg`',
-              content: {
-                'application/json': { schema: { $ref: '#/components/schemas/UserInfo' } },
-                'application/jwt': { schema: { type: 'string' } },
-              },
-            },
-            ...errorStatuses(400, 401, 403),
-          },
-        },
+        userinfo,
+      ),
+      post: operation(
+        'userinfoByPost',
+        'Read the claims of the user, by POST',
+        'The same as by GET (OpenID Connect Core 1.0, 5.3.1).',
+        userinfo,
       ),
     },
-    '/jwks': {
+    '/jwks': { get: operation('jwks', 'Read the keys that verify tokens', published, keySet) },
+    '/.well-known/jwks.json': {
       get: operation(
-        'jwks',
-        'Read the keys that verify tokens',
-        'The upcoming key is published before it signs, the previous one until its last token has expired.',
-        {
-          security: [],
-          responses: { 200: { description: 'The keys', ...json('JsonWebKeySet') }, ...errorStatuses() },
-        },
+        'wellKnownJwks',
+        'Read the keys that verify tokens, under another name',
+        published,
+        keySet,
       ),
     },
     '/.well-known/openid-configuration': {
@@ -60,10 +84,7 @@ export const discoveryEndpoints: EndpointGroup = {
         'openidConfiguration',
         'Read what this server can do',
         'Endpoints, scopes, algorithms and authentication methods (OpenID Connect Discovery).',
-        {
-          security: [],
-          responses: { 200: { description: 'The metadata', ...json('Metadata') }, ...errorStatuses() },
-        },
+        metadata,
       ),
     },
     '/.well-known/oauth-authorization-server': {
@@ -71,10 +92,7 @@ export const discoveryEndpoints: EndpointGroup = {
         'oauthMetadata',
         'Read the metadata under the name that OAuth gives it (RFC 8414)',
         'For an issuer with a path, the document is at the root of the host.',
-        {
-          security: [],
-          responses: { 200: { description: 'The metadata', ...json('Metadata') }, ...errorStatuses() },
-        },
+        metadata,
       ),
     },
   },

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import about from '../../../../package.json' with { type: 'json' };
 import { type Route, route } from '../routes.ts';
 import { examples } from './examples.ts';
+import { headers } from './headers.ts';
 import { protocolPaths } from './protocol.ts';
 import { operation, tags } from './route_operation.ts';
 import { collectSchemas, type Json } from './schemas.ts';
+import { securitySchemes } from './security.ts';
 
 /** The route that serves the document, which is made at the first request. */
 export function openApiRoutes(issuer: string, routes: Route[]): Route[] {
@@ -31,7 +33,9 @@ const description = `This document describes two things.
 
 **The API below \`/api\`**: a user's profile, sessions, devices and consents, with an access token that has the scope \`account\`; and administration of users, sessions, clients, resource servers and signing keys, the audit trail and statistics, with an access token that has the scope \`admin\`. It accepts and returns JSON.
 
-Every error has the members \`error\`, \`error_description\` and \`request_id\`, and \`reason\` where the caller may know it. Lists are paged: pass \`next_cursor\` as \`cursor\` for the next page; it is null on the last one.`;
+Every error has the members \`error\`, \`error_description\` and \`request_id\`, and \`reason\` where the caller may know it. Lists are paged: pass \`next_cursor\` as \`cursor\` for the next page; it is null on the last one. A cursor is opaque and only good for the list that issued it.
+
+What the schemas cannot say: no text may contain NUL (U+0000), and members that a schema does not know are refused in requests and may appear in answers at any time. A request with more than 50 query parameters is answered with 400, one with more than 16 KiB of headers and path with 431 and an empty body, and a method that a path does not have with 405 and \`Allow\`.`;
 
 /** Describes `routes` and the endpoints of the protocol as OpenAPI 3.1. */
 export function openApiDocument(issuer: string, routes: Route[]): Json {
@@ -49,22 +53,15 @@ export function openApiDocument(issuer: string, routes: Route[]): Json {
       title: 'Kindred',
       version: about.version,
       description,
+      contact: { name: 'The operator of this server', url: issuer },
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: issuer }],
     tags: [...protocol.tags, ...tags.map(([, name, what]) => ({ name, description: what }))],
-    security: [{ bearer: [] }],
     paths: { ...protocol.paths, ...paths },
     components: {
-      securitySchemes: {
-        bearer: {
-          type: 'http',
-          scheme: 'bearer',
-          bearerFormat: 'JWT',
-          description: 'An access token of this server whose audience is this API.',
-        },
-        ...protocol.securitySchemes,
-      },
+      securitySchemes: securitySchemes(issuer),
+      headers,
       schemas: {
         Error: errorSchema,
         ...protocol.schemas,

@@ -2,7 +2,9 @@
 import type { z } from 'zod';
 import { AppError, type ErrorName } from '../../../lib/errors.ts';
 import type { Route } from '../routes.ts';
+import { headersTooLarge, withHeaders } from './headers.ts';
 import type { Json, SchemaCollector } from './schemas.ts';
+import { tokenSecurity } from './security.ts';
 
 /** The tags of the document. A row has the first tag whose prefix its path begins with. */
 export const tags: [prefix: string, name: string, description: string][] = [
@@ -36,7 +38,7 @@ export function operation(schemas: SchemaCollector, row: Route): Json {
     ...(tag ? { tags: [tag] } : {}),
     summary: row.summary,
     description: callers[row.auth],
-    ...(row.auth === 'public' ? { security: [] } : {}),
+    security: row.auth === 'public' ? [] : tokenSecurity(row.auth === 'admin' ? 'admin' : 'account'),
     parameters: [...parameters(schemas, 'path', row.params), ...parameters(schemas, 'query', row.query)],
     ...(row.body ? { requestBody: requestBody(schemas, row.body) } : {}),
     responses: responses(schemas, row),
@@ -108,7 +110,11 @@ function responses(schemas: SchemaCollector, row: Route): Json {
         content: { 'application/json': { schema: schemas.describe(row.response, 'output') } },
       }
     : { description: what };
-  return { [row.status]: success, ...errorResponses(errorsOf(row)) };
+  return {
+    [row.status]: withHeaders(row.status, success),
+    ...errorResponses(errorsOf(row)),
+    ...headersTooLarge,
+  };
 }
 
 /** The errors by their status, each with an example of its body. */
@@ -120,7 +126,7 @@ function errorResponses(names: ErrorName[]): Json {
       name,
       { summary: message, value: { error, error_description: message, request_id } },
     ]);
-    all[status] = {
+    all[status] = withHeaders(Number(status), {
       description: some.map(({ refusal }) => refusal.message).join(' '),
       content: {
         'application/json': {
@@ -128,7 +134,7 @@ function errorResponses(names: ErrorName[]): Json {
           examples: Object.fromEntries(shown),
         },
       },
-    };
+    });
   }
   return all;
 }

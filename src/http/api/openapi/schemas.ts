@@ -24,9 +24,12 @@ export function collectSchemas(): SchemaCollector {
         io,
         unrepresentable: 'any',
         reused: 'inline',
-        override: ({ jsonSchema }) => {
+        override: ({ zodSchema, jsonSchema }) => {
           // The name belongs to the component; as a keyword of JSON Schema, `id` has another meaning.
           delete jsonSchema.id;
+          if (jsonSchema.type === 'integer') boundIntegers(jsonSchema);
+          // An answer may get further members at any time; only requests are closed.
+          if (io === 'output' && zodSchema._zod.def.type === 'object') delete jsonSchema.additionalProperties;
         },
       });
       for (const [name, definition] of Object.entries($defs)) {
@@ -41,6 +44,14 @@ export function collectSchemas(): SchemaCollector {
     },
     collected: () => components,
   };
+}
+
+// Zod names the range of integers that JavaScript can represent where there is no other.
+function boundIntegers(schema: Json): void {
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum !== Number.MAX_SAFE_INTEGER) return;
+  delete schema.maximum;
+  schema.format = 'int64';
 }
 
 // Zod puts named schemas into `$defs` of the schema that uses them; in the document they stand among the components.

@@ -1,15 +1,16 @@
 // The endpoints that clients and resource servers call with tokens: token, introspection, revocation.
 import {
   client,
-  clientSecurity,
   type EndpointGroup,
   errorStatuses,
   form,
   json,
   number,
+  ok,
   operation,
   text,
 } from './protocol_operation.ts';
+import { clientSecurity } from './security.ts';
 
 const grants = {
   grant_type: text('the kind of grant that the client presents', {
@@ -140,8 +141,8 @@ export const tokenEndpoints: EndpointGroup = {
           security: clientSecurity,
           requestBody: form('TokenRequest'),
           responses: {
-            200: { description: 'Tokens', ...json('TokenResponse') },
-            ...errorStatuses(400, 401, 429),
+            ...ok({ 200: { description: 'Tokens', ...json('TokenResponse') } }),
+            ...errorStatuses(400, 401, 413, 429),
           },
         },
       ),
@@ -155,8 +156,16 @@ export const tokenEndpoints: EndpointGroup = {
           security: clientSecurity,
           requestBody: form('TokenToJudge'),
           responses: {
-            200: { description: 'The state of the token', ...json('Introspection') },
-            ...errorStatuses(400, 401, 429),
+            ...ok({
+              200: {
+                description: 'The state of the token; a JWT (RFC 9701) for a client that asks for it',
+                content: {
+                  'application/json': { schema: { $ref: '#/components/schemas/Introspection' } },
+                  'application/token-introspection+jwt': { schema: { type: 'string' } },
+                },
+              },
+            }),
+            ...errorStatuses(400, 401, 413, 429),
           },
         },
       ),
@@ -170,8 +179,8 @@ export const tokenEndpoints: EndpointGroup = {
           security: clientSecurity,
           requestBody: form('TokenToJudge'),
           responses: {
-            200: { description: 'An empty object: the token is not valid, or no longer' },
-            ...errorStatuses(400, 401, 429),
+            ...ok({ 200: { description: 'The token is not valid, or no longer' } }),
+            ...errorStatuses(400, 401, 413, 429),
           },
         },
       ),

@@ -30,6 +30,7 @@ interface Operation {
     string,
     {
       description: string;
+      headers?: Record<string, { $ref: string }>;
       content?: { 'application/json': { schema: object; examples?: Record<string, { value: unknown }> } };
     }
   >;
@@ -41,13 +42,17 @@ interface Document {
   tags: { name: string; description: string }[];
   servers: { url: string }[];
   paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Json; securitySchemes: Json };
+  components: { schemas: Json; securitySchemes: Json; headers: Json };
 }
 
 const formats = {
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/,
   uri: /^[a-z]+:\S+$/,
+  'idn-email': /^[^@\s]+@[^@\s]+$/,
+  email: /^[^@\s]+@[^@\s]+$/,
+  int32: /^/,
+  int64: /^/,
 };
 
 async function readDocument(server: TestServer): Promise<Document> {
@@ -136,7 +141,8 @@ testOnServers(
       t.regex(operationId, /^[a-z][A-Za-z0-9]*$/);
       t.deepEqual([tags.includes(tag), more], [true, []], operationId);
       t.true(description.length > 10, operationId);
-      for (const status of [500, 503]) t.truthy(responses[status], `${operationId} ${status}`);
+      if (tag !== 'Health')
+        for (const status of [500, 503]) t.truthy(responses[status], `${operationId} ${status}`);
       for (const response of Object.values(responses)) t.not(response.description, 'done');
     }
     for (const [path, item] of ours(document)) {
@@ -155,8 +161,8 @@ testOnServers(
     );
     t.true(references.length > 50);
     for (const reference of new Set(references)) {
-      const [, name = ''] = /^#\/components\/schemas\/(\w+)$/.exec(reference) ?? [];
-      t.truthy(document.components.schemas[name], reference);
+      const [, kind = '', name = ''] = /^#\/components\/(schemas|headers)\/([\w-]+)$/.exec(reference) ?? [];
+      t.truthy(document.components[kind as 'schemas' | 'headers']?.[name], reference);
     }
     for (const [name, schema] of Object.entries(document.components.schemas)) {
       const { examples: given = [], ...rest } = schema as { examples?: unknown[] };
@@ -307,6 +313,11 @@ function assertDocumented(
 ): void {
   const described = operation.responses[answer.status];
   t.truthy(described, `${message}: ${answer.status} is not documented`);
+  for (const name of Object.keys(described?.headers ?? {}))
+    t.true(
+      answer.headers[name.toLowerCase()] !== undefined || answer.status === 403,
+      `${message}: ${answer.status} has no ${name}`,
+    );
   const schema = described?.content?.['application/json'].schema;
   if (schema) {
     const validate = compile(schema);
