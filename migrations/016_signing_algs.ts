@@ -17,15 +17,20 @@ export async function up(knex: Knex): Promise<void> {
   await knex.raw(
     "create unique index if not exists signing_keys_one_of_each_alg on signing_keys (alg, status) where status in ('current', 'upcoming')",
   );
-  await knex.raw('drop index if exists signing_keys_one_of_each');
+  // Without `concurrently` it would hold back all who read the keys for as long as a backup runs.
+  const how = isPostgres(knex) ? 'concurrently' : '';
+  await knex.raw(`drop index ${how} if exists signing_keys_one_of_each`);
+}
+
+function isPostgres(knex: Knex): boolean {
+  return knex.client.config.client === 'pg';
 }
 
 // In steps, so that no client waits for all others. An absent or null member has the default.
 async function keepAlg(knex: Knex, alg: string): Promise<void> {
-  const written =
-    knex.client.config.client === 'pg'
-      ? "jsonb_set(metadata, '{id_token_signed_response_alg}', to_jsonb(?::text))"
-      : "json_set(metadata, '$.id_token_signed_response_alg', ?)";
+  const written = isPostgres(knex)
+    ? "jsonb_set(metadata, '{id_token_signed_response_alg}', to_jsonb(?::text))"
+    : "json_set(metadata, '$.id_token_signed_response_alg', ?)";
   for (let after = ''; ; ) {
     const found: string[] = await knex('clients')
       .where('client_id', '>', after)
@@ -42,9 +47,10 @@ async function keepAlg(knex: Knex, alg: string): Promise<void> {
   }
 }
 
+// Fails, and changes nothing, while there are keys of several algorithms.
 export async function down(knex: Knex): Promise<void> {
-  await knex.raw('drop index if exists signing_keys_one_of_each_alg');
   await knex.raw(
     "create unique index if not exists signing_keys_one_of_each on signing_keys (status) where status in ('current', 'upcoming')",
   );
+  await knex.raw('drop index if exists signing_keys_one_of_each_alg');
 }

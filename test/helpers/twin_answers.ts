@@ -108,10 +108,17 @@ async function comparableToken(deps: Deps, token: string, body: Json, twin: Twin
       iat: 'now',
       ...(typeof claims.client_version === 'number' ? { client_version: 'its client’s' } : {}),
       exp: lifetimeOf(exp - iat, body),
+      ...('updated_at' in claims ? { updated_at: timeOfUser(claims.updated_at, twin) } : {}),
       ...(typeof claims.jti === 'string' ? { jti: shape(claims.jti) } : {}),
       ...('at_hash' in claims ? { at_hash: shape(String(claims.at_hash)) } : {}),
     },
   };
+}
+
+// The rows of both users may have been written in different seconds.
+function timeOfUser(seconds: unknown, { user }: Twin): unknown {
+  const isOwn = seconds === Math.floor(user.updated_at.getTime() / 1000);
+  return isOwn || isNow(Number(seconds)) ? 'when the user was updated' : seconds;
 }
 
 // The engine reads the clock twice; a second may pass in between.

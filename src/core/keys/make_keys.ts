@@ -89,13 +89,15 @@ async function makeKey(keyring: Keyring, alg: SigningAlg, status: SigningKeyStat
 
 /**
  * Inserts all keys by one statement, so that no node ever sees a part of them. Nodes that start at once all insert; the unique
- * index keeps one current and one upcoming key of each algorithm, which all nodes then use.
+ * index keeps one current and one upcoming key of each algorithm, which all nodes then use. In one order on all nodes, because each
+ * waits for the rows of the others: with the algorithms in different orders two of them would wait for one another.
  */
 export async function insertKeys(db: Db, keys: NewKey[]): Promise<void> {
   const now = present(db);
+  const ordered = keys.toSorted((a, b) => (a.alg < b.alg ? -1 : 1));
   await db('signing_keys')
     .insert(
-      keys.map((key) => ({ ...key, created_at: now, current_at: key.status === 'current' ? now : null })),
+      ordered.map((key) => ({ ...key, created_at: now, current_at: key.status === 'current' ? now : null })),
     )
     .onConflict()
     .ignore();

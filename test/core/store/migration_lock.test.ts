@@ -1,10 +1,16 @@
 // What a migration waits for is told, with who holds it.
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { openDatabase } from '../../../src/core/store/db.ts';
 import { migrate } from '../../../src/core/store/migrate.ts';
 import { createPostgresClient } from '../../../src/core/store/postgres_client.ts';
 import { makeEmptyStore, makeStore } from '../../helpers/stores.ts';
-import { giveTime } from '../../helpers/until.ts';
+import { giveTime, until } from '../../helpers/until.ts';
+
+const folder = {
+  directory: fileURLToPath(new URL('../../../migrations', import.meta.url)),
+  loadExtensions: ['.ts'],
+};
 
 interface Told {
   text: string;
@@ -73,3 +79,28 @@ test('a wait for another process that migrates a SQLite file is reported with th
   await lock.raw('commit');
   t.true((await migrating).length > 0);
 });
+
+for (const [name, table] of [
+  ['017_rotation_profiles.ts', 'clients'],
+  ['018_access_token_types.ts', 'resource_servers'],
+] as const) {
+  test(`while a backup reads, the migration ${name} waits and holds back no reader`, async (t) => {
+    giveTime(t);
+    const store = await makeStore('postgres');
+    t.teardown(store.drop);
+    await store.db.migrate.down({ ...folder, name });
+    const backup = createPostgresClient(store.url, 'a backup');
+    await backup.connect();
+    t.teardown(() => backup.end());
+    await backup.query(`begin; lock table ${table} in access share mode`);
+    const migrating = migrate(store.url);
+    const isWaiting = async () =>
+      (await store.db.raw('select 1 from pg_locks where not granted and relation = ?::regclass', [table]))
+        .rowCount > 0;
+    await until(isWaiting, 'the migration waits for the backup');
+    t.deepEqual(await store.db(table).select(), [], 'a reader that came after the migration');
+    t.deepEqual(await store.db('knex_migrations').where({ name }), []);
+    await backup.query('commit');
+    t.deepEqual(await migrating, [name]);
+  });
+}
