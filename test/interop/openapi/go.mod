@@ -1,0 +1,3 @@
+module kindred.example/patterns
+
+go 1.22
