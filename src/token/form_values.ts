@@ -1,6 +1,6 @@
-// The values of a form as clients write them: space around a value means nothing where no value can have any.
+// The values of parameters as clients write them: space around a value means nothing where no value can have any.
 
-// What people choose or the client computes over: every character counts.
+// Text that people choose, and values that the client compares or gets back: every character counts.
 const exact = new Set([
   'password',
   'client_secret',
@@ -8,11 +8,18 @@ const exact = new Set([
   'device_name',
   'device_secret',
   'state',
+  'nonce',
+  'login_hint',
+  'logout_hint',
   'redirect_uri',
+  'post_logout_redirect_uri',
 ]);
 
-/** A value without space around it; in a scope also with single spaces between its tokens (RFC 6749, 3.3). */
+/** Lists that are separated by single spaces (RFC 6749, 3.3). */
+const lists = new Set(['scope', 'response_type', 'prompt', 'acr_values', 'ui_locales', 'claims_locales']);
+
+/** A value without space around it; in a list also with single spaces between its members. */
 export function tidyValue(name: string, value: string): string {
-  if (exact.has(name) || !/^\s|\s$|\s\s/.test(value)) return value;
-  return name === 'scope' ? value.trim().replaceAll(/\s+/g, ' ') : value.trim();
+  if (exact.has(name) || !/^\s|\s$|\s\s|[^\S ]/.test(value)) return value;
+  return lists.has(name) ? value.trim().replaceAll(/\s+/g, ' ') : value.trim();
 }

@@ -20,6 +20,8 @@ testOnServers('an authorization request is read as it was meant', async (t, serv
     'a scope twice in the list': (query) => query.set('scope', 'openid openid profile'),
     'a response_type with a space': (query) => query.set('response_type', ' code '),
     'a prompt with a space': (query) => query.set('prompt', 'none '),
+    'a challenge with a line break': (query) =>
+      query.set('code_challenge', `${query.get('code_challenge')}\n`),
     'empty members': (query) => {
       for (const name of ['login_hint', 'max_age', 'ui_locales', 'response_mode', 'acr_values', 'request'])
         query.set(name, '');

@@ -6,7 +6,7 @@ import { noteScope } from '../request/asked_scopes.ts';
 import { dropStaleHint } from '../request/id_token_hint.ts';
 import { rememberLogoutState } from '../request/logout_state.ts';
 import { readAsMeant } from '../request/meant_parameters.ts';
-import { requireModest, tidy } from '../request/parameters.ts';
+import { requireModest } from '../request/parameters.ts';
 import { subclass } from '../request/subclass.ts';
 
 type EngineContextClass = new (
@@ -48,7 +48,6 @@ export function oidcContextModel(
         set params(params: Record<string, unknown>) {
           this.#params = params;
           requireModest(this.route, params);
-          tidy(this.route, params);
           readAsMeant(deps, this.ctx, this.route, params);
           dropStaleHint(deps.keys, params);
           noteScope(this, params.scope);

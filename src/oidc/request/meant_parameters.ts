@@ -10,6 +10,12 @@ import { tidyValue } from '../../token/form_values.ts';
 
 /** The endpoints whose forms the direct entrance reads as well. */
 const forms = new Set(['token', 'introspection', 'revocation']);
+const requests = new Set([
+  'authorization',
+  'pushed_authorization_request',
+  'device_authorization',
+  'end_session',
+]);
 
 /** Changes the parameters into what the client means by them. `route` is the engine's name of the endpoint. */
 export function readAsMeant(
@@ -18,10 +24,7 @@ export function readAsMeant(
   route: string,
   params: Record<string, unknown>,
 ): void {
-  for (const [name, value] of Object.entries(forms.has(route) ? params : {})) {
-    // The engine takes an empty value as omitted.
-    if (typeof value === 'string') params[name] = tidyValue(name, value) || undefined;
-  }
+  if (forms.has(route) || requests.has(route)) tidy(params, requests.has(route));
   nameClient(ctx, params);
   const { servers } = ctx.state as { servers?: Registered['servers'] };
   const { resource } = params;
@@ -29,6 +32,15 @@ export function readAsMeant(
   const registered = (one: unknown) =>
     typeof one === 'string' ? registeredIdentifier(servers, config.resource, one.trim()) : one;
   params.resource = Array.isArray(resource) ? resource.map(registered) : registered(resource);
+}
+
+// What has no value counts as omitted (RFC 6749, 3.1); `twice` says that this also holds for one of two values of a parameter.
+function tidy(params: Record<string, unknown>, twice: boolean): void {
+  for (const [name, value] of Object.entries(params)) {
+    const given = twice && Array.isArray(value) ? value.filter((one) => one !== '') : value;
+    const read = Array.isArray(given) && given.length < 2 ? given[0] : given;
+    params[name] = typeof read === 'string' ? tidyValue(name, read) || undefined : read;
+  }
 }
 
 // Only the endpoints at which clients authenticate read the header.

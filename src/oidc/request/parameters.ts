@@ -1,4 +1,4 @@
-// The parameters of a request to the engine, tidied and bounded when the engine has read all of them and before it uses any.
+// Bounds the parameters of a request to the engine, when the engine has read all of them and before it uses any.
 import { errors } from 'oidc-provider';
 import { exceedsJsonBounds } from '../../lib/json_bounds.ts';
 import { maxResources } from '../../token/grant.ts';
@@ -9,34 +9,6 @@ import { maxResources } from '../../token/grant.ts';
  */
 const maxLength = 16_384;
 const kept = new Set(['authorization', 'pushed_authorization_request', 'device_authorization']);
-
-/** The endpoints whose parameters are tidied; token requests are read by `src/token` in the same way at both entrances. */
-const tidied = new Set([...kept, 'end_session']);
-
-/** Lists that are separated by spaces, and JWTs, which have none. */
-const lists = ['scope', 'response_type', 'prompt', 'acr_values', 'ui_locales', 'claims_locales'];
-const jwts = ['id_token_hint', 'request'];
-
-/**
- * Reads the parameters as clients write them: superfluous white space in lists and around JWTs is removed, and what has no value then
- * counts as omitted, also where a parameter comes twice but only once with a value (RFC 6749, 3.1). Others stay as they are: the
- * URIs of a client and its `state` are compared and returned byte for byte.
- */
-export function tidy(route: string, params: Record<string, unknown>): void {
-  if (!tidied.has(route)) return;
-  for (const [name, value] of Object.entries(params)) {
-    if (!Array.isArray(value)) continue;
-    const given = value.filter((one) => one !== '');
-    params[name] = given.length > 1 ? given : given[0];
-  }
-  for (const name of lists) tidyText(params, name, (text) => text.split(/\s+/).filter(Boolean).join(' '));
-  for (const name of jwts) tidyText(params, name, (text) => text.trim());
-}
-
-function tidyText(params: Record<string, unknown>, name: string, change: (text: string) => string): void {
-  const value = params[name];
-  if (typeof value === 'string') params[name] = change(value) || undefined;
-}
 
 /** Refuses parameters that cost more work or storage than any honest request. `route` is the engine's name of the endpoint. */
 export function requireModest(route: string, params: Record<string, unknown>): void {
