@@ -4,6 +4,7 @@ import { claimsOfScopes } from '../core/access_tokens/account_claims.ts';
 import { clientAlgs } from '../core/clients/client_metadata.ts';
 import { isRegisteredOrigin } from '../core/clients/clients.ts';
 import { oidcScopes } from '../core/clients/own_scopes.ts';
+import { grantsOfUnnamed } from '../core/clients/suitable_metadata.ts';
 import type { Deps } from '../core/deps.ts';
 import { createAdapter } from './adapter.ts';
 import { suitDocument } from './endpoints/document_clients.ts';
@@ -56,7 +57,12 @@ function clientConfiguration(deps: Deps): Configuration {
   return {
     clientAuthMethods: authMethods(deps),
     // The algorithms are named for each client (endpoints/engine_metadata.ts). This default is refused, so it can never be used.
-    clientDefaults: { id_token_signed_response_alg: 'HS256', introspection_signed_response_alg: 'HS256' },
+    // The grants are those of documents that name none; all other clients are stored with theirs.
+    clientDefaults: {
+      id_token_signed_response_alg: 'HS256',
+      introspection_signed_response_alg: 'HS256',
+      grant_types: grantsOfUnnamed,
+    },
     enabledJWA: {
       clientAuthSigningAlgValues: [...clientAlgs],
       idTokenSigningAlgValues: signable,

@@ -79,7 +79,12 @@ function dropUnsupported(given: Suitable, { signingAlgs, clientAlgs }: Offer): S
   return left;
 }
 
-// A client without grant types uses the code flow (RFC 7591, 2), which needs a redirect URI.
+/**
+ * The grant types of a client that names none. RFC 7591, 2 has the code flow alone; clients that leave the member out expect refresh
+ * tokens all the same, and the registration answers with what they get (3.2.1).
+ */
+export const grantsOfUnnamed = ['authorization_code', 'refresh_token'];
+
 function replaceGrants(left: Suitable): void {
   const { grant_types, response_types, redirect_uris = [] } = left as Record<string, string[] | undefined>;
   const grants = grant_types?.filter((one) => offeredGrants.includes(one));
@@ -90,7 +95,7 @@ function replaceGrants(left: Suitable): void {
       : 'none of these is supported';
     throw unsuitable(`grant_types: ${reason}`);
   }
-  if (grants) left.grant_types = grants;
+  left.grant_types = grants ?? grantsOfUnnamed;
   const usesCodes = grants?.includes('authorization_code') ?? true;
   if (response_types) left.response_types = response_types.filter((one) => one === 'code');
   else if (!usesCodes && redirect_uris.length === 0) left.response_types = [];

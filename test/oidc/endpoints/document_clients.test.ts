@@ -84,15 +84,17 @@ for (const name of storeNames) {
     const started = await startRequest(scene, { redirect_uri: 'http://localhost:54545/callback' });
     const back = await answerPages(scene, await scene.ua.open(started.url.href));
     t.is(back.origin, 'http://localhost:54545');
-    t.truthy((await oidc.authorizationCodeGrant(scene.config, back, started.checks)).access_token);
+    const tokens = await oidc.authorizationCodeGrant(scene.config, back, started.checks);
+    t.truthy(await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? ''));
     const row = await rowOf(server.db('clients').where({ client_id: app.client_id }).first());
     t.deepEqual(
       [
         row.metadata.application_type,
         row.metadata.token_endpoint_auth_method,
+        row.metadata.grant_types,
         row.metadata.id_token_signed_response_alg,
       ],
-      ['native', 'none', undefined],
+      ['native', 'none', ['authorization_code', 'refresh_token'], undefined],
     );
 
     const odd = await serveDocument(t, {
