@@ -20,7 +20,7 @@ const reportInterval = 30_000;
 /** Milliseconds after which the wait for another process on SQLite ends in an error. */
 const maxWait = 120_000;
 
-/** Runs `work` under the lock of the database at `url`. */
+/** Runs `work` under the lock of the database at `url`. A wait is reported only where another process holds the lock. */
 export async function withMigrationLock<Result>(
   url: string,
   onWait: WaitReporter,
@@ -39,12 +39,14 @@ async function lockAdvisory<Result>(
 ): Promise<Result> {
   const holder = await openPostgresClient(url, migrationName);
   try {
-    const waiting = reportWhileWaiting(async () => {
-      onWait('waiting for another process that migrates the database', {
-        held_by: await findLockHolders(holder),
+    if (!(await tryLock(holder))) {
+      const waiting = reportWhileWaiting(async () => {
+        onWait('waiting for another process that migrates the database', {
+          held_by: await findLockHolders(holder),
+        });
       });
-    });
-    await takeLock(holder).finally(waiting.stop);
+      await takeLock(holder).finally(waiting.stop);
+    }
     const blocked = reportWhileWaiting(async () => {
       const held_by = await findBlockers(holder);
       if (held_by.length > 0) onWait('the migration waits for a lock in the database', { held_by });
@@ -58,11 +60,13 @@ async function lockAdvisory<Result>(
 // Polls for the lock: a statement that waited for it would keep a snapshot open, and an index that the migration builds
 // concurrently waits for all open snapshots.
 async function takeLock(holder: PostgresClient): Promise<void> {
-  for (;;) {
-    const { rows } = await holder.query('select pg_try_advisory_lock($1) as is_ours', [migrationLock]);
-    if (rows[0]?.is_ours) return;
-    await sleep(100);
-  }
+  do await sleep(100);
+  while (!(await tryLock(holder)));
+}
+
+async function tryLock(holder: PostgresClient): Promise<boolean> {
+  const { rows } = await holder.query('select pg_try_advisory_lock($1) as is_ours', [migrationLock]);
+  return rows[0]?.is_ours;
 }
 
 const holderColumns =
@@ -98,25 +102,29 @@ async function lockFile<Result>(
 ): Promise<Result> {
   const lock = openDatabase(`${url}.lock`);
   const file = `${url.slice('sqlite:'.length)}.lock`;
-  const waiting = reportWhileWaiting(async () => {
-    onWait('waiting for another process that migrates the database', { file });
-  });
   try {
-    await lock.raw(`pragma busy_timeout = ${maxWait}`);
-    await begin(lock, file).finally(waiting.stop);
+    if (!(await begin(lock, 0))) {
+      const waiting = reportWhileWaiting(async () => {
+        onWait('waiting for another process that migrates the database', { file });
+      });
+      if (!(await begin(lock, maxWait).finally(waiting.stop)))
+        throw new Error(`another process has held ${file} for ${maxWait / 1000} seconds`);
+    }
     return await work();
   } finally {
     await lock.destroy();
   }
 }
 
-async function begin(lock: Knex, file: string): Promise<void> {
+// False when another process still holds the lock after so many milliseconds.
+async function begin(lock: Knex, wait: number): Promise<boolean> {
+  await lock.raw(`pragma busy_timeout = ${wait}`);
   try {
     await lock.raw('begin immediate');
+    return true;
   } catch (error) {
-    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
-    const message = `another process has held ${file} for ${maxWait / 1000} seconds`;
-    throw new Error(message, { cause: error });
+    if ((error as { code?: string }).code === 'SQLITE_BUSY') return false;
+    throw error;
   }
 }
 
