@@ -1,6 +1,5 @@
 // Which claims an ID token carries at the token endpoint (OpenID Connect Core 1.0, 5.4).
 import type { Client } from '../core/clients/clients.ts';
-import { inferredType } from '../core/clients/redirect_uris.ts';
 
 /**
  * The scopes whose claims an ID token carries, of those that were granted. The client's `id_token_claims` decides. By default a
@@ -12,7 +11,7 @@ export function scopesInIdToken(client: Client, granted: string[], resource: str
   return id_token_claims ? granted : granted.filter((scope) => scope === 'openid');
 }
 
+// A client with loopback addresses that names no type may be a web application on the machine of its developer.
 function isThirdPartyWeb({ first_party, metadata }: Client): boolean {
-  const type = metadata.application_type ?? inferredType(metadata.redirect_uris);
-  return !first_party && type !== 'native';
+  return !first_party && metadata.application_type !== 'native';
 }

@@ -5,7 +5,7 @@ import type { NewClient } from '../../src/core/clients/client_metadata.ts';
 import { json } from '../../src/core/store/columns.ts';
 import { makeUser, updatedAtOf } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
-import { logIn, publicClient, setUpScene } from '../helpers/code_flow.ts';
+import { callback, logIn, publicClient, setUpScene } from '../helpers/code_flow.ts';
 import { keySetOf } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
@@ -27,6 +27,11 @@ const clients: Record<string, [Partial<NewClient>, boolean, boolean]> = {
   'a third-party web client': [{}, true, true],
   'a third-party single-page app': [publicClient, true, true],
   'a third-party web client that wants none': [{ id_token_claims: false }, false, false],
+  'a web client on the machine of its developer': [
+    { redirect_uris: ['http://127.0.0.1:8080/cb'] },
+    true,
+    true,
+  ],
   'a third-party app on a device': [{ application_type: 'native' }, false, true],
   'an app on a device that wants them': [{ application_type: 'native', id_token_claims: true }, true, true],
   // Without another API its tokens are for ours.
@@ -53,8 +58,9 @@ testOnServers(
           more: { scope: 'openid profile email roles orders:read', resource: api.identifier },
         },
       ];
+      const [redirect_uri = callback] = client.redirect_uris ?? [];
       for (const { isIn, more } of requests) {
-        const tokens = await logIn(scene, more);
+        const tokens = await logIn(scene, { ...more, redirect_uri });
         t.deepEqual(claimsOf(tokens.id_token), isIn ? all : {}, `${title}: ${more.scope}`);
         const next = await oidc.refreshTokenGrant(scene.config, tokens.refresh_token ?? '');
         t.deepEqual(claimsOf(next.id_token), isIn ? all : {}, `${title}, refreshed: ${more.scope}`);

@@ -52,9 +52,7 @@ export async function readClient(
 ): Promise<object> {
   const text = (await readPage(page)).get(name);
   if (text === undefined) throw new Error(`docs/connect/${page}.md has no block ${name}`);
-  // Like the https addresses of the page; by the addresses of the test, which are loopback, the client would be native.
-  const kind = text.includes(example.app) ? { application_type: 'web' } : {};
-  return { ...kind, ...JSON.parse(fillIn(text, values)) };
+  return JSON.parse(fillIn(text, values));
 }
 
 /** Runs the commands of a page's block, each a line that begins with `npm run kindred -- `, and returns their answers. */

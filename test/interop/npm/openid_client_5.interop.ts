@@ -15,7 +15,6 @@ test('openid-client 5 verifies RS256, refreshes five times at once, revokes and 
   const { url, port } = await chooseAddress(kindred);
   const { client_id, client_secret } = await kindred.createClient({
     client_name: 'openid-client 5',
-    application_type: 'web',
     redirect_uris: [`${url}/callback`],
     post_logout_redirect_uris: [`${url}/`],
   });
