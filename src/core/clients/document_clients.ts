@@ -17,6 +17,14 @@ import {
 } from './registered_clients.ts';
 import { newProfile } from './rotation_profiles.ts';
 
+/**
+ * Whether a client id is the URL of a document. The scheme is in lower case only: ids are compared as strings, so another spelling of a URL
+ * would be another client with the same document.
+ */
+export function isDocumentId(client_id: string): boolean {
+  return client_id.startsWith('https://');
+}
+
 /** A fetched document may be cached for a while; this is when, and for which request, it was fetched. */
 export interface Fetched extends Extra {
   fetched_at: Date;

@@ -24,13 +24,19 @@ export function inferredType(redirect_uris: readonly string[] = []): 'native' | 
   return redirect_uris.length > 0 && redirect_uris.every(isNativeUri) ? 'native' : undefined;
 }
 
+// Browsers accept more than URIs (RFC 3986): without `//` they take `https:app.example` as a path on the server that redirects to it, and
+// they read a backslash as a slash and leave out control characters. The redirect sends the URI as it was registered.
+function isMisread(uri: string): boolean {
+  return /[\p{Cc}\s\\]/u.test(uri) || (/^https?:/i.test(uri) && !/^https?:\/\/[^/]/i.test(uri));
+}
+
 /**
  * Why a client that no administrator vouches for may not have this redirect URI, or null. A code sent over plain http can be
  * read on the network, and a scheme that the browser handles itself never reaches the app.
  */
 export function findUriProblem(uri: string): string | null {
   const url = URL.parse(uri);
-  if (!url) return 'must be valid URIs';
+  if (!url || isMisread(uri)) return 'must be valid URIs';
   if (url.protocol === 'https:' || isLoopback(url)) return null;
   if (url.protocol === 'http:') return 'must be https, except for loopback addresses';
   return refused.has(url.protocol.slice(0, -1))

@@ -2,7 +2,7 @@
 // fetched is adapted before the engine validates it, and is used together with the client's row, if there is one.
 import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Client } from '../../core/clients/clients.ts';
-import { readDocumentClient } from '../../core/clients/document_clients.ts';
+import { isDocumentId, readDocumentClient } from '../../core/clients/document_clients.ts';
 import { responseAlgs } from '../../core/clients/response_algs.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
@@ -15,7 +15,7 @@ type Metadata = Record<string, unknown>;
 /** For the engine's `extraClientMetadata`: adapts the metadata of a client before the engine validates them. */
 export function suitDocument(deps: Deps, metadata: Metadata): void {
   const { client_id, kindred, scope, ...members } = metadata;
-  if (typeof client_id !== 'string' || !client_id.startsWith('https://') || isOurRow(kindred)) return;
+  if (typeof client_id !== 'string' || !isDocumentId(client_id) || isOurRow(kindred)) return;
   // The engine's default for a client that names no method. A document may not name a secret: its keys decide.
   const namesNoMethod = members.token_endpoint_auth_method === 'client_secret_basic';
   const method = members.jwks || members.jwks_uri ? 'private_key_jwt' : 'none';

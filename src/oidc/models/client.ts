@@ -4,6 +4,7 @@ import { type Client as EngineClient, errors, type KoaContextWithOIDC, Provider 
 import { isVouchedGrant } from '../../core/clients/client_rules.ts';
 import { acceptsSecret } from '../../core/clients/client_secrets.ts';
 import type { Client } from '../../core/clients/clients.ts';
+import { isDocumentId } from '../../core/clients/document_clients.ts';
 import type { Deps } from '../../core/deps.ts';
 import { authorizationOf } from '../../token/client_authorization.ts';
 import { requireClientBudget } from '../../token/client_failures.ts';
@@ -32,7 +33,7 @@ function findWithStaleDocuments(deps: Deps, outgoing: Outgoing, Client: EngineCl
   const find = findOnce(deps, Client);
   Client.find = async (id) => {
     // A list where the parameter came twice at the end of a sign-out.
-    if (typeof id !== 'string' || !id.startsWith('https://')) return await find(id);
+    if (typeof id !== 'string' || !isDocumentId(id)) return await find(id);
     const stored = storedMetadata(deps, await findKnownClient(deps, id));
     const findStored = () => Reflect.construct(Client, [stored]);
     if (stored && !outgoing.isDue(id)) return findStored();

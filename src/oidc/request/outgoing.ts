@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { clientIdLength } from '../../core/clients/client_metadata.ts';
 import { findClient } from '../../core/clients/clients.ts';
+import { isDocumentId } from '../../core/clients/document_clients.ts';
 import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
 import { createLru } from '../../lib/lru.ts';
@@ -77,7 +78,7 @@ export function createOutgoing(deps: Deps): Outgoing {
     isDue: (client_id) => past.isDue(client_id, clock.now()),
     // Our own pages call this outside of any request of the engine, about clients that such a request has just named.
     async allowDocument(ctx, client_id) {
-      if (client_id.length > clientIdLength) return false;
+      if (!isDocumentId(client_id) || client_id.length > clientIdLength) return false;
       const row = await findClient(db, client_id);
       if (row?.blocked_at) return false;
       if (past.hasFailedWithin(client_id, failurePause)) throw documentUnavailable();

@@ -67,6 +67,21 @@ for (const name of storeNames) {
       const refused = await scene.ua.send(url.href);
       t.deepEqual([refused.status, refused.location], [id.endsWith('moved') ? 503 : 400, null], id);
     }
+
+    // By this spelling its members would reach the engine as they are.
+    const alg = 'ES256';
+    const algs = { id_token_signed_response_alg: alg, introspection_signed_response_alg: alg };
+    const members: Record<string, unknown> = { ...algs, kindred: { scope: 'openid', said: {} } };
+    members.client_id = (await serveDocument(t, members)).client_id.replace('https', 'HTTPS');
+    const odd = await startRequest(scene);
+    odd.url.searchParams.set('client_id', String(members.client_id));
+    const refused = await scene.ua.send(odd.url.href);
+    t.deepEqual([refused.status, refused.location], [400, null]);
+    t.regex(
+      textOf(refused),
+      /^Unknown app/,
+      'an id is compared as a string, and its scheme is in lower case',
+    );
   });
 }
 

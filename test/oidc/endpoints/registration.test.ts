@@ -209,6 +209,17 @@ testOnOwnServers(
   },
 );
 
+/** What a browser reads in another way than a program, or takes as a path of the server that redirects to it. */
+const misread = [
+  'https:app.example/cb',
+  'https:/app.example/cb',
+  'https:\\\\app.example/cb',
+  'https://app.example\\@other.example/cb',
+  'https://app.example/cb\r\nX: y',
+  'https://app.example/cb\0',
+  ' https://app.example/cb',
+];
+
 testOnOwnServers('invalid metadata is refused with 400 and causes no failure', open, async (t, server) => {
   const made = await register(server);
   for (const json of [
@@ -226,6 +237,8 @@ testOnOwnServers('invalid metadata is refused with 400 and causes no failure', o
     { ...wanted, redirect_uris: ['intent://cb#Intent;scheme=app;end'], application_type: 'native' },
     { ...wanted, redirect_uris: [callback, 'http://127.0.0.1:8000/cb', 'http://app.example/cb'] },
     { ...wanted, post_logout_redirect_uris: ['http://app.example/bye'] },
+    ...misread.map((uri) => ({ ...wanted, redirect_uris: [uri] })),
+    ...misread.map((uri) => ({ ...wanted, post_logout_redirect_uris: [uri] })),
     { ...wanted, scope: ['openid'] },
     { ...wanted, grant_types: ['urn:example:nothing'] },
     { ...wanted, client_name: 'x'.repeat(50_000) },
