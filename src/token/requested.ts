@@ -100,9 +100,14 @@ export function requestedScopes(
   return asked;
 }
 
-/** The sentence about a scope that is refused. The usual mistake is to ask for a scope of an API without naming the API. */
+/**
+ * The sentence about a scope that is refused. The usual mistakes are to ask for a scope of an API without naming the API, and for `admin`
+ * with a client that was not registered for it. It is the same for every client and user.
+ */
 export function describeRefusedScope(scope: string): string {
   const message = `The scope ${quote(scope)} is unknown or not allowed here.`;
+  if (scope === 'admin')
+    return `${message} It needs a first-party client whose registered scope has it, and a user with the role admin.`;
   if ([...oidcScopes, ...ownScopes].includes(scope)) return message;
   return `${message} A scope of an API needs that API in the parameter resource.`;
 }

@@ -152,7 +152,8 @@ export const loginCases: Record<string, LoginCase> = {
     form: { scope: 'openid account' },
   },
   admin: {
-    answer: '400 invalid_scope: The scope admin is unknown or not allowed here.',
+    answer:
+      '400 invalid_scope: The scope admin is unknown or not allowed here. It needs a first-party client whose registered scope has it, and a user with the role admin.',
     fast: true,
     form: { scope: 'account admin' },
   },

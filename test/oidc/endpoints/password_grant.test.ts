@@ -167,21 +167,21 @@ testOnServers('a login gets only scopes that exist and that the client may have'
   const { form } = await makeResourceServer(server);
   const bound = await makeClient(server.db, { scope: 'openid orders:read' });
   const free = await makeClient(server.db);
-  for (const scope of ['all:things', 'account all:things', 'orders:read', 'openid  account', ' ', '"']) {
+  for (const scope of ['all:things', 'account all:things', 'orders:read all:things', '"']) {
     assertRefused(t, await login(server, user, free, { scope }), invalidScope, scope);
   }
   for (const scope of ['account', 'openid email', 'orders:write']) {
     assertRefused(t, await login(server, user, bound, { ...form, scope }), invalidScope, scope);
   }
   t.is(tokensOf(await login(server, user, bound, form)).scope, 'orders:read');
-  t.is(tokensOf(await login(server, user, bound, { ...form, scope: undefined })).scope, 'orders:read');
+  t.is(tokensOf(await login(server, user, bound, { ...form, scope: undefined })).scope, 'openid orders:read');
 });
 
 testOnServers('a resource that is not registered is refused with invalid_target', async (t, server) => {
   const user = await makeUser(server.db);
   const client = await makeClient(server.db);
   const { identifier } = await makeResourceServer(server);
-  const unknown = ['https://nobody.test/', 'nothing', `${identifier}#part`, identifier.slice(0, -1), '\0'];
+  const unknown = ['https://nobody.test/', 'nothing', `${identifier}#part`, `${identifier}x`, '\0'];
   for (const resource of [...unknown, [identifier, 'https://nobody.test/']]) {
     const answer = await login(server, user, client, { resource, scope: 'orders:read' });
     assertRefused(t, answer, { status: 400, error: 'invalid_target' }, String(resource));

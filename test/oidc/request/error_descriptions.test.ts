@@ -170,7 +170,9 @@ testOnServers(
       await says({ resource: `${server.issuer}/api`, scope: 'orders:read' }),
       `The scope orders:read is unknown or not allowed here. ${needs}`,
     );
-    t.is(await says({ scope: 'admin' }), 'The scope admin is unknown or not allowed here.');
+    const admin =
+      'It needs a first-party client whose registered scope has it, and a user with the role admin.';
+    t.is(await says({ scope: 'admin' }), `The scope admin is unknown or not allowed here. ${admin}`);
     const there = { resource: identifier };
     t.is(
       await says({ ...there, scope: 'orders:write' }),
