@@ -11,7 +11,7 @@ export interface PolicyOptions {
 /**
  * The policy for one page. It allows no script and no inline style, so that even markup that got past the escaping would
  * be harmless. Chromium applies `form-action` to all redirects after a form (CSP 3, section 6.4.1), also to those behind the
- * client's redirect URI, which nobody can know: a page whose form ends at a client has no such directive, as otherwise the user
+ * client's redirect URI, which the server cannot know: a page whose form ends at a client has no such directive, as otherwise the user
  * would stay on our page while the client has the code.
  */
 export function contentSecurityPolicy(brand: Brand, options: PolicyOptions = {}): string {

@@ -1,5 +1,5 @@
-// What the clients of each profile survive: several refreshes at once, and an answer that is lost. Reuse by a client that nobody
-// vouches for concerns its own session alone.
+// What the clients of each profile survive: several refreshes at once, and an answer that is lost. Reuse by a client that no
+// administrator vouches for concerns its own session alone.
 import type { ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
 import type { NewClient } from '../../src/core/clients/client_metadata.ts';

@@ -74,7 +74,7 @@ export function changedProfile(
   });
 }
 
-// The window that somebody chose; that of the profile `web` is written down and nobody chose it.
+// The window that was chosen for this client. The window of the profile `web` is stored as well, although it was not chosen.
 function ownWindow({ rotation_profile, refresh_token_retry_window }: ProfileColumns): number | null {
   return refresh_token_retry_window === writtenWindow(rotation_profile) ? null : refresh_token_retry_window;
 }

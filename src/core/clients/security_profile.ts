@@ -1,5 +1,5 @@
 // The security profile of a client. `fapi2` is the FAPI 2.0 Security Profile: this file says what it demands of the metadata of a
-// client, of the JWTs that the client makes, and of its refresh tokens. Whatever enforces a part of the profile asks here.
+// client, of the JWTs that the client makes, and of its refresh tokens. Code that enforces a part of the profile asks here.
 import { AppError } from '../../lib/errors.ts';
 import type { ClientMetadata } from './client_metadata.ts';
 import { findUriProblem } from './redirect_uris.ts';

@@ -141,7 +141,7 @@ export async function listLiveSessions(
   );
 }
 
-/** Among so many ended sessions those are looked for that a renewal did not replace. */
+/** How many of the latest ended sessions are searched for those that a renewal did not replace. */
 const maxEnded = 500;
 
 /**

@@ -1,5 +1,5 @@
-// The page of `prompt=select_account` (OpenID Connect Core 1.0, 3.1.2.1) for a user who is signed in. A user who is not signs in instead:
-// who types a password has chosen.
+// The page of `prompt=select_account` (OpenID Connect Core 1.0, 3.1.2.1) for a user who is signed in. A user who is not
+// signed in logs in instead, and thereby chooses the account.
 import { findUser } from '../../core/users/users.ts';
 import { renderSelectAccount } from '../../pages/select_account.ts';
 import { cspOptions, formTarget, type InteractionRequest, resumeInteraction } from './interaction_request.ts';

@@ -58,7 +58,7 @@ function aheadBy(claim: string, seconds: number): Problem {
   return `is not valid yet: its ${claim} is ${Math.ceil(seconds)} seconds ahead of the clock of this server, which allows ${leeway}`;
 }
 
-// Whoever else is named could present the assertion here within its time.
+// A second audience could present the assertion here before it expires.
 function audienceProblem({ aud }: Claims): Problem {
   return Array.isArray(aud) && aud.length !== 1 ? 'has more than one audience' : null;
 }
