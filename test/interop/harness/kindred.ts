@@ -20,7 +20,7 @@ export interface Person {
 
 export interface Kindred {
   issuer: string;
-  /** The certificate of the issuer, PEM; it is its own authority. */
+  /** The certificate of the issuer, PEM, signed by its own key. */
   certificate: string;
   /** Environment variables with which Node, Python, Go and OpenSSL trust this certificate. */
   trust: Record<string, string>;

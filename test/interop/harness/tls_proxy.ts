@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 
 export interface TlsProxy {
   url: string;
-  /** PEM; the certificate is its own authority. */
+  /** PEM; the certificate is signed by its own key. */
   certificate: string;
   close(): Promise<void>;
 }
@@ -56,8 +56,19 @@ async function makeCertificate(): Promise<{ key: string; certificate: string }> 
   const directory = await mkdtemp(join(tmpdir(), 'kindred-interop-tls-'));
   const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  // rustls takes no certificate of an authority for that of a server.
+  const usage = ['-addext', 'basicConstraints=critical,CA:FALSE'];
   const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  await promisify(execFile)('openssl', ['req', ...kind, ...subject, '-keyout', key, '-out', certificate]);
+  await promisify(execFile)('openssl', [
+    'req',
+    ...kind,
+    ...subject,
+    ...usage,
+    '-keyout',
+    key,
+    '-out',
+    certificate,
+  ]);
   const made = { key: await readFile(key, 'utf8'), certificate: await readFile(certificate, 'utf8') };
   await rm(directory, { recursive: true });
   return made;
