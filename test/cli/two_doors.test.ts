@@ -90,7 +90,7 @@ async function tracesOf(server: TestServer, door: Door, word: string): Promise<s
   await door.createResourceServer(identifier);
   await door.updateResourceServer(identifier, { name: 'Renamed' });
   await door.deleteResourceServer(identifier);
-  const { kid } = await door.rotateKeys();
+  const { keys } = (await door.rotateKeys()) as { keys?: { kid: string; alg: string }[] };
   const names = [
     [created.id, 'the new user'],
     [signedIn.user.id, 'the user'],
@@ -99,7 +99,7 @@ async function tracesOf(server: TestServer, door: Door, word: string): Promise<s
     [client_id, 'the client'],
     [secret.id, 'the secret'],
     [identifier, 'the resource server'],
-    [kid, 'the key'],
+    ...(keys ?? []).map(({ kid, alg }) => [kid, `the key of ${alg}`]),
   ];
   const { events: newest } = await listEvents(server.db, { limit: 100 });
   const events = newest.filter((event) => event.id > last).reverse();

@@ -96,7 +96,10 @@ const stateColumns = { ready_at: 'time', is_ready: 'boolean' } as const satisfie
 
 function plan(keys: KeyState[], { algs, force = false }: Pick<KeyRotation, 'algs' | 'force'>) {
   const wanted = wantedAlgs(keys, algs);
-  const upcoming = keys.filter(({ alg, status }) => status === 'upcoming' && wanted.includes(alg));
+  // In the order of the setting.
+  const upcoming = wanted.flatMap((alg) =>
+    keys.filter((key) => key.status === 'upcoming' && key.alg === alg),
+  );
   return {
     wanted,
     unwanted: [...new Set(keys.map(({ alg }) => alg))].filter((alg) => !wanted.includes(alg)),
