@@ -63,6 +63,7 @@ const reasonTexts: [RegExp, (found: string) => string][] = [
   [/^unrecognized route or not allowed method/, () => 'This page does not exist.'],
   [/^post_logout_redirect_uri not registered/, () => 'The app has not registered the address below.'],
   [/^could not (?:decode|validate) id_token_hint/, () => 'The id_token_hint is not an ID token of ours.'],
+  [/^unrecognized id_token_hint/, () => 'The id_token_hint is for an app that is not registered.'],
   [/^client_id does not match/, () => 'The client_id and the id_token_hint belong to different apps.'],
 ];
 

@@ -6,6 +6,8 @@ import { openUserAgent, textOf } from '../../helpers/user_agent.ts';
 
 const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+
 testOnServers('an error page names the problem, the app and the address', async (t, server) => {
   const ua = openUserAgent(server.url, html);
   const client = { redirect_uris: [callback, `${callback}/2`] };
@@ -64,6 +66,10 @@ testOnServers('an error page of a sign-out says what is wrong with the request',
     [
       { id_token_hint: 'x' },
       /We could not sign you out.*Reason: The id_token_hint is not an ID token of ours\./,
+    ],
+    [
+      { id_token_hint: `${encode({ alg: 'HS256' })}.${encode({ aud: 'nobody' })}.x` },
+      /We could not sign you out.*Reason: The id_token_hint is for an app that is not registered\./,
     ],
     [
       { id_token_hint: id_token, client_id: 'another' },
