@@ -94,7 +94,6 @@ export const metadataShape = {
   security_profile: z.enum(['fapi2']).optional(),
   /** Demands PKCE (RFC 7636) of this client, beside what the setting `PKCE` demands. */
   require_pkce: z.boolean().optional(),
-  /** Origins whose pages may call the token endpoint, in addition to those of the redirect URIs. */
   allowed_origins: z
     .array(
       z
@@ -103,7 +102,8 @@ export const metadataShape = {
         .meta({ format: 'uri', pattern: '^https?://[^/?#@A-Z\\x00-\\x20]+$' }),
     )
     .max(50)
-    .optional(),
+    .optional()
+    .describe('origins, as browsers send them, that may call /token beside those of redirect_uris'),
 };
 
 export const columnShape = {

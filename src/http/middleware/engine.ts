@@ -38,7 +38,8 @@ const pages: [RegExp, string[]][] = [
 
 /** Dynamic client registration, also for programs, when it is switched on. */
 const registration: [RegExp, string[]][] = [
-  [/^\/register(\/[^/]+)?$/, ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']],
+  [/^\/register$/, ['POST', 'OPTIONS']],
+  [/^\/register\/[^/]+$/, ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']],
 ];
 
 /** All rows of these tables, for tests that must cover every endpoint. */

@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa';
 import type { Deps } from '../../core/deps.ts';
 import { createReadinessCheck } from '../../core/store/readiness.ts';
 import { type StandbyState, standbyOf } from '../../core/store/standby.ts';
+import { AppError } from '../../lib/errors.ts';
 import { memoize } from '../../lib/memoize.ts';
 
 /**
@@ -20,7 +21,17 @@ export function answerHealth({ db }: Deps, isDraining: () => boolean): Middlewar
     const isReady = Object.values(checks).every(Boolean);
     answer(ctx, isReady, { status: isReady ? 'ready' : 'not_ready', checks, ...describeStandby(db) });
   };
-  return (ctx, next) => (ctx.method === 'GET' || ctx.method === 'HEAD' ? answerProbe(ctx, next) : next());
+  return (ctx, next) => {
+    if (ctx.method === 'GET' || ctx.method === 'HEAD') return answerProbe(ctx, next);
+    return ctx.path === '/healthz' || ctx.path === '/readyz' ? refuseMethod(ctx) : next();
+  };
+}
+
+function refuseMethod(ctx: Context): void {
+  const { status, error, message } = new AppError('method_not_allowed');
+  ctx.set('Allow', 'GET, HEAD');
+  ctx.status = status;
+  ctx.body = { error, error_description: message };
 }
 
 // A standby that is away does not make the node unready: refreshes and introspection go on, and no other node could do more.

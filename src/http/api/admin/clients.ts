@@ -47,7 +47,7 @@ export const adminClientRoutes = [
     auth: 'admin',
     summary: 'Register a client; its secret is shown here and never again',
     status: 201,
-    body: newClient.meta({ id: 'NewClient' }),
+    body: newClient.meta({ id: 'NewClient', minProperties: 1 }),
     response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
     errors: ['client_exists', 'invalid_client_metadata'],
     handler: async ({ registrar, body, actor }) => {

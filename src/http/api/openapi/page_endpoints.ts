@@ -31,7 +31,10 @@ const query = (parameters: Record<string, Json>, required: string[]): Json[] =>
   }));
 
 const refused = { description: 'Any other refusal: a page', ...page };
-const redirect = { description: 'Redirects the browser', ...page };
+const redirect = {
+  description: 'Redirects the browser',
+  content: { 'text/html': { schema: { type: 'string' } }, 'text/plain': { schema: { type: 'string' } } },
+};
 
 /** An endpoint that takes its parameters in the query and, for browsers that post them, in a form. */
 function forBrowsers(

@@ -27,7 +27,7 @@ export function collectSchemas(): SchemaCollector {
         override: ({ zodSchema, jsonSchema }) => {
           // The name belongs to the component; as a keyword of JSON Schema, `id` has another meaning.
           delete jsonSchema.id;
-          if (jsonSchema.type === 'integer') boundIntegers(jsonSchema);
+          if (jsonSchema.type === 'integer') boundIntegers(jsonSchema, io);
           // An answer may get further members at any time; only requests are closed.
           if (io === 'output' && zodSchema._zod.def.type === 'object') delete jsonSchema.additionalProperties;
         },
@@ -46,12 +46,13 @@ export function collectSchemas(): SchemaCollector {
   };
 }
 
-// Zod names the range of integers that JavaScript can represent where there is no other.
-function boundIntegers(schema: Json): void {
-  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+// Zod names the range of integers that JavaScript can represent where there is no other. A request outside of it is refused.
+function boundIntegers(schema: Json, io: 'input' | 'output'): void {
   if (schema.maximum !== Number.MAX_SAFE_INTEGER) return;
-  delete schema.maximum;
   schema.format = 'int64';
+  if (io === 'input') return;
+  delete schema.maximum;
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
 }
 
 // Zod puts named schemas into `$defs` of the schema that uses them; in the document they stand among the components.
