@@ -1,8 +1,5 @@
 // docs/connect/oauth2-proxy.md: the proxy itself, in front of an application that answers the headers it gets.
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { chooseAddress, logOutOf, shortLived, useAfterExpiry } from '../harness/app.ts';
@@ -11,22 +8,10 @@ import { useKindred } from '../harness/kindred.ts';
 import { layOut, readClient } from '../harness/pages.ts';
 import { runApp } from '../harness/programs.ts';
 import { goTool, testWith } from '../harness/tools.ts';
+import { openUpstream } from '../harness/upstream.ts';
 
 const test = testWith(goTool(import.meta.dirname, [], ['github.com/oauth2-proxy/oauth2-proxy/v7']));
 const getKindred = useKindred();
-
-/** An application without a login; it answers the headers of a request. */
-async function openUpstream(t: ExecutionContext): Promise<string> {
-  const server = createServer((request, response) => {
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(request.headers));
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-}
 
 /** The proxy with the settings of the page, before an application. */
 async function startProxy(t: ExecutionContext, folder: string) {
