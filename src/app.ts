@@ -44,6 +44,7 @@ import { refuseCrossSiteForms } from './oidc/pages/cross_site_forms.ts';
 import { takeUserCode } from './oidc/pages/device_link.ts';
 import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
+import { catchUnavailable } from './oidc/pages/page_response.ts';
 import { takePostedRequests } from './oidc/pages/posted_requests.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { rememberReads } from './oidc/request/seen.ts';
@@ -118,7 +119,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(accountRoutes(deps, provider).routes());
   app.use(takeUserCode);
   app.use(takePostedRequests(deps));
-  app.use(mountEngine(deps, () => engine().run));
+  app.use(mountEngine(deps, () => engine().run, catchUnavailable(deps)));
   app.use(sendNotFoundPage(deps));
   app.on('error', (err) => {
     if (isConnectionError(err)) log.debug({ err }, 'a client disconnected');

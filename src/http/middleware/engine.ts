@@ -55,9 +55,9 @@ export function composeEngine(engine: { middleware: unknown[] }): Middleware {
 
 /**
  * Passes requests for the engine's paths to the current engine, and all others to the next middleware. A request in progress
- * stays with the engine with which it began.
+ * stays with the engine with which it began. `asPage` answers with a page when the database is away.
  */
-export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
+export function mountEngine(deps: Deps, engine: () => Middleware, asPage: Middleware): Middleware {
   const registrationPaths = deps.config.registration === 'off' ? [] : registration;
   const atRoot = documentsAtRoot(deps.config.issuerPath);
   return async (ctx, next) => {
@@ -73,8 +73,10 @@ export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
     // RFC 6749, 5.1; the engine sets only Cache-Control.
     if (ctx.path === '/token') ctx.set('Pragma', 'no-cache');
     ctx.path = aliases.get(ctx.path) ?? ctx.path;
-    // The parameters are read by the engine all at once, so what they are compared with is read before.
-    if (namingResources.has(ctx.path)) ctx.state.servers = await deps.clientCache.servers();
+    if (namingResources.has(ctx.path)) {
+      await (ofEndpoint ? readServers(deps, ctx) : asPage(ctx, async () => await readServers(deps, ctx)));
+      if (ctx.state.servers === undefined) return;
+    }
     await engine()(ctx, next);
     // An OPTIONS request without Access-Control-Request-Method is not a preflight, and the engine has no route for it.
     if (ctx.method === 'OPTIONS' && ctx.status === 404) allowMethods(ctx, 204, methods);
@@ -87,6 +89,11 @@ export function mountEngine(deps: Deps, engine: () => Middleware): Middleware {
     if (isPublicDocument(ctx.path)) return letCachesKeep(deps.config, ctx);
     await restrictOrigin(deps, ctx);
   };
+}
+
+// The parameters are read by the engine all at once, so what they are compared with is read before.
+async function readServers({ clientCache }: Deps, ctx: Context): Promise<void> {
+  ctx.state.servers = await clientCache.servers();
 }
 
 // Clients look for the metadata of an issuer with a path at the root of its host, with the path appended (RFC 8414, section 3.1).
