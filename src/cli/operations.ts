@@ -101,7 +101,7 @@ function nameKeys(keys: { kid: string; alg: string }[]): string {
 
 function describeUnserved(unserved?: UnservedClients): string {
   if (!unserved?.clients.length) return '';
-  return `\nThese clients ask for an algorithm that is not in SIGNING_ALG and get their default instead: ${nameUnserved(unserved)}`;
+  return `\nThese clients need an algorithm that is not in SIGNING_ALG and get their default instead: ${nameUnserved(unserved)}`;
 }
 
 /** `keys` */

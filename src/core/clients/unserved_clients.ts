@@ -1,5 +1,6 @@
 // The clients that ask for signatures by an algorithm that the server does not offer (any more).
 import type { Db } from '../store/db.ts';
+import { fapi2Algs } from './security_profile.ts';
 
 /** How many clients are named; there may be very many that registered themselves. */
 const maxNamed = 20;
@@ -17,13 +18,18 @@ const members = [
   'userinfo_signed_response_alg',
 ];
 
-/** The clients whose metadata name an algorithm that is not among `algs`. They go on with another one, which they may refuse. */
+/**
+ * The clients whose metadata name an algorithm that is not among `algs`, and those of FAPI 2.0 where its profile allows none of them.
+ * They go on with another one, which they may refuse.
+ */
 export async function findUnservedClients(db: Db, algs: readonly string[]): Promise<UnservedClients> {
   const asking = db('clients')
     .whereNull('deleted_at')
     .where((either) => {
       for (const member of members)
         either.orWhereRaw(`metadata->>? not in (${algs.map(() => '?').join()})`, [member, ...algs]);
+      if (!algs.some((alg) => fapi2Algs.includes(alg)))
+        either.orWhereRaw(`metadata->>'security_profile' = 'fapi2'`);
     });
   const clients = await asking.clone().orderBy('client_id').limit(maxNamed).pluck('client_id');
   if (clients.length < maxNamed) return { clients, more: 0 };

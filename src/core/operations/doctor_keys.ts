@@ -98,7 +98,7 @@ export async function checkClientAlgs(
   return [
     {
       ...{ check: 'clients', state: 'note', data: { clients: found.clients } },
-      text: `these clients ask for signatures by an algorithm that is not in SIGNING_ALG: ${nameUnserved(found)}`,
+      text: `these clients ask for signatures by an algorithm that is not in SIGNING_ALG, or need one by their security_profile: ${nameUnserved(found)}`,
       advice:
         'they get their default from the next rotation on; add the algorithm to SIGNING_ALG, or change the client: kindred update-client with "id_token_signed_response_alg"',
     },

@@ -21,3 +21,21 @@ testOnStores(
     t.deepEqual([clients.length, more], [20, 2]);
   },
 );
+
+testOnStores(
+  'clients of FAPI 2.0 are named where only RS256 is left, which their profile forbids',
+  async (t, { db }) => {
+    const jwks_uri = 'https://bank.example/jwks';
+    await makeClient(db, {
+      ...{ client_id: 'bank', security_profile: 'fapi2', token_endpoint_auth_method: 'private_key_jwt' },
+      ...{
+        jwks_uri,
+        rotation_profile: 'web',
+        first_party: false,
+        redirect_uris: ['https://bank.example/cb'],
+      },
+    });
+    t.deepEqual(await findUnservedClients(db, ['RS256', 'PS256']), { clients: [], more: 0 });
+    t.deepEqual(await findUnservedClients(db, ['RS256']), { clients: ['bank'], more: 0 });
+  },
+);
