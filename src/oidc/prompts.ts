@@ -7,7 +7,8 @@ import { findUnallowed } from './request/grant.ts';
 export const promptValues = ['none', 'login', 'consent', 'select_account'];
 
 /**
- * The engine's prompts, with rules of ours: a user who may no longer log in has to log in; a third-party client asks for consent even if it asks for no scope; and of native clients only third-party ones always do.
+ * The engine's prompts, with rules of ours: a user who may no longer log in has to log in; a third-party client asks for consent even if it
+ * asks for no scope, of anybody or at a resource server; and of native clients only third-party ones always do.
  */
 export function loginPrompts(): interactionPolicy.DefaultPolicy {
   const { Check, Prompt } = interactionPolicy;
@@ -26,9 +27,7 @@ export function loginPrompts(): interactionPolicy.DefaultPolicy {
       'access without scopes not granted',
       'consent_required',
       (ctx) => findUnallowed(ctx) !== null,
-      (ctx) => ({
-        missingResourceScopes: Object.fromEntries((findUnallowed(ctx) ?? []).map((one) => [one, []])),
-      }),
+      (ctx) => ({ missingResourceScopes: findUnallowed(ctx) ?? {} }),
     ),
   );
   consent?.checks.remove('native_client_prompt');

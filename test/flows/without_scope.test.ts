@@ -1,7 +1,9 @@
 // Requests without `scope` (RFC 6749, 3.3): the user logs in, the client gets what it has by default or no scope at all.
 import * as oidc from 'openid-client';
+import { createResourceServer } from '../../src/core/clients/resource_servers.ts';
 import {
   answerPages,
+  logIn,
   publicClient,
   type Scene,
   sentTo,
@@ -70,6 +72,37 @@ testOnServers(
     );
     const page = await scene.ua.open(`${server.url}/account`);
     t.regex(textOf(page), new RegExp(`Use ${identifier} in your name No further permissions`));
+  },
+);
+
+testOnServers(
+  'an API at which a third-party client asks for no scope is allowed by the user, whatever else the client may do',
+  async (t, server) => {
+    const [orders, bills] = [await makeResourceServer(server), { identifier: 'https://bills.example/' }];
+    await createResourceServer(server.db, { ...bills, scope: 'bills:read' });
+    const chosen = await makeResourceServer(server);
+    const client = { ...publicClient, default_resource: chosen.identifier };
+    const scene = await setUpScene(server, { client });
+    const bare = await logIn(scene, { scope: 'openid' });
+    t.is(readJwt(bare.access_token).claims.aud, chosen.identifier, 'chosen by an administrator');
+
+    const { url } = await startRequest(scene, {
+      scope: 'openid',
+      resource: orders.identifier,
+      prompt: 'none',
+    });
+    t.is(sentTo(await scene.ua.open(url.href)).searchParams.get('error'), 'consent_required');
+    const both = await startRequest(scene, { scope: 'openid bills:read', resource: orders.identifier });
+    both.url.searchParams.append('resource', bills.identifier);
+    const page = await scene.ua.open(both.url.href);
+    t.regex(textOf(page), new RegExp(`Use ${orders.identifier} in your name.*bills:read`));
+    const back = sentTo(await scene.ua.submit(page, '/consent', { decision: 'allow' }));
+    const tokens = await oidc.authorizationCodeGrant(scene.config, back, both.checks);
+    const { resources } =
+      (await server.db('consents').where({ client_id: scene.client_id }).first())?.granted ?? {};
+    t.deepEqual(resources, { [orders.identifier]: [], [bills.identifier]: ['bills:read'] });
+    t.is(readJwt(tokens.access_token).claims.scope, undefined);
+    t.true(sentTo(await scene.ua.open(url.href)).searchParams.has('code'), 'asked once');
   },
 );
 

@@ -49,25 +49,43 @@ function assumeScope({ oidc }: KoaContextWithOIDC): void {
 
 /** Whether the request asks for no scope that could be granted. */
 function isWithoutScopes({ oidc }: KoaContextWithOIDC): boolean {
-  const asked = [...oidc.requestParamScopes];
-  const servers = Object.values(oidc.resourceServers ?? {});
-  return (
-    oidc.requestParamOIDCScopes.size === 0 &&
-    servers.every((server) => !asked.some((scope) => server.scopes.has(scope)))
-  );
+  const servers = Object.keys(oidc.resourceServers ?? {});
+  return oidc.requestParamOIDCScopes.size === 0 && servers.every((one) => askedAt(oidc, one).length === 0);
+}
+
+/** The scopes of a resource server that the request asks for. */
+function askedAt(oidc: KoaContextWithOIDC['oidc'], identifier: string): string[] {
+  const offered = oidc.resourceServers?.[identifier]?.scopes;
+  return [...oidc.requestParamScopes].filter((scope) => offered?.has(scope));
 }
 
 /**
- * The resource servers at which the client of this request wants no scope and which the user has not allowed yet; null where nothing is
- * left to ask. A request without scopes is a login all the same, and a token for a resource server is a permission.
+ * What the user has to allow, by resource server, where the engine alone would not ask; null where there is nothing. The engine asks for
+ * scopes. But a request without scopes is a login all the same, and a token for a resource server is a permission even without any scope
+ * there, unless an administrator has chosen this server for the client.
  */
-export function findUnallowed(ctx: KoaContextWithOIDC): string[] | null {
-  if (clientRow(ctx.oidc.client).first_party || !isWithoutScopes(ctx)) return null;
+export function findUnallowed(ctx: KoaContextWithOIDC): Record<string, string[]> | null {
+  const { first_party, default_resource } = clientRow(ctx.oidc.client);
+  if (first_party) return null;
   const allowed = consents.get(ctx) ?? null;
-  const missing = Object.keys(ctx.oidc.resourceServers ?? {}).filter(
-    (identifier) => allowed?.resources[identifier] === undefined,
+  const isBare = isWithoutScopes(ctx);
+  const servers = Object.keys(ctx.oidc.resourceServers ?? {}).map((identifier) => ({
+    identifier,
+    asked: askedAt(ctx.oidc, identifier),
+    known: allowed?.resources[identifier],
+  }));
+  const isUnasked = ({ identifier, asked, known }: (typeof servers)[number]) =>
+    asked.length === 0 && known === undefined && (isBare || identifier !== default_resource);
+  if (!servers.some(isUnasked) && !(isBare && allowed === null)) return null;
+  const missing = servers.filter(
+    (one) => isUnasked(one) || one.asked.some((scope) => !one.known?.includes(scope)),
   );
-  return allowed === null || missing.length > 0 ? missing : null;
+  return Object.fromEntries(
+    missing.map(({ identifier, asked, known }) => [
+      identifier,
+      asked.filter((scope) => !known?.includes(scope)),
+    ]),
+  );
 }
 
 // The engine takes a grant without any scope for a refusal of the user. It asks the grant in this way before it accepts the request,
@@ -92,9 +110,8 @@ function grantScopes(ctx: KoaContextWithOIDC, grant: Grant, allowed: Granted | n
   if (openid.length > 0) grant.addOIDCScope(openid);
   const claims = take(oidc.requestParamClaims, allowed?.claims);
   if (claims.length > 0) grant.addOIDCClaims(claims);
-  for (const [identifier, server] of Object.entries(oidc.resourceServers ?? {})) {
-    const asked = [...oidc.requestParamScopes].filter((scope) => server.scopes.has(scope));
-    const scopes = take(asked, allowed?.resources[identifier]);
+  for (const identifier of Object.keys(oidc.resourceServers ?? {})) {
+    const scopes = take(askedAt(oidc, identifier), allowed?.resources[identifier]);
     if (scopes.length > 0) grant.addResourceScope(identifier, scopes);
   }
 }
