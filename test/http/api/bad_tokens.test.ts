@@ -44,11 +44,7 @@ testOnServers(
       const [prefix, body = ''] = tokens.refresh_token.split('_', 1).concat(tokens.refresh_token.slice(4));
       const flipped = withBitsFlipped(body).map((one) => `${prefix}_${one}`);
       t.is(flipped.length, 69);
-      const spelled = [
-        `${tokens.refresh_token}=`,
-        `${tokens.refresh_token} `,
-        tokens.refresh_token.toUpperCase(),
-      ];
+      const spelled = [`${tokens.refresh_token}=`, tokens.refresh_token.toUpperCase()];
       for (const value of [...flipped, ...spelled, body, `KRT_${body}`]) {
         assertRefused(t, await refresh(server, client, value), invalidGrant, value);
         t.deepEqual((await revoke(server, value, client)).body, {});

@@ -278,7 +278,7 @@ testOnServers('a caller that does not authenticate cannot introspect', async (t,
   assertRefused(t, await ask({ client_id: gateway.client_id }), refused);
   assertRefused(t, await ask({}), { status: 400, error: 'invalid_request' });
   const bearer = await ask({}, { Authorization: `Bearer ${tokens.access_token}` });
-  assertRefused(t, bearer, { status: 400, error: 'invalid_request' });
+  assertRefused(t, bearer, refused, 'a scheme that is not for clients');
   const { status } = await api(server, 'GET /me', tokens.access_token);
   t.is(status, 200, 'the session is still live');
 });
