@@ -56,8 +56,8 @@ export class OutdatedClient extends Error {
 /** The most resource servers that one request may name. */
 export const maxResources = 20;
 
-/** How often a request is repeated whose client changes while it is answered. */
-const maxTries = 5;
+/** How often a request is repeated while its client or other clients change: often enough for an import of clients. */
+const maxTries = 20;
 
 /**
  * Runs `work` with the client that `find` returns, and again with the new one when the client cache was outdated: `work` has

@@ -88,8 +88,8 @@ const maxClients = 1_000;
 /** Their identifiers are a parameter of every refresh. */
 export const maxServers = 100;
 
-/** How often a client is read again while others change. */
-const maxTries = 5;
+/** How often a client is read again while others change: often enough for an import of clients, which changes one after the other. */
+const maxTries = 20;
 
 interface Contents {
   version: number;

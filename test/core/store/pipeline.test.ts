@@ -133,19 +133,22 @@ test('a statement that waits for a lock delays only the seven others of its grou
 
 test('a broken connection fails the statements on it, and the next ones use another', async (t) => {
   const db = await openStore(t);
+  // Prepared statements share a connection.
   await doze(db, { seconds: 0 });
-  const [first] = await ask(db, { number: 1 });
+  await ask(db, { number: 1 });
   const onIt = Promise.allSettled([
     doze(db, { seconds: 60 }),
     ask(db, { number: 2 }),
     ask(db, { number: 3 }),
   ]);
-  const isDozing = () =>
+  // By what it waits for: the connection of this question is active too.
+  const findDozing = () =>
     db('pg_stat_activity')
-      .where({ pid: first?.pid ?? 0, state: 'active' })
-      .first();
-  await until(isDozing, 'it dozes');
-  await db.raw('select pg_terminate_backend(?)', [first?.pid ?? 0]);
+      .where({ wait_event: 'PgSleep' })
+      .whereRaw('datname = current_database()')
+      .first<{ pid: number } | undefined>('pid');
+  const { pid } = await until(findDozing, 'it dozes');
+  await db.raw('select pg_terminate_backend(?)', [pid]);
   for (const outcome of await onIt) {
     t.is(outcome.status, 'rejected');
     t.true(outcome.status === 'rejected' && isUnavailable(outcome.reason));
