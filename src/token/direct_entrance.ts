@@ -98,7 +98,9 @@ function openToPages(ctx: Context): void {
 // A parameter that was sent more than once stays as it is, except for the list that may be.
 function tidyForm(form: Form): Form {
   const isOdd = Object.entries(form).some(([name, value]) =>
-    [value ?? []].flat().some((one) => tidyValue(name, one) !== one),
+    Array.isArray(value)
+      ? value.some((one) => tidyValue(name, one) !== one)
+      : value !== undefined && tidyValue(name, value) !== value,
   );
   if (!isOdd) return form;
   const tidy = (name: string, value: string | string[] | undefined) =>

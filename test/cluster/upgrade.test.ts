@@ -369,7 +369,7 @@ testOnUpgrade(
   },
 );
 
-/** Writes that the session was rotated so many seconds from now. */
+/** Sets the time of the last rotation to `seconds` from now. */
 async function rotatedAt({ db }: TestServer, id: string, seconds: number): Promise<void> {
   await db('sessions')
     .where({ id })

@@ -90,7 +90,7 @@ testOnServers(
   },
 );
 
-testOnServers('a request that is no visit of the user signs nobody out', async (t, server) => {
+testOnServers('a prefetch, a prerender or a HEAD request ends no session', async (t, server) => {
   const scene = await setUpScene(server, { client });
   const tokens = await logIn(scene);
   const hint = tokens.id_token ?? '';

@@ -25,7 +25,7 @@ const bounded = { scope: 'openid profile' };
 
 /** What a client asks for, and what it is granted. */
 const logins: [string, Partial<NewClient>, string, string][] = [
-  ['a scope that nobody has', {}, 'openid groups', 'openid'],
+  ['an unknown scope', {}, 'openid groups', 'openid'],
   ['scopes of OpenID Connect without claims here', {}, 'openid address phone email', 'openid email'],
   ['a scope that the client may not have', bounded, 'openid email', 'openid'],
   ['offline_access', {}, 'openid offline_access', 'openid offline_access'],

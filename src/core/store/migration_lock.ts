@@ -116,7 +116,7 @@ async function lockFile<Result>(
   }
 }
 
-// False when another process still holds the lock after so many milliseconds.
+// False when another process still holds the lock after a wait of `wait` milliseconds.
 async function begin(lock: Knex, wait: number): Promise<boolean> {
   await lock.raw(`pragma busy_timeout = ${wait}`);
   try {

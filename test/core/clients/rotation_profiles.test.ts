@@ -55,7 +55,7 @@ async function profileOf(
 }
 
 testOnStores(
-  'a client that names no profile is mobile if it is public and web if it is not, whoever made it',
+  'a client that names no profile is mobile if it is public and web if it is confidential, for every way of registration',
   async (t, { db }) => {
     for (const first_party of [true, false]) {
       const phone = await makeClient(db, { ...bare, first_party, redirect_uris: ['app://cb'] });
