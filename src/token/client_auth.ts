@@ -5,14 +5,8 @@ import type { Registered } from '../core/clients/client_cache.ts';
 import { acceptsSecret } from '../core/clients/client_secrets.ts';
 import { type Client, isRegisteredOrigin } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
-import { authorizationOf } from './client_authorization.ts';
+import { authorizationOf, type Credentials } from './client_authorization.ts';
 import { hasClientBudget } from './client_failures.ts';
-
-/** The credentials that a client sent; `client_secret` is null for a public client. */
-export interface Credentials {
-  client_id: string;
-  client_secret: string | null;
-}
 
 const attestations = ['oauth-client-attestation', 'oauth-client-attestation-pop'];
 
@@ -27,31 +21,16 @@ export function readCredentials(
   ctx: Context,
   form: { client_id?: string | undefined; client_secret?: string | undefined },
 ): Credentials | null {
-  const header = ctx.headers.authorization;
-  if (header !== undefined) {
-    if (form.client_secret !== undefined) return null;
-    const basic = readBasic(header);
-    return basic && (form.client_id ?? basic.client_id) === basic.client_id ? basic : null;
+  const { basic, namedClient } = authorizationOf(ctx);
+  if (ctx.headers.authorization !== undefined) {
+    // Values that need decoding are rare and are left to the engine.
+    if (!basic || form.client_secret !== undefined) return null;
+    return (form.client_id ?? basic.client_id) === basic.client_id ? basic : null;
   }
   const { client_secret = null } = form;
-  const { namedClient } = authorizationOf(ctx);
   const client_id = form.client_id ?? namedClient;
   if (client_id === undefined || (namedClient ?? client_id) !== client_id) return null;
   return { client_id, client_secret };
-}
-
-// Both parts are form-encoded before they are joined (RFC 6749, 2.3.1).
-function readBasic(header: string): Credentials | null {
-  const [, encoded] = /^basic ((?:[a-z0-9+/]{4})*(?:[a-z0-9+/]{2}==|[a-z0-9+/]{3}=)?)$/i.exec(header) ?? [];
-  const [, name, secret] = /^([^:]+):(.+)$/s.exec(Buffer.from(encoded ?? '', 'base64').toString()) ?? [];
-  const client_id = decode(name);
-  const client_secret = decode(secret);
-  return client_id && client_secret ? { client_id, client_secret } : null;
-}
-
-function decode(value: string | undefined): string | null {
-  // Values that need decoding are rare and are left to the engine.
-  return value !== undefined && /^[\x21-\x24\x26-\x2a\x2c-\x7e]+$/.test(value) ? value : null;
 }
 
 /**

@@ -4,6 +4,12 @@ import type { Context, Middleware } from 'koa';
 import type { Deps } from '../core/deps.ts';
 import { AppError } from '../lib/errors.ts';
 
+/** The credentials that a client sent; `client_secret` is null for a public client. */
+export interface Credentials {
+  client_id: string;
+  client_secret: string | null;
+}
+
 const paths = new Set(['/token', '/introspect', '/revoke', '/par', '/device/authorize']);
 
 /** What the header of a request says, beside or instead of what the header keeps. */
@@ -14,6 +20,8 @@ interface Said {
   rawSecret?: string;
   /** Whether there was a header: the answer to a failure then has a challenge (RFC 6749, 5.2). */
   sentAuthorization?: boolean;
+  /** The name and the secret of a header that says them without any encoding but base64, as nearly all do. */
+  basic?: Credentials;
 }
 
 /** What {@link readClientAuthorization} has read of a request. */
@@ -32,6 +40,8 @@ export function readClientAuthorization({ config }: Pick<Deps, 'config'>): Middl
     if (!authorization || ctx.method !== 'POST' || !paths.has(ctx.path)) return await next();
     const said = authorizationOf(ctx);
     said.sentAuthorization = true;
+    said.basic = readPlain(authorization);
+    if (said.basic) return await next();
     const [, scheme = '', encoded = ''] = /^(\S+)(?: +(\S+))? *$/.exec(authorization) ?? [];
     if (scheme.toLowerCase() !== 'basic') {
       ctx.set('WWW-Authenticate', `Basic realm="${config.issuer}"`);
@@ -44,6 +54,18 @@ export function readClientAuthorization({ config }: Pick<Deps, 'config'>): Middl
       readCredentials(ctx, said, Buffer.from(encoded, 'base64').toString());
     await next();
   };
+}
+
+const exactHeader = /^basic ((?:[a-z0-9+/]{4})*(?:[a-z0-9+/]{2}==|[a-z0-9+/]{3}=)?)$/i;
+
+/** A name and a secret without `%` and `+`, which would have to be decoded. */
+const plainCredentials = /^([!-$&-*,-9;-~]+):([!-$&-*,-~]+)$/;
+
+function readPlain(authorization: string): Credentials | undefined {
+  const [, encoded] = exactHeader.exec(authorization) ?? [];
+  if (encoded === undefined) return;
+  const [, client_id, client_secret] = plainCredentials.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  return client_id && client_secret ? { client_id, client_secret } : undefined;
 }
 
 function readCredentials(ctx: Context, said: Said, credentials: string): void {

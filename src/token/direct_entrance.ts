@@ -97,15 +97,22 @@ function openToPages(ctx: Context): void {
 
 // A parameter that was sent more than once stays as it is, except for the list that may be.
 function tidyForm(form: Form): Form {
-  const isOdd = Object.entries(form).some(([name, value]) =>
-    Array.isArray(value)
-      ? value.some((one) => tidyValue(name, one) !== one)
-      : value !== undefined && tidyValue(name, value) !== value,
-  );
-  if (!isOdd) return form;
+  if (isTidy(form)) return form;
   const tidy = (name: string, value: string | string[] | undefined) =>
     Array.isArray(value) ? value.map((one) => tidyValue(name, one)) : value && tidyValue(name, value);
   return Object.fromEntries(Object.entries(form).map(([name, value]) => [name, tidy(name, value)]));
+}
+
+function isTidy(form: Form): boolean {
+  for (const name in form) {
+    const value = form[name];
+    if (typeof value === 'string' ? tidyValue(name, value) !== value : !isTidyList(name, value)) return false;
+  }
+  return true;
+}
+
+function isTidyList(name: string, values: string[] | undefined): boolean {
+  return values === undefined || values.every((value) => tidyValue(name, value) === value);
 }
 
 const byClients = ['client_id', 'client_secret'];

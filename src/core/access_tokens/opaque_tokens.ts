@@ -47,7 +47,7 @@ const read = statement<Found>(
   (db) => `
   select ${isCurrentVersionSql} as is_current_version, m.payload, ${isLiveRecordSql(db)} as is_live, owner.username, owner.email
   from (select 1 as one) as one left join oidc_models m on ${ofTokenSql}
-    left join sessions of_token on of_token.id = m.session_id left join users owner on owner.id = of_token.user_id`,
+    left join users owner on owner.id = m.user_id`,
   foundColumns,
 );
 
