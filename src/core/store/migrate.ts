@@ -50,20 +50,40 @@ async function runMissing(url: string): Promise<string[]> {
     // Knex's own lock remains when a process dies in the middle. Kindred's lock is held here, so no process is migrating.
     if (await db.schema.hasTable('knex_migrations_lock'))
       await db.migrate.forceFreeMigrationsLock(migrations);
-    const [, names] = (await db.migrate.latest(migrations)) as [number, string[]];
-    return names;
+    return await runDespiteDeadlocks(db);
   } finally {
     await db.destroy();
   }
 }
 
+// A migration that changes two tables may wait for a request of a running node that waits for the migration. Postgres then undoes
+// one of them. If it was the migration, it runs again: those before it stay, and each is either one transaction or can be repeated.
+async function runDespiteDeadlocks(db: Knex): Promise<string[]> {
+  const before = new Set(await listApplied(db));
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await db.migrate.latest(migrations);
+      return (await listApplied(db)).filter((name) => !before.has(name));
+    } catch (error) {
+      if ((error as { code?: string }).code !== deadlock || tries >= mostTries) throw error;
+    }
+  }
+}
+
+/** deadlock_detected. Postgres takes a second to find one, so that requests pass in between. */
+const deadlock = '40P01';
+const mostTries = 20;
+
 async function isNewer(db: Knex): Promise<boolean> {
-  if (!(await db.schema.hasTable('knex_migrations'))) return false;
   return (await listUnknown(db)).length > 0;
 }
 
 async function listUnknown(db: Knex): Promise<string[]> {
-  const applied: { name: string }[] = await db('knex_migrations').select('name');
   const known = await readdir(directory);
-  return applied.map((row) => row.name).filter((name) => !known.includes(name));
+  return (await listApplied(db)).filter((name) => !known.includes(name));
+}
+
+async function listApplied(db: Knex): Promise<string[]> {
+  if (!(await db.schema.hasTable('knex_migrations'))) return [];
+  return await db('knex_migrations').orderBy('id').pluck('name');
 }
