@@ -8,7 +8,7 @@ export const promptValues = ['none', 'login', 'consent', 'select_account'];
 
 /**
  * The engine's prompts, with rules of ours: a user who may no longer log in has to log in; a third-party client asks for consent even if it
- * asks for no scope, of anybody or at a resource server; and of native clients only third-party ones always do.
+ * asks for no scope at all, or for none of an API that it names; and of native clients only third-party ones always do.
  */
 export function loginPrompts(): interactionPolicy.DefaultPolicy {
   const { Check, Prompt } = interactionPolicy;

@@ -86,8 +86,8 @@ testOnOwnServers(
 
 testOnServers('a refresh needs the client’s own key and a proof', async (t, server) => {
   const client = await makeDpopClient(server);
-  const stranger = await makeDpopClient(server);
-  const forger = { ...client, authenticate: stranger.authenticate };
+  const otherClient = await makeDpopClient(server);
+  const forger = { ...client, authenticate: otherClient.authenticate };
   const tokens = tokensOf(await ask(client, codeForm(await getCode(client))));
   const refresh = refreshForm(tokens.refresh_token);
   t.like((await ask(client, refresh, { headers: {} })).body, {

@@ -35,7 +35,7 @@ async function renew(scene: Scene, more: Record<string, string> = {}) {
   return tokens as typeof tokens & { session_id: string };
 }
 
-/** Lets all sessions of the client lie unused for so many seconds more. */
+/** Moves the last use of all sessions of the client `seconds` into the past. */
 async function letPass({ server, client_id }: Scene, seconds: number): Promise<void> {
   for (const { id, last_used_at } of await server.db('sessions').where({ client_id }).whereNull('ended_at'))
     await server

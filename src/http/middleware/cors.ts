@@ -1,5 +1,5 @@
 // Cross-origin calls of pages (CORS) to the endpoints for programs. An answer that concerns a client is readable from the origins
-// that this client has registered, and no others; one that concerns no client says nothing about anybody, and every page may
+// that this client has registered, and no others; one that concerns no client says nothing about a user or client, and every page may
 // read it. No answer allows credentials, so cookies never count. No middleware before the engine may set a header that begins
 // with Access-Control-: the engine then skips its own check.
 import type { Context, Middleware } from 'koa';

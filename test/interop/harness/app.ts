@@ -30,8 +30,8 @@ export async function chooseAddress(
 }
 
 /**
- * Opens `url` with an expired access token, `counts` requests at a time. Every answer is a 200 of the app with JSON: nobody is
- * logged out.
+ * Opens `url` with an expired access token, `counts` requests at a time. Every answer is a 200 of the app with JSON: the user
+ * stays logged in.
  */
 export async function useAfterExpiry(
   t: ExecutionContext,

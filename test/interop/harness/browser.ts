@@ -10,7 +10,7 @@ export interface Browser {
   submit(page: Page, action: string, fields?: Record<string, string>): Promise<Page>;
   /** Opens an address and answers login and consent until the browser is back at the app. */
   logIn(url: string, person: Person): Promise<Page>;
-  /** Opens an address and answers the pages; the redirect to `app`, where nobody listens, is returned. */
+  /** Opens an address and answers the pages; the redirect to `app`, whose port is closed, is returned. */
   logInTo(app: string, url: string, person: Person): Promise<URL>;
   /** Answers login and consent from a page on. */
   answer(page: Page, person: Person): Promise<Page>;

@@ -1,4 +1,4 @@
-# Who calls the server for Schemathesis: CALLER is admin, user or stranger. The others log in with a password, and again once
+# Who calls the server for Schemathesis: CALLER is admin, user or anonymous. The others log in with a password, and again once
 # their session has ended, because the requests that are made up end sessions too.
 import os
 
@@ -28,7 +28,7 @@ def log_in():
     return answer.json()["access_token"]
 
 
-if caller != "stranger":
+if caller != "anonymous":
 
     @schemathesis.auth(refresh_interval=None).apply_to(path_regex="^/(api|userinfo)")
     class Login:

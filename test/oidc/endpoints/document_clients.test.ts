@@ -190,7 +190,7 @@ for (const name of storeNames) {
     t.deepEqual(await server.db('clients').where({ client_id }), []);
   });
 
-  test(`a document that changes takes back what it allowed, and nobody’s session (${name})`, async (t) => {
+  test(`a document that changes takes back what it allowed, and ends no session (${name})`, async (t) => {
     const first = await startWithDocuments(t, name);
     const more: Record<string, unknown> = { scope: 'openid profile email admin account' };
     const { client_id } = await serveDocument(t, more);

@@ -56,10 +56,10 @@ testOnOwnServers('a page of any origin registers a client and reads why not', op
   const authorization = `Bearer ${made.body.registration_access_token}`;
   const path = `/register/${made.body.client_id}`;
   const read = await send(server.url + path, { headers: { ...headers, authorization } });
-  const stranger = await send(server.url + path, { headers: { ...headers, authorization: 'Bearer x' } });
+  const unauthorized = await send(server.url + path, { headers: { ...headers, authorization: 'Bearer x' } });
   const options = await send(`${server.url}/register`, { method: 'OPTIONS' });
   t.deepEqual(
-    [made, refused, read, stranger].map((answer) => [
+    [made, refused, read, unauthorized].map((answer) => [
       answer.status,
       answer.headers['access-control-allow-origin'],
       answer.headers['access-control-allow-credentials'],
