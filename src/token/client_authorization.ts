@@ -70,7 +70,7 @@ function readPlain(authorization: string): Credentials | undefined {
 
 function readCredentials(ctx: Context, said: Said, credentials: string): void {
   const [, rawName = '', rawSecret = ''] = /^([^:]+):(.*)$/s.exec(credentials) ?? [];
-  // What is no name and secret at all is refused by the entrances.
+  // The entrances refuse a text that is no name and secret.
   if (rawName === '') return;
   const [name, secret] = [formDecode(rawName), formDecode(rawSecret)];
   const { headers } = ctx.req;

@@ -95,18 +95,26 @@ export async function requireScope(
   const held = new Set(splitScope(payloadOf(session).scope));
   const asked = [...new Set(scope.split(' '))];
   const others = asked.filter((one) => !held.has(one));
-  if (others.length === 0) return;
-  const owners = await listScopeOwners(deps.db, known.servers, deps.config.resource);
-  const isIgnored = (one: string) => wasIgnored(one, known.client) && !isOwned(owners, one);
-  const missing = others.length === asked.length ? others : others.filter((one) => !isIgnored(one));
+  const missing = others.length < asked.length ? await findMissing(deps, known, others) : others;
   if (missing.length === 0) return;
   const noun = missing.length === 1 ? 'scope' : 'scopes';
   throw new AppError('invalid_scope', `refresh token missing requested ${noun}`, { isDecided: true });
 }
 
+// The scopes of these that the login would not have ignored.
+async function findMissing(
+  { db, config }: Deps,
+  { client, servers }: GrantRequest['known'],
+  scopes: string[],
+): Promise<string[]> {
+  // A mere name: sessions of earlier versions of this server lack it.
+  const unusual = scopes.filter((one) => one !== 'offline_access');
+  if (unusual.length === 0) return [];
+  const owners = await listScopeOwners(db, servers, config.resource);
+  return unusual.filter((one) => !wasIgnored(one, client) || isOwned(owners, one));
+}
+
 // A login ignores a scope that is no scope of a resource server, and of the server's own scopes those that the client may not have.
-// `offline_access` is a mere name: sessions of earlier versions of this server lack it.
 function wasIgnored(scope: string, client: Client): boolean {
-  if (scope === 'offline_access') return true;
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope) && !grantableOidc(client).includes(scope);
 }

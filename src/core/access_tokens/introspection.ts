@@ -70,8 +70,14 @@ export function isMeantFor(
   { client_id, resource_server }: Pick<Client, 'client_id' | 'resource_server'>,
   claims: { client_id: string; aud?: string | undefined },
 ): boolean {
-  if (claims.client_id === client_id) return true;
-  return resource_server === '*' || (resource_server !== null && resource_server === claims.aud);
+  return claims.client_id === client_id || isApiOf({ resource_server }, claims);
+}
+
+function isApiOf(
+  { resource_server }: Pick<Client, 'resource_server'>,
+  { aud }: { aud?: string | undefined },
+): boolean {
+  return resource_server === '*' || (resource_server !== null && resource_server === aud);
 }
 
 /**
@@ -79,12 +85,11 @@ export function isMeantFor(
  * client that the token was issued to gets none: it learns them by the scopes that the user has granted.
  */
 export function describeUser(
-  { resource_server }: Pick<Client, 'resource_server'>,
-  { aud }: { aud?: string | undefined },
+  client: Pick<Client, 'resource_server'>,
+  token: { aud?: string | undefined },
   { username, email }: NamedUser,
 ): object {
-  const isApi = resource_server === '*' || (resource_server !== null && resource_server === aud);
-  if (!isApi || username === null) return {};
+  if (username === null || !isApiOf(client, token)) return {};
   return { username, ...emailClaims({ email }) };
 }
 

@@ -77,7 +77,7 @@ export function readImportedUser({ number: line, bytes }: Line): ImportedUser | 
 /** Members that some exports write as null where there is nothing. */
 const mayBeNull = new Set(['id', 'roles', 'permissions']);
 
-// What exports of other systems write for "none", and for times.
+// Other systems write "none" and times in other ways.
 function asMeant(json: unknown): unknown {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return json;
   const members = Object.entries(json).filter(

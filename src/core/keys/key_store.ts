@@ -80,8 +80,8 @@ export async function openKeyStore(db: Db, options: KeyStoreOptions): Promise<Ke
     onChange: (listener) => listeners.push(listener),
     async rotate(rotation) {
       const result = await rotateSigningKeys(db, keyring, rotation);
-      if (result.outcome === 'rotated') await notifyNodes(db, 'signing_keys');
-      await refresh();
+      // Also where all are too young: missing keys may have been published.
+      await announce(true);
       return result;
     },
     async publishMissing() {
@@ -99,8 +99,8 @@ function fingerprint(keys: { kid: string; status: string }[]): string {
 function openKeys(listed: SigningKey[], named: NamedAlgs) {
   const wanted = wantedAlgs(listed, named);
   const rank = ({ status, alg }: SigningKey) =>
-    status === 'current' ? wanted.indexOf(alg) + 1 || Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY;
-  const keys = listed.toSorted((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0));
+    status === 'current' && wanted.includes(alg) ? wanted.indexOf(alg) : wanted.length;
+  const keys = listed.toSorted((a, b) => rank(a) - rank(b));
   let algs: SigningAlgs | undefined;
   return {
     keys,

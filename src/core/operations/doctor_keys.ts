@@ -59,31 +59,23 @@ function checkAlgs(current: SigningKeyRow[], wanted: readonly SigningAlg[]): Fin
   const signing = current.map(({ alg }) => alg);
   const waiting = wanted.filter((alg) => !signing.includes(alg));
   const leaving = signing.filter((alg) => !wanted.includes(alg));
-  const state = 'note';
   const notes: Finding[] = [];
+  const note = (text: string, advice: string) => notes.push({ check, state: 'note', text, advice });
   if (waiting.length > 0)
-    notes.push({
-      ...{ check, state, text: `${waiting.join(', ')} does not sign yet; its key is published` },
-      advice: 'wait for SIGNING_KEY_LEAD: a server with JOBS=true rotates then, or run: kindred rotate-keys',
-    });
+    note(
+      `${waiting.join(', ')} does not sign yet; its key is published`,
+      'wait for SIGNING_KEY_LEAD: a server with JOBS=true rotates then, or run: kindred rotate-keys',
+    );
   if (leaving.length > 0)
-    notes.push({
-      ...{
-        check,
-        state,
-        text: `${leaving.join(', ')} is no longer in SIGNING_ALG and signs until the next rotation`,
-      },
-      advice: 'look at the clients that ask for it, if any are named here, then run: kindred rotate-keys',
-    });
+    note(
+      `${leaving.join(', ')} is no longer in SIGNING_ALG and signs until the next rotation`,
+      'look at the clients that ask for it, if any are named here, then run: kindred rotate-keys',
+    );
   if (!wanted.includes('RS256'))
-    notes.push({
-      ...{
-        check,
-        state,
-        text: `only ${wanted.join(', ')} is offered; many OpenID Connect clients expect RS256`,
-      },
-      advice: 'when the last node of the previous version is gone, set SIGNING_ALG=ES256,RS256',
-    });
+    note(
+      `only ${wanted.join(', ')} is offered; many OpenID Connect clients expect RS256`,
+      'when the last node of the previous version is gone, set SIGNING_ALG=ES256,RS256',
+    );
   return notes;
 }
 
@@ -97,7 +89,9 @@ export async function checkClientAlgs(
   if (found.clients.length === 0) return [];
   return [
     {
-      ...{ check: 'clients', state: 'note', data: { clients: found.clients } },
+      check: 'clients',
+      state: 'note',
+      data: { clients: found.clients },
       text: `these clients ask for signatures by an algorithm that is not in SIGNING_ALG, or need one by their security_profile: ${nameUnserved(found)}`,
       advice:
         'they get their default from the next rotation on; add the algorithm to SIGNING_ALG, or change the client: kindred update-client with "id_token_signed_response_alg"',

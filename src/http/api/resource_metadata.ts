@@ -1,6 +1,7 @@
 // The metadata of our own API as a protected resource (OAuth 2.0 Protected Resource Metadata, RFC 9728).
 import type { Middleware } from 'koa';
 import type { Config } from '../../../config/index.ts';
+import { ownScopes } from '../../core/clients/own_scopes.ts';
 import { dpopAlgorithms } from './dpop.ts';
 
 /**
@@ -21,7 +22,7 @@ export function serveResourceMetadata(config: Config): Middleware {
   const document = {
     resource: config.resource,
     authorization_servers: [config.issuer],
-    scopes_supported: ['account', 'admin'],
+    scopes_supported: ownScopes,
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: dpopAlgorithms,
     resource_documentation: `${config.issuer}/api/openapi.json`,

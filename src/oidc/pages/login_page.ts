@@ -54,7 +54,7 @@ export async function logIn(request: InteractionRequest): Promise<void> {
   const ts = Math.floor(Date.now() / 1000);
   await resumeInteraction(request, {
     login: { accountId, proof, epoch, acr: passwordAcr, amr: ['pwd'], ts },
-    // Who types a password has chosen an account as well.
+    // A user who types a password has chosen an account as well.
     select_account: {},
   });
 }

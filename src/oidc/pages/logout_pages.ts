@@ -67,7 +67,7 @@ async function isAskedByThisLogin(deps: Deps, ctx: Ctx): Promise<boolean> {
   return session?.user_id === accountId && session.browser_session === digest(uid);
 }
 
-// Neither a question for the headers nor a request that the browser sends before its user does.
+// False for HEAD, and for a page that the browser loads before its user opens it.
 function isVisit(ctx: Context): boolean {
   return ctx.method === 'GET' && !/prefetch|prerender/.test(ctx.get('sec-purpose') + ctx.get('purpose'));
 }

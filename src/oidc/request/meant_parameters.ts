@@ -34,7 +34,7 @@ export function readAsMeant(
   params.resource = Array.isArray(resource) ? resource.map(registered) : registered(resource);
 }
 
-// What has no value counts as omitted (RFC 6749, 3.1); `twice` says that this also holds for one of two values of a parameter.
+// A parameter without a value counts as omitted (RFC 6749, 3.1); `twice` says that this also holds for one of two values of a parameter.
 function tidy(params: Record<string, unknown>, twice: boolean): void {
   for (const [name, value] of Object.entries(params)) {
     const given = twice && Array.isArray(value) ? value.filter((one) => one !== '') : value;

@@ -23,7 +23,7 @@ const metadata = {
   post_logout_redirect_uris: uris('where the browser may go after a logout'),
   grant_types: {
     type: 'array',
-    description: 'absent: the code flow',
+    description: 'absent: `authorization_code` and `refresh_token`',
     items: { type: 'string' },
   },
   token_endpoint_auth_method: text('how the client authenticates; one that is not offered is replaced'),
@@ -68,6 +68,10 @@ export const registrationEndpoints: EndpointGroup = {
           'for reading and changing the registration; changes with each update',
         ),
         registration_client_uri: text('where it is read and changed', { format: 'uri' }),
+        rotation_profile: text('what happens to a refresh token that comes twice'),
+        refresh_token_retry_window: number(
+          'seconds after a refresh in which the previous refresh token gets the same answer again',
+        ),
         ...metadata,
       },
     },
