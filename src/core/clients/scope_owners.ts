@@ -13,17 +13,31 @@ export interface ScopeOwner {
 /** The most resource servers among which a scope is looked for. */
 const limit = 1_000;
 
+type Servers = ReadonlyMap<string, ResourceServer>;
+
+// By the resource servers of the client cache, which makes a new map when any of them has changed.
+const known = new WeakMap<Servers, ScopeOwner[]>();
+
 /**
  * All resource servers, our own API first. `servers` are those of the client cache, which has them all unless there are very many; then, or
  * where the caller has none, the first {@link limit} are read.
  */
 export async function listScopeOwners(
   db: Db,
-  servers: ReadonlyMap<string, ResourceServer> | undefined,
+  servers: Servers | undefined,
   own_resource: string,
 ): Promise<ScopeOwner[]> {
-  const isComplete = servers !== undefined && servers.size < maxServers;
+  if (servers === undefined) return ownersOf(await listResourceServers(db, limit), own_resource);
+  const before = known.get(servers);
+  if (before) return before;
+  const isComplete = servers.size < maxServers;
   const all = isComplete ? [...servers.values()] : await listResourceServers(db, limit);
+  const owners = ownersOf(all, own_resource);
+  known.set(servers, owners);
+  return owners;
+}
+
+function ownersOf(all: ResourceServer[], own_resource: string): ScopeOwner[] {
   const scopesOf = (identifier: string) =>
     all.find((one) => one.identifier === identifier)?.scope.split(' ') ?? [];
   return [
