@@ -35,7 +35,7 @@ const description = `This document describes two things.
 
 Every error has the members \`error\`, \`error_description\` and \`request_id\`, and \`reason\` where the caller may know it. Lists are paged: pass \`next_cursor\` as \`cursor\` for the next page; it is null on the last one. A cursor is opaque and only good for the list that issued it.
 
-What the schemas cannot say: no text may contain NUL (U+0000), and members that a schema does not know are refused in requests and may appear in answers at any time. A request with more than 50 query parameters is answered with 400, one with more than 16 KiB of headers and path with 431 and an empty body, and a method that a path does not have with 405 and \`Allow\`.`;
+What the schemas cannot say: no text may contain NUL (U+0000), members that a schema does not know are refused in JSON bodies below \`/api\` and ignored elsewhere, and answers may get new members at any time. A request with more than 50 query parameters is answered with 400, one with more than 16 KiB of headers and path with 431 and an empty body, and a method that a path does not have with 405 and \`Allow\`.`;
 
 /** Describes `routes` and the endpoints of the protocol as OpenAPI 3.1. */
 export function openApiDocument(issuer: string, routes: Route[]): Json {

@@ -15,7 +15,7 @@ export const headers: Record<string, Json> = {
   },
   'WWW-Authenticate': {
     description:
-      'How to authenticate, and what is wrong with the token (RFC 6750, RFC 9449, RFC 9728). With 403 it is there where the token lacks a scope.',
+      'How to authenticate, and what is wrong with the token (RFC 6750, RFC 9449, RFC 9728). With 403 it is there where the token lacks a scope; where a client authenticates, only if the request used `Authorization`.',
     schema: { type: 'string' },
   },
 };

@@ -33,7 +33,7 @@ const grants = {
     'space-delimited; when absent, all scopes that the client may have, and at a refresh all those of the session',
   ),
   resource: text(
-    'the identifier of the API that the tokens are for (RFC 8707), as registered; at a refresh one that the session was opened for',
+    'the identifier of the API that the tokens are for (RFC 8707); when absent, the API that the scopes belong to, else the default of the client; at a refresh one that the session was opened for',
   ),
   device_id: text('`password`: the id that the client has chosen for the device'),
   device_secret: text(
