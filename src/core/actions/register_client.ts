@@ -43,7 +43,9 @@ export function createClientRegistrar(
         const updated = await updateClient(tx, client_id, change);
         if (!updated) throw new AppError('client_not_found');
         await requireNamedServers(tx, config, change);
-        requireForwarding(updated.metadata, config.certificateHeader !== null);
+        // As with servers: only where this change asks for certificates.
+        if (binding.some((name) => name in change))
+          requireForwarding(updated.metadata, config.certificateHeader !== null);
         await validate(updated, change);
         const detail = { changed: Object.keys(change) };
         await recordEventOf(tx, initiator, { type: 'client_updated', client_id, detail });
@@ -51,6 +53,9 @@ export function createClientRegistrar(
       }),
   };
 }
+
+/** The members by which the tokens of a client of FAPI 2.0 become bound to certificates. */
+const binding = ['security_profile', 'tls_client_certificate_bound_access_tokens'];
 
 // Only the servers that this change names: a client that names a server which was removed can still be changed otherwise.
 async function requireNamedServers(

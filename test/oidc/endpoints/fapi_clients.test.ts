@@ -78,6 +78,24 @@ function withoutNulls(members: object): object {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null));
 }
 
+testOnServers(
+  'a client with certificates can still be renamed and blocked when no proxy forwards them any more',
+  async (t, server) => {
+    const { token } = await enterAsAdmin(server);
+    const { body } = await api(server, 'POST /admin/clients', token, { json: await wanted() });
+    const client_id = String(body.client_id);
+    const row = await rowOf(server.db('clients').where({ client_id }).first());
+    const { dpop_bound_access_tokens: _proofs, ...others } = row.metadata;
+    const metadata = json({ ...others, tls_client_certificate_bound_access_tokens: true });
+    await server.db('clients').where({ client_id }).update({ metadata });
+    for (const change of [{ client_name: 'Bank of Ada' }, { blocked: true }]) {
+      const changed = await api(server, `PATCH /admin/clients/${client_id}`, token, { json: change });
+      t.is(changed.status, 200, changed.text);
+      t.like(changed.body, change);
+    }
+  },
+);
+
 testOnOwnServers(
   'a client registers itself with the profile, and cannot weaken it',
   { REGISTRATION: 'open' },
