@@ -7,6 +7,7 @@ import { readTrailTable } from '../../src/core/audit/partitions.ts';
 import { password } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
 import { answerPages, getCode, logIn, sentTo, startRequest } from '../helpers/code_flow.ts';
+import { connectDevice } from '../helpers/devices.ts';
 import { proofFor } from '../helpers/dpop.ts';
 import { api, isActive, login, refresh, revoke, type Tokens, tokensOf } from '../helpers/oauth.ts';
 import type { TestServer } from '../helpers/server.ts';
@@ -15,7 +16,6 @@ import {
   addClient,
   addScene,
   addUser,
-  connectDevice,
   enter,
   type Holder,
   post,

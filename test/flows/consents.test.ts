@@ -3,6 +3,7 @@ import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import {
+  openRequest as ask,
   callback,
   logIn,
   type Scene,
@@ -19,12 +20,6 @@ import { formOf, textOf } from '../helpers/user_agent.ts';
 
 const consentOf = async ({ server, client_id, user }: Scene) =>
   (await server.db('consents').where({ client_id, user_id: user.id }).first())?.granted ?? null;
-
-/** The page of a request, or the URL to which it redirects the browser at once. */
-async function ask(scene: Scene, more: Record<string, string>) {
-  const { url } = await startRequest(scene, more);
-  return await scene.ua.open(url.href);
-}
 
 testOnServers('the user is asked once for each scope, and shown what is new', async (t, server) => {
   const scene = await setUpScene(server);
@@ -194,7 +189,7 @@ testOnServers(
   async (t, server) => {
     const said = async (grant_types: ('authorization_code' | 'refresh_token')[]) => {
       const scene = await setUpScene(server, { client: { grant_types } });
-      const login = await scene.ua.open((await startRequest(scene, { scope: 'openid' })).url.href);
+      const login = await ask(scene, { scope: 'openid' });
       return textOf(await typePassword(scene.ua, login, scene.user));
     };
     t.regex(

@@ -4,12 +4,12 @@ import { mac } from '../../src/lib/crypto.ts';
 import { keyring, makeClient } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import { publicClient, type Scene, setUpScene, typePassword } from '../helpers/code_flow.ts';
+import { deviceGrant } from '../helpers/devices.ts';
 import { api, signIn } from '../helpers/oauth.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { formOf, openUserAgent, textOf } from '../helpers/user_agent.ts';
 
-const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const device = {
   ...publicClient,
   client_name: 'Television',

@@ -10,6 +10,7 @@ import {
   startRequest,
   typePassword,
 } from '../helpers/code_flow.ts';
+import { deviceGrant } from '../helpers/devices.ts';
 import { openPathProxy } from '../helpers/path_proxy.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
@@ -17,7 +18,6 @@ import { makeStore, type StoreName, storeNames } from '../helpers/stores.ts';
 import { openUserAgent, type Page, textOf, type UserAgent } from '../helpers/user_agent.ts';
 
 const path = '/auth';
-const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
 type Body = (t: ExecutionContext, server: TestServer, ua: UserAgent) => Promise<void>;
 

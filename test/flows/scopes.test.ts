@@ -5,6 +5,7 @@ import { createResourceServer } from '../../src/core/clients/resource_servers.ts
 import { makeClient, makeUser } from '../helpers/builders.ts';
 import { assertRefused, send } from '../helpers/client.ts';
 import { answerPages, logIn, secret, sentTo, setUpScene, startRequest } from '../helpers/code_flow.ts';
+import { connectDevice, deviceGrant } from '../helpers/devices.ts';
 import { login, readJwt, refresh, signIn, token, tokensOf } from '../helpers/oauth.ts';
 import { makeConfidentialClient } from '../helpers/resources.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
@@ -61,17 +62,12 @@ testOnServers('a pushed request and a device get the same scopes as a plain requ
   t.is(tokens.scope, 'openid offline_access');
 
   const device = await setUpScene(server, {
-    client: { grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'] },
+    client: { grant_types: [deviceGrant, 'refresh_token'] },
     user: scene.user,
     ua: scene.ua,
   });
   const asked = await oidc.initiateDeviceAuthorization(device.config, { scope });
-  const page = await scene.ua.open(`${server.url}/device`);
-  const confirm = await scene.ua.submit(page, '/device', { user_code: asked.user_code });
-  const consent = await scene.ua.submit(confirm, '/device', { confirm: 'yes' });
-  await scene.ua.submit(consent, '/consent', { decision: 'allow' });
-  const polled = await oidc.pollDeviceAuthorizationGrant(device.config, { ...asked, interval: 1 });
-  t.is(polled.scope, 'openid offline_access');
+  t.is((await connectDevice(device, asked)).scope, 'openid offline_access');
 });
 
 testOnServers('a consent that was given without offline_access is good for it', async (t, server) => {

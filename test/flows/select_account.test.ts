@@ -3,8 +3,8 @@ import * as oidc from 'openid-client';
 import { makeUser } from '../helpers/builders.ts';
 import {
   answerPages,
+  openRequest as ask,
   logIn,
-  type Scene,
   sentTo,
   setUpScene,
   startRequest,
@@ -12,10 +12,6 @@ import {
 } from '../helpers/code_flow.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { type Page, textOf } from '../helpers/user_agent.ts';
-
-async function ask(scene: Scene, more: Record<string, string>): Promise<Page> {
-  return await scene.ua.open((await startRequest(scene, more)).url.href);
-}
 
 const errorOf = (page: Page) => sentTo(page).searchParams.get('error');
 

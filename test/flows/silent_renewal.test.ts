@@ -1,6 +1,7 @@
 // Codes that were obtained without a new login: what becomes of the sessions that the same browser had opened with this client.
 import * as oidc from 'openid-client';
 import type { NewClient } from '../../src/core/clients/client_metadata.ts';
+import { json } from '../../src/core/store/columns.ts';
 import { enterAsAdmin } from '../helpers/admin.ts';
 import { granted } from '../helpers/client.ts';
 import {
@@ -12,6 +13,7 @@ import {
   setUpScene,
   startRequest,
 } from '../helpers/code_flow.ts';
+import { connectDevice, deviceGrant } from '../helpers/devices.ts';
 import { api, isActive, refresh, signIn } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
@@ -93,10 +95,10 @@ testOnServers(
     await server.db('resource_servers').where({ identifier }).update({ access_token_ttl: 2000 });
     const scene = await enter(server);
     const short = await logIn(scene);
-    await letPass(scene, 890);
+    await letPass(scene, 700);
     const next = await renew(scene);
     t.deepEqual(await reasonsOf(server, [short.session_id, next.session_id]), [null, null]);
-    await letPass(scene, 11);
+    await letPass(scene, 201);
     const long = await renew(scene, { scope: 'openid orders:read', resource: identifier });
     t.deepEqual(await reasonsOf(server, [short.session_id, next.session_id]), ['replaced', null]);
     await letPass(scene, 1_900);
@@ -111,7 +113,7 @@ testOnServers(
 );
 
 testOnServers(
-  'only an unused session of the same login, browser and client is replaced',
+  'only a live, unused session of the same login, browser and client is replaced',
   async (t, server) => {
     const scene = await enter(server);
     const used = await logIn(scene);
@@ -122,18 +124,22 @@ testOnServers(
     const ofOtherBrowser = await logIn(elsewhere);
     const byPassword = await signIn(server, { user: scene.user });
     const early = await renew(scene);
+    const expired = await renew(scene);
     const again = await logIn(scene, { prompt: 'login' });
-    const ids = [used, ofOtherClient, ofOtherBrowser, byPassword.tokens, early].map((one) => one.session_id);
-    await server
-      .db('sessions')
-      .where({ user_id: scene.user.id })
-      .update({ last_used_at: new Date(Date.now() - 1_000_000) });
-    // Another moment of login, whatever the clock says in whole seconds.
-    const { token_payload } = (await server.db('sessions').where({ id: early.session_id }).first()) ?? {};
-    await server
-      .db('sessions')
-      .where({ id: early.session_id })
-      .update({ token_payload: JSON.stringify({ ...token_payload, authTime: 1 }) as never });
+    const ids = [used, ofOtherClient, ofOtherBrowser, byPassword.tokens, early, expired].map(
+      (one) => one.session_id,
+    );
+    // Whatever the clock says in whole seconds: one has another moment of login, all others have that of the last login.
+    const authTime = again.claims()?.auth_time;
+    for (const { id, token_payload } of await server.db('sessions').where({ user_id: scene.user.id }))
+      await server
+        .db('sessions')
+        .where({ id })
+        .update({
+          last_used_at: new Date(Date.now() - 1_000_000),
+          token_payload: json({ ...token_payload, authTime: id === early.session_id ? 1 : authTime }),
+          ...(id === expired.session_id ? { absolute_expires_at: new Date(Date.now() - 1) } : {}),
+        });
     await renew(scene);
     t.deepEqual(
       await reasonsOf(server, ids),
@@ -143,6 +149,17 @@ testOnServers(
     t.is((await refresh(server, scene, rotated.refresh_token ?? '')).status, 200);
   },
 );
+
+testOnServers('a device that the same browser allowed keeps its session', async (t, server) => {
+  const grant_types = ['authorization_code', 'refresh_token', deviceGrant];
+  const scene = await enter(server, { ...publicClient, grant_types });
+  const first = await logIn(scene);
+  const device = await connectDevice(scene);
+  await letPass(scene, 901);
+  await renew(scene);
+  await renew(scene);
+  t.deepEqual(await reasonsOf(server, [first.session_id, String(device.session_id)]), ['replaced', null]);
+});
 
 testOnServers('a code that is never exchanged replaces nothing', async (t, server) => {
   const scene = await enter(server);
@@ -195,21 +212,18 @@ testOnServers('a client that wants logout notices gets none for a replaced sessi
   await renew(scene);
   t.deepEqual(await server.db('logout_notices').where({ client_id: scene.client_id }), []);
   const admin = await enterAsAdmin(server);
-  const json = { reason: 'test' };
-  t.is(
-    granted(await api(server, `POST /admin/users/${scene.user.id}/force-logout`, admin.token, { json }))
-      .sessions_ended,
-    1,
-  );
+  const ask = { json: { reason: 'test' } };
+  const logout = await api(server, `POST /admin/users/${scene.user.id}/force-logout`, admin.token, ask);
+  t.is(granted(logout).sessions_ended, 1);
   t.is((await server.db('logout_notices').where({ client_id: scene.client_id })).length, 1);
 });
 
 testOnServers('the account page has one device, and does not list replaced sessions', async (t, server) => {
   const scene = await enter(server);
   await logIn(scene);
-  await letPass(scene, 890);
+  await letPass(scene, 700);
   await renew(scene);
-  await letPass(scene, 11);
+  await letPass(scene, 201);
   await renew(scene);
   const page = await scene.ua.open(`${server.issuer}/account`);
   t.is(page.text.match(/id="device-/g)?.length, 1);

@@ -11,6 +11,7 @@ import {
   startRequest,
   typePassword,
 } from '../helpers/code_flow.ts';
+import { deviceGrant } from '../helpers/devices.ts';
 import { introspect, readJwt } from '../helpers/oauth.ts';
 import { makeResourceServer } from '../helpers/resources.ts';
 import { testOnServers } from '../helpers/server.ts';
@@ -152,8 +153,7 @@ testOnServers('a pushed request without scope leads to a login', async (t, serve
 });
 
 testOnServers('a device without scope is connected', async (t, server) => {
-  const grant = 'urn:ietf:params:oauth:grant-type:device_code';
-  const kinds = { redirect_uris: [], response_types: [], grant_types: [grant, 'refresh_token'] };
+  const kinds = { redirect_uris: [], response_types: [], grant_types: [deviceGrant, 'refresh_token'] };
   const scene = await setUpScene(server, { client: { ...publicClient, ...kinds } });
   const started = await oidc.initiateDeviceAuthorization(scene.config, {});
   const page = await scene.ua.open(`${server.url}/device`);
@@ -164,6 +164,6 @@ testOnServers('a device without scope is connected', async (t, server) => {
   const done = await scene.ua.submit(consent, '/consent', { decision: 'allow' });
   t.regex(textOf(done), /Your device is connected/);
   const { device_code } = started;
-  const tokens = await oidc.genericGrantRequest(scene.config, grant, { device_code });
+  const tokens = await oidc.genericGrantRequest(scene.config, deviceGrant, { device_code });
   t.deepEqual([typeof tokens.refresh_token, tokens.scope], ['string', undefined]);
 });

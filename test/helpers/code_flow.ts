@@ -89,18 +89,28 @@ export async function startRequest({ config }: Scene, more: Parameters = {}): Pr
   return { url: oidc.buildAuthorizationUrl(config, parameters), parameters, checks };
 }
 
+/** The first page of a request, or the redirect to the client where the user need not be asked. */
+export async function openRequest(scene: Scene, more: Parameters = {}): Promise<Page> {
+  return await scene.ua.open((await startRequest(scene, more)).url.href);
+}
+
 /** Types name and password into the login page. */
 export async function typePassword(ua: UserAgent, page: Page, { username }: User): Promise<Page> {
   return await ua.submit(page, '/login', { username, password });
 }
 
-/** Answers the pages (login, consent) until the browser is redirected to the client. */
-export async function answerPages({ ua, user }: Pick<Scene, 'ua' | 'user'>, page: Page): Promise<URL> {
+/** Answers the pages (login, consent); returns what follows them. */
+export async function passPages({ ua, user }: Pick<Scene, 'ua' | 'user'>, page: Page): Promise<Page> {
   let at = page;
   if (at.forms.some(({ action }) => action.endsWith('/login'))) at = await typePassword(ua, at, user);
   if (at.forms.some(({ action }) => action.endsWith('/consent')))
     at = await ua.submit(at, '/consent', { decision: 'allow' });
-  return sentTo(at);
+  return at;
+}
+
+/** Answers the pages until the browser is redirected to the client. */
+export async function answerPages(scene: Pick<Scene, 'ua' | 'user'>, page: Page): Promise<URL> {
+  return sentTo(await passPages(scene, page));
 }
 
 /** The redirect target of a page; a page without a redirect fails the test. */

@@ -13,6 +13,7 @@ import { adminScope } from './admin.ts';
 import { password } from './builders.ts';
 import type { Json } from './client.ts';
 import { callback, discover, getCode, logIn, type Scene, startRequest } from './code_flow.ts';
+import { connectDevice, deviceGrant } from './devices.ts';
 import { type Key, makeKey, proofFor } from './dpop.ts';
 import { api, type ClientAuth, login, type Tokens, token, tokensOf } from './oauth.ts';
 import { openPathProxy } from './path_proxy.ts';
@@ -58,7 +59,6 @@ export interface Stage {
   };
 }
 
-export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const secret = 'the-secret-of-the-clients-of-the-upgrade';
 const apiOfOthers = 'https://orders.example.test/';
 
@@ -285,21 +285,6 @@ function holderOf(
   const tokens = answer as unknown as Tokens;
   const client = { client_id, ...(client_secret === undefined ? {} : { client_secret }) };
   return { kind, user, client, first: tokens, tokens };
-}
-
-/** Approves the device of `scene` in its browser; returns the device's tokens. */
-export async function connectDevice(
-  scene: Scene,
-  started?: oidc.DeviceAuthorizationResponse,
-): Promise<oidc.TokenEndpointResponse> {
-  const { ua, user, server } = scene;
-  const device = started ?? (await oidc.initiateDeviceAuthorization(scene.config, { scope: 'openid' }));
-  const { device_code, user_code } = device;
-  const typed = await ua.submit(await ua.open(`${server.issuer}/device`), '/device', { user_code });
-  const signIn = await ua.submit(typed, '/device', { confirm: 'yes' });
-  const consent = await ua.submit(signIn, '/login', { username: user.username, password });
-  await ua.submit(consent, '/consent', { decision: 'allow' });
-  return await oidc.genericGrantRequest(scene.config, deviceGrant, { device_code });
 }
 
 function publicOf({ client_id }: ClientAuth): ClientAuth {

@@ -1,4 +1,5 @@
 // The metadata of clients of the FAPI 2.0 profile: what is filled in, what is refused, and what an old row cannot take back.
+import test from 'ava';
 import { openClientCache } from '../../../src/core/clients/client_cache.ts';
 import type { ClientChange, NewClient } from '../../../src/core/clients/client_metadata.ts';
 import {
@@ -9,6 +10,7 @@ import {
   updateClient,
 } from '../../../src/core/clients/clients.ts';
 import { explainProfile } from '../../../src/core/clients/rotation_profiles.ts';
+import { requireSenderConstrained } from '../../../src/core/clients/security_profile.ts';
 import { json } from '../../../src/core/store/columns.ts';
 import type { Db } from '../../../src/core/store/db.ts';
 import { AppError } from '../../../src/lib/errors.ts';
@@ -157,4 +159,13 @@ testOnStores('a row that contradicts its profile changes nothing of what request
       dpop_bound_access_tokens: true,
     });
   }
+});
+
+test('an access token of the profile that is bound to nothing is refused, whatever was checked before', (t) => {
+  const error = t.throws(() => requireSenderConstrained({ security_profile: 'fapi2' }, false), {
+    instanceOf: AppError,
+  });
+  t.is(error?.code as string, 'invalid_grant');
+  t.notThrows(() => requireSenderConstrained({ security_profile: 'fapi2' }, true));
+  t.notThrows(() => requireSenderConstrained({}, false));
 });

@@ -4,6 +4,7 @@ import { createResourceServer } from '../../../src/core/clients/resource_servers
 import { makeUser, password } from '../../helpers/builders.ts';
 import {
   logIn,
+  openRequest,
   type Scene,
   sentTo,
   setUpScene,
@@ -18,8 +19,7 @@ import { formOf, openUserAgent, type Page, textOf, type UserAgent } from '../../
 const cookieOf = (ua: UserAgent) => ua.cookies.get('kindred_session;/')?.value;
 
 async function openConsent(scene: Scene): Promise<Page> {
-  const { url } = await startRequest(scene);
-  return await typePassword(scene.ua, await scene.ua.open(url.href), scene.user);
+  return await typePassword(scene.ua, await openRequest(scene), scene.user);
 }
 
 /** Posts the form of a page with another CSRF token. */

@@ -3,6 +3,7 @@ import * as oidc from 'openid-client';
 import { password } from '../../helpers/builders.ts';
 import {
   logIn,
+  openRequest,
   publicClient,
   type Scene,
   sentTo,
@@ -10,6 +11,7 @@ import {
   startRequest,
   typePassword,
 } from '../../helpers/code_flow.ts';
+import { deviceGrant } from '../../helpers/devices.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 import {
   type Fields,
@@ -55,7 +57,7 @@ testOnServers('a login that is submitted twice leads to the client twice', async
 
 testOnServers('a finished login signs in no other browser, even with the same cookies', async (t, server) => {
   const scene = await setUpScene(server, { client: { first_party: true } });
-  const login = await scene.ua.open((await startRequest(scene)).url.href);
+  const login = await openRequest(scene);
   const other = openUserAgent(server.url);
   for (const [key, cookie] of scene.ua.cookies) other.cookies.set(key, cookie);
   sentTo(await typePassword(scene.ua, login, scene.user));
@@ -102,7 +104,7 @@ testOnServers(
 
 testOnOwnServers('after a minute the page of a finished interaction has expired', {}, async (t, server) => {
   const scene = await setUpScene(server, { client: { first_party: true } });
-  const login = await scene.ua.open((await startRequest(scene)).url.href);
+  const login = await openRequest(scene);
   sentTo(await typePassword(scene.ua, login, scene.user));
   const soon = Date.now() + 61_000;
   const kept = await server
@@ -126,7 +128,7 @@ const television = {
   client_name: 'Television',
   redirect_uris: [],
   response_types: [],
-  grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+  grant_types: [deviceGrant, 'refresh_token'],
 };
 
 async function typeCode(server: TestServer, scene: Scene) {
@@ -147,7 +149,7 @@ testOnServers(
     const ends = await submitTwice(ua, consent, '/consent', { decision: 'allow' });
     for (const end of ends) t.regex(textOf(end), /Your device is connected Television/);
     const tokens = await oidc.initiateDeviceAuthorization(scene.config, {}).then(() =>
-      oidc.genericGrantRequest(scene.config, television.grant_types[0] ?? '', {
+      oidc.genericGrantRequest(scene.config, deviceGrant, {
         device_code: shown.device_code,
       }),
     );
