@@ -150,15 +150,19 @@ testOnServers(
   },
 );
 
-testOnServers('a device that the same browser allowed keeps its session', async (t, server) => {
+testOnServers('a device that the same browser allowed has a session of its own', async (t, server) => {
   const grant_types = ['authorization_code', 'refresh_token', deviceGrant];
   const scene = await enter(server, { ...publicClient, grant_types });
   const first = await logIn(scene);
   const device = await connectDevice(scene);
   await letPass(scene, 901);
+  const other = await connectDevice(scene);
+  t.deepEqual(await reasonsOf(server, [first.session_id]), [null], 'a device is no renewal');
+  await letPass(scene, 901);
   await renew(scene);
   await renew(scene);
-  t.deepEqual(await reasonsOf(server, [first.session_id, String(device.session_id)]), ['replaced', null]);
+  const ids = [first.session_id, String(device.session_id), String(other.session_id)];
+  t.deepEqual(await reasonsOf(server, ids), ['replaced', null, null]);
 });
 
 testOnServers('a code that is never exchanged replaces nothing', async (t, server) => {

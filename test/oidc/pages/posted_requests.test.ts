@@ -34,6 +34,9 @@ testOnServers(
     t.deepEqual([...back.searchParams.keys()], ['code', 'state', 'iss']);
     t.is(back.searchParams.get('state'), form.state ?? '');
 
+    const named = await postForm(scene, '/authorize', { ...form, posted_request: 'x' });
+    t.is(sentTo(named).href, sentTo(page).href, 'a form cannot name a kept request');
+
     const silent = await postForm(scene, '/authorize', await formOfRequest(scene, { prompt: 'none' }));
     const code = sentTo(await scene.ua.open(sentTo(silent).href)).searchParams.get('code');
     t.is(typeof code, 'string', 'the browser session is used');
