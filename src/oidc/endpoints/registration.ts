@@ -6,6 +6,7 @@ import { isVouchedGrant } from '../../core/clients/client_rules.ts';
 import { verifyClientSecret } from '../../core/clients/client_secrets.ts';
 import { type Client, describeClient, findClient } from '../../core/clients/clients.ts';
 import { responseAlgs } from '../../core/clients/response_algs.ts';
+import { explainProfile } from '../../core/clients/rotation_profiles.ts';
 import { suitableMetadata } from '../../core/clients/suitable_metadata.ts';
 import type { Deps } from '../../core/deps.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -103,7 +104,11 @@ function hideRow(ctx: Context): void {
 // What the client gets beside its metadata: its scope, and how its refresh tokens rotate.
 function columnsShown(row: Client): object {
   const { scope, rotation_profile, refresh_token_retry_window } = describeClient(row);
-  return { ...(scope ? { scope } : {}), rotation_profile, refresh_token_retry_window };
+  const rotation_profile_description = explainProfile(row);
+  return {
+    ...(scope ? { scope } : {}),
+    ...{ rotation_profile, rotation_profile_description, refresh_token_retry_window },
+  };
 }
 
 function refuseBody(error: Error): never {

@@ -69,6 +69,7 @@ export const registrationEndpoints: EndpointGroup = {
         ),
         registration_client_uri: text('where it is read and changed', { format: 'uri' }),
         rotation_profile: text('what happens to a refresh token that comes twice'),
+        rotation_profile_description: text('what that means for this client, as a sentence'),
         refresh_token_retry_window: number(
           'seconds after a refresh in which the previous refresh token gets the same answer again',
         ),
