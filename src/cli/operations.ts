@@ -5,7 +5,7 @@ import { findUnservedClients, nameUnserved, type UnservedClients } from '../core
 import { type Deps, openDeps } from '../core/deps.ts';
 import { reencryptSigningKeys } from '../core/keys/reencrypt.ts';
 import { planRotation } from '../core/keys/rotate_keys.ts';
-import { listSigningKeys, type SigningKeyRow } from '../core/keys/signing_keys.ts';
+import { algsInUse, listSigningKeys, type SigningKeyRow } from '../core/keys/signing_keys.ts';
 import { type SweepCounts, sweep as sweepAll } from '../core/operations/sweep.ts';
 import { countStatistics } from '../core/statistics/count_statistics.ts';
 import { readStats, type Stats } from '../core/statistics/stats.ts';
@@ -75,7 +75,7 @@ async function previewRotation(): Promise<Answer> {
     const { keys, ready_at } = planned;
     const kid = keys[0]?.kid ?? next.kid;
     const outcome = keys.length > 0 ? 'rotated' : 'too_young';
-    const unserved = await findUnservedClients(db, planned.wanted);
+    const unserved = await findUnservedClients(db, planned.wanted, algsInUse(stored));
     const wouldSign = `${nameKeys(keys)} would sign`;
     const text = keys.length > 0 ? wouldSign : `key ${kid} may sign from ${ready_at.toISOString()} on`;
     const data = {
@@ -101,7 +101,7 @@ function nameKeys(keys: { kid: string; alg: string }[]): string {
 
 function describeUnserved(unserved?: UnservedClients): string {
   if (!unserved?.clients.length) return '';
-  return `\nThese clients need an algorithm that is not in SIGNING_ALG and get their default instead: ${nameUnserved(unserved)}`;
+  return `\nThese clients need an algorithm that is not in SIGNING_ALG and get another one instead: ${nameUnserved(unserved)}`;
 }
 
 /** `keys` */

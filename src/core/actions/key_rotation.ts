@@ -5,7 +5,7 @@ import { recordEvents } from '../audit/audit.ts';
 import { findUnservedClients, type UnservedClients } from '../clients/unserved_clients.ts';
 import type { Deps } from '../deps.ts';
 import { type KeyRotation, type KeyRotationOutcome, planRotation } from '../keys/rotate_keys.ts';
-import { currentKeyAge, dropExpiredKeys } from '../keys/signing_keys.ts';
+import { algsInUse, currentKeyAge, dropExpiredKeys } from '../keys/signing_keys.ts';
 import type { Db } from '../store/db.ts';
 import type { Initiator } from './initiator.ts';
 
@@ -31,7 +31,7 @@ export interface KeyUpkeep {
   keys?: Extract<KeyRotationOutcome, { outcome: 'rotated' }>['keys'];
   /** From when on the upcoming key may sign, when it is too young. */
   ready_at?: Date;
-  /** The clients that ask for an algorithm which the server no longer offers. */
+  /** The clients whose algorithm the server no longer offers. */
   unserved?: UnservedClients;
   /** Keys that were removed, the last token that they signed having expired. */
   dropped: number;
@@ -50,7 +50,7 @@ export async function rotateKeys(
   if (result.outcome === 'too_young') return { ...result, kid: keys.ofAccessTokens().kid, dropped };
   const detail = { kid: result.kid, force, keys: result.keys };
   await recordEvents(db, [{ type: 'signing_key_rotated', ...by, detail, ...source }]);
-  const unserved = await findUnservedClients(db, keys.algs().offered);
+  const unserved = await findUnservedClients(db, keys.algs().offered, algsInUse(keys.list()));
   return { ...result, dropped, ...(unserved.clients.length > 0 ? { unserved } : {}) };
 }
 

@@ -1,4 +1,5 @@
-// The clients that ask for signatures by an algorithm that the server does not offer (any more).
+// The clients that have signatures by an algorithm that the server does not offer (any more).
+import type { Knex } from 'knex';
 import type { Db } from '../store/db.ts';
 import { fapi2Algs } from './security_profile.ts';
 
@@ -19,10 +20,16 @@ const members = [
 ];
 
 /**
- * The clients whose metadata name an algorithm that is not among `algs`, and those of FAPI 2.0 where its profile allows none of them.
+ * The clients whose metadata name an algorithm that is not among `algs`, those of FAPI 2.0 where its profile allows none of them, and,
+ * while there are keys of RS256 that sign or have signed (`known`, the algorithms of such keys), those that have RS256 by default.
  * They go on with another one, which they may refuse.
  */
-export async function findUnservedClients(db: Db, algs: readonly string[]): Promise<UnservedClients> {
+export async function findUnservedClients(
+  db: Db,
+  algs: readonly string[],
+  known: readonly string[],
+): Promise<UnservedClients> {
+  const losesDefault = known.includes('RS256') && !algs.includes('RS256');
   const asking = db('clients')
     .whereNull('deleted_at')
     .where((either) => {
@@ -30,11 +37,20 @@ export async function findUnservedClients(db: Db, algs: readonly string[]): Prom
         either.orWhereRaw(`metadata->>? not in (${algs.map(() => '?').join()})`, [member, ...algs]);
       if (!algs.some((alg) => fapi2Algs.includes(alg)))
         either.orWhereRaw(`metadata->>'security_profile' = 'fapi2'`);
+      if (losesDefault) either.orWhere(hasDefaultAlg);
     });
   const clients = await asking.clone().orderBy('client_id').limit(maxNamed).pluck('client_id');
   if (clients.length < maxNamed) return { clients, more: 0 };
   const [counted] = await asking.clone().count({ n: '*' });
   return { clients, more: Number(counted?.n ?? 0) - clients.length };
+}
+
+// As response_algs.ts decides: a third-party client that asks for none, and is not of FAPI 2.0.
+function hasDefaultAlg(query: Knex.QueryBuilder): void {
+  query
+    .where({ first_party: false })
+    .whereRaw("metadata->>'id_token_signed_response_alg' is null")
+    .whereRaw("metadata->>'security_profile' is null");
 }
 
 /** Their names in a sentence. */

@@ -72,6 +72,11 @@ export function wantedAlgs(
   return kept.length > 0 ? kept : defaultAlgs;
 }
 
+/** The algorithms of the keys that sign or have signed: tokens and clients know them. */
+export function algsInUse(keys: readonly Pick<SigningKeyRow, 'alg' | 'status'>[]): SigningAlg[] {
+  return [...new Set(keys.filter(({ status }) => status !== 'upcoming').map(({ alg }) => alg))];
+}
+
 /** The keys of these rows, with their private halves unsealed. */
 export function unsealSigningKeys(stored: SigningKeyRow[], keyring: Keyring): SigningKey[] {
   return stored.map((row) => unsealRow(row, keyring));

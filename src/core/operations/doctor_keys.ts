@@ -5,7 +5,13 @@ import type { Keyring } from '../../lib/crypto.ts';
 import { formatDuration } from '../../lib/format.ts';
 import { findUnservedClients, nameUnserved } from '../clients/unserved_clients.ts';
 import { canUnseal, isSealedUnderFirst } from '../keys/reencrypt.ts';
-import { listSigningKeys, type SigningAlg, type SigningKeyRow, wantedAlgs } from '../keys/signing_keys.ts';
+import {
+  algsInUse,
+  listSigningKeys,
+  type SigningAlg,
+  type SigningKeyRow,
+  wantedAlgs,
+} from '../keys/signing_keys.ts';
 import { readClock } from '../store/sql_time.ts';
 import type { Finding } from './finding.ts';
 
@@ -79,22 +85,22 @@ function checkAlgs(current: SigningKeyRow[], wanted: readonly SigningAlg[]): Fin
   return notes;
 }
 
-/** Names the clients that ask for an algorithm which is about to go, or has gone. */
+/** Names the clients whose algorithm is about to go, or has gone. */
 export async function checkClientAlgs(
   db: Knex,
   { signingAlgs }: Pick<Config, 'signingAlgs'>,
 ): Promise<Finding[]> {
-  const wanted = wantedAlgs(await listSigningKeys(db), signingAlgs);
-  const found = await findUnservedClients(db, wanted);
+  const stored = await listSigningKeys(db);
+  const found = await findUnservedClients(db, wantedAlgs(stored, signingAlgs), algsInUse(stored));
   if (found.clients.length === 0) return [];
   return [
     {
       check: 'clients',
       state: 'note',
       data: { clients: found.clients },
-      text: `these clients ask for signatures by an algorithm that is not in SIGNING_ALG, or need one by their security_profile: ${nameUnserved(found)}`,
+      text: `these clients have signatures by an algorithm that is not in SIGNING_ALG, because they ask for it, need it by their security_profile, or ask for none: ${nameUnserved(found)}`,
       advice:
-        'they get their default from the next rotation on; add the algorithm to SIGNING_ALG, or change the client: kindred update-client with "id_token_signed_response_alg"',
+        'they get another one from the next rotation on; add the algorithm to SIGNING_ALG, or change the client: kindred update-client with "id_token_signed_response_alg"',
     },
   ];
 }

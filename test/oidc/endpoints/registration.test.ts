@@ -147,7 +147,15 @@ testOnOwnServers(
       );
       t.like(row, { registered_by: 'itself', rotation_profile: 'web', resource_server: null });
       t.deepEqual([Boolean(row.first_party), row.refresh_token_retry_window], [false, 20]);
-      t.like(body, { rotation_profile: 'web', refresh_token_retry_window: 20 }, 'as the answer says');
+      t.like(
+        body,
+        {
+          ...{ rotation_profile: 'web', refresh_token_retry_window: 20 },
+          rotation_profile_description:
+            'web: for 20 s after a refresh the previous refresh token gets the same answer again; later, its use ends the session',
+        },
+        'as the answer says',
+      );
       const user = await makeUser(server.db);
       const { client_id, client_secret = plain.body.client_secret } = body as Record<string, string>;
       const basic = { headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };

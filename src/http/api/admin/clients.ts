@@ -4,7 +4,7 @@ import { addSecret, removeSecret } from '../../../core/actions/change_client_sec
 import { removeClient } from '../../../core/actions/delete_client.ts';
 import { clientChange, clientIdLength, newClient } from '../../../core/clients/client_metadata.ts';
 import { type Client, describeClient, findClient, listClients } from '../../../core/clients/clients.ts';
-import { explainProfile, rotationProfiles } from '../../../core/clients/rotation_profiles.ts';
+import { rotationProfiles } from '../../../core/clients/rotation_profiles.ts';
 import type { Clock } from '../../../core/store/clock.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
@@ -48,21 +48,11 @@ export const adminClientRoutes = [
     summary: 'Register a client; its secret is shown here and never again',
     status: 201,
     body: newClient.meta({ id: 'NewClient', minProperties: 1 }),
-    response: client
-      .extend({
-        client_secret: z.string().optional(),
-        rotation_profile_description: z.string().describe('what the rotation profile means for this client'),
-      })
-      .meta({ id: 'RegisteredClient' }),
+    response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
     errors: ['client_exists', 'invalid_client_metadata'],
     handler: async ({ registrar, body, actor }) => {
       const { client: created, client_secret } = await registrar.register(body, actor);
-      const rotation_profile_description = explainProfile(created);
-      return {
-        ...describeClient(created),
-        rotation_profile_description,
-        ...(client_secret ? { client_secret } : {}),
-      };
+      return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
     },
   }),
   route({
