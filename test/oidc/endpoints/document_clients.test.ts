@@ -1,13 +1,24 @@
 // Clients whose id is the URL of their metadata (client ID metadata documents), served over real TLS.
 import test from 'ava';
+import { exportJWK } from 'jose';
 import * as oidc from 'openid-client';
 import { deleteClient } from '../../../src/core/actions/delete_client.ts';
 import { updateClient } from '../../../src/core/clients/clients.ts';
 import { createResourceServer } from '../../../src/core/clients/resource_servers.ts';
+import { assertionOf, assertWith } from '../../helpers/assertions.ts';
 import { makeUser } from '../../helpers/builders.ts';
 import { assertRefused, send } from '../../helpers/client.ts';
-import { answerPages, discover, logIn, sentTo, startRequest, typePassword } from '../../helpers/code_flow.ts';
+import {
+  answerPages,
+  discover,
+  logIn,
+  openRequest,
+  sentTo,
+  startRequest,
+  typePassword,
+} from '../../helpers/code_flow.ts';
 import { serveDocument, startWithDocuments } from '../../helpers/document_host.ts';
+import { makeKey } from '../../helpers/dpop.ts';
 import { introspect, revoke, token, tokensOf } from '../../helpers/oauth.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../helpers/server.ts';
@@ -159,11 +170,32 @@ for (const name of storeNames) {
       error: 'invalid_client',
     });
     await blocked(false);
+    const scene = await enter(server, client_id);
+    t.is((await openRequest(scene)).status, 503, 'a new login needs the document');
     t.is((await revoke(server, refreshed.refresh_token, { client_id })).status, 200);
     t.is((await refresh(server, refreshed.refresh_token)).body.error, 'invalid_grant');
     await deleteClient(server.db, client_id, { actor: 'system' });
     const gone = await refresh(server, refreshed.refresh_token);
     assertRefused(t, gone, { status: 503, error: 'temporarily_unavailable' }, 'nothing is stored any more');
+  });
+
+  test(`a client with keys gets no tokens without its document, which may have revoked them (${name})`, async (t) => {
+    const first = await startWithDocuments(t, name);
+    const key = await makeKey();
+    const jwks = { keys: [{ ...(await exportJWK(key.publicKey)), kid: 'mine' }] };
+    const more = { jwks, token_endpoint_auth_method: 'private_key_jwt' };
+    const { client_id, close } = await serveDocument(t, more);
+    const config = await discover(first, client_id, oidc.PrivateKeyJwt(key.privateKey));
+    const { refresh_token } = await logIn({ ...(await enter(first, client_id)), config });
+    const refresh = async (at: TestServer) => {
+      const assertion = await assertionOf({ client_id, key }, at.issuer);
+      return await token(at, { grant_type: 'refresh_token', refresh_token, ...assertWith(assertion) });
+    };
+    const server = await startWithDocuments(t, first);
+    await close();
+    const refused = { status: 503, error: 'temporarily_unavailable' };
+    assertRefused(t, await refresh(server), refused, 'this node has never seen the document');
+    t.is((await refresh(first)).status, 200, 'this one has read it within the hour');
   });
 
   test(`a document that cannot be fetched is no fault of its client (${name})`, async (t) => {
