@@ -6,7 +6,7 @@ import { hashNewPassword } from '../core/passwords/password_policy.ts';
 import { type LiveSession, listLiveSessions } from '../core/sessions/session_list.ts';
 import type { Db } from '../core/store/db.ts';
 import { email, username } from '../core/users/names.ts';
-import { findUser, findUserByLogin, type User } from '../core/users/users.ts';
+import { displayName, findUser, findUserByLogin, type User } from '../core/users/users.ts';
 import { parseId } from '../lib/ids.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { readPassword } from './input.ts';
@@ -38,7 +38,7 @@ export async function createUser(options: unknown): Promise<Answer> {
       permissions: permission,
       tenant_id: tenantId ?? null,
     });
-    return { data: describeUser(user), text: `created user ${user.username}, id ${user.id}` };
+    return { data: describeUser(user), text: `created user ${displayName(user)}, id ${user.id}` };
   });
 }
 
@@ -49,7 +49,7 @@ export async function listSessions(name: string): Promise<Answer> {
     const sessions = await listAllLive(db, user.id);
     return {
       data: { user: describeUser(user), sessions: sessions.map(describeSession) },
-      text: sessions.length > 0 ? sessionTable(sessions) : `${user.username} has no live sessions`,
+      text: sessions.length > 0 ? sessionTable(sessions) : `${displayName(user)} has no live sessions`,
     };
   });
 }
@@ -61,7 +61,7 @@ export async function logOut(name: string): Promise<Answer> {
     const ended = await logOutUser(db, user.id, byCommand);
     return {
       data: { user_id: user.id, sessions_ended: ended },
-      text: `ended ${ended} ${ended === 1 ? 'session' : 'sessions'} of ${user.username}`,
+      text: `ended ${ended} ${ended === 1 ? 'session' : 'sessions'} of ${displayName(user)}`,
     };
   });
 }

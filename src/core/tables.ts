@@ -7,6 +7,8 @@ import './clients/clients.ts';
 import './clients/resource_servers.ts';
 import './engine_records/engine_records.ts';
 import './keys/signing_keys.ts';
+import './one_time_codes/one_time_codes.ts';
+import './outbox/outbox.ts';
 import './users/consents.ts';
 import './statistics/statistics.ts';
 import './sessions/backchannel_queue.ts';

@@ -1,8 +1,7 @@
 // The account page in a real Chromium without scripts: each button has the effect on devices and apps that it names.
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
-import type { User } from '../../src/core/users/users.ts';
-import { makeClient, makeUser, password } from '../helpers/builders.ts';
+import { makeClient, makeUser, type NamedUser, password } from '../helpers/builders.ts';
 import { logIn, setUpScene, startRequest } from '../helpers/code_flow.ts';
 import { api, isActive, login, refresh, signIn } from '../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../helpers/server.ts';
@@ -13,7 +12,7 @@ const openWindow = useWindows();
 type T = Parameters<typeof openWindow>[0];
 
 /** A window in which `user` has signed in at the account page. */
-async function enterAccount(t: T, server: TestServer, user: User): Promise<Page> {
+async function enterAccount(t: T, server: TestServer, user: NamedUser): Promise<Page> {
   const page = await openWindow(t);
   await page.goto(`${server.url}/account`);
   await typeLogin(page, user);

@@ -3,9 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
-import type { User } from '../../src/core/users/users.ts';
 import { openBrowser, patience } from '../helpers/browser.ts';
-import { password } from '../helpers/builders.ts';
+import { type NamedUser, password } from '../helpers/builders.ts';
 import { giveTime } from '../helpers/until.ts';
 
 /** Opens a window with its own cookies; the window is closed after the test. */
@@ -47,7 +46,7 @@ export async function serve(t: ExecutionContext, html: string): Promise<string> 
 }
 
 /** Enters name and password on a login page and submits the form. */
-export async function typeLogin(page: Page, { username }: Pick<User, 'username'>, typed = password) {
+export async function typeLogin(page: Page, { username }: Pick<NamedUser, 'username'>, typed = password) {
   await page.getByLabel('Username or e-mail').fill(username);
   await page.getByLabel('Password').fill(typed);
   await press(page, 'Sign in');

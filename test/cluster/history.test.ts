@@ -5,9 +5,8 @@ import test, { type ExecutionContext } from 'ava';
 import type { Client } from '../../src/core/clients/clients.ts';
 import { sweep } from '../../src/core/operations/sweep.ts';
 import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
-import type { User } from '../../src/core/users/users.ts';
 import { type Admin, enterAsAdmin, post } from '../helpers/admin.ts';
-import { after, makeClient, makeUser, password } from '../helpers/builders.ts';
+import { after, makeClient, makeUser, type NamedUser, password } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
 import { type Ending, type Entry, findContradictions, type Refresh, type Span } from '../helpers/history.ts';
 import { api, authOf, login, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
@@ -28,7 +27,7 @@ const day = 86_400;
 
 /** A user who logs in repeatedly; a deleted one is replaced by a new user. */
 interface TestUser {
-  user: User;
+  user: NamedUser;
   password: string;
 }
 
@@ -231,7 +230,7 @@ async function endUsers(world: World, own: TestUser[]): Promise<void> {
   const [home] = world.nodes as [TestServer];
   const endings = [ban, ban, disable, forceLogout, changePassword, logOutEverywhere, remove];
   const reason = { reason: 'a test' };
-  const act = (verb: string, user: User) => (node: TestServer) =>
+  const act = (verb: string, user: NamedUser) => (node: TestServer) =>
     post(node, admin, `/users/${user.id}/${verb}`, reason);
   async function bar(person: TestUser, verb: string, lift: string) {
     const { user } = person;

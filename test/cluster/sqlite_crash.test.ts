@@ -6,8 +6,7 @@ import type { Client } from '../../src/core/clients/clients.ts';
 import { decodeRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { openDatabase, rows } from '../../src/core/store/db.ts';
-import type { User } from '../../src/core/users/users.ts';
-import { makeClient, makeUser } from '../helpers/builders.ts';
+import { makeClient, makeUser, type NamedUser } from '../helpers/builders.ts';
 import type { Answer } from '../helpers/client.ts';
 import { api, login, refresh, type Tokens, tokensOf } from '../helpers/oauth.ts';
 import { createRandom, type Random } from '../helpers/random.ts';
@@ -28,7 +27,7 @@ type Story = Map<string, Answered>;
 interface Scene {
   nodes: RunningProcess[];
   client: Client;
-  user: User;
+  user: NamedUser;
   chance: Random;
   record: Story;
   problems: string[];

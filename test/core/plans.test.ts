@@ -38,7 +38,7 @@ const large = [
   'devices',
   'consents',
   'oidc_models',
-  'logout_notices',
+  'outbox',
   'users',
 ];
 
@@ -78,8 +78,8 @@ async function fill(db: Knex, store: Store): Promise<void> {
     `${uuid}, n % 8, n % 8, ${at}`,
   );
   await insert(
-    'logout_notices (id, session_id, user_id, client_id, next_attempt_at, created_at)',
-    `${uuid}, ${uuid}, ${uuid}, 'c' || n, ${at}, ${at}`,
+    'outbox (id, kind, receiver, subject, session_id, user_id, client_id, next_attempt_at, created_at)',
+    `${uuid}, 'logout_token', 'c' || n, 'logout', ${uuid}, ${uuid}, 'c' || n, ${at}, ${at}`,
   );
   await insert(
     'oidc_models (model, id, payload, second_id, user_id, expires_at, created_at, session_epoch)',

@@ -173,7 +173,7 @@ testOnOwnServers(
     const admin = await enterAsAdmin(server);
     t.is((await post(server, admin, `/users/${user.id}/ban`, { reason: 'test' })).status, 200);
     t.deepEqual(await told(4), expected(third.session_id));
-    await until(async () => (await server.db('logout_notices')).length === 0, 'all are delivered');
+    await until(async () => (await server.db('outbox')).length === 0, 'all are delivered');
     t.is(receiver.heard.length, 4);
   },
 );
@@ -183,10 +183,7 @@ testOnOwnServers('no notice is sent to a private address unless that is allowed'
   const scene = await setUpScene(server, { client: { backchannel_logout_uri: receiver.url } });
   const tokens = await logIn(scene);
   await oidc.tokenRevocation(scene.config, tokens.refresh_token ?? '');
-  await until(
-    async () => ((await server.db('logout_notices'))[0]?.attempts ?? 0) > 0,
-    'delivery was attempted',
-  );
+  await until(async () => ((await server.db('outbox'))[0]?.attempts ?? 0) > 0, 'delivery was attempted');
   t.deepEqual(receiver.heard, []);
 });
 
@@ -211,16 +208,17 @@ testOnOwnServers(
     const due = new Date(Date.now() - 1_000);
     const notices = Array.from({ length: 121 }, (_, index) => ({
       id: newId(),
+      kind: 'logout_token' as const,
+      receiver: clients[index < 120 ? 0 : 1]?.client_id ?? '',
+      subject: 'logout',
       session_id: newId(),
       user_id: newId(),
-      client_id: clients[index < 120 ? 0 : 1]?.client_id,
       attempts: 0,
       next_attempt_at: index < 120 ? due : new Date(),
       created_at: due,
     }));
     await server.db.transaction(async (tx) => {
-      for (let at = 0; at < notices.length; at += 50)
-        await tx('logout_notices').insert(notices.slice(at, at + 50));
+      for (let at = 0; at < notices.length; at += 50) await tx('outbox').insert(notices.slice(at, at + 50));
     });
     await receiver.until(1);
     t.true(asked <= 8, `the silent one was asked ${asked} times before`);

@@ -214,12 +214,12 @@ testOnServers('a client that wants logout notices gets none for a replaced sessi
   await logIn(scene);
   await letPass(scene, 901);
   await renew(scene);
-  t.deepEqual(await server.db('logout_notices').where({ client_id: scene.client_id }), []);
+  t.deepEqual(await server.db('outbox').where({ client_id: scene.client_id }), []);
   const admin = await enterAsAdmin(server);
   const ask = { json: { reason: 'test' } };
   const logout = await api(server, `POST /admin/users/${scene.user.id}/force-logout`, admin.token, ask);
   t.is(granted(logout).sessions_ended, 1);
-  t.is((await server.db('logout_notices').where({ client_id: scene.client_id })).length, 1);
+  t.is((await server.db('outbox').where({ client_id: scene.client_id })).length, 1);
 });
 
 testOnServers('the account page has one device, and does not list replaced sessions', async (t, server) => {

@@ -1,8 +1,7 @@
 // Logins by code as sessions, and the browser sessions in which they were made.
 import * as oidc from 'openid-client';
-import type { User } from '../../src/core/users/users.ts';
 import { enterAsAdmin, post } from '../helpers/admin.ts';
-import { makeUser } from '../helpers/builders.ts';
+import { makeUser, type NamedUser } from '../helpers/builders.ts';
 import { granted } from '../helpers/client.ts';
 import {
   getCode,
@@ -20,7 +19,7 @@ import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 
 /** A login at a first-party app, whose token the API calls use. */
-async function enter(server: TestServer, user: User): Promise<string> {
+async function enter(server: TestServer, user: NamedUser): Promise<string> {
   return (await signIn(server, { user })).tokens.access_token;
 }
 

@@ -4,9 +4,8 @@ import type { Client } from '../../src/core/clients/clients.ts';
 import { mintRefreshToken, newSalt } from '../../src/core/sessions/refresh_token.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { json } from '../../src/core/store/columns.ts';
-import type { User } from '../../src/core/users/users.ts';
 import { newId } from '../../src/lib/ids.ts';
-import { keyring, makeClient } from './builders.ts';
+import { keyring, makeClient, type NamedUser } from './builders.ts';
 import type { Answer } from './client.ts';
 import { login, refresh, type SignedIn, signIn } from './oauth.ts';
 import type { TestServer } from './server.ts';
@@ -44,7 +43,7 @@ export interface BackgroundLoad {
  */
 export async function startBackgroundLoad(
   nodes: [TestServer, ...TestServer[]],
-  user: User,
+  user: NamedUser,
 ): Promise<BackgroundLoad> {
   const strict = await holdSessions(nodes[0], user, { retry: 0, count: 10 });
   const lenient = await holdSessions(nodes[0], user, { retry: 60, count: 5 });
@@ -96,7 +95,7 @@ export async function startBackgroundLoad(
 // One login through a client of its own; the other sessions are copies, since each login costs a password hash.
 async function holdSessions(
   server: TestServer,
-  user: User,
+  user: NamedUser,
   { retry, count }: { retry: number; count: number },
 ): Promise<Held[]> {
   const client = await makeClient(server.db, { refresh_token_retry_window: retry });
@@ -109,7 +108,7 @@ async function holdSessions(
 export async function copySession(
   { db }: Pick<TestServer, 'db'>,
   { tokens }: Pick<SignedIn, 'tokens'>,
-  user?: Pick<User, 'id'>,
+  user?: Pick<NamedUser, 'id'>,
 ): Promise<string> {
   const row = await db<Session>('sessions').where({ id: tokens.session_id }).first();
   if (!row) throw new Error('there is no such session');

@@ -25,11 +25,15 @@ export const source = { ip: '192.0.2.7', user_agent: 'tests/1.0', request_id: 'r
 let made = 0;
 let hash: Promise<string> | undefined;
 
+/** A user who has a username. */
+export type NamedUser = User & { username: string };
+
 /** A user with {@link password} and a unique name. */
-export async function makeUser(db: Db, given: Partial<NewUser> = {}): Promise<User> {
+export async function makeUser(db: Db, given: Partial<NewUser> = {}): Promise<NamedUser> {
   made += 1;
   hash ??= hashPassword(password);
-  return await createUser(db, { username: `user-${made}`, password_hash: await hash, ...given });
+  const username = given.username ?? `user-${made}`;
+  return { ...(await createUser(db, { password_hash: await hash, ...given, username })), username };
 }
 
 /** The claim `updated_at` of a user. */

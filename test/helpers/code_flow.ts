@@ -1,8 +1,7 @@
 // The code flow of a third-party client and its user, with openid-client as the client.
 import * as oidc from 'openid-client';
 import type { NewClient } from '../../src/core/clients/client_metadata.ts';
-import type { User } from '../../src/core/users/users.ts';
-import { makeClient, makeUser, password } from './builders.ts';
+import { makeClient, makeUser, type NamedUser, password } from './builders.ts';
 import type { TestServer } from './server.ts';
 import { openUserAgent, type Page, type UserAgent } from './user_agent.ts';
 
@@ -26,14 +25,14 @@ export interface Scene {
   server: TestServer;
   config: oidc.Configuration;
   client_id: string;
-  user: User;
+  user: NamedUser;
   ua: UserAgent;
 }
 
 /** Makes a client, a user and a browser. `auth` is the client's authentication, by default its secret. */
 export async function setUpScene(
   server: TestServer,
-  given: { client?: Partial<NewClient>; auth?: oidc.ClientAuth; user?: User; ua?: UserAgent } = {},
+  given: { client?: Partial<NewClient>; auth?: oidc.ClientAuth; user?: NamedUser; ua?: UserAgent } = {},
 ): Promise<Scene> {
   const client = { ...webClient, ...given.client };
   const { client_id } = await makeClient(server.db, client);
@@ -95,7 +94,7 @@ export async function openRequest(scene: Scene, more: Parameters = {}): Promise<
 }
 
 /** Types name and password into the login page. */
-export async function typePassword(ua: UserAgent, page: Page, { username }: User): Promise<Page> {
+export async function typePassword(ua: UserAgent, page: Page, { username }: NamedUser): Promise<Page> {
   return await ua.submit(page, '/login', { username, password });
 }
 

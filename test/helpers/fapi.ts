@@ -1,10 +1,9 @@
 // Clients of the FAPI 2.0 profile and their requests, each built by hand: pushed request, login at the pages, exchange, refresh.
 import { createHash, randomBytes } from 'node:crypto';
 import type { NewClient } from '../../src/core/clients/client_metadata.ts';
-import type { User } from '../../src/core/users/users.ts';
 import { readCertificate } from '../../src/lib/certificate.ts';
 import { assertionOf, assertWith, type KeyClient, makeKeyClient } from './assertions.ts';
-import { makeClient, makeUser } from './builders.ts';
+import { makeClient, makeUser, type NamedUser } from './builders.ts';
 import { one } from './certificates.ts';
 import { type Answer, type Form, send } from './client.ts';
 import { answerPages, callback } from './code_flow.ts';
@@ -20,7 +19,7 @@ export const certificateSettings = { MTLS_CERTIFICATE_HEADER: certificateHeader,
 export interface FapiClient {
   server: TestServer;
   client_id: string;
-  user: User;
+  user: NamedUser;
   ua: UserAgent;
   /** The parameters that authenticate one request. */
   authenticate: () => Promise<Form>;

@@ -1,7 +1,6 @@
 // The requests of most tests: log in, refresh, introspect, call the API.
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, type RemoteJWKSetOptions } from 'jose';
-import type { User } from '../../src/core/users/users.ts';
-import { makeClient, makeUser, password } from './builders.ts';
+import { makeClient, makeUser, type NamedUser, password } from './builders.ts';
 import { type Answer, type Form, granted, type Json, type RequestOptions, send } from './client.ts';
 import { gateway, type TestServer } from './server.ts';
 
@@ -26,7 +25,7 @@ export interface ClientAuth {
 
 /** A user who has logged in through a client. */
 export interface SignedIn {
-  user: User;
+  user: NamedUser;
   client: ClientAuth;
   tokens: Tokens;
 }
@@ -41,7 +40,7 @@ export async function token(server: TestServer, form: Form, extra?: Extra): Prom
 /** The password grant with the password of all test users. */
 export async function login(
   server: TestServer,
-  user: Pick<User, 'username'>,
+  user: Pick<NamedUser, 'username'>,
   client: ClientAuth,
   form: Form = {},
   extra?: Extra,
@@ -56,7 +55,7 @@ export async function login(
 /** Logs a user in, a new one through a new client unless they are given. */
 export async function signIn(
   server: TestServer,
-  given: { user?: User; client?: ClientAuth; form?: Form; extra?: Extra } = {},
+  given: { user?: NamedUser; client?: ClientAuth; form?: Form; extra?: Extra } = {},
 ): Promise<SignedIn> {
   const user = given.user ?? (await makeUser(server.db));
   const client = given.client ?? (await makeClient(server.db));

@@ -11,8 +11,8 @@ import { type Deps, openDeps } from '../../src/core/deps.ts';
 import { type NewSession, openSession } from '../../src/core/sessions/open_session.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { createUser, type NewUser } from '../../src/core/users/user_changes.ts';
-import type { User } from '../../src/core/users/users.ts';
 import { newId } from '../../src/lib/ids.ts';
+import type { NamedUser } from './builders.ts';
 import { environment, type Settings } from './server.ts';
 import type { Store } from './stores.ts';
 
@@ -77,7 +77,7 @@ async function close(server: Server): Promise<void> {
 
 /** One twin: a user with a session, and their rows before the request. */
 export interface Twin {
-  user: User;
+  user: NamedUser;
   session: Session;
 }
 
@@ -99,12 +99,13 @@ export async function makeTwins({ db }: Deps, like: TwinOptions, at: Date): Prom
       const id = newId(at.getTime());
       const { token_payload } = like.session;
       const named = token_payload.sid === true ? { ...token_payload, sid: id } : token_payload;
-      let user = await createUser(tx, { username: `twin-${made}`, ...like.user }, at);
+      const username = `twin-${made}`;
+      let user: NamedUser = { ...(await createUser(tx, { ...like.user, username }, at)), username };
       const input = { ...like.session, id, user_id: user.id, token_payload: named };
       let session = await openSession(tx, input, at);
       if (!session) throw new Error('the session was not opened');
       if (like.sessionRow) [session] = await change<Session>(tx, 'sessions', id, like.sessionRow);
-      [user] = await change<User>(tx, 'users', user.id, like.userRow ?? { token_version: 0 });
+      [user] = await change<NamedUser>(tx, 'users', user.id, like.userRow ?? { token_version: 0 });
       return { user, session };
     };
     return [await make(), await make()];

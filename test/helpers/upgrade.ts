@@ -6,11 +6,10 @@ import test, { type ExecutionContext } from 'ava';
 import * as oidc from 'openid-client';
 import { loadConfig } from '../../config/index.ts';
 import { migrate } from '../../src/core/store/migrate.ts';
-import type { User } from '../../src/core/users/users.ts';
 import { createConcurrencyGate } from '../../src/lib/concurrency_gate.ts';
 import { startServer } from '../../src/process/run_server.ts';
 import { adminScope } from './admin.ts';
-import { password } from './builders.ts';
+import { type NamedUser, password } from './builders.ts';
 import type { Json } from './client.ts';
 import { callback, discover, getCode, logIn, type Scene, startRequest } from './code_flow.ts';
 import { connectDevice, deviceGrant } from './devices.ts';
@@ -27,7 +26,7 @@ import { openUserAgent, type Page } from './user_agent.ts';
 /** A session from before the upgrade. */
 export interface Holder {
   kind: string;
-  user: User;
+  user: NamedUser;
   client: ClientAuth;
   /** The tokens that the previous version issued. */
   first: Tokens;
@@ -176,7 +175,7 @@ export async function post<Made = Json>(server: TestServer, path: string, json: 
 }
 
 /** A user with the password of all test users, created by this node. */
-export async function addUser(server: TestServer): Promise<User> {
+export async function addUser(server: TestServer): Promise<NamedUser> {
   return await post(server, '/users', { username: `user-${randomUUID().slice(0, 8)}`, password });
 }
 

@@ -1,6 +1,6 @@
 // Requests at a node of the previous version while its database is migrated. Each answer stands for one event of the trail.
 import type { Knex } from 'knex';
-import type { User } from '../../src/core/users/users.ts';
+import type { NamedUser } from './builders.ts';
 import type { Answer } from './client.ts';
 import { type ClientAuth, login, refresh, type Tokens, token, tokensOf } from './oauth.ts';
 import type { TestServer } from './server.ts';
@@ -10,7 +10,7 @@ import { until } from './until.ts';
 type Counts = Record<string, number>;
 
 export interface TrailLoad {
-  user: User;
+  user: NamedUser;
   /** The client of `client_credentials`, which has no user. */
   machine: Required<ClientAuth>;
   /** What was answered with 200, as the events that it records. */
@@ -29,7 +29,7 @@ const maxRefused = 20;
 /** Starts to log in, to refresh and to issue tokens to a machine, one after the other each, until stopped. */
 export async function startTrailLoad(
   node: TestServer,
-  user: User,
+  user: NamedUser,
   app: ClientAuth,
   machine: Required<ClientAuth>,
 ): Promise<TrailLoad> {

@@ -8,8 +8,7 @@ import type { Session } from '../../src/core/sessions/sessions.ts';
 import { json } from '../../src/core/store/columns.ts';
 import type { Device } from '../../src/core/users/devices.ts';
 import { createUser } from '../../src/core/users/user_changes.ts';
-import type { User } from '../../src/core/users/users.ts';
-import { password } from '../helpers/builders.ts';
+import { type NamedUser, password } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
 import { makeKey, proofFor } from '../helpers/dpop.ts';
 import { device, type Login, type LoginCase, loginCases } from '../helpers/login_cases.ts';
@@ -37,17 +36,18 @@ const key = makeKey();
 let made = 0;
 let hash: Promise<string> | undefined;
 
-async function makeUser({ deps }: Pair, { user, row }: Login): Promise<User> {
+async function makeUser({ deps }: Pair, { user, row }: Login): Promise<NamedUser> {
   made += 1;
   hash ??= hashPassword(password);
   const email = user?.email ? { email: `twin-${made}@example.test` } : {};
   const given = { password_hash: await hash, ...user, ...email };
-  const created = await createUser(deps.db, { username: `login-${made}`, ...given });
+  const username = `login-${made}`;
+  const created = { ...(await createUser(deps.db, { ...given, username })), username };
   if (row) await deps.db('users').where({ id: created.id }).update(row);
-  return (await deps.db<User>('users').where({ id: created.id }).first()) ?? created;
+  return (await deps.db<NamedUser>('users').where({ id: created.id }).first()) ?? created;
 }
 
-async function ask(app: App, given: Login, { username }: User): Promise<Answer> {
+async function ask(app: App, given: Login, { username }: NamedUser): Promise<Answer> {
   const proof = await proofOf(given.client ?? 'strict', given.way ?? 'registered');
   const form = { grant_type: 'password', username, password, ...proof.form, ...given.form };
   const dpop = given.proof && {
@@ -58,7 +58,7 @@ async function ask(app: App, given: Login, { username }: User): Promise<Answer> 
 }
 
 /** The answer and the written rows, without the ids of the opened session. */
-async function outcomeOf({ deps }: Pair, user: User, answer: Answer): Promise<object> {
+async function outcomeOf({ deps }: Pair, user: NamedUser, answer: Answer): Promise<object> {
   const opened = await deps.db<Session>('sessions').where({ user_id: user.id });
   // A refusal opens no session, so there are no ids to remove.
   const session = opened[0] ?? ({ id: 'none' } as Session);
@@ -88,7 +88,7 @@ async function outcomeOf({ deps }: Pair, user: User, answer: Answer): Promise<ob
   };
 }
 
-async function failuresOf({ db, audit }: Pair['deps'], user: User) {
+async function failuresOf({ db, audit }: Pair['deps'], user: NamedUser) {
   await audit.flush();
   const events = await db('audit_events').where({ type: 'login_failed', user_id: user.id });
   return events.map(({ reason, client_id, ip, user_agent }) => ({ reason, client_id, ip, user_agent }));

@@ -45,11 +45,11 @@ async function addDevice({ db }: Pair['deps'], twin: Twin): Promise<void> {
 
 /** What a revocation can change beside the session, the user and the events. */
 async function effectsOn({ db }: Pair['deps'], { user, session }: Twin): Promise<object> {
-  const counted = async (table: 'logout_notices' | 'oidc_models') =>
+  const counted = async (table: 'outbox' | 'oidc_models') =>
     (await db(table).where({ session_id: session.id })).length;
   const devices = await db('devices').where({ user_id: user.id });
   return {
-    notices: await counted('logout_notices'),
+    notices: await counted('outbox'),
     records: await counted('oidc_models'),
     push: devices.map((device) => device.push_token),
   };

@@ -5,8 +5,7 @@ import { openSession } from '../../src/core/sessions/open_session.ts';
 import { mintRefreshToken } from '../../src/core/sessions/refresh_token.ts';
 import type { Session } from '../../src/core/sessions/sessions.ts';
 import { registerDevice } from '../../src/core/users/devices.ts';
-import type { User } from '../../src/core/users/users.ts';
-import { keyring, makeUser, newSession } from '../helpers/builders.ts';
+import { keyring, makeUser, type NamedUser, newSession } from '../helpers/builders.ts';
 import { send } from '../helpers/client.ts';
 import type { Kind } from '../helpers/introspection_cases.ts';
 import { makeToken } from '../helpers/odd_tokens.ts';
@@ -16,7 +15,7 @@ import { type App, openPair, ownApi, type Pair, type Twin } from '../helpers/twi
 
 interface Scene extends Pair {
   t: ExecutionContext;
-  user: User;
+  user: NamedUser;
 }
 
 async function openScene(t: ExecutionContext, store: Store): Promise<Scene> {

@@ -1,5 +1,5 @@
 // The claims about a user in ID tokens and at userinfo (OpenID Connect Core 1.0, 5.4).
-import type { User } from '../users/users.ts';
+import { profileMembers, type User } from '../users/users.ts';
 
 /** The claims of each scope; a member with null is a claim that is requested by its own name. */
 export const claimsOfScopes = {
@@ -8,22 +8,27 @@ export const claimsOfScopes = {
   amr: null,
   sid: null,
   iss: null,
-  profile: ['preferred_username', 'updated_at'],
+  profile: ['preferred_username', 'updated_at', ...profileMembers],
   email: ['email', 'email_verified'],
   roles: ['roles', 'groups'],
 };
 
 /** The columns of a user that claims are made of. */
-export type ClaimedUser = Pick<User, 'username' | 'email' | 'roles' | 'updated_at'>;
+export type ClaimedUser = Pick<
+  User,
+  'username' | 'email' | 'email_verified_at' | 'claims' | 'roles' | 'updated_at'
+>;
 
 /**
  * All claims about a user, of which scopes and requested claims select some. `groups` has the values of `roles`, under the name
  * that most relying parties look for.
  */
 export function accountClaims(user: ClaimedUser) {
-  const { username, roles, updated_at } = user;
+  const { username, claims, roles, updated_at } = user;
+  const { app: _app, ...profile } = claims ?? {};
   return {
-    preferred_username: username,
+    ...profile,
+    ...(username === null ? {} : { preferred_username: username }),
     updated_at: Math.floor(updated_at.getTime() / 1000),
     ...emailClaims(user),
     roles,
@@ -32,11 +37,9 @@ export function accountClaims(user: ClaimedUser) {
 }
 
 /** The claims about the address of a user, none where the user has no address. */
-export function emailClaims(user: Pick<User, 'email'>): { email?: string; email_verified?: boolean } {
-  return user.email ? { email: user.email, email_verified: hasVerifiedEmail(user) } : {};
-}
-
-// No address has been verified: a client that identifies users by address must not rely on it.
-function hasVerifiedEmail(_user: Pick<User, 'email'>): boolean {
-  return false;
+export function emailClaims({ email, email_verified_at }: Pick<User, 'email' | 'email_verified_at'>): {
+  email?: string;
+  email_verified?: boolean;
+} {
+  return email ? { email, email_verified: email_verified_at !== null } : {};
 }

@@ -8,6 +8,7 @@ import { expiresAt } from '../sessions/live_session.ts';
 import type { Columns } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
+import type { User } from '../users/users.ts';
 import type { AccessTokenClaims } from './access_tokens.ts';
 import { emailClaims } from './account_claims.ts';
 import { clientTokenValues, liveClientTokenSql, liveSessionTokenSql, liveTokenValues } from './live_token.ts';
@@ -21,29 +22,36 @@ interface Introspected extends NamedUser {
 }
 
 /** The names of the user of a token; null where it has none, or no user. */
-export interface NamedUser {
-  username: string | null;
-  email: string | null;
-}
+export type NamedUser = Pick<User, 'username' | 'email' | 'email_verified_at'>;
 
 const introspectedColumns = {
   is_current_version: 'boolean',
   is_live: 'boolean',
+  email_verified_at: 'time',
 } as const satisfies Columns<Introspected>;
 
 const introspectSql = (findSql: string) =>
-  `select ${isCurrentVersionSql} as is_current_version, found.is_live is not null as is_live, found.username, found.email
+  `select ${isCurrentVersionSql} as is_current_version, found.is_live is not null as is_live, found.username, found.email, found.email_verified_at
    from (select 1 as one) as one left join (${findSql}) as found on true`;
 
 const readSessionToken = statement<Introspected>(
   { name: 'introspection', commit: 'local' },
-  (db) => introspectSql(liveSessionTokenSql(db, undefined, '1 as is_live, u.username, u.email')),
+  (db) =>
+    introspectSql(
+      liveSessionTokenSql(db, undefined, '1 as is_live, u.username, u.email, u.email_verified_at'),
+    ),
   introspectedColumns,
 );
 
 const readClientToken = statement<Introspected>(
   { name: 'client_introspection', commit: 'local' },
-  () => introspectSql(liveClientTokenSql(undefined, '1 as is_live, null as username, null as email')),
+  () =>
+    introspectSql(
+      liveClientTokenSql(
+        undefined,
+        '1 as is_live, null as username, null as email, null as email_verified_at',
+      ),
+    ),
   introspectedColumns,
 );
 
@@ -54,7 +62,7 @@ export async function findIntrospection(
   claims: AccessTokenClaims | null,
 ): Promise<Introspected> {
   const [found] = claims ? await readFor(db, version, claims) : [];
-  const none = { is_live: false, username: null, email: null };
+  const none = { is_live: false, username: null, email: null, email_verified_at: null };
   return found ?? { is_current_version: await isCurrentVersion(db, version), ...none };
 }
 
@@ -87,10 +95,10 @@ function isApiOf(
 export function describeUser(
   client: Pick<Client, 'resource_server'>,
   token: { aud?: string | undefined },
-  { username, email }: NamedUser,
+  user: NamedUser,
 ): object {
-  if (username === null || !isApiOf(client, token)) return {};
-  return { username, ...emailClaims({ email }) };
+  if (!isApiOf(client, token)) return {};
+  return { ...(user.username === null ? {} : { username: user.username }), ...emailClaims(user) };
 }
 
 /** The response for an active JWT (RFC 7662, 2.2), with these members about its user. */

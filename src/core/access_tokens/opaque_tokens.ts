@@ -34,18 +34,20 @@ interface Found {
   payload: OpaqueRecord | null;
   username: string | null;
   email: string | null;
+  email_verified_at: Date | null;
 }
 
 const foundColumns = {
   is_current_version: 'boolean',
   is_live: 'boolean',
   payload: 'json',
+  email_verified_at: 'time',
 } as const satisfies Columns<Found>;
 
 const read = statement<Found>(
   { name: 'opaque_token', commit: 'local' },
   (db) => `
-  select ${isCurrentVersionSql} as is_current_version, m.payload, ${isLiveRecordSql(db)} as is_live, owner.username, owner.email
+  select ${isCurrentVersionSql} as is_current_version, m.payload, ${isLiveRecordSql(db)} as is_live, owner.username, owner.email, owner.email_verified_at
   from (select 1 as one) as one left join oidc_models m on ${ofTokenSql}
     left join users owner on owner.id = m.user_id`,
   foundColumns,
@@ -92,15 +94,15 @@ export interface FoundOpaque {
   is_current_version: boolean;
   record: OpaqueRecord | null;
   /** The names of its user; null for a token of a client. */
-  user: { username: string | null; email: string | null };
+  user: Pick<Found, 'username' | 'email' | 'email_verified_at'>;
 }
 
 /** Finds an opaque token, whatever string it is, and judges it. One SELECT. */
 export async function findOpaque(db: Db, token: string, version = 0): Promise<FoundOpaque> {
   const [found] = await read(db, { ...handleOf(token), version });
   if (!found) throw new Error('a left join gives a row');
-  const { is_current_version, is_live, payload, username, email } = found;
-  return { is_current_version, record: is_live ? payload : null, user: { username, email } };
+  const { is_current_version, is_live, payload, ...user } = found;
+  return { is_current_version, record: is_live ? payload : null, user };
 }
 
 const deleteAtOnce = statement<Deleted>(

@@ -96,7 +96,7 @@ async function importNew(tx: Knex.Transaction, places: Db[], users: ImportedUser
 
 interface KnownUser {
   id: string;
-  username_key: string;
+  username_key: string | null;
   email_key: string | null;
   password_hash: string | null;
 }
@@ -125,7 +125,7 @@ async function findKnown(places: Db[], users: ImportedUser[]): Promise<Known> {
 
 function addKnown({ byId, byUsername, byEmail }: Known, user: KnownUser): void {
   if (user.id) byId.set(user.id, user);
-  byUsername.set(user.username_key, user);
+  if (user.username_key) byUsername.set(user.username_key, user);
   if (user.email_key) byEmail.set(user.email_key, user);
 }
 

@@ -95,8 +95,8 @@ async function replacePassword(
   if (user.password_hash !== proved) return null;
   await tx('users')
     .where({ id: user_id })
-    .update({ password_hash, updated_at: present(tx) })
-    .increment('token_version', 1);
+    .update({ password_hash, password_use: null, updated_at: present(tx) })
+    .increment({ token_version: 1, code_version: 1 });
   const by = { actor: 'user', actor_id: user_id, source } as const;
   await recordEvents(tx, [
     { type: 'password_changed', user_id, session_id, client_id, actor: 'user', actor_id: user_id, ...source },

@@ -81,6 +81,7 @@ function newStatus(tx: Knex.Transaction, change: StatusChange): Writable<User> {
     status_message: change.message ?? null,
     ban_expires_at: change.status === 'banned' ? (change.ban_expires_at ?? null) : null,
     updated_at: present(tx),
+    code_version: tx.raw('code_version + 1'),
   };
   if (change.status !== 'deleted') return row;
   const erased = {
@@ -88,6 +89,9 @@ function newStatus(tx: Knex.Transaction, change: StatusChange): Writable<User> {
     username_key: '',
     email: null,
     email_key: null,
+    email_verified_at: null,
+    claims: null,
+    password_use: null,
     password_hash: null,
     tenant_id: null,
   };

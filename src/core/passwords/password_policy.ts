@@ -25,7 +25,7 @@ export type Weakness =
 
 /** The user who is to have the password. */
 export interface PasswordOwner {
-  username: string;
+  username?: string | null;
   email?: string | null;
 }
 
@@ -63,7 +63,7 @@ export async function weaknessOf(password: string, owner: PasswordOwner): Promis
 
 // A name followed by digits counts as the name: attackers try "ada1999" right after "ada".
 function isNameOf({ username, email }: PasswordOwner, key: string): boolean {
-  const names = [username, email ?? '', email?.split('@')[0] ?? ''].map(nameKey);
+  const names = [username ?? '', email ?? '', email?.split('@')[0] ?? ''].map(nameKey);
   return names.some((name) => name !== '' && key.startsWith(name) && /^\d*$/.test(key.slice(name.length)));
 }
 

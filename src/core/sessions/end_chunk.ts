@@ -100,12 +100,12 @@ async function removeEmptyClient(tx: Knex.Transaction, client_id: string): Promi
     .whereNotNull('ended_at')
     .limit(chunkSize)
     .pluck<string[]>('id');
-  const notices = tx('logout_notices').where({ client_id }).limit(chunkSize).select('id');
+  const messages = tx('outbox').where({ client_id }).limit(chunkSize).select('id');
   const users = tx('consents').where({ client_id }).limit(chunkSize).select('user_id');
   await deleteRotations(tx, ended);
   const removed = [
     await tx('sessions').whereIn('id', ended).delete(),
-    await tx('logout_notices').whereIn('id', notices).delete(),
+    await tx('outbox').whereIn('id', messages).delete(),
     await tx('consents').where({ client_id }).whereIn('user_id', users).delete(),
   ];
   if (removed.some((count) => count === chunkSize)) return false;

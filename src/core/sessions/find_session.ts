@@ -4,7 +4,7 @@ import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
 import { isActiveSql } from '../users/active_users.ts';
-import type { UserStatus } from '../users/users.ts';
+import type { ProfileClaims, UserStatus } from '../users/users.ts';
 import { isExpiredSql } from './live_session.ts';
 import { type Session, sessionColumns } from './sessions.ts';
 
@@ -16,8 +16,10 @@ export interface SessionWithUser extends Session {
   user_is_active: boolean;
   user_status: UserStatus;
   status_message: string | null;
-  username: string;
+  username: string | null;
   email: string | null;
+  email_verified_at: Date | null;
+  claims: ProfileClaims | null;
   roles: string[];
   permissions: string[];
   tenant_id: string | null;
@@ -31,6 +33,8 @@ export const sessionWithUserColumns = {
   is_expired: 'boolean',
   is_current: 'boolean',
   user_is_active: 'boolean',
+  email_verified_at: 'time',
+  claims: 'json',
   roles: 'json',
   permissions: 'json',
   updated_at: 'time',
@@ -39,7 +43,8 @@ export const sessionWithUserColumns = {
 // Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columnsOfSession =
   'id user_id client_id device_id grant_payload token_payload salt generation rotated_at ip user_agent idle_ttl created_at last_used_at absolute_expires_at ended_at ended_reason ended_by ended_by_id browser_session is_plain session_epoch login_ip login_user_agent';
-const columnsOfUser = 'username email roles permissions tenant_id token_version updated_at status_message';
+const columnsOfUser =
+  'username email email_verified_at claims roles permissions tenant_id token_version updated_at status_message';
 
 /** The columns of {@link SessionWithUser}, of `sessions s` and `users u`. */
 export function sessionWithUserSql(db: Db): string {

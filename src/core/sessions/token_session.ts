@@ -17,13 +17,26 @@ type SessionPart = Pick<
 
 /** A session with its user, as far as tokens are made from them; `updated_at` is the user's. */
 export type TokenSession = SessionPart &
-  Pick<User, 'username' | 'email' | 'roles' | 'permissions' | 'tenant_id' | 'token_version' | 'updated_at'>;
+  Pick<
+    User,
+    | 'username'
+    | 'email'
+    | 'email_verified_at'
+    | 'claims'
+    | 'roles'
+    | 'permissions'
+    | 'tenant_id'
+    | 'token_version'
+    | 'updated_at'
+  >;
 
 export const tokenSessionColumns = {
   grant_payload: 'json',
   token_payload: 'json',
   created_at: 'time',
   absolute_expires_at: 'time',
+  email_verified_at: 'time',
+  claims: 'json',
   roles: 'json',
   permissions: 'json',
   updated_at: 'time',
@@ -31,7 +44,7 @@ export const tokenSessionColumns = {
 
 /** The columns of {@link TokenSession} as SQL; `s` and `u` are the aliases of session and user. */
 export const tokenSessionSql = `s.id, s.user_id, s.salt, s.grant_payload, s.token_payload, s.idle_ttl, s.created_at, s.absolute_expires_at,
-    u.username, u.email, u.roles, u.permissions, u.tenant_id, u.token_version, u.updated_at`;
+    u.username, u.email, u.email_verified_at, u.claims, u.roles, u.permissions, u.tenant_id, u.token_version, u.updated_at`;
 
 /** What a login granted: the column `grant_payload`, in the form of the engine's Grant. */
 export interface GrantPayload {

@@ -4,6 +4,7 @@ import { AppError } from '../../lib/errors.ts';
 import { listHourlyRotations } from '../sessions/hourly_rotations.ts';
 import type { Db } from '../store/db.ts';
 import { readClock } from '../store/sql_time.ts';
+import { displayName } from '../users/users.ts';
 import {
   type Counted,
   type EventCount,
@@ -65,8 +66,8 @@ async function describeLive(
 ): Promise<Stats['live_sessions']> {
   const users = value.by_user.slice(0, top);
   const ids = users.map(({ user_id }) => user_id);
-  const named = await db('users').select('id', 'username').whereIn('id', ids);
-  const names = new Map(named.map(({ id, username }) => [id, username]));
+  const named = await db('users').select('id', 'username', 'email').whereIn('id', ids);
+  const names = new Map(named.map((user) => [user.id, displayName(user)]));
   return {
     counted_at,
     total: value.total,

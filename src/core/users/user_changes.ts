@@ -2,17 +2,20 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { newId } from '../../lib/ids.ts';
-import { json } from '../store/columns.ts';
+import { json, type Writable } from '../store/columns.ts';
 import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { nameKey } from './names.ts';
-import type { User } from './users.ts';
+import type { ProfileClaims, User } from './users.ts';
 
 export interface NewUser {
-  username: string;
+  username?: string | null;
   email?: string | null;
+  /** Whether the address counts as proved; false by default. */
+  email_verified?: boolean;
   password_hash?: string | null;
+  claims?: ProfileClaims | null;
   roles?: string[];
   permissions?: string[];
   tenant_id?: string | null;
@@ -22,10 +25,12 @@ export interface NewUser {
 export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User> {
   const row = {
     id: newId(at?.getTime()),
-    username: user.username,
-    username_key: nameKey(user.username),
+    username: user.username ?? null,
+    username_key: user.username ? nameKey(user.username) : null,
     email: user.email ?? null,
     email_key: user.email ? nameKey(user.email) : null,
+    email_verified_at: user.email && user.email_verified ? present(db, at) : null,
+    claims: user.claims ? json(user.claims) : null,
     password_hash: user.password_hash ?? null,
     status: 'active' as const,
     roles: json(user.roles ?? []),
@@ -57,6 +62,9 @@ function nameTakenError(error: unknown): unknown {
 export interface UserChange {
   username?: string | undefined;
   email?: string | null | undefined;
+  /** With `email`: whether the address counts as proved; false by default. */
+  email_verified?: boolean | undefined;
+  claims?: ProfileClaims | null | undefined;
   roles?: string[] | undefined;
   permissions?: string[] | undefined;
   tenant_id?: string | null | undefined;
@@ -64,13 +72,14 @@ export interface UserChange {
 
 /** Changes a user's names or rights, null when there is no such user; refuses like {@link createUser}. */
 export async function updateUser(db: Db, id: string, change: UserChange): Promise<User | null> {
-  const { username, email, roles, permissions, tenant_id } = change;
+  const { username, email, email_verified = false, claims, roles, permissions, tenant_id } = change;
   const row = {
     ...(username === undefined ? {} : { username, username_key: nameKey(username) }),
-    ...(email === undefined ? {} : { email, email_key: email === null ? null : nameKey(email) }),
+    ...(email === undefined ? {} : addressRow(db, email, email_verified)),
     ...(roles === undefined ? {} : { roles: json(roles) }),
     ...(permissions === undefined ? {} : { permissions: json(permissions) }),
     ...(tenant_id === undefined ? {} : { tenant_id }),
+    ...(claims === undefined ? {} : { claims: claims && json(claims) }),
     updated_at: present(db),
   };
   try {
@@ -79,6 +88,16 @@ export async function updateUser(db: Db, id: string, change: UserChange): Promis
   } catch (error) {
     throw nameTakenError(error);
   }
+}
+
+// The codes of a former address are void.
+function addressRow(db: Db, email: string | null, isVerified: boolean): Writable<User> {
+  return {
+    email,
+    email_key: email === null ? null : nameKey(email),
+    email_verified_at: email !== null && isVerified ? present(db) : null,
+    code_version: db.raw('code_version + 1'),
+  };
 }
 
 /** Replaces the password hash that was read; false when the hash has been changed since. */

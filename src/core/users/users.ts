@@ -8,12 +8,30 @@ import { maxNameLength, nameKey } from './names.ts';
 
 export type UserStatus = 'active' | 'banned' | 'disabled' | 'deleted';
 
+/** The members of a profile that users write themselves (OpenID Connect Core 1.0, 5.1). */
+export const profileMembers = ['name', 'given_name', 'family_name', 'picture', 'locale', 'zoneinfo'] as const;
+
+/** The members of a profile that users write themselves, and `app`, which administrators and imports write. */
+export interface ProfileClaims {
+  name?: string;
+  given_name?: string;
+  family_name?: string;
+  picture?: string;
+  locale?: string;
+  zoneinfo?: string;
+  app?: Record<string, unknown>;
+}
+
 export interface User {
   id: string;
-  username: string;
-  username_key: string;
+  /** Null for a user who has an address alone. */
+  username: string | null;
+  username_key: string | null;
+  /** Good for the login with the password; for more only once it is verified. */
   email: string | null;
   email_key: string | null;
+  /** When the user proved the address, or an administrator vouched for it; null for an address that nobody has proved. */
+  email_verified_at: Date | null;
   password_hash: string | null;
   status: UserStatus;
   /** For administrators. */
@@ -29,6 +47,15 @@ export interface User {
   token_version: number;
   /** Sessions that carry a lower number are over. */
   session_epoch: number;
+  /** Raised by every change of password, address, factors or status: one-time codes that carry a lower number are void. */
+  code_version: number;
+  /**
+   * What the password is good for, where that is not everything. `replace`: for one login, which must set a new one. `recover`: for
+   * nothing; the user has to recover the account.
+   */
+  password_use: 'replace' | 'recover' | null;
+  /** The claims of the profile, at most 4 KiB. */
+  claims: ProfileClaims | null;
   last_login_at: Date | null;
   created_at: Date;
   updated_at: Date;
@@ -45,6 +72,8 @@ export const userColumns = {
   ban_expires_at: 'time',
   roles: 'json',
   permissions: 'json',
+  email_verified_at: 'time',
+  claims: 'json',
   last_login_at: 'time',
   created_at: 'time',
   updated_at: 'time',
@@ -52,9 +81,9 @@ export const userColumns = {
 declareColumns('users', userColumns);
 
 // Listed by name, because a prepared statement with `*` fails once a column has been added.
-const columns = `u.id, u.username, u.username_key, u.email, u.email_key, u.password_hash, u.status, u.status_reason, u.status_message,
-  u.ban_expires_at, u.roles, u.permissions, u.tenant_id, u.token_version, u.session_epoch, u.last_login_at,
-  u.created_at, u.updated_at`;
+const columns = `u.id, u.username, u.username_key, u.email, u.email_key, u.email_verified_at, u.password_hash, u.password_use, u.status, u.status_reason, u.status_message,
+  u.ban_expires_at, u.roles, u.permissions, u.tenant_id, u.token_version, u.session_epoch, u.code_version,
+  u.claims, u.last_login_at, u.created_at, u.updated_at`;
 
 const findById = statement<User>(
   { name: 'user_by_id', commit: 'local' },
@@ -120,4 +149,9 @@ export async function findUserAtVersion(
  */
 export async function lockUser(tx: Knex.Transaction, id: string): Promise<User | null> {
   return (await tx('users').where({ id }).forUpdate().first()) ?? null;
+}
+
+/** The name by which a user is addressed: the username, else the e-mail address. */
+export function displayName({ username, email }: Pick<User, 'username' | 'email'>): string {
+  return username ?? email ?? '';
 }

@@ -12,7 +12,7 @@ import { type ApiRequest, dateTime, route } from './routes.ts';
 const profile = z
   .object({
     id: z.uuid(),
-    username: z.string(),
+    username: z.string().nullable(),
     email: z.string().nullable(),
     roles: z.array(z.string()),
     permissions: z.array(z.string()),

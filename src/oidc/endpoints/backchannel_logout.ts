@@ -3,18 +3,19 @@
 import type { Client, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
 import {
-  type BackchannelLogout,
-  claimBackchannelLogouts,
-  postponeBackchannelLogout,
-  settleBackchannelLogout,
-} from '../../core/sessions/backchannel_queue.ts';
+  type ClaimedMessage,
+  claimMessages,
+  postponeMessage,
+  settleMessage,
+} from '../../core/outbox/claims.ts';
+import { adoptLogoutNotices } from '../../core/sessions/backchannel_queue.ts';
 import { cutText } from '../../lib/cut_text.ts';
 import { readAtMost } from '../request/guarded_fetch.ts';
 
-/** How often due notices are read, milliseconds; they are also read whenever a delivery has finished. */
+/** How often due tokens are read, milliseconds; they are also read whenever a delivery has finished. */
 const interval = 1_000;
 
-/** The most deliveries at once, in all and to one client: an endpoint that does not answer delays only its own notices. */
+/** The most deliveries at once, in all and to one client: an endpoint that does not answer delays only its own tokens. */
 const places = 100;
 const placesOfClient = 4;
 
@@ -26,7 +27,7 @@ interface Notifiable extends Client {
 }
 
 /**
- * Delivers notices until it is stopped. The engine's own delivery, from its logout page, would send its own session ids and
+ * Delivers logout tokens until it is stopped. The engine's own delivery, from its logout page, would send its own session ids and
  * tries once. It is switched off; every ending of a session writes to the queue that is delivered here.
  */
 export function deliverBackchannelLogouts(
@@ -40,23 +41,24 @@ export function deliverBackchannelLogouts(
   const round = async () => {
     if (stopped || taken >= places) return;
     try {
-      const limit = { all: places - taken, of_client: placesOfClient, except: [...underWay.keys()] };
-      const due = await claimBackchannelLogouts(deps.db, limit);
-      for (const [client_id, notices = []] of Object.entries(Object.groupBy(due, (one) => one.client_id)))
-        begin(client_id, notices);
+      await adoptLogoutNotices(deps.db);
+      const limit = { all: places - taken, of_receiver: placesOfClient, except: [...underWay.keys()] };
+      const due = await claimMessages(deps.db, { kind: 'logout_token', ...limit });
+      for (const [client_id, messages = []] of Object.entries(Object.groupBy(due, (one) => one.receiver)))
+        begin(client_id, messages);
     } catch (err) {
-      deps.log.warn({ err }, 'logout notices could not be read');
+      deps.log.warn({ err }, 'logout tokens could not be read');
     }
   };
   const look = () => {
     looking = looking.then(round);
   };
-  const begin = (client_id: string, notices: BackchannelLogout[]) => {
-    taken += notices.length;
-    const delivered = Promise.all(notices.map((notice) => deliver(deps, provider(), notice)))
+  const begin = (client_id: string, messages: ClaimedMessage[]) => {
+    taken += messages.length;
+    const delivered = Promise.all(messages.map((message) => deliver(deps, provider(), message)))
       .then(() => {})
       .finally(() => {
-        taken -= notices.length;
+        taken -= messages.length;
         underWay.delete(client_id);
         look();
       });
@@ -73,14 +75,15 @@ export function deliverBackchannelLogouts(
   };
 }
 
-async function deliver({ db, log }: Deps, provider: Provider, notice: BackchannelLogout): Promise<void> {
+async function deliver({ db, log }: Deps, provider: Provider, message: ClaimedMessage): Promise<void> {
+  const { receiver: client_id, session_id } = message;
   try {
-    const client = await provider.Client.find(notice.client_id);
-    if (client?.backchannelLogoutUri) await sendNotice(client as Notifiable, notice);
-    await settleBackchannelLogout(db, notice.id);
+    const client = await provider.Client.find(client_id);
+    if (client?.backchannelLogoutUri) await sendToken(client as Notifiable, message);
+    await settleMessage(db, message.id);
   } catch (err) {
-    const isGivenUp = await postponeBackchannelLogout(db, notice).catch(() => false);
-    const { client_id, session_id } = notice;
+    const error = cutText(String((err as Error).message), limits.text);
+    const isGivenUp = await postponeMessage(db, message, { error }).catch(() => false);
     const answer = await refusalOf(err);
     log.warn({ err, client_id, session_id, isGivenUp, ...answer }, 'a logout notice was not taken');
   }
@@ -115,9 +118,10 @@ async function refusalOf(error: unknown): Promise<{ answer?: object }> {
 }
 
 // Always with the `sid`: without it, a client would have to log its user out everywhere.
-async function sendNotice(client: Notifiable, notice: BackchannelLogout): Promise<void> {
+async function sendToken(client: Notifiable, { user_id, session_id }: ClaimedMessage): Promise<void> {
+  if (user_id === null || session_id === null) throw new Error('a logout token is about a session');
   const asking: Notifiable = Object.create(client, { backchannelLogoutSessionRequired: { value: true } });
-  await client[send].call(asking, notice.user_id, notice.session_id);
+  await client[send].call(asking, user_id, session_id);
 }
 
 /** Keeps the engine's delivery for us, and switches it off in the engine. */

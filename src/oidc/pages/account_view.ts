@@ -5,6 +5,7 @@ import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import { type ListedSession, listEndedSessions, listLiveSessions } from '../../core/sessions/session_list.ts';
 import { listLoginUserAgents } from '../../core/sessions/session_places.ts';
 import { type ListedConsent, listConsents } from '../../core/users/consents.ts';
+import { displayName } from '../../core/users/users.ts';
 import { type EndedSessionView, renderAccount } from '../../pages/account.ts';
 import type { PasswordProblem } from '../../pages/account_texts.ts';
 import { noScope, type ScopeView } from '../../pages/scopes.ts';
@@ -48,7 +49,7 @@ export async function sendAccountPage(
   const html = renderAccount(brandOf(deps), {
     now: new Date(clock.now()),
     csrf: csrfToken(deps, visitor.id),
-    user: { username: user.username, email: user.email },
+    user: { username: displayName(user), email: user.email },
     ...(flash ? { flash } : {}),
     devices,
     ended: ended.map(endedSessionOf),

@@ -4,7 +4,7 @@ import { addConsent } from '../../core/actions/consents.ts';
 import { keepDocumentClient } from '../../core/clients/document_clients.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import type { Granted } from '../../core/users/consents.ts';
-import { findUser } from '../../core/users/users.ts';
+import { displayName, findUser } from '../../core/users/users.ts';
 import { renderConsent } from '../../pages/consent.ts';
 import { noScope } from '../../pages/scopes.ts';
 import { clientRow } from '../request/context.ts';
@@ -39,7 +39,7 @@ export async function sendConsentPage(request: InteractionRequest): Promise<void
       tosUrl: client.tosUri ?? null,
       policyUrl: client.policyUri ?? null,
     },
-    user: { username: user.username, email: user.email },
+    user: { username: displayName(user), email: user.email },
     scopes: withOfflineAccess(client, await scopesOf(request, user.id)),
   });
   sendPage(deps, ctx, html, {

@@ -1,5 +1,5 @@
 // The login page of an authorization request: shows it, and verifies the password that was entered.
-import { findUser } from '../../core/users/users.ts';
+import { displayName, findUser } from '../../core/users/users.ts';
 import { type LoginProblem, renderLogin } from '../../pages/login.ts';
 import { clientRow } from '../request/context.ts';
 import { passwordAcr } from '../request/login.ts';
@@ -22,7 +22,8 @@ export async function sendLoginPage(
 ): Promise<void> {
   const { deps, ctx, interaction, client } = request;
   const signedIn = interaction.session?.accountId;
-  const known = signedIn ? (await findUser(deps.db, signedIn))?.username : undefined;
+  const user = signedIn ? await findUser(deps.db, signedIn) : null;
+  const known = user ? displayName(user) : undefined;
   const hint = typed ?? interaction.params.login_hint ?? known;
   const html = renderLogin(brandOf(deps), {
     form: formTarget(request, 'login'),

@@ -1,6 +1,6 @@
 // The page of `prompt=select_account` (OpenID Connect Core 1.0, 3.1.2.1) for a user who is signed in. A user who is not
 // signed in logs in instead, and thereby chooses the account.
-import { findUser } from '../../core/users/users.ts';
+import { displayName, findUser } from '../../core/users/users.ts';
 import { renderSelectAccount } from '../../pages/select_account.ts';
 import { cspOptions, formTarget, type InteractionRequest, resumeInteraction } from './interaction_request.ts';
 import { brandOf, sendErrorPage, sendPage } from './page_response.ts';
@@ -17,7 +17,7 @@ export async function sendSelectAccountPage(request: InteractionRequest): Promis
     form: formTarget(request, 'continue'),
     switchUser: formTarget(request, 'switch'),
     client: { name: client.clientName ?? client.clientId },
-    user: { username: user.username, email: user.email },
+    user: { username: displayName(user), email: user.email },
   });
   sendPage(deps, ctx, html, cspOptions(request));
 }

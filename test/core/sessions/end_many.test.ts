@@ -63,7 +63,7 @@ async function readEnded(db: Knex, { user_id, client_id }: Session) {
   return {
     live: await count(db, 'sessions', live),
     events: await count(db, 'audit_events', { ...user, type: 'session_ended' }),
-    notices: await count(db, 'logout_notices', { client_id }),
+    notices: await count(db, 'outbox', { client_id }),
     pushed: await count(db, 'devices', { ...user, push_token: 'push' }),
     pending: await count(db, 'pending_endings', {}),
   };

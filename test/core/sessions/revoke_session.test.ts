@@ -54,7 +54,7 @@ async function openScene(
 async function outcomeOf({ db, session }: Scene) {
   const row = await rowOf(db('sessions').where({ id: session.id }).first());
   const events = await db('audit_events').where({ session_id: session.id, type: 'session_ended' });
-  const notices = await db('logout_notices').where({ session_id: session.id });
+  const notices = await db('outbox').where({ session_id: session.id });
   const devices = await db('devices').where({ user_id: session.user_id });
   return {
     ended_reason: row.ended_reason,

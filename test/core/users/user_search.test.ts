@@ -3,13 +3,14 @@ import type { Knex } from 'knex';
 import { json } from '../../../src/core/store/columns.ts';
 import { createUser } from '../../../src/core/users/user_changes.ts';
 import { listUsers, type UserSearch } from '../../../src/core/users/user_search.ts';
+import { displayName } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
 /** The usernames of each page, to the last one. */
 async function pagesOf(db: Knex, search: UserSearch): Promise<string[][]> {
   const { users, next } = await listUsers(db, search);
-  const names = users.map(({ username }) => username);
+  const names = users.map(displayName);
   return next ? [names, ...(await pagesOf(db, { ...search, after: next }))] : [names];
 }
 

@@ -1,7 +1,7 @@
 // The layers of src/ and the floors of src/core: what each may import, and which packages and words stay where.
 import { type Import, importsOf, lineAt, type Source, withoutComments } from './sources.ts';
 
-const belowApp = ['http', 'oidc', 'token', 'pages', 'core', 'lib', 'config'];
+const belowApp = ['http', 'oidc', 'token', 'mail', 'pages', 'core', 'lib', 'config'];
 const belowProcess = ['app.ts', 'jobs.ts', 'operations.ts', ...belowApp];
 
 /** What each layer may import of ours; a file directly in src/ is a layer of its own. */
@@ -18,13 +18,26 @@ const mayImport: Record<string, string[]> = {
   http: ['pages', 'core', 'lib'],
   oidc: ['token', 'pages', 'core', 'lib'],
   token: ['core', 'lib'],
+  mail: ['pages', 'core', 'lib'],
   core: ['lib'],
   pages: ['lib'],
   lib: [],
   config: ['lib'],
 };
 
-const topics = ['users', 'passwords', 'clients', 'keys', 'limits', 'engine_records', 'audit', 'store'];
+const topics = [
+  'mail',
+  'one_time_codes',
+  'outbox',
+  'users',
+  'passwords',
+  'clients',
+  'keys',
+  'limits',
+  'engine_records',
+  'audit',
+  'store',
+];
 const everyTopic = ['statistics', 'sessions', 'access_tokens', ...topics];
 
 /** What each folder of src/core, and each file directly in it, may import of the others. */
@@ -33,9 +46,22 @@ const mayImportInCore: Record<string, string[]> = {
   'deps.ts': ['tables.ts', 'request_source.ts', ...everyTopic],
   actions: ['deps.ts', 'request_source.ts', ...everyTopic],
   operations: ['deps.ts', 'request_source.ts', ...everyTopic],
-  statistics: ['sessions', 'audit', 'store'],
+  statistics: ['sessions', 'users', 'audit', 'store'],
   access_tokens: ['sessions', 'users', 'clients', 'keys', 'engine_records', 'store'],
-  sessions: ['request_source.ts', 'users', 'clients', 'engine_records', 'audit', 'store'],
+  sessions: [
+    'request_source.ts',
+    'mail',
+    'outbox',
+    'one_time_codes',
+    'users',
+    'clients',
+    'engine_records',
+    'audit',
+    'store',
+  ],
+  mail: ['request_source.ts', 'outbox', 'one_time_codes', 'users', 'store'],
+  one_time_codes: ['users', 'store'],
+  outbox: ['store'],
   passwords: ['request_source.ts', 'users', 'limits', 'audit', 'store'],
   users: ['clients', 'store'],
   clients: ['request_source.ts', 'audit', 'store'],
@@ -48,7 +74,7 @@ const mayImportInCore: Record<string, string[]> = {
 };
 
 // The settings are plain values, handed down: a layer may know their shape, but not read them.
-const mayTypeImportConfig = ['http', 'oidc', 'token', 'core'];
+const mayTypeImportConfig = ['http', 'oidc', 'token', 'mail', 'core'];
 
 const packageHomes: Record<string, string[]> = {
   'oidc-provider': ['oidc'],

@@ -1,7 +1,6 @@
 // The caller's sessions: list, read, end.
-import type { User } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
-import { makeClient, makeUser } from '../../helpers/builders.ts';
+import { makeClient, makeUser, type NamedUser } from '../../helpers/builders.ts';
 import { assertRefused, granted, type Json } from '../../helpers/client.ts';
 import { api, isActive, refresh, revoke, type SignedIn, signIn, tokensOf } from '../../helpers/oauth.ts';
 import { rowOf, rowsOf } from '../../helpers/rows.ts';
@@ -26,7 +25,7 @@ async function sessionRow(server: TestServer, { tokens }: SignedIn) {
   return await rowOf(server.db('sessions').where({ id: tokens.session_id }).first());
 }
 
-async function signInOften(server: TestServer, user: User, times: number): Promise<SignedIn[]> {
+async function signInOften(server: TestServer, user: NamedUser, times: number): Promise<SignedIn[]> {
   const client = await makeClient(server.db);
   const all: SignedIn[] = [];
   for (let i = 0; i < times; i += 1) all.push(await signIn(server, { user, client }));

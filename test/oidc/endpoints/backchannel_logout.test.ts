@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionContext } from 'ava';
+import { enqueueBackchannelLogouts } from '../../../src/core/sessions/backchannel_queue.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { makeClient } from '../../helpers/builders.ts';
 import { webClient } from '../../helpers/code_flow.ts';
@@ -21,10 +22,7 @@ async function addNotice(t: ExecutionContext, { db }: Store, answer: RequestList
   const { port } = receiver.address() as AddressInfo;
   const backchannel_logout_uri = `http://127.0.0.1:${port}/`;
   const { client_id } = await makeClient(db, { ...webClient, backchannel_logout_uri });
-  await db('logout_notices').insert({
-    ...{ id: newId(), session_id: newId(), user_id: newId(), client_id },
-    ...{ attempts: 0, next_attempt_at: new Date(), created_at: new Date() },
-  });
+  await enqueueBackchannelLogouts(db, [{ id: newId(), user_id: newId(), client_id }]);
   return client_id;
 }
 

@@ -17,7 +17,7 @@ const status = z.enum(['active', 'banned', 'disabled', 'deleted']);
 export const user = z
   .object({
     id: z.uuid(),
-    username: z.string(),
+    username: z.string().nullable(),
     email: z.string().nullable(),
     status,
     status_reason: z.string().nullable(),

@@ -1,16 +1,19 @@
-// The queue of logout notices: each client has its own share of the deliveries, however many notices wait for another.
+// Claiming messages of the outbox: each receiver has its own share of the deliveries, however many messages wait for another.
 import type { Knex } from 'knex';
-import { claimBackchannelLogouts } from '../../../src/core/sessions/backchannel_queue.ts';
+import { claimMessages } from '../../../src/core/outbox/claims.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeClient } from '../../helpers/builders.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
-/** Queues notices for a client, due at `due`. */
+/** Queues logout tokens for a client, due at `due`. */
 async function queue(db: Knex, count: number, due: Date): Promise<string> {
   const { client_id } = await makeClient(db);
   const one = () => ({
     id: newId(),
+    kind: 'logout_token' as const,
+    receiver: client_id,
+    subject: 'logout',
     session_id: newId(),
     user_id: newId(),
     client_id,
@@ -18,18 +21,20 @@ async function queue(db: Knex, count: number, due: Date): Promise<string> {
     next_attempt_at: due,
     created_at: due,
   });
-  await db.batchInsert('logout_notices', Array.from({ length: count }, one), 100);
+  await db.batchInsert('outbox', Array.from({ length: count }, one), 100);
   return client_id;
 }
 
-async function claim(db: Knex, limit: Partial<Parameters<typeof claimBackchannelLogouts>[1]> = {}) {
-  const claimed = await claimBackchannelLogouts(db, { all: 20, of_client: 4, except: [], ...limit });
+const share = { kind: 'logout_token', all: 20, of_receiver: 4, except: [] as string[] } as const;
+
+async function claim(db: Knex, limit: Partial<Parameters<typeof claimMessages>[1]> = {}) {
+  const claimed = await claimMessages(db, { ...share, ...limit });
   const counts = new Map<string, number>();
-  for (const { client_id } of claimed) counts.set(client_id, (counts.get(client_id) ?? 0) + 1);
+  for (const { receiver } of claimed) counts.set(receiver, (counts.get(receiver) ?? 0) + 1);
   return counts;
 }
 
-testOnStores('each client gets its share, and no notice is claimed twice', async (t, { db }) => {
+testOnStores('each receiver gets its share, and no message is claimed twice', async (t, { db }) => {
   const now = new Date();
   const many = await queue(db, 1_000, after(now, -600));
   const few = await queue(db, 2, after(now, -60));
@@ -51,18 +56,18 @@ testOnStores('each client gets its share, and no notice is claimed twice', async
       [some, 1],
     ]),
   );
-  t.is((await rowOf(db('logout_notices').where({ client_id: later }).first())).attempts, 0);
+  t.is((await rowOf(db('outbox').where({ client_id: later }).first())).attempts, 0);
 });
 
-testOnStores('the notices of a client that have been due longest are claimed first', async (t, { db }) => {
+testOnStores('the messages to a receiver that have been due longest are claimed first', async (t, { db }) => {
   const now = new Date();
   const client_id = await queue(db, 30, now);
-  const ids: string[] = await db('logout_notices').orderBy('id').pluck('id');
+  const ids: string[] = await db('outbox').orderBy('id').pluck('id');
   const oldest = ids.slice(10, 14);
-  await db('logout_notices')
+  await db('outbox')
     .whereIn('id', oldest)
     .update({ next_attempt_at: after(now, -60) });
-  const claimed = await claimBackchannelLogouts(db, { all: 20, of_client: 4, except: [] });
-  t.deepEqual(claimed.map((notice) => notice.id).toSorted(), oldest);
-  t.true(claimed.every((notice) => notice.client_id === client_id && notice.attempts === 1));
+  const claimed = await claimMessages(db, share);
+  t.deepEqual(claimed.map((one) => one.id).toSorted(), oldest);
+  t.true(claimed.every((one) => one.receiver === client_id && one.attempts === 1));
 });

@@ -1,0 +1,66 @@
+// The kinds of mail, and how one is enqueued. What a mail says is rendered when it is sent.
+
+import { enqueueMessages, type MessageRow, readBody } from '../outbox/outbox.ts';
+import type { RequestSource } from '../request_source.ts';
+import type { Db } from '../store/db.ts';
+
+export type MailKind =
+  /** Code and link to set a new password. */
+  | 'recover'
+  /** Code and link to prove a new address of a user. */
+  | 'verify_email'
+  /** Code and link to complete a sign-up. */
+  | 'sign_up'
+  /** A sign-up with the address of a user: says so, and offers recovery. */
+  | 'sign_up_known'
+  | 'invite'
+  /** To the former address, with the link that undoes the change. */
+  | 'email_changed'
+  | 'new_device'
+  | 'reuse_detected'
+  | 'password_changed'
+  | 'password_set_by_admin'
+  | 'recovered'
+  | 'user_deleted'
+  | 'test';
+
+/** The kinds that `NOTICES` can turn off. A mail with a link that undoes something is not among them. */
+export const notices = ['new_device', 'reuse_detected', 'password_changed', 'recovered'] as const;
+
+export interface NewMail {
+  kind: MailKind;
+  /** The stored spelling of the address, never one that was typed in this request. */
+  to: string;
+  user_id?: string | null;
+  /** Whether the address is proved; else the mail has no text that a requester chose. */
+  isProved: boolean;
+  code?: string | null;
+  /** The local path of its one link, with its secret part, such as `/recover/<token>`. */
+  path?: string | null;
+  /** The zone in which times are shown; UTC when absent. */
+  zoneinfo?: string | undefined;
+  /** What it concerns, by the names that the templates know. */
+  facts?: Record<string, string>;
+  /** The request that caused it, as far as the mail says from where. */
+  source?: Pick<RequestSource, 'ip' | 'user_agent'>;
+  /** When it happened. */
+  at: Date;
+  /** When the mail is of no use any more. */
+  expires_at?: Date | null;
+}
+
+/** The sealed body of a mail: everything but what the row has in columns. */
+export type MailBody = Omit<NewMail, 'kind' | 'user_id' | 'at'> & { at: string };
+
+/** Enqueues a mail, in the transaction that causes it. */
+export async function enqueueMail(db: Db, { kind, user_id = null, at, ...rest }: NewMail): Promise<void> {
+  const body: MailBody = { ...rest, at: at.toISOString() };
+  await enqueueMessages(db, [
+    { kind: 'mail', receiver: 'mail', subject: kind, user_id, body, expires_at: rest.expires_at ?? null },
+  ]);
+}
+
+/** The body of a claimed mail. */
+export function readMail(db: Db, message: Pick<MessageRow, 'id' | 'body'>): MailBody {
+  return readBody(db, message) as MailBody;
+}
