@@ -2,12 +2,13 @@
 import { availableParallelism } from 'node:os';
 import { readEnvironment, type Variables, withFiles, withoutEmpty } from './environment.ts';
 import { readOrCreateSecret } from './local_secret.ts';
+import { type PeopleConfig, peopleConfigOf } from './people_config.ts';
 import { parseRateLimits, type RateLimitSettings } from './rate_limits.ts';
 import { findProblems, findWarnings } from './safety.ts';
 import { type Settings, schema } from './schema.ts';
 
 /** The settings as the rest of the server reads them: plain values, camelCase, every default applied. */
-export interface Config {
+export interface Config extends PeopleConfig {
   /** Warnings about unusual settings, each naming its variable; logged at the start. */
   warnings: string[];
   env: Settings['NODE_ENV'];
@@ -121,6 +122,7 @@ function configOf(values: Settings, issuer: string, warnings: string[]): Config 
     clientIdMetadataDocuments: values.CLIENT_ID_METADATA_DOCUMENTS,
     fetchPrivateAddresses: values.FETCH_PRIVATE_ADDRESSES,
     brand: brandOf(values),
+    ...peopleConfigOf(values),
     certificateHeader: values.MTLS_CERTIFICATE_HEADER ?? null,
     bodyLimit: values.BODY_LIMIT,
     logLevel: values.LOG_LEVEL,

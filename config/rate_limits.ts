@@ -15,6 +15,10 @@ export interface RateLimitSettings {
   loginAddress: Allowance;
   refresh: Allowance;
   passwordChange: Allowance;
+  /** Mails with a code or link to one mailbox. */
+  mail: Allowance;
+  /** Requests of one network that cause such mails. */
+  mailAddress: Allowance;
   /** Delays in seconds. */
   lockout: { failures: number; firstDelay: number; longestDelay: number };
 }
@@ -55,6 +59,8 @@ export function parseRateLimits(values: {
   RATE_LIMIT_LOGIN_ADDRESS: string;
   RATE_LIMIT_REFRESH: string;
   RATE_LIMIT_PASSWORD_CHANGE: string;
+  RATE_LIMIT_MAIL: string;
+  RATE_LIMIT_MAIL_ADDRESS: string;
   LOCKOUT: string;
 }): RateLimitSettings {
   const [failures = 0, firstDelay = 0, longestDelay = 0] = values.LOCKOUT.split('/').map(Number);
@@ -64,6 +70,8 @@ export function parseRateLimits(values: {
     loginAddress: parseAllowance(values.RATE_LIMIT_LOGIN_ADDRESS),
     refresh: parseAllowance(values.RATE_LIMIT_REFRESH),
     passwordChange: parseAllowance(values.RATE_LIMIT_PASSWORD_CHANGE),
+    mail: parseAllowance(values.RATE_LIMIT_MAIL),
+    mailAddress: parseAllowance(values.RATE_LIMIT_MAIL_ADDRESS),
     lockout: { failures, firstDelay, longestDelay },
   };
 }

@@ -155,6 +155,11 @@ function contradictions(values: Settings): string[] {
       'MTLS_CERTIFICATE_HEADER: any client could send this header; set TRUST_PROXY to the proxy that sets it',
     );
   }
+  if (values.SMTP_URL && !values.MAIL_FROM) problems.push('MAIL_FROM: is required with SMTP_URL');
+  if (values.NODE_ENV === 'production' && !values.SMTP_URL) {
+    if (values.RECOVERY === 'mail') problems.push('SMTP_URL: is required with RECOVERY=mail');
+    if (values.SIGN_UP === 'open') problems.push('SMTP_URL: is required with SIGN_UP=open');
+  }
   if (values.REGISTRATION === 'token' && !values.REGISTRATION_TOKEN) {
     problems.push('REGISTRATION_TOKEN: is required with REGISTRATION=token');
   }

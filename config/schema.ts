@@ -1,6 +1,7 @@
 // Every setting of Kindred: its name, default, unit and meaning. README's table is made from these rows.
 import { z } from 'zod';
 import '../src/lib/zod_messages.ts';
+import { peopleSettings } from './people_settings.ts';
 import { allowance, limitStore, lockout } from './rate_limits.ts';
 import {
   databaseUrl,
@@ -21,6 +22,7 @@ export const fromFiles = [
   'DATABASE_DIRECT_URL',
   'RATE_LIMITS',
   'REGISTRATION_TOKEN',
+  'SMTP_URL',
 ];
 
 export const schema = z.object({
@@ -160,6 +162,7 @@ export const schema = z.object({
   FETCH_PRIVATE_ADDRESSES: flag(false).describe(
     'whether keys and metadata of clients may be fetched from, and logout notices sent to, private and loopback addresses',
   ),
+  ...peopleSettings,
   BRAND_NAME: z
     .string()
     .min(1)

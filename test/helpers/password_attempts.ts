@@ -22,6 +22,8 @@ export const wideLimits: RateLimitSettings = {
   password: { points: 1_000, seconds: 60 },
   loginAddress: { points: 1_000, seconds: 60 },
   refresh: { points: 1_000, seconds: 60 },
+  mail: { points: 1_000, seconds: 60 },
+  mailAddress: { points: 1_000, seconds: 60 },
   passwordChange: { points: 1_000, seconds: 60 },
   lockout: { failures: 1_000, firstDelay: 60, longestDelay: 900 },
 };

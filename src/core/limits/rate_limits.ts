@@ -36,6 +36,10 @@ export interface RateLimits {
   passwordChange: Limit;
   /** Attempts to take another username, per user. */
   usernameChange: Limit;
+  /** Mails with a code or link to one mailbox, over all purposes and requesters. */
+  mail: Limit;
+  /** Requests that cause such mails, per network. */
+  mailAddress: Limit;
   /** Rotations per session. Retries are free. */
   refresh: Limit;
   /** Wrong user codes of the device flow, per address. */
@@ -95,6 +99,8 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     clientAuth: openBudget(memoryStore, 'client_auth', clientAuthAllowance),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
     usernameChange: openLimit(store, 'username_change', usernameChanges),
+    mail: openLimit(store, 'mail', settings.mail),
+    mailAddress: openLimit(store, 'mail_address', settings.mailAddress),
     refresh: openLimit(store, 'refresh', settings.refresh),
     userCode: openLimit(store, 'user_code', wrongUserCodes),
     registration: openLimit(store, 'registration', registrations),
@@ -120,6 +126,8 @@ const unlimited: RateLimits = {
   clientAuth: noBudget,
   passwordChange: noLimit,
   usernameChange: noLimit,
+  mail: noLimit,
+  mailAddress: noLimit,
   refresh: noLimit,
   userCode: noLimit,
   registration: noLimit,
