@@ -18,7 +18,16 @@ export interface LockedPackage {
 }
 
 /** The licences that dependencies of a deployment may have. */
-export const allowed = ['MIT', 'MIT-0', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', '0BSD', 'BlueOak-1.0.0'];
+export const allowed = [
+  'MIT',
+  'MIT-0',
+  'ISC',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'Apache-2.0',
+  '0BSD',
+  'BlueOak-1.0.0',
+];
 
 /** The command that updates the page. */
 export const updateCommand = 'node_modules/.bin/node config/licences.ts --write';

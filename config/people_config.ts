@@ -43,12 +43,12 @@ function mailOf({
     smtpUrl: SMTP_URL ?? null,
     from: MAIL_FROM ?? null,
     replyTo: MAIL_REPLY_TO ?? null,
-    folder: SMTP_URL || NODE_ENV === 'production' ? null : join(dataDirectory(DATABASE_URL), 'mail'),
+    folder: SMTP_URL || NODE_ENV !== 'development' ? null : join(dataDirectory(DATABASE_URL), 'mail'),
     notices: NOTICES,
   };
 }
 
 // In development mails are files, so recovery can be tried without a mail server.
 function hasRecovery({ NODE_ENV, RECOVERY, SMTP_URL }: Settings): boolean {
-  return RECOVERY === undefined ? SMTP_URL !== undefined || NODE_ENV !== 'production' : RECOVERY === 'mail';
+  return RECOVERY === undefined ? SMTP_URL !== undefined || NODE_ENV === 'development' : RECOVERY === 'mail';
 }

@@ -11,6 +11,7 @@ import {
   createBoundedServer,
 } from '../http/listener/connections.ts';
 import { createDrain, type Drain, type DrainTimeouts } from '../http/listener/drain.ts';
+import { deliverMails } from '../mail/deliver_mails.ts';
 import { deliverBackchannelLogouts } from '../oidc/endpoints/backchannel_logout.ts';
 import { logConfigWarnings, startOperations } from '../operations.ts';
 import { seedDemo } from './demo_data.ts';
@@ -89,12 +90,12 @@ function createPendingServer(limits: ConnectionLimits) {
 async function startWork(deps: Deps, { isDraining, close: drain }: Drain) {
   const { tracing, stopJobs, close } = await startOperations(deps);
   const engine = createEngine(deps);
-  const notices = deliverBackchannelLogouts(deps, () => engine().provider);
+  const deliveries = [deliverBackchannelLogouts(deps, () => engine().provider), deliverMails(deps)];
   return {
     answer: createApp(deps, engine, { isDraining, tracing }).callback(),
     async stop() {
       await Promise.all([drain(), stopJobs()]);
-      await notices.stop();
+      await Promise.all(deliveries.map((delivery) => delivery.stop()));
       await deps.audit.flush();
       await close();
       await deps.close();

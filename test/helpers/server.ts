@@ -83,14 +83,18 @@ type Body = (t: ExecutionContext, server: TestServer) => Promise<void>;
 
 /** Registers the test once per store, on a server that all such tests of the file share; each test makes its own users. */
 export function testOnServers(title: string, body: Body, stores: StoreName[] = storeNames): void {
-  for (const name of stores) {
-    test(`${title} (${name})`, async (t) => {
-      await places(async () => {
-        giveTime(t);
-        await body(t, await sharedServer(name));
-      });
+  for (const name of stores)
+    testLimited(`${title} (${name})`, async (t) => await body(t, await sharedServer(name)));
+}
+
+/** Registers a test that waits until few others of its file run. */
+export function testLimited(title: string, body: (t: ExecutionContext) => Promise<void>): void {
+  test(title, async (t) => {
+    await places(async () => {
+      giveTime(t);
+      await body(t);
     });
-  }
+  });
 }
 
 /** Registers the test once per store, on a server of its own with these settings. */
@@ -100,14 +104,11 @@ export function testOnOwnServers(
   body: Body,
 ) {
   for (const name of storeNames) {
-    test(`${title} (${name})`, async (t) => {
-      await places(async () => {
-        giveTime(t);
-        const store = await makeStore(name);
-        t.teardown(store.drop);
-        const given = typeof settings === 'function' ? settings(name) : settings;
-        await body(t, await startTestServer(t, store, given));
-      });
+    testLimited(`${title} (${name})`, async (t) => {
+      const store = await makeStore(name);
+      t.teardown(store.drop);
+      const given = typeof settings === 'function' ? settings(name) : settings;
+      await body(t, await startTestServer(t, store, given));
     });
   }
 }
@@ -151,7 +152,7 @@ export async function registerGateway(store: Store, { url, issuer }: RunningServ
   return server;
 }
 
-async function runServer(databaseUrl: string, settings?: Settings): Promise<RunningServer> {
+export async function runServer(databaseUrl: string, settings?: Settings): Promise<RunningServer> {
   const { config, stop } = await startServer(loadConfig(environment(databaseUrl, settings)));
   return { url: `http://127.0.0.1:${config.port}`, issuer: config.issuer, stop };
 }

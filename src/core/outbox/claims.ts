@@ -79,12 +79,13 @@ export async function settleMessage(db: Db, id: string): Promise<void> {
 
 /** Removes waiting messages that have expired, 500 at most, and returns them. */
 export async function dropExpired(db: Db): Promise<Pick<MessageRow, 'id' | 'kind' | 'subject'>[]> {
-  const expired = db('outbox')
-    .where({ state: 'waiting' })
-    .where('expires_at', '<=', present(db))
-    .limit(500)
-    .select('id');
-  return await db('outbox').whereIn('id', expired).delete().returning(['id', 'kind', 'subject']);
+  if (isStandbyAway(db)) return [];
+  return await rows(
+    db,
+    `delete from outbox where id in (select id from outbox where state = 'waiting' and expires_at <= :now limit 500)
+     returning id, kind, subject`,
+    { now: present(db) },
+  );
 }
 
 /**

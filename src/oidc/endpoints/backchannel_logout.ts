@@ -2,18 +2,11 @@
 // logout token per session, with our `sid`.
 import type { Client, Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
-import {
-  type ClaimedMessage,
-  claimMessages,
-  postponeMessage,
-  settleMessage,
-} from '../../core/outbox/claims.ts';
+import { type ClaimedMessage, postponeMessage, settleMessage } from '../../core/outbox/claims.ts';
+import { startDelivery } from '../../core/outbox/delivery.ts';
 import { adoptLogoutNotices } from '../../core/sessions/backchannel_queue.ts';
 import { cutText } from '../../lib/cut_text.ts';
 import { readAtMost } from '../request/guarded_fetch.ts';
-
-/** How often due tokens are read, milliseconds; they are also read whenever a delivery has finished. */
-const interval = 1_000;
 
 /** The most deliveries at once, in all and to one client: an endpoint that does not answer delays only its own tokens. */
 const places = 100;
@@ -28,51 +21,20 @@ interface Notifiable extends Client {
 
 /**
  * Delivers logout tokens until it is stopped. The engine's own delivery, from its logout page, would send its own session ids and
- * tries once. It is switched off; every ending of a session writes to the queue that is delivered here.
+ * try once. It is switched off; every ending of a session writes to the outbox, which is delivered here.
  */
 export function deliverBackchannelLogouts(
   deps: Deps,
   provider: () => Provider,
 ): { stop: () => Promise<void> } {
-  const underWay = new Map<string, Promise<void>>();
-  let taken = 0;
-  let looking = Promise.resolve();
-  let stopped = false;
-  const round = async () => {
-    if (stopped || taken >= places) return;
-    try {
-      await adoptLogoutNotices(deps.db);
-      const limit = { all: places - taken, of_receiver: placesOfClient, except: [...underWay.keys()] };
-      const due = await claimMessages(deps.db, { kind: 'logout_token', ...limit });
-      for (const [client_id, messages = []] of Object.entries(Object.groupBy(due, (one) => one.receiver)))
-        begin(client_id, messages);
-    } catch (err) {
-      deps.log.warn({ err }, 'logout tokens could not be read');
-    }
-  };
-  const look = () => {
-    looking = looking.then(round);
-  };
-  const begin = (client_id: string, messages: ClaimedMessage[]) => {
-    taken += messages.length;
-    const delivered = Promise.all(messages.map((message) => deliver(deps, provider(), message)))
-      .then(() => {})
-      .finally(() => {
-        taken -= messages.length;
-        underWay.delete(client_id);
-        look();
-      });
-    underWay.set(client_id, delivered);
-  };
-  const timer = setInterval(look, interval).unref();
-  return {
-    async stop() {
-      stopped = true;
-      clearInterval(timer);
-      await looking;
-      await Promise.all(underWay.values());
-    },
-  };
+  return startDelivery(deps.db, deps.log, {
+    kind: 'logout_token',
+    places,
+    placesOfReceiver: placesOfClient,
+    isInOrder: true,
+    deliver: async (message) => await deliver(deps, provider(), message),
+    prepare: async () => await adoptLogoutNotices(deps.db),
+  });
 }
 
 async function deliver({ db, log }: Deps, provider: Provider, message: ClaimedMessage): Promise<void> {
