@@ -6,7 +6,7 @@ export type ErrorName = keyof typeof errorTable;
 
 /**
  * A refusal whose text the caller sees. `detail` replaces the table's text, so it must not contain a secret; `retryAfter` is
- * in seconds; `reason` is a stable code beside the error; `logDetail` is for the log alone; a
+ * in seconds; `reason` is a stable code beside the error; `endedReason` says beside it why a session ended; `logDetail` is for the log alone; a
  * refusal that `isDecided` stands, even where the client cache was outdated (token/grant.ts).
  */
 export class AppError extends Error {
@@ -15,6 +15,7 @@ export class AppError extends Error {
   readonly error: string;
   readonly retryAfter: number | undefined;
   readonly reason: string | undefined;
+  readonly endedReason: string | undefined;
   readonly logDetail: string | undefined;
   readonly isDecided: boolean;
 
@@ -24,6 +25,7 @@ export class AppError extends Error {
     options: {
       retryAfter?: number;
       reason?: string;
+      endedReason?: string;
       logDetail?: string;
       isDecided?: boolean;
       cause?: unknown;
@@ -36,6 +38,7 @@ export class AppError extends Error {
     this.error = errorTable[code].error;
     this.retryAfter = options.retryAfter;
     this.reason = options.reason;
+    this.endedReason = options.endedReason;
     this.logDetail = options.logDetail;
     this.isDecided = options.isDecided ?? false;
   }

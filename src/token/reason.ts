@@ -2,7 +2,7 @@
 
 /** The part of a request that keeps the reason: the contexts of Koa and of the engine both have it. */
 interface Request {
-  state: { reason?: unknown; description?: unknown };
+  state: { reason?: unknown; endedReason?: unknown; description?: unknown };
 }
 
 /**

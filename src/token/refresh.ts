@@ -4,6 +4,7 @@ import type { Registered } from '../core/clients/client_cache.ts';
 import { retryWindowOf } from '../core/clients/clients.ts';
 import type { Deps } from '../core/deps.ts';
 import { refundOnFault } from '../core/limits/attempts.ts';
+import { findEndedReason } from '../core/sessions/ended_reason.ts';
 import type { PresentedSession } from '../core/sessions/presented_session.ts';
 import {
   type DecodedRefreshToken,
@@ -115,7 +116,11 @@ async function refreshWithSession(
     attempt: (rotate) => countRotation(deps, limitKey(request, token), request, rotate),
   };
   const rotation = await useRefreshToken(deps.db, presentedBy(deps, request, token), caller);
-  if (!('session' in rotation)) throw refusalOf(rotation.outcome);
+  if (!('session' in rotation)) {
+    // The session has ended since the check.
+    const isEnded = rotation.outcome === 'ended';
+    throw refusalOf(rotation.outcome, isEnded ? await findEndedReason(deps.db, token.session_id) : null);
+  }
   if (!decided) throw new Error('a refresh token was used without a check');
   return await answerRefresh(deps, request, rotation, decided);
 }
@@ -131,7 +136,7 @@ async function decide(
   if (!session) throw unknownToken({ isDecided: false });
   if (!session.is_current_version) throw new OutdatedClient();
   if (!verifyProof(token, session.salt)) throw unknownToken();
-  requireLiveSession(session, known.client.client_id);
+  await requireLiveSession(deps, session, known.client.client_id);
   const thumbprint = requireCertificate(deps, request, session);
   await requireScope(deps, request, session);
   requireKey(request, session);

@@ -51,8 +51,8 @@ const reasons: Record<Exclude<Refused, 'replayed'>, string> = {
 };
 
 /** The refusal of a token that was neither rotated nor retried. */
-export function refusalOf(outcome: Refused): AppError {
+export function refusalOf(outcome: Refused, endedReason: string | null = null): AppError {
   if (outcome === 'replayed') return proofUsedBefore();
   const reason = reasons[outcome];
-  return refuseGrant(describeReason(reason) ?? reason, `refresh token: ${outcome}`, reason);
+  return refuseGrant(describeReason(reason) ?? reason, `refresh token: ${outcome}`, reason, endedReason);
 }

@@ -4,6 +4,7 @@ import { grantableOidc, splitScope } from '../core/access_tokens/grantable_scope
 import type { Client } from '../core/clients/clients.ts';
 import { isOwned, listScopeOwners } from '../core/clients/scope_owners.ts';
 import type { Deps } from '../core/deps.ts';
+import { findEndedReason } from '../core/sessions/ended_reason.ts';
 import { type PresentedSession, reasonOver } from '../core/sessions/presented_session.ts';
 import { describeReason } from '../core/sessions/refusals.ts';
 import { payloadOf } from '../core/sessions/token_session.ts';
@@ -14,11 +15,17 @@ import { bindingBy, demandsOf, logged, missing } from './binding.ts';
 import type { GrantRequest } from './grant.ts';
 
 /** A refusal with `invalid_grant`, after a statement has compared the version of the client cache. */
-export function refuseGrant(description: string, logDetail: string, reason?: string): AppError {
+export function refuseGrant(
+  description: string,
+  logDetail: string,
+  reason?: string,
+  endedReason?: string | null,
+): AppError {
   return new AppError('invalid_grant', description, {
     logDetail,
     isDecided: true,
     ...(reason ? { reason } : {}),
+    ...(endedReason ? { endedReason } : {}),
   });
 }
 
@@ -28,15 +35,21 @@ export function unknownToken({ logDetail = 'refresh token not found', isDecided 
   return new AppError('invalid_grant', description, { logDetail, isDecided });
 }
 
-/** Refuses a token of another client, and of a session that is over. Only its own client learns why. */
-export function requireLiveSession(session: PresentedSession, client_id: string): void {
+/** Refuses a token of another client, and of a session that is over. Only its own client learns why, and why the session ended. */
+export async function requireLiveSession(
+  { db }: Pick<Deps, 'db'>,
+  session: PresentedSession,
+  client_id: string,
+): Promise<void> {
   const reason = reasonOver(session);
   if (session.client_id !== client_id) {
     throw unknownToken(reason ? {} : { logDetail: 'client mismatch' });
   }
   if (!reason) return;
   const message = session.user_is_active ? null : session.status_message;
-  throw refuseGrant(message ?? describeReason(reason) ?? reason, 'refresh token not found', reason);
+  const endedReason = reason === 'session_ended' ? await findEndedReason(db, session.id, session) : null;
+  const description = message ?? describeReason(reason) ?? reason;
+  throw refuseGrant(description, 'refresh token not found', reason, endedReason);
 }
 
 type Asked = Pick<GrantRequest, 'known' | 'proof' | 'certificate'>;

@@ -3,6 +3,7 @@ import type { Columns } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { statement } from '../store/statements.ts';
+import { pendingEndingSql } from './ended_reason.ts';
 import { isExpiredSql } from './live_session.ts';
 import { placesSql } from './session_places.ts';
 import type { Session } from './sessions.ts';
@@ -46,8 +47,7 @@ const listed = (db: Db) => `
     ${isExpiredSql(db, 's.')} as is_expired, c.metadata->>'client_name' as client_name, d.name as device_name, d.platform as device_platform,
     d.app_version as device_app_version, d.device_id as device_device_id
   from sessions s join users u on u.id = s.user_id join clients c on c.client_id = s.client_id left join devices d on d.id = s.device_id
-    left join pending_endings p on s.session_epoch < u.session_epoch and s.ended_at is null and p.id = (
-      select o.id from pending_endings o where o.user_id = s.user_id and o.which->>'kind' = 'user' order by o.id limit 1)`;
+    ${pendingEndingSql}`;
 
 // A session may have ended together with all others of its user while its row is not yet marked as ended (see end_many.ts). Then
 // the pending ending supplies these columns.

@@ -1,4 +1,4 @@
-// Where an error becomes an answer: one shape, {error, error_description, reason?, request_id}, for our routes and the engine's.
+// Where an error becomes an answer: one shape, {error, error_description, reason?, ended_reason?, request_id}, for our routes and the engine's.
 // Status and text of each error of ours stand in lib/errors.ts.
 import type { Context, Middleware } from 'koa';
 import { isUnavailable, unavailable } from '../../core/store/database_errors.ts';
@@ -38,6 +38,7 @@ function writeError(ctx: Context, error: AppError): void {
   if (error.retryAfter) ctx.set('Retry-After', String(error.retryAfter));
   if (error.code === 'rate_limited') ctx.state.reason = 'rate_limited';
   if (error.reason) ctx.state.reason = error.reason;
+  if (error.endedReason) ctx.state.endedReason = error.endedReason;
   ctx.body = { error: error.error, error_description: error.message };
 }
 
@@ -55,6 +56,7 @@ function completeError(ctx: Context): void {
     error_description: error_description ?? fallback(status).message,
     ...(ctx.state.description ? { error_description: ctx.state.description } : {}),
     ...(ctx.state.reason ? { reason: ctx.state.reason } : {}),
+    ...(ctx.state.endedReason ? { ended_reason: ctx.state.endedReason } : {}),
     request_id: ctx.state.requestId,
   };
 }

@@ -82,6 +82,10 @@ const errorSchema = {
     error: { type: 'string', description: 'an error code, that of OAuth where there is one' },
     error_description: { type: 'string', description: 'what is wrong, for developers' },
     reason: { type: 'string', description: 'a stable code for the cause, where the caller may know it' },
+    ended_reason: {
+      type: 'string',
+      description: 'beside the reason `session_ended`: why the session of the refresh token ended',
+    },
     request_id: {
       type: 'string',
       description: 'the id of the request, as in the X-Request-Id header and in the log',
