@@ -11,12 +11,19 @@ import { startTestServer, type TestServer, testOnServers } from '../../helpers/s
 import { testOnStores } from '../../helpers/stores.ts';
 
 /** Asserts what an `invalid_grant` says, in the characters that RFC 6749 (5.2) allows. */
-function assertSays(t: ExecutionContext, answer: Answer, description: string, reason?: string): void {
+function assertSays(
+  t: ExecutionContext,
+  answer: Answer,
+  description: string,
+  reason?: string,
+  ended_reason?: string,
+): void {
   const { request_id: _, ...said } = answer.body;
   t.deepEqual(said, {
     error: 'invalid_grant',
     error_description: description,
     ...(reason ? { reason } : {}),
+    ...(ended_reason ? { ended_reason } : {}),
   });
   t.regex(description, /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/);
 }
@@ -59,7 +66,13 @@ testOnServers('a refused refresh says why its session ended', async (t, server) 
   const ended = await signIn(server);
   await api(server, 'POST /logout', ended.tokens.access_token, { json: {} });
   const over = 'The session has ended.';
-  assertSays(t, await refresh(server, ended.client, ended.tokens.refresh_token), over, 'session_ended');
+  assertSays(
+    t,
+    await refresh(server, ended.client, ended.tokens.refresh_token),
+    over,
+    'session_ended',
+    'logout',
+  );
   const idle = await signIn(server);
   await server
     .db('sessions')
