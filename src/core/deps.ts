@@ -11,6 +11,7 @@ import { type AuditBatch, createAuditBatch } from './audit/audit_batch.ts';
 import { type ClientCache, openClientCache } from './clients/client_cache.ts';
 import { type KeyStore, openKeyStore } from './keys/key_store.ts';
 import { openRateLimits, type RateLimits } from './limits/rate_limits.ts';
+import { setNotices } from './mail/notices.ts';
 import { setOutboxKeyring } from './outbox/outbox.ts';
 import { rotationRing } from './sessions/session_rotations.ts';
 import { type Clock, openClock } from './store/clock.ts';
@@ -63,6 +64,7 @@ export async function openDeps(config: Config): Promise<Deps> {
     if (isPostgres(db)) standbyOf(db.client).onRefusal(metrics.countStandbyRefusal);
     const keyring = createKeyring(config.secrets);
     setOutboxKeyring(db, keyring);
+    setNotices(db, config.mail.smtpUrl || config.mail.folder ? config.mail.notices : null);
     const keys = await openKeyStore(db, { keyring, named: config.signingAlgs, notices, log });
     const audit = createAuditBatch(db, log, {
       onDropped: metrics.countDroppedEvents,

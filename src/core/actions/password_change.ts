@@ -4,6 +4,7 @@ import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
 import { isBrowserSession } from '../engine_records/browser_session_records.ts';
 import { withLimit } from '../limits/attempts.ts';
+import { enqueueNotice } from '../mail/notices.ts';
 import { type AttemptDeps, attemptPassword, onKnownDevice } from '../passwords/login_attempts.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
@@ -106,6 +107,7 @@ async function replacePassword(
   // Devices are locked after their sessions: a transaction that ends one session holds its lock and waits for the device.
   const places = { device, browser: 'browser' in asker ? asker.browser : [] };
   await stayKnown(tx, { id: user_id, password_hash }, places);
+  await enqueueNotice(tx, user, 'password_changed', { source });
   return begun;
 }
 

@@ -45,7 +45,15 @@ async function isUserUnchanged(db: Db, { user_id, code_version }: OneTimeCode): 
  * expired meanwhile, or its user has changed since; the caller's transaction then does nothing. Locks the user's row before.
  */
 export async function spendCode(tx: Knex.Transaction, code: OneTimeCode): Promise<boolean> {
-  const { id, purpose, user_id, address_key } = code;
+  const { purpose, user_id, address_key } = code;
+  if (!(await claimCode(tx, code))) return false;
+  if (user_id !== null) await voidCodes(tx, { purpose, user_id });
+  else if (address_key !== null) await voidCodes(tx, { purpose, address_key });
+  return true;
+}
+
+/** The same without making others void: a link that undoes something must not take the links of other mailboxes away. */
+export async function claimCode(tx: Knex.Transaction, { id }: Pick<OneTimeCode, 'id'>): Promise<boolean> {
   const spent = await rows<{ id: string }>(
     tx,
     `update one_time_codes set used_at = :now where id = :id and used_at is null and expires_at > :now
@@ -53,8 +61,5 @@ export async function spendCode(tx: Knex.Transaction, code: OneTimeCode): Promis
      returning id`,
     { id, now: present(tx) },
   );
-  if (spent.length === 0) return false;
-  if (user_id !== null) await voidCodes(tx, { purpose, user_id });
-  else if (address_key !== null) await voidCodes(tx, { purpose, address_key });
-  return true;
+  return spent.length > 0;
 }

@@ -4,6 +4,7 @@
 import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
 import type { NewEvent } from '../audit/audit_events.ts';
+import { enqueueNotice } from '../mail/notices.ts';
 import { type Db, isPostgres } from '../store/db.ts';
 import { raiseTokenVersion } from '../users/user_changes.ts';
 import { lockUser } from '../users/users.ts';
@@ -90,7 +91,7 @@ function judge(presented: Presented, session: PresentedSession | null): Rotation
 async function punish(tx: Knex.Transaction, presented: Presented, at?: Date): Promise<Rotation> {
   const { session_id } = presented;
   const owner = await tx('sessions').where({ id: session_id }).first('user_id');
-  if (owner) await lockUser(tx, owner.user_id);
+  const user = owner && (await lockUser(tx, owner.user_id));
   // A statement of its own, so that what follows sees the row as it is under the lock.
   if (isPostgres(tx)) await tx('sessions').where({ id: session_id }).forUpdate().first('id');
   const session = await findPresented(tx, presented, at);
@@ -105,6 +106,7 @@ async function punish(tx: Knex.Transaction, presented: Presented, at?: Date): Pr
     at,
   );
   if (presented.raise_token_version) await raiseTokenVersion(tx, session.user_id);
+  if (user) await enqueueNotice(tx, user, 'reuse_detected', { source: presented.source });
   return { outcome: 'reused' };
 }
 

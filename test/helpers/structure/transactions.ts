@@ -3,8 +3,8 @@ import type { AnyNode, Program } from 'acorn';
 import { simple } from 'acorn-walk';
 import { importsOf, parseSource, type Source } from './sources.ts';
 
-// The trail and the store belong to every transaction.
-const everywhere = ['audit', 'store'];
+// The trail, the store and the mail that tells of what was done belong to every transaction.
+const everywhere = ['audit', 'mail', 'store'];
 
 // A session is written under the lock of its user's row, and ends together with what the engine and the user keep of it.
 const belowSessions = ['engine_records', 'users'];

@@ -1,0 +1,50 @@
+// Former addresses: as long as the link of a changed address can undo the change, the address stays reserved for its user.
+import { type Db, rows } from '../store/db.ts';
+import { present } from '../store/sql_time.ts';
+import { nameKey } from '../users/names.ts';
+
+export interface FormerAddress {
+  /** The code that undoes the change. */
+  id: string;
+  address: string;
+  address_key: string;
+}
+
+/** The most former addresses of one user that are told of something. The oldest come first: a thief adds to the end of the list. */
+const mostTold = 10;
+
+/** The addresses that a user had within seven days, and that a link can still restore; the oldest first. */
+export async function listFormerAddresses(db: Db, user_id: string): Promise<FormerAddress[]> {
+  const found = await rows<FormerAddress>(
+    db,
+    `select id, address, address_key from one_time_codes
+     where user_id = :user_id and purpose = 'undo_email' and used_at is null and expires_at > :now
+     order by id limit :most`,
+    { user_id, now: present(db), most: 5 * mostTold },
+  );
+  const first = found.filter(
+    ({ address_key }, at) => found.findIndex((one) => one.address_key === address_key) === at,
+  );
+  return first.slice(0, mostTold);
+}
+
+/**
+ * Whether an address is reserved for another user than `user_id`, because a link can still restore it to that user. A transaction that
+ * gives an address to a user asks after it has written the address: the unique index has then made it wait for a change of the
+ * address that was being committed.
+ */
+export async function isAddressReserved(
+  db: Db,
+  address: string,
+  user_id: string | null = null,
+): Promise<boolean> {
+  const [reserved] = await rows<{ id: string }>(
+    db,
+    `select c.id from one_time_codes c join users u on u.id = c.user_id and u.status <> 'deleted'
+     where c.address_key = :address_key and c.purpose = 'undo_email' and c.used_at is null and c.expires_at > :now
+       and (cast(:user_id as text) is null or cast(c.user_id as text) <> :user_id)
+     limit 1`,
+    { address_key: nameKey(address), user_id, now: present(db) },
+  );
+  return reserved !== undefined;
+}
