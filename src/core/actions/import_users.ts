@@ -8,6 +8,7 @@ import { isOutdated } from '../passwords/password_hash.ts';
 import { json } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
+import { addressKey, storedAddressKeys } from '../users/names.ts';
 import { type ImportedUser, type RefusedLine, readImportedUser } from './imported_user.ts';
 
 const batchSize = 500;
@@ -112,7 +113,7 @@ async function findKnown(places: Db[], users: ImportedUser[]): Promise<Known> {
   const known: Known = { byId: new Map(), byUsername: new Map(), byEmail: new Map() };
   const ids = users.flatMap(({ id }) => id ?? []);
   const usernames = users.map(({ username_key }) => username_key);
-  const emails = users.flatMap(({ email_key }) => email_key ?? []);
+  const emails = users.flatMap(({ email_key }) => (email_key ? storedAddressKeys(email_key) : []));
   for (const db of places) {
     const select = () => db('users').select('id', 'username_key', 'email_key', 'password_hash');
     for (const one of await select().whereIn('id', ids)) known.byId.set(one.id, one);
@@ -126,7 +127,7 @@ async function findKnown(places: Db[], users: ImportedUser[]): Promise<Known> {
 function addKnown({ byId, byUsername, byEmail }: Known, user: KnownUser): void {
   if (user.id) byId.set(user.id, user);
   if (user.username_key) byUsername.set(user.username_key, user);
-  if (user.email_key) byEmail.set(user.email_key, user);
+  if (user.email_key) byEmail.set(addressKey(user.email_key), user);
 }
 
 // A user is present when the id or both names are the same; a user who shares only one name is another one.
@@ -140,7 +141,8 @@ function compareWithKnown(known: Known, user: ImportedUser): 'new' | 'present' |
 
 // Two lines of one name are distinguished by the hash, until the first login has replaced it by a hash of ours.
 function isSame(known: KnownUser, user: ImportedUser): boolean {
-  if (known.email_key !== user.email_key || (user.id && known.id !== user.id)) return false;
+  const known_key = known.email_key && addressKey(known.email_key);
+  if (known_key !== user.email_key || (user.id && known.id !== user.id)) return false;
   const { password_hash } = known;
   return password_hash === user.password_hash || (password_hash !== null && !isOutdated(password_hash));
 }

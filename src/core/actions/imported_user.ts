@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseId } from '../../lib/ids.ts';
 import type { Line } from '../../lib/split_lines.ts';
 import { problemOfHash } from '../passwords/password_hash.ts';
-import { email, nameKey, username } from '../users/names.ts';
+import { addressKey, email, nameKey, username } from '../users/names.ts';
 import { permissions, roles, tenantId } from '../users/rights.ts';
 
 /** Longer lines are refused unread; no user needs as much. */
@@ -65,7 +65,7 @@ export function readImportedUser({ number: line, bytes }: Line): ImportedUser | 
     username: data.username,
     username_key: nameKey(data.username),
     email: data.email ?? null,
-    email_key: data.email ? nameKey(data.email) : null,
+    email_key: data.email ? addressKey(data.email) : null,
     password_hash: data.password_hash ?? null,
     roles: data.roles,
     permissions: data.permissions,

@@ -7,7 +7,7 @@ import { takeRandom } from '../../lib/random.ts';
 import { declareColumns, json, type Table } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
-import { nameKey } from '../users/names.ts';
+import { addressKey } from '../users/names.ts';
 import { mostAlive, type Purpose, purposes } from './purposes.ts';
 
 export interface OneTimeCode {
@@ -88,7 +88,7 @@ export async function issueCode(tx: Knex.Transaction, keyring: Keyring, input: N
       purpose,
       user_id: user?.id ?? null,
       address,
-      address_key: address === null ? null : nameKey(address),
+      address_key: address === null ? null : addressKey(address),
       request_digest,
       code_mac: code === null ? null : codeMac(keyring.current, { purpose, request_digest, code }),
       link_digest: digest(token),

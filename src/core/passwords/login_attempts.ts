@@ -9,7 +9,7 @@ import type { RateLimits } from '../limits/rate_limits.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { type DeviceProof, findKnownDevice } from '../users/known_devices.ts';
-import { nameKey } from '../users/names.ts';
+import { loginKey } from '../users/names.ts';
 import { findUserByLogin, type User } from '../users/users.ts';
 import { type Authentication, authenticate } from './credentials.ts';
 import { requireRoomToHash } from './password_hash.ts';
@@ -47,7 +47,7 @@ export async function attemptLogin(deps: AttemptDeps, attempt: LoginAttempt): Pr
   const user = attempt.user === undefined ? await findUserByLogin(db, login) : attempt.user;
   // Without a user the same query runs, so that the duration reveals nothing.
   const known = await findKnownDevice(db, user ?? { id: newId(), password_hash: null }, device);
-  const failureKey = known === null ? (['name', nameKey(login)] as const) : onKnownDevice(known);
+  const failureKey = known === null ? (['name', loginKey(login)] as const) : onKnownDevice(known);
   const result = await attemptPassword(deps, {
     failureKey,
     user,

@@ -2,7 +2,7 @@
 // of composition, because they make passwords predictable. Every new password is hashed through this file.
 import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
-import { nameKey } from '../users/names.ts';
+import { nameKey, storedAddressKeys } from '../users/names.ts';
 import { isCommonPassword } from './common_passwords.ts';
 import { hashPassword, maxPasswordLength } from './password_hash.ts';
 
@@ -63,7 +63,10 @@ export async function weaknessOf(password: string, owner: PasswordOwner): Promis
 
 // A name followed by digits counts as the name: attackers try "ada1999" right after "ada".
 function isNameOf({ username, email }: PasswordOwner, key: string): boolean {
-  const names = [username ?? '', email ?? '', email?.split('@')[0] ?? ''].map(nameKey);
+  const names = [
+    ...[username ?? '', email?.split('@')[0] ?? ''].map(nameKey),
+    ...(email ? storedAddressKeys(email) : []),
+  ];
   return names.some((name) => name !== '' && key.startsWith(name) && /^\d*$/.test(key.slice(name.length)));
 }
 

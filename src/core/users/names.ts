@@ -1,83 +1,8 @@
-// Usernames and e-mail addresses: which are allowed, and the key by which two of them count as the same.
+// Usernames and e-mail addresses: which are allowed, the key by which two of them count as the same, and the spelling that mail
+// servers get. Every door reads names through this file.
 import { z } from 'zod';
-
-const scripts = [
-  'Latin',
-  'Cyrillic',
-  'Greek',
-  'Armenian',
-  'Georgian',
-  'Hebrew',
-  'Arabic',
-  'Devanagari',
-  'Bengali',
-  'Gurmukhi',
-  'Gujarati',
-  'Tamil',
-  'Telugu',
-  'Kannada',
-  'Malayalam',
-  'Sinhala',
-  'Thai',
-  'Lao',
-  'Tibetan',
-  'Myanmar',
-  'Khmer',
-  'Ethiopic',
-  'Cherokee',
-  'Mongolian',
-  'Hangul',
-  'Bopomofo',
-  'Hiragana',
-  'Katakana',
-  'Han',
-] as const;
-
-// Script_Extensions instead of Script: a character that several scripts share, such as an Arabic digit, belongs to each.
-const patterns = new Map<string, RegExp>(
-  scripts.map((name) => [name, new RegExp(`\\p{Script_Extensions=${name}}`, 'u')]),
-);
-const shared = /\p{Script_Extensions=Common}|\p{Script_Extensions=Inherited}/u;
-
-// Writing systems: one script, or a combination that UTS 39 ("highly restrictive") allows, without Latin.
-const systems: readonly (readonly string[])[] = [
-  ...scripts.map((name) => [name]),
-  ['Han', 'Hiragana', 'Katakana'],
-  ['Han', 'Bopomofo'],
-  ['Han', 'Hangul'],
-];
-
-/**
- * Whether all letters and digits of a name belong to one writing system. Otherwise `раypal` with two Cyrillic letters would
- * look like `paypal`. Characters that all scripts share, such as 0 to 9, are allowed with each.
- */
-export function isOfOneScript(name: string): boolean {
-  const own = [...name].filter((one) => /[\p{L}\p{Nd}]/u.test(one) && !shared.test(one));
-  const isOf = (one: string) => (script: string) => patterns.get(script)?.test(one) === true;
-  const isWritten = (system: readonly string[]) => own.every((one) => system.some(isOf(one)));
-  // Scripts that are not listed are rare, and are not distinguished from each other.
-  return systems.some(isWritten) || own.every((one) => !scripts.some(isOf(one)));
-}
-
-/** Whether all digits of a name are of one decimal system (UTS 39, 5.3): `1١۱` would be another spelling of 111. */
-export function hasOneKindOfDigits(name: string): boolean {
-  return new Set((name.match(/\p{Nd}/gu) ?? []).map(zeroOf)).size <= 1;
-}
-
-// The ten digits of a system follow each other, and no other digit precedes them.
-function zeroOf(digit: string): number {
-  let code = digit.codePointAt(0) ?? 0;
-  while (/\p{Nd}/u.test(String.fromCodePoint(code - 1))) code -= 1;
-  return code;
-}
-
-// Combining marks without a base, more than four on one base, or the same one twice in a row (UTS 39, 5.4).
-const stackedMarks = /(^|[^\p{L}\p{M}\p{N}])\p{M}|\p{M}{5}|(\p{Mn})\2/u;
-
-// Whether a text has no digits or marks that make two names look alike.
-function isPlainlyWritten(text: string): boolean {
-  return hasOneKindOfDigits(text) && !stackedMarks.test(text);
-}
+import { asciiDomain, domainKey } from '../../lib/domains.ts';
+import { isOfOneScript, isPlainlyWritten } from '../../lib/scripts.ts';
 
 /**
  * Longest name that is normalized, in UTF-16 code units. NFKC sorts runs of combining marks in quadratic time: 28,000 of
@@ -85,14 +10,73 @@ function isPlainlyWritten(text: string): boolean {
  */
 export const maxNameLength = 254;
 
+/** Removes ASCII blanks, which copying leaves around a name. All other invisible characters are refused. */
+export function withoutBlanks(name: string): string {
+  return name.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '');
+}
+
 /**
- * The key that all spellings of one name share: NFKC, lower-cased. A text longer than {@link maxNameLength} is not a name
- * and is returned unchanged.
+ * The key that all spellings of one username share: without blanks around it, NFKC, lower-cased. A text longer than
+ * {@link maxNameLength} is not a name and is returned unchanged.
  */
 export function nameKey(name: string): string {
   if (name.length > maxNameLength) return name;
-  return name.normalize('NFKC').toLowerCase().normalize('NFKC');
+  return withoutBlanks(name).normalize('NFKC').toLowerCase().normalize('NFKC');
 }
+
+/**
+ * The key that all spellings of one address share: as of a name, with the domain in Unicode. Plus tags and dots count, because only the
+ * receiving server knows what they mean.
+ */
+export function addressKey(address: string): string {
+  if (address.length > maxNameLength) return address;
+  const key = nameKey(address);
+  const at = key.lastIndexOf('@');
+  return at === -1 ? key : `${key.slice(0, at)}@${domainKey(key.slice(at + 1))}`;
+}
+
+/** The key of what was typed as a login: of an address where it has an `@`, else of a username. */
+export function loginKey(login: string): string {
+  return isAddress(login) ? addressKey(login) : nameKey(login);
+}
+
+/** Whether a login means an address: a username has no `@` in any of its spellings. */
+export function isAddress(login: string): boolean {
+  return login.length <= maxNameLength && nameKey(login).includes('@');
+}
+
+/**
+ * The keys under which the user of an address may be stored, the best first: as it was typed, the key, and the key of earlier versions
+ * in ASCII. Rows of earlier versions have the domain as it was given.
+ */
+export function storedAddressKeys(address: string): string[] {
+  const key = addressKey(address);
+  const [local, domain] = partsOf(key);
+  const ascii = asciiDomain(domain);
+  return [...new Set([nameKey(address), key, ...(ascii === null ? [] : [`${local}@${ascii}`])])];
+}
+
+/** The address as mail servers get it, with the domain in ASCII; null for one that is no plain `local@domain`. */
+export function envelopeAddress(address: string): string | null {
+  const [local, domain] = partsOf(address);
+  const ascii = asciiDomain(domain);
+  return ascii !== null && isPlainLocalPart(local) ? `${local}@${ascii}` : null;
+}
+
+// RFC 5321, 4.1.2 (a dot-string) and 4.5.3.1.1, with RFC 6531. A quoted part or a comment would be read differently by others.
+function isPlainLocalPart(local: string): boolean {
+  return (
+    /^[\w!#$%&'*+/=?^`{|}~\p{L}\p{M}\p{N}-]+(\.[\w!#$%&'*+/=?^`{|}~\p{L}\p{M}\p{N}-]+)*$/u.test(local) &&
+    Buffer.byteLength(local) <= 64
+  );
+}
+
+function partsOf(address: string): [local: string, domain: string] {
+  const at = address.lastIndexOf('@');
+  return [address.slice(0, Math.max(at, 0)), address.slice(at + 1)];
+}
+
+const invisible = 'must not contain invisible characters';
 
 // Ranges of ASCII and Latin-1 for the pattern in the OpenAPI document: all but letters and digits, and all that a name may not have.
 const ascii = {
@@ -109,56 +93,76 @@ export const username = z
   .max(maxNameLength)
   .meta({
     description:
-      '2 to 64 letters, digits, `.`, `_` or `-`, with at least one letter or digit, all of one script; compared without regard to case',
+      '2 to 64 letters, digits, `.`, `_` or `-`, with at least one letter or digit, all of one script; compared without regard to case; blanks around it are removed',
     minLength: 2,
-    maxLength: 64,
     // What can be said in every dialect: which ASCII characters are refused, and that dots and dashes alone are no name.
-    pattern: `^[._-]*[^${ascii.noLetter}][^${ascii.refused}]*$`,
+    pattern: `^[ \\x09]*[._-]*[^${ascii.noLetter}][^${ascii.refused}]*[ \\x09]*$`,
   })
-  .transform((value) => value.normalize('NFKC'))
+  .transform((value) => withoutBlanks(value).normalize('NFKC'))
   .pipe(
     z
       .string()
       .regex(/^[\p{L}\p{M}\p{N}._-]{2,64}$/u, 'must be 2 to 64 letters, digits, dots, dashes or underscores')
       // Variation selectors count as marks and Hangul fillers as letters, and both are invisible.
-      .regex(/^\P{Default_Ignorable_Code_Point}*$/u, 'must not contain invisible characters')
+      .regex(/^\P{Default_Ignorable_Code_Point}*$/u, invisible)
       .regex(/[\p{L}\p{N}]/u, 'must have a letter or a digit')
       .refine(isOfOneScript, 'must not mix letters or digits of different scripts')
       .refine(isPlainlyWritten, 'must not mix kinds of digits nor pile up marks'),
   );
 
 /**
- * A new e-mail address, at most 254 characters. The part before the `@` and each label of the domain follow the rules of
- * scripts, each by itself: `müller@почта.рф` is allowed.
+ * A new e-mail address, at most 254 characters: a plain `local@domain`, stored as it was given. The part before the `@` and each label
+ * of the domain, whatever its spelling, follow the rules of scripts, each by itself: `müller@почта.рф` is allowed.
  */
 export const email = z
   .string()
   .max(maxNameLength)
   .meta({
     description:
-      'an e-mail address; the part before the `@` and each label of the domain are each of one script; compared without regard to case',
+      'an e-mail address, a plain `local@domain`; the part before the `@` and each label of the domain are each of one script; compared without regard to case and to how the domain is written (Unicode or Punycode); blanks around it are removed',
     format: 'idn-email',
-    pattern: '^[^@\\x00-\\x20\\x7f-\\xa0]+@[^@\\x00-\\x20\\x7f-\\xa0]+\\.[^@\\x00-\\x20\\x7f-\\xa0]+$',
+    pattern:
+      '^[ \\x09]*[^@\\x00-\\x20\\x7f-\\xa0]+@[^@\\x00-\\x20\\x7f-\\xa0]+\\.[^@\\x00-\\x20\\x7f-\\xa0]+[ \\x09]*$',
   })
-  .transform((value) => value.normalize('NFKC'))
+  .transform((value) => withoutBlanks(value).normalize('NFKC'))
   .pipe(
     z
       .string()
       // Checked again, because NFKC turns one character into up to 18.
       .max(maxNameLength, { abort: true })
-      .regex(/^[^\s@\p{C}]+@[^\s@\p{C}]+\.[^\s@\p{C}]+$/u, 'must be an e-mail address')
-      .regex(/^\P{Default_Ignorable_Code_Point}*$/u, 'must not contain invisible characters')
+      .regex(/^[^\s@\p{C}]+@[^\s@\p{C}]+\.[^\s@\p{C}]+$/u, {
+        error: 'must be an e-mail address',
+        abort: true,
+      })
+      .refine((address) => isVisible(address) && isVisible(addressKey(address)), invisible)
+      .refine((address) => (envelopeAddress(address)?.length ?? Infinity) <= maxNameLength, {
+        error: 'must be a plain local@domain',
+      })
       .refine(
-        (address) => partsOf(address).every(isOfOneScript),
+        (address) => wordsOf(address).every(isOfOneScript),
         'must not mix letters or digits of different scripts',
       )
       .refine(
-        (address) => partsOf(address).every(isPlainlyWritten),
+        (address) => wordsOf(address).every(isPlainlyWritten),
         'must not mix kinds of digits nor pile up marks',
       ),
   );
 
-function partsOf(address: string): string[] {
-  const [local = '', domain = ''] = address.split('@');
+/** What somebody typed to say who they are: a username or an address, which need not exist. Refused is what no user can have. */
+export const login = z
+  .string()
+  .max(maxNameLength)
+  .meta({ description: 'a username or an e-mail address' })
+  .transform(withoutBlanks)
+  .pipe(z.string().min(1).refine(isVisible, invisible));
+
+// Blanks of other kinds count as invisible: a name that ends with one looks like the name without it.
+function isVisible(name: string): boolean {
+  return /^[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]*$/u.test(name);
+}
+
+// The parts that are each of one script.
+function wordsOf(address: string): string[] {
+  const [local, domain] = partsOf(addressKey(address));
   return [local, ...domain.split('.')];
 }

@@ -6,7 +6,7 @@ import { json, type Writable } from '../store/columns.ts';
 import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { nameKey } from './names.ts';
+import { addressKey, nameKey, storedAddressKeys } from './names.ts';
 import type { ProfileClaims, User } from './users.ts';
 
 export interface NewUser {
@@ -28,7 +28,7 @@ export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User
     username: user.username ?? null,
     username_key: user.username ? nameKey(user.username) : null,
     email: user.email ?? null,
-    email_key: user.email ? nameKey(user.email) : null,
+    email_key: user.email ? addressKey(user.email) : null,
     email_verified_at: user.email && user.email_verified ? present(db, at) : null,
     claims: user.claims ? json(user.claims) : null,
     password_hash: user.password_hash ?? null,
@@ -40,12 +40,25 @@ export async function createUser(db: Db, user: NewUser, at?: Date): Promise<User
     created_at: present(db, at),
     updated_at: present(db, at),
   };
+  if (user.email) await requireOneSpelling(db, user.email, row.id);
   try {
     const [created] = await db('users').insert(row).returning('*');
     return created as User;
   } catch (error) {
     throw nameTakenError(error);
   }
+}
+
+// The unique index knows no second spelling of a domain. Only earlier versions stored such keys, so nobody else stores one meanwhile.
+async function requireOneSpelling(db: Db, email: string, id: string): Promise<void> {
+  const others = storedAddressKeys(email).filter((key) => key !== addressKey(email));
+  if (others.length === 0) return;
+  const other = await db('users')
+    .whereIn('email_key', others)
+    .whereNot('status', 'deleted')
+    .whereNot({ id })
+    .first('id');
+  if (other) throw new AppError('email_taken');
 }
 
 /**
@@ -82,6 +95,7 @@ export async function updateUser(db: Db, id: string, change: UserChange): Promis
     ...(claims === undefined ? {} : { claims: claims && json(claims) }),
     updated_at: present(db),
   };
+  if (email) await requireOneSpelling(db, email, id);
   try {
     const [updated] = await db('users').where({ id }).update(row).returning('*');
     return updated ?? null;
@@ -94,7 +108,7 @@ export async function updateUser(db: Db, id: string, change: UserChange): Promis
 function addressRow(db: Db, email: string | null, isVerified: boolean): Writable<User> {
   return {
     email,
-    email_key: email === null ? null : nameKey(email),
+    email_key: email === null ? null : addressKey(email),
     email_verified_at: email !== null && isVerified ? present(db) : null,
     code_version: db.raw('code_version + 1'),
   };

@@ -1,7 +1,7 @@
 // The list of users that administrators search. Each page costs the same however many users there are or match.
 import { isText } from '../store/columns.ts';
 import { type Db, isPostgres, rows } from '../store/db.ts';
-import { nameKey } from './names.ts';
+import { loginKey } from './names.ts';
 import { type User, type UserStatus, userColumns } from './users.ts';
 
 /** A position in a list: `after` is the id, username key or e-mail key of the user before it. */
@@ -34,7 +34,7 @@ const mostRows = 1_000;
  * ends after {@link mostRows} rows.
  */
 export async function listUsers(db: Db, { prefix, status, limit, after }: UserSearch): Promise<UserPage> {
-  const key = prefix === undefined ? null : nameKey(prefix);
+  const key = prefix === undefined ? null : loginKey(prefix);
   if (key !== null && !isText(key)) return { users: [], next: null };
   const orders: UserPosition['by'][] = key === null ? ['id'] : ['username', 'email'];
   const found: { user: User; by: UserPosition['by'] }[] = [];

@@ -4,7 +4,7 @@ import { isCurrentVersionSql } from '../clients/client_cache.ts';
 import { declareColumns, isText, type Table } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
-import { maxNameLength, nameKey } from './names.ts';
+import { isAddress, maxNameLength, nameKey, storedAddressKeys } from './names.ts';
 
 export type UserStatus = 'active' | 'banned' | 'disabled' | 'deleted';
 
@@ -123,7 +123,19 @@ function findBy(name: string, column: string) {
   );
 }
 
-/** The user who logs in with this name: an e-mail address when it contains an `@`, a username otherwise. */
+// Rows of earlier versions have the domain of an address as it was given: in Unicode, or in Punycode.
+const findBySpellings = statement<{ is_current_version: boolean } & (User | { id: null })>(
+  { name: 'user_by_address_spellings', commit: 'local' },
+  () => `select ${isCurrentVersionSql} as is_current_version, ${columns} from (select 1 as one) as one
+    left join users u on u.email_key in (:typed, :key, :ascii) and u.status <> 'deleted'
+    order by case u.email_key when :typed then 0 when :key then 1 else 2 end limit 1`,
+  { ...userColumns, is_current_version: 'boolean' },
+);
+
+/**
+ * The user who logs in with this name: an e-mail address when it contains an `@`, a username otherwise. The address need not be
+ * verified. Of two users with spellings of one address, whom an earlier version kept apart, it is the one whose spelling was typed.
+ */
 export async function findUserByLogin(db: Db, login: string): Promise<User | null> {
   return (await findUserAtVersion(db, login, 0)).user;
 }
@@ -134,13 +146,28 @@ export async function findUserAtVersion(
   login: string,
   version: number,
 ): Promise<{ user: User | null; is_current_version: boolean }> {
-  const name = login.length <= maxNameLength ? nameKey(login) : '';
   // No user has an empty key.
-  const key = isText(name) ? name : '';
-  const [found] = await find[key.includes('@') ? 'email_key' : 'username_key'](db, { key, version });
+  const name = login.length <= maxNameLength && isText(login) ? login : '';
+  const found = isAddress(name)
+    ? await findAddressed(db, name, version)
+    : (await find.username_key(db, { key: nameKey(name), version }))[0];
   if (!found) throw new Error('a left join gives a row');
   const { is_current_version, ...user } = found;
   return { user: user.id === null ? null : user, is_current_version };
+}
+
+async function findAddressed(db: Db, address: string, version: number) {
+  const [typed = '', key = typed, ascii = key] = storedAddressKeys(address);
+  const [found] =
+    key === typed
+      ? await find.email_key(db, { key, version })
+      : await findBySpellings(db, { typed, key, ascii, version });
+  return found;
+}
+
+/** The user who has this address, verified or not; null for what is no address. */
+export async function findUserByAddress(db: Db, address: string): Promise<User | null> {
+  return isAddress(address) ? await findUserByLogin(db, address) : null;
 }
 
 /**

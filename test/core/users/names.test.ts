@@ -1,5 +1,14 @@
 import test from 'ava';
-import { email, isOfOneScript, nameKey, username } from '../../../src/core/users/names.ts';
+import {
+  addressKey,
+  email,
+  envelopeAddress,
+  login,
+  loginKey,
+  nameKey,
+  username,
+} from '../../../src/core/users/names.ts';
+import { isOfOneScript } from '../../../src/lib/scripts.ts';
 import { fc } from '../../helpers/fuzzing.ts';
 
 const isUsername = (name: string) => username.safeParse(name).success;
@@ -179,8 +188,6 @@ test('a username cannot be mistaken for an e-mail address or anything else', (t)
     'a',
     '',
     'a b',
-    'alice ',
-    ' alice',
     'a/b',
     '..%2f',
     "a'--",
@@ -212,5 +219,114 @@ test('an e-mail address has one @ and fits its column', (t) => {
     `${'ﷺ'.repeat(100)}@b.example`, // grows to 1810 characters
   ]) {
     t.false(email.safeParse(address).success, JSON.stringify(address));
+  }
+});
+
+test('the Unicode and the Punycode spelling of a domain are one address, in any case', (t) => {
+  for (const [one, other] of [
+    ['a@bücher.example', 'a@xn--bcher-kva.example'],
+    ['a@BÜCHER.Example', 'A@XN--BCHER-KVA.example'],
+    ['a@bu\u0308cher.example', 'a@xn--bcher-kva.example'],
+    ['a@почта.рф', 'a@xn--80a1acny.xn--p1ai'],
+    ['a@почта.рф', 'a@почта.xn--p1ai'],
+    ['a@faß.example', 'a@xn--fa-hia.example'],
+    ['a@☃.example', 'a@xn--n3h.example'],
+    ['a@例え。jp', 'a@xn--r8jz45g.jp'],
+  ] as const) {
+    t.is(addressKey(one), addressKey(other), one);
+    t.is(loginKey(one), loginKey(other), one);
+    t.is(addressKey(addressKey(one)), addressKey(one));
+    t.is(envelopeAddress(one)?.toLowerCase(), envelopeAddress(other)?.toLowerCase());
+    t.regex(envelopeAddress(one) ?? '', /^[\x21-\x7e]+$/);
+  }
+  t.not(addressKey('a@faß.example'), addressKey('a@fass.example'), 'as registries have it');
+});
+
+test('plus tags and dots are distinct, and the stored spelling and the envelope keep the case of the local part', (t) => {
+  const keys = ['a@x.example', 'a+x@x.example', 'a+y@x.example', 'a.b@x.example', 'ab@x.example'].map(
+    addressKey,
+  );
+  t.is(new Set(keys).size, keys.length);
+  t.is(addressKey('Jason@X.Example'), addressKey('jason@x.example'));
+  t.is(email.parse('Jason.B+Tag@BÜCHER.example'), 'Jason.B+Tag@BÜCHER.example');
+  t.is(envelopeAddress('Jason.B+Tag@BÜCHER.example'), 'Jason.B+Tag@xn--bcher-kva.example');
+});
+
+test('invisible and control characters are refused in an address, a username and a login, wherever they stand', (t) => {
+  for (const one of '\u200f\u00ad\ufeff\u00a0\0\u0007\u001b\n\r\u200b\u2028\u3000\u202e\u2003\u007f\u0085') {
+    const code = one.codePointAt(0)?.toString(16);
+    for (const name of [`ali${one}ce`, `${one}alice`, `alice${one}`]) {
+      t.false(isUsername(name), code);
+      t.false(login.safeParse(name).success, code);
+      t.false(email.safeParse(`${name}@x.example`).success, code);
+    }
+    for (const address of [`a@x${one}y.example`, `a@x.example${one}`, `a@x.${one}example`]) {
+      t.false(email.safeParse(address).success, code);
+      t.false(login.safeParse(address).success, code);
+    }
+  }
+  t.false(email.safeParse('a@xn--x-qgn.example').success, 'a zero width joiner in Punycode');
+});
+
+test('blanks around a name are removed', (t) => {
+  for (const [around, ...doors] of [
+    [' \t alice  ', username.parse, login.parse, nameKey, loginKey],
+    ['\ta@x.example ', email.parse, login.parse, addressKey, loginKey, nameKey],
+  ] as const)
+    for (const door of doors) t.is(door(around), around.trim());
+});
+
+test('only a plain local@domain is an address', (t) => {
+  for (const address of [
+    '"a b"@x.example',
+    '"a"@x.example',
+    'a(comment)@x.example',
+    'Ada <a@x.example>',
+    '<a@x.example>',
+    'a,b@x.example',
+    'a;b@x.example',
+    'a:b@x.example',
+    'a\\b@x.example',
+    '.a@x.example',
+    'a.@x.example',
+    'a..b@x.example',
+    'a@x..example',
+    'a@x.example.',
+    'a@.x.example',
+    'a@-x.example',
+    'a@x-.example',
+    'a@[192.0.2.1]',
+    'a@192.0.2.1',
+    'a@x.1',
+    'a@x.e',
+    'a@x,y.example',
+    'a@x%41.example',
+    'a@xn--a.example',
+    'a@xn--.example',
+    'a@ä%2f.example',
+    `${'a'.repeat(65)}@x.example`,
+    `${'ä'.repeat(33)}@x.example`,
+    `a@${'x'.repeat(64)}.example`,
+    `a@${'ä'.repeat(62)}.example`,
+    `a@${'äx.'.repeat(40)}example`,
+    'a@xn--pypal-4ve.example', // pаypal with a Cyrillic а
+  ]) {
+    t.false(email.safeParse(address).success, address);
+  }
+  for (const address of [
+    `${'a'.repeat(64)}@x.example`,
+    "!#$%&'*+/=?^_`{|}~-@x.example",
+    'a@x_y.example',
+    'a@1.example',
+  ])
+    t.true(email.safeParse(address).success, address);
+});
+
+test('the longest and strangest text costs its key next to nothing', (t) => {
+  for (const text of [`a@${'ä.'.repeat(126)}`, `a@${'xn--'.repeat(63)}`, ' '.repeat(254), '@'.repeat(254)]) {
+    const begin = process.threadCpuUsage();
+    for (let n = 0; n < 20; n += 1) addressKey(text);
+    const { user } = process.threadCpuUsage(begin);
+    t.true(user < 200_000, `${text.slice(0, 10)}: ${user} µs`);
   }
 });

@@ -1,4 +1,4 @@
-import { createUser } from '../../../src/core/users/user_changes.ts';
+import { createUser, updateUser } from '../../../src/core/users/user_changes.ts';
 import { findUser, findUserByLogin, type User } from '../../../src/core/users/users.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { makeUser } from '../../helpers/builders.ts';
@@ -68,3 +68,37 @@ testOnStores('a text that is no valid name finds no user and never throws', asyn
   for (const login of logins) t.is(await findUserByLogin(db, login), null, JSON.stringify(login));
   t.is(await findUser(db, newId()), null);
 });
+
+testOnStores(
+  'a row whose address an earlier version stored in Punycode logs in by either spelling',
+  async (t, { db }) => {
+    const ada = await makeUser(db, { username: 'ada', email: 'ada@plain.example' });
+    await db('users')
+      .where({ id: ada.id })
+      .update({ email: 'ada@xn--bcher-kva.example', email_key: 'ada@xn--bcher-kva.example' });
+    for (const login of ['ada@xn--bcher-kva.example', ' Ada@Bücher.EXAMPLE\t', 'ada@bu\u0308cher.example'])
+      t.is((await findUserByLogin(db, login))?.id, ada.id, login);
+    for (const email of ['ada@bücher.example', 'ada@xn--bcher-kva.example']) {
+      const stranger = await makeUser(db);
+      await t.throwsAsync(createUser(db, { email }), { code: 'email_taken' });
+      await t.throwsAsync(updateUser(db, stranger.id, { email }), { code: 'email_taken' });
+    }
+    t.is((await updateUser(db, ada.id, { email: 'ada@Bücher.example' }))?.email_key, 'ada@bücher.example');
+  },
+);
+
+testOnStores(
+  'two users whom an earlier version kept apart by spelling each log in by their own',
+  async (t, { db }) => {
+    const [one, other] = [await makeUser(db), await makeUser(db)];
+    for (const [user, email_key] of [
+      [one, 'a@bücher.example'],
+      [other, 'a@xn--bcher-kva.example'],
+    ] as const)
+      await db('users').where({ id: user.id }).update({ email: email_key, email_key });
+    t.is((await findUserByLogin(db, 'a@bücher.example'))?.id, one.id);
+    t.is((await findUserByLogin(db, 'a@xn--bcher-kva.example'))?.id, other.id);
+    await db('users').where({ id: one.id }).update({ status: 'deleted' });
+    t.is((await findUserByLogin(db, 'a@bücher.example'))?.id, other.id, 'a deleted user has no name');
+  },
+);
