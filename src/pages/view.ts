@@ -21,6 +21,8 @@ interface Frame {
   isWide?: boolean;
   /** Whether something went wrong; the title then begins with "Problem", because a screen reader reads the title first. */
   hasProblem?: boolean;
+  /** Whether its URL may hold a secret, which then goes nowhere in a `Referer`. */
+  isOfLink?: boolean;
 }
 
 const eta = new Eta({

@@ -2,6 +2,7 @@
 import { renderAccount } from '../../src/pages/account.ts';
 import type { Brand } from '../../src/pages/brand.ts';
 import { type ConsentPage, renderConsent } from '../../src/pages/consent.ts';
+import { renderDeadLink } from '../../src/pages/dead_link.ts';
 import { renderDeviceCode, renderDeviceConfirm, renderDeviceResult } from '../../src/pages/device.ts';
 import { renderError } from '../../src/pages/error.ts';
 import { renderLogin } from '../../src/pages/login.ts';
@@ -43,8 +44,18 @@ export function consentPage(name = client.name, change: Partial<ConsentPage> = {
 
 const worstForm = { action: `/x?${nasty}`, csrf: nasty, hidden: { [nasty]: nasty } };
 
+const newMail = {
+  action: '/recover',
+  field: { name: 'login', label: 'Username or e-mail', type: 'text', autocomplete: 'username' },
+  button: 'Send a new mail',
+} as const;
+
 /** The pages by the name of their sample. */
 export const samples: Record<string, (brand: Brand) => string> = {
+  dead_link: (b) =>
+    renderDeadLink(b, { state: 'expired', newMail, link: { url: '/account', label: 'Sign in' } }),
+  dead_link_unknown: (b) =>
+    renderDeadLink(b, { state: 'unknown', advice: 'Ask an administrator for a new one.' }),
   login: (b) => renderLogin(b, { form, client, cancel: form }),
   login_unverified: (b) =>
     renderLogin(b, {

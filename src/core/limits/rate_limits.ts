@@ -4,6 +4,7 @@ import type { Allowance, RateLimitSettings } from '../../../config/rate_limits.t
 import type { Log } from '../../lib/log.ts';
 import type { Db } from '../store/db.ts';
 import { createLockout, type Lockout } from './lockout.ts';
+import { type MailLimit, noMailLimit, openMailLimit } from './mail_limits.ts';
 import { asRateLimited, keyOf, type LimitStore, memoryStore, openLimitStore } from './rate_limit_stores.ts';
 
 export interface Limit {
@@ -37,7 +38,7 @@ export interface RateLimits {
   /** Attempts to take another username, per user. */
   usernameChange: Limit;
   /** Mails with a code or link to one mailbox, over all purposes and requesters. */
-  mail: Limit;
+  mail: MailLimit;
   /** Requests that cause such mails, per network. */
   mailAddress: Limit;
   /** Rotations per session. Retries are free. */
@@ -99,7 +100,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     clientAuth: openBudget(memoryStore, 'client_auth', clientAuthAllowance),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
     usernameChange: openLimit(store, 'username_change', usernameChanges),
-    mail: openLimit(store, 'mail', settings.mail),
+    mail: openMailLimit(store, settings.mail),
     mailAddress: openLimit(store, 'mail_address', settings.mailAddress),
     refresh: openLimit(store, 'refresh', settings.refresh),
     userCode: openLimit(store, 'user_code', wrongUserCodes),
@@ -126,7 +127,7 @@ const unlimited: RateLimits = {
   clientAuth: noBudget,
   passwordChange: noLimit,
   usernameChange: noLimit,
-  mail: noLimit,
+  mail: noMailLimit,
   mailAddress: noLimit,
   refresh: noLimit,
   userCode: noLimit,

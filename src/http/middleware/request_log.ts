@@ -1,17 +1,19 @@
 // The log line of each request.
 import type { Context, Middleware } from 'koa';
+import { withoutSecret } from '../../lib/link_paths.ts';
 import type { Log } from '../../lib/log.ts';
 
 /**
  * Logs one line per request: the client, the answer and, for a refusal, the reason. The path stands without its query, which
- * may hold codes and tokens.
+ * may hold codes and tokens, and without the secret of a mailed link.
  */
 export function logRequests(log: Log): Middleware {
   return async (ctx, next) => {
     const start = performance.now();
     await next();
     const ms = Math.round((performance.now() - start) * 10) / 10;
-    const { method, path, status, ip } = ctx;
+    const { method, status, ip } = ctx;
+    const path = withoutSecret(ctx.path);
     const user_agent = ctx.get('user-agent').slice(0, 200) || undefined;
     const details = { client_id: clientOf(ctx), user_agent, ...refusalOf(ctx) };
     log.info({ request_id: ctx.state.requestId, method, path, status, ms, ip, ...details }, 'request');
