@@ -7,6 +7,8 @@ import { type FormTarget, formOf, renderPage } from './view.ts';
 /** Why the login failed; shown on the page. */
 export type LoginProblem =
   | { kind: 'wrong_credentials' }
+  /** The password was right, but is good for nothing until the user has recovered the account. */
+  | { kind: 'recovery_required' }
   /** The form's CSRF token was not valid any more. */
   | { kind: 'form_expired' }
   /** `retryAfter` in seconds. */
@@ -70,6 +72,11 @@ function noticeOf(problem: LoginProblem): Notice {
   switch (problem.kind) {
     case 'wrong_credentials':
       return { title: 'Wrong username or password' };
+    case 'recovery_required':
+      return {
+        title: 'This password cannot be used any more',
+        text: 'For your safety, set a new one: choose “Forgot password?”, or ask an administrator.',
+      };
     case 'form_expired':
       return {
         title: 'This page was open for too long',

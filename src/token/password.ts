@@ -91,8 +91,10 @@ async function verifyPassword(
   const result = await attemptLogin(deps, attempt);
   if (result.outcome === 'authenticated') return result;
   if (result.outcome === 'inactive') throw mayNotLogIn(result.user);
+  const { reason } = result;
   throw new AppError('invalid_grant', wrongCredentials, {
-    logDetail: 'wrong username or password',
+    logDetail: reason ? 'the user has to recover the account' : 'wrong username or password',
+    ...(reason ? { reason } : {}),
     isDecided: true,
   });
 }

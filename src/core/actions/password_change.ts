@@ -2,34 +2,20 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
-import { isBrowserSession } from '../engine_records/browser_session_records.ts';
 import { withLimit } from '../limits/attempts.ts';
 import { enqueueNotice } from '../mail/notices.ts';
-import { type AttemptDeps, attemptPassword, onKnownDevice } from '../passwords/login_attempts.ts';
+import type { AttemptDeps } from '../passwords/login_attempts.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
-import type { RequestSource } from '../request_source.ts';
 import { beginEndingAll } from '../sessions/end_many.ts';
 import { type BegunEnding, finishEnding } from '../sessions/pending_endings.ts';
-import { findUserSession } from '../sessions/session_list.ts';
-import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { isActive } from '../users/active_users.ts';
 import { stayKnown } from '../users/known_devices.ts';
-import { findUser, lockUser, type User } from '../users/users.ts';
+import { lockAsker, type ProvedRequest, proveCurrentPassword, requireUser } from './asker.ts';
 
-export type Asker =
-  | { session_id: string }
-  /** With the secrets that identify the browser (known_devices.ts). */
-  | { browser_session: string; browser: string[] };
-
-export interface PasswordChange {
-  user_id: string;
-  /** The session, or the browser session at our pages, that asks. It goes on; everything else ends. */
-  asker: Asker;
-  current_password: string;
+/** A request for a new password. The session, or the browser session at our pages, that asks goes on; everything else ends. */
+export interface PasswordChange extends ProvedRequest {
   new_password: string;
-  source: RequestSource;
 }
 
 /**
@@ -51,7 +37,7 @@ export async function changePassword(deps: AttemptDeps, change: PasswordChange):
 
 async function proveAndReplace(deps: AttemptDeps, change: PasswordChange): Promise<number> {
   for (let round = 0; round < 2; round += 1) {
-    const proved = await proveCurrentPassword(deps, change);
+    const proved = await proveCurrentPassword(deps, change, 'password_change_failed');
     const password_hash = await hashPassword(change.new_password);
     const begun = await deps.db.transaction((tx) => replacePassword(tx, change, proved, password_hash));
     if (begun) return await finishEnding(deps.db, begun);
@@ -61,27 +47,6 @@ async function proveAndReplace(deps: AttemptDeps, change: PasswordChange): Promi
   throw new AppError('invalid_credentials');
 }
 
-// Returns the hash that the current password matched.
-async function proveCurrentPassword(
-  deps: AttemptDeps,
-  { user_id, asker, current_password, source }: PasswordChange,
-): Promise<string | null> {
-  const user = await requireUser(deps.db, user_id);
-  const { place, client_id, session_id } = await requireAsker(deps.db, user_id, asker);
-  const result = await attemptPassword(deps, {
-    failureKey: onKnownDevice(place),
-    user,
-    password: current_password,
-    event: 'password_change_failed',
-    client_id,
-    ...(session_id === null ? {} : { session_id }),
-    source,
-  });
-  if (result.outcome === 'refused') throw new AppError('invalid_credentials');
-  if (result.outcome === 'inactive') throw new AppError('invalid_token');
-  return result.user.password_hash;
-}
-
 // Null when the hash that was verified is no longer the user's: of two changes with one old password, one wins.
 async function replacePassword(
   tx: Knex.Transaction,
@@ -89,10 +54,8 @@ async function replacePassword(
   proved: string | null,
   password_hash: string,
 ): Promise<BegunEnding | null> {
-  const user = await lockUser(tx, user_id);
-  if (!user || !(await isActive(tx, user))) throw new AppError('invalid_token');
-  // A session that ended meanwhile (perhaps because the user suspects a thief) may not change the password.
-  const { session_id, browser_session, client_id, device } = await requireAsker(tx, user_id, asker);
+  const { user, asking } = await lockAsker(tx, user_id, asker);
+  const { session_id, browser_session, client_id, device } = asking;
   if (user.password_hash !== proved) return null;
   await tx('users')
     .where({ id: user_id })
@@ -109,32 +72,4 @@ async function replacePassword(
   await stayKnown(tx, { id: user_id, password_hash }, places);
   await enqueueNotice(tx, user, 'password_changed', { source });
   return begun;
-}
-
-interface KnownAsker {
-  session_id: string | null;
-  /** The browser in which the asking session was opened, or which asks itself. */
-  browser_session: string | null;
-  client_id: string | null;
-  device: string | null;
-  /** What failures are counted by: the device, else the session or browser session. */
-  place: string;
-}
-
-async function requireAsker(db: Db, user_id: string, asker: Asker): Promise<KnownAsker> {
-  if ('browser_session' in asker) {
-    const { browser_session } = asker;
-    if (!(await isBrowserSession(db, user_id, browser_session))) throw new AppError('invalid_token');
-    return { session_id: null, browser_session, client_id: null, device: null, place: browser_session };
-  }
-  const session = await findUserSession(db, user_id, asker.session_id);
-  if (!session || session.ended_at || session.is_expired) throw new AppError('invalid_token');
-  const { id, browser_session, client_id, device_id } = session;
-  return { session_id: id, browser_session, client_id, device: device_id, place: device_id ?? id };
-}
-
-async function requireUser(db: Db, id: string): Promise<User> {
-  const user = await findUser(db, id);
-  if (!user) throw new AppError('invalid_token');
-  return user;
 }

@@ -7,7 +7,7 @@ import { outboxKeyring } from '../outbox/outbox.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 import { readClock } from '../store/sql_time.ts';
-import { nameKey } from '../users/names.ts';
+import { addressKey } from '../users/names.ts';
 import { displayName, type User } from '../users/users.ts';
 import { enqueueMail, notices } from './mails.ts';
 
@@ -72,7 +72,7 @@ async function addressesOf(
 ): Promise<string[]> {
   const former = await listFormerAddresses(tx, id);
   const present = email && email_verified_at ? [email] : [];
-  const others = former.filter(({ address_key }) => !present.some((one) => nameKey(one) === address_key));
+  const others = former.filter(({ address_key }) => !present.some((one) => addressKey(one) === address_key));
   return [...present, ...others.map(({ address }) => address)];
 }
 

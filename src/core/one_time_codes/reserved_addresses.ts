@@ -1,7 +1,7 @@
 // Former addresses: as long as the link of a changed address can undo the change, the address stays reserved for its user.
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { nameKey } from '../users/names.ts';
+import { addressKey } from '../users/names.ts';
 
 export interface FormerAddress {
   /** The code that undoes the change. */
@@ -44,7 +44,7 @@ export async function isAddressReserved(
      where c.address_key = :address_key and c.purpose = 'undo_email' and c.used_at is null and c.expires_at > :now
        and (cast(:user_id as text) is null or cast(c.user_id as text) <> :user_id)
      limit 1`,
-    { address_key: nameKey(address), user_id, now: present(db) },
+    { address_key: addressKey(address), user_id, now: present(db) },
   );
   return reserved !== undefined;
 }

@@ -11,8 +11,11 @@ export type Authentication =
   | { outcome: 'authenticated'; user: User }
   /** The password was right, but the user may not log in. Only a caller who knew the password may learn why. */
   | { outcome: 'inactive'; user: User }
-  /** No such user or a wrong password: one answer, at one cost. */
-  | { outcome: 'refused' };
+  /**
+   * No such user or a wrong password: one answer, at one cost. With `recovery_required` the password was right and is good for nothing
+   * any more (`users.password_use`); only a caller who knew it may learn that.
+   */
+  | { outcome: 'refused'; reason?: 'recovery_required' };
 
 /**
  * Verifies the password of a user; null stands for a name without a user. An outdated hash is replaced, and the user in the
@@ -30,7 +33,10 @@ export async function authenticate(db: Db, user: User | null, password: string):
 }
 
 async function asActive(db: Db, user: User): Promise<Authentication> {
-  return { outcome: (await isActive(db, user)) ? 'authenticated' : 'inactive', user };
+  if (!(await isActive(db, user))) return { outcome: 'inactive', user };
+  return user.password_use === 'recover'
+    ? { outcome: 'refused', reason: 'recovery_required' }
+    : { outcome: 'authenticated', user };
 }
 
 /**

@@ -107,7 +107,8 @@ export async function attemptPassword(
     }
   };
   const { result, hasLocked } = await verifyWithinLimits(deps, attempt, recordRefusal);
-  if (result.outcome === 'refused') record('wrong_credentials', hasLocked ? { lockout: true } : null);
+  if (result.outcome === 'refused')
+    record(result.reason ?? 'wrong_credentials', hasLocked ? { lockout: true } : null);
   else if (result.outcome === 'inactive') record(`account_${result.user.status}`);
   return result;
 }
@@ -143,11 +144,12 @@ async function verifyWithinLimits(
     await Promise.all([forgive(), unlock()]);
   };
   const result = await refundOnFault(takeBack, () => authenticate(db, user, password));
-  if (result.outcome !== 'refused') {
+  // A right password that is not good for a login is no guess.
+  if (result.outcome !== 'refused' || result.reason) {
     // Earlier failures of a name stay: clearing them would reveal to an attacker that the owner has logged in.
     await (isKnown ? Promise.all([forgive(), limits.lockout.clear(...failureKey)]) : takeBack());
   } else if (!isKnown) await limits.loginAddress.count(network);
-  return { result, hasLocked: unlock.hasLocked };
+  return { result, hasLocked: unlock.hasLocked && result.outcome === 'refused' && !result.reason };
 }
 
 // Counts an attempt as a failure before it is verified, and returns what undoes that.

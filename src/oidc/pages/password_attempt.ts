@@ -29,7 +29,7 @@ export async function attemptPassword(
       await setDeviceCookie(deps, ctx, user, known);
       return { user_id: user.id, proof: proofOf(user), epoch: user.session_epoch };
     }
-    if (result.outcome === 'refused') return { problem: { kind: 'wrong_credentials' } };
+    if (result.outcome === 'refused') return { problem: { kind: result.reason ?? 'wrong_credentials' } };
     const { status, status_message, ban_expires_at } = result.user;
     const kind = status === 'banned' ? 'banned' : 'disabled';
     return { problem: { kind, message: status_message, until: ban_expires_at } };
