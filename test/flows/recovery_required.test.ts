@@ -2,7 +2,6 @@
 import { makeClient, makeUser, password } from '../helpers/builders.ts';
 import { assertRefused } from '../helpers/client.ts';
 import { api, login, signIn } from '../helpers/oauth.ts';
-import { rowsOf } from '../helpers/rows.ts';
 import { testOnServers } from '../helpers/server.ts';
 import { openUserAgent, textOf } from '../helpers/user_agent.ts';
 
@@ -20,7 +19,7 @@ testOnServers(
     t.deepEqual(said, { error: 'invalid_grant', error_description: 'Wrong username or password.' });
     const { request_id: _other, ...reasoned } = right.body;
     t.deepEqual([right.status, reasoned], [wrong.status, { ...said, reason: 'recovery_required' }]);
-    t.deepEqual(await rowsOf(server.db('sessions').where({ user_id: user.id })), []);
+    t.deepEqual(await server.db('sessions').where({ user_id: user.id }), []);
   },
 );
 
