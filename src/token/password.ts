@@ -142,6 +142,7 @@ async function openLogin(
     },
     idle_ttl: client.session_idle_ttl ?? config.sessionIdleTtl,
     absolute_ttl: client.session_absolute_ttl ?? config.sessionAbsoluteTtl,
+    max_sessions: client.max_sessions,
     source,
   });
   if (!session) throw await overtaken(deps, user.id);

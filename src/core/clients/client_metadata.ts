@@ -1,25 +1,16 @@
 // The schemas of client metadata: the names of RFC 7591 and our own, and their permitted values.
 import { z } from 'zod';
-import { rotationProfiles } from './rotation_profiles.ts';
+import { columnShape, uri } from './client_columns.ts';
 
 /** The longest client id anywhere: enough for the URL of a metadata document, and less than the limit of an index. */
 export const clientIdLength = 2048;
 
-const uri = z.url().max(2048);
 // Redirect URIs are compared exactly. A pattern would match nothing, so it is refused before an administrator relies on it.
 const redirectUri = z
   .string()
   .max(2048)
   .refine((value) => !value.includes('*'), 'must be exact: * is no wildcard here, so list each URI')
   .meta({ format: 'uri', pattern: '^[^*]+$' });
-const ttl = z.number().int().min(1).max(315_360_000);
-const scope = z
-  .string()
-  .regex(
-    /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/,
-    'must be scope tokens separated by single spaces',
-  );
-
 /** Algorithms by which clients may sign what they send. */
 export const clientAlgs = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
 
@@ -104,32 +95,6 @@ export const metadataShape = {
     .max(50)
     .optional()
     .describe('origins, as browsers send them, that may call /token beside those of redirect_uris'),
-};
-
-export const columnShape = {
-  scope: scope.optional(),
-  rotation_profile: z
-    .enum(rotationProfiles)
-    .optional()
-    .describe(
-      'what happens to a refresh token that comes twice: strict ends the session at once, web forgives for 20 seconds, spa and mobile for 60, observe ends nothing; without it a public client gets mobile and any other one web',
-    ),
-  refresh_token_retry_window: z
-    .number()
-    .int()
-    .min(0)
-    .max(86_400)
-    .optional()
-    .describe(
-      'seconds after a refresh in which the previous refresh token gets the same answer again; replaces those of the profile',
-    ),
-  /** At most a day: the session may live long, its access tokens may not. */
-  access_token_ttl: ttl.max(86_400).optional(),
-  session_idle_ttl: ttl.optional(),
-  session_absolute_ttl: ttl.optional(),
-  resource_server: z.union([uri, z.literal('*')]).optional(),
-  /** The audience of its tokens when a request names none. */
-  default_resource: uri.optional(),
 };
 
 const blocked = z.boolean().describe('a blocked client cannot do anything, and its tokens are inactive');

@@ -1,6 +1,7 @@
 // Rules of client metadata beyond its schema: the defaults of absent members, and which grants a client may use.
 import { AppError } from '../../lib/errors.ts';
-import { type ClientMetadata, columnShape } from './client_metadata.ts';
+import { columnShape } from './client_columns.ts';
+import type { ClientMetadata } from './client_metadata.ts';
 import { isFapi2, profileColumns, requireProfile, withProfileDefaults } from './security_profile.ts';
 
 /** Whether the client authenticates with a secret. */

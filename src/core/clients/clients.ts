@@ -39,6 +39,8 @@ export interface Client {
   access_token_ttl: number | null;
   session_idle_ttl: number | null;
   session_absolute_ttl: number | null;
+  /** The most live sessions of one user; null for no limit (core/sessions/session_cap.ts). */
+  max_sessions: number | null;
   /**
    * Space-delimited: all scopes that the client can ever be granted. With null, a client that acts for a user can get every
    * scope but `admin`, and a client that acts alone (`client_credentials`) gets none.

@@ -82,6 +82,7 @@ function unsaved(client_id: string, metadata: ClientMetadata, scope: string | nu
     access_token_ttl: null,
     session_idle_ttl: null,
     session_absolute_ttl: null,
+    max_sessions: null,
     scope,
     resource_server: null,
     default_resource: null,

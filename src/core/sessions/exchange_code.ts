@@ -1,15 +1,14 @@
-// The exchange of a code for tokens: finding the code with its session, using it up, and completing the session, which until
-// then lives only as long as the code.
+// The exchange of a code for tokens: using it up, and completing the session, which until then lives only as long as the code.
 import type { Knex } from 'knex';
 import { digest } from '../../lib/crypto.ts';
-import { type EngineRecord, isExpiredRecordSql } from '../engine_records/engine_records.ts';
 import { consumeRecord } from '../engine_records/single_use.ts';
-import { type Columns, json } from '../store/columns.ts';
+import { json } from '../store/columns.ts';
 import { type Db, isPostgres } from '../store/db.ts';
 import { statement } from '../store/statements.ts';
-import { type SessionWithUser, sessionWithUserColumns, sessionWithUserSql } from './find_session.ts';
+import { lockUser } from '../users/users.ts';
 import { isCurrentEpochSql } from './live_session.ts';
 import { isPlain } from './plain_session.ts';
+import { type Capped, evictBeyondCap, finishEvicting } from './session_cap.ts';
 import type { Session } from './sessions.ts';
 import {
   notifyReplaced,
@@ -19,59 +18,6 @@ import {
   replaceInTransaction,
   replaceSql,
 } from './silent_renewal.ts';
-
-/** A code as it is stored, and its session. */
-export interface FoundCode {
-  /** The version of the client cache at this moment. */
-  version: number;
-  record: EngineRecord | null;
-  session: SessionWithUser | null;
-}
-
-type CodeRow = {
-  version: number;
-  code_payload: Record<string, unknown> | null;
-  code_consumed_at: Date | null;
-  code_is_expired: boolean | null;
-} & Nullable<SessionWithUser>;
-
-type Nullable<Row> = { [Name in keyof Row]: Row[Name] | null };
-
-const codeColumns = {
-  ...sessionWithUserColumns,
-  code_payload: 'json',
-  code_consumed_at: 'time',
-  code_is_expired: 'boolean',
-} as const satisfies Columns<CodeRow>;
-
-const find = statement<CodeRow>(
-  { name: 'code_with_session', commit: 'local' },
-  (
-    db,
-  ) => `select registry.version, oidc_models.payload as code_payload, oidc_models.consumed_at as code_consumed_at,
-      ${isExpiredRecordSql} as code_is_expired, ${sessionWithUserSql(db)}
-    from registry left join oidc_models on oidc_models.model = 'AuthorizationCode' and oidc_models.id = :handle
-      left join sessions s on s.id = oidc_models.session_id left join users u on u.id = s.user_id`,
-  codeColumns,
-);
-
-/** What an exchange of this authorization code begins with. One SELECT. */
-export async function findCode(db: Db, code: string): Promise<FoundCode> {
-  const [row] = await find(db, { handle: digest(code) });
-  if (!row) throw new Error('the table registry has one row');
-  const { version, code_payload, code_consumed_at, code_is_expired, ...session } = row;
-  const record = code_payload && {
-    payload: { ...code_payload, jti: code },
-    consumed_at: code_consumed_at,
-    is_expired: code_is_expired === true,
-    version,
-  };
-  return { version, record, session: isFound(session) ? session : null };
-}
-
-function isFound(session: Nullable<SessionWithUser>): session is SessionWithUser {
-  return session.id !== null;
-}
 
 /** What a session gets when it is completed. */
 interface Completion {
@@ -140,27 +86,51 @@ async function exchangeAtOnce(
 /**
  * Uses up a code and completes its session. Of several calls at once one succeeds and the others get `used`. `ended`: the session
  * has ended in between, alone or together with all others of the user; the code is used up all the same. With a `renewal`, an earlier
- * session is replaced. On Postgres one statement.
+ * session is replaced; under a cap, the sessions beyond it end. On Postgres one statement where the client has no cap.
  */
 export async function exchangeCode(
   db: Knex,
   code: UsedCode,
   completion: Completion,
-  renewal: Renewal | null = null,
+  { renewal = null, capped = null }: { renewal?: Renewal | null; capped?: Capped | null } = {},
 ): Promise<'exchanged' | 'used' | 'ended'> {
+  if (capped) return await exchangeUnderCap(db, code, completion, { renewal, capped });
   if (!isPostgres(db)) {
     if (!renewal) return await exchangeInSteps(db, code, completion);
-    return await db.transaction(async (tx) => {
-      const outcome = await exchangeInSteps(tx, code, completion);
-      if (outcome === 'exchanged') await replaceInTransaction(tx, renewal);
-      return outcome;
-    });
+    return await db.transaction((tx) => exchangeAndReplace(tx, code, completion, renewal));
   }
   const done = await exchangeAtOnce(db, code, completion, renewal);
   if (!done?.consumed) return 'used';
   if (done.completed > 0) return 'exchanged';
   // Tried again, for the reason given in `useRefreshToken` (rotation.ts).
   return (await isCompleted(db, completion)) ? 'exchanged' : 'ended';
+}
+
+async function exchangeAndReplace(
+  tx: Knex.Transaction,
+  code: UsedCode,
+  completion: Completion,
+  renewal: Renewal | null,
+): Promise<'exchanged' | 'used' | 'ended'> {
+  const outcome = await exchangeInSteps(tx, code, completion);
+  if (outcome === 'exchanged' && renewal) await replaceInTransaction(tx, renewal);
+  return outcome;
+}
+
+// The lock on the user's row comes first, so that no exchange of the same user counts at the same time.
+async function exchangeUnderCap(
+  db: Knex,
+  code: UsedCode,
+  completion: Completion,
+  { renewal, capped }: { renewal: Renewal | null; capped: Capped },
+): Promise<'exchanged' | 'used' | 'ended'> {
+  const { outcome, hasMore } = await db.transaction(async (tx) => {
+    await lockUser(tx, capped.user_id);
+    const outcome = await exchangeAndReplace(tx, code, completion, renewal);
+    return { outcome, hasMore: outcome === 'exchanged' && (await evictBeyondCap(tx, capped)) };
+  });
+  if (hasMore) await finishEvicting(db, capped);
+  return outcome;
 }
 
 /**

@@ -12,6 +12,7 @@ import { isActiveSql } from '../users/active_users.ts';
 import { forgetPersonalData } from '../users/personal_data.ts';
 import { isPlain } from './plain_session.ts';
 import { newSalt } from './refresh_token.ts';
+import { type Capped, evictBeyondCap, finishEvicting } from './session_cap.ts';
 import { type Session, sessionColumns } from './sessions.ts';
 
 export interface NewSession {
@@ -30,6 +31,8 @@ export interface NewSession {
   idle_ttl: number;
   absolute_ttl: number;
   browser_session?: string | null;
+  /** The client's cap, for a session that is complete at once; the cap of any other counts at its exchange. */
+  max_sessions?: number | null;
   source: RequestSource;
 }
 
@@ -56,13 +59,16 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
     event_id: newId((at ?? eventTime(db)).getTime()),
     ...input.source,
   };
-  const [created] = await insertOpened(db, values, at);
+  const { user_id, client_id, source, max_sessions = null } = input;
+  const capped = max_sessions === null ? null : { id: session.id, user_id, client_id, max_sessions, source };
+  const created = await unlessRemoved(() =>
+    capped ? insertCapped(db, values, capped, at) : insertOpened(db, values, at),
+  );
   if (!created) {
     // A concurrent login may have stored its device or a consent just after the user was deleted.
     await forgetPersonalData(db, input.user_id);
     return null;
   }
-  const { user_id, client_id, source } = input;
   notifyListeners(db, [
     {
       type: 'session_opened',
@@ -77,22 +83,44 @@ export async function openSession(db: Db, input: NewSession, at?: Date): Promise
   return created;
 }
 
-// Returns no row when the user may not log in, or when the client or the device was removed during the login.
+// Undefined when the client or the device was removed during the login.
+async function unlessRemoved<Result>(insert: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await insert();
+  } catch (error) {
+    if (isForeignKeyViolation(error)) return undefined;
+    throw error;
+  }
+}
+
+// Opens the session and ends those beyond the cap in one transaction: opening has locked the user's row.
+async function insertCapped(
+  db: Db,
+  values: Record<string, Knex.RawBinding>,
+  capped: Capped,
+  at: Date | undefined,
+): Promise<Session | undefined> {
+  const { opened, hasMore } = await db.transaction(async (tx) => {
+    const opened = await insertOpened(tx, values, at);
+    return { opened, hasMore: opened !== undefined && (await evictBeyondCap(tx, capped, at)) };
+  });
+  if (hasMore) await finishEvicting(db, capped);
+  return opened;
+}
+
+// Undefined when the user may not log in.
 async function insertOpened(
   db: Db,
   values: Record<string, Knex.RawBinding>,
   at: Date | undefined,
-): Promise<Session[]> {
+): Promise<Session | undefined> {
   const atOnce = isPostgres(db);
-  try {
-    if (atOnce && !at) return await openAtOnce(db, values);
-    const dated = { ...values, now: present(db, at) };
-    if (atOnce) return await rows<Session>(db, openSql(db), dated, sessionColumns);
-    return await db.transaction((tx) => openInSteps(tx, dated));
-  } catch (error) {
-    if (isForeignKeyViolation(error)) return [];
-    throw error;
-  }
+  if (atOnce && !at) return (await openAtOnce(db, values))[0];
+  const dated = { ...values, now: present(db, at) };
+  const opened = atOnce
+    ? await rows<Session>(db, openSql(db), dated, sessionColumns)
+    : await db.transaction((tx) => openInSteps(tx, dated));
+  return opened[0];
 }
 
 const markLogin = `update users set last_login_at = :now where id = :user_id and ${isActiveSql()}

@@ -10,6 +10,7 @@ import { type RequestSource, requestSourceOf } from '../../core/request_source.t
 import { endSession } from '../../core/sessions/end_sessions.ts';
 import { exchangeCode } from '../../core/sessions/exchange_code.ts';
 import { openSession } from '../../core/sessions/open_session.ts';
+import type { Capped } from '../../core/sessions/session_cap.ts';
 import type { EndedReason, Session } from '../../core/sessions/sessions.ts';
 import type { Renewal } from '../../core/sessions/silent_renewal.ts';
 import type { User } from '../../core/users/users.ts';
@@ -109,13 +110,20 @@ export async function exchange(deps: Deps, model: string, code: EngineCode): Pro
       token_payload: { ...loginOf(code), gty: grantTypes[model] },
       idle_ttl: row.session_idle_ttl ?? config.sessionIdleTtl,
     },
-    renewalOf(deps, ctx, code),
+    { renewal: renewalOf(deps, ctx, code), capped: cappedOf(ctx, code) },
   );
   if (outcome === 'exchanged') return;
   if (outcome === 'ended') throw new errors.InvalidGrant('the session has ended');
   const source = requestSourceOf(ctx);
   await endSession(db, grantId, { reason: 'code_reused', actor: 'client', actor_id: row.client_id, source });
   throw new errors.InvalidGrant('the code has been used before');
+}
+
+// The cap under which the session of this code begins; null where the client has none.
+function cappedOf(ctx: KoaContextWithOIDC, { grantId, accountId }: EngineCode): Capped | null {
+  const { client_id, max_sessions } = clientRow(ctx.oidc.client);
+  if (max_sessions === null || !grantId || !accountId) return null;
+  return { id: grantId, user_id: accountId, client_id, max_sessions, source: requestSourceOf(ctx) };
 }
 
 // The session of a code that was obtained without a new login, which may replace an earlier one. Null for any other code: a device

@@ -1,6 +1,7 @@
 // The engine's refresh token, made ours: never stored. The engine issues the first one of a login by a code; src/token does the rest.
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Deps } from '../../core/deps.ts';
+import { findEndedReason } from '../../core/sessions/ended_reason.ts';
 import { completeSession } from '../../core/sessions/exchange_code.ts';
 import type { SessionWithUser } from '../../core/sessions/find_session.ts';
 import { mintRefreshToken } from '../../core/sessions/refresh_token.ts';
@@ -57,7 +58,9 @@ async function keepPayload(
   const fields = Object.entries(token).filter(([name, value]) => !changing.has(name) && value !== undefined);
   const token_payload = { ...Object.fromEntries(fields), ...(ctx.get('DPoP') ? { dpop: true } : {}) };
   const idle_ttl = clientRow(ctx.oidc.client).session_idle_ttl ?? deps.config.sessionIdleTtl;
-  if (!(await completeSession(deps.db, session, token_payload, idle_ttl))) {
+  const isCompleted = await completeSession(deps.db, session, token_payload, idle_ttl);
+  // A cap refuses no login: if later ones have pushed this one out already, its tokens are handed out, and are dead.
+  if (!isCompleted && (await findEndedReason(deps.db, session.id)) !== 'cap_evicted') {
     throw new errors.InvalidGrant('the session has ended');
   }
   rememberSession(ctx, { ...session, token_payload, idle_ttl });

@@ -5,7 +5,7 @@ import { maxServers } from '../../core/clients/client_cache.ts';
 import { type Client, findClient } from '../../core/clients/clients.ts';
 import { findResourceServer, type ResourceServer } from '../../core/clients/resource_servers.ts';
 import type { Deps } from '../../core/deps.ts';
-import { findCode } from '../../core/sessions/exchange_code.ts';
+import { findCode } from '../../core/sessions/find_code.ts';
 import { type Seen, seenByRequest } from './seen.ts';
 
 /** The client of this id; null when there is none or it is blocked. */

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Context, Middleware } from 'koa';
 import type { Registered } from '../../core/clients/client_cache.ts';
-import type { FoundCode } from '../../core/sessions/exchange_code.ts';
+import type { FoundCode } from '../../core/sessions/find_code.ts';
 import type { User } from '../../core/users/users.ts';
 
 export interface Seen {

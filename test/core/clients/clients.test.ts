@@ -17,10 +17,13 @@ testOnStores('a client is stored with all its members and found only by its exac
     access_token_ttl: 60,
     session_idle_ttl: 3_600,
     session_absolute_ttl: 86_400,
+    max_sessions: 5,
     resource_server: '*',
   });
   const { secrets, created_at, updated_at, token_version, ...rest } = client;
-  t.deepEqual(rest, {
+  // Every column of the table comes back; this one has members of its own.
+  const columns = Object.fromEntries(Object.entries(rest).filter(([name]) => name !== 'claims'));
+  t.deepEqual(columns, {
     client_id: 'shop',
     metadata: {
       client_name: 'Shop',
@@ -36,6 +39,7 @@ testOnStores('a client is stored with all its members and found only by its exac
     access_token_ttl: 60,
     session_idle_ttl: 3_600,
     session_absolute_ttl: 86_400,
+    max_sessions: 5,
     scope: 'openid orders',
     resource_server: '*',
     default_resource: null,

@@ -47,7 +47,8 @@ for (const name of storeNames) {
     t.deepEqual(new Set(honest.asked), new Set(['/client']));
 
     const row = { first_party: true, scope: 'openid account admin', metadata: {}, secrets: [] };
-    const liar = await serveDocument(t, { first_party: true, kindred: row, rotation_profile: 'observe' });
+    const ours = { first_party: true, kindred: row, rotation_profile: 'observe', max_sessions: 1 };
+    const liar = await serveDocument(t, ours);
     const admin = await makeUser(server.db, { roles: ['admin'] });
     const lying = { ...(await enter(server, liar.client_id)), user: admin };
     for (const scope of ['openid admin', 'openid account']) {

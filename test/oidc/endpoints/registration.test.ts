@@ -130,6 +130,7 @@ testOnOwnServers(
       rotation_profile: 'observe',
       resource_server: '*',
       refresh_token_retry_window: 86_400,
+      max_sessions: 1,
       scope: 'openid account admin',
       grant_types: ['authorization_code', 'refresh_token', 'password', 'client_credentials'],
       kindred: { first_party: true, scope: 'admin', secrets: [] },
@@ -145,7 +146,10 @@ testOnOwnServers(
           .where({ client_id: String(body.client_id) })
           .first(),
       );
-      t.like(row, { registered_by: 'itself', rotation_profile: 'web', resource_server: null });
+      t.like(row, {
+        ...{ registered_by: 'itself', rotation_profile: 'web' },
+        ...{ resource_server: null, max_sessions: null },
+      });
       t.deepEqual([Boolean(row.first_party), row.refresh_token_retry_window], [false, 20]);
       t.like(
         body,

@@ -187,6 +187,7 @@ testOnServers('null resets a member to its default', async (t, server) => {
     access_token_ttl: 60,
     session_idle_ttl: 70,
     session_absolute_ttl: 80,
+    max_sessions: 3,
     resource_server: '*',
     dpop_bound_access_tokens: true,
     allowed_origins: ['https://app.example'],
