@@ -6,6 +6,7 @@ import type { Deps } from './core/deps.ts';
 import { adminClientRoutes } from './http/api/admin/clients.ts';
 import { adminEventRoutes } from './http/api/admin/events.ts';
 import { adminKeyRoutes } from './http/api/admin/keys.ts';
+import { adminOutboxRoutes } from './http/api/admin/outbox.ts';
 import { adminResourceServerRoutes } from './http/api/admin/resource_servers.ts';
 import { adminSessionRoutes } from './http/api/admin/sessions.ts';
 import { adminStatsRoutes } from './http/api/admin/stats.ts';
@@ -68,6 +69,7 @@ export const routes: Route[] = [
   ...adminClientRoutes,
   ...adminResourceServerRoutes,
   ...adminKeyRoutes,
+  ...adminOutboxRoutes,
   ...adminEventRoutes,
   ...adminStatsRoutes,
 ];

@@ -1,6 +1,7 @@
 // The entry of the CLI, with every command and its options. A command prints one answer on stdout; an error is one line
 // on stderr. What a command does is in cli/.
 import { CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addMessageCommands } from './cli/message_commands.ts';
 import { describeProblem } from './cli/output.ts';
 import { addCommand, answered, createProgram } from './cli/program.ts';
 
@@ -158,6 +159,8 @@ add('rotate-keys', 'switch to the next signing key (no downtime)')
 add('reencrypt-keys', 'encrypt the signing keys with the first secret of KINDRED_SECRET').action(
   answered(async () => (await operationCommands()).reencryptKeys()),
 );
+
+addMessageCommands(add);
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, value];

@@ -125,6 +125,7 @@ testOnStores('the sweep counts what it removed', async (t, store) => {
     devices: 0,
     known_browsers: 0,
     clients: 0,
+    outbox: 0,
   };
   t.deepEqual(await runJob(deps, named('sweep'), { dryRun: true }), expected);
   t.deepEqual(await runJob(deps, named('sweep')), expected);

@@ -15,6 +15,11 @@ const refreshOutcomes: RefreshOutcome[] = [
   'unknown',
 ];
 
+/** `later`: the next attempt follows. `dead`: given up. `expired`: of no use any more before it could be sent. */
+export type MailOutcome = 'sent' | 'later' | 'dead' | 'expired';
+
+const mailOutcomes: MailOutcome[] = ['sent', 'later', 'dead', 'expired'];
+
 export interface Metrics {
   countRequest: (request: RequestLabels, seconds: number) => void;
   /** Counts a request that was answered with 429, by its route. */
@@ -29,6 +34,8 @@ export interface Metrics {
   /** Counts what was refused, or is not certain, because the synchronous standby is away. */
   countStandbyRefusal: () => void;
   countSwept: (rows: Record<string, number>) => void;
+  /** Counts what an attempt to send a mail came to. */
+  countMail: (outcome: MailOutcome) => void;
   countJob: (job: string, outcome: 'done' | 'failed' | 'left') => void;
   /** Adds a gauge that is read at each scrape; a gauge that cannot be read in time is left out. */
   addGauge: (name: string, help: string, read: () => Promise<number> | number) => void;
@@ -54,6 +61,7 @@ export function createMetrics(): Metrics {
   const registers = [registry];
   const counters = createCounters(registers);
   for (const outcome of refreshOutcomes) counters.refreshes.inc({ outcome }, 0);
+  for (const outcome of mailOutcomes) counters.mails.inc({ outcome }, 0);
   return {
     countRequest: byLabels(counters.requests),
     countRateLimited: byLabel(counters.rateLimited),
@@ -66,6 +74,7 @@ export function createMetrics(): Metrics {
     countSwept(rows) {
       for (const [table, count] of Object.entries(rows)) counters.swept.inc({ table }, count);
     },
+    countMail: byLabel(counters.mails),
     countJob: (job, outcome) => counters.jobs.inc({ job, outcome }),
     addGauge: (name, help, read) => void registerGauge(registers, name, help, read),
     setVersion: (version) => {
@@ -135,6 +144,7 @@ function createCounters(registers: Registry[]) {
       [],
     ),
     swept: counter('swept_rows_total', 'Rows that the sweep removed, by table', ['table']),
+    mails: counter('mails_total', 'Attempts to send a mail by what they came to', ['outcome']),
     jobs: counter('job_runs_total', 'Runs of periodic jobs; left: another node was at it', [
       'job',
       'outcome',

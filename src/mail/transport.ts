@@ -3,56 +3,55 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTransport, type SendMailOptions } from 'nodemailer';
 import type { PeopleConfig } from '../../config/people_config.ts';
-import type { RenderedMail } from '../pages/mail/mail.ts';
-
-export interface OutgoingMail extends RenderedMail {
-  /** The id of its message in the outbox, which becomes its `Message-ID`. */
-  id: string;
-  to: string;
-  at: Date;
-}
+import { type MailConfig, messageOf, type OutgoingMail } from './message.ts';
 
 export interface Transport {
-  /** Sends a mail; throws a {@link MailError}. Returns the file to which it was written, or null. */
-  send: (mail: OutgoingMail) => Promise<string | null>;
-  close: () => void;
+  /**
+   * Sends a mail; throws a {@link MailError}, also when `signal` is aborted. Returns the file to which the mail was written, or null.
+   */
+  send: (mail: OutgoingMail, signal: AbortSignal) => Promise<string | null>;
 }
 
 /** A mail that was not taken; `isFinal` when the server refuses this mail for good. */
 export class MailError extends Error {
   readonly isFinal: boolean;
-  constructor(message: string, isFinal: boolean, cause: unknown) {
+  constructor(message: string, isFinal: boolean, cause?: unknown) {
     super(message, { cause });
     this.isFinal = isFinal;
   }
 }
 
-/** Milliseconds for a connection, for the greeting, and for each answer: a mail server that hangs holds one place for so long. */
-const limits = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000 };
+/** Milliseconds for a connection, for the greeting, and for each answer. */
+const limits = {
+  connectionTimeout: 10_000,
+  greetingTimeout: 10_000,
+  socketTimeout: 30_000,
+  dnsTimeout: 10_000,
+};
 
 /** Opens the transport of these settings; null where mails cannot be sent. */
 export function openTransport({ mail, issuer }: PeopleConfig & { issuer: string }): Transport | null {
-  if (mail.smtpUrl !== null) return openSmtp(mail.smtpUrl, mail, new URL(issuer).hostname);
-  return mail.folder === null ? null : openFolder(mail.folder, mail, new URL(issuer).hostname);
+  const host = new URL(issuer).hostname;
+  if (mail.smtpUrl !== null) return openSmtp(mail.smtpUrl, mail, host);
+  return mail.folder === null ? null : openFolder(mail.folder, mail, host);
 }
 
-type MailConfig = PeopleConfig['mail'];
-
+// A connection for each mail: one that hangs holds no other mail back, and ends with its signal.
 function openSmtp(url: string, config: MailConfig, host: string): Transport {
-  const smtp = createTransport(
-    { url, pool: true, maxConnections: 5, disableFileAccess: true, disableUrlAccess: true, ...limits },
-    {},
-  );
+  const smtp = createTransport({ url, disableFileAccess: true, disableUrlAccess: true, ...limits });
   return {
-    async send(mail) {
+    async send(mail, signal) {
+      const message: SendMailOptions & { signal: AbortSignal } = {
+        ...messageOf(config, host, mail),
+        signal,
+      };
       try {
-        await smtp.sendMail(optionsOf(config, host, mail));
+        await smtp.sendMail(message);
         return null;
       } catch (error) {
-        throw mailErrorOf(error);
+        throw mailErrorOf(error, signal);
       }
     },
-    close: () => smtp.close(),
   };
 }
 
@@ -61,47 +60,36 @@ function openFolder(folder: string, config: MailConfig, host: string): Transport
   const stream = createTransport({ streamTransport: true, buffer: true, newline: 'unix' });
   return {
     async send(mail) {
-      const { message } = await stream.sendMail(optionsOf(config, host, mail));
+      const { message } = await stream.sendMail(messageOf(config, host, mail));
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      const time = mail.at.toISOString().replaceAll(/[:.]/g, '-');
-      const name = mail.subject
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '-')
-        .slice(0, 60);
-      const file = join(folder, `${time}-${name}-${mail.id.slice(-6)}.eml`);
+      const file = join(folder, fileNameOf(mail));
       await writeFile(file, message as Buffer, { mode: 0o600 });
       return file;
     },
-    close: () => stream.close(),
   };
 }
 
-function optionsOf({ from, replyTo }: MailConfig, host: string, mail: OutgoingMail): SendMailOptions {
-  const { id, to, subject, text, html, at } = mail;
-  return {
-    from: from ?? `no-reply@${host}`,
-    ...(replyTo === null ? {} : { replyTo }),
-    // As an object, so that nothing in the address is read as a list or a name.
-    to: { name: '', address: to },
-    subject,
-    text,
-    html,
-    date: at,
-    messageId: `<${id}@${host}>`,
-    // RFC 3834, 5: vacation responders do not answer.
-    headers: { 'Auto-Submitted': 'auto-generated' },
-    textEncoding: 'quoted-printable',
-  };
+function fileNameOf({ at, subject, id }: OutgoingMail): string {
+  const time = at.toISOString().replaceAll(/[:.]/g, '-');
+  const name = subject
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, 60);
+  return `${time}-${name}-${id.slice(-6)}.eml`;
 }
 
-// Codes of 5xx are for good where they are about this mail; after a wrong password of ours, for example, the next attempt may succeed.
-function mailErrorOf(error: unknown): MailError {
+/** Refusals of us, not of the mail: a password that is missing or wrong. They last until an operator mends them. */
+const aboutUs = [530, 534, 535, 538];
+
+// A code of 5xx is for good where it is about this mail, and so is an address that the server cannot take (no SMTPUTF8).
+function mailErrorOf(error: unknown, signal: AbortSignal): MailError {
+  if (signal.aborted) return new MailError('the mail server took too long', false, error);
   const {
-    message,
-    responseCode = 0,
+    code = '',
     command = '',
-  } = error as Error & { responseCode?: number; command?: string };
-  const isAboutMail = ['MAIL FROM', 'RCPT TO', 'DATA'].includes(command);
-  const isFinal = isAboutMail && responseCode >= 500 && responseCode < 600;
-  return new MailError(responseCode ? `SMTP ${responseCode}` : message, isFinal, error);
+    responseCode = 0,
+  } = error as { code?: string; command?: string; responseCode?: number };
+  if (responseCode === 0) return new MailError(code || 'unknown', code === 'EENVELOPE', error);
+  const isAboutMail = ['MAIL FROM', 'RCPT TO', 'DATA'].includes(command) && !aboutUs.includes(responseCode);
+  return new MailError(`SMTP ${responseCode}`, isAboutMail && responseCode >= 500, error);
 }

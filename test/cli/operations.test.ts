@@ -29,6 +29,7 @@ testOnStores(
       devices: 0,
       known_browsers: 0,
       clients: 0,
+      outbox: 0,
     };
     t.deepEqual(await kindredJson({ databaseUrl }, ['sweep', '--dry-run']), { dry_run: true, rows });
     t.deepEqual(await readTables(db), before);
@@ -54,6 +55,7 @@ testOnStores(
         devices: 0,
         known_browsers: 0,
         clients: 0,
+        outbox: 0,
       },
     });
   },

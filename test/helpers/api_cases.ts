@@ -4,6 +4,7 @@ import { addConsent } from '../../src/core/actions/consents.ts';
 import { countStatistics } from '../../src/core/statistics/count_statistics.ts';
 import { json } from '../../src/core/store/columns.ts';
 import { makeClient, makeUser, password } from './builders.ts';
+import { makeMessage } from './messages.ts';
 import { api, type SignedIn, signIn } from './oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from './resources.ts';
 import { rowOf } from './rows.ts';
@@ -31,7 +32,7 @@ export interface GoodRequest {
 type Case = (callers: Callers) => Promise<GoodRequest> | GoodRequest;
 
 /** The valid requests by `<method> <path>` of their row. */
-export const cases: Record<string, Case> = { ...userCases(), ...adminCases() };
+export const cases: Record<string, Case> = { ...userCases(), ...adminCases(), ...outboxCases() };
 
 const known = new WeakMap<TestServer, Promise<Callers>>();
 
@@ -195,5 +196,20 @@ function adminCases(): Record<string, Case> {
       return { path: '/admin/stats' };
     },
     'get /admin/events': ({ user }) => ({ path: `/admin/events?limit=2&user_id=${user.user.id}` }),
+  };
+}
+
+function outboxCases(): Record<string, Case> {
+  return {
+    'get /admin/outbox': async ({ server }) => {
+      await makeMessage(server.db);
+      return { path: '/admin/outbox?kind=mail&state=dead&limit=1' };
+    },
+    'post /admin/outbox/:id/retry': async ({ server }) => ({
+      path: `/admin/outbox/${await makeMessage(server.db)}/retry`,
+    }),
+    'delete /admin/outbox/:id': async ({ server }) => ({
+      path: `/admin/outbox/${await makeMessage(server.db)}`,
+    }),
   };
 }

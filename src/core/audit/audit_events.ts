@@ -51,7 +51,9 @@ export type EventType =
   | 'resource_server_created'
   | 'resource_server_updated'
   | 'resource_server_deleted'
-  | 'signing_key_rotated';
+  | 'signing_key_rotated'
+  | 'message_retried'
+  | 'message_dropped';
 
 /** Who did it: the user, an administrator, a client, or the server by its own rules. */
 export type Actor = 'user' | 'admin' | 'client' | 'system';

@@ -10,6 +10,7 @@ import { readClock } from '../store/sql_time.ts';
 import { findStandbyState } from '../store/standby_probe.ts';
 import { checkClients } from './doctor_clients.ts';
 import { checkClientAlgs, checkKeys } from './doctor_keys.ts';
+import { checkMail, checkMessages } from './doctor_messages.ts';
 import { checkGrowth, checkSweep, checkUpdates } from './doctor_storage.ts';
 import { checkTrail } from './doctor_trail.ts';
 import type { Finding } from './finding.ts';
@@ -32,6 +33,8 @@ export async function checkDeployment(db: Knex, config: Config, keyring: Keyring
     ...(await checkClients(db, config)),
     ...(await checkClientAlgs(db, config)),
     await checkSweep(db),
+    ...checkMail(config),
+    await checkMessages(db, config),
     ...(await checkTrail(db)),
     ...(await checkUpdates(db)),
     ...(await checkGrowth(db, config)),

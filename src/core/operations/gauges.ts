@@ -2,6 +2,7 @@
 import { memoize } from '../../lib/memoize.ts';
 import type { Deps } from '../deps.ts';
 import { currentKeyAge } from '../keys/signing_keys.ts';
+import { countMessages } from '../outbox/messages.ts';
 import { findLiveTotal } from '../statistics/statistics.ts';
 import { isStandbyAway } from '../store/standby.ts';
 
@@ -39,6 +40,17 @@ export function watchDatabase({ db, metrics }: Deps): void {
     'signing_key_age_seconds',
     'How long the current signing key has signed',
     memoize(async () => (await currentKeyAge(db)) ?? Number.NaN, maxAge),
+  );
+  const readMessages = memoize(() => countMessages(db), maxAge);
+  metrics.addGauge(
+    'outbox_waiting',
+    'Mails and logout tokens that wait for their delivery, 10000 at most',
+    async () => (await readMessages()).waiting,
+  );
+  metrics.addGauge(
+    'outbox_dead',
+    'Mails and logout tokens that were given up, 10000 at most',
+    async () => (await readMessages()).dead,
   );
 }
 

@@ -47,6 +47,7 @@ export async function sweep(db: Knex, options: SweepOptions, at?: Date): Promise
     devices: 0,
     known_browsers: 0,
     clients: 0,
+    outbox: 0,
   };
   const { auditRetention, tables = sweptTables } = options;
   for (const target of sweepTargets(db, now, auditRetention).filter((one) => tables.includes(one.table))) {

@@ -14,6 +14,7 @@ export const sweptTables = [
   'devices',
   'known_browsers',
   'clients',
+  'outbox',
 ] as const;
 export type SweptTable = (typeof sweptTables)[number];
 
@@ -39,6 +40,9 @@ const keepEnded = 30;
 const keepUnseen = 90;
 /** Days for which a client that registered itself and is not used is kept after its last change. */
 const keepUnused = 30;
+/** Days for which a dead message is kept after it was written, for an operator; and for which a mail that is due waits where no node sends mail. */
+const keepDead = 30;
+const keepUnsent = 2;
 
 /** The targets at `now`; `auditRetention` is in seconds. */
 export function sweepTargets(db: Db, now: Date, auditRetention: number): SweepTarget[] {
@@ -71,6 +75,7 @@ export function sweepTargets(db: Db, now: Date, auditRetention: number): SweepTa
     },
     { table: 'known_browsers', key: 'last_used_at', from: epoch, until: ago(browserMemory) },
     clientTarget(ago),
+    ...messageTargets(now, ago),
   ];
 }
 
@@ -102,4 +107,25 @@ function clientTarget(ago: (days: number) => Date): SweepTarget {
         and not exists (select 1 from consents c where c.client_id = clients.client_id)`,
     bindings: { unused: ago(keepUnused) },
   };
+}
+
+// A message that was delivered is removed at once. The others are dead, or wait where no mail server is configured.
+function messageTargets(now: Date, ago: (days: number) => Date): SweepTarget[] {
+  return [
+    {
+      table: 'outbox',
+      key: 'id',
+      from: firstIdOf(epoch),
+      until: firstIdOf(ago(keepDead)),
+      among: "state = 'dead'",
+    },
+    {
+      table: 'outbox',
+      key: 'id',
+      from: firstIdOf(epoch),
+      among: "state = 'waiting'",
+      isDead: "kind = 'mail' and (next_attempt_at <= :unsent or expires_at <= :now)",
+      bindings: { unsent: ago(keepUnsent), now },
+    },
+  ];
 }

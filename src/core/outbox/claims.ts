@@ -12,8 +12,11 @@ const tries: Record<MessageKind, { most: number; firstWait: number }> = {
   mail: { most: 8, firstWait: 340 },
 };
 
-/** Seconds for which a claimed message belongs to the node that delivers it. */
-const claim = 60;
+/** The first wait of a message that expires within an hour, seconds: a mail whose code lives ten minutes is tried five times in them. */
+const shortWait = 20;
+
+/** Seconds for which a claimed message belongs to the node that delivers it. A delivery ends sooner, so that no other node repeats it. */
+export const claim = 60;
 
 export interface ClaimLimit {
   kind: MessageKind;
@@ -37,6 +40,8 @@ export type ClaimedMessage = Pick<
   | 'session_id'
   | 'client_id'
   | 'body'
+  | 'expires_at'
+  | 'last_error'
   | 'created_at'
 >;
 
@@ -66,9 +71,9 @@ export async function claimMessages(
     db,
     `update outbox set attempts = attempts + 1, next_attempt_at = ${plusSeconds(db, ':now', ':claim')}
      where state = 'waiting' and id in (${dueSql(db)})
-     returning id, kind, receiver, subject, attempts, user_id, session_id, client_id, body, created_at`,
+     returning id, kind, receiver, subject, attempts, user_id, session_id, client_id, body, expires_at, last_error, created_at`,
     { now: present(db), claim, kind, all, of_receiver, except: json(except) },
-    { created_at: 'time' },
+    { expires_at: 'time', created_at: 'time' },
   );
 }
 
@@ -94,15 +99,23 @@ export async function dropExpired(db: Db): Promise<Pick<MessageRow, 'id' | 'kind
  */
 export async function postponeMessage(
   db: Db,
-  { id, kind, attempts }: Pick<ClaimedMessage, 'id' | 'kind' | 'attempts'>,
+  message: Pick<ClaimedMessage, 'id' | 'kind' | 'attempts' | 'expires_at' | 'created_at'>,
   { error, isFinal = false }: { error: string; isFinal?: boolean },
 ): Promise<boolean> {
+  const { id, kind, attempts } = message;
   const { most, firstWait } = tries[kind];
   const isDead = isFinal || attempts >= most;
-  const wait = firstWait * 2 ** (attempts - 1);
+  const wait = (isShortLived(message) ? shortWait : firstWait) * 2 ** (attempts - 1);
   const next_attempt_at = db.raw(plusSeconds(db, '?', '?'), [present(db), wait]);
   await db('outbox')
     .where({ id })
     .update({ last_error: error, ...(isDead ? { state: 'dead' as const } : { next_attempt_at }) });
   return isDead;
+}
+
+function isShortLived({
+  expires_at,
+  created_at,
+}: Pick<ClaimedMessage, 'expires_at' | 'created_at'>): boolean {
+  return expires_at !== null && expires_at.getTime() - created_at.getTime() <= 3_600_000;
 }

@@ -8,7 +8,7 @@ const whence = { device_id: null, ip: null, user_agent: null, login_ip: null, lo
 const batchSize = 500;
 
 /**
- * Erases devices, consents, logins at the pages, and from where ended sessions were opened and used: one batch of each.
+ * Erases devices, consents, logins at the pages, mails that were not sent, and from where ended sessions were opened and used: one batch of each.
  * Returns true when nothing is left.
  */
 export async function forgetSomePersonalData(db: Db, user_id: string): Promise<boolean> {
@@ -28,6 +28,12 @@ export async function forgetSomePersonalData(db: Db, user_id: string): Promise<b
     .limit(batchSize)
     .select('id');
   const clients = db('consents').where({ user_id }).limit(batchSize).select('client_id');
+  // The last mail tells the user of the deletion.
+  const mails = db('outbox')
+    .where({ user_id, kind: 'mail' })
+    .whereNot({ subject: 'user_deleted' })
+    .limit(batchSize)
+    .select('id');
   const records = db('oidc_models').where({ user_id }).limit(batchSize).select('id');
   const erased = [
     await db('sessions').whereIn('id', used).update(whence),
@@ -35,6 +41,7 @@ export async function forgetSomePersonalData(db: Db, user_id: string): Promise<b
     await db('known_browsers').where({ user_id }).delete(),
     await db('consents').where({ user_id }).whereIn('client_id', clients).delete(),
     await db('oidc_models').where({ user_id }).whereIn('id', records).delete(),
+    await db('outbox').whereIn('id', mails).delete(),
   ];
   return erased.every((count) => count < batchSize);
 }

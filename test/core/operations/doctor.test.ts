@@ -50,7 +50,16 @@ testOnStores('a working deployment has no finding that is wrong, as text and as 
   ]);
   t.true(is_well);
   const pooler = store.name === 'postgres' ? ['pooler'] : [];
-  const checks = ['settings', 'database', ...pooler, 'migrations', 'clock', 'signing keys', 'sweep'];
+  const checks = [
+    'settings',
+    'database',
+    ...pooler,
+    'migrations',
+    'clock',
+    'signing keys',
+    'sweep',
+    'messages',
+  ];
   const upkeep = store.name === 'postgres' ? ['audit trail', 'heap-only updates', 'autovacuum'] : [];
   t.deepEqual(
     found.filter((one) => one.state !== 'note' || one.check === 'restore').map((one) => one.check),

@@ -27,6 +27,7 @@ const nothing = {
   devices: 0,
   known_browsers: 0,
   clients: 0,
+  outbox: 0,
 };
 
 function ago(days: number, seconds = 0): Date {
