@@ -10,8 +10,8 @@ import {
   settleMessage,
 } from '../core/outbox/claims.ts';
 import { startDelivery } from '../core/outbox/delivery.ts';
+import { envelopeAddress } from '../core/users/names.ts';
 import { cutText } from '../lib/cut_text.ts';
-import { envelopeAddress } from '../lib/mail_address.ts';
 import { renderMail } from '../pages/mail/mail.ts';
 import { MailError, openTransport, type Transport } from './transport.ts';
 

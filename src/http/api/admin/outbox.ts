@@ -34,7 +34,11 @@ export const adminOutboxRoutes = [
     path: '/admin/outbox',
     auth: 'admin',
     summary: 'List messages that wait for their delivery or were given up, newest first',
-    query: { ...paging, kind: kind.optional(), state: state.optional() },
+    query: {
+      ...paging,
+      kind: kind.optional().describe('mails, or logout tokens, alone'),
+      state: state.optional().describe('messages that wait, or that were given up, alone'),
+    },
     response: z
       .object({
         messages: z.array(message).describe('may be fewer than `limit` although another page follows'),

@@ -27,6 +27,11 @@ export const tags: [prefix: string, name: string, description: string][] = [
     'Administration: audit trail',
     'What happened, to whom and by whom. A search stops after two seconds: a page may then be short or empty and have a `next_cursor`.',
   ],
+  [
+    '/admin/outbox',
+    'Administration: messages',
+    'Mails and logout tokens that wait for their delivery, or were given up.',
+  ],
   ['/admin/stats', 'Administration: figures', 'Live sessions, logins and refreshes.'],
 ];
 
