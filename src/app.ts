@@ -18,6 +18,7 @@ import { deviceRoutes } from './http/api/devices.ts';
 import { logoutRoutes } from './http/api/logout.ts';
 import { meRoutes } from './http/api/me.ts';
 import { openApiRoutes } from './http/api/openapi/document.ts';
+import { recoveryRoutes } from './http/api/recovery.ts';
 import { serveResourceMetadata } from './http/api/resource_metadata.ts';
 import { createRouter } from './http/api/router.ts';
 import type { Route } from './http/api/routes.ts';
@@ -58,6 +59,7 @@ import { directRevocation } from './token/revocation.ts';
 /** Every route of Kindred's own API. */
 export const routes: Route[] = [
   ...meRoutes,
+  ...recoveryRoutes,
   ...sessionRoutes,
   ...logoutRoutes,
   ...deviceRoutes,

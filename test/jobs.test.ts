@@ -124,6 +124,7 @@ testOnStores('the sweep counts what it removed', async (t, store) => {
     audit_events: 0,
     devices: 0,
     known_browsers: 0,
+    one_time_codes: 0,
     clients: 0,
     outbox: 0,
   };

@@ -28,6 +28,7 @@ testOnStores(
       audit_events: 1,
       devices: 0,
       known_browsers: 0,
+      one_time_codes: 0,
       clients: 0,
       outbox: 0,
     };
@@ -54,6 +55,7 @@ testOnStores(
         audit_events: 0,
         devices: 0,
         known_browsers: 0,
+        one_time_codes: 0,
         clients: 0,
         outbox: 0,
       },

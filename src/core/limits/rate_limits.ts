@@ -12,6 +12,8 @@ export interface Limit {
   consume: (...key: string[]) => Promise<void>;
   /** Takes back one attempt that turned out not to count. */
   refund: (...key: string[]) => Promise<void>;
+  /** Removes all attempts. */
+  clear: (...key: string[]) => Promise<void>;
   /** The number of attempts that are left. */
   left: (...key: string[]) => Promise<number>;
 }
@@ -31,6 +33,8 @@ export interface RateLimits {
   lockout: Lockout;
   /** Wrong passwords per network, whatever the names. */
   loginAddress: Budget;
+  /** Wrong one-time codes per network, whatever the requests. */
+  codeAddress: Budget;
   /** Failed authentications of clients, per network and client. */
   clientAuth: Budget;
   /** Attempts to change a password, per user. */
@@ -96,6 +100,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     password: openLimit(store, 'password', settings.password),
     lockout: createLockout(store, settings.lockout),
     loginAddress: openBudget(store, 'login_address', settings.loginAddress),
+    codeAddress: openBudget(store, 'code_address', settings.loginAddress),
     // Counted per process, because every refresh and introspection checks it.
     clientAuth: openBudget(memoryStore, 'client_auth', clientAuthAllowance),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
@@ -114,7 +119,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
 }
 
 const pass = async () => {};
-const noLimit: Limit = { consume: pass, refund: pass, left: async () => Infinity };
+const noLimit: Limit = { consume: pass, refund: pass, clear: pass, left: async () => Infinity };
 const noBudget: Budget = { check: pass, count: async () => 1 };
 const unlimited: RateLimits = {
   password: noLimit,
@@ -124,6 +129,7 @@ const unlimited: RateLimits = {
     clear: pass,
   },
   loginAddress: noBudget,
+  codeAddress: noBudget,
   clientAuth: noBudget,
   passwordChange: noLimit,
   usernameChange: noLimit,
@@ -147,6 +153,9 @@ function openLimit(store: LimitStore, keyPrefix: string, { points, seconds }: Al
     },
     async refund(...key) {
       await limiter.reward(keyOf(key));
+    },
+    async clear(...key) {
+      await limiter.delete(keyOf(key));
     },
     async left(...key) {
       return points - ((await limiter.get(keyOf(key)))?.consumedPoints ?? 0);

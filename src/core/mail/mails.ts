@@ -1,6 +1,6 @@
 // The kinds of mail, and how one is enqueued. What a mail says is rendered when it is sent.
 
-import { enqueueMessages, type MessageRow, readBody } from '../outbox/outbox.ts';
+import { enqueueMessages, enqueueNothing, type MessageRow, readBody } from '../outbox/outbox.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
 
@@ -58,6 +58,11 @@ export async function enqueueMail(db: Db, { kind, user_id = null, at, ...rest }:
   await enqueueMessages(db, [
     { kind: 'mail', receiver: 'mail', subject: kind, user_id, body, expires_at: rest.expires_at ?? null },
   ]);
+}
+
+/** Costs what this mail would cost, and enqueues none. */
+export async function enqueueNoMail(db: Db, { at, kind: _kind, ...rest }: NewMail): Promise<void> {
+  await enqueueNothing(db, { ...rest, at: at.toISOString() });
 }
 
 /** The body of a claimed mail. */

@@ -2,6 +2,7 @@
 // one after the other.
 import type { Knex } from 'knex';
 import { digest, equalBytes, type Keyring } from '../../lib/crypto.ts';
+import { firstIdOf, newId } from '../../lib/ids.ts';
 import { rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { codeMac, type OneTimeCode } from './one_time_codes.ts';
@@ -29,23 +30,43 @@ async function guessInTransaction(
   { purpose, request, code }: Guess,
 ): Promise<OneTimeCode | null> {
   const request_digest = digest(request);
+  const blocked = await lockUsers(tx, purpose, request_digest);
   const newest = await tx('one_time_codes')
     .where({ purpose, request_digest })
     .orderBy('id', 'desc')
-    .limit(mostAlive * 2)
+    .limit(mostCompared)
     .forUpdate()
     .select('*', tx.raw('(used_at is null and code_expires_at > ?) as is_alive', [present(tx)]));
   const [first] = newest;
-  const isRight = (one: OneTimeCode) => matches(keyring, one, code);
   // The comparison is with every code, so that its duration says nothing.
-  const right = newest.filter(isRight);
+  const right = newest.filter((one) => matches(keyring, one, code));
   const alive = right.find((one) => Boolean(one.is_alive));
-  const isRefused =
-    !first || first.tries >= mostTries || (await hasGuessedTooOften(tx, first.user_id, purpose));
-  if (alive && !isRefused) return alive;
-  if (first && right.length === 0 && first.tries < mostTries)
-    await tx('one_time_codes').where({ purpose, request_digest }).increment('tries', 1);
-  return null;
+  const isBlocked = newest.some(({ user_id }) => user_id !== null && blocked.has(user_id));
+  if (!first || first.tries >= mostTries || isBlocked) return null;
+  if (right.length === 0) await tx('one_time_codes').where({ purpose, request_digest }).increment('tries', 1);
+  return alive ?? null;
+}
+
+/** The newest codes of a request with which a guess is compared: the living ones, and those that were replaced last. */
+const mostCompared = mostAlive * 2;
+
+// Locks the users whose codes the request has asked for, which is one unless it has asked with several names, and returns those whose
+// codes are refused. Under the lock of the user, guesses for several requests are counted one after the other.
+async function lockUsers(
+  tx: Knex.Transaction,
+  purpose: Purpose,
+  request_digest: string,
+): Promise<Set<string>> {
+  const codes = await tx('one_time_codes')
+    .where({ purpose, request_digest })
+    .orderBy('id', 'desc')
+    .limit(mostCompared)
+    .select('user_id');
+  const ids = [...new Set(codes.flatMap(({ user_id }) => user_id ?? []))];
+  await tx('users').whereIn('id', ids).orderBy('id').forUpdate().select('id');
+  const blocked = new Set<string>();
+  for (const id of ids.length > 0 ? ids : [newId()]) if (await isBlocked(tx, id, purpose)) blocked.add(id);
+  return blocked;
 }
 
 function matches(
@@ -60,20 +81,34 @@ function matches(
   );
 }
 
-async function hasGuessedTooOften(
-  tx: Knex.Transaction,
-  user_id: string | null,
-  purpose: Purpose,
-): Promise<boolean> {
-  if (user_id === null) return false;
-  // Tries stand on every code of a request.
-  const [row] = await rows<{ tries: number }>(
+interface Guessed {
+  tries: number;
+  at: Date;
+  /** Whether it was less than {@link userWindow} ago. */
+  is_recent: boolean;
+}
+
+// Whether there were too many wrong codes within some window that ended less than another one ago. Guesses while it is so are refused
+// and not counted, so it ends.
+async function isBlocked(tx: Knex.Transaction, user_id: string, purpose: Purpose): Promise<boolean> {
+  // Tries stand on every code of a request. The bound by id is coarse, and only for the index.
+  const guessed = await rows<Guessed>(
     tx,
-    `select coalesce(sum(tries), 0) as tries from (
-       select max(tries) as tries from one_time_codes
-       where user_id = :user_id and purpose = :purpose and ${plusSeconds(tx, 'created_at', ':window')} > :now
-       group by request_digest) as by_request`,
-    { user_id, purpose, window: userWindow, now: present(tx) },
+    `select max(tries) as tries, max(created_at) as at,
+       max(case when ${plusSeconds(tx, 'created_at', ':window')} > :now then 1 else 0 end) = 1 as is_recent
+     from one_time_codes
+     where user_id = :user_id and purpose = :purpose and id > :oldest and tries > 0
+       and ${plusSeconds(tx, 'created_at', ':both')} > :now
+     group by request_digest order by at`,
+    {
+      ...{ user_id, purpose, window: userWindow, both: 2 * userWindow, now: present(tx) },
+      oldest: firstIdOf(new Date(Date.now() - 3 * userWindow * 1000)),
+    },
+    { at: 'time', is_recent: 'boolean' },
   );
-  return Number(row?.tries ?? 0) >= mostUserTries;
+  return guessed.some(({ at, is_recent }) => {
+    const since = at.getTime() - userWindow * 1000;
+    const within = guessed.filter((one) => one.at <= at && one.at.getTime() > since);
+    return is_recent && within.reduce((sum, { tries }) => sum + Number(tries), 0) >= mostUserTries;
+  });
 }

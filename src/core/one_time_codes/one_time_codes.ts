@@ -134,13 +134,13 @@ async function supersede(tx: Knex.Transaction, purpose: Purpose, request_digest:
   return Math.max(0, ...alive.map((one) => one.tries));
 }
 
-/** Makes codes void, those up to the given one or all. */
+/** Makes living codes void, those up to the given one or all. */
 export async function voidCodes(
   db: Db,
   which: Partial<Pick<OneTimeCode, 'purpose' | 'request_digest' | 'user_id' | 'address_key'>>,
   upTo?: string,
 ): Promise<void> {
-  const query = db('one_time_codes').where(which).whereNull('used_at');
+  const query = db('one_time_codes').where(which).whereNull('used_at').where('expires_at', '>', present(db));
   if (upTo !== undefined) query.where('id', '<=', upTo);
   await query.update({ used_at: present(db) });
 }

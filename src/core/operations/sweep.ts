@@ -46,6 +46,7 @@ export async function sweep(db: Knex, options: SweepOptions, at?: Date): Promise
     audit_events: 0,
     devices: 0,
     known_browsers: 0,
+    one_time_codes: 0,
     clients: 0,
     outbox: 0,
   };

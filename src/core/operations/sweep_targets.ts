@@ -13,6 +13,7 @@ export const sweptTables = [
   'audit_events',
   'devices',
   'known_browsers',
+  'one_time_codes',
   'clients',
   'outbox',
 ] as const;
@@ -33,7 +34,7 @@ export interface SweepTarget {
   bindings?: Record<string, Knex.RawBinding>;
 }
 
-/** Days for which an expired and an ended session are kept, to tell its user or an operator why it is over. */
+/** Days for which an expired session or code and an ended session are kept, to tell its user or an operator why it is over. */
 const keepExpired = 7;
 const keepEnded = 30;
 /** Days for which a device without any session is kept after its last login. */
@@ -74,6 +75,8 @@ export function sweepTargets(db: Db, now: Date, auditRetention: number): SweepTa
       bindings: { unseen: ago(keepUnseen) },
     },
     { table: 'known_browsers', key: 'last_used_at', from: epoch, until: ago(browserMemory) },
+    // Kept for a while, to tell a used link from one that never was, and to count the wrong codes of a day.
+    { table: 'one_time_codes', key: 'expires_at', from: epoch, until: ago(keepExpired) },
     clientTarget(ago),
     ...messageTargets(now, ago),
   ];

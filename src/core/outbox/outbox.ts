@@ -90,6 +90,17 @@ export async function enqueueMessages(db: Db, messages: NewMessage[]): Promise<v
   for (let from = 0; from < due.length; from += 100) await db('outbox').insert(due.slice(from, from + 100));
 }
 
+/** Costs what a message with this body costs, and enqueues none: the duration of a request must not tell whether there was one. */
+export async function enqueueNothing(db: Db, body: object): Promise<void> {
+  const id = newId();
+  const sealed = seal(outboxKeyring(db), purpose, json(body), id);
+  // No message has this id yet, so no row is inserted.
+  await db.raw('insert into outbox (id, body) select id, cast(? as text) from outbox where id = ?', [
+    sealed,
+    id,
+  ]);
+}
+
 /** The body of a message; throws a `SealError` when its secret is gone. */
 export function readBody(db: Db, { id, body }: Pick<MessageRow, 'id' | 'body'>): unknown {
   return body === null ? null : JSON.parse(unseal(outboxKeyring(db), purpose, body, id));

@@ -26,6 +26,7 @@ const nothing = {
   audit_events: 0,
   devices: 0,
   known_browsers: 0,
+  one_time_codes: 0,
   clients: 0,
   outbox: 0,
 };

@@ -1,0 +1,71 @@
+// Asking for a code and a link to set a new password. One answer at one cost, whether the name belongs to somebody or not.
+import { takeRandom } from '../../lib/random.ts';
+import type { Deps } from '../deps.ts';
+import { noMailbox, takeMail } from '../limits/mail_limits.ts';
+import { enqueueMail, enqueueNoMail } from '../mail/mails.ts';
+import { issueCode } from '../one_time_codes/one_time_codes.ts';
+import { purposes } from '../one_time_codes/purposes.ts';
+import type { RequestSource } from '../request_source.ts';
+import { isActive } from '../users/active_users.ts';
+import { loginKey, maxNameLength } from '../users/names.ts';
+import { displayName, findUserByLogin, type User } from '../users/users.ts';
+
+export interface RecoveryRequest {
+  /** A username or an address, as typed. */
+  login: string;
+  /** The handle of an earlier request, which is kept; else there is a new one. */
+  recovery_id?: string | null;
+  source: RequestSource;
+}
+
+/**
+ * Sends a code and a link to the verified address of an active user, through the outbox, and returns the handle without which the code
+ * is worth nothing. For everybody else the same statements run and no mail goes out. Where the mailbox has had its mails, no code is
+ * issued, so those that are out stay good. Refuses with `rate_limited` when the network has asked too often.
+ */
+export async function requestRecovery(
+  { db, keyring, limits, audit, clock }: Pick<Deps, 'db' | 'keyring' | 'limits' | 'audit' | 'clock'>,
+  { login, recovery_id, source }: RecoveryRequest,
+): Promise<string> {
+  const id = recovery_id ?? takeRandom(32).toString('base64url');
+  const at = new Date(clock.now());
+  const found = await findUserByLogin(db, login);
+  const user = found && (await isRecoverable(db, found, at)) ? found : null;
+  const typed = login.length <= maxNameLength ? loginKey(login) : '';
+  const address_key = user?.email_key ?? noMailbox(typed);
+  const allowance = await takeMail(limits, { address_key, ip: source.ip });
+  const reason = user ? (allowance.isAllowed ? null : 'mail_limited') : 'no_address';
+  audit.add({ type: 'recovery_requested', user_id: found?.id ?? null, client_id: null, reason, ...source });
+  if (!allowance.isAllowed) return id;
+  const linkTtl = allowance.isLast
+    ? Math.max(purposes.recover.link, allowance.nextIn)
+    : purposes.recover.link;
+  const note = allowance.isLast ? lastMail : '';
+  await db.transaction(async (tx) => {
+    const address = user?.email ?? null;
+    const issued = await issueCode(tx, keyring, { purpose: 'recover', user, address, request: id, linkTtl });
+    const mail = {
+      kind: 'recover',
+      to: address ?? '',
+      user_id: user?.id ?? null,
+      isProved: true,
+      code: issued.code,
+      path: `/recover/${issued.token}`,
+      zoneinfo: user?.claims?.zoneinfo,
+      facts: { name: user ? displayName(user) : login.slice(0, 64), ...(note ? { note } : {}) },
+      source: { ip: source.ip, user_agent: source.user_agent },
+      at,
+      // Not the link's: a mail whose code is dead when it arrives would be taken for the newest one.
+      expires_at: new Date(at.getTime() + (purposes.recover.code ?? 0) * 1000),
+    } as const;
+    await (user ? enqueueMail(tx, mail) : enqueueNoMail(tx, mail));
+  });
+  return id;
+}
+
+const lastMail =
+  'This is the last mail for now, because many were asked for. Its link works until the next one can be sent.';
+
+async function isRecoverable(db: Deps['db'], user: User, at: Date): Promise<boolean> {
+  return user.email !== null && user.email_verified_at !== null && (await isActive(db, user, at));
+}
