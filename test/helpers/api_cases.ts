@@ -1,9 +1,10 @@
 // One valid request for every row of the route tables. A row without one fails test/http/api/openapi/document.test.ts.
 import { randomBytes } from 'node:crypto';
 import { addConsent } from '../../src/core/actions/consents.ts';
+import { issueCode } from '../../src/core/one_time_codes/one_time_codes.ts';
 import { countStatistics } from '../../src/core/statistics/count_statistics.ts';
 import { json } from '../../src/core/store/columns.ts';
-import { makeClient, makeUser, password } from './builders.ts';
+import { keyring, makeClient, makeUser, password } from './builders.ts';
 import { makeMessage } from './messages.ts';
 import { api, type SignedIn, signIn } from './oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from './resources.ts';
@@ -72,6 +73,14 @@ function userCases(): Record<string, Case> {
       const { tokens } = await signIn(server);
       const json = { current_password: password, new_password: 'another horse, another staple' };
       return { path: '/me/password', json, token: tokens.access_token };
+    },
+    'post /recovery': ({ user }) => ({ path: '/recovery', json: { login: user.user.username } }),
+    'post /recovery/complete': async ({ server }) => {
+      const user = await makeUser(server.db);
+      const { token } = await server.db.transaction((tx) =>
+        issueCode(tx, keyring, { purpose: 'recover', user }),
+      );
+      return { path: '/recovery/complete', json: { token, new_password: 'another horse, another staple' } };
     },
     'get /sessions': () => ({ path: '/sessions?limit=2' }),
     'get /sessions/:id': ({ user }) => ({ path: `/sessions/${user.tokens.session_id}` }),

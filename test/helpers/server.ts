@@ -51,6 +51,7 @@ export function environment(databaseUrl: string, given: Settings = {}): Settings
     DATABASE_URL: databaseUrl,
     KINDRED_SECRET: secret,
     RATE_LIMITS: 'off',
+    RECOVERY: 'mail',
     LOG_LEVEL: 'error',
     ...given,
   };

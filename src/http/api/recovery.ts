@@ -1,6 +1,6 @@
 // Recovery for first-party apps: a code or link by mail, then a new password.
 import { z } from 'zod';
-import { completeRecovery } from '../../core/actions/recover.ts';
+import { completeRecovery, type RecoveryProof } from '../../core/actions/recover.ts';
 import { requestRecovery } from '../../core/actions/request_recovery.ts';
 import { newPassword } from '../../core/passwords/password_policy.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -21,18 +21,29 @@ const request = z
   .meta({ id: 'RecoveryRequest' });
 
 const completion = z
-  .union([
-    z.strictObject({
-      recovery_id: recoveryId,
-      code: z.string().max(40).describe('the six digits of the mail'),
-      new_password: newPassword,
-    }),
-    z.strictObject({
-      token: z.string().max(200).describe('the last segment of the link in the mail'),
-      new_password: newPassword,
-    }),
-  ])
+  .strictObject({
+    recovery_id: recoveryId.optional(),
+    code: z.string().max(40).optional().describe('the six digits of the mail, with `recovery_id`'),
+    token: z
+      .string()
+      .max(200)
+      .optional()
+      .describe('the last segment of the link in the mail, instead of `recovery_id` and `code`'),
+    new_password: newPassword,
+  })
+  .refine((value) => proofOf(value) !== null, 'must have recovery_id and code, or token alone')
   .meta({ id: 'RecoveryCompletion' });
+
+interface Given {
+  recovery_id?: string | undefined;
+  code?: string | undefined;
+  token?: string | undefined;
+}
+
+function proofOf({ recovery_id, code, token }: Given): RecoveryProof | null {
+  if (token !== undefined) return recovery_id === undefined && code === undefined ? { token } : null;
+  return recovery_id === undefined || code === undefined ? null : { recovery_id, code };
+}
 
 export const recoveryRoutes = [
   route({
@@ -60,8 +71,10 @@ export const recoveryRoutes = [
     status: 204,
     body: completion,
     errors: ['invalid_code', 'weak_password', 'rate_limited'],
-    handler: async ({ deps, body: { new_password, ...proof }, actor: { source } }) => {
-      await completeRecovery(deps, { proof, new_password, source });
+    handler: async ({ deps, body, actor: { source } }) => {
+      const proof = proofOf(body);
+      if (!proof) throw new AppError('invalid_request');
+      await completeRecovery(deps, { proof, new_password: body.new_password, source });
     },
   }),
 ];

@@ -62,6 +62,13 @@ export const examples: Record<string, unknown> = {
     current_password: 'the old phrase of Ada',
     new_password: 'a new phrase that only Ada knows',
   },
+  RecoveryRequest: { login: 'ada@example.com' },
+  Recovery: { recovery_id: 'mPzl3cS0VYPkeK5zX2m0c8Yp7Zy1R3vQ9tB4hJ6nW2E' },
+  RecoveryCompletion: {
+    recovery_id: 'mPzl3cS0VYPkeK5zX2m0c8Yp7Zy1R3vQ9tB4hJ6nW2E',
+    code: '482913',
+    new_password: 'a new phrase that only Ada knows',
+  },
   PasswordChangeResult: { sessions_ended: 2 },
   Session: session,
   SessionList: { sessions: [session], next_cursor: null },

@@ -9,6 +9,7 @@ import { tokenSecurity } from './security.ts';
 /** The tags of the document. A row has the first tag whose prefix its path begins with. */
 export const tags: [prefix: string, name: string, description: string][] = [
   ['/me', 'Profile', 'The profile and password of the calling user.'],
+  ['/recovery', 'Recovery', 'A new password for a user who has forgotten the old one.'],
   ['/sessions', 'Sessions', 'The sessions of the calling user, one for each login.'],
   ['/devices', 'Devices', 'The devices on which the calling user has logged in.'],
   ['/consents', 'Consents', 'The third-party apps to which the calling user has given access.'],
@@ -104,6 +105,7 @@ const descriptions: Record<string, string> = {
 const successes: Record<number, string> = {
   200: 'Success',
   201: 'Created',
+  202: 'Accepted; the answer is the same whether anything was sent',
   204: 'Success; the response has no body',
 };
 
