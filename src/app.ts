@@ -23,6 +23,7 @@ import { serveResourceMetadata } from './http/api/resource_metadata.ts';
 import { createRouter } from './http/api/router.ts';
 import type { Route } from './http/api/routes.ts';
 import { sessionRoutes } from './http/api/sessions.ts';
+import { signUpRoutes as signUpApiRoutes } from './http/api/sign_up.ts';
 import { isConnectionError } from './http/listener/connections.ts';
 import { closeWhenDraining } from './http/listener/drain.ts';
 import { serveAssets } from './http/middleware/assets.ts';
@@ -48,6 +49,7 @@ import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { catchUnavailable } from './oidc/pages/page_response.ts';
 import { takePostedRequests } from './oidc/pages/posted_requests.ts';
+import { signUpRoutes } from './oidc/pages/sign_up_pages.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { rememberReads } from './oidc/request/seen.ts';
 import { readClientAuthorization } from './token/client_authorization.ts';
@@ -65,6 +67,7 @@ export const routes: Route[] = [
   ...deviceRoutes,
   ...consentRoutes,
   ...browserSessionRoutes,
+  ...signUpApiRoutes,
   ...adminUserRoutes,
   ...adminUserStatusRoutes,
   ...adminSessionRoutes,
@@ -121,6 +124,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(migrateSessionCookie(deps, provider));
   app.use(interactionRoutes(deps, provider).routes());
   app.use(accountRoutes(deps, provider).routes());
+  app.use(signUpRoutes(deps, provider).routes());
   app.use(takeUserCode);
   app.use(takePostedRequests(deps));
   app.use(mountEngine(deps, () => engine().run, catchUnavailable(deps)));

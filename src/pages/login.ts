@@ -34,6 +34,8 @@ export interface LoginPage {
   /** Whether a signed-in user has to enter the password again (`prompt=login`, `max_age`). */
   isAgain?: boolean;
   problem?: LoginProblem;
+  /** Where a person gets an account; absent where nobody does without an invitation. */
+  signUpUrl?: string | undefined;
 }
 
 interface Notice {
@@ -59,6 +61,7 @@ export function renderLogin(brand: Brand, page: LoginPage): string {
       isUnverified: client?.isVerified === false,
       username,
       form: formOf(page.form),
+      signUpUrl: isAgain ? null : page.signUpUrl,
       cancel: page.cancel ? formOf(page.cancel) : null,
       notice: problem ? noticeOf(problem) : null,
       isWrong: problem?.kind === 'wrong_credentials',

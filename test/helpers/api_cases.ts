@@ -10,6 +10,7 @@ import { api, type SignedIn, signIn } from './oauth.ts';
 import { makeConfidentialClient, makeResourceServer } from './resources.ts';
 import { rowOf } from './rows.ts';
 import type { TestServer } from './server.ts';
+import { mailsTo, newAddress, requestSignUp } from './sign_up.ts';
 
 /** The callers of the requests; one of each per server. */
 export interface Callers {
@@ -96,6 +97,13 @@ function userCases(): Record<string, Case> {
     'get /consents': async (all) => ({ path: (await consentOf(all)) && '/consents' }),
     'delete /consents/:client_id': async (all) => ({ path: `/consents/${await consentOf(all)}` }),
     'get /browser-sessions': async (all) => ({ path: (await browserOf(all)) && '/browser-sessions' }),
+    'post /sign-up': () => ({ path: '/sign-up', json: { email: newAddress(), password } }),
+    'post /sign-up/complete': async ({ server }) => {
+      const email = newAddress();
+      const { sign_up_id } = (await requestSignUp(server, { email })).body;
+      const [mail] = await mailsTo(server, email);
+      return { path: '/sign-up/complete', json: { sign_up_id, code: mail?.code } };
+    },
     'delete /browser-sessions/:id': async (all) => ({ path: `/browser-sessions/${await browserOf(all)}` }),
   };
 }

@@ -52,6 +52,7 @@ export function environment(databaseUrl: string, given: Settings = {}): Settings
     KINDRED_SECRET: secret,
     RATE_LIMITS: 'off',
     RECOVERY: 'mail',
+    SIGN_UP: 'open',
     LOG_LEVEL: 'error',
     ...given,
   };

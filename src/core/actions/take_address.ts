@@ -4,10 +4,11 @@ import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { takeRandom } from '../../lib/random.ts';
 import { recordEvents } from '../audit/audit.ts';
-import { present } from '../store/sql_time.ts';
-import { nameKey } from '../users/names.ts';
+import { isAddressReserved } from '../one_time_codes/reserved_addresses.ts';
+import type { Db } from '../store/db.ts';
+import { addressKey, nameKey } from '../users/names.ts';
 import { updateUser } from '../users/user_changes.ts';
-import { lockUser, type User } from '../users/users.ts';
+import { findUserByAddress, lockUser, type User } from '../users/users.ts';
 
 export interface ProvedAddress {
   address: string;
@@ -25,13 +26,14 @@ export async function takeAddress(
   tx: Knex.Transaction,
   { address, user_id }: ProvedAddress,
 ): Promise<User | null> {
-  const email_key = nameKey(address);
-  const found = await tx('users').where({ email_key }).first('id');
+  const found = await findUserByAddress(tx, address);
   const ids = [...new Set([user_id, found?.id ?? null])].filter((id) => id !== null).toSorted();
   const locked: (User | null)[] = [];
   for (const id of ids) locked.push(await lockUser(tx, id));
-  const holder = locked.find((user) => user?.email_key === email_key);
-  if (await isReserved(tx, email_key, user_id)) throw new AppError('email_taken');
+  // Read after the locks, which have waited for a change of the address that was being committed.
+  if (await isAddressReserved(tx, address, user_id)) throw new AppError('email_taken');
+  const key = addressKey(address);
+  const holder = locked.find((user) => user?.email && addressKey(user.email) === key);
   if (holder && holder.id !== user_id) {
     if (holder.email_verified_at) throw new AppError('email_taken');
     await loseAddress(tx, holder);
@@ -39,25 +41,16 @@ export async function takeAddress(
   return locked.find((user) => user?.id === user_id) ?? null;
 }
 
-/** Whether an address belongs to a user who has proved it, or is reserved for one who can undo a change: nobody else may have it. */
-export async function isAddressTaken(db: Knex | Knex.Transaction, address: string): Promise<boolean> {
-  const email_key = nameKey(address);
-  const holder = await db('users').where({ email_key }).whereNotNull('email_verified_at').first('id');
-  return holder !== undefined || (await isReserved(db, email_key, null));
+/** The user who has proved this address, or null. */
+export async function findProvedUser(db: Db, address: string): Promise<User | null> {
+  const user = await findUserByAddress(db, address);
+  return user?.email_verified_at ? user : null;
 }
 
-// While the link of a changed address can undo the change, the former address stays reserved for its user.
-async function isReserved(
-  db: Knex | Knex.Transaction,
-  address_key: string,
-  user_id: string | null,
-): Promise<boolean> {
-  const codes = db('one_time_codes')
-    .where({ purpose: 'undo_email', address_key })
-    .whereNull('used_at')
-    .where('expires_at', '>', present(db));
-  if (user_id !== null) codes.whereNot({ user_id });
-  return (await codes.first('id')) !== undefined;
+/** Whether an address belongs to a user who has proved it, or is reserved for one who can undo a change: nobody else may have it. */
+export async function isAddressTaken(db: Db, address: string): Promise<boolean> {
+  const [user, isReserved] = [await findProvedUser(db, address), await isAddressReserved(db, address)];
+  return user !== null || isReserved;
 }
 
 // The event does not say who took the address, nor from where: the user may read it.

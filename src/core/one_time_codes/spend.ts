@@ -46,6 +46,7 @@ async function isUserUnchanged(db: Db, { user_id, code_version }: OneTimeCode): 
  */
 export async function spendCode(tx: Knex.Transaction, code: OneTimeCode): Promise<boolean> {
   const { purpose, user_id, address_key } = code;
+  if (user_id === null && address_key !== null) await lockCodes(tx, { purpose, address_key });
   if (!(await claimCode(tx, code))) return false;
   if (user_id !== null) await voidCodes(tx, { purpose, user_id });
   else if (address_key !== null) await voidCodes(tx, { purpose, address_key });
@@ -62,4 +63,13 @@ export async function claimCode(tx: Knex.Transaction, { id }: Pick<OneTimeCode, 
     { id, now: present(tx) },
   );
   return spent.length > 0;
+}
+
+// Codes of an address have no user whose row could be locked. They are locked in one order, so that two of them that are used at the same
+// time do not wait for each other.
+async function lockCodes(
+  tx: Knex.Transaction,
+  which: { purpose: Purpose; address_key: string },
+): Promise<void> {
+  await tx('one_time_codes').where(which).whereNull('used_at').orderBy('id').forUpdate().select('id');
 }

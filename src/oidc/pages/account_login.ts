@@ -8,6 +8,7 @@ import { ensureFormSecret, readFormSecret } from './cookies.ts';
 import { csrfToken, field, isCsrfToken } from './form.ts';
 import { brandOf, publicPath, redirect, sendPage } from './page_response.ts';
 import { attemptPassword, loginStatus } from './password_attempt.ts';
+import { signUpUrl } from './sign_up_link.ts';
 
 // There is no session yet that the CSRF token could be bound to, so it is bound to a secret in a cookie of the browser.
 const loginSubject = (secret: string) => `account login ${secret}`;
@@ -20,6 +21,7 @@ export function sendAccountLogin(deps: Deps, ctx: Context, problem?: LoginProble
     form,
     ...(problem ? { problem } : {}),
     ...(username ? { username } : {}),
+    signUpUrl: signUpUrl(deps),
   });
   sendPage(deps, ctx, html, { status: loginStatus(problem) });
 }

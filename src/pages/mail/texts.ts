@@ -20,6 +20,7 @@ interface Described {
   kind: MailKind;
   to: string;
   code?: string | null | undefined;
+  path?: string | null | undefined;
   facts?: Record<string, string> | undefined;
 }
 
@@ -62,18 +63,22 @@ const kinds: Record<MailKind, Write> = {
     subject: code ? `${code} is your code to create a ${service} account` : `Create your ${service} account`,
     heading: `Create your ${service} account`,
     lead: [
-      'Enter this code where you asked for it, within 10 minutes, or open the link within a day. Either works once.',
+      code
+        ? 'Enter this code where you asked for it, within 10 minutes, or open the link within a day. Either works once.'
+        : 'Open the link within a day. It works once.',
       'If you already had an account with this address, sign in with its old password first.',
     ],
     action: 'Create the account',
     closing: [ignore],
   }),
-  sign_up_known: (service) => ({
+  sign_up_known: (service, _facts, { path }) => ({
     subject: `You already have a ${service} account`,
     heading: 'You already have an account',
     lead: [
       `Somebody asked to create a ${service} account with this address, which has one already.`,
-      'If you forgot its password, set a new one by the link, within an hour.',
+      path
+        ? 'Sign in with its password. If you forgot it, set a new one by the link.'
+        : 'Sign in with its password.',
     ],
     action: 'Set a new password',
     closing: [ignore],

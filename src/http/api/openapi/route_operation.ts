@@ -18,6 +18,7 @@ export const tags: [prefix: string, name: string, description: string][] = [
     'Browser sessions',
     'The browsers in which the calling user is signed in at the pages of this server.',
   ],
+  ['/sign-up', 'Sign-up', 'Creating an account, where people do so themselves (`SIGN_UP=open`).'],
   ['/admin/users', 'Administration: users', 'Find, create, change, ban, disable and delete users.'],
   ['/admin/sessions', 'Administration: sessions', 'The sessions of any user.'],
   ['/admin/clients', 'Administration: clients', 'Register and change OAuth clients and their secrets.'],

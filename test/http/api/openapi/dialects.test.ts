@@ -121,6 +121,8 @@ test('a body is required where members of it are, and only there', (t) => {
     'postMePassword',
     'postRecovery',
     'postRecoveryComplete',
+    'postSignUp',
+    'postSignUpComplete',
   ]);
 });
 
