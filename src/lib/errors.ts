@@ -6,14 +6,15 @@ export type ErrorName = keyof typeof errorTable;
 
 /**
  * A refusal whose text the caller sees. `detail` replaces the table's text, so it must not contain a secret; `retryAfter` is
- * in seconds; `reason` is a stable code beside the error; `endedReason` says beside it why a session ended; `logDetail` is for the log alone; a
- * refusal that `isDecided` stands, even where the client cache was outdated (token/grant.ts).
+ * and `maxAge` (of a proof of the user, RFC 9470) are in seconds; `reason` is a stable code beside the error; `endedReason` says beside it
+ * why a session ended; `logDetail` is for the log alone; a refusal that `isDecided` stands, even where the client cache was outdated (token/grant.ts).
  */
 export class AppError extends Error {
   readonly code: ErrorName;
   readonly status: number;
   readonly error: string;
   readonly retryAfter: number | undefined;
+  readonly maxAge: number | undefined;
   readonly reason: string | undefined;
   readonly endedReason: string | undefined;
   readonly logDetail: string | undefined;
@@ -24,6 +25,7 @@ export class AppError extends Error {
     detail?: string,
     options: {
       retryAfter?: number;
+      maxAge?: number;
       reason?: string;
       endedReason?: string;
       logDetail?: string;
@@ -37,6 +39,7 @@ export class AppError extends Error {
     this.status = errorTable[code].status;
     this.error = errorTable[code].error;
     this.retryAfter = options.retryAfter;
+    this.maxAge = options.maxAge;
     this.reason = options.reason;
     this.endedReason = options.endedReason;
     this.logDetail = options.logDetail;

@@ -16,7 +16,7 @@ import type { Binding } from './access_token.ts';
 import { proofUsedBefore, requireBinding } from './binding.ts';
 import { jtiTtl } from './dpop.ts';
 import { type Grant, type GrantRequest, OutdatedClient } from './grant.ts';
-import { findRequested, type RequestedServer, requestedScopes } from './requested.ts';
+import { findRequested, type RequestedServer, requestedScopes, requireHeld } from './requested.ts';
 import { findTarget } from './target.ts';
 import { tokenResponse } from './token_response.ts';
 
@@ -49,7 +49,7 @@ export const passwordGrant: Grant = async (deps, request) => {
   if (!is_current_version) throw new OutdatedClient();
   const attempt = { login: username, user: named, password, device, client_id, source };
   const { user, known: known_device } = await verifyPassword(deps, attempt);
-  requireRole(user, plan.scopes);
+  requireHeld(deps, user, plan.servers, plan.scopes);
   await useProof(deps, request);
   const registered = await registerKnownDevice(deps.db, user, device, known_device);
   const session = await openLogin(deps, request, plan, { user, device_id: registered?.id ?? null });
@@ -95,13 +95,6 @@ async function verifyPassword(
   throw new AppError('invalid_grant', wrongCredentials, {
     logDetail: reason ? 'the user has to recover the account' : 'wrong username or password',
     ...(reason ? { reason } : {}),
-    isDecided: true,
-  });
-}
-
-function requireRole({ roles }: User, scopes: string[]): void {
-  if (!scopes.includes('admin') || roles.includes('admin')) return;
-  throw new AppError('invalid_scope', 'The scope admin is for users with the role admin.', {
     isDecided: true,
   });
 }

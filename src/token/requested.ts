@@ -8,10 +8,11 @@ import {
   splitScope,
 } from '../core/access_tokens/grantable_scopes.ts';
 import type { Registered } from '../core/clients/client_cache.ts';
-import { oidcScopes, ownScopes } from '../core/clients/own_scopes.ts';
+import { adminScopes, oidcScopes, ownScopes } from '../core/clients/own_scopes.ts';
 import type { ResourceServer } from '../core/clients/resource_servers.ts';
 import { findMeant, listScopeOwners } from '../core/clients/scope_owners.ts';
 import type { Deps } from '../core/deps.ts';
+import { type Holder, mayHaveScope } from '../core/users/rights.ts';
 import { AppError } from '../lib/errors.ts';
 import { quote } from '../lib/quote.ts';
 import { findServer, registeredFor } from './target.ts';
@@ -100,6 +101,25 @@ export function requestedScopes(
   return asked;
 }
 
+/** Refuses with `invalid_scope` a scope of administration of our own API that this user may not have. */
+export function requireHeld(
+  { config }: Deps,
+  user: Holder,
+  servers: readonly RequestedServer[],
+  scopes: readonly string[],
+): void {
+  // Another API may have a scope of the same name.
+  const own = servers.find(({ identifier }) => identifier === config.resource)?.scopes ?? [];
+  const asked = adminScopes.filter((scope) => scopes.includes(scope) && own.includes(scope));
+  const refused = asked.find((scope) => !mayHaveScope(user, scope));
+  if (refused === undefined) return;
+  const text =
+    refused === 'admin'
+      ? 'The scope admin is for users with the role admin.'
+      : `The scope ${refused} is for users with this permission or the role admin.`;
+  throw new AppError('invalid_scope', text, { isDecided: true });
+}
+
 /**
  * The sentence about a scope that is refused. The usual mistakes are to ask for a scope of an API without naming the API, and for `admin`
  * with a client that was not registered for it. It is the same for every client and user.
@@ -108,6 +128,8 @@ export function describeRefusedScope(scope: string): string {
   const message = `The scope ${quote(scope)} is unknown or not allowed here.`;
   if (scope === 'admin')
     return `${message} It needs a first-party client whose registered scope has it, and a user with the role admin.`;
+  if (adminScopes.includes(scope))
+    return `${message} It needs a first-party client whose registered scope has it, and a user with this permission or the role admin.`;
   if ([...oidcScopes, ...ownScopes].includes(scope)) return message;
   return `${message} A scope of an API needs that API in the parameter resource.`;
 }

@@ -159,6 +159,6 @@ function scopeAt(
 ): string[] {
   const { resources } = grantOf(session);
   const isOwn = resource === config.resource;
-  const possible = new Set(grantableOf(client, { isOwn, registered: server }, session.roles));
+  const possible = new Set(grantableOf(client, { isOwn, registered: server }, session));
   return splitScope(resources?.[resource]).filter((one) => asked.has(one) && possible.has(one));
 }

@@ -1,32 +1,34 @@
 // Decides which scopes a client may be granted, and which it gets by default. They never exceed the client's registered scope
 // (RFC 8707; RFC 6749, 3.3).
 import type { Client } from '../clients/clients.ts';
-import { oidcScopes, ownScopes } from '../clients/own_scopes.ts';
+import { adminScopes, oidcScopes, ownScopes } from '../clients/own_scopes.ts';
 import type { ResourceServer } from '../clients/resource_servers.ts';
+import { type Holder, mayHaveScope } from '../users/rights.ts';
 
 /** The columns of a client that bound its scopes. */
 export type BoundClient = Pick<Client, 'scope' | 'first_party' | 'review' | 'metadata'>;
 
 /** A resource server as far as its scopes matter. */
 export interface ScopeSource {
-  /** Whether it is our own API, which offers `account` and `admin` in addition to its registered scopes. */
+  /** Whether it is our own API, which offers `account` and those of administration in addition to its registered scopes. */
   isOwn: boolean;
   /** Its row, or null when it is not registered. */
   registered: Pick<ResourceServer, 'scope'> | null;
 }
 
-/** The scopes of one resource server that a client may be granted; `roles` are the user's, null when no user is known yet. */
+/** The scopes of one resource server that a client may be granted; `holder` is the user, null when no user is known yet. */
 export function grantableOf(
   client: BoundClient,
   { isOwn, registered }: ScopeSource,
-  roles: string[] | null,
+  holder: Holder | null,
 ): string[] {
-  return grantable(client, [...(isOwn ? ownScopes : []), ...splitScope(registered?.scope)], roles);
+  const own = isOwn ? ownScopes.filter((scope) => mayHaveOwn(client, scope, holder)) : [];
+  return [...own, ...grantable(client, splitScope(registered?.scope))];
 }
 
 /** The server's own scopes that a client may be granted; `offline_access` is a name for what a client may do that refreshes. */
 export function grantableOidc(client: BoundClient): string[] {
-  const bound = grantable(client, oidcScopes, null);
+  const bound = grantable(client, oidcScopes);
   return oidcScopes.filter((scope) =>
     scope === 'offline_access' ? mayRefresh(client) : bound.includes(scope),
   );
@@ -39,11 +41,11 @@ export function mayRefresh({ metadata }: BoundClient): boolean {
 
 /**
  * The scopes of a request without `scope`: all grantable scopes of the requested resource servers (`offered`), and those
- * registered ones that belong to the server itself. Never `admin`, which a client must request.
+ * registered ones that belong to the server itself. Never one of administration, which a client must request.
  */
 export function defaultScopes(client: BoundClient, offered: string[]): string[] {
-  const registered = hasOwnScope(client) ? grantable(client, oidcScopes, null) : [];
-  return [...new Set([...registered, ...offered])].filter((scope) => scope !== 'admin');
+  const registered = hasOwnScope(client) ? grantable(client, oidcScopes) : [];
+  return [...new Set([...registered, ...offered])].filter((scope) => !adminScopes.includes(scope));
 }
 
 /**
@@ -59,13 +61,16 @@ function hasOwnScope({ scope, review }: BoundClient): boolean {
   return scope !== null && !splitScope(review).includes('scope');
 }
 
-function grantable(client: BoundClient, offered: string[], roles: string[] | null): string[] {
+// Our own API is for first-party clients; its administration for those whose registered scope names it.
+function mayHaveOwn(client: BoundClient, scope: string, holder: Holder | null): boolean {
+  if (!client.first_party) return false;
+  if (!adminScopes.includes(scope)) return grantable(client, [scope]).length > 0;
+  return splitScope(client.scope).includes(scope) && (holder === null || mayHaveScope(holder, scope));
+}
+
+function grantable(client: BoundClient, offered: readonly string[]): string[] {
   const bound = client.scope === null ? null : new Set(splitScope(client.scope));
-  return offered.filter((scope) => {
-    if (ownScopes.includes(scope) && !client.first_party) return false;
-    if (scope === 'admin') return bound?.has('admin') === true && roles?.includes('admin') !== false;
-    return bound === null || bound.has(scope);
-  });
+  return offered.filter((scope) => bound === null || bound.has(scope));
 }
 
 /** The single scopes of a space-delimited string. */

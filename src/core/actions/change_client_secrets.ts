@@ -1,7 +1,7 @@
 // Adding and removing the secrets of a client, each with its event.
 import { addClientSecret, removeClientSecret } from '../clients/client_secrets.ts';
 import type { Db } from '../store/db.ts';
-import { type Initiator, recordEventOf } from './initiator.ts';
+import { type Initiator, recordEventOf, requireClientAuthority } from './initiator.ts';
 
 /** Adds a secret beside the live one and records the event. Only this answer contains the secret. */
 export async function addSecret(
@@ -11,6 +11,7 @@ export async function addSecret(
   options: Parameters<typeof addClientSecret>[2] = {},
 ): Promise<Awaited<ReturnType<typeof addClientSecret>>> {
   return await db.transaction(async (tx) => {
+    await requireClientAuthority(tx, initiator, client_id);
     const added = await addClientSecret(tx, client_id, options);
     const detail = { secret_id: added.id };
     await recordEventOf(tx, initiator, { type: 'client_secret_added', client_id, detail });
@@ -26,6 +27,7 @@ export async function removeSecret(
   secret_id: string,
 ): Promise<void> {
   await db.transaction(async (tx) => {
+    await requireClientAuthority(tx, initiator, client_id);
     await removeClientSecret(tx, client_id, secret_id);
     await recordEventOf(tx, initiator, { type: 'client_secret_removed', client_id, detail: { secret_id } });
   });

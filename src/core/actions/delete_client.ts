@@ -7,9 +7,9 @@ import { isLiveSql } from '../sessions/live_session.ts';
 import { finishEnding } from '../sessions/pending_endings.ts';
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { type Initiator, recordEventOf } from './initiator.ts';
+import { type Initiator, recordEventOf, requireClientAuthority } from './initiator.ts';
 
-/** Removes a client with its sessions and tokens; refuses with `client_not_found`. */
+/** Removes a client with its sessions and tokens; refuses with `client_not_found` and `right_missing`. */
 export async function removeClient(db: Knex, initiator: Initiator, client_id: string): Promise<void> {
   if ((await deleteClient(db, client_id, initiator)) === null) throw new AppError('client_not_found');
 }
@@ -24,6 +24,7 @@ export async function deleteClient(
   initiator: Initiator,
 ): Promise<number | null> {
   const begun = await db.transaction(async (tx) => {
+    await requireClientAuthority(tx, initiator, client_id);
     const found = await tx('clients')
       .where({ client_id })
       .whereNull('deleted_at')

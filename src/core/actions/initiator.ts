@@ -2,20 +2,34 @@
 import type { Knex } from 'knex';
 import { recordEvents } from '../audit/audit.ts';
 import type { Actor, NewEvent } from '../audit/audit_events.ts';
+import { findClient } from '../clients/clients.ts';
 import type { RequestSource } from '../request_source.ts';
+import { type Authority, requireAuthorityOverClient } from '../users/authority.ts';
 
 /** Who acts, and where the request came from. A command has neither an id nor a request. */
 export interface Initiator {
   actor: Actor;
   actor_id?: string | null;
   source?: RequestSource;
+  /** What an administrator or client may do; absent for a command, and for users who act on themselves. */
+  authority?: Authority;
 }
 
 /** Records an event of this initiator in the transaction of its action. */
 export async function recordEventOf(
   tx: Knex.Transaction,
-  { source, ...by }: Initiator,
+  { source, actor, actor_id = null }: Initiator,
   event: NewEvent,
 ): Promise<void> {
-  await recordEvents(tx, [{ ...event, ...by, ...source }]);
+  await recordEvents(tx, [{ ...event, actor, actor_id, ...source }]);
+}
+
+/** Refuses with `right_missing` to act on a client that holds a right which the initiator lacks. */
+export async function requireClientAuthority(
+  tx: Knex.Transaction,
+  { authority }: Initiator,
+  client_id: string,
+): Promise<void> {
+  const client = authority && (await findClient(tx, client_id));
+  if (client) requireAuthorityOverClient(authority, client);
 }

@@ -6,7 +6,8 @@ import { requireRegistered } from '../clients/resource_servers.ts';
 import { requireForwarding } from '../clients/security_profile.ts';
 import type { Deps } from '../deps.ts';
 import type { Db } from '../store/db.ts';
-import { type Initiator, recordEventOf } from './initiator.ts';
+import { requireAuthorityOverClient } from '../users/authority.ts';
+import { type Initiator, recordEventOf, requireClientAuthority } from './initiator.ts';
 
 /** Refuses with `invalid_client_metadata` a client that the engine would not accept. `said` are the members that are new; all where absent. */
 export type ClientValidator = (client: Client, said?: object) => Promise<void>;
@@ -14,11 +15,11 @@ export type ClientValidator = (client: Client, said?: object) => Promise<void>;
 /** An interface, because the routes that need it must not know the engine. */
 export interface ClientRegistrar {
   /**
-   * Registers a client and returns it with its secret, which is never shown again. Refuses with `client_exists` or
-   * `invalid_client_metadata` (RFC 7591, 3.2.2).
+   * Registers a client and returns it with its secret, which is never shown again. Refuses with `client_exists`,
+   * `right_missing` or `invalid_client_metadata` (RFC 7591, 3.2.2).
    */
   register: (input: NewClient, initiator: Initiator) => Promise<{ client: Client; client_secret?: string }>;
-  /** Changes a client. Refuses with `client_not_found` or `invalid_client_metadata`. */
+  /** Changes a client. Refuses with `client_not_found`, `right_missing` or `invalid_client_metadata`. */
   change: (client_id: string, change: ClientChange, initiator: Initiator) => Promise<Client>;
 }
 
@@ -32,6 +33,7 @@ export function createClientRegistrar(
       await db.transaction(async (tx) => {
         await requireNamedServers(tx, config, input);
         const created = await createClient(tx, input);
+        requireAuthorityOverClient(initiator.authority, created.client);
         const { client_id, metadata } = created.client;
         requireForwarding(metadata, config.certificateHeader !== null);
         await validate(created.client);
@@ -40,8 +42,10 @@ export function createClientRegistrar(
       }),
     change: async (client_id, change, initiator) =>
       await db.transaction(async (tx) => {
+        await requireClientAuthority(tx, initiator, client_id);
         const updated = await updateClient(tx, client_id, change);
         if (!updated) throw new AppError('client_not_found');
+        requireAuthorityOverClient(initiator.authority, updated);
         await requireNamedServers(tx, config, change);
         // As with servers: only where this change asks for certificates.
         if (binding.some((name) => name in change))

@@ -2,17 +2,17 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../lib/errors.ts';
 import { recordEvents } from '../audit/audit.ts';
-import type { Actor } from '../audit/audit_events.ts';
-import type { RequestSource } from '../request_source.ts';
 import { beginEndingAll } from '../sessions/end_many.ts';
 import { type BegunEnding, finishEnding } from '../sessions/pending_endings.ts';
 import type { EndedReason } from '../sessions/sessions.ts';
 import { json, type Writable } from '../store/columns.ts';
 import { present } from '../store/sql_time.ts';
 import { requireAnotherAdmin } from '../users/administrators.ts';
+import { requireAuthorityOver } from '../users/authority.ts';
 import { lockUser, type User, type UserStatus } from '../users/users.ts';
+import type { Initiator } from './initiator.ts';
 
-export interface StatusChange {
+export interface StatusChange extends Initiator {
   status: UserStatus;
   /** The statuses from which the change is allowed; absent, any but `deleted`. */
   from?: UserStatus[];
@@ -22,9 +22,6 @@ export interface StatusChange {
   message?: string | null;
   /** Only for a ban: when it ends by itself. */
   ban_expires_at?: Date | null;
-  actor: Actor;
-  actor_id?: string | null;
-  source?: RequestSource;
 }
 
 const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
@@ -36,7 +33,8 @@ const endedReasons: Record<Exclude<UserStatus, 'active'>, EndedReason> = {
 /**
  * Changes a user's status and, unless it becomes active, ends all sessions of the user. Once this has returned, no request
  * of the user succeeds: a login that was in flight either finds the new status or has its session ended here. Returns the
- * user and how many sessions ended; refuses with `user_not_found`, `wrong_status`, `not_yourself` and `last_admin`.
+ * user and how many sessions ended; refuses with `user_not_found`, `wrong_status`, `not_yourself`, `last_admin`, `right_missing` and
+ * `insufficient_user_authentication`.
  */
 export async function changeUserStatus(
   db: Knex,
@@ -55,6 +53,7 @@ async function decideStatus(
   if (change.status !== 'active') await requireRemovable(tx, id, change);
   const before = await lockUser(tx, id);
   if (!before || before.status === 'deleted') throw new AppError('user_not_found');
+  requireAuthorityOver(change.authority, before);
   if (change.from && !change.from.includes(before.status)) throw new AppError('wrong_status');
   const [user] = await tx('users').where({ id }).update(newStatus(tx, change)).returning('*');
   const { status, reason = null, actor, actor_id = null, source } = change;

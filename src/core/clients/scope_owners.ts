@@ -1,7 +1,7 @@
 // Which resource servers a scope belongs to.
 import type { Db } from '../store/db.ts';
 import { maxServers } from './client_cache.ts';
-import { ownScopes } from './own_scopes.ts';
+import { adminRights, ownScopes } from './own_scopes.ts';
 import { listResourceServers, type ResourceServer } from './resource_servers.ts';
 
 /** A resource server with its scopes. */
@@ -40,12 +40,13 @@ export async function listScopeOwners(
 function ownersOf(all: ResourceServer[], own_resource: string): ScopeOwner[] {
   const scopesOf = (identifier: string) =>
     all.find((one) => one.identifier === identifier)?.scope.split(' ') ?? [];
-  return [
-    { identifier: own_resource, scopes: [...ownScopes, ...scopesOf(own_resource)] },
-    ...all
-      .filter(({ identifier }) => identifier !== own_resource)
-      .map(({ identifier, scope }) => ({ identifier, scopes: scope.split(' ') })),
-  ];
+  const others = all
+    .filter(({ identifier }) => identifier !== own_resource)
+    .map(({ identifier, scope }) => ({ identifier, scopes: scope.split(' ') }));
+  // A resource server that had the name of a right before it was one of ours keeps it: a request without `resource` means that server.
+  const taken: string[] = adminRights.filter((right) => isOwned(others, right));
+  const own = ownScopes.filter((scope) => !taken.includes(scope));
+  return [{ identifier: own_resource, scopes: [...own, ...scopesOf(own_resource)] }, ...others];
 }
 
 /** Whether a scope belongs to any of these resource servers. */

@@ -98,9 +98,15 @@ export async function finishPendingEndings(db: Knex): Promise<number> {
   return ended;
 }
 
-/** The cause as it is stored. */
-export function storedCause({ source, ...cause }: EndCause): StoredCause {
-  return source ? { ...cause, origin: source } : cause;
+/** The cause as it is stored: nothing else that its caller has beside it. */
+export function storedCause({ reason, actor, actor_id, source, detail }: EndCause): StoredCause {
+  return {
+    reason,
+    actor,
+    ...(actor_id === undefined ? {} : { actor_id }),
+    ...(source ? { origin: source } : {}),
+    ...(detail ? { detail } : {}),
+  };
 }
 
 function readCause({ origin, ...cause }: StoredCause): EndCause {

@@ -27,7 +27,7 @@ export function createRouter(deps: Deps, registrar: ClientRegistrar, routes: Rou
 
 function callHandler(deps: Deps, registrar: ClientRegistrar, row: Route): Middleware {
   return async (ctx) => {
-    const { caller } = ctx.state;
+    const { caller, authority } = ctx.state;
     const request: ApiRequest = {
       deps,
       registrar,
@@ -36,6 +36,7 @@ function callHandler(deps: Deps, registrar: ClientRegistrar, row: Route): Middle
         actor: row.auth === 'admin' ? 'admin' : 'user',
         actor_id: caller?.sub,
         source: requestSourceOf(ctx),
+        ...(authority ? { authority } : {}),
       },
       params: validatePath(row, ctx),
       query: validate(row.query, ctx.query),

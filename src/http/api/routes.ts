@@ -3,13 +3,15 @@ import { z } from 'zod';
 import type { AccessTokenClaims } from '../../core/access_tokens/access_tokens.ts';
 import type { ClientRegistrar } from '../../core/actions/register_client.ts';
 import type { Actor } from '../../core/audit/audit_events.ts';
+import type { AdminRight } from '../../core/clients/own_scopes.ts';
 import type { Deps } from '../../core/deps.ts';
 import type { RequestSource } from '../../core/request_source.ts';
+import type { Authority } from '../../core/users/authority.ts';
 import type { ErrorName } from '../../lib/errors.ts';
 
 /**
- * Who may call. `public`: anyone. `user`: a user, with the scope `account`. `admin`: a user with the role `admin`, or a
- * confidential client, with the scope `admin`. There is no default: every row states it.
+ * Who may call. `public`: anyone. `user`: a user, with the scope `account`. `admin`: a user or a confidential client with the right that
+ * the row names. There is no default: every row states `auth` or `right`.
  */
 export type Auth = 'public' | 'user' | 'admin';
 
@@ -23,7 +25,7 @@ export interface ApiRequest<Params = unknown, Query = unknown, Body = unknown> {
   /** The verified access token of the caller; `sub` is the user, `sid` the session (a client's token has none). */
   caller: AccessTokenClaims & { sid: string };
   /** The caller and the source of the request, as sessions and audit events record them. */
-  actor: { actor: Actor; actor_id: string; source: RequestSource };
+  actor: { actor: Actor; actor_id: string; source: RequestSource; authority?: Authority };
 }
 
 export interface Route {
@@ -31,6 +33,8 @@ export interface Route {
   /** Below `/api`. */
   path: string;
   auth: Auth;
+  /** The right that a caller needs; null where `auth` is not `admin`. Reading is also allowed by `admin:read`. */
+  right: AdminRight | null;
   summary: string;
   /** The status of success; 204 has no body. */
   status: number;
@@ -53,10 +57,9 @@ type Shape = z.ZodRawShape;
 type Values<S extends Shape> = z.output<z.ZodObject<S>>;
 
 /** A row as it is written; `route` fills in the defaults. */
-interface RouteRow<P extends Shape, Q extends Shape, B extends z.ZodType> {
+type RouteRow<P extends Shape, Q extends Shape, B extends z.ZodType> = Caller & {
   method: Route['method'];
   path: string;
-  auth: Auth;
   summary: string;
   status?: number;
   params?: P;
@@ -66,7 +69,10 @@ interface RouteRow<P extends Shape, Q extends Shape, B extends z.ZodType> {
   errors?: ErrorName[];
   checksLiveness?: boolean;
   handler: (request: ApiRequest<Values<P>, Values<Q>, z.output<B>>) => Promise<unknown>;
-}
+};
+
+/** The rows below `/api/admin` name a right, all others who may call. */
+type Caller = { auth: Exclude<Auth, 'admin'>; right?: never } | { right: AdminRight; auth?: never };
 
 /** Makes a row; the types of its handler follow from its schemas. Unknown query parameters are refused. */
 export function route<
@@ -74,9 +80,12 @@ export function route<
   Q extends Shape = Record<never, never>,
   B extends z.ZodType = z.ZodUndefined,
 >(row: RouteRow<P, Q, B>): Route {
-  const { params, query, body, response, errors, status, checksLiveness, handler, ...rest } = row;
+  const { params, query, body, response, errors, status, checksLiveness, handler, auth, right, ...rest } =
+    row;
   return {
     ...rest,
+    auth: auth ?? 'admin',
+    right: right ?? null,
     status: status ?? 200,
     params: z.object(params ?? {}),
     query: z.strictObject(query ?? {}),

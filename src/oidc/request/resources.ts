@@ -32,7 +32,8 @@ export function resourceIndicators(deps: Deps) {
         throw new errors.InvalidTarget((await unknownResource(deps, indicator)).message);
       const row = clientRow(client);
       const source = { isOwn: indicator === config.resource, registered: known };
-      const scopes = grantableOf(row, source, rolesOf(ctx));
+      // Without a session no user has logged in: until then only the client limits the scopes.
+      const scopes = grantableOf(row, source, knownSession(ctx));
       if (isLast(ctx, indicator)) await settleScopes(deps, ctx, [...scopesSoFar(ctx), ...scopes]);
       return {
         audience: indicator,
@@ -56,9 +57,4 @@ function isLast({ oidc }: KoaContextWithOIDC, indicator: string): boolean {
 
 function scopesSoFar({ oidc }: KoaContextWithOIDC): string[] {
   return Object.values(oidc.resourceServers ?? {}).flatMap(({ scopes }) => [...scopes]);
-}
-
-// Null until a user has logged in: until then only the client limits the scopes.
-function rolesOf(ctx: KoaContextWithOIDC): string[] | null {
-  return knownSession(ctx)?.roles ?? null;
 }

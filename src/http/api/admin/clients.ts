@@ -22,14 +22,14 @@ const client = z
   })
   .meta({ id: 'Client' });
 const clientId = { client_id: z.string().min(1).max(clientIdLength) };
-const common = { auth: 'admin', params: clientId } as const;
+const common = { right: 'admin:config', params: clientId } as const;
 const seconds = z.number().int().min(0).max(31_536_000);
 
 export const adminClientRoutes = [
   route({
     method: 'get',
     path: '/admin/clients',
-    auth: 'admin',
+    right: 'admin:config',
     summary: 'List clients',
     query: paging,
     response: z
@@ -44,12 +44,12 @@ export const adminClientRoutes = [
   route({
     method: 'post',
     path: '/admin/clients',
-    auth: 'admin',
+    right: 'admin:config',
     summary: 'Register a client; its secret is shown here and never again',
     status: 201,
     body: newClient.meta({ id: 'NewClient', minProperties: 1 }),
     response: client.extend({ client_secret: z.string().optional() }).meta({ id: 'RegisteredClient' }),
-    errors: ['client_exists', 'invalid_client_metadata'],
+    errors: ['client_exists', 'invalid_client_metadata', 'right_missing'],
     handler: async ({ registrar, body, actor }) => {
       const { client: created, client_secret } = await registrar.register(body, actor);
       return { ...describeClient(created), ...(client_secret ? { client_secret } : {}) };
@@ -72,7 +72,7 @@ export const adminClientRoutes = [
     summary: 'Change a client: absent members stay as they are, null restores the default',
     body: clientChange.meta({ id: 'ClientChange' }),
     response: client,
-    errors: ['client_not_found', 'invalid_client_metadata'],
+    errors: ['client_not_found', 'invalid_client_metadata', 'right_missing'],
     handler: async ({ registrar, params, body, actor }) =>
       describeClient(await registrar.change(params.client_id, body, actor)),
   }),
@@ -82,7 +82,7 @@ export const adminClientRoutes = [
     path: '/admin/clients/:client_id',
     summary: 'Remove a client with its sessions; its tokens are inactive at once',
     status: 204,
-    errors: ['client_not_found'],
+    errors: ['client_not_found', 'right_missing'],
     handler: async ({ deps, params, actor }) => await removeClient(deps.db, actor, params.client_id),
   }),
   route({
@@ -102,7 +102,7 @@ export const adminClientRoutes = [
     response: z
       .object({ id: z.uuid(), client_secret: z.string(), expires_at: dateTime.nullable() })
       .meta({ id: 'ClientSecret' }),
-    errors: ['client_not_found', 'too_many_secrets'],
+    errors: ['client_not_found', 'too_many_secrets', 'right_missing'],
     handler: async ({ deps: { db, clock }, params, body, actor }) => {
       const expires = after(clock, body.expires_in);
       const previous_expires = after(clock, body.previous_expires_in);
@@ -117,7 +117,7 @@ export const adminClientRoutes = [
     path: '/admin/clients/:client_id/secrets/:id',
     summary: 'Remove a secret at once',
     status: 204,
-    errors: ['client_secret_not_found', 'client_not_found', 'last_secret'],
+    errors: ['client_secret_not_found', 'client_not_found', 'last_secret', 'right_missing'],
     handler: async ({ deps, params, actor }) =>
       await removeSecret(deps.db, actor, params.client_id, params.id),
   }),

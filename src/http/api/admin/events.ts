@@ -27,7 +27,7 @@ export const adminEventRoutes = [
   route({
     method: 'get',
     path: '/admin/events',
-    auth: 'admin',
+    right: 'admin:read',
     summary: 'Read the audit trail, newest first',
     query: {
       ...paging,

@@ -21,7 +21,7 @@ export const adminKeyRoutes = [
   route({
     method: 'get',
     path: '/admin/keys',
-    auth: 'admin',
+    right: 'admin:config',
     summary: 'List signing keys, the current ones first',
     response: z.object({ keys: z.array(key) }).meta({ id: 'SigningKeyList' }),
     handler: async ({ deps }) => ({ keys: await listSigningKeys(deps.db) }),
@@ -29,7 +29,7 @@ export const adminKeyRoutes = [
   route({
     method: 'post',
     path: '/admin/keys/rotate',
-    auth: 'admin',
+    right: 'admin:config',
     summary: 'Let the upcoming keys sign; the current ones stay published until their last token has expired',
     body: z
       .strictObject({

@@ -26,13 +26,13 @@ const message = z
   })
   .meta({ id: 'Message' });
 
-const common = { auth: 'admin', params: { id } } as const;
+const common = { right: 'admin:config', params: { id } } as const;
 
 export const adminOutboxRoutes = [
   route({
     method: 'get',
     path: '/admin/outbox',
-    auth: 'admin',
+    right: 'admin:config',
     summary: 'List messages that wait for their delivery or were given up, newest first',
     query: {
       ...paging,

@@ -30,7 +30,7 @@ const server = z
   .meta({ id: 'ResourceServer' });
 
 const common = {
-  auth: 'admin',
+  right: 'admin:config',
   params: { identifier: z.string().min(1).max(2048).describe('percent-encoded') },
 } as const;
 
@@ -38,7 +38,7 @@ export const adminResourceServerRoutes = [
   route({
     method: 'get',
     path: '/admin/resource-servers',
-    auth: 'admin',
+    right: 'admin:config',
     summary: 'List resource servers',
     query: paging,
     response: z
@@ -53,7 +53,7 @@ export const adminResourceServerRoutes = [
   route({
     method: 'post',
     path: '/admin/resource-servers',
-    auth: 'admin',
+    right: 'admin:config',
     summary: 'Register a resource server',
     status: 201,
     body: newResourceServer.meta({ id: 'NewResourceServer' }),

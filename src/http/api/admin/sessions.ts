@@ -1,13 +1,13 @@
 // Administration of sessions: list those of a user, read one, end one.
 import { z } from 'zod';
-import { endSession } from '../../../core/sessions/end_sessions.ts';
+import { endSessionOf } from '../../../core/actions/log_out.ts';
 import { findAnySession } from '../../../core/sessions/session_list.ts';
 import { findUser } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { id, paging, route } from '../routes.ts';
 import { listPage, readStory, sessionList, sessionStory } from '../session_view.ts';
 
-const common = { auth: 'admin', params: { id } } as const;
+const common = { right: 'admin:sessions', params: { id } } as const;
 
 export const adminSessionRoutes = [
   route({
@@ -42,10 +42,7 @@ export const adminSessionRoutes = [
     path: '/admin/sessions/:id',
     summary: 'End any session; succeeds also if it had ended before',
     status: 204,
-    errors: ['session_not_found'],
-    handler: async ({ deps: { db }, params, actor }) => {
-      if (!(await findAnySession(db, params.id))) throw new AppError('session_not_found');
-      await endSession(db, params.id, { ...actor, reason: 'ended_by_admin' });
-    },
+    errors: ['session_not_found', 'right_missing'],
+    handler: async ({ deps, params, actor }) => await endSessionOf(deps.db, params.id, actor),
   }),
 ];

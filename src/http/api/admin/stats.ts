@@ -32,7 +32,7 @@ export const adminStatsRoutes = [
   route({
     method: 'get',
     path: '/admin/stats',
-    auth: 'admin',
+    right: 'admin:read',
     summary: 'Read statistics: live sessions, refreshes per hour and their outcomes, failed logins',
     query: {
       top: z.coerce.number().int().min(1).max(100).default(10).describe('how many clients and users to list'),

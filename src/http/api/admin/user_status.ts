@@ -9,7 +9,7 @@ import { user } from './users.ts';
 
 const reasonText = z.string().min(1).max(500);
 
-const common = { auth: 'admin', params: { id } } as const;
+const common = { right: 'admin:users', params: { id } } as const;
 
 export const adminUserStatusRoutes = [
   statusRoute({
@@ -45,12 +45,13 @@ export const adminUserStatusRoutes = [
   }),
   route({
     ...common,
+    right: 'admin:sessions',
     method: 'post',
     path: '/admin/users/:id/force-logout',
     summary: 'End all sessions of a user',
     body: z.strictObject({ reason: reasonText }).meta({ id: 'ForceLogout' }),
     response: z.object({ sessions_ended: z.number().int() }).meta({ id: 'ForceLogoutResult' }),
-    errors: ['user_not_found'],
+    errors: ['user_not_found', 'right_missing'],
     handler: async ({ deps, params, body, actor }) => ({
       sessions_ended: await logOutUser(deps.db, params.id, { ...actor, reason: body.reason }),
     }),
@@ -79,6 +80,7 @@ function statusRoute({ verb, to, from, summary, members = {} }: StatusRoute) {
     errors: [
       'user_not_found',
       'wrong_status',
+      'right_missing',
       ...(to === 'active' ? [] : (['not_yourself', 'last_admin'] as const)),
     ],
     handler: async ({ deps, params, body: given, actor }) => {

@@ -39,13 +39,13 @@ const rights = {
   tenant_id: tenantId.nullable().optional(),
 };
 
-const common = { auth: 'admin', params: { id } } as const;
+const common = { right: 'admin:users', params: { id } } as const;
 
 export const adminUserRoutes = [
   route({
     method: 'get',
     path: '/admin/users',
-    auth: 'admin',
+    right: 'admin:users',
     summary: 'List users, or search them by the beginning of username or e-mail address',
     query: {
       ...paging,
@@ -68,7 +68,7 @@ export const adminUserRoutes = [
   route({
     method: 'post',
     path: '/admin/users',
-    auth: 'admin',
+    right: 'admin:users',
     summary: 'Create a user',
     status: 201,
     body: z
@@ -80,7 +80,7 @@ export const adminUserRoutes = [
       })
       .meta({ id: 'NewUser' }),
     response: user,
-    errors: ['weak_password', 'username_taken', 'email_taken'],
+    errors: ['weak_password', 'username_taken', 'email_taken', 'right_missing'],
     handler: async ({ deps: { db }, body: { password, ...given }, actor }) => {
       const password_hash = password === undefined ? null : await hashNewPassword(password, given);
       const input = { ...withoutUndefined(given), username: given.username, password_hash };
@@ -105,7 +105,14 @@ export const adminUserRoutes = [
       .strictObject({ username: username.optional(), email: email.nullable().optional(), ...rights })
       .meta({ id: 'UserChange' }),
     response: user,
-    errors: ['user_not_found', 'username_taken', 'email_taken', 'last_admin'],
+    errors: [
+      'user_not_found',
+      'username_taken',
+      'email_taken',
+      'not_yourself',
+      'last_admin',
+      'right_missing',
+    ],
     handler: async ({ deps, params, body, actor }) => await changeUser(deps.db, params.id, body, actor),
   }),
 ];

@@ -1,5 +1,6 @@
 // One row of a route table as an operation of the OpenAPI document: its tag, parameters, body and answers.
 import type { z } from 'zod';
+import type { AdminRight } from '../../../core/clients/own_scopes.ts';
 import { AppError, type ErrorName } from '../../../lib/errors.ts';
 import type { Route } from '../routes.ts';
 import { headersTooLarge, withHeaders } from './headers.ts';
@@ -44,8 +45,8 @@ export function operation(schemas: SchemaCollector, row: Route): Json {
     operationId: operationId(row),
     ...(tag ? { tags: [tag] } : {}),
     summary: row.summary,
-    description: callers[row.auth],
-    security: row.auth === 'public' ? [] : tokenSecurity(row.auth === 'admin' ? 'admin' : 'account'),
+    description: describeCallers(row),
+    security: securityOf(row),
     parameters: [...parameters(schemas, 'path', row.params), ...parameters(schemas, 'query', row.query)],
     ...(row.body ? { requestBody: requestBody(schemas, row.body) } : {}),
     responses: responses(schemas, row),
@@ -57,12 +58,25 @@ function tagOf({ path }: Route): string | undefined {
   return tags.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`))?.[1];
 }
 
-const callers: Record<Route['auth'], string> = {
-  public: 'Needs no access token.',
-  user: 'Needs the access token of a user, with the scope `account`.',
-  admin:
-    'Needs an access token with the scope `admin`, of a user with the role `admin` or of a confidential client.',
-};
+function securityOf(row: Route): Json[] {
+  if (row.auth === 'public') return [];
+  return row.right === null ? tokenSecurity('account') : tokenSecurity('admin', ...rightsOf(row));
+}
+
+function rightsOf({ method, right }: Route): AdminRight[] {
+  if (right === null) return [];
+  return method === 'get' && right !== 'admin:read' ? [right, 'admin:read'] : [right];
+}
+
+function describeCallers(row: Route): string {
+  if (row.auth === 'public') return 'Needs no access token.';
+  if (row.right === null) return 'Needs the access token of a user, with the scope `account`.';
+  const rights = rightsOf(row)
+    .map((right) => `\`${right}\``)
+    .join(' or ');
+  const proof = row.method === 'get' ? '' : ' The user has logged in within the last 15 minutes.';
+  return `Needs an access token with the scope \`admin\` or ${rights}, of a user with the role \`admin\` or this permission, or of a confidential client.${proof}`;
+}
 
 function operationId(row: Route): string {
   const words = row.path.split(/[/:_-]+/).filter(Boolean);
@@ -154,5 +168,6 @@ function errorsOf(row: Route): ErrorName[] {
     ? ['invalid_request', 'invalid_json', 'body_too_large', 'unsupported_media_type']
     : ['invalid_request'];
   const guarded: ErrorName[] = row.auth === 'public' ? [] : ['invalid_token', 'insufficient_scope'];
+  if (row.right !== null && row.method !== 'get') guarded.push('insufficient_user_authentication');
   return [...checked, ...guarded, ...row.errors, 'server_error', 'unavailable'];
 }

@@ -4,8 +4,15 @@ import type { Json } from './schemas.ts';
 const scopes = {
   openid: 'an ID token, and the claims of the user at the userinfo endpoint',
   account: "the user's own profile, sessions, devices and consents",
-  admin: 'administration; for first-party clients, and for users only with the role `admin`',
+  admin:
+    'all rights of administration that the user has; for first-party clients, and for users only with the role `admin` or one of these rights',
+  'admin:read': 'read everything that administrators see',
+  'admin:users': 'users: find, create, change, ban, disable and delete them',
+  'admin:sessions': 'sessions of any user: read and end them',
+  'admin:config': 'clients, resource servers, signing keys and the outbox: read and change them',
 };
+
+const { openid: _openid, account: _account, ...ofMachines } = scopes;
 
 /** The security schemes of the server with this issuer. */
 export function securitySchemes(issuer: string): Record<string, Json> {
@@ -22,7 +29,7 @@ export function securitySchemes(issuer: string): Record<string, Json> {
           scopes,
         },
         password: { tokenUrl, refreshUrl: tokenUrl, scopes },
-        clientCredentials: { tokenUrl, scopes: { admin: scopes.admin } },
+        clientCredentials: { tokenUrl, scopes: ofMachines },
       },
     },
     bearer: {
@@ -51,9 +58,9 @@ export function securitySchemes(issuer: string): Record<string, Json> {
   };
 }
 
-/** An operation that requires an access token with this scope. */
-export function tokenSecurity(scope: keyof typeof scopes): Json[] {
-  return [{ oauth2: [scope] }, { bearer: [] }, { dpop: [], dpopProof: [] }];
+/** An operation that requires an access token with one of these scopes. */
+export function tokenSecurity(...any: (keyof typeof scopes)[]): Json[] {
+  return [...any.map((scope) => ({ oauth2: [scope] })), { bearer: [] }, { dpop: [], dpopProof: [] }];
 }
 
 /** The client authenticates by HTTP Basic, by a secret or an assertion in the form, or gives its client_id alone. */

@@ -98,7 +98,15 @@ testOnServers('deleting a user erases all personal data and frees the names', as
     updated_at: ___,
     ...row
   } = (await findUser(server.db, user.id)) ?? {};
-  const keys = { id: user.id, username_key: '', email_key: null, password_hash: null, session_epoch: 1 };
+  const erased = { email_verified_at: null, password_hash: null, password_use: null, claims: null };
+  const keys = {
+    id: user.id,
+    username_key: '',
+    email_key: null,
+    session_epoch: 1,
+    code_version: 1,
+    ...erased,
+  };
   t.deepEqual({ ...row }, { ...nobody, ...keys } as never);
   for (const table of ['devices', 'consents', 'oidc_models']) {
     t.deepEqual(await server.db(table).where({ user_id: user.id }), [], table);

@@ -132,13 +132,17 @@ test('every operation says which scope it needs, and by which schemes', (t) => {
     for (const name of security.flatMap(Object.keys))
       t.truthy(securitySchemes[name], `${operationId} ${name}`);
     if (!path.startsWith('/api/')) continue;
-    const row = routes.find((one) => `/api${one.path.replaceAll(/:(\w+)/g, '{$1}')}` === path);
+    const row = routes.find(
+      (one) => operationId.startsWith(one.method) && `/api${one.path.replaceAll(/:(\w+)/g, '{$1}')}` === path,
+    );
     if (row?.auth === 'public') {
       t.deepEqual(security, [], operationId);
       continue;
     }
-    const scope = row?.auth === 'admin' ? 'admin' : 'account';
-    t.deepEqual(security, [{ oauth2: [scope] }, { bearer: [] }, { dpop: [], dpopProof: [] }], operationId);
+    const readers = row?.method === 'get' && row.right !== 'admin:read' ? ['admin:read'] : [];
+    const scopes = row?.right ? ['admin', row.right, ...readers] : ['account'];
+    const byScope = scopes.map((scope) => ({ oauth2: [scope] }));
+    t.deepEqual(security, [...byScope, { bearer: [] }, { dpop: [], dpopProof: [] }], operationId);
   }
 });
 
