@@ -86,12 +86,16 @@ async function send(
 ): Promise<void> {
   const { id, subject: kind, created_at } = message;
   if (wasInterruptedTwice(message)) throw new MailError('interrupted twice', true);
-  const { to, at, ...mail } = readMail(db, message);
+  const { to, at, expires_at, ...mail } = readMail(db, message);
   const address = envelopeAddress(to);
   if (address === null) throw new MailError('not a plain address', true);
   const rendered = renderMail(
     { ...config.brand, basePath: config.issuerPath },
-    { ...mail, to, kind: kind as MailKind, at: new Date(at), origin: config.issuer },
+    {
+      ...mail,
+      ...{ to, kind: kind as MailKind, at: new Date(at), origin: config.issuer },
+      expires_at: expires_at ? new Date(expires_at) : null,
+    },
   );
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(longestSend)]);
   const file = await transport.send({ ...rendered, id, to: address, at: created_at }, signal);

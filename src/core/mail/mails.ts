@@ -1,5 +1,6 @@
 // The kinds of mail, and how one is enqueued. What a mail says is rendered when it is sent.
 
+import { codeLifetime } from '../one_time_codes/purposes.ts';
 import { enqueueMessages, enqueueNothing, type MessageRow, readBody } from '../outbox/outbox.ts';
 import type { RequestSource } from '../request_source.ts';
 import type { Db } from '../store/db.ts';
@@ -9,6 +10,8 @@ export type MailKind =
   | 'recover'
   /** Code and link to prove a new address of a user. */
   | 'verify_email'
+  /** A wish for an address that is proved already: says so, without a code. */
+  | 'verify_email_known'
   /** Code and link to complete a sign-up. */
   | 'sign_up'
   /** A sign-up with the address of a user: says so, and offers recovery. */
@@ -37,6 +40,8 @@ export interface NewMail {
   code?: string | null;
   /** The local path of its one link, with its secret part, such as `/recover/<token>`. */
   path?: string | null;
+  /** Whether the mailbox gets no more such mails for now (`takeMail`); the mail then says so. */
+  isLast?: boolean;
   /** The zone in which times are shown; UTC when absent. */
   zoneinfo?: string | undefined;
   /** What it concerns, by the names that the templates know. */
@@ -45,19 +50,23 @@ export interface NewMail {
   source?: Pick<RequestSource, 'ip' | 'user_agent'>;
   /** When it happened. */
   at: Date;
-  /** When the mail is of no use any more. */
+  /** When its link dies. A mail with a code is of no use sooner: when the code dies. */
   expires_at?: Date | null;
 }
 
 /** The sealed body of a mail: everything but what the row has in columns. */
-export type MailBody = Omit<NewMail, 'kind' | 'user_id' | 'at'> & { at: string };
+export type MailBody = Omit<NewMail, 'kind' | 'user_id' | 'at' | 'expires_at'> & {
+  at: string;
+  expires_at: string | null;
+};
 
 /** Enqueues a mail, in the transaction that causes it. */
-export async function enqueueMail(db: Db, { kind, user_id = null, at, ...rest }: NewMail): Promise<void> {
-  const body: MailBody = { ...rest, at: at.toISOString() };
-  await enqueueMessages(db, [
-    { kind: 'mail', receiver: 'mail', subject: kind, user_id, body, expires_at: rest.expires_at ?? null },
-  ]);
+export async function enqueueMail(db: Db, mail: NewMail): Promise<void> {
+  const { kind, user_id = null, at, expires_at = null, ...rest } = mail;
+  const body: MailBody = { ...rest, at: at.toISOString(), expires_at: expires_at?.toISOString() ?? null };
+  // Not until its link dies: a mail whose code is dead when it arrives would be taken for the newest one.
+  const end = mail.code ? { expires_in: codeLifetime } : { expires_at };
+  await enqueueMessages(db, [{ kind: 'mail', receiver: 'mail', subject: kind, user_id, body, ...end }]);
 }
 
 /** Costs what this mail would cost, and enqueues none. */

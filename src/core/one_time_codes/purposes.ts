@@ -15,11 +15,14 @@ const minute = 60;
 const hour = 60 * minute;
 const day = 24 * hour;
 
+/** Seconds for which every six-digit code works. */
+export const codeLifetime = 10 * minute;
+
 /** Codes are short, so they live for minutes; links cannot be guessed. */
 export const purposes: Record<Purpose, Rules> = {
-  recover: { code: 10 * minute, link: hour, diesWithUser: true },
-  verify_email: { code: 10 * minute, link: day, diesWithUser: true },
-  sign_up: { code: 10 * minute, link: day, diesWithUser: false },
+  recover: { code: codeLifetime, link: hour, diesWithUser: true },
+  verify_email: { code: codeLifetime, link: day, diesWithUser: true },
+  sign_up: { code: codeLifetime, link: day, diesWithUser: false },
   invite: { code: null, link: 7 * day, diesWithUser: false },
   undo_email: { code: null, link: 7 * day, diesWithUser: false },
   not_me: { code: null, link: 7 * day, diesWithUser: false },

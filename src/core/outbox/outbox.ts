@@ -5,7 +5,7 @@ import { type Keyring, seal, unseal } from '../../lib/crypto.ts';
 import { newId } from '../../lib/ids.ts';
 import { declareColumns, json, type Table } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
-import { present } from '../store/sql_time.ts';
+import { plusSeconds, present } from '../store/sql_time.ts';
 
 export type MessageKind = 'mail' | 'logout_token';
 
@@ -51,6 +51,8 @@ export interface NewMessage {
   client_id?: string | null;
   body?: object;
   expires_at?: Date | null;
+  /** Seconds after which it is of no use any more, instead of `expires_at`. */
+  expires_in?: number;
 }
 
 // Keyed by the settings of the database handle, which its transactions share (as in audit.ts).
@@ -81,7 +83,7 @@ export async function enqueueMessages(db: Db, messages: NewMessage[]): Promise<v
       state: 'waiting' as const,
       attempts: 0,
       next_attempt_at: present(db),
-      expires_at: message.expires_at ?? null,
+      expires_at: endOf(db, message),
       body: message.body ? seal(outboxKeyring(db), purpose, json(message.body), id) : null,
       created_at: present(db),
     };
@@ -99,6 +101,10 @@ export async function enqueueNothing(db: Db, body: object): Promise<void> {
     sealed,
     id,
   ]);
+}
+
+function endOf(db: Db, { expires_at = null, expires_in }: NewMessage): Date | Knex.Raw | null {
+  return expires_in === undefined ? expires_at : db.raw(plusSeconds(db, '?', '?'), [present(db), expires_in]);
 }
 
 /** The body of a message; throws a `SealError` when its secret is gone. */

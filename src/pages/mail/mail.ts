@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { Eta } from 'eta';
 import { type Brand, defaultAccent } from '../brand.ts';
-import { escapeHtml } from '../text.ts';
+import { escapeHtml, monogram } from '../text.ts';
 import { colorsOf } from '../theme.ts';
-import { describeUserAgent } from '../user_agent.ts';
+import { factsOf } from './facts.ts';
+import { oneLine } from './one_line.ts';
 import { describeMail, type MailKind } from './texts.ts';
 import { timeInZone } from './zone.ts';
 
@@ -17,10 +18,14 @@ export interface Mail {
   code?: string | null | undefined;
   /** The local path of its link. */
   path?: string | null | undefined;
+  /** Whether the mailbox gets no more such mails for now. */
+  isLast?: boolean | undefined;
   zoneinfo?: string | undefined;
   facts?: Record<string, string> | undefined;
   source?: { ip: string | null; user_agent: string | null } | undefined;
   at: Date;
+  /** Until when its link works, where there is no code. */
+  expires_at?: Date | null | undefined;
   /** The public base URL of this server, from which every link is built. */
   origin: string;
 }
@@ -51,64 +56,61 @@ const eta = new Eta({
   escapeFunction: escapeHtml,
 });
 
+const lastMail =
+  'This is the last such mail for now, because many were asked for. Its link works until the next one can be sent.';
+
+/** The longest subject, in characters as people count them; names in it are cut first. */
+const longest = { subject: 150, name: 60, fact: 200 };
+
 /** Renders a mail. Names in it are cut to one line each, so that none ends a header or imitates another part. */
 export function renderMail(brand: Brand, mail: Mail): RenderedMail {
-  const content = describeMail(brand.name, { ...mail, facts: mail.isProved ? oneLined(mail.facts) : {} });
+  const brandName = oneLine(brand.name, longest.name);
+  const { note, ...known } = mail.isProved ? oneLined(mail.facts) : {};
+  const facts = { ...known, ...(known.name ? { name: oneLine(known.name, longest.name) } : {}) };
+  const content = describeMail(brandName, { ...mail, facts, until: untilOf(mail) });
   const link = mail.path ? `${mail.origin}${mail.path}` : null;
   const parts = {
     ...content,
+    closing: [...(mail.isLast ? [lastMail] : []), ...(note ? [note] : []), ...content.closing],
     code: mail.code ?? null,
     link,
-    facts: factsOf(mail),
-    brandName: oneLine(brand.name),
+    facts: factsOf(mail, facts),
+    brandName,
   };
-  return {
-    subject: oneLine(content.subject),
-    text: asText(parts),
-    html: eta.render('mail', { ...parts, colors: colorsOf(brand.accent ?? defaultAccent).light }),
-    link,
-  };
+  const subject = oneLine(content.subject, longest.subject);
+  const look = { colors: colorsOf(brand.accent ?? defaultAccent), monogram: monogram(brandName) };
+  return { subject, text: asText(parts), html: eta.render('mail', { ...parts, ...look, subject }), link };
 }
 
-// An address that nobody has proved may belong to a person who has asked for nothing: the mail then names no device.
-function factsOf({ at, zoneinfo, source, isProved }: Mail): [label: string, value: string][] {
-  return [
-    ['Time', timeInZone(at, isProved ? zoneinfo : undefined)],
-    ...(source && isProved ? [['Device', describeUserAgent(source.user_agent)] as [string, string]] : []),
-    ...(source?.ip ? [['Network address', source.ip] as [string, string]] : []),
-  ];
+function untilOf({ expires_at, zoneinfo, isProved }: Mail): string | undefined {
+  return expires_at ? timeInZone(expires_at, isProved ? zoneinfo : undefined) : undefined;
 }
 
 type Parts = MailContent & {
   code: string | null;
   link: string | null;
-  facts: [string, string][];
+  facts: [label: string, value: string][];
   brandName: string;
 };
 
 // The link stands alone on its line, which nothing breaks.
 function asText({ heading, lead, code, action, link, facts, closing, brandName }: Parts): string {
+  const about = facts.map(([label, value]) => `${label}: ${value}`).join('\n');
   const blocks = [
     heading,
     ...lead,
-    ...(code === null ? [] : [`Your code: ${code}`]),
+    // What happened is read before the link; a code is what the reader looks for.
+    ...(code === null ? [about] : [`Your code: ${code}`]),
     ...(link === null ? [] : [`${action}:\n${link}`]),
-    facts.map(([label, value]) => `${label}: ${value}`).join('\n'),
     ...closing,
-    `-- \n${brandName}`,
+    ...(code === null ? [] : [about]),
+    `--\n${brandName}`,
   ];
   return `${blocks.join('\n\n')}\n`;
 }
 
 function oneLined(facts: Record<string, string> = {}): Record<string, string> {
-  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, oneLine(value)]));
-}
-
-/** A text in one line, without control characters and marks of direction, at most 200 characters. */
-export function oneLine(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
-    .replaceAll(/\p{Cf}/gu, '')
-    .trim()
-    .slice(0, 200);
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [name, oneLine(value, longest.fact)]),
+  );
 }

@@ -4,6 +4,7 @@ import type { MailContent } from './mail.ts';
 export type MailKind =
   | 'recover'
   | 'verify_email'
+  | 'verify_email_known'
   | 'sign_up'
   | 'sign_up_known'
   | 'invite'
@@ -18,45 +19,71 @@ export type MailKind =
 
 interface Described {
   kind: MailKind;
-  to: string;
+  /** Whether there is a code, and a link. */
   code?: string | null | undefined;
   path?: string | null | undefined;
   facts?: Record<string, string> | undefined;
+  /** Until when the link works, as a text, where the mail says so. */
+  until?: string | undefined;
 }
 
 type Write = (service: string, facts: Record<string, string>, mail: Described) => MailContent;
 
-const notYou = 'This was not me';
-const ignore = 'If you did not ask for this, ignore this mail: nothing changes.';
-const reviewed =
-  'If this was you, there is nothing to do. If it was not, use the link: it ends all sessions and starts a recovery.';
+const notMe = 'This was not me';
+const ignore = 'If you did not ask for this, you can ignore this mail: nothing changes.';
+const thenRecover = 'it signs you out everywhere and lets you set a new password';
 
-const forUser = ({ name }: Record<string, string>): string => (name ? ` for ${name}` : '');
+// What a notice says about its link; without one it names no link.
+const reviewed = ({ path }: Described): string[] => [
+  path
+    ? `If this was you, there is nothing to do. If it was not, use the link above: ${thenRecover}.`
+    : 'If this was you, there is nothing to do.',
+];
 
-const kinds: Record<MailKind, Write> = {
-  recover: (service, facts, { code }) => ({
-    subject: code
-      ? `${code} is your code to set a new ${service} password`
-      : `Set a new ${service} password${forUser(facts)}`,
-    heading: `Set a new password${forUser(facts)}`,
+// The account in a subject: a username, since an address says nothing new to its owner.
+const of = ({ name = '' }: Record<string, string>): string =>
+  name === '' || name.includes('@') ? '' : ` (${name})`;
+
+const works = ({ until }: Described): string => (until ? `It works once, until ${until}.` : 'It works once.');
+
+const oldPassword = 'If you already had an account with this address, sign in with its old password first.';
+
+const asked: Record<
+  'recover' | 'verify_email' | 'verify_email_known' | 'sign_up' | 'sign_up_known' | 'invite',
+  Write
+> = {
+  recover: (service, facts, mail) => ({
+    subject: mail.code
+      ? `${mail.code} is your code to set a new ${service} password`
+      : `Set a new ${service} password${of(facts)}`,
+    heading: 'Set a new password',
     lead: [
-      code
-        ? 'Enter this code where you asked for it, within 10 minutes, or open the link within an hour. Either works once.'
-        : 'Open the link to set a new password. It works once.',
+      mail.code
+        ? 'Enter this code where you asked for it, within 10 minutes. Or open the link, within an hour. Either works once.'
+        : `Open the link to set a new password. ${works(mail)}`,
     ],
     action: 'Set a new password',
-    closing: [...(facts.note ? [facts.note] : []), ignore],
+    closing: [ignore],
   }),
-  verify_email: (service, facts, { code }) => ({
+  verify_email: (service, _facts, { code }) => ({
     subject: code
       ? `${code} is your code to confirm your address for ${service}`
       : `Confirm your address for ${service}`,
     heading: 'Confirm your e-mail address',
     lead: [
-      'Enter this code where you asked for it, within 10 minutes, or open the link within a day, in a browser in which you are signed in.',
-      ...(facts.taken ? [facts.taken] : []),
+      'Enter this code where you asked for it, within 10 minutes. Or open the link in a browser in which you are signed in, within a day.',
+      oldPassword,
     ],
     action: 'Confirm this address',
+    closing: [ignore],
+  }),
+  verify_email_known: (service) => ({
+    subject: `This address already belongs to a ${service} account`,
+    heading: 'This address already belongs to an account',
+    lead: [
+      `Somebody asked to use this address for a ${service} account, but it belongs to one already, or can still be restored to one.`,
+      'Nothing has changed. If this was you, sign in to the account that has this address, or choose another address.',
+    ],
     closing: [ignore],
   }),
   sign_up: (service, _facts, { code }) => ({
@@ -64,9 +91,9 @@ const kinds: Record<MailKind, Write> = {
     heading: `Create your ${service} account`,
     lead: [
       code
-        ? 'Enter this code where you asked for it, within 10 minutes, or open the link within a day. Either works once.'
+        ? 'Enter this code where you asked for it, within 10 minutes. Or open the link, within a day. Either works once.'
         : 'Open the link within a day. It works once.',
-      'If you already had an account with this address, sign in with its old password first.',
+      oldPassword,
     ],
     action: 'Create the account',
     closing: [ignore],
@@ -77,78 +104,91 @@ const kinds: Record<MailKind, Write> = {
     lead: [
       `Somebody asked to create a ${service} account with this address, which has one already.`,
       path
-        ? 'Sign in with its password. If you forgot it, set a new one by the link.'
+        ? 'Sign in with its password. If you forgot the password, set a new one.'
         : 'Sign in with its password.',
     ],
     action: 'Set a new password',
     closing: [ignore],
   }),
-  invite: (service) => ({
+  invite: (service, _facts, mail) => ({
     subject: `You are invited to ${service}`,
     heading: `You are invited to ${service}`,
-    lead: ['Open the link to accept the invitation. It is for this address alone, and works once.'],
+    lead: [`Open the link to accept the invitation. It is for this address alone. ${works(mail)}`],
     action: 'Accept the invitation',
-    closing: ['If you did not expect an invitation, ignore this mail: nothing happens.'],
+    closing: ['If you did not expect an invitation, you can ignore this mail: nothing happens.'],
   }),
-  email_changed: (service, facts) => ({
-    subject: `The address of your ${service} account was changed`,
-    heading: `The e-mail address${forUser(facts)} was changed`,
+};
+
+const told: Record<Exclude<MailKind, keyof typeof asked>, Write> = {
+  email_changed: (service, facts, { path }) => ({
+    subject: `The address of your ${service} account was changed${of(facts)}`,
+    heading: 'The e-mail address was changed',
     lead: [`The account now has another address${facts.address ? `: ${facts.address}` : ''}.`],
     action: 'Undo this change',
     closing: [
-      'If this was you, there is nothing to do. The link works for seven days: it restores this address and ends all sessions.',
+      'If this was you, there is nothing to do.',
+      ...(path
+        ? [
+            'If it was not, use the link above within seven days: it restores this address, signs you out everywhere and lets you set a new password.',
+          ]
+        : []),
     ],
   }),
-  new_device: (service, facts) => ({
-    subject: `New sign-in to your ${service} account`,
-    heading: `New sign-in${forUser(facts)}`,
-    lead: ['Somebody signed in on a device that was not used before.'],
-    action: notYou,
-    closing: [reviewed],
+  new_device: (service, facts, mail) => ({
+    subject: `New sign-in to your ${service} account${of(facts)}`,
+    heading: 'New sign-in',
+    lead: ['Your account was used to sign in on a device or in a browser that was not used before.'],
+    action: notMe,
+    closing: reviewed(mail),
   }),
-  reuse_detected: (service, facts) => ({
-    subject: `A sign-in to your ${service} account was ended`,
-    heading: `A sign-in${forUser(facts)} was ended`,
-    lead: ['An old token of it was used again. Somebody may have copied it, so the sign-in was ended.'],
-    action: notYou,
+  reuse_detected: (service, facts, { path }) => ({
+    subject: `A sign-in to your ${service} account was ended${of(facts)}`,
+    heading: 'A sign-in was ended for your safety',
+    lead: [
+      'An old token of this sign-in was used a second time. Somebody may have copied it, so it was ended.',
+    ],
+    action: notMe,
     closing: [
-      'If you restored a device from a backup, sign in again there. If you do not know the device, use the link: it ends all sessions and starts a recovery.',
+      'If you restored a device from a backup, sign in there again: there is nothing else to do.',
+      ...(path ? [`If you do not know this device, use the link above: ${thenRecover}.`] : []),
     ],
   }),
-  password_changed: (service, facts) => ({
-    subject: `Your ${service} password was changed`,
-    heading: `The password${forUser(facts)} was changed`,
-    lead: ['All other sessions were ended.'],
-    action: notYou,
-    closing: [reviewed],
+  password_changed: (service, facts, mail) => ({
+    subject: `Your ${service} password was changed${of(facts)}`,
+    heading: 'Your password was changed',
+    lead: ['You were signed out everywhere else.'],
+    action: notMe,
+    closing: reviewed(mail),
   }),
-  password_set_by_admin: (service, facts) => ({
-    subject: `An administrator set your ${service} password`,
-    heading: `An administrator set the password${forUser(facts)}`,
-    lead: ['All sessions were ended.', ...(facts.reason ? [`The reason: ${facts.reason}`] : [])],
-    action: notYou,
-    closing: ['If you did not expect this, use the link: it ends all sessions and starts a recovery.'],
+  password_set_by_admin: (service, facts, { path }) => ({
+    subject: `An administrator set your ${service} password${of(facts)}`,
+    heading: 'An administrator set your password',
+    lead: ['You were signed out everywhere. Sign in with the password that you were given.'],
+    action: notMe,
+    closing: path ? [`If you did not expect this, use the link above: ${thenRecover}.`] : [],
   }),
-  recovered: (service, facts) => ({
-    subject: `Your ${service} account was recovered`,
-    heading: `A new password was set${forUser(facts)}`,
-    lead: ['It was set by a code or link from a mail. All sessions were ended.'],
-    action: notYou,
-    closing: [reviewed],
+  recovered: (service, facts, mail) => ({
+    subject: `Your ${service} password was reset${of(facts)}`,
+    heading: 'Your password was reset',
+    lead: ['A code or link from a mail was used to set a new password. You were signed out everywhere.'],
+    action: notMe,
+    closing: reviewed(mail),
   }),
   user_deleted: (service, facts) => ({
-    subject: `Your ${service} account was deleted`,
-    heading: `The account${forUser(facts)} was deleted`,
-    lead: ['All its sessions were ended and its data was removed.'],
-    closing: ['This is the last mail to this address.'],
+    subject: `Your ${service} account was deleted${of(facts)}`,
+    heading: 'Your account was deleted',
+    lead: ['You were signed out everywhere, and the data of the account was removed.'],
+    closing: ['This is the last mail about this account.'],
   }),
   test: (service) => ({
-    subject: `A test mail of ${service}`,
+    subject: `Test mail from ${service}`,
     heading: 'Mail works',
     lead: ['An operator sent this mail to test the mail settings.'],
     closing: [],
   }),
 };
+
+const kinds: Record<MailKind, Write> = { ...asked, ...told };
 
 /** The words of a mail of this service. */
 export function describeMail(service: string, mail: Described): MailContent {
