@@ -17,6 +17,7 @@ import { consentRoutes } from './http/api/consents.ts';
 import { deviceRoutes } from './http/api/devices.ts';
 import { logoutRoutes } from './http/api/logout.ts';
 import { meRoutes } from './http/api/me.ts';
+import { myDeletionRoutes } from './http/api/my_deletion.ts';
 import { openApiRoutes } from './http/api/openapi/document.ts';
 import { recoveryRoutes } from './http/api/recovery.ts';
 import { serveResourceMetadata } from './http/api/resource_metadata.ts';
@@ -62,6 +63,7 @@ import { directRevocation } from './token/revocation.ts';
 export const routes: Route[] = [
   ...meRoutes,
   ...recoveryRoutes,
+  ...myDeletionRoutes,
   ...sessionRoutes,
   ...logoutRoutes,
   ...deviceRoutes,

@@ -1,4 +1,5 @@
 // The account page: the user's devices and sessions, the apps that have access, the password, the profile.
+import { type DataPart, dataText } from './account_data.ts';
 import { endedText, type Flash, flashText, type PasswordProblem, passwordText } from './account_texts.ts';
 import type { Brand } from './brand.ts';
 import { describeScopes, type ScopeView } from './scopes.ts';
@@ -76,6 +77,7 @@ export interface AccountPage {
   deviceUrl: string;
   /** Sends `current_password` and `new_password`; null when the user has no password. */
   password: { action: string; problem?: PasswordProblem } | null;
+  data: DataPart;
 }
 
 /** The page shows this many devices and folds the rest. */
@@ -88,7 +90,8 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
     action: page.password.action,
     problem: page.password.problem ? passwordText(page.password.problem) : null,
   };
-  const hasProblem = Boolean(password?.problem || page.flash?.isProblem);
+  const data = { ...page.data, problem: page.data.problem ? dataText(page.data.problem) : null };
+  const hasProblem = Boolean(password?.problem || data.problem || page.flash?.isProblem);
   const devices = page.devices.map((one) => deviceRow(one, now));
   return renderPage(
     brand,
@@ -105,6 +108,7 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
       endOthersAction: page.endOthersAction,
       signOutAction: page.signOutAction,
       password,
+      data,
       accountUrl: page.accountUrl,
       deviceUrl: page.deviceUrl,
     },

@@ -75,6 +75,10 @@ function userCases(): Record<string, Case> {
       const json = { current_password: password, new_password: 'another horse, another staple' };
       return { path: '/me/password', json, token: tokens.access_token };
     },
+    'post /me/delete': async ({ server }) => {
+      const { tokens } = await signIn(server);
+      return { path: '/me/delete', json: { current_password: password }, token: tokens.access_token };
+    },
     'post /recovery': ({ user }) => ({ path: '/recovery', json: { login: user.user.username } }),
     'post /recovery/complete': async ({ server }) => {
       const user = await makeUser(server.db);

@@ -99,6 +99,7 @@ const orders: Record<string, string[]> = {
     'Apps with access',
     'Password',
     'Profile',
+    'Your data',
     'Sign out Firefox on Linux',
     'Rename Ada’s phone',
     'Sign out of both apps Ada’s phone',
@@ -117,6 +118,8 @@ const orders: Record<string, string[]> = {
     'Current password',
     'New password',
     'Change password',
+    'Download my data',
+    'Delete account',
     'Connect a TV or another device',
   ],
 };

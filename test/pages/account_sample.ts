@@ -31,6 +31,11 @@ export function accountPage(change: Partial<AccountPage> = {}, name?: string): A
     accountUrl: '/account',
     deviceUrl: '/device',
     password: { action: '/account/password' },
+    data: {
+      exportAction: '/account/export',
+      deleteAction: '/account/delete',
+      asks: 'current_password' as const,
+    },
     ...change,
   };
 }

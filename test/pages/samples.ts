@@ -1,5 +1,6 @@
 // Every page in every state that looks different, with plausible data, and once with hostile names.
 import { renderAccount } from '../../src/pages/account.ts';
+import { renderDeleted } from '../../src/pages/account_data.ts';
 import type { Brand } from '../../src/pages/brand.ts';
 import { type ConsentPage, renderConsent } from '../../src/pages/consent.ts';
 import { renderDeadLink } from '../../src/pages/dead_link.ts';
@@ -212,6 +213,20 @@ export const samples: Record<string, (brand: Brand) => string> = {
         password: { action: '/account/password', problem: { kind: 'password_too_common' } },
       }),
     ),
+  account_deletion: (b) =>
+    renderAccount(
+      b,
+      accountPage({ data: { ...accountPage().data, problem: { kind: 'rate_limited', retryAfter: 90 } } }),
+    ),
+  account_no_password: (b) =>
+    renderAccount(
+      b,
+      accountPage({
+        password: null,
+        data: { ...accountPage().data, asks: 'name', problem: { kind: 'old_login' } },
+      }),
+    ),
+  account_deleted: (b) => renderDeleted(b),
   account_empty: (b) => {
     const { endOthersAction: _, ...page } = accountPage({
       user: { username: 'ada', email: null },

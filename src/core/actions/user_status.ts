@@ -55,6 +55,15 @@ async function decideStatus(
   if (!before || before.status === 'deleted') throw new AppError('user_not_found');
   requireAuthorityOver(change.authority, before);
   if (change.from && !change.from.includes(before.status)) throw new AppError('wrong_status');
+  return await writeStatus(tx, before, change);
+}
+
+/** Writes the status of a user whose row the caller has locked, records the event, and begins to end what ends with it. */
+export async function writeStatus(
+  tx: Knex.Transaction,
+  { id }: Pick<User, 'id'>,
+  change: StatusChange,
+): Promise<{ user: User; begun: BegunEnding | null }> {
   const [user] = await tx('users').where({ id }).update(newStatus(tx, change)).returning('*');
   const { status, reason = null, actor, actor_id = null, source } = change;
   await recordEvents(tx, [

@@ -39,6 +39,7 @@ export type EventType =
   | 'invitation_accepted'
   | 'user_unlocked'
   | 'user_exported'
+  | 'user_deletion_failed'
   | 'consent_given'
   | 'consent_withdrawn'
   | 'password_change_failed'

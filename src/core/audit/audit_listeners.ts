@@ -24,6 +24,7 @@ const levels: Partial<Record<EventType, 'debug' | 'warn'>> = {
   refresh_token_reuse_observed: 'warn',
   login_failed: 'warn',
   password_change_failed: 'warn',
+  user_deletion_failed: 'warn',
   client_authentication_failed: 'warn',
 };
 

@@ -8,8 +8,8 @@ const whence = { device_id: null, ip: null, user_agent: null, login_ip: null, lo
 const batchSize = 500;
 
 /**
- * Erases devices, consents, logins at the pages, mails that were not sent, and from where ended sessions were opened and used: one batch of each.
- * Returns true when nothing is left.
+ * Erases devices, consents, logins at the pages, codes, mails that were not sent, and from where ended sessions were opened
+ * and used: one batch of each. Returns true when nothing is left.
  */
 export async function forgetSomePersonalData(db: Db, user_id: string): Promise<boolean> {
   // Sessions first: deleting a device that sessions still name would change all of them in one statement.
@@ -34,6 +34,7 @@ export async function forgetSomePersonalData(db: Db, user_id: string): Promise<b
     .whereNot({ subject: 'user_deleted' })
     .limit(batchSize)
     .select('id');
+  const codes = db('one_time_codes').where({ user_id }).limit(batchSize).select('id');
   const records = db('oidc_models').where({ user_id }).limit(batchSize).select('id');
   const erased = [
     await db('sessions').whereIn('id', used).update(whence),
@@ -41,6 +42,7 @@ export async function forgetSomePersonalData(db: Db, user_id: string): Promise<b
     await db('known_browsers').where({ user_id }).delete(),
     await db('consents').where({ user_id }).whereIn('client_id', clients).delete(),
     await db('oidc_models').where({ user_id }).whereIn('id', records).delete(),
+    await db('one_time_codes').whereIn('id', codes).delete(),
     await db('outbox').whereIn('id', mails).delete(),
   ];
   return erased.every((count) => count < batchSize);

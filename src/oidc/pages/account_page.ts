@@ -20,6 +20,7 @@ import {
   setPassword,
   signOut,
 } from './account_actions.ts';
+import { deleteAccount } from './account_data.ts';
 import { logInToAccount, sendAccountLogin } from './account_login.ts';
 import { sendAccountPage } from './account_view.ts';
 import { findVisitor } from './browser_login.ts';
@@ -36,6 +37,7 @@ export function accountRoutes(deps: Deps, provider: () => Provider): Router {
   router.post('/login', form, logInToAccount(deps, provider));
   router.post('/logout', form, whenSignedIn(deps, provider, requireCsrfToken(signOut), sendSignedOutPage));
   router.post('/password', form, act(setPassword));
+  router.post('/delete', form, act(deleteAccount));
   router.post('/sessions/end-others', form, act(endOtherSessions));
   router.post('/sessions/:id/end', form, act(endOneSession));
   router.post('/devices/:id/end', form, act(endDeviceSessions));

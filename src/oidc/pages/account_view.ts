@@ -7,6 +7,7 @@ import { listLoginUserAgents } from '../../core/sessions/session_places.ts';
 import { type ListedConsent, listConsents } from '../../core/users/consents.ts';
 import { displayName } from '../../core/users/users.ts';
 import { type EndedSessionView, renderAccount } from '../../pages/account.ts';
+import type { DataProblem } from '../../pages/account_data.ts';
 import type { PasswordProblem } from '../../pages/account_texts.ts';
 import { noScope, type ScopeView } from '../../pages/scopes.ts';
 import { devicesOf } from './account_devices.ts';
@@ -27,7 +28,7 @@ export async function sendAccountPage(
   deps: Deps,
   ctx: Context,
   visitor: Visitor,
-  { passwordProblem }: { passwordProblem?: PasswordProblem } = {},
+  { passwordProblem, dataProblem }: { passwordProblem?: PasswordProblem; dataProblem?: DataProblem } = {},
 ): Promise<void> {
   const { db, clock } = deps;
   const { user } = visitor;
@@ -61,10 +62,15 @@ export async function sendAccountPage(
     password: user.password_hash
       ? { action: to('/password'), ...(passwordProblem ? { problem: passwordProblem } : {}) }
       : null,
+    data: {
+      deleteAction: to('/delete'),
+      asks: user.password_hash ? 'current_password' : 'name',
+      ...(dataProblem ? { problem: dataProblem } : {}),
+    },
   });
   sendPage(deps, ctx, html, {
     imageUrls: consents.flatMap((one) => one.metadata.logo_uri ?? []),
-    status: passwordProblem ? 400 : 200,
+    status: passwordProblem || dataProblem ? 400 : 200,
   });
 }
 

@@ -58,6 +58,7 @@ export const examples: Record<string, unknown> = {
     created_at: at,
   },
   ProfileChange: { username: 'ada.lovelace' },
+  SelfDeletion: { current_password: 'correct horse battery staple' },
   PasswordChange: {
     current_password: 'the old phrase of Ada',
     new_password: 'a new phrase that only Ada knows',
