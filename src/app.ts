@@ -50,6 +50,7 @@ import { interactionRoutes } from './oidc/pages/interactions.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { catchUnavailable } from './oidc/pages/page_response.ts';
 import { takePostedRequests } from './oidc/pages/posted_requests.ts';
+import { recoveryPages } from './oidc/pages/recovery_pages.ts';
 import { signUpRoutes } from './oidc/pages/sign_up_pages.ts';
 import { createProvider, type Provider } from './oidc/provider.ts';
 import { rememberReads } from './oidc/request/seen.ts';
@@ -126,6 +127,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(migrateSessionCookie(deps, provider));
   app.use(interactionRoutes(deps, provider).routes());
   app.use(accountRoutes(deps, provider).routes());
+  app.use(recoveryPages(deps, provider).routes());
   app.use(signUpRoutes(deps, provider).routes());
   app.use(takeUserCode);
   app.use(takePostedRequests(deps));

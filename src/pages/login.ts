@@ -31,6 +31,10 @@ export interface LoginPage {
   cancel?: FormTarget;
   /** What the user entered before, or the client's `login_hint`. */
   username?: string;
+  /** Where a person goes who forgot the password; absent where recovery is off. */
+  forgotUrl?: string | null;
+  /** Whether a new password was just set in this browser. */
+  isRecovered?: boolean;
   /** Whether a signed-in user has to enter the password again (`prompt=login`, `max_age`). */
   isAgain?: boolean;
   problem?: LoginProblem;
@@ -60,6 +64,8 @@ export function renderLogin(brand: Brand, page: LoginPage): string {
       destination: client?.redirectUri ? destinationOf(client.redirectUri) : null,
       isUnverified: client?.isVerified === false,
       username,
+      forgotUrl: page.forgotUrl ?? null,
+      isRecovered: page.isRecovered === true && !problem,
       form: formOf(page.form),
       signUpUrl: isAgain ? null : page.signUpUrl,
       cancel: page.cancel ? formOf(page.cancel) : null,

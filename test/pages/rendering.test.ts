@@ -17,7 +17,7 @@ const knownTags =
     ' ',
   );
 const knownAttributes =
-  'lang charset name content media rel href class src alt width height referrerpolicy loading aria-hidden aria-label aria-labelledby aria-describedby aria-invalid role id method action type value for autocomplete autocapitalize autocorrect spellcheck maxlength required autofocus pattern title hidden readonly dir tabindex target datetime open viewBox focusable rx d x y'.split(
+  'lang charset name content media rel href class src alt width height referrerpolicy loading aria-hidden aria-label aria-labelledby aria-describedby aria-invalid role id method action type value for autocomplete autocapitalize autocorrect spellcheck maxlength required inputmode autofocus pattern title hidden readonly dir tabindex target datetime open viewBox focusable rx d x y'.split(
     ' ',
   );
 

@@ -8,6 +8,12 @@ import { renderDeviceCode, renderDeviceConfirm, renderDeviceResult } from '../..
 import { renderError } from '../../src/pages/error.ts';
 import { renderLogin } from '../../src/pages/login.ts';
 import { renderLoggedOut, renderLogout } from '../../src/pages/logout.ts';
+import {
+  renderAskRecovery,
+  renderMailSent,
+  renderNewPassword,
+  renderRecovered,
+} from '../../src/pages/recovery.ts';
 import { renderSelectAccount } from '../../src/pages/select_account.ts';
 import { accountPage, before, now } from './account_sample.ts';
 
@@ -53,6 +59,42 @@ const newMail = {
 
 /** The pages by the name of their sample. */
 export const samples: Record<string, (brand: Brand) => string> = {
+  recover: (b) =>
+    renderAskRecovery(b, { form: { action: '/recover', hidden: { request: 'uid' } }, loginUrl: '/account' }),
+  recover_too_many: (b) =>
+    renderAskRecovery(b, {
+      form: { action: '/recover' },
+      loginUrl: '/account',
+      problem: { retryAfter: 900 },
+    }),
+  recover_code: (b) =>
+    renderMailSent(b, {
+      form: { action: '/recover/code' },
+      again: { action: '/recover', hidden: { login: nasty, again: '1' } },
+      startUrl: '/recover',
+      loginUrl: '/account',
+    }),
+  recover_code_wrong: (b) =>
+    renderMailSent(b, {
+      form: { action: '/recover/code' },
+      startUrl: '/recover',
+      loginUrl: '/account',
+      problem: 'wrong_code',
+    }),
+  recover_password: (b) =>
+    renderNewPassword(b, {
+      form: { action: '/recover/password', hidden: { code: '123456' } },
+      user: { name: 'ada', email: 'ada@lovelace.example' },
+    }),
+  recover_password_weak: (b) =>
+    renderNewPassword(b, {
+      form: { action: '/recover/x' },
+      user: { name: nasty, email: nasty },
+      problem: { kind: 'password_too_common' },
+      isOfLink: true,
+    }),
+  recovered: (b) => renderRecovered(b, { name: 'ada', visitor: nasty, accountUrl: '/account' }),
+  login_recovered: (b) => renderLogin(b, { form, client, forgotUrl: '/recover', isRecovered: true }),
   dead_link: (b) =>
     renderDeadLink(b, { state: 'expired', newMail, link: { url: '/account', label: 'Sign in' } }),
   dead_link_unknown: (b) =>

@@ -7,7 +7,7 @@ import type { Deps } from '../deps.ts';
 import { enqueueNotice } from '../mail/notices.ts';
 import { guessCode } from '../one_time_codes/guesses.ts';
 import type { OneTimeCode } from '../one_time_codes/one_time_codes.ts';
-import { findLink, spendCode } from '../one_time_codes/spend.ts';
+import { findLink, type LinkState, spendCode } from '../one_time_codes/spend.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
 import { clearFailures } from '../passwords/unlock.ts';
@@ -63,6 +63,17 @@ async function findByLink(db: Knex, token: string): Promise<OneTimeCode | null> 
   return state === 'alive' ? code : null;
 }
 
+/** The state of a link, and whose new password it may set while it is alive. */
+export async function findRecoveryLink(
+  db: Knex,
+  token: string,
+): Promise<{ state: LinkState; user: User | null }> {
+  const { state, code } = await findLink(db, 'recover', token);
+  const user = state === 'alive' && code?.user_id ? await findUser(db, code.user_id) : null;
+  if (!user) return { state: state === 'alive' ? 'used' : state, user: null };
+  return (await isActive(db, user)) ? { state, user } : { state: 'used', user: null };
+}
+
 async function requireUser(db: Knex, code: OneTimeCode | null): Promise<RecoverableAccount> {
   const user = code?.user_id ? await findUser(db, code.user_id) : null;
   if (!code || !user || !(await isActive(db, user))) throw new AppError('invalid_code');
@@ -72,9 +83,9 @@ async function requireUser(db: Knex, code: OneTimeCode | null): Promise<Recovera
 /**
  * Sets a new password. The same transaction spends the code, ends every session and login of the user, makes every access token and
  * every other code void, and queues the notice. Factors stay. Refuses like {@link findRecovery}, and with `weak_password`, which spends
- * nothing. Of two at once with one code one succeeds. Returns how many sessions ended.
+ * nothing. Of two at once with one code one succeeds.
  */
-export async function completeRecovery(deps: RecoverDeps, recovery: Recovery): Promise<number> {
+export async function completeRecovery(deps: RecoverDeps, recovery: Recovery): Promise<RecoverableAccount> {
   const { db, limits } = deps;
   const { proof, new_password, source } = recovery;
   const { code, user } = await findRecovery(deps, proof, source);
@@ -82,9 +93,9 @@ export async function completeRecovery(deps: RecoverDeps, recovery: Recovery): P
   requireRoomToHash();
   const password_hash = await hashPassword(new_password);
   const begun = await db.transaction((tx) => setPassword(tx, { code, password_hash, source }));
-  const ended = await finishEnding(db, begun);
+  await finishEnding(db, begun);
   await clearFailures(limits, user, source.ip);
-  return ended;
+  return { code, user };
 }
 
 // Locks the user before the code, as every transaction does that spends one.

@@ -8,6 +8,7 @@ import { ensureFormSecret, readFormSecret } from './cookies.ts';
 import { csrfToken, field, isCsrfToken } from './form.ts';
 import { brandOf, publicPath, redirect, sendPage } from './page_response.ts';
 import { attemptPassword, loginStatus } from './password_attempt.ts';
+import { forgotUrl, takeRecovered } from './recovery_login.ts';
 import { signUpUrl } from './sign_up_link.ts';
 
 // There is no session yet that the CSRF token could be bound to, so it is bound to a secret in a cookie of the browser.
@@ -20,6 +21,8 @@ export function sendAccountLogin(deps: Deps, ctx: Context, problem?: LoginProble
   const html = renderLogin(brandOf(deps), {
     form,
     ...(problem ? { problem } : {}),
+    forgotUrl: forgotUrl(deps),
+    isRecovered: takeRecovered(deps, ctx),
     ...(username ? { username } : {}),
     signUpUrl: signUpUrl(deps),
   });

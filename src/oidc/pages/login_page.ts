@@ -13,6 +13,7 @@ import {
 } from './interaction_request.ts';
 import { brandOf, sendPage } from './page_response.ts';
 import { attemptPassword, loginStatus } from './password_attempt.ts';
+import { forgotUrl, takeRecovered } from './recovery_login.ts';
 import { signUpUrl } from './sign_up_link.ts';
 
 /** Answers with the login page; `typed` is the name that the user entered before. */
@@ -37,6 +38,8 @@ export async function sendLoginPage(
     isAgain: signedIn !== undefined && !interaction.prompt.reasons.includes('user_inactive'),
     ...(typeof hint === 'string' ? { username: hint.slice(0, 254) } : {}),
     ...(problem ? { problem } : {}),
+    forgotUrl: forgotUrl(deps, interaction.uid),
+    isRecovered: takeRecovered(deps, ctx),
     signUpUrl: signUpUrl(deps, interaction.uid),
   });
   sendPage(deps, ctx, html, { ...cspOptions(request), status: loginStatus(problem) });
