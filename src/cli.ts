@@ -12,6 +12,7 @@ const userCommands = () => import('./cli/users.ts');
 const clientCommands = () => import('./cli/clients.ts');
 const registrationCommands = () => import('./cli/registrations.ts');
 const importCommand = () => import('./cli/import_users.ts');
+const trustCommand = () => import('./cli/trust_addresses.ts');
 const operationCommands = () => import('./cli/operations.ts');
 const doctorCommand = () => import('./cli/doctor.ts');
 
@@ -42,8 +43,12 @@ add('migrate', 'bring the database to the schema of this version; safe to repeat
 // Users
 const user = ['<user>', 'username, e-mail address or id'] as const;
 add('create-user', 'create a user; asks for the password twice, or reads it from stdin')
-  .requires('--username <name>', '2 to 64 letters, digits, dots, dashes or underscores')
-  .option('--email <address>', 'an address that the user may also log in with')
+  .option('--username <name>', '2 to 64 letters, digits, dots, dashes or underscores')
+  .option(
+    '--email <address>',
+    'an address to log in with, for which you vouch; instead of a username, or beside it',
+  )
+  .option('--unverified', 'do not vouch for the address: it is good for logging in and for nothing else')
   .option('--role <role>', 'a role in the access token; repeatable', collect)
   .option('--permission <permission>', 'a permission in the access token; repeatable', collect)
   .option('--tenant-id <id>', 'the tenant, `tid` in the access token')
@@ -52,9 +57,13 @@ add('create-user', 'create a user; asks for the password twice, or reads it from
 add('import-users', 'import users from a file of JSON lines; safe to repeat (docs/accounts.md)')
   .argument('<file>', 'one user per line; refused lines go to <file>.refused.jsonl, and the exit code is 1')
   .option('--dry-run', 'check every line and import nothing')
+  .option('--trust-addresses', 'vouch for every address of the file: they count as verified')
   .action(
     answered(async (file, options) => (await importCommand()).importUsers(String(file), options as object)),
   );
+add('trust-addresses', 'vouch for addresses that nobody has proved: they count as verified')
+  .option('--file <file>', 'only these, one address a line; without it, those of all users')
+  .action(answered(async (options) => (await trustCommand()).trustAddresses(options as object)));
 add('sessions', "list a user's live sessions, the last used first")
   .argument(...user)
   .action(answered(async (name) => (await userCommands()).listSessions(String(name))));

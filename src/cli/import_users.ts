@@ -25,15 +25,18 @@ interface Totals {
 }
 
 /** `import-users <file>`: exits with 1 if a line was refused; all other lines are imported. */
-export async function importUsers(file: string, { dryRun }: { dryRun?: boolean }): Promise<Answer> {
+export async function importUsers(
+  file: string,
+  { dryRun, trustAddresses = false }: { dryRun?: boolean; trustAddresses?: boolean },
+): Promise<Answer> {
   const size = await sizeOf(file);
   const report = await openReport(`${file}.refused.jsonl`);
   const begin = performance.now();
   try {
     const totals = await withDatabase((db) =>
       dryRun
-        ? withScratch((scratch) => run(file, size, { db, scratch }, report))
-        : run(file, size, { db }, report),
+        ? withScratch((scratch) => run(file, size, { db, scratch, trustAddresses }, report))
+        : run(file, size, { db, trustAddresses }, report),
     );
     if (totals.refused > 0) process.exitCode = 1;
     const seconds = Math.round((performance.now() - begin) / 100) / 10;

@@ -17,8 +17,10 @@ const newUser = z.object({
   username: z
     .string()
     .refine((value) => !value.includes('@'), { message: 'an e-mail address belongs in --email', abort: true })
-    .pipe(username),
+    .pipe(username)
+    .optional(),
   email: email.optional(),
+  unverified: z.boolean().default(false),
   role: z.array(word).max(100).default([]),
   permission: z.array(word).max(100).default([]),
   tenantId: z.string().min(1).max(100).optional(),
@@ -27,12 +29,15 @@ const newUser = z.object({
 
 /** `create-user`: asks for the password after everything else is checked. */
 export async function createUser(options: unknown): Promise<Answer> {
-  const { passwordStdin, role, permission, tenantId, ...names } = newUser.parse(options);
+  const { passwordStdin, role, permission, tenantId, unverified, ...names } = newUser.parse(options);
+  if (names.username === undefined && names.email === undefined)
+    throw new CommandError('a user needs --username, --email or both');
   return await withDatabase(async (db) => {
     const password_hash = await hashNewPassword(await readPassword(passwordStdin), names);
     const user = await addUser(db, byCommand, {
-      username: names.username,
+      username: names.username ?? null,
       email: names.email ?? null,
+      email_verified: !unverified,
       password_hash,
       roles: role,
       permissions: permission,
@@ -85,7 +90,8 @@ async function listAllLive(db: Db, user_id: string): Promise<LiveSession[]> {
 
 function describeUser(user: User): Record<string, unknown> {
   const { id, username, email, status, roles, permissions, tenant_id, created_at } = user;
-  return { id, username, email, status, roles, permissions, tenant_id, created_at };
+  const email_verified = user.email_verified_at !== null;
+  return { id, username, email, email_verified, status, roles, permissions, tenant_id, created_at };
 }
 
 // The members are those of `GET /api/sessions`.

@@ -30,6 +30,7 @@ testOnServers(
     t.deepEqual(user, {
       username: 'ada',
       email: 'Ada@example.test',
+      email_verified: true,
       status: 'active',
       roles: ['customer', 'editor'],
       permissions: ['orders:read'],

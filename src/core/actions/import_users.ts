@@ -4,11 +4,11 @@ import type { Knex } from 'knex';
 import { newId } from '../../lib/ids.ts';
 import type { Line } from '../../lib/split_lines.ts';
 import { recordEvents } from '../audit/audit.ts';
-import { isOutdated } from '../passwords/password_hash.ts';
+import type { NewEvent } from '../audit/audit_events.ts';
 import { json } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { addressKey, storedAddressKeys } from '../users/names.ts';
+import { addKnown, compareWithKnown, findKnown } from './imported_before.ts';
 import { type ImportedUser, type RefusedLine, readImportedUser } from './imported_user.ts';
 
 const batchSize = 500;
@@ -19,6 +19,8 @@ export interface ImportTarget {
   db: Knex;
   /** For a dry run: an empty database that receives the users instead, so that repeated names are still detected. */
   scratch?: Knex;
+  /** Whether the operator vouches for every address of the file. */
+  trustAddresses?: boolean;
 }
 
 /** The outcome of a batch of lines. */
@@ -47,12 +49,22 @@ export async function* importUsers(
   if (batch.length > 0) yield await importBatch(target, batch);
 }
 
-async function importBatch({ db, scratch }: ImportTarget, lines: Line[]): Promise<ImportedBatch> {
+async function importBatch(
+  { db, scratch, trustAddresses = false }: ImportTarget,
+  lines: Line[],
+): Promise<ImportedBatch> {
   const read = lines.map(readImportedUser).filter((one) => one !== null);
-  const users = read.filter((one) => 'username' in one);
-  const outcome = await (scratch ?? db).transaction(async (tx) =>
-    importNew(tx, scratch ? [db, tx] : [tx], users),
-  );
+  const users = read
+    .filter((one) => 'username' in one)
+    .map((one) => ({ ...one, email_verified: one.email !== null && (one.email_verified || trustAddresses) }));
+  const outcome = await (scratch ?? db).transaction(async (tx) => {
+    const done = await importNew(tx, scratch ? [db, tx] : [tx], users);
+    if (trustAddresses && done.imported > 0)
+      await recordEvents(tx, [
+        { type: 'addresses_trusted', actor: 'admin', reason: 'imported', detail: { users: done.imported } },
+      ]);
+    return done;
+  });
   return {
     lines: read.length,
     imported: outcome.imported,
@@ -95,58 +107,6 @@ async function importNew(tx: Knex.Transaction, places: Db[], users: ImportedUser
   return { imported, present, refused };
 }
 
-interface KnownUser {
-  id: string;
-  username_key: string | null;
-  email_key: string | null;
-  password_hash: string | null;
-}
-
-interface Known {
-  byId: Map<string, KnownUser>;
-  byUsername: Map<string, KnownUser>;
-  byEmail: Map<string, KnownUser>;
-}
-
-// Users who have one of these names or ids. The names of a deleted user are free, the id is not.
-async function findKnown(places: Db[], users: ImportedUser[]): Promise<Known> {
-  const known: Known = { byId: new Map(), byUsername: new Map(), byEmail: new Map() };
-  const ids = users.flatMap(({ id }) => id ?? []);
-  const usernames = users.map(({ username_key }) => username_key);
-  const emails = users.flatMap(({ email_key }) => (email_key ? storedAddressKeys(email_key) : []));
-  for (const db of places) {
-    const select = () => db('users').select('id', 'username_key', 'email_key', 'password_hash');
-    for (const one of await select().whereIn('id', ids)) known.byId.set(one.id, one);
-    const named = select().whereIn('username_key', usernames).whereNot('status', 'deleted');
-    const addressed = select().whereIn('email_key', emails).whereNot('status', 'deleted');
-    for (const one of [...(await named), ...(await addressed)]) addKnown(known, one);
-  }
-  return known;
-}
-
-function addKnown({ byId, byUsername, byEmail }: Known, user: KnownUser): void {
-  if (user.id) byId.set(user.id, user);
-  if (user.username_key) byUsername.set(user.username_key, user);
-  if (user.email_key) byEmail.set(addressKey(user.email_key), user);
-}
-
-// A user is present when the id or both names are the same; a user who shares only one name is another one.
-function compareWithKnown(known: Known, user: ImportedUser): 'new' | 'present' | string {
-  const sameId = user.id ? known.byId.get(user.id) : undefined;
-  if (sameId) return sameId.username_key === user.username_key ? 'present' : 'id_taken';
-  const sameName = known.byUsername.get(user.username_key);
-  if (sameName) return isSame(sameName, user) ? 'present' : 'username_taken';
-  return user.email_key && known.byEmail.has(user.email_key) ? 'email_taken' : 'new';
-}
-
-// Two lines of one name are distinguished by the hash, until the first login has replaced it by a hash of ours.
-function isSame(known: KnownUser, user: ImportedUser): boolean {
-  const known_key = known.email_key && addressKey(known.email_key);
-  if (known_key !== user.email_key || (user.id && known.id !== user.id)) return false;
-  const { password_hash } = known;
-  return password_hash === user.password_hash || (password_hash !== null && !isOutdated(password_hash));
-}
-
 // Returns the numbers of the lines whose users were inserted.
 async function insertUsers(tx: Knex.Transaction, users: ImportedUser[]): Promise<Set<number>> {
   const lines = new Set<number>();
@@ -161,17 +121,24 @@ async function insertUsers(tx: Knex.Transaction, users: ImportedUser[]): Promise
     for (const { user, row } of rows) if (ids.has(row.id)) lines.add(user.line);
     await recordEvents(
       tx,
-      [...ids].map((user_id) => ({ type: 'user_created', user_id, actor: 'admin', reason: 'imported' })),
+      rows.filter(({ row }) => ids.has(row.id)).map(({ row }) => toEvent(row)),
     );
   }
   return lines;
 }
 
+function toEvent({ id, email_verified_at }: ReturnType<typeof toRow>): NewEvent {
+  const detail = email_verified_at === null ? {} : { detail: { email_verified: true } };
+  return { type: 'user_created', user_id: id, actor: 'admin', reason: 'imported', ...detail };
+}
+
 function toRow(db: Db, user: ImportedUser) {
-  const { line: _line, id, created_at, ...rest } = user;
+  const { line: _line, id, created_at, email_verified, claims, ...rest } = user;
   return {
     ...rest,
     id: id ?? newId(),
+    email_verified_at: email_verified ? present(db) : null,
+    claims: claims && json(claims),
     roles: json(user.roles),
     permissions: json(user.permissions),
     status: 'active' as const,

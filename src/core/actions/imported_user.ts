@@ -1,10 +1,13 @@
 // One line of an import: a user as JSON, or the reason why the line is refused.
 import { z } from 'zod';
+import { AppError } from '../../lib/errors.ts';
 import { parseId } from '../../lib/ids.ts';
 import type { Line } from '../../lib/split_lines.ts';
 import { problemOfHash } from '../passwords/password_hash.ts';
-import { addressKey, email, nameKey, username } from '../users/names.ts';
+import { addressKey, email, isAddress, maxNameLength, nameKey, username } from '../users/names.ts';
+import { changeClaims } from '../users/profile_claims.ts';
 import { permissions, roles, tenantId } from '../users/rights.ts';
+import type { ProfileClaims } from '../users/users.ts';
 
 /** Longer lines are refused unread; no user needs as much. */
 export const maxLineBytes = 65_536;
@@ -13,10 +16,13 @@ export interface ImportedUser {
   line: number;
   /** The user's `sub`, kept from the old system; null for a new one. */
   id: string | null;
-  username: string;
-  username_key: string;
+  username: string | null;
+  username_key: string | null;
   email: string | null;
   email_key: string | null;
+  /** Whether the address counts as proved, by the line or by the operator who vouches for all of them. */
+  email_verified: boolean;
+  claims: ProfileClaims | null;
   password_hash: string | null;
   roles: string[];
   permissions: string[];
@@ -32,10 +38,23 @@ export interface RefusedLine {
   detail?: string;
 }
 
+// Other systems let users have an address as their username.
+const usernameOrAddress = z
+  .string()
+  .max(maxNameLength)
+  .transform((value, context) => {
+    const parsed = (isAddress(value) ? email : username).safeParse(value);
+    if (parsed.success) return parsed.data;
+    for (const { message } of parsed.error.issues) context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+
 const shape = z.strictObject({
   id: z.uuid().optional(),
-  username,
+  username: usernameOrAddress.nullish(),
   email: email.nullish(),
+  email_verified: z.boolean().nullish(),
+  claims: z.unknown().optional(),
   password_hash: z.string().nullish(),
   roles: roles.default([]),
   permissions: permissions.default([]),
@@ -57,15 +76,20 @@ export function readImportedUser({ number: line, bytes }: Line): ImportedUser | 
   const parsed = shape.safeParse(asMeant(json));
   if (!parsed.success) return { line, ...describeIssues(parsed.error.issues) };
   const { data } = parsed;
+  const names = namesOf(data);
+  if ('reason' in names) return { line, ...names };
+  const claims = claimsOf(data.claims);
+  if (claims && 'reason' in claims) return { line, ...claims };
   const problem = data.password_hash ? problemOfHash(data.password_hash) : null;
   if (problem || data.password_hash === '') return { line, reason: problem ?? 'unknown_hash_format' };
   return {
     line,
     id: parseId(data.id),
-    username: data.username,
-    username_key: nameKey(data.username),
-    email: data.email ?? null,
-    email_key: data.email ? addressKey(data.email) : null,
+    ...names,
+    username_key: names.username === null ? null : nameKey(names.username),
+    email_key: names.email === null ? null : addressKey(names.email),
+    email_verified: names.email !== null && data.email_verified === true,
+    claims,
     password_hash: data.password_hash ?? null,
     roles: data.roles,
     permissions: data.permissions,
@@ -74,14 +98,39 @@ export function readImportedUser({ number: line, bytes }: Line): ImportedUser | 
   };
 }
 
+// A username that is an address becomes the address, and nobody has proved it unless the line says so.
+function namesOf(data: {
+  username?: string | null | undefined;
+  email?: string | null | undefined;
+}): Pick<ImportedUser, 'username' | 'email'> | Omit<RefusedLine, 'line'> {
+  const { username: name = null, email: address = null } = data;
+  const refuse = (problem: string) => ({ reason: 'invalid_username', detail: `username: ${problem}` });
+  if (name === null && address === null) return refuse('a user needs a username or an e-mail address');
+  if (name === null || !isAddress(name)) return { username: name, email: address };
+  if (address !== null && addressKey(address) !== addressKey(name))
+    return refuse('is another e-mail address than `email`');
+  return { username: null, email: address ?? name };
+}
+
+function claimsOf(given: unknown): ProfileClaims | null | Omit<RefusedLine, 'line'> {
+  try {
+    return given === undefined ? null : changeClaims(null, given, 'admin');
+  } catch (error) {
+    if (error instanceof AppError) return { reason: error.code, detail: error.message };
+    throw error;
+  }
+}
+
 /** Members that some exports write as null where there is nothing. */
-const mayBeNull = new Set(['id', 'roles', 'permissions']);
+const mayBeNull = new Set(['id', 'roles', 'permissions', 'claims']);
 
 // Other systems write "none" and times in other ways.
 function asMeant(json: unknown): unknown {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return json;
   const members = Object.entries(json).filter(
-    ([name, value]) => !(value === null && mayBeNull.has(name)) && !(value === '' && name === 'email'),
+    ([name, value]) =>
+      !(value === null && mayBeNull.has(name)) &&
+      !(value === '' && (name === 'email' || name === 'username')),
   );
   return Object.fromEntries(members.map(([name, value]) => [name, readMember(name, value)]));
 }

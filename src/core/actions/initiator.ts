@@ -18,10 +18,22 @@ export interface Initiator {
 /** Records an event of this initiator in the transaction of its action. */
 export async function recordEventOf(
   tx: Knex.Transaction,
-  { source, actor, actor_id = null }: Initiator,
+  initiator: Initiator,
   event: NewEvent,
 ): Promise<void> {
-  await recordEvents(tx, [{ ...event, actor, actor_id, ...source }]);
+  await recordEventsOf(tx, initiator, [event]);
+}
+
+/** Records several events of this initiator. */
+export async function recordEventsOf(
+  tx: Knex.Transaction,
+  { source, actor, actor_id = null }: Initiator,
+  events: NewEvent[],
+): Promise<void> {
+  await recordEvents(
+    tx,
+    events.map((event) => ({ ...event, actor, actor_id, ...source })),
+  );
 }
 
 /** Refuses with `right_missing` to act on a client that holds a right which the initiator lacks. */

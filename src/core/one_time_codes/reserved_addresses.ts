@@ -28,6 +28,17 @@ export async function listFormerAddresses(db: Db, user_id: string): Promise<Form
   return first.slice(0, mostTold);
 }
 
+/** Those of the keys that are reserved for a user, because a link can still restore the address to that user. */
+export async function listReservedKeys(db: Db, keys: string[]): Promise<Set<string>> {
+  const found = await db('one_time_codes')
+    .whereIn('address_key', keys)
+    .where({ purpose: 'undo_email' })
+    .whereNull('used_at')
+    .where('expires_at', '>', present(db))
+    .pluck('address_key');
+  return new Set(found.filter((key) => key !== null));
+}
+
 /**
  * Whether an address is reserved for another user than `user_id`, because a link can still restore it to that user. A transaction that
  * gives an address to a user asks after it has written the address: the unique index has then made it wait for a change of the

@@ -73,9 +73,9 @@ function nameTakenError(error: unknown): unknown {
 
 /** What may be changed of a user's row; what is absent stays. */
 export interface UserChange {
-  username?: string | undefined;
+  username?: string | null | undefined;
   email?: string | null | undefined;
-  /** With `email`: whether the address counts as proved; false by default. */
+  /** Whether the address counts as proved; of a new address false by default. */
   email_verified?: boolean | undefined;
   claims?: ProfileClaims | null | undefined;
   roles?: string[] | undefined;
@@ -85,10 +85,15 @@ export interface UserChange {
 
 /** Changes a user's names or rights, null when there is no such user; refuses like {@link createUser}. */
 export async function updateUser(db: Db, id: string, change: UserChange): Promise<User | null> {
-  const { username, email, email_verified = false, claims, roles, permissions, tenant_id } = change;
+  const { username, email, email_verified, claims, roles, permissions, tenant_id } = change;
   const row = {
-    ...(username === undefined ? {} : { username, username_key: nameKey(username) }),
-    ...(email === undefined ? {} : addressRow(db, email, email_verified)),
+    ...(username === undefined
+      ? {}
+      : { username, username_key: username === null ? null : nameKey(username) }),
+    ...(email === undefined ? {} : addressRow(email, db.raw('code_version + 1'))),
+    ...(email === undefined && email_verified === undefined
+      ? {}
+      : { email_verified_at: email !== null && email_verified ? present(db) : null }),
     ...(roles === undefined ? {} : { roles: json(roles) }),
     ...(permissions === undefined ? {} : { permissions: json(permissions) }),
     ...(tenant_id === undefined ? {} : { tenant_id }),
@@ -105,13 +110,8 @@ export async function updateUser(db: Db, id: string, change: UserChange): Promis
 }
 
 // The codes of a former address are void.
-function addressRow(db: Db, email: string | null, isVerified: boolean): Writable<User> {
-  return {
-    email,
-    email_key: email === null ? null : addressKey(email),
-    email_verified_at: email !== null && isVerified ? present(db) : null,
-    code_version: db.raw('code_version + 1'),
-  };
+function addressRow(email: string | null, code_version: Knex.Raw): Writable<User> {
+  return { email, email_key: email === null ? null : addressKey(email), code_version };
 }
 
 /** Replaces the password hash that was read; false when the hash has been changed since. */

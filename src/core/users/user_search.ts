@@ -95,7 +95,7 @@ function createWalk(db: Db, { by, key, status, after }: Range): Walk {
   ];
   const outer = [
     ...(status === 'active' ? ["status = 'active'"] : []),
-    ...(by === 'email' ? [`not (${isIn('username_key')})`] : []),
+    ...(by === 'email' ? [`(username_key is null or not (${isIn('username_key')}))`] : []),
   ];
   const range = `from users ${where(inner)} order by ${column} ${order}`;
   const bindings = { key, end, after, status: status ?? null };

@@ -3,8 +3,11 @@ import { z } from 'zod';
 import { changeOwnProfile } from '../../core/actions/change_user.ts';
 import { changePassword } from '../../core/actions/password_change.ts';
 import { withLimit } from '../../core/limits/attempts.ts';
+import { findPendingAddress } from '../../core/one_time_codes/pending_address.ts';
 import { newPassword } from '../../core/passwords/password_policy.ts';
+import type { Db } from '../../core/store/db.ts';
 import { username } from '../../core/users/names.ts';
+import { claimsInRequest } from '../../core/users/profile_claims.ts';
 import { findUser, type User } from '../../core/users/users.ts';
 import { AppError } from '../../lib/errors.ts';
 import { type ApiRequest, dateTime, route } from './routes.ts';
@@ -14,6 +17,11 @@ const profile = z
     id: z.uuid(),
     username: z.string().nullable(),
     email: z.string().nullable(),
+    email_verified: z.boolean(),
+    pending_email: z.string().nullable().describe('a new address that waits for its code'),
+    claims: z.record(z.string(), z.unknown()).describe('the claims of the profile'),
+    has_password: z.boolean(),
+    factors: z.array(z.string()).describe('the types of further proofs that a login asks for'),
     roles: z.array(z.string()),
     permissions: z.array(z.string()),
     tenant_id: z.string().nullable(),
@@ -28,6 +36,7 @@ const onlyByAdministrators = 'only an administrator can change an e-mail address
 const profileChange = z
   .strictObject({
     username: username.optional(),
+    claims: claimsInRequest('user').optional(),
     email: z.never({ error: onlyByAdministrators }).optional().meta({ description: onlyByAdministrators }),
   })
   .meta({ id: 'ProfileChange' });
@@ -45,16 +54,16 @@ export const meRoutes = [
     auth: 'user',
     summary: 'Read my profile',
     response: profile,
-    handler: async ({ deps, caller }) => await requireUser(findUser(deps.db, caller.sub)),
+    handler: async ({ deps, caller }) => await profileOf(deps.db, await findUser(deps.db, caller.sub)),
   }),
   route({
     method: 'patch',
     path: '/me',
     auth: 'user',
-    summary: 'Change my username; 10 attempts an hour',
+    summary: 'Change my username (10 attempts an hour) or my profile',
     body: profileChange,
     response: profile,
-    errors: ['username_taken', 'rate_limited'],
+    errors: ['invalid_claims', 'username_taken', 'rate_limited'],
     handler: changeMyProfile,
   }),
   route({
@@ -82,16 +91,24 @@ async function changeMyProfile({
   caller,
   body,
   actor: { source },
-}: ApiRequest<unknown, unknown, ProfileChange>): Promise<User> {
-  const { username } = body;
-  const change = () => changeOwnProfile(deps.db, caller.sub, body, source);
+}: ApiRequest<unknown, unknown, ProfileChange>) {
+  const { username, claims } = body;
+  const change = async () =>
+    await profileOf(deps.db, await changeOwnProfile(deps.db, caller.sub, { username, claims }, source));
   if (username === undefined) return await change();
   return await withLimit(deps.limits.usernameChange, [caller.sub], change);
 }
 
 // The guard has just found the user; the user can only have been deleted since.
-async function requireUser(found: Promise<User | null>): Promise<User> {
-  const user = await found;
+async function profileOf(db: Db, user: User | null) {
   if (!user) throw new AppError('invalid_token');
-  return user;
+  const { app: _app, ...claims } = user.claims ?? {};
+  return {
+    ...user,
+    email_verified: user.email_verified_at !== null,
+    pending_email: await findPendingAddress(db, user),
+    claims,
+    has_password: user.password_hash !== null,
+    factors: [],
+  };
 }

@@ -5,7 +5,7 @@ import { changeUserStatus, type StatusChange } from '../../../core/actions/user_
 import type { UserStatus } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { id, route, timeInRequest } from '../routes.ts';
-import { user } from './users.ts';
+import { user, userView } from './user_view.ts';
 
 const reasonText = z.string().min(1).max(500);
 
@@ -101,7 +101,7 @@ function statusRoute({ verb, to, from, summary, members = {} }: StatusRoute) {
         ...actor,
       };
       const { user: changed, ended } = await changeUserStatus(deps.db, params.id, change);
-      return { user: changed, sessions_ended: ended };
+      return { user: userView(changed), sessions_ended: ended };
     },
   });
 }

@@ -4,34 +4,14 @@ import { changeUser } from '../../../core/actions/change_user.ts';
 import { addUser } from '../../../core/actions/create_user.ts';
 import { hashNewPassword, newPassword } from '../../../core/passwords/password_policy.ts';
 import { email, username } from '../../../core/users/names.ts';
+import { claimsInRequest } from '../../../core/users/profile_claims.ts';
 import { permissions, roles, tenantId } from '../../../core/users/rights.ts';
 import { listUsers, type UserPosition } from '../../../core/users/user_search.ts';
 import { findUser, type UserStatus } from '../../../core/users/users.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { type ApiRequest, dateTime, id, paging, route } from '../routes.ts';
-
-const status = z.enum(['active', 'banned', 'disabled', 'deleted']);
-
-/** A user as administrators see it. */
-export const user = z
-  .object({
-    id: z.uuid(),
-    username: z.string().nullable(),
-    email: z.string().nullable(),
-    status,
-    status_reason: z.string().nullable(),
-    status_message: z.string().nullable(),
-    ban_expires_at: dateTime.nullable(),
-    roles: z.array(z.string()),
-    permissions: z.array(z.string()),
-    tenant_id: z.string().nullable(),
-    token_version: z.number().int(),
-    last_login_at: dateTime.nullable(),
-    created_at: dateTime,
-    updated_at: dateTime,
-  })
-  .meta({ id: 'User' });
+import { type ApiRequest, id, paging, route } from '../routes.ts';
+import { status, user, userView } from './user_view.ts';
 
 const rights = {
   roles: roles.optional(),
@@ -73,19 +53,28 @@ export const adminUserRoutes = [
     status: 201,
     body: z
       .strictObject({
-        username,
+        username: username.optional(),
         email: email.optional(),
+        email_verified: z
+          .boolean()
+          .optional()
+          .describe('with `email`: whether you vouch for the address; true unless you say otherwise'),
         password: newPassword.optional(),
+        claims: claimsInRequest('admin').optional(),
         ...rights,
+      })
+      .refine((given) => given.username !== undefined || given.email !== undefined, {
+        path: ['username'],
+        error: 'a user needs a username or an e-mail address',
+      })
+      .refine((given) => given.email !== undefined || given.email_verified === undefined, {
+        path: ['email_verified'],
+        error: 'needs an e-mail address',
       })
       .meta({ id: 'NewUser' }),
     response: user,
-    errors: ['weak_password', 'username_taken', 'email_taken', 'right_missing'],
-    handler: async ({ deps: { db }, body: { password, ...given }, actor }) => {
-      const password_hash = password === undefined ? null : await hashNewPassword(password, given);
-      const input = { ...withoutUndefined(given), username: given.username, password_hash };
-      return await addUser(db, actor, input);
-    },
+    errors: ['weak_password', 'invalid_claims', 'username_taken', 'email_taken', 'right_missing'],
+    handler: create,
   }),
   route({
     ...common,
@@ -94,7 +83,7 @@ export const adminUserRoutes = [
     summary: 'Read a user',
     response: user,
     errors: ['user_not_found'],
-    handler: async ({ deps, params }) => (await findUser(deps.db, params.id)) ?? notFound(),
+    handler: async ({ deps, params }) => userView((await findUser(deps.db, params.id)) ?? notFound()),
   }),
   route({
     ...common,
@@ -102,20 +91,60 @@ export const adminUserRoutes = [
     path: '/admin/users/:id',
     summary: 'Change a user; access tokens with the old roles, permissions or tenant become inactive',
     body: z
-      .strictObject({ username: username.optional(), email: email.nullable().optional(), ...rights })
+      .strictObject({
+        username: username
+          .nullable()
+          .optional()
+          .describe('null removes it from a user with an e-mail address'),
+        email: email
+          .nullable()
+          .optional()
+          .describe(
+            'a new address is not verified unless `email_verified` says so; null removes it from a user with a username',
+          ),
+        email_verified: z
+          .boolean()
+          .optional()
+          .describe('true: you vouch for the address, the new one or the present one; needs a `reason`'),
+        reason: z.string().min(1).max(500).optional().describe('why; kept in the trail'),
+        claims: claimsInRequest('admin').optional(),
+        ...rights,
+      })
+      .refine((given) => !given.email_verified || given.reason !== undefined, {
+        path: ['reason'],
+        error: 'is required to vouch for an address',
+      })
       .meta({ id: 'UserChange' }),
     response: user,
     errors: [
       'user_not_found',
+      'invalid_claims',
       'username_taken',
       'email_taken',
       'not_yourself',
       'last_admin',
       'right_missing',
     ],
-    handler: async ({ deps, params, body, actor }) => await changeUser(deps.db, params.id, body, actor),
+    handler: async ({ deps, params, body, actor }) =>
+      userView(await changeUser(deps.db, params.id, body, actor)),
   }),
 ];
+
+interface NewUserBody {
+  username?: string | undefined;
+  email?: string | undefined;
+  email_verified?: boolean | undefined;
+  password?: string | undefined;
+}
+
+async function create({
+  deps: { db },
+  body: { password, email_verified = true, ...given },
+  actor,
+}: ApiRequest<unknown, unknown, NewUserBody>) {
+  const password_hash = password === undefined ? null : await hashNewPassword(password, given);
+  return userView(await addUser(db, actor, { ...withoutUndefined(given), email_verified, password_hash }));
+}
 
 type ListRequest = ApiRequest<
   unknown,
@@ -129,8 +158,9 @@ const searchCursor = z.tuple([z.enum(['username', 'email']), z.string().max(254)
 async function list({ deps, query: { limit, cursor, search, status } }: ListRequest) {
   const after = search === undefined ? positionInList(cursor) : positionInSearch(cursor);
   const { users, next } = await listUsers(deps.db, { prefix: search, status, after, limit });
-  if (!next) return { users, next_cursor: null };
-  return { users, next_cursor: encodeCursor(next.by === 'id' ? next.after : [next.by, next.after]) };
+  const shown = users.map(userView);
+  if (!next) return { users: shown, next_cursor: null };
+  return { users: shown, next_cursor: encodeCursor(next.by === 'id' ? next.after : [next.by, next.after]) };
 }
 
 function positionInList(cursor: string | undefined): UserPosition | undefined {
