@@ -17,6 +17,7 @@ import { consentRoutes } from './http/api/consents.ts';
 import { deviceRoutes } from './http/api/devices.ts';
 import { logoutRoutes } from './http/api/logout.ts';
 import { meRoutes } from './http/api/me.ts';
+import { myAddressRoutes } from './http/api/my_address.ts';
 import { myDeletionRoutes } from './http/api/my_deletion.ts';
 import { openApiRoutes } from './http/api/openapi/document.ts';
 import { recoveryRoutes } from './http/api/recovery.ts';
@@ -43,6 +44,7 @@ import type { Tracing } from './lib/tracing.ts';
 import { createClientValidator } from './oidc/endpoints/client_validation.ts';
 import { guardRegistration } from './oidc/endpoints/registration.ts';
 import { accountRoutes } from './oidc/pages/account_page.ts';
+import { addressLinkRoutes } from './oidc/pages/address_links.ts';
 import { cookieSigner, migrateSessionCookie, secureCookiesByIssuer } from './oidc/pages/cookies.ts';
 import { refuseCrossSiteForms } from './oidc/pages/cross_site_forms.ts';
 import { takeUserCode } from './oidc/pages/device_link.ts';
@@ -65,6 +67,7 @@ export const routes: Route[] = [
   ...meRoutes,
   ...recoveryRoutes,
   ...myDeletionRoutes,
+  ...myAddressRoutes,
   ...sessionRoutes,
   ...logoutRoutes,
   ...deviceRoutes,
@@ -129,6 +132,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(accountRoutes(deps, provider).routes());
   app.use(recoveryPages(deps, provider).routes());
   app.use(signUpRoutes(deps, provider).routes());
+  app.use(addressLinkRoutes(deps, provider).routes());
   app.use(takeUserCode);
   app.use(takePostedRequests(deps));
   app.use(mountEngine(deps, () => engine().run, catchUnavailable(deps)));

@@ -56,6 +56,28 @@ async function signInCallers(server: TestServer): Promise<Callers> {
   };
 }
 
+function addressCases(): Record<string, Case> {
+  return {
+    'post /me/email': async ({ server }) => {
+      const { tokens } = await signIn(server);
+      const json = { email: 'case@address.example', current_password: password };
+      return { path: '/me/email', json, token: tokens.access_token };
+    },
+    'post /me/email/verify': async ({ server }) => {
+      const { user, tokens } = await signIn(server);
+      const { code } = await server.db.transaction((tx) =>
+        issueCode(tx, keyring, {
+          purpose: 'verify_email',
+          user,
+          address: `${user.username}@case.example`,
+          request: user.id,
+        }),
+      );
+      return { path: '/me/email/verify', json: { code }, token: tokens.access_token };
+    },
+  };
+}
+
 function userCases(): Record<string, Case> {
   const again = async ({ server, user }: Callers, form = {}) =>
     (await signIn(server, { ...user, form })).tokens;
@@ -70,6 +92,7 @@ function userCases(): Record<string, Case> {
       const json = { username: `${user.username}-new` };
       return { path: '/me', json, token: tokens.access_token };
     },
+    ...addressCases(),
     'post /me/password': async ({ server }) => {
       const { tokens } = await signIn(server);
       const json = { current_password: password, new_password: 'another horse, another staple' };

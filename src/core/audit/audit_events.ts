@@ -27,6 +27,7 @@ export type EventType =
   | 'recovery_failed'
   | 'user_recovered'
   | 'email_change_requested'
+  | 'email_change_failed'
   | 'email_changed'
   | 'email_change_undone'
   | 'email_lost'

@@ -25,6 +25,9 @@ const levels: Partial<Record<EventType, 'debug' | 'warn'>> = {
   login_failed: 'warn',
   password_change_failed: 'warn',
   user_deletion_failed: 'warn',
+  email_change_failed: 'warn',
+  email_change_undone: 'warn',
+  not_me_reported: 'warn',
   client_authentication_failed: 'warn',
 };
 

@@ -41,6 +41,8 @@ export interface RateLimits {
   passwordChange: Limit;
   /** Attempts to take another username, per user. */
   usernameChange: Limit;
+  /** Requests to change or prove the address, per user. */
+  addressChange: Limit;
   /** Mails with a code or link to one mailbox, over all purposes and requesters. */
   mail: MailLimit;
   /** Requests that cause such mails, per network. */
@@ -89,6 +91,9 @@ const anonymousAllowance: Allowance = { points: 600, seconds: 60 };
 /** Each attempt reveals whether a name is taken. */
 const usernameChanges: Allowance = { points: 10, seconds: 3_600 };
 
+/** Each request verifies a password and sends a mail, and a person may ask again for one that is late. */
+const addressChanges: Allowance = { points: 10, seconds: 3_600 };
+
 /** A misconfigured client may try again after minutes; secrets of 128 bits could not be guessed at any rate. */
 export const clientAuthAllowance: Allowance = { points: 20, seconds: 300 };
 
@@ -105,6 +110,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     clientAuth: openBudget(memoryStore, 'client_auth', clientAuthAllowance),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
     usernameChange: openLimit(store, 'username_change', usernameChanges),
+    addressChange: openLimit(store, 'address_change', addressChanges),
     mail: openMailLimit(store, settings.mail),
     mailAddress: openLimit(store, 'mail_address', settings.mailAddress),
     refresh: openLimit(store, 'refresh', settings.refresh),
@@ -133,6 +139,7 @@ const unlimited: RateLimits = {
   clientAuth: noBudget,
   passwordChange: noLimit,
   usernameChange: noLimit,
+  addressChange: noLimit,
   mail: noMailLimit,
   mailAddress: noLimit,
   refresh: noLimit,

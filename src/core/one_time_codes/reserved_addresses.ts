@@ -1,14 +1,18 @@
 // Former addresses: as long as the link of a changed address can undo the change, the address stays reserved for its user.
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
-import { addressKey } from '../users/names.ts';
+import { addressKey, storedAddressKeys } from '../users/names.ts';
 
 export interface FormerAddress {
   /** The code that undoes the change. */
   id: string;
   address: string;
   address_key: string;
+  /** When the link expires. */
+  expires_at: Date;
 }
+
+const columns = { expires_at: 'time' } as const;
 
 /** The most former addresses of one user that are told of something. The oldest come first: a thief adds to the end of the list. */
 const mostTold = 10;
@@ -17,10 +21,11 @@ const mostTold = 10;
 export async function listFormerAddresses(db: Db, user_id: string): Promise<FormerAddress[]> {
   const found = await rows<FormerAddress>(
     db,
-    `select id, address, address_key from one_time_codes
+    `select id, address, address_key, expires_at from one_time_codes
      where user_id = :user_id and purpose = 'undo_email' and used_at is null and expires_at > :now
      order by id limit :most`,
     { user_id, now: present(db), most: 5 * mostTold },
+    columns,
   );
   const first = found.filter(
     ({ address_key }, at) => found.findIndex((one) => one.address_key === address_key) === at,
@@ -58,4 +63,35 @@ export async function isAddressReserved(
     { address_key: addressKey(address), user_id, now: present(db) },
   );
   return reserved !== undefined;
+}
+
+/**
+ * The spelling in which an address is proved already, by this user or another one, or is reserved for another; null when it is free for
+ * `user_id`. One statement, whatever the address.
+ */
+export async function findProvedSpelling(db: Db, address: string, user_id: string): Promise<string | null> {
+  const [a = '', b = a, c = a] = storedAddressKeys(address);
+  const [found] = await rows<{ address: string }>(
+    db,
+    `select email as address from users where email_key in (:a, :b, :c) and email_verified_at is not null
+     union all
+     select address from one_time_codes
+     where address_key = :key and purpose = 'undo_email' and used_at is null and expires_at > :now
+       and cast(user_id as text) <> :user_id
+     limit 1`,
+    { a, b, c, key: addressKey(address), user_id, now: present(db) },
+  );
+  return found?.address ?? null;
+}
+
+/** The address that waits for the code or link that was mailed to it, or null. */
+export async function findPendingAddress(db: Db, user_id: string): Promise<string | null> {
+  const [found] = await rows<{ address: string }>(
+    db,
+    `select c.address from one_time_codes c join users u on u.id = c.user_id and u.code_version = c.code_version
+     where c.user_id = :user_id and c.purpose = 'verify_email' and c.used_at is null and c.expires_at > :now
+     order by c.id desc limit 1`,
+    { user_id, now: present(db) },
+  );
+  return found?.address ?? null;
 }

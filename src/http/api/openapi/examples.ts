@@ -83,6 +83,9 @@ export const examples: Record<string, unknown> = {
   SignUpCompletion: { sign_up_id: 'mPzl3cS0VYPkeK5zX2m0c8Yp7Zy1R3vQ9tB4hJ6nW2E', code: '482913' },
   SignedUpUser: { id: user.id, username: 'ada', email: 'ada@example.com' },
   PasswordChangeResult: { sessions_ended: 2 },
+  AddressChange: { email: 'ada@new.example.com', current_password: 'correct horse battery staple' },
+  PendingAddress: { pending_email: 'ada@new.example.com' },
+  AddressCode: { code: '031337' },
   Session: session,
   SessionList: { sessions: [session], next_cursor: null },
   SessionStory: {

@@ -1,0 +1,93 @@
+// The former addresses of a user: how they learn of a change, and how one of them becomes the user's again.
+import type { Knex } from 'knex';
+import type { Keyring } from '../../lib/crypto.ts';
+import { AppError } from '../../lib/errors.ts';
+import { maskAddress } from '../../lib/mask_address.ts';
+import { enqueueMail } from '../mail/mails.ts';
+import { notMePath } from '../mail/notices.ts';
+import { issueCode } from '../one_time_codes/one_time_codes.ts';
+import { type FormerAddress, listFormerAddresses } from '../one_time_codes/reserved_addresses.ts';
+import type { RequestSource } from '../request_source.ts';
+import { present, readClock } from '../store/sql_time.ts';
+import { addressKey } from '../users/names.ts';
+import { updateUser } from '../users/user_changes.ts';
+import { displayName, lockUser, type User } from '../users/users.ts';
+import { takeAddress } from './take_address.ts';
+
+export interface ChangedAddress {
+  /** The user with the new address. */
+  user: User;
+  /** The address before, when it was proved. */
+  former: string | null;
+  source: RequestSource;
+}
+
+/**
+ * Mails the link that undoes a change to the address before. Those before it, which can be restored as well, learn of the change too; the
+ * link of their mail works no longer than the one that they got when they were replaced.
+ */
+export async function tellFormerAddresses(
+  tx: Knex.Transaction,
+  keyring: Keyring,
+  { user, former, source }: ChangedAddress,
+): Promise<void> {
+  const at = await readClock(tx);
+  const older = await listFormerAddresses(tx, user.id);
+  const tell = async (to: string, path: string) =>
+    await enqueueMail(tx, {
+      ...{ kind: 'email_changed', to, user_id: user.id, isProved: true, path, at },
+      zoneinfo: user.claims?.zoneinfo,
+      facts: { name: displayName(user), address: maskAddress(user.email ?? '') },
+      source: { ip: source.ip, user_agent: source.user_agent },
+    });
+  if (former !== null) {
+    const { token } = await issueCode(tx, keyring, { purpose: 'undo_email', user, address: former });
+    await tell(former, `/undo-email/${token}`);
+  }
+  const told = [former, user.email].map((one) => addressKey(one ?? ''));
+  for (const { address, address_key, expires_at } of older) {
+    if (told.includes(address_key)) continue;
+    const left = Math.max(1, Math.floor((expires_at.getTime() - at.getTime()) / 1000));
+    await tell(address, await notMePath(tx, user, address, left));
+  }
+}
+
+/**
+ * Locks a user and, before anything else is locked, whoever has the former address without proof. `isFree` is false when another user has
+ * proved it, for whom an administrator must have vouched.
+ */
+export async function lockWithFormer(
+  tx: Knex.Transaction,
+  user_id: string,
+  address: string,
+): Promise<{ user: User | null; isFree: boolean }> {
+  try {
+    return { user: await takeAddress(tx, { address, user_id }), isFree: true };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'email_taken') throw error;
+    return { user: await lockUser(tx, user_id), isFree: false };
+  }
+}
+
+/**
+ * Makes a former address the user's again. The links that went to addresses after it are void; those of earlier ones go on to work, so
+ * that no thief takes them away with the link of a later address.
+ */
+export async function restoreAddress(
+  tx: Knex.Transaction,
+  user_id: string,
+  { id, address, address_key }: Pick<FormerAddress, 'id' | 'address' | 'address_key'>,
+): Promise<void> {
+  await updateUser(tx, user_id, { email: address, email_verified: true });
+  await tx('one_time_codes')
+    .where({ purpose: 'undo_email', user_id })
+    .whereNull('used_at')
+    .where((one) => one.where('id', '>=', id).orWhere({ address_key }))
+    .update({ used_at: present(tx) });
+  const kept = await listFormerAddresses(tx, user_id);
+  await tx('one_time_codes')
+    .where({ purpose: 'not_me', user_id })
+    .whereNull('used_at')
+    .whereNotIn('address_key', [address_key, ...kept.map((one) => one.address_key)])
+    .update({ used_at: present(tx) });
+}
