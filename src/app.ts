@@ -5,6 +5,7 @@ import { createClientRegistrar } from './core/actions/register_client.ts';
 import type { Deps } from './core/deps.ts';
 import { adminClientRoutes } from './http/api/admin/clients.ts';
 import { adminEventRoutes } from './http/api/admin/events.ts';
+import { adminInvitationRoutes } from './http/api/admin/invitations.ts';
 import { adminKeyRoutes } from './http/api/admin/keys.ts';
 import { adminOutboxRoutes } from './http/api/admin/outbox.ts';
 import { adminResourceServerRoutes } from './http/api/admin/resource_servers.ts';
@@ -49,6 +50,7 @@ import { cookieSigner, migrateSessionCookie, secureCookiesByIssuer } from './oid
 import { refuseCrossSiteForms } from './oidc/pages/cross_site_forms.ts';
 import { takeUserCode } from './oidc/pages/device_link.ts';
 import { interactionRoutes } from './oidc/pages/interactions.ts';
+import { invitationRoutes } from './oidc/pages/invitation_pages.ts';
 import { sendNotFoundPage } from './oidc/pages/not_found_page.ts';
 import { catchUnavailable } from './oidc/pages/page_response.ts';
 import { takePostedRequests } from './oidc/pages/posted_requests.ts';
@@ -76,6 +78,7 @@ export const routes: Route[] = [
   ...signUpApiRoutes,
   ...adminUserRoutes,
   ...adminUserStatusRoutes,
+  ...adminInvitationRoutes,
   ...adminSessionRoutes,
   ...adminClientRoutes,
   ...adminResourceServerRoutes,
@@ -133,6 +136,7 @@ export function createApp(deps: Deps, engine: Engine, options: AppOptions = {}):
   app.use(recoveryPages(deps, provider).routes());
   app.use(signUpRoutes(deps, provider).routes());
   app.use(addressLinkRoutes(deps, provider).routes());
+  app.use(invitationRoutes(deps).routes());
   app.use(takeUserCode);
   app.use(takePostedRequests(deps));
   app.use(mountEngine(deps, () => engine().run, catchUnavailable(deps)));

@@ -1,6 +1,7 @@
 // The entry of the CLI, with every command and its options. A command prints one answer on stdout; an error is one line
 // on stderr. What a command does is in cli/.
 import { CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addInvitationCommands } from './cli/invitation_commands.ts';
 import { addMessageCommands } from './cli/message_commands.ts';
 import { describeProblem } from './cli/output.ts';
 import { addCommand, answered, createProgram } from './cli/program.ts';
@@ -169,6 +170,7 @@ add('reencrypt-keys', 'encrypt the signing keys with the first secret of KINDRED
   answered(async () => (await operationCommands()).reencryptKeys()),
 );
 
+addInvitationCommands(add);
 addMessageCommands(add);
 
 function collect(value: string, before: string[] = []): string[] {

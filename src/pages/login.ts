@@ -77,6 +77,12 @@ export function renderLogin(brand: Brand, page: LoginPage): string {
   );
 }
 
+/** What went wrong with a login, in one line, for a form that is no login page. */
+export function loginProblemText(problem: LoginProblem): string {
+  const { title, text, quote } = noticeOf(problem);
+  return [title, text, quote].filter(Boolean).join('. ');
+}
+
 function noticeOf(problem: LoginProblem): Notice {
   switch (problem.kind) {
     case 'wrong_credentials':

@@ -34,7 +34,12 @@ export interface GoodRequest {
 type Case = (callers: Callers) => Promise<GoodRequest> | GoodRequest;
 
 /** The valid requests by `<method> <path>` of their row. */
-export const cases: Record<string, Case> = { ...userCases(), ...adminCases(), ...outboxCases() };
+export const cases: Record<string, Case> = {
+  ...userCases(),
+  ...adminCases(),
+  ...outboxCases(),
+  ...invitationCases(),
+};
 
 const known = new WeakMap<TestServer, Promise<Callers>>();
 
@@ -255,5 +260,23 @@ function outboxCases(): Record<string, Case> {
     'delete /admin/outbox/:id': async ({ server }) => ({
       path: `/admin/outbox/${await makeMessage(server.db)}`,
     }),
+  };
+}
+
+function invitationCases(): Record<string, Case> {
+  const invited = async ({ server, admin: { tokens } }: Callers) => {
+    const json = { email: newAddress(), roles: ['editor'] };
+    return String((await api(server, 'POST /admin/invitations', tokens.access_token, { json })).body.id);
+  };
+  return {
+    'get /admin/invitations': async (all) => ({ path: (await invited(all)) && '/admin/invitations?limit=2' }),
+    'post /admin/invitations': () => ({
+      path: '/admin/invitations',
+      json: { email: newAddress(), roles: ['editor'], expires_in: 3_600 },
+    }),
+    'post /admin/invitations/:id/send': async (all) => ({
+      path: `/admin/invitations/${await invited(all)}/send`,
+    }),
+    'delete /admin/invitations/:id': async (all) => ({ path: `/admin/invitations/${await invited(all)}` }),
   };
 }

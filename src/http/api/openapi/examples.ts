@@ -28,6 +28,16 @@ const session = {
   expires_at: '2026-03-08T09:30:00.000Z',
   is_current: true,
 };
+const invitation = {
+  id: ids.device,
+  email: 'grace@example.com',
+  roles: ['editor'],
+  permissions: [],
+  tenant_id: null,
+  invited_by: ids.user,
+  created_at: at,
+  expires_at: '2026-03-08T09:30:00.000Z',
+};
 const user = {
   id: ids.user,
   username: 'ada',
@@ -82,6 +92,10 @@ export const examples: Record<string, unknown> = {
   SignUpRequested: { sign_up_id: 'mPzl3cS0VYPkeK5zX2m0c8Yp7Zy1R3vQ9tB4hJ6nW2E' },
   SignUpCompletion: { sign_up_id: 'mPzl3cS0VYPkeK5zX2m0c8Yp7Zy1R3vQ9tB4hJ6nW2E', code: '482913' },
   SignedUpUser: { id: user.id, username: 'ada', email: 'ada@example.com' },
+  NewInvitation: { email: 'grace@example.com', roles: ['editor'] },
+  Invitation: invitation,
+  CreatedInvitation: { ...invitation, user_exists: false },
+  InvitationList: { invitations: [invitation], next_cursor: null },
   PasswordChangeResult: { sessions_ended: 2 },
   AddressChange: { email: 'ada@new.example.com', current_password: 'correct horse battery staple' },
   PendingAddress: { pending_email: 'ada@new.example.com' },

@@ -21,6 +21,11 @@ export const tags: [prefix: string, name: string, description: string][] = [
   ],
   ['/sign-up', 'Sign-up', 'Creating an account, where people do so themselves (`SIGN_UP=open`).'],
   ['/admin/users', 'Administration: users', 'Find, create, change, ban, disable and delete users.'],
+  [
+    '/admin/invitations',
+    'Administration: invitations',
+    'Invite people, with the rights that they are to have.',
+  ],
   ['/admin/sessions', 'Administration: sessions', 'The sessions of any user.'],
   ['/admin/clients', 'Administration: clients', 'Register and change OAuth clients and their secrets.'],
   ['/admin/resource-servers', 'Administration: resource servers', 'The APIs that accept access tokens.'],

@@ -112,6 +112,7 @@ test('a body is required where members of it are, and only there', (t) => {
   t.deepEqual(required.map((one) => one.operationId).toSorted(), [
     'patchDevicesId',
     'postAdminClients',
+    'postAdminInvitations',
     'postAdminResourceServers',
     'postAdminUsers',
     'postAdminUsersIdBan',
