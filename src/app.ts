@@ -11,6 +11,7 @@ import { adminOutboxRoutes } from './http/api/admin/outbox.ts';
 import { adminResourceServerRoutes } from './http/api/admin/resource_servers.ts';
 import { adminSessionRoutes } from './http/api/admin/sessions.ts';
 import { adminStatsRoutes } from './http/api/admin/stats.ts';
+import { adminUserPasswordRoutes } from './http/api/admin/user_passwords.ts';
 import { adminUserStatusRoutes } from './http/api/admin/user_status.ts';
 import { adminUserRoutes } from './http/api/admin/users.ts';
 import { browserSessionRoutes } from './http/api/browser_sessions.ts';
@@ -79,6 +80,7 @@ export const routes: Route[] = [
   ...adminUserRoutes,
   ...adminUserStatusRoutes,
   ...adminInvitationRoutes,
+  ...adminUserPasswordRoutes,
   ...adminSessionRoutes,
   ...adminClientRoutes,
   ...adminResourceServerRoutes,

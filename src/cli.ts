@@ -4,6 +4,7 @@ import { CommanderError, InvalidArgumentError, Option } from 'commander';
 import { addInvitationCommands } from './cli/invitation_commands.ts';
 import { addMessageCommands } from './cli/message_commands.ts';
 import { describeProblem } from './cli/output.ts';
+import { addPasswordCommands } from './cli/password_commands.ts';
 import { addCommand, answered, createProgram } from './cli/program.ts';
 
 // Imported when a command runs: the engine and the database drivers take half a second to load, and help and typing
@@ -30,6 +31,7 @@ Examples:
   kindred create-resource-server --identifier https://api.example.com/ --scope orders:read --scope orders:write
   kindred sessions ada@example.com
   kindred logout ada
+  kindred recovery-link ada
   kindred doctor
 
 As npm scripts: npm run kindred -- <command>, and npm run --silent kindred -- <command> --json for machines.`;
@@ -71,6 +73,7 @@ add('sessions', "list a user's live sessions, the last used first")
 add('logout', "end all of a user's sessions")
   .argument(...user)
   .action(answered(async (name) => (await userCommands()).logOut(String(name))));
+addPasswordCommands(add);
 
 // Clients
 interface ChangeOptions {

@@ -72,7 +72,8 @@ export async function logOut(name: string): Promise<Answer> {
 }
 
 // A username may look like an id. The id is tried first, because no user can choose it.
-async function requireUser(db: Db, name: string): Promise<User> {
+/** The user of this id or name; refuses where there is none. */
+export async function requireUser(db: Db, name: string): Promise<User> {
   const id = parseId(name);
   const user = (id && (await findUser(db, id))) || (await findUserByLogin(db, name));
   if (!user) throw new CommandError(`there is no user ${JSON.stringify(name)}`);

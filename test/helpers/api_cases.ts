@@ -195,6 +195,9 @@ function adminCases(): Record<string, Case> {
     'post /admin/users/:id/enable': change('enable'),
     'post /admin/users/:id/delete': change('delete'),
     'post /admin/users/:id/force-logout': change('force-logout'),
+    'post /admin/users/:id/password': change('password', { generate: true, reason: 'because' }),
+    'post /admin/users/:id/recovery-link': change('recovery-link'),
+    'post /admin/users/:id/unlock': change('unlock'),
     'get /admin/users/:id/sessions': ({ user }) => ({
       path: `/admin/users/${user.user.id}/sessions?limit=1`,
     }),

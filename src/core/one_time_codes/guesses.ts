@@ -112,3 +112,12 @@ async function isBlocked(tx: Knex.Transaction, user_id: string, purpose: Purpose
     return is_recent && within.reduce((sum, { tries }) => sum + Number(tries), 0) >= mostUserTries;
   });
 }
+
+/** Forgets the wrong codes that count against a user, in the caller's transaction, which has locked the user's row. */
+export async function clearGuesses(tx: Knex.Transaction, user_id: string): Promise<void> {
+  await tx('one_time_codes')
+    .where({ user_id })
+    .where('id', '>', firstIdOf(new Date(Date.now() - 3 * userWindow * 1000)))
+    .where('tries', '>', 0)
+    .update({ tries: 0 });
+}

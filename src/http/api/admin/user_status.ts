@@ -7,7 +7,8 @@ import { AppError } from '../../../lib/errors.ts';
 import { id, route, timeInRequest } from '../routes.ts';
 import { user, userView } from './user_view.ts';
 
-const reasonText = z.string().min(1).max(500);
+/** Why an administrator acts; kept in the audit trail. */
+export const reasonText = z.string().min(1).max(500);
 
 const common = { right: 'admin:users', params: { id } } as const;
 

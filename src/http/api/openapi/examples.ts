@@ -123,6 +123,14 @@ export const examples: Record<string, unknown> = {
   DisableUser: { reason: 'left the company' },
   EnableUser: {},
   DeleteUser: { reason: 'asked for it' },
+  PasswordSetting: { generate: true, reason: 'called from the known number' },
+  PasswordSettingResult: { sessions_ended: 2, password: 'h7k2m-qv4xn-8tzbw-c3pdy' },
+  NewRecoveryLink: { reason: 'called from the known number' },
+  RecoveryLink: {
+    url: 'https://id.example.com/recover/mPzl3cS0VYPkeK5zX2m0c8Yp7Zy1R3vQ9tB4hJ6nW2E',
+    expires_at: '2030-01-01T00:00:00Z',
+  },
+  Unlock: { reason: 'typed an old password' },
   Event: {
     id: ids.session,
     created_at: at,
