@@ -129,6 +129,11 @@ add('create-resource-server', 'register an API that accepts access tokens')
       .default('at+jwt'),
   )
   .option('--access-token-ttl <seconds>', 'the lifetime of its access tokens', parseSeconds)
+  .option(
+    '--claim <name=member>',
+    'a claim of the profile in its access tokens, such as plan=app.plan; repeatable',
+    collect,
+  )
   .action(answered(async (options) => (await clientCommands()).createResourceServer(options)));
 add('resource-servers', 'list the resource servers').action(
   answered(async () => (await registrationCommands()).showResourceServers()),

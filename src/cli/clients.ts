@@ -69,6 +69,7 @@ function warnAboutSecret(given: string | undefined, kept: string | undefined): v
 }
 
 const serverOptions = z.object({
+  claim: z.array(z.string()).default([]),
   identifier: z.string(),
   name: z.string().optional(),
   scope: z.array(z.string()).default([]),
@@ -79,16 +80,22 @@ const serverOptions = z.object({
 
 /** `create-resource-server` */
 export async function createResourceServer(given: unknown): Promise<Answer> {
-  const { scope, format, typ, accessTokenTtl, ...rest } = serverOptions.parse(given);
+  const { scope, format, typ, accessTokenTtl, claim, ...rest } = serverOptions.parse(given);
   const input = newResourceServer.parse({
     ...rest,
     scope: scope.join(' '),
     access_token_format: format,
     access_token_typ: typ,
     access_token_ttl: accessTokenTtl,
+    ...(claim.length > 0 ? { claims: Object.fromEntries(claim.map(splitClaim)) } : {}),
   });
   return await withDatabase(async (db) => {
     const created = await addResourceServer(db, byCommand, input);
     return { data: created, text: `created resource server ${created.identifier}, tokens ${format}` };
   });
+}
+
+function splitClaim(claim: string): [name: string, member: string] {
+  const at = claim.lastIndexOf('=');
+  return [claim.slice(0, Math.max(at, 0)), claim.slice(at + 1)];
 }

@@ -123,7 +123,7 @@ function tokenConfiguration(deps: Deps): Configuration {
     claims: claimsOfScopes,
     // The engine puts in the claims of all granted scopes, and models/id_token.ts leaves out those that do not belong there.
     conformIdTokenClaims: false,
-    extraTokenClaims: async (ctx, token) => extraClaims(ctx, token),
+    extraTokenClaims: async (ctx, token) => await extraClaims(deps, ctx, token),
     formats: {
       customizers: {
         jwt: async (_ctx, token, jwt) => {

@@ -1,6 +1,6 @@
 // Makes access tokens: JWTs (RFC 9068), or opaque ones with a record, which the resource server decides.
 import { newTokenId, signAccessToken } from '../core/access_tokens/access_token_signer.ts';
-import { claimsOfUser } from '../core/access_tokens/user_claims.ts';
+import { claimsOfUser, namedClaimsOf } from '../core/access_tokens/user_claims.ts';
 import type { Client } from '../core/clients/clients.ts';
 import { requireSenderConstrained } from '../core/clients/security_profile.ts';
 import type { Deps } from '../core/deps.ts';
@@ -16,7 +16,7 @@ import type { Target } from './target.ts';
 export type Binding = { jkt?: string; 'x5t#S256'?: string };
 
 /** What an access token is made for, as in {@link Target}. */
-type Form = Pick<Target, 'resource' | 'format' | 'typ' | 'ttl' | 'scope' | 'userinfo_scope'>;
+type Form = Pick<Target, 'resource' | 'format' | 'typ' | 'ttl' | 'scope' | 'userinfo_scope' | 'server'>;
 
 /** The access token of a session. `gty` names the grant types of the login and of this request; opaque tokens keep it. */
 export async function issueSessionToken(
@@ -30,6 +30,7 @@ export async function issueSessionToken(
   const { id, user_id } = session;
   const { userinfo_scope } = target;
   const extra = {
+    ...namedClaimsOf(client, target.server, session),
     ...claimsOfUser(session),
     client_version: client.token_version,
     ...(userinfo_scope === undefined ? {} : { userinfo_scope }),
@@ -56,7 +57,7 @@ export async function issueSessionToken(
 export async function issueClientToken(
   deps: Deps,
   client: Client,
-  target: Form,
+  target: Omit<Form, 'server'>,
   binding: Binding,
 ): Promise<string> {
   requireBound(client, binding);
@@ -75,14 +76,14 @@ function requireBound({ metadata }: Client, { jkt, 'x5t#S256': x5t }: Binding): 
 }
 
 // A token without audience is for this server alone, which needs no JWT.
-function isJwt({ format, resource }: Form): boolean {
+function isJwt({ format, resource }: Pick<Form, 'format' | 'resource'>): boolean {
   return format === 'jwt' && resource !== null;
 }
 
 async function signFor(
   { config, keys, verifier, clock }: Deps,
   { client_id }: Client,
-  { resource, scope, ttl, typ }: Form,
+  { resource, scope, ttl, typ }: Omit<Form, 'server'>,
   binding: Binding,
   claims: Record<string, unknown>,
 ): Promise<string> {
@@ -104,7 +105,7 @@ async function signFor(
 async function storeFor(
   { db, clock, log }: Deps,
   { client_id }: Client,
-  { resource, scope, ttl }: Form,
+  { resource, scope, ttl }: Omit<Form, 'server'>,
   binding: Binding,
   { model, payload, session_id, user_id }: Omit<AccessTokenRecord, 'token' | 'ttl'>,
 ): Promise<string> {

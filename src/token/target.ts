@@ -19,6 +19,8 @@ import { quote } from '../lib/quote.ts';
 export interface Target {
   /** The audience; null for a token that is good at userinfo alone. */
   resource: string | null;
+  /** The resource server; null for our own API when it is not registered, and without audience. */
+  server: ResourceServer | null;
   format: 'jwt' | 'opaque';
   /** The type of a JWT. */
   typ: AccessTokenTyp;
@@ -63,12 +65,13 @@ export async function findTarget(
   if (resource === null) {
     const ttl = client.access_token_ttl ?? deps.config.accessTokenTtl;
     const scope = own.join(' ');
-    return { resource, format: 'opaque', typ: 'at+jwt', ttl, scope, answered: scope, asked };
+    return { resource, server: null, format: 'opaque', typ: 'at+jwt', ttl, scope, answered: scope, asked };
   }
   const server = await findServer(deps, known, resource);
   const isOwn = resource === deps.config.resource;
   return {
     resource,
+    server,
     format: server?.access_token_format ?? 'jwt',
     typ: server?.access_token_typ ?? 'at+jwt',
     ttl: server?.access_token_ttl ?? client.access_token_ttl ?? deps.config.accessTokenTtl,

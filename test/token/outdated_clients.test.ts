@@ -183,7 +183,10 @@ async function keep(pair: Pair, client_id: string): Promise<() => Promise<void>>
     const { metadata, secrets, scope, first_party, registered_by, resource_server } = client;
     const rights = { scope, first_party, registered_by, resource_server, blocked_at: null, deleted_at: null };
     await change({ ...rights, metadata: json(metadata), secrets: json(secrets) })(pair, client_id);
-    await db('resource_servers').insert(server).onConflict('identifier').merge();
+    await db('resource_servers')
+      .insert({ ...server, claims: null })
+      .onConflict('identifier')
+      .merge();
   };
 }
 

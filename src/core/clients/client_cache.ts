@@ -48,9 +48,9 @@ export const isCurrentVersionSql = '(select version from registry) = :version';
 
 // Names the columns, because a prepared `*` fails when a newer node adds a column.
 const columnsOfClient =
-  'client_id metadata secrets first_party registered_by rotation_profile refresh_token_retry_window access_token_ttl session_idle_ttl session_absolute_ttl max_sessions scope resource_server default_resource token_version review blocked_at created_at updated_at deleted_at';
+  'client_id metadata secrets first_party registered_by rotation_profile refresh_token_retry_window access_token_ttl session_idle_ttl session_absolute_ttl max_sessions scope resource_server default_resource claims token_version review blocked_at created_at updated_at deleted_at';
 const columnsOfServer =
-  'identifier name scope access_token_format access_token_typ access_token_ttl created_at updated_at';
+  'identifier name scope access_token_format access_token_typ access_token_ttl claims created_at updated_at';
 
 const list = (columns: string) => columns.replaceAll(' ', ', ');
 

@@ -1,5 +1,6 @@
 // The schemas of the members of a client that have a column of their own, which administrators alone set: limits, scope and profile.
 import { z } from 'zod';
+import { namedClaims } from './named_claims.ts';
 import { rotationProfiles } from './rotation_profiles.ts';
 
 export const uri = z.url().max(2048);
@@ -44,4 +45,5 @@ export const columnShape = {
   resource_server: z.union([uri, z.literal('*')]).optional(),
   /** The audience of its tokens when a request names none. */
   default_resource: uri.optional(),
+  claims: namedClaims.optional(),
 };

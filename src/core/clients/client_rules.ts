@@ -1,5 +1,6 @@
 // Rules of client metadata beyond its schema: the defaults of absent members, and which grants a client may use.
 import { AppError } from '../../lib/errors.ts';
+import { json } from '../store/columns.ts';
 import { columnShape } from './client_columns.ts';
 import type { ClientMetadata } from './client_metadata.ts';
 import { isFapi2, profileColumns, requireProfile, withProfileDefaults } from './security_profile.ts';
@@ -20,7 +21,11 @@ export function splitColumns(given: Record<string, unknown>): {
   const entries = Object.entries(given);
   return {
     metadata: Object.fromEntries(entries.filter((entry) => !isColumn(entry))) as ClientMetadata,
-    columns: Object.fromEntries(entries.filter(isColumn)),
+    columns: Object.fromEntries(
+      entries
+        .filter(isColumn)
+        .map(([name, value]) => [name, name === 'claims' && value !== null ? json(value) : value]),
+    ),
   };
 }
 

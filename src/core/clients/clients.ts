@@ -24,6 +24,7 @@ import {
   withoutNulls,
 } from './client_rules.ts';
 import { type ClientSecret, newClientSecret } from './client_secrets.ts';
+import type { NamedClaims } from './named_claims.ts';
 import { changedProfile, newProfile, type RotationProfile, windowOf } from './rotation_profiles.ts';
 import { fapi2RetryWindow, isFapi2, underProfile } from './security_profile.ts';
 
@@ -50,6 +51,8 @@ export interface Client {
   resource_server: string | null;
   /** The audience of its tokens when a request names none; null takes the server's default. */
   default_resource: string | null;
+  /** Claims of the profile in its access tokens, by their names there. */
+  claims: NamedClaims | null;
   /** When an administrator blocked it; a blocked client cannot do anything. */
   blocked_at: Date | null;
   /** A token with another number is inactive: an earlier client had the same id, or this one has lost a right since. */
@@ -73,6 +76,7 @@ declare module 'knex/types/tables.js' {
 
 export const clientColumns = {
   metadata: 'json',
+  claims: 'json',
   secrets: 'json',
   first_party: 'boolean',
   blocked_at: 'time',

@@ -86,6 +86,7 @@ function unsaved(client_id: string, metadata: ClientMetadata, scope: string | nu
     scope,
     resource_server: null,
     default_resource: null,
+    claims: null,
     blocked_at: null,
     token_version: 0,
     review: null,

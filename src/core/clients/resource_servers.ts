@@ -1,10 +1,11 @@
 // Resource servers: the APIs that accept our access tokens, with the scopes that clients may request for them.
 import { z } from 'zod';
 import { AppError } from '../../lib/errors.ts';
-import { type Columns, declareColumns, isText, type Table } from '../store/columns.ts';
+import { type Columns, declareColumns, isText, json, type Table } from '../store/columns.ts';
 import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
+import { type NamedClaims, namedClaims } from './named_claims.ts';
 import { oidcScopes, ownScopes } from './own_scopes.ts';
 
 /** The `typ` in the header of JWT access tokens: that of RFC 9068, or what libraries expect that do not know it. */
@@ -20,6 +21,8 @@ export interface ResourceServer {
   access_token_typ: AccessTokenTyp;
   /** Seconds; null takes that of the client or of this server. */
   access_token_ttl: number | null;
+  /** Claims of the profile in its access tokens, by their names there. */
+  claims: NamedClaims | null;
   created_at: Date;
   updated_at: Date;
 }
@@ -31,6 +34,7 @@ declare module 'knex/types/tables.js' {
 }
 
 export const resourceServerColumns = {
+  claims: 'json',
   created_at: 'time',
   updated_at: 'time',
 } as const satisfies Columns<ResourceServer>;
@@ -60,6 +64,7 @@ export const newResourceServer = z.strictObject({
     .default('at+jwt')
     .describe('the `typ` in the header of its JWTs; `JWT` for libraries that do not know RFC 9068'),
   access_token_ttl: z.number().int().min(1).max(86_400).optional(),
+  claims: namedClaims.optional(),
 });
 
 export type NewResourceServer = z.input<typeof newResourceServer>;
@@ -73,11 +78,12 @@ function hasReservedScope(scope: string): boolean {
 
 /** Registers a resource server; refuses with `resource_server_exists`. */
 export async function createResourceServer(db: Db, input: NewResourceServer): Promise<ResourceServer> {
-  const { name, access_token_ttl, ...given } = newResourceServer.parse(input);
+  const { name, access_token_ttl, claims, ...given } = newResourceServer.parse(input);
   const row = {
     ...given,
     name: name ?? null,
     access_token_ttl: access_token_ttl ?? null,
+    claims: claims ? json(claims) : null,
     created_at: present(db),
     updated_at: present(db),
   };
@@ -128,6 +134,7 @@ export const resourceServerChange = z.strictObject({
   access_token_format: newResourceServer.shape.access_token_format.removeDefault().optional(),
   access_token_typ: newResourceServer.shape.access_token_typ.removeDefault().optional(),
   access_token_ttl: newResourceServer.shape.access_token_ttl.nullable(),
+  claims: newResourceServer.shape.claims.nullable(),
 });
 
 /** Changes a resource server; null when there is none. */
@@ -136,9 +143,14 @@ export async function updateResourceServer(
   identifier: string,
   change: z.input<typeof resourceServerChange>,
 ): Promise<ResourceServer | null> {
+  const { claims, ...given } = resourceServerChange.parse(change);
   const [updated] = await db('resource_servers')
     .where({ identifier })
-    .update({ ...resourceServerChange.parse(change), updated_at: present(db) })
+    .update({
+      ...given,
+      ...(claims === undefined ? {} : { claims: claims && json(claims) }),
+      updated_at: present(db),
+    })
     .returning('*');
   return updated ?? null;
 }

@@ -27,6 +27,7 @@ const offeredGrants = ['authorization_code', 'refresh_token', 'urn:ietf:params:o
  */
 export function suitableMetadata(requested: RequestedMetadata, offer: Offer): Suitable {
   if (exceedsJsonBounds(requested)) throw unsuitable('the metadata is too large or too deeply nested');
+  if (!isAbsent(requested.claims)) throw unsuitable('claims: only administrators name further claims');
   const given: Suitable = {};
   for (const name of Object.keys(metadataShape)) {
     // A null or empty member counts as absent, because some libraries send every member that they know.

@@ -1,7 +1,7 @@
 // The engine's accounts: our users, with the claims that tokens carry (OpenID Connect Core 5.4, RFC 9068).
 import type { Account, KoaContextWithOIDC } from 'oidc-provider';
 import { accountClaims, type ClaimedUser } from '../../core/access_tokens/account_claims.ts';
-import { claimsOfUser } from '../../core/access_tokens/user_claims.ts';
+import { claimsOfUser, namedClaimsOf } from '../../core/access_tokens/user_claims.ts';
 import type { Deps } from '../../core/deps.ts';
 import type { SessionWithUser } from '../../core/sessions/find_session.ts';
 import { isActive } from '../../core/users/active_users.ts';
@@ -9,6 +9,7 @@ import { findUser } from '../../core/users/users.ts';
 import { parseId } from '../../lib/ids.ts';
 import { giveReason } from '../../token/reason.ts';
 import { clientRow, knownSession, sessionOf } from './context.ts';
+import { findKnownServer } from './known_clients.ts';
 import { provedUser } from './seen.ts';
 
 /** The account behind a token, or undefined when its user may not use it any more. */
@@ -48,10 +49,16 @@ export function accountOf(session: ClaimedUser & Pick<SessionWithUser, 'user_id'
 }
 
 /** The claims of an access token about its client and, except with `client_credentials`, its user, beside the standard ones. */
-export function extraClaims(ctx: KoaContextWithOIDC, token: object): Record<string, unknown> | undefined {
+export async function extraClaims(
+  deps: Deps,
+  ctx: KoaContextWithOIDC,
+  token: object,
+): Promise<Record<string, unknown> | undefined> {
   const { client } = ctx.oidc;
   const ofClient = client ? { client_version: clientRow(client).token_version } : {};
   const session = knownSession(ctx);
-  if ((token as { kind: string }).kind !== 'AccessToken' || !session) return ofClient;
-  return { ...claimsOfUser(session), ...ofClient };
+  const { kind, aud } = token as { kind: string; aud?: string };
+  if (kind !== 'AccessToken' || !session || !client) return ofClient;
+  const server = aud === undefined ? null : await findKnownServer(deps, aud);
+  return { ...namedClaimsOf(clientRow(client), server, session), ...claimsOfUser(session), ...ofClient };
 }

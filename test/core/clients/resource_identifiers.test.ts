@@ -10,7 +10,7 @@ const own = 'https://id.example/api';
 function cacheOf(identifiers: string[]): Map<string, ResourceServer> {
   const now = new Date();
   const rest = { access_token_format: 'jwt', access_token_typ: 'at+jwt', access_token_ttl: null } as const;
-  const one = { name: null, scope: 'read', ...rest, created_at: now, updated_at: now };
+  const one = { name: null, scope: 'read', claims: null, ...rest, created_at: now, updated_at: now };
   return new Map(identifiers.map((identifier) => [identifier, { identifier, ...one }]));
 }
 

@@ -24,6 +24,10 @@ const server = z
     access_token_format: z.enum(['jwt', 'opaque']),
     access_token_typ: z.enum(['at+jwt', 'JWT']),
     access_token_ttl: z.number().int().nullable(),
+    claims: z
+      .record(z.string(), z.string())
+      .nullable()
+      .describe("claims of the user's profile in its access tokens, by their names there"),
     created_at: dateTime,
     updated_at: dateTime,
   })

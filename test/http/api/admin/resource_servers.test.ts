@@ -46,6 +46,7 @@ testOnServers(
         access_token_format: 'jwt',
         access_token_typ: 'at+jwt',
         access_token_ttl: null,
+        claims: null,
       };
       t.deepEqual(rest, plain);
       const line = pathOf(identifier);
