@@ -1,4 +1,5 @@
 // Asking for a code and a link to set a new password. One answer at one cost, whether the name belongs to somebody or not.
+import { newId } from '../../lib/ids.ts';
 import { takeRandom } from '../../lib/random.ts';
 import type { Deps } from '../deps.ts';
 import { noMailbox, takeMail } from '../limits/mail_limits.ts';
@@ -8,7 +9,7 @@ import { purposes } from '../one_time_codes/purposes.ts';
 import type { RequestSource } from '../request_source.ts';
 import { isActive } from '../users/active_users.ts';
 import { loginKey, maxNameLength } from '../users/names.ts';
-import { displayName, findUserByLogin, type User } from '../users/users.ts';
+import { displayName, findUserByLogin, lockUser, type User } from '../users/users.ts';
 
 export interface RecoveryRequest {
   /** A username or an address, as typed. */
@@ -42,6 +43,8 @@ export async function requestRecovery(
     : purposes.recover.link;
   const note = allowance.isLast ? lastMail : '';
   await db.transaction(async (tx) => {
+    // First, as guesses and completions do. The code carries the version that was read before: if the address has changed since, it is void.
+    await lockUser(tx, user?.id ?? newId());
     const address = user?.email ?? null;
     const issued = await issueCode(tx, keyring, { purpose: 'recover', user, address, request: id, linkTtl });
     const mail = {

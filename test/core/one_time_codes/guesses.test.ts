@@ -118,6 +118,22 @@ testOnStores('a request that names somebody else as well is counted for both', a
   t.is(await guess(db, last.recovery_id, last.code), null);
 });
 
+testOnStores('asking again, guessing and completing at once never lock each other out', async (t, { db }) => {
+  const deps = await openRecoveryDeps(t, db);
+  const user = await makeReachable(db);
+  const { recovery_id, code, token } = await askAndRead(deps, user);
+  const works = Array.from({ length: 10 }, (_, n) => [
+    ask(deps, user.email, recovery_id),
+    guess(db, recovery_id, wrongCode(code)),
+    ...(n === 5 ? [recover(deps, { token })] : []),
+  ]);
+  const outcomes = await Promise.allSettled(works.flat());
+  t.deepEqual(
+    outcomes.filter(({ status }) => status === 'rejected'),
+    [],
+  );
+});
+
 testOnStores('guessing for nobody counts like guessing for somebody', async (t, { db }) => {
   const deps = await openRecoveryDeps(t, db);
   const recovery_id = await ask(deps, 'nobody');
