@@ -20,6 +20,8 @@ export async function seedDemo(db: Db): Promise<void> {
     await createUser(db, {
       username: demo.username,
       email: 'demo@example.test',
+      // So that a forgotten password can be tried: its mail lies in `data/mail`.
+      email_verified: true,
       password_hash: await hashPassword(demo.password),
       roles: ['customer'],
       permissions: ['orders:read'],
