@@ -164,6 +164,7 @@ export const errorTable = {
     description: 'The user is banned or disabled.',
   },
   invitation_not_found: { status: 404, error: 'not_found', description: 'There is no such invitation.' },
+  device_signed_out: { status: 409, error: 'device_signed_out', description: 'No session is live there.' },
   message_not_found: { status: 404, error: 'not_found', description: 'There is no such message.' },
   // RFC 9470, 3: the caller may act, but has to prove again who they are.
   insufficient_user_authentication: {

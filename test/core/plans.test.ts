@@ -23,7 +23,8 @@ import { replaceInTransaction } from '../../src/core/sessions/silent_renewal.ts'
 import { json } from '../../src/core/store/columns.ts';
 import { countNew } from '../../src/core/store/database_facts.ts';
 import { listConsents } from '../../src/core/users/consents.ts';
-import { listDevices, registerDevice } from '../../src/core/users/devices.ts';
+import { listDevices } from '../../src/core/users/device_list.ts';
+import { registerDevice } from '../../src/core/users/devices.ts';
 import { listUsers, type UserSearch } from '../../src/core/users/user_search.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { makeClient, makeUser, openTestSession, source } from '../helpers/builders.ts';

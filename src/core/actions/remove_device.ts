@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { beginEnding } from '../sessions/end_many.ts';
 import type { EndCause } from '../sessions/end_sessions.ts';
 import { finishEnding } from '../sessions/pending_endings.ts';
-import { findDevice } from '../users/devices.ts';
+import { findDevice } from '../users/device_list.ts';
 import { lockUser } from '../users/users.ts';
 
 /** Ends the sessions on a device of this user and removes it; false when the user has no such device. */

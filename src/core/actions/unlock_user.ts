@@ -4,7 +4,7 @@ import { listEvents } from '../audit/audit_search.ts';
 import type { Deps } from '../deps.ts';
 import { clearGuesses } from '../one_time_codes/guesses.ts';
 import { clearFailures } from '../passwords/unlock.ts';
-import { listDevices } from '../users/devices.ts';
+import { listDevices } from '../users/device_list.ts';
 import { type Initiator, lockTarget, recordEventOf } from './initiator.ts';
 
 /** The most failed logins whose networks are looked at, and the most devices. */

@@ -9,7 +9,7 @@ import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { enqueueBackchannelLogouts, wantsNoticeSql } from './backchannel_queue.ts';
 import { isExpiredSql } from './live_session.ts';
-import { clearIdlePushTokens } from './push_tokens.ts';
+import { leaveDevices } from './push_tokens.ts';
 import type { EndedReason, Session } from './sessions.ts';
 
 /** Why a session ends, the actor who ends it, and the source of the request. */
@@ -57,11 +57,7 @@ export async function endLiveSessions(
       tx.raw(`id, user_id, client_id, device_id, ${wantsNoticeSql('sessions.')} as wants_notice`),
     );
   if (ended.length === 0) return 0;
-  await clearIdlePushTokens(
-    tx,
-    ended.map((session) => session.device_id),
-    at,
-  );
+  await leaveDevices(tx, ended, at);
   await recordEvents(
     tx,
     ended.map((session) => endedEvent(session, cause)),

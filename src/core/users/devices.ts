@@ -20,6 +20,7 @@ export interface Device {
   secret_digest: string | null;
   /** Digest of the password hash that the user had when the device got the secret. */
   secret_proof: string | null;
+  /** The last login; device_list.ts reads the last use of its sessions. */
   last_seen_at: Date;
   created_at: Date;
 }
@@ -30,7 +31,7 @@ declare module 'knex/types/tables.js' {
   }
 }
 
-const deviceColumns = { last_seen_at: 'time', created_at: 'time' } as const;
+export const deviceColumns = { last_seen_at: 'time', created_at: 'time' } as const;
 declareColumns('devices', deviceColumns);
 
 // A parser turns bytes that are not UTF-8 into U+FFFD; that text must not be stored as if the client had sent it.
@@ -40,11 +41,14 @@ const text = (max: number) =>
     .max(max)
     .regex(/^[^\p{Cc}\p{Cs}\uFFFD]*$/u, 'must be text without control characters');
 
+// The same in the dialects of other languages, for the OpenAPI document.
+const anyDialect = { pattern: '^[^\\x00-\\x1f\\x7f-\\x9f\uFFFD]*$' };
+
 /** The name that a user gives a device: 1 to 100 characters. */
-export const deviceName = text(100)
-  .min(1)
-  // The same in the dialects of other languages, for the OpenAPI document.
-  .meta({ pattern: '^[^\\x00-\\x1f\\x7f-\\x9f\uFFFD]*$' });
+export const deviceName = text(100).min(1).meta(anyDialect);
+
+/** The address for push messages to a device. */
+export const pushToken = text(4096).min(1).meta(anyDialect);
 
 // A description is only shown in lists. No login fails because of it: characters that cannot be stored are left out.
 const description = (max: number) =>
@@ -119,43 +123,11 @@ export async function registerDevice(
   return device ?? null;
 }
 
-/** One device of this user, or null; also null for another user's device. */
-export async function findDevice(db: Db, user_id: string, id: string): Promise<Device | null> {
-  return (await db('devices').where({ id, user_id }).first()) ?? null;
-}
-
 /** The device of this user with this `device_id`, or null. */
 export async function findNamedDevice(db: Db, user_id: string, device_id: string): Promise<Device | null> {
   if (!isText(device_id)) return null;
   const [device] = await findByName(db, { user_id, device_id });
   return device ?? null;
-}
-
-/** A list of devices continues after this one. */
-export type DeviceCursor = Pick<Device, 'last_seen_at' | 'id'>;
-
-/** A user's devices, last seen first, `limit` at a time. */
-export async function listDevices(
-  db: Db,
-  user_id: string,
-  { limit, after }: { limit: number; after?: DeviceCursor | undefined },
-): Promise<Device[]> {
-  const query = db('devices')
-    .where({ user_id })
-    .orderBy([
-      { column: 'last_seen_at', order: 'desc' },
-      { column: 'id', order: 'desc' },
-    ])
-    .limit(limit);
-  if (after) {
-    const { last_seen_at, id } = after;
-    query.where((one) =>
-      one
-        .where('last_seen_at', '<', last_seen_at)
-        .orWhere((same) => same.where({ last_seen_at }).where('id', '<', id)),
-    );
-  }
-  return await query;
 }
 
 /** Gives a device a name; null when the user has no such device. */

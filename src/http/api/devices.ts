@@ -1,7 +1,9 @@
-// The caller's devices: list, read, rename, forget.
+// The caller's devices: list, read, change, forget.
 import { z } from 'zod';
+import { changeDevice } from '../../core/actions/change_device.ts';
 import { removeDevice } from '../../core/actions/remove_device.ts';
-import { type Device, deviceName, findDevice, listDevices, renameDevice } from '../../core/users/devices.ts';
+import { findDevice, listDevices } from '../../core/users/device_list.ts';
+import { type Device, deviceName, pushToken } from '../../core/users/devices.ts';
 import { AppError } from '../../lib/errors.ts';
 import { decodeCursor, pageOf } from './cursor.ts';
 import { type ApiRequest, dateTime, id, paging, route } from './routes.ts';
@@ -17,6 +19,14 @@ const deviceSchema = z
     created_at: dateTime,
   })
   .meta({ id: 'Device' });
+
+const deviceChange = z
+  .strictObject({
+    name: deviceName.optional(),
+    push_token: pushToken.nullable().optional().describe('null removes it'),
+  })
+  .refine(({ name, push_token }) => name !== undefined || push_token !== undefined, 'changes nothing')
+  .meta({ id: 'DeviceChange', minProperties: 1 });
 
 const common = { auth: 'user', params: { id }, errors: ['device_not_found'] } as const;
 
@@ -44,14 +54,15 @@ export const deviceRoutes = [
   }),
   route({
     ...common,
-    errors: [...common.errors],
+    errors: ['device_not_found', 'device_signed_out'],
     method: 'patch',
     path: '/devices/:id',
-    summary: 'Rename one of my devices',
-    body: z.strictObject({ name: deviceName }).meta({ id: 'DeviceChange' }),
+    summary:
+      'Rename one of my devices, or set where push messages go; a device has a push token only while a session is live there',
+    body: deviceChange,
     response: deviceSchema,
     handler: async ({ deps, caller, params, body }) =>
-      await requireDevice(renameDevice(deps.db, caller.sub, params.id, body.name)),
+      await changeDevice(deps.db, caller.sub, params.id, body),
   }),
   route({
     ...common,

@@ -2,8 +2,10 @@
 import { z } from 'zod';
 import { endAllSessions } from '../../core/sessions/end_many.ts';
 import { endSession } from '../../core/sessions/end_sessions.ts';
+import { clearPushToken } from '../../core/sessions/push_tokens.ts';
 import { findUserSession, type ListedSession } from '../../core/sessions/session_list.ts';
 import type { Db } from '../../core/store/db.ts';
+import { pushToken } from '../../core/users/devices.ts';
 import { AppError } from '../../lib/errors.ts';
 import { type ApiRequest, id, route } from './routes.ts';
 
@@ -11,6 +13,9 @@ const logout = z
   .strictObject({
     session_id: id.optional().describe('which session to end; the current one when absent'),
     logout_all: z.boolean().optional().describe('end all of my sessions'),
+    push_token: pushToken
+      .optional()
+      .describe('a push token to remove from my devices, also where another session on the device is live'),
   })
   .refine((body) => !(body.session_id && body.logout_all), 'session_id and logout_all exclude each other')
   .meta({
@@ -36,6 +41,8 @@ export const logoutRoutes = [
 
 async function logOut(request: ApiRequest, body: z.output<typeof logout>): Promise<number> {
   const { deps, caller, actor } = request;
+  // First: once the session has ended, the caller cannot try again.
+  if (body.push_token !== undefined) await clearPushToken(deps.db, caller.sub, body.push_token);
   if (!body.logout_all) return await endMySession(request, body.session_id ?? caller.sid);
   return await endAllSessions(deps.db, caller.sub, { ...actor, reason: 'logout_all' });
 }

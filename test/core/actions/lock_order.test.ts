@@ -12,7 +12,7 @@ import { endOpenedIn } from '../../../src/core/sessions/browser_sessions.ts';
 import { beginEndingAll, endAllSessions } from '../../../src/core/sessions/end_many.ts';
 import { completeSession } from '../../../src/core/sessions/exchange_code.ts';
 import { openSession } from '../../../src/core/sessions/open_session.ts';
-import { clearIdlePushTokens } from '../../../src/core/sessions/push_tokens.ts';
+import { leaveDevices } from '../../../src/core/sessions/push_tokens.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { lockUser } from '../../../src/core/users/users.ts';
@@ -98,7 +98,7 @@ test('a password change holds no lock on a device while it waits for a session',
   });
   await untilOneWaits(store.db);
   // As a logout of this session does, which does not lock the user.
-  await t.notThrowsAsync(clearIdlePushTokens(holding, [session.device_id]));
+  await t.notThrowsAsync(leaveDevices(holding, [session]));
   await holding.rollback();
   t.is(await changing, 0);
 });

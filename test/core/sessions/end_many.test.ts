@@ -16,7 +16,8 @@ import { finishPendingEndings } from '../../../src/core/sessions/pending_endings
 import { findUserSession, listLiveSessions } from '../../../src/core/sessions/session_list.ts';
 import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { json } from '../../../src/core/store/columns.ts';
-import { findDevice, registerDevice } from '../../../src/core/users/devices.ts';
+import { findDevice } from '../../../src/core/users/device_list.ts';
+import { registerDevice } from '../../../src/core/users/devices.ts';
 import { findUser, lockUser, type User } from '../../../src/core/users/users.ts';
 import {
   makeClient,

@@ -1,5 +1,6 @@
 import { endSession } from '../../../src/core/sessions/end_sessions.ts';
-import { findDevice, registerDevice } from '../../../src/core/users/devices.ts';
+import { findDevice } from '../../../src/core/users/device_list.ts';
+import { registerDevice } from '../../../src/core/users/devices.ts';
 import { makeUser, openTestSession } from '../../helpers/builders.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { openDatabases } from '../../helpers/tables.ts';

@@ -1,10 +1,10 @@
 import test from 'ava';
 import { removeDevice } from '../../../src/core/actions/remove_device.ts';
 import { findSession } from '../../../src/core/sessions/find_session.ts';
+import { findDevice } from '../../../src/core/users/device_list.ts';
 import {
   deviceName,
   deviceParameters,
-  findDevice,
   registerDevice,
   renameDevice,
 } from '../../../src/core/users/devices.ts';
