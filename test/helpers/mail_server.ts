@@ -167,7 +167,7 @@ function splitOnce(text: string): [head: string, body: string] {
 
 /** The value of a header, with its lines joined. */
 export function headerOf(head: string, name: string): string {
-  const value = new RegExp(`^${name}: (.*(?:\\r?\\n[ \\t].*)*)`, 'im').exec(head)?.[1] ?? '';
+  const value = new RegExp(`^${name}:[ \\t]?(.*(?:\\r?\\n[ \\t].*)*)`, 'im').exec(head)?.[1] ?? '';
   return value.replaceAll(/\r?\n[ \t]+/g, ' ').trim();
 }
 
