@@ -1,8 +1,11 @@
 // Claiming messages of the outbox: each receiver has its own share of the deliveries, however many messages wait for another.
+import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
-import { claimMessages } from '../../../src/core/outbox/claims.ts';
+import { claimMessages, postponeMessage } from '../../../src/core/outbox/claims.ts';
+import { readClock } from '../../../src/core/store/sql_time.ts';
 import { newId } from '../../../src/lib/ids.ts';
 import { after, makeClient } from '../../helpers/builders.ts';
+import { makeMessage } from '../../helpers/messages.ts';
 import { rowOf } from '../../helpers/rows.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 
@@ -71,3 +74,44 @@ testOnStores('the messages to a receiver that have been due longest are claimed 
   t.deepEqual(claimed.map((one) => one.id).toSorted(), oldest);
   t.true(claimed.every((one) => one.receiver === client_id && one.attempts === 1));
 });
+
+/** Lets a message fail until it is dead, with these waits between the attempts, in seconds; returns the attempts. */
+async function failAll(t: ExecutionContext, db: Knex, id: string, waits: number[]): Promise<number> {
+  for (let attempts = 1; ; attempts += 1) {
+    const row = { ...(await rowOf(db('outbox').where({ id }).first())), attempts };
+    const before = await readClock(db);
+    if (await postponeMessage(db, row, { error: 'SMTP 451' })) return attempts;
+    const now = await readClock(db);
+    const { next_attempt_at } = await rowOf(db('outbox').where({ id }).first());
+    const wait = waits[attempts - 1] ?? Number.NaN;
+    t.true(
+      next_attempt_at >= after(before, wait) && next_attempt_at <= after(now, wait),
+      `after ${attempts}`,
+    );
+  }
+}
+
+testOnStores(
+  'a mail is tried eight times in twelve hours, with doubling waits; one that expires within an hour sooner',
+  async (t, { db }) => {
+    const created_at = new Date();
+    const doubling = (first: number) => [1, 2, 4, 8, 16, 32, 64].map((times) => first * times);
+    const notice = await makeMessage(db, { state: 'waiting', created_at });
+    t.is(await failAll(t, db, notice, doubling(340)), 8);
+    t.is(
+      doubling(340).reduce((sum, wait) => sum + wait),
+      43_180,
+    );
+    const code = await makeMessage(db, { state: 'waiting', created_at, expires_at: after(created_at, 600) });
+    t.is(await failAll(t, db, code, doubling(20)), 8);
+    const invitation = await makeMessage(db, {
+      state: 'waiting',
+      created_at,
+      expires_at: after(created_at, 604_800),
+    });
+    t.is(await failAll(t, db, invitation, doubling(340)), 8);
+    t.deepEqual(await db('outbox').distinct('state', 'last_error'), [
+      { state: 'dead', last_error: 'SMTP 451' },
+    ]);
+  },
+);
