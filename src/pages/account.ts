@@ -1,5 +1,6 @@
 // The account page: the user's devices and sessions, the apps that have access, the password, the profile.
 import { type DataPart, dataText } from './account_data.ts';
+import { type EmailPart, emailView } from './account_email.ts';
 import { endedText, type Flash, flashText, type PasswordProblem, passwordText } from './account_texts.ts';
 import type { Brand } from './brand.ts';
 import { describeScopes, type ScopeView } from './scopes.ts';
@@ -77,6 +78,7 @@ export interface AccountPage {
   deviceUrl: string;
   /** Sends `current_password` and `new_password`; null when the user has no password. */
   password: { action: string; problem?: PasswordProblem } | null;
+  email: EmailPart;
   data: DataPart;
 }
 
@@ -91,7 +93,9 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
     problem: page.password.problem ? passwordText(page.password.problem) : null,
   };
   const data = { ...page.data, problem: page.data.problem ? dataText(page.data.problem) : null };
-  const hasProblem = Boolean(password?.problem || data.problem || page.flash?.isProblem);
+  const hasProblem = Boolean(
+    password?.problem || page.email.problem || data.problem || page.flash?.isProblem,
+  );
   const devices = page.devices.map((one) => deviceRow(one, now));
   return renderPage(
     brand,
@@ -108,6 +112,7 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
       endOthersAction: page.endOthersAction,
       signOutAction: page.signOutAction,
       password,
+      email: emailView(page.email),
       data,
       accountUrl: page.accountUrl,
       deviceUrl: page.deviceUrl,

@@ -18,6 +18,8 @@ const flashes = {
   browser_session_ended: 'That browser was signed out, including every app opened in it.',
   access_withdrawn: 'Access removed. The app has been signed out on all devices.',
   password_changed: 'Password changed. Every other device was signed out.',
+  email_code_sent: 'We have sent a mail. Enter its code below, or open its link in this browser.',
+  email_confirmed: 'Address confirmed. You can sign in with it, and use it to set a new password.',
   not_found: 'It had already been removed. This page is now up to date.',
   invalid_name: 'A device name must have 1 to 100 characters.',
   form_expired: 'This page was open for too long, so nothing was changed. Please try again.',

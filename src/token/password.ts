@@ -1,5 +1,6 @@
 // The password grant (RFC 6749, 4.3), for first-party clients alone: a name and a password become a session. Everything that
 // needs no password is checked before it is hashed, and it is hashed once.
+import { admitDevice } from '../core/actions/admit_device.ts';
 import type { Deps } from '../core/deps.ts';
 import { jtiHandle, replayModel, useOnce } from '../core/engine_records/single_use.ts';
 import { attemptLogin, type LoginAttempt } from '../core/passwords/login_attempts.ts';
@@ -8,7 +9,6 @@ import { describeReason, wrongCredentials } from '../core/sessions/refusals.ts';
 import type { Session } from '../core/sessions/sessions.ts';
 import { isActive } from '../core/users/active_users.ts';
 import { type DeviceParameters, deviceParameters } from '../core/users/devices.ts';
-import { registerKnownDevice } from '../core/users/known_devices.ts';
 import { findUser, findUserAtVersion, type User } from '../core/users/users.ts';
 import { AppError } from '../lib/errors.ts';
 import { newId } from '../lib/ids.ts';
@@ -51,7 +51,7 @@ export const passwordGrant: Grant = async (deps, request) => {
   const { user, known: known_device } = await verifyPassword(deps, attempt);
   requireHeld(deps, user, plan.servers, plan.scopes);
   await useProof(deps, request);
-  const registered = await registerKnownDevice(deps.db, user, device, known_device);
+  const registered = await admitDevice(deps.db, { user, known: known_device, source }, device);
   const session = await openLogin(deps, request, plan, { user, device_id: registered?.id ?? null });
   const target = await findTarget(deps, known, session, { resources: [] });
   const more = registered ? { device_secret: registered.secret } : {};

@@ -31,6 +31,13 @@ export function accountPage(change: Partial<AccountPage> = {}, name?: string): A
     accountUrl: '/account',
     deviceUrl: '/device',
     password: { action: '/account/password' },
+    email: {
+      address: name ?? 'ada@lovelace.example',
+      isProved: true,
+      pending: name ?? null,
+      action: '/account/email',
+      verifyAction: '/account/email/verify',
+    },
     data: {
       exportAction: '/account/export',
       deleteAction: '/account/delete',

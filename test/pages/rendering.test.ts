@@ -22,7 +22,7 @@ const knownAttributes =
   );
 
 // Forms that anybody may send, or that carry the secret of a link: no cookie is needed, so there is no token to bind to one.
-const isOfMail = /^[^>]* action="\/recover[/"]/;
+const isOfMail = /^[^>]* action="\/(recover|verify-email|not-me)[/"]/;
 
 interface Tag {
   name: string;

@@ -1,6 +1,7 @@
 // Every page in every state that looks different, with plausible data, and once with hostile names.
 import { renderAccount } from '../../src/pages/account.ts';
 import { renderDeleted } from '../../src/pages/account_data.ts';
+import { type LinkForm, renderLinkDone, renderLinkForm } from '../../src/pages/address_link.ts';
 import type { Brand } from '../../src/pages/brand.ts';
 import { type ConsentPage, renderConsent } from '../../src/pages/consent.ts';
 import { renderDeadLink } from '../../src/pages/dead_link.ts';
@@ -56,6 +57,17 @@ const newMail = {
   field: { name: 'login', label: 'Username or e-mail', type: 'text', autocomplete: 'username' },
   button: 'Send a new mail',
 } as const;
+
+const linkForm = {
+  title: 'Confirm your address',
+  lead: ['Sign in to the account that is to have the address ada@next.example.'],
+  action: '/verify-email/token',
+  fields: [
+    { name: 'username', label: 'Username or present e-mail', type: 'text', autocomplete: 'username' },
+    { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password' },
+  ],
+  button: 'Confirm',
+} satisfies LinkForm;
 
 /** The pages by the name of their sample. */
 export const samples: Record<string, (brand: Brand) => string> = {
@@ -255,6 +267,43 @@ export const samples: Record<string, (brand: Brand) => string> = {
         password: { action: '/account/password', problem: { kind: 'password_too_common' } },
       }),
     ),
+  account_email_unproved: (b) =>
+    renderAccount(
+      b,
+      accountPage({
+        email: {
+          ...{ ...accountPage().email, isProved: false, pending: 'ada@next.example' },
+          problem: { kind: 'invalid_code' },
+        },
+      }),
+    ),
+  account_email_problem: (b) =>
+    renderAccount(
+      b,
+      accountPage({ email: { ...accountPage().email, problem: { kind: 'invalid_email' }, typed: 'x' } }),
+    ),
+  account_no_email: (b) =>
+    renderAccount(
+      b,
+      accountPage({ email: { ...accountPage().email, address: null, isProved: false, action: null } }),
+    ),
+  link_form: (b) => renderLinkForm(b, linkForm),
+  link_form_problem: (b) =>
+    renderLinkForm(b, {
+      ...linkForm,
+      isDanger: true,
+      problem: { title: 'Our mail did not go to this address' },
+    }),
+  link_form_nasty: (b) =>
+    renderLinkForm(b, { ...linkForm, lead: [nasty], hidden: { [nasty]: nasty }, action: `/not-me/${nasty}` }),
+  link_done: (b) =>
+    renderLinkDone(b, {
+      title: 'Your address is confirmed',
+      lead: ['You can sign in with it.'],
+      link: { url: '/account', label: 'Go to your account' },
+    }),
+  link_done_problem: (b) =>
+    renderLinkDone(b, { title: 'This address belongs to another account', lead: [nasty], isProblem: true }),
   account_deletion: (b) =>
     renderAccount(
       b,

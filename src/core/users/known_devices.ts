@@ -150,6 +150,21 @@ export async function rememberBrowser(
   return secret;
 }
 
+/**
+ * Whether a device of this name has logged in before. The client chose the name, so this says less than {@link findKnownDevice}, and more
+ * than nothing where the client keeps no secret, or the password has changed since.
+ */
+export async function isSeenDevice(db: Db, user_id: string, device_id: string): Promise<boolean> {
+  return (await findNamedDevice(db, user_id, device_id)) !== null;
+}
+
+/** Whether the user has logged in in this browser before, also with an earlier password. */
+export async function isSeenBrowser(db: Db, user_id: string, secrets: string[]): Promise<boolean> {
+  if (secrets.length === 0) return false;
+  const seen = db('known_browsers').where({ user_id }).whereIn('id', secrets.map(digest));
+  return (await seen.first('id')) !== undefined;
+}
+
 /** Keeps the device or browser that changes the password known, with the user's new hash; all others become unknown. */
 export async function stayKnown(
   tx: Db,

@@ -21,6 +21,7 @@ import {
   signOut,
 } from './account_actions.ts';
 import { deleteAccount } from './account_data.ts';
+import { askForAddress, confirmAddress } from './account_email.ts';
 import { logInToAccount, sendAccountLogin } from './account_login.ts';
 import { sendAccountPage } from './account_view.ts';
 import { findVisitor } from './browser_login.ts';
@@ -37,6 +38,8 @@ export function accountRoutes(deps: Deps, provider: () => Provider): Router {
   router.post('/login', form, logInToAccount(deps, provider));
   router.post('/logout', form, whenSignedIn(deps, provider, requireCsrfToken(signOut), sendSignedOutPage));
   router.post('/password', form, act(setPassword));
+  router.post('/email', form, act(askForAddress));
+  router.post('/email/verify', form, act(confirmAddress));
   router.post('/delete', form, act(deleteAccount));
   router.post('/sessions/end-others', form, act(endOtherSessions));
   router.post('/sessions/:id/end', form, act(endOneSession));

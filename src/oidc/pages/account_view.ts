@@ -1,6 +1,7 @@
 // What the account page shows, read from the database.
 import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
+import { findPendingAddress } from '../../core/one_time_codes/reserved_addresses.ts';
 import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import { type ListedSession, listEndedSessions, listLiveSessions } from '../../core/sessions/session_list.ts';
 import { listLoginUserAgents } from '../../core/sessions/session_places.ts';
@@ -8,6 +9,7 @@ import { type ListedConsent, listConsents } from '../../core/users/consents.ts';
 import { displayName } from '../../core/users/users.ts';
 import { type EndedSessionView, renderAccount } from '../../pages/account.ts';
 import type { DataProblem } from '../../pages/account_data.ts';
+import type { EmailPart } from '../../pages/account_email.ts';
 import type { PasswordProblem } from '../../pages/account_texts.ts';
 import { noScope, type ScopeView } from '../../pages/scopes.ts';
 import { devicesOf } from './account_devices.ts';
@@ -23,22 +25,30 @@ export const maxLiveSessions = 200;
 /** The page shows this many ended sessions. */
 const maxEndedSessions = 10;
 
+/** What was wrong with the last form. */
+interface AccountProblems {
+  passwordProblem?: PasswordProblem;
+  dataProblem?: DataProblem;
+  emailProblem?: Pick<EmailPart, 'problem' | 'typed'>;
+}
+
 /** Answers with the account page of this visitor. */
 export async function sendAccountPage(
   deps: Deps,
   ctx: Context,
   visitor: Visitor,
-  { passwordProblem, dataProblem }: { passwordProblem?: PasswordProblem; dataProblem?: DataProblem } = {},
+  { passwordProblem, dataProblem, emailProblem }: AccountProblems = {},
 ): Promise<void> {
   const { db, clock } = deps;
   const { user } = visitor;
-  const [live, ended, browsers, consents] = await Promise.all([
+  const [live, ended, browsers, consents, email] = await Promise.all([
     listLiveSessions(db, user.id, { limit: maxLiveSessions }).then((found) =>
       withLoginUserAgents(deps, found),
     ),
     listEndedSessions(db, user.id, maxEndedSessions).then((found) => withLoginUserAgents(deps, found)),
     listBrowserSessions(db, user.id),
     listConsents(db, user.id),
+    emailPartOf(deps, visitor),
   ]);
   const scopes = await scopeViewsOf(
     db,
@@ -62,6 +72,7 @@ export async function sendAccountPage(
     password: user.password_hash
       ? { action: to('/password'), ...(passwordProblem ? { problem: passwordProblem } : {}) }
       : null,
+    email: { ...email, ...emailProblem },
     data: {
       deleteAction: to('/delete'),
       asks: user.password_hash ? 'current_password' : 'name',
@@ -70,8 +81,21 @@ export async function sendAccountPage(
   });
   sendPage(deps, ctx, html, {
     imageUrls: consents.flatMap((one) => one.metadata.logo_uri ?? []),
-    status: passwordProblem || dataProblem ? 400 : 200,
+    status: passwordProblem || dataProblem || emailProblem ? 400 : 200,
   });
+}
+
+async function emailPartOf(deps: Deps, { user }: Visitor): Promise<EmailPart> {
+  const { smtpUrl, folder } = deps.config.mail;
+  const canAsk = user.password_hash !== null && (smtpUrl !== null || folder !== null);
+  const to = (local: string) => `${deps.config.issuerPath}/account${local}`;
+  return {
+    address: user.email,
+    isProved: user.email_verified_at !== null,
+    pending: await findPendingAddress(deps.db, user.id),
+    action: canAsk ? to('/email') : null,
+    verifyAction: to('/email/verify'),
+  };
 }
 
 function endedSessionOf(one: ListedSession): EndedSessionView {

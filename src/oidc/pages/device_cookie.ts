@@ -1,14 +1,9 @@
 // The cookie that identifies a browser in which a user has logged in before (core/users/known_devices.ts). It does not log
 // anyone in. It only keeps this browser from being locked out while wrong passwords are tried elsewhere.
 import type { Context } from 'koa';
+import { admitBrowser, type ProvedLogin } from '../../core/actions/admit_device.ts';
 import type { Deps } from '../../core/deps.ts';
-import {
-  browserMemory,
-  isDeviceSecret,
-  maxUsersOfBrowser,
-  rememberBrowser,
-} from '../../core/users/known_devices.ts';
-import type { User } from '../../core/users/users.ts';
+import { browserMemory, isDeviceSecret, maxUsersOfBrowser } from '../../core/users/known_devices.ts';
 import { cookieName } from './cookies.ts';
 
 const deviceCookie = 'kindred_device';
@@ -19,18 +14,14 @@ export function readDeviceCookie({ config }: Pick<Deps, 'config'>, ctx: Context)
   return value.split('.', maxUsersOfBrowser).filter(isDeviceSecret);
 }
 
-/**
- * Records the browser as known to the user after a login, and sets the cookie. `known` is the id under which it was known,
- * if it was.
- */
+/** Records the browser as known to the user after a login, tells the user of a new one, and sets the cookie. */
 export async function setDeviceCookie(
   { db, config }: Pick<Deps, 'db' | 'config'>,
   ctx: Context,
-  user: Pick<User, 'id' | 'password_hash'>,
-  known: string | null,
+  login: ProvedLogin,
 ): Promise<void> {
   const secrets = readDeviceCookie({ config }, ctx);
-  const secret = await rememberBrowser(db, user, secrets, known);
+  const secret = await admitBrowser(db, login, secrets);
   const others = secrets.filter((one) => one !== secret);
   ctx.cookies.set(
     cookieName(config, deviceCookie),

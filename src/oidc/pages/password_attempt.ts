@@ -26,7 +26,7 @@ export async function attemptPassword(
     const result = await attemptLogin(deps, { ...attempt, device, source });
     if (result.outcome === 'authenticated') {
       const { user, known } = result;
-      await setDeviceCookie(deps, ctx, user, known);
+      await setDeviceCookie(deps, ctx, { user, known, source });
       return { user_id: user.id, proof: proofOf(user), epoch: user.session_epoch };
     }
     if (result.outcome === 'refused') return { problem: { kind: result.reason ?? 'wrong_credentials' } };
