@@ -26,16 +26,20 @@ export async function listLoginUserAgents(db: Db, ids: string[]): Promise<Map<st
   return new Map(found.flatMap(({ id, user_agent }) => (user_agent === null ? [] : [[id, user_agent]])));
 }
 
-/** How many of the latest logins are looked at. */
+/** How many live sessions, and how many of those that ended last, are looked at. */
 const latest = 50;
 
-/** Whether one of the user's latest sessions was opened with this user agent: all that is known of a login that names no device. */
+/** Whether one of the user's sessions was opened with this user agent: all that is known of a login that names no device. */
 export async function hasLoggedInWith(db: Db, user_id: string, user_agent: string | null): Promise<boolean> {
+  const columns = "id, coalesce(login_user_agent, user_agent, '') as user_agent";
+  // Each half is served by an index of its own.
   const found = await rows<{ id: string }>(
     db,
     `select id from (
-       select id, coalesce(login_user_agent, user_agent, '') as user_agent from sessions
-       where user_id = :user_id order by id desc limit :latest) as latest
+       select * from (select ${columns} from sessions where user_id = :user_id and ended_at is null limit :latest) as live
+       union all
+       select * from (select ${columns} from sessions where user_id = :user_id and ended_at is not null
+         order by ended_at desc limit :latest) as ended) as latest
      where user_agent = :user_agent limit 1`,
     { user_id, user_agent: user_agent ?? '', latest },
   );

@@ -50,10 +50,8 @@ export async function sendAccountPage(
     listConsents(db, user.id),
     emailPartOf(deps, visitor),
   ]);
-  const scopes = await scopeViewsOf(
-    db,
-    consents.map((one) => one.granted),
-  );
+  const granted = consents.map((one) => one.granted);
+  const scopes = await scopeViewsOf(db, granted);
   const to = (local: string) => publicPath(deps, `/account${local}`);
   const devices = devicesOf(live, browsers, visitor, to);
   const flash = takeFlash(deps, ctx, visitor.id);
