@@ -29,7 +29,7 @@ export const peopleSettings = {
     .url({ protocol: /^smtps?$/ })
     .optional()
     .describe(
-      'the mail server: `smtp://user:password@host:587` (STARTTLS where offered) or `smtps://…:465`; without one, development writes mails to `data/mail/`',
+      'the mail server: `smtp://user:password@host:587` (STARTTLS where offered; `?requireTLS=true` insists) or `smtps://…:465`; without one, development writes mails to `data/mail/` ([docs/mail.md](docs/mail.md))',
     ),
   MAIL_FROM: z
     .string()

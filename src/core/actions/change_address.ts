@@ -102,7 +102,7 @@ async function issueAndMail(
       ? { kind: 'verify_email', to: email, code, path: `/verify-email/${token}` }
       : { kind: 'verify_email_known', to: taken }),
     user_id: taken === null ? user.id : null,
-    isProved: false,
+    ...{ isProved: false, isLast: mail.isLast },
     source,
     at: await readClock(tx),
     expires_at,

@@ -10,6 +10,7 @@ import type { Db } from '../../../src/core/store/db.ts';
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { digest } from '../../../src/lib/crypto.ts';
 import { after, makeClient, makeRecord, makeUser, openTestSession, present } from '../../helpers/builders.ts';
+import { makeMessage } from '../../helpers/messages.ts';
 import { rotate } from '../../helpers/rotate.ts';
 import { testOnStores } from '../../helpers/stores.ts';
 import { readTables } from '../../helpers/tables.ts';
@@ -287,3 +288,22 @@ testOnStores('known browsers are removed after 400 days without a login', async 
     ['young', 'younger'],
   );
 });
+
+testOnStores(
+  'dead messages are removed after 30 days, mails that nobody sends after two days or when they expire',
+  async (t, { db }) => {
+    const waiting = { state: 'waiting' as const };
+    const token = { ...waiting, kind: 'logout_token' as const };
+    const kept = [
+      await makeMessage(db, { created_at: ago(30, 60) }),
+      await makeMessage(db, { ...waiting, created_at: ago(40), next_attempt_at: ago(2, 1) }),
+      await makeMessage(db, { ...token, created_at: ago(40), next_attempt_at: ago(40) }),
+      await makeMessage(db, { ...waiting, created_at: ago(0), expires_at: ago(0, 1) }),
+    ];
+    await makeMessage(db, { created_at: ago(30, -60) });
+    await makeMessage(db, { ...waiting, created_at: ago(2, -1) });
+    await makeMessage(db, { ...waiting, created_at: ago(0), expires_at: ago(0, -1) });
+    t.deepEqual(await sweep(db, options, now), { ...nothing, outbox: 3 });
+    t.deepEqual(await db('outbox').orderBy('id').pluck('id'), kept.toSorted());
+  },
+);
