@@ -71,6 +71,10 @@ export function renderSignUp(
       rights: 'rights' in is ? is.rights : [],
       hasUsername: kind !== 'first_password' && kind !== 'take_up',
       isLogin: kind === 'take_up',
+      described: [
+        ...(kind === 'take_up' ? [] : ['password-hint']),
+        ...(problem?.field === 'password' ? ['password-problem'] : []),
+      ].join(' '),
       username,
       problem,
       signInUrl,

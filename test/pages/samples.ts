@@ -17,6 +17,7 @@ import {
 } from '../../src/pages/recovery.ts';
 import { renderSelectAccount } from '../../src/pages/select_account.ts';
 import { accountPage, before, now } from './account_sample.ts';
+import { signUpSamples } from './sign_up_samples.ts';
 
 /** A name that tries to break out of text, attributes, comments and raw text, changes the direction, and is long. */
 export const nasty = `"'><script>alert(1)</script><img src=x onerror=alert(2)>--></title></style>\u202e\u2066<b>שלום‏ 👩‍👩‍👧${'W'.repeat(110)}`;
@@ -111,7 +112,9 @@ export const samples: Record<string, (brand: Brand) => string> = {
     renderDeadLink(b, { state: 'expired', newMail, link: { url: '/account', label: 'Sign in' } }),
   dead_link_unknown: (b) =>
     renderDeadLink(b, { state: 'unknown', advice: 'Ask an administrator for a new one.' }),
+  ...signUpSamples,
   login: (b) => renderLogin(b, { form, client, cancel: form }),
+  login_sign_up: (b) => renderLogin(b, { form, client, cancel: form, signUpUrl: '/sign-up' }),
   login_unverified: (b) =>
     renderLogin(b, {
       form,

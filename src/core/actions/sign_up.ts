@@ -7,11 +7,12 @@ import { AppError } from '../../lib/errors.ts';
 import { networkOf } from '../../lib/network.ts';
 import { takeRandom } from '../../lib/random.ts';
 import { recordEvents } from '../audit/audit.ts';
-import { takeMail } from '../limits/mail_limits.ts';
+import { type MailAllowance, takeMail } from '../limits/mail_limits.ts';
 import type { RateLimits } from '../limits/rate_limits.ts';
 import { enqueueMail } from '../mail/mails.ts';
 import { issueCode } from '../one_time_codes/one_time_codes.ts';
-import { mostTries } from '../one_time_codes/purposes.ts';
+import { mostTries, purposes } from '../one_time_codes/purposes.ts';
+import { isAddressReserved } from '../one_time_codes/reserved_addresses.ts';
 import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
 import type { RequestSource } from '../request_source.ts';
@@ -19,7 +20,7 @@ import { readClock } from '../store/sql_time.ts';
 import { addressKey, nameKey } from '../users/names.ts';
 import { changeClaims } from '../users/profile_claims.ts';
 import type { ProfileClaims } from '../users/users.ts';
-import { isAddressTaken } from './take_address.ts';
+import { findProvedUser } from './take_address.ts';
 
 /** The parts of `Deps` that sign-up needs. */
 export interface SignUpDeps {
@@ -89,7 +90,7 @@ export async function requestSignUp(deps: SignUpDeps, request: SignUpRequest): P
   // Without a mail nobody can know the code, so there is none.
   if (mail.isAllowed) {
     const payload = { password_hash, username: username ?? null, claims };
-    await db.transaction((tx) => sendCode(tx, deps, { email, source, request: sign_up_id, payload }));
+    await db.transaction((tx) => sendCode(tx, deps, { email, source, mail, request: sign_up_id, payload }));
   }
   return sign_up_id;
 }
@@ -107,7 +108,7 @@ export async function requestSignUpLink(
   const mail = await takeMail(deps.limits, { address_key: addressKey(email), ip: source.ip });
   if (!mail.isAllowed) return;
   const nothing = { request: null, payload: null };
-  await deps.db.transaction((tx) => sendCode(tx, deps, { email, source, ...nothing }));
+  await deps.db.transaction((tx) => sendCode(tx, deps, { email, source, mail, ...nothing }));
 }
 
 // A handle that was guessed at too often is not used again: a new code does not begin its count anew.
@@ -132,6 +133,7 @@ async function requireFreeUsername(db: Knex, username: string | undefined): Prom
 interface CodeRequest {
   email: string;
   source: RequestSource;
+  mail: MailAllowance;
   /** The handle; null for a link alone. */
   request: string | null;
   payload: SignUpPayload | null;
@@ -141,24 +143,28 @@ interface CodeRequest {
 async function sendCode(
   tx: Knex.Transaction,
   { keyring, config }: SignUpDeps,
-  { email, source, request, payload }: CodeRequest,
+  { email, source, mail, request, payload }: CodeRequest,
 ): Promise<void> {
-  const isKnown = await isAddressTaken(tx, email);
+  const user = await findProvedUser(tx, email);
+  const isKnown = (await isAddressReserved(tx, email)) || user !== null;
   const { code, token, expires_at } = await issueCode(tx, keyring, {
     purpose: 'sign_up',
     // A code without an address creates no user (complete_sign_up.ts).
     address: isKnown ? null : email,
     request,
     ...(payload ? { payload } : {}),
+    // The last mail for a while lives until the next one may come.
+    ...(mail.isLast ? { linkTtl: Math.max(purposes.sign_up.link, mail.nextIn) } : {}),
   });
   const known = { code: null, path: config.recovery ? '/recover' : null };
   await enqueueMail(tx, {
     kind: isKnown ? 'sign_up_known' : 'sign_up',
-    to: email,
+    to: user?.email ?? email,
     // Also where the address has an account: who asks may be a stranger, whose device says nothing to its owner.
     isProved: false,
     ...(isKnown ? known : { code, path: `/sign-up/${token}` }),
     source,
+    isLast: mail.isLast,
     at: await readClock(tx),
     expires_at,
   });

@@ -47,12 +47,6 @@ export async function findProvedUser(db: Db, address: string): Promise<User | nu
   return user?.email_verified_at ? user : null;
 }
 
-/** Whether an address belongs to a user who has proved it, or is reserved for one who can undo a change: nobody else may have it. */
-export async function isAddressTaken(db: Db, address: string): Promise<boolean> {
-  const [user, isReserved] = [await findProvedUser(db, address), await isAddressReserved(db, address)];
-  return user !== null || isReserved;
-}
-
 // The event does not say who took the address, nor from where: the user may read it.
 async function loseAddress(tx: Knex.Transaction, { id, username }: User): Promise<void> {
   const given = username === null ? await findFreeUsername(tx) : null;
