@@ -145,8 +145,7 @@ export async function verifyAddressByCode(
   deps: AddressDeps,
   { user_id, code, asker, source }: { user_id: string; code: string; asker: Asker; source: RequestSource },
 ): Promise<void> {
-  const guess = { purpose: 'verify_email', request: user_id, code } as const;
-  const found = await guessCode(deps.db, deps.keyring, guess);
+  const found = await guessCode(deps.db, deps.keyring, { purpose: 'verify_email', request: user_id, code });
   if (!found) throw new AppError('invalid_code');
   await verifyAddress(deps, found, { asker }, source);
 }

@@ -83,15 +83,3 @@ export async function findProvedSpelling(db: Db, address: string, user_id: strin
   );
   return found?.address ?? null;
 }
-
-/** The address that waits for the code or link that was mailed to it, or null. */
-export async function findPendingAddress(db: Db, user_id: string): Promise<string | null> {
-  const [found] = await rows<{ address: string }>(
-    db,
-    `select c.address from one_time_codes c join users u on u.id = c.user_id and u.code_version = c.code_version
-     where c.user_id = :user_id and c.purpose = 'verify_email' and c.used_at is null and c.expires_at > :now
-     order by c.id desc limit 1`,
-    { user_id, now: present(db) },
-  );
-  return found?.address ?? null;
-}

@@ -31,13 +31,13 @@ const profile = z
   .meta({ id: 'Profile' });
 
 // An unproved address would be good for logging in, and readers of the `email` claim would take it for the user's own.
-const onlyByAdministrators = 'only an administrator can change an e-mail address';
+const onlyWithProof = 'is changed by POST /api/me/email, which sends a code to the new address';
 
 const profileChange = z
   .strictObject({
     username: username.optional(),
     claims: claimsInRequest('user').optional(),
-    email: z.never({ error: onlyByAdministrators }).optional().meta({ description: onlyByAdministrators }),
+    email: z.never({ error: onlyWithProof }).optional().meta({ description: onlyWithProof }),
   })
   .meta({ id: 'ProfileChange' });
 

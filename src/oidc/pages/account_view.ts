@@ -1,7 +1,7 @@
 // What the account page shows, read from the database.
 import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
-import { findPendingAddress } from '../../core/one_time_codes/reserved_addresses.ts';
+import { findPendingAddress } from '../../core/one_time_codes/pending_address.ts';
 import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import { type ListedSession, listEndedSessions, listLiveSessions } from '../../core/sessions/session_list.ts';
 import { listLoginUserAgents } from '../../core/sessions/session_places.ts';
@@ -90,7 +90,7 @@ async function emailPartOf(deps: Deps, { user }: Visitor): Promise<EmailPart> {
   return {
     address: user.email,
     isProved: user.email_verified_at !== null,
-    pending: await findPendingAddress(deps.db, user.id),
+    pending: await findPendingAddress(deps.db, user),
     action: canAsk ? to('/email') : null,
     verifyAction: to('/email/verify'),
   };

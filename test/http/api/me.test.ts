@@ -64,14 +64,17 @@ testOnServers('I can change my username and log in with the new one', async (t, 
   );
 });
 
-testOnServers('a user cannot set an e-mail address', async (t, server) => {
+testOnServers('a user cannot set an e-mail address without proving it', async (t, server) => {
   const user = await makeUser(server.db, { email: `own@${server.store}.example` });
   const { tokens } = await signIn(server, { user });
   for (const email of [`ceo@${server.store}.example`, user.email, null]) {
     const json = { username: 'harmless', email };
     const answer = await api(server, 'PATCH /me', tokens.access_token, { json });
     assertRefused(t, answer, invalid, String(email));
-    t.is(answer.body.error_description, 'email: only an administrator can change an e-mail address');
+    t.is(
+      answer.body.error_description,
+      'email: is changed by POST /api/me/email, which sends a code to the new address',
+    );
   }
   t.is(granted(await api(server, 'GET /me', tokens.access_token)).email, user.email);
 });
