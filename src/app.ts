@@ -21,6 +21,7 @@ import { logoutRoutes } from './http/api/logout.ts';
 import { meRoutes } from './http/api/me.ts';
 import { myAddressRoutes } from './http/api/my_address.ts';
 import { myDeletionRoutes } from './http/api/my_deletion.ts';
+import { myExportRoutes } from './http/api/my_export.ts';
 import { openApiRoutes } from './http/api/openapi/document.ts';
 import { recoveryRoutes } from './http/api/recovery.ts';
 import { serveResourceMetadata } from './http/api/resource_metadata.ts';
@@ -70,6 +71,7 @@ export const routes: Route[] = [
   ...meRoutes,
   ...recoveryRoutes,
   ...myDeletionRoutes,
+  ...myExportRoutes,
   ...myAddressRoutes,
   ...sessionRoutes,
   ...logoutRoutes,

@@ -16,8 +16,7 @@ export type DataProblem =
   | { kind: 'export_rate_limited'; retryAfter: number };
 
 export interface DataPart {
-  /** Absent where there is no download. */
-  exportAction?: string;
+  exportAction: string;
   deleteAction: string;
   /** What the form of the deletion asks for: `current_password`, or the user's `name` where there is no password. */
   asks: 'current_password' | 'name';

@@ -103,6 +103,7 @@ function userCases(): Record<string, Case> {
       const json = { current_password: password, new_password: 'another horse, another staple' };
       return { path: '/me/password', json, token: tokens.access_token };
     },
+    'get /me/export': () => ({ path: '/me/export' }),
     'post /me/delete': async ({ server }) => {
       const { tokens } = await signIn(server);
       return { path: '/me/delete', json: { current_password: password }, token: tokens.access_token };

@@ -39,6 +39,8 @@ export interface RateLimits {
   clientAuth: Budget;
   /** Attempts to change a password, per user. */
   passwordChange: Limit;
+  /** Exports of the own data, per user. */
+  userExport: Limit;
   /** Attempts to take another username, per user. */
   usernameChange: Limit;
   /** Requests to change or prove the address, per user. */
@@ -109,6 +111,7 @@ export async function openRateLimits(db: Db, settings: RateLimitSettings, log: L
     // Counted per process, because every refresh and introspection checks it.
     clientAuth: openBudget(memoryStore, 'client_auth', clientAuthAllowance),
     passwordChange: openLimit(store, 'password_change', settings.passwordChange),
+    userExport: openLimit(store, 'user_export', { points: 1, seconds: 600 }),
     usernameChange: openLimit(store, 'username_change', usernameChanges),
     addressChange: openLimit(store, 'address_change', addressChanges),
     mail: openMailLimit(store, settings.mail),
@@ -138,6 +141,7 @@ const unlimited: RateLimits = {
   codeAddress: noBudget,
   clientAuth: noBudget,
   passwordChange: noLimit,
+  userExport: noLimit,
   usernameChange: noLimit,
   addressChange: noLimit,
   mail: noMailLimit,

@@ -45,6 +45,10 @@ function callHandler(deps: Deps, registrar: ClientRegistrar, row: Route): Middle
     const answer = await row.handler(request);
     ctx.status = row.status;
     if (row.response) ctx.body = row.response.parse(answer);
+    if (row.stream) {
+      ctx.type = row.stream;
+      ctx.body = answer;
+    }
   };
 }
 

@@ -43,6 +43,8 @@ export interface Route {
   /** Absent when the route takes no body. */
   body?: z.ZodType;
   response?: z.ZodType;
+  /** The media type of an answer that the handler returns as a stream. */
+  stream?: string;
   /** The errors of this route beside those that every route of its kind can answer. */
   errors: ErrorName[];
   /**
@@ -66,6 +68,7 @@ type RouteRow<P extends Shape, Q extends Shape, B extends z.ZodType> = Caller & 
   query?: Q;
   body?: B;
   response?: z.ZodType;
+  stream?: string;
   errors?: ErrorName[];
   checksLiveness?: boolean;
   handler: (request: ApiRequest<Values<P>, Values<Q>, z.output<B>>) => Promise<unknown>;

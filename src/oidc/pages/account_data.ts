@@ -1,6 +1,10 @@
-// The forms of the account page for the user's data: the deletion of the account.
+// The forms of the account page for the user's data: the download, and the deletion of the account.
+import { Readable } from 'node:stream';
 import { deleteSelf } from '../../core/actions/delete_self.ts';
+import { exportUser, recordExport } from '../../core/actions/export_user.ts';
 import type { Deps } from '../../core/deps.ts';
+import { isBrowserSession } from '../../core/engine_records/browser_session_records.ts';
+import { withLimit } from '../../core/limits/attempts.ts';
 import { requireRecentLogin } from '../../core/users/recent_login.ts';
 import { displayName } from '../../core/users/users.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -35,6 +39,33 @@ export async function deleteAccount(request: AccountRequest): Promise<void> {
   }
   clearVisitorCookie(provider, ctx);
   sendPage(deps, ctx, renderDeleted(brandOf(deps)));
+}
+
+/** Sends everything that is stored about the user as a file, or shows the page again with the reason why not. */
+export async function downloadData({ deps, ctx, visitor, source }: AccountRequest): Promise<void> {
+  const { db, clock, limits, audit } = deps;
+  const { id } = visitor.user;
+  try {
+    requireRecentLogin(clock, visitor.session.loginTs);
+    await withLimit(limits.userExport, [id], () => recordExport(db, id, null, source));
+  } catch (error) {
+    const dataProblem = exportProblemOf(error);
+    if (!dataProblem) throw error;
+    return await sendAccountPage(deps, ctx, visitor, { dataProblem });
+  }
+  await audit.flush();
+  ctx.attachment('account.jsonl');
+  ctx.type = 'application/x-ndjson';
+  ctx.set('Cache-Control', 'no-store');
+  const pages = exportUser(db, id, () => isBrowserSession(db, id, visitor.id));
+  ctx.body = Readable.from(pages, { objectMode: false, highWaterMark: 65_536 });
+}
+
+function exportProblemOf(error: unknown): DataProblem | null {
+  if (!(error instanceof AppError)) return null;
+  if (error.code === 'insufficient_user_authentication') return { kind: 'export_old_login' };
+  if (error.code !== 'rate_limited') return null;
+  return { kind: 'export_rate_limited', retryAfter: error.retryAfter ?? 600 };
 }
 
 async function problemOf({ limits }: Deps, user_id: string, error: AppError): Promise<DataProblem> {

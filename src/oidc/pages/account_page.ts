@@ -20,7 +20,7 @@ import {
   setPassword,
   signOut,
 } from './account_actions.ts';
-import { deleteAccount } from './account_data.ts';
+import { deleteAccount, downloadData } from './account_data.ts';
 import { askForAddress, confirmAddress } from './account_email.ts';
 import { logInToAccount, sendAccountLogin } from './account_login.ts';
 import { sendAccountPage } from './account_view.ts';
@@ -41,6 +41,7 @@ export function accountRoutes(deps: Deps, provider: () => Provider): Router {
   router.post('/email', form, act(askForAddress));
   router.post('/email/verify', form, act(confirmAddress));
   router.post('/delete', form, act(deleteAccount));
+  router.post('/export', form, act(downloadData));
   router.post('/sessions/end-others', form, act(endOtherSessions));
   router.post('/sessions/:id/end', form, act(endOneSession));
   router.post('/devices/:id/end', form, act(endDeviceSessions));

@@ -72,6 +72,7 @@ export async function sendAccountPage(
       : null,
     email: { ...email, ...emailProblem },
     data: {
+      exportAction: to('/export'),
       deleteAction: to('/delete'),
       asks: user.password_hash ? 'current_password' : 'name',
       ...(dataProblem ? { problem: dataProblem } : {}),

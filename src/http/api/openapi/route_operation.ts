@@ -136,7 +136,10 @@ function responses(schemas: SchemaCollector, row: Route): Json {
         description: what,
         content: { 'application/json': { schema: schemas.describe(row.response, 'output') } },
       }
-    : { description: what };
+    : {
+        description: what,
+        ...(row.stream ? { content: { [row.stream]: { schema: { type: 'string' } } } } : {}),
+      };
   return {
     [row.status]: withHeaders(row.status, success),
     ...errorResponses(errorsOf(row)),

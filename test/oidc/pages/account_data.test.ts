@@ -1,4 +1,4 @@
-// The deletion of an account at the account page.
+// The user's data at the account page: the download, and the deletion of the account.
 import { makeClient, makeUser, password } from '../../helpers/builders.ts';
 import { login } from '../../helpers/oauth.ts';
 import { rowOf } from '../../helpers/rows.ts';
@@ -83,5 +83,24 @@ testOnOwnServers(
     t.notRegex(said[0] ?? '', /one attempt left/);
     t.regex(said[1] ?? '', /You have one attempt left, then you have to wait/);
     t.regex(said[3] ?? '', /Too many attempts. Try again in/);
+  },
+);
+
+testOnOwnServers(
+  'the account page sends the data as a file, once in ten minutes',
+  { RATE_LIMITS: 'memory' },
+  async (t, server) => {
+    const { ua, page, id } = await enter(server);
+    const file = await ua.post(page, '/account/export');
+    t.deepEqual(
+      ['content-type', 'content-disposition', 'cache-control'].map((name) => file.headers.get(name)),
+      ['application/x-ndjson', 'attachment; filename="account.jsonl"', 'no-store'],
+    );
+    t.regex(file.text, new RegExp(`^{"type":"profile","id":"${id}".*\n(.*\n)*{"type":"end"}\n$`));
+    const refused = await ua.submit(page, '/account/export');
+    t.is(refused.status, 400);
+    t.regex(textOf(refused), /You downloaded your data just now. Try again in/);
+    const forged = await ua.submit(page, '/account/export', { csrf: 'forged' });
+    t.regex(textOf(forged), /open for too long, so nothing was changed/);
   },
 );
