@@ -1,22 +1,13 @@
 // A forgotten password in a real Chromium: by a person without scripts, and by a program that checks the links of a mail with scripts.
-import type { Knex } from 'knex';
 import type { Page } from 'playwright-core';
-import { setOutboxKeyring } from '../../src/core/outbox/outbox.ts';
-import { keyring } from '../helpers/builders.ts';
 import { setUpScene, startRequest } from '../helpers/code_flow.ts';
-import { fresh, type MailedCode, mailedTo, makeReachable } from '../helpers/recovery.ts';
+import { fresh, mailedTo, makeReachable } from '../helpers/recovery.ts';
+import { newestMail } from '../helpers/recovery_pages.ts';
 import { type TestServer, testOnServers } from '../helpers/server.ts';
 import { heading, press, read, serve, typeLogin, useWindows } from './windows.ts';
 
 const openWindow = useWindows();
 const phone = { viewport: { width: 390, height: 844 } };
-
-async function newestMail(db: Knex, address: string): Promise<MailedCode> {
-  setOutboxKeyring(db, keyring);
-  const mail = (await mailedTo(db, address)).at(-1);
-  if (!mail) throw new Error(`no mail to ${address}`);
-  return mail;
-}
 
 async function askForMail(page: Page, name: string): Promise<void> {
   await page.getByRole('link', { name: 'Forgot password?' }).click();

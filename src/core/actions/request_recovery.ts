@@ -8,7 +8,7 @@ import { issueCode } from '../one_time_codes/one_time_codes.ts';
 import { purposes } from '../one_time_codes/purposes.ts';
 import type { RequestSource } from '../request_source.ts';
 import { isActive } from '../users/active_users.ts';
-import { loginKey, maxNameLength } from '../users/names.ts';
+import { addressKey, loginKey, maxNameLength } from '../users/names.ts';
 import { displayName, findUserByLogin, lockUser, type User } from '../users/users.ts';
 
 export interface RecoveryRequest {
@@ -33,7 +33,7 @@ export async function requestRecovery(
   const found = await findUserByLogin(db, login);
   const user = found && (await isRecoverable(db, found, at)) ? found : null;
   const typed = login.length <= maxNameLength ? loginKey(login) : '';
-  const address_key = user?.email_key ?? noMailbox(typed);
+  const address_key = user?.email ? addressKey(user.email) : noMailbox(typed);
   const allowance = await takeMail(limits, { address_key, ip: source.ip });
   const reason = user ? (allowance.isAllowed ? null : 'mail_limited') : 'no_address';
   audit.add({ type: 'recovery_requested', user_id: found?.id ?? null, client_id: null, reason, ...source });
@@ -41,7 +41,6 @@ export async function requestRecovery(
   const linkTtl = allowance.isLast
     ? Math.max(purposes.recover.link, allowance.nextIn)
     : purposes.recover.link;
-  const note = allowance.isLast ? lastMail : '';
   await db.transaction(async (tx) => {
     // First, as guesses and completions do. The code carries the version that was read before: if the address has changed since, it is void.
     await lockUser(tx, user?.id ?? newId());
@@ -55,19 +54,16 @@ export async function requestRecovery(
       code: issued.code,
       path: `/recover/${issued.token}`,
       zoneinfo: user?.claims?.zoneinfo,
-      facts: { name: user ? displayName(user) : login.slice(0, 64), ...(note ? { note } : {}) },
+      facts: { name: user ? displayName(user) : login.slice(0, 64) },
+      isLast: allowance.isLast,
       source: { ip: source.ip, user_agent: source.user_agent },
       at,
-      // Not the link's: a mail whose code is dead when it arrives would be taken for the newest one.
-      expires_at: new Date(at.getTime() + (purposes.recover.code ?? 0) * 1000),
+      expires_at: issued.expires_at,
     } as const;
     await (user ? enqueueMail(tx, mail) : enqueueNoMail(tx, mail));
   });
   return id;
 }
-
-const lastMail =
-  'This is the last mail for now, because many were asked for. Its link works until the next one can be sent.';
 
 async function isRecoverable(db: Deps['db'], user: User, at: Date): Promise<boolean> {
   return user.email !== null && user.email_verified_at !== null && (await isActive(db, user, at));

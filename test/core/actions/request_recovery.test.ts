@@ -112,7 +112,7 @@ testOnStores(
     const mails = await waitingMails(db);
     t.is(mails.length, 4);
     t.deepEqual(
-      mails.map(({ facts }) => Boolean(facts?.note)),
+      mails.map(({ isLast }) => isLast),
       [false, false, false, true],
     );
     // Nor does the owner's own wish for another mail take a code away.

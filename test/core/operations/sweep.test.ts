@@ -9,6 +9,7 @@ import type { Session } from '../../../src/core/sessions/sessions.ts';
 import type { Db } from '../../../src/core/store/db.ts';
 import { registerDevice } from '../../../src/core/users/devices.ts';
 import { digest } from '../../../src/lib/crypto.ts';
+import { newId } from '../../../src/lib/ids.ts';
 import { after, makeClient, makeRecord, makeUser, openTestSession, present } from '../../helpers/builders.ts';
 import { makeMessage } from '../../helpers/messages.ts';
 import { rotate } from '../../helpers/rotate.ts';
@@ -307,3 +308,16 @@ testOnStores(
     t.deepEqual(await db('outbox').orderBy('id').pluck('id'), kept.toSorted());
   },
 );
+
+testOnStores('one-time codes are removed a week after their links have expired', async (t, { db }) => {
+  const code = (expires_at: Date) => ({
+    id: newId(),
+    purpose: 'recover' as const,
+    expires_at,
+    created_at: ago(30),
+  });
+  const [young, old] = [code(ago(7, 1)), code(ago(7, -1))];
+  await db('one_time_codes').insert([young, old]);
+  t.deepEqual(await sweep(db, options, now), { ...nothing, one_time_codes: 1 });
+  t.deepEqual(await db('one_time_codes').select('id'), [{ id: young.id }]);
+});

@@ -5,6 +5,7 @@ import { routes } from '../../../src/app.ts';
 import { enginePaths } from '../../../src/http/middleware/engine.ts';
 import { accountRoutes } from '../../../src/oidc/pages/account_page.ts';
 import { interactionRoutes } from '../../../src/oidc/pages/interactions.ts';
+import { recoveryPages } from '../../../src/oidc/pages/recovery_pages.ts';
 import { endpoints } from '../fuzzing/endpoints.ts';
 import { type References, resolve } from '../fuzzing/references.ts';
 
@@ -81,8 +82,10 @@ function membersOf(schema: z.ZodType): string[] {
 
 /** The routes of the pages, with the names of their parameters. */
 function pageRoutes(): { method: string; path: string }[] {
-  const deps = { config: { bodyLimit: 1 } } as never;
-  const stacks = [accountRoutes, interactionRoutes].map((make) => make(deps, () => ({}) as never).stack);
+  const deps = { config: { bodyLimit: 1, recovery: true } } as never;
+  const stacks = [accountRoutes, interactionRoutes, recoveryPages].map(
+    (make) => make(deps, () => ({}) as never).stack,
+  );
   return stacks
     .flat()
     .flatMap(({ path, methods }) => methods.map((method) => ({ method, path: String(path) })));

@@ -5,7 +5,8 @@ import type { Exchange } from './request.ts';
 import { evil } from './values.ts';
 
 /** Paths whose errors are pages or redirects. */
-const pages = /^\/(authorize|device|logout|interaction|account)(\/|$)/;
+const pages =
+  /^\/(authorize|device|logout|interaction|account|recover|sign-up|invitation|verify-email|undo-email|not-me)(\/|$)/i;
 
 // Texts of the implementation that no answer needs, successful ones included.
 const inner = /\$argon2|\n +at |node:internal|node_modules|SQLITE_|"d":"|password_hash|"salt"|KINDRED_/;
@@ -30,7 +31,9 @@ export function problemOf({ sent, path, method, answer }: Exchange, secrets: str
 function problemOfShape(path: string, { status, headers, body, text }: Exchange['answer']): string | null {
   // Node itself answers headers of more than 16 KiB.
   if (status === 431 && text === '') return null;
-  if (pages.test(path) && headers['content-type']?.startsWith('text/html')) return null;
+  const isHtml = headers['content-type']?.startsWith('text/html') === true;
+  // A browser gets a page for a path that does not exist.
+  if (isHtml && (pages.test(path) || (status === 404 && !/^\/api(\/|$)/.test(path)))) return null;
   const { error, error_description, reason, request_id, ...rest } = body;
   const isGood =
     typeof error === 'string' &&

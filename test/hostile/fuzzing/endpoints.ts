@@ -159,7 +159,29 @@ const pages: Endpoint[] = [
     },
     cookies: '{{account_cookies}}',
   })),
+  ...recoveryPages(),
 ];
+
+// Each form with what it takes; the cookie names a request that nobody has made.
+function recoveryPages(): Endpoint[] {
+  const secret = 'x'.repeat(43);
+  const fields = {
+    login: ['{{username}}', 'nobody', 'ada@mail.example'],
+    request: ['{{interaction}}', '//evil.example'],
+    again: ['', '1'],
+    code: ['123456', '12 34 56'],
+    new_password: ['a new and long one', 'short'],
+  };
+  const cookies = `kindred_recovery=${secret}.{{interaction}}`;
+  return ['', 'code', 'password', secret].flatMap((last) =>
+    ['GET', 'POST'].map((method) => ({
+      method,
+      path: ['recover', ...(last === '' ? [] : [last])],
+      fields,
+      cookies,
+    })),
+  );
+}
 
 /** All these endpoints. */
 export const endpoints: Endpoint[] = [...grants, ...machines, ...pages];

@@ -1,11 +1,10 @@
 // Recovery by the API: what an app sends and gets, and what dies on every device.
-import type { Knex } from 'knex';
-import { setOutboxKeyring } from '../../../src/core/outbox/outbox.ts';
-import { keyring, password } from '../../helpers/builders.ts';
+import { password } from '../../helpers/builders.ts';
 import { type Answer, assertRefused, type Json } from '../../helpers/client.ts';
 import { mailSettings, startMailServer } from '../../helpers/mail_server.ts';
 import { api, isActive, login, refresh, signIn } from '../../helpers/oauth.ts';
-import { fresh, type MailedCode, mailedTo, makeReachable, wrongCode } from '../../helpers/recovery.ts';
+import { fresh, type MailedCode, makeReachable, wrongCode } from '../../helpers/recovery.ts';
+import { newestMail } from '../../helpers/recovery_pages.ts';
 import {
   startTestServer,
   type TestServer,
@@ -29,14 +28,7 @@ async function askAndRead(
   recovery_id?: unknown,
 ): Promise<MailedCode & { recovery_id: string }> {
   const answer = await ask(server, { login: email, ...(recovery_id ? { recovery_id } : {}) });
-  return { ...(await newest(server.db, email)), recovery_id: String(answer.body.recovery_id) };
-}
-
-async function newest(db: Knex, email: string): Promise<MailedCode> {
-  setOutboxKeyring(db, keyring);
-  const mail = (await mailedTo(db, email)).at(-1);
-  if (!mail) throw new Error(`no mail to ${email}`);
-  return mail;
+  return { ...(await newestMail(server.db, email)), recovery_id: String(answer.body.recovery_id) };
 }
 
 for (const name of storeNames) {

@@ -1,28 +1,20 @@
 // Recovery at the pages, in browsers without a screen: by the code, by the link, in the middle of an authorization request.
-import type { Knex } from 'knex';
+import { initiateDeviceAuthorization } from 'openid-client';
 import { issueCode } from '../../../src/core/one_time_codes/one_time_codes.ts';
-import { setOutboxKeyring } from '../../../src/core/outbox/outbox.ts';
 import { keyring, makeUser, password } from '../../helpers/builders.ts';
-import { openRequest, passPages, type Scene, sentTo, setUpScene } from '../../helpers/code_flow.ts';
-import { fresh, type MailedCode, mailedTo, makeReachable, wrongCode } from '../../helpers/recovery.ts';
+import {
+  openRequest,
+  passPages,
+  publicClient,
+  type Scene,
+  sentTo,
+  setUpScene,
+} from '../../helpers/code_flow.ts';
+import { deviceGrant } from '../../helpers/devices.ts';
+import { fresh, mailedTo, makeReachable, wrongCode } from '../../helpers/recovery.ts';
+import { askFrom, newestMail } from '../../helpers/recovery_pages.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../helpers/server.ts';
 import { formOf, openUserAgent, type Page, textOf, type UserAgent } from '../../helpers/user_agent.ts';
-
-async function newestMail(db: Knex, address: string): Promise<MailedCode> {
-  setOutboxKeyring(db, keyring);
-  const mail = (await mailedTo(db, address)).at(-1);
-  if (!mail) throw new Error(`no mail to ${address}`);
-  return mail;
-}
-
-const linkOf = ({ text }: Page, label: string): string =>
-  new RegExp(`<a [^>]*href="([^"]*)"[^>]*>${label}`).exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '';
-
-/** From a login page to the page "Check your mail", by the link that is there. */
-async function askFrom(server: TestServer, ua: UserAgent, login: Page, name: string): Promise<Page> {
-  const start = await ua.open(new URL(linkOf(login, 'Forgot password'), server.url).href);
-  return await ua.submit(start, '/recover', { login: name });
-}
 
 async function signInAt(server: TestServer, ua: UserAgent, username: string, given: string): Promise<Page> {
   return await ua.submit(await ua.open(`${server.url}/account`), '/account/login', {
@@ -110,6 +102,29 @@ testOnServers('a user who has to sign in again recovers in the middle of that', 
   t.regex(login.url, /\/interaction\//);
   await finish(scene, login);
 });
+
+testOnServers(
+  'the login for a television offers it as well, and connects the television afterwards',
+  async (t, server) => {
+    const device = {
+      ...publicClient,
+      redirect_uris: [],
+      response_types: [],
+      grant_types: [deviceGrant, 'refresh_token'],
+    };
+    const user = await makeReachable(server.db);
+    const scene = await setUpScene(server, { client: device, user });
+    const { user_code } = await initiateDeviceAuthorization(scene.config, { scope: 'openid' });
+    const { ua } = scene;
+    const typed = await ua.submit(await ua.open(`${server.url}/device`), '/device', { user_code });
+    const sent = await askFrom(server, ua, await ua.submit(typed, '/device', { confirm: 'yes' }), user.email);
+    const { code } = await newestMail(server.db, user.email);
+    const form = await ua.submit(sent, '/recover/code', { code });
+    const login = await ua.submit(form, '/recover/password', { new_password: fresh });
+    const after = await ua.submit(login, '/login', { username: user.username, password: fresh });
+    t.regex(textOf(await passPages(scene, after)), /connected/i);
+  },
+);
 
 testOnServers(
   'opening a link any number of times spends nothing, nor does its form without a typed password',
