@@ -4,17 +4,14 @@ import { CommanderError, InvalidArgumentError, Option } from 'commander';
 import { addInvitationCommands } from './cli/invitation_commands.ts';
 import { addMessageCommands } from './cli/message_commands.ts';
 import { describeProblem } from './cli/output.ts';
-import { addPasswordCommands } from './cli/password_commands.ts';
-import { addCommand, answered, createProgram } from './cli/program.ts';
+import { addCommand, answered, collect, createProgram } from './cli/program.ts';
+import { addUserCommands } from './cli/user_commands.ts';
 
 // Imported when a command runs: the engine and the database drivers take half a second to load, and help and typing
 // errors do not need them.
 const databaseCommands = () => import('./cli/database.ts');
-const userCommands = () => import('./cli/users.ts');
 const clientCommands = () => import('./cli/clients.ts');
 const registrationCommands = () => import('./cli/registrations.ts');
-const importCommand = () => import('./cli/import_users.ts');
-const trustCommand = () => import('./cli/trust_addresses.ts');
 const operationCommands = () => import('./cli/operations.ts');
 const doctorCommand = () => import('./cli/doctor.ts');
 
@@ -43,37 +40,7 @@ add('migrate', 'bring the database to the schema of this version; safe to repeat
   answered(async () => (await databaseCommands()).migrateDatabase()),
 );
 
-// Users
-const user = ['<user>', 'username, e-mail address or id'] as const;
-add('create-user', 'create a user; asks for the password twice, or reads it from stdin')
-  .option('--username <name>', '2 to 64 letters, digits, dots, dashes or underscores')
-  .option(
-    '--email <address>',
-    'an address to log in with, for which you vouch; instead of a username, or beside it',
-  )
-  .option('--unverified', 'do not vouch for the address: it is good for logging in and for nothing else')
-  .option('--role <role>', 'a role in the access token; repeatable', collect)
-  .option('--permission <permission>', 'a permission in the access token; repeatable', collect)
-  .option('--tenant-id <id>', 'the tenant, `tid` in the access token')
-  .option('--password-stdin', 'read the password from stdin, up to its last line break')
-  .action(answered(async (options) => (await userCommands()).createUser(options)));
-add('import-users', 'import users from a file of JSON lines; safe to repeat (docs/accounts.md)')
-  .argument('<file>', 'one user per line; refused lines go to <file>.refused.jsonl, and the exit code is 1')
-  .option('--dry-run', 'check every line and import nothing')
-  .option('--trust-addresses', 'vouch for every address of the file: they count as verified')
-  .action(
-    answered(async (file, options) => (await importCommand()).importUsers(String(file), options as object)),
-  );
-add('trust-addresses', 'vouch for addresses that nobody has proved: they count as verified')
-  .option('--file <file>', 'only these, one address a line; without it, those of all users')
-  .action(answered(async (options) => (await trustCommand()).trustAddresses(options as object)));
-add('sessions', "list a user's live sessions, the last used first")
-  .argument(...user)
-  .action(answered(async (name) => (await userCommands()).listSessions(String(name))));
-add('logout', "end all of a user's sessions")
-  .argument(...user)
-  .action(answered(async (name) => (await userCommands()).logOut(String(name))));
-addPasswordCommands(add);
+addUserCommands(add);
 
 // Clients
 interface ChangeOptions {
@@ -180,10 +147,6 @@ add('reencrypt-keys', 'encrypt the signing keys with the first secret of KINDRED
 
 addInvitationCommands(add);
 addMessageCommands(add);
-
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
-}
 
 function parseTop(value: string): number {
   if (!/^[1-9]\d{0,2}$/.test(value)) throw new InvalidArgumentError('It must be a number from 1 to 999.');

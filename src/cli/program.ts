@@ -89,3 +89,8 @@ function oneLine(text: string): string {
     .replace(/^error: /, '')
     .replaceAll(/\s*\n\s*/g, ' ');
 }
+
+/** The values of an option that may be repeated. */
+export function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}

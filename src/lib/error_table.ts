@@ -143,11 +143,14 @@ export const errorTable = {
     error: 'invalid_code',
     description: 'The code or link is wrong, was used, or has expired.',
   },
-  invalid_claims: {
+  // draft-ietf-oauth-first-party-apps-04, 5.2.
+  insufficient_authorization: {
     status: 400,
-    error: 'invalid_claims',
-    description: 'The claims are longer than 4 KiB.',
+    error: 'insufficient_authorization',
+    description: 'The login needs another step.',
   },
+  invalid_session: { status: 400, error: 'invalid_session', description: 'The auth_session is not valid.' },
+  invalid_claims: { status: 400, error: 'invalid_claims', description: 'The claims are longer than 4 KiB.' },
   email_domain_not_allowed: {
     status: 400,
     error: 'email_domain_not_allowed',
@@ -158,11 +161,7 @@ export const errorTable = {
     error: 'email_not_verified',
     description: 'The user has no verified e-mail address.',
   },
-  user_not_active: {
-    status: 409,
-    error: 'user_not_active',
-    description: 'The user is banned or disabled.',
-  },
+  user_not_active: { status: 409, error: 'user_not_active', description: 'The user is banned or disabled.' },
   invitation_not_found: { status: 404, error: 'not_found', description: 'There is no such invitation.' },
   device_signed_out: { status: 409, error: 'device_signed_out', description: 'No session is live there.' },
   message_not_found: { status: 404, error: 'not_found', description: 'There is no such message.' },

@@ -17,6 +17,8 @@ export class AppError extends Error {
   readonly maxAge: number | undefined;
   readonly reason: string | undefined;
   readonly endedReason: string | undefined;
+  /** Further members of the answer. */
+  readonly members: Readonly<Record<string, unknown>> | undefined;
   readonly logDetail: string | undefined;
   readonly isDecided: boolean;
 
@@ -28,6 +30,7 @@ export class AppError extends Error {
       maxAge?: number;
       reason?: string;
       endedReason?: string;
+      members?: Readonly<Record<string, unknown>>;
       logDetail?: string;
       isDecided?: boolean;
       cause?: unknown;
@@ -42,6 +45,7 @@ export class AppError extends Error {
     this.maxAge = options.maxAge;
     this.reason = options.reason;
     this.endedReason = options.endedReason;
+    this.members = options.members;
     this.logDetail = options.logDetail;
     this.isDecided = options.isDecided ?? false;
   }

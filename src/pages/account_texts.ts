@@ -89,7 +89,8 @@ export type PasswordProblem =
         | 'password_too_short'
         | 'password_too_long'
         | 'password_too_common'
-        | 'password_is_name';
+        | 'password_is_name'
+        | 'password_not_new';
     }
   /** The current password was wrong, and one attempt is left. */
   | { kind: 'last_attempt' }
@@ -114,6 +115,8 @@ export function passwordText(problem: PasswordProblem): { field: 'current' | 'ne
       return { field: 'new', text: 'Too long: use at most 256 characters.' };
     case 'password_too_common':
       return { field: 'new', text: 'This password is too common. Choose another one.' };
+    case 'password_not_new':
+      return { field: 'new', text: 'Choose a password other than the one you were given.' };
     case 'password_is_name':
       return { field: 'new', text: 'Your username or e-mail address is too easy to guess as a password.' };
   }

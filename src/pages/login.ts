@@ -9,6 +9,8 @@ export type LoginProblem =
   | { kind: 'wrong_credentials' }
   /** The password was right, but is good for nothing until the user has recovered the account. */
   | { kind: 'recovery_required' }
+  /** The password was right, but has to be replaced in a login that asks for a new one. */
+  | { kind: 'replace' }
   /** The form's CSRF token was not valid any more. */
   | { kind: 'form_expired' }
   /** `retryAfter` in seconds. */
@@ -91,6 +93,11 @@ function noticeOf(problem: LoginProblem): Notice {
       return {
         title: 'This password cannot be used any more',
         text: 'For your safety, set a new one: choose “Forgot password?”, or ask an administrator.',
+      };
+    case 'replace':
+      return {
+        title: 'This password was made for you',
+        text: 'Sign in to your account with it and choose a new one first.',
       };
     case 'form_expired':
       return {

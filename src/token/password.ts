@@ -3,7 +3,7 @@
 import { admitDevice } from '../core/actions/admit_device.ts';
 import type { Deps } from '../core/deps.ts';
 import { jtiHandle, replayModel, useOnce } from '../core/engine_records/single_use.ts';
-import { attemptLogin, type LoginAttempt } from '../core/passwords/login_attempts.ts';
+import { attemptLogin } from '../core/passwords/login_attempts.ts';
 import { openSession } from '../core/sessions/open_session.ts';
 import { describeReason, wrongCredentials } from '../core/sessions/refusals.ts';
 import type { Session } from '../core/sessions/sessions.ts';
@@ -16,6 +16,7 @@ import type { Binding } from './access_token.ts';
 import { proofUsedBefore, requireBinding } from './binding.ts';
 import { jtiTtl } from './dpop.ts';
 import { type Grant, type GrantRequest, OutdatedClient } from './grant.ts';
+import { askForNewPassword, setNewPassword } from './new_password.ts';
 import { findRequested, type RequestedServer, requestedScopes, requireHeld } from './requested.ts';
 import { findTarget } from './target.ts';
 import { tokenResponse } from './token_response.ts';
@@ -24,6 +25,8 @@ import { tokenResponse } from './token_response.ts';
 export const passwordParameters = [
   'username',
   'password',
+  'auth_session',
+  'new_password',
   'scope',
   'resource',
   ...Object.keys(deviceParameters.shape),
@@ -42,13 +45,11 @@ interface Plan {
 /** Answers a login by password. */
 export const passwordGrant: Grant = async (deps, request) => {
   const plan = await planLogin(deps, request);
-  const { username, password, device } = plan;
-  const { known, source } = request;
-  const { client_id } = known.client;
-  const { user: named, is_current_version } = await findUserAtVersion(deps.db, username, known.version);
-  if (!is_current_version) throw new OutdatedClient();
-  const attempt = { login: username, user: named, password, device, client_id, source };
-  const { user, known: known_device } = await verifyPassword(deps, attempt);
+  const { device } = plan;
+  const { known } = request;
+  const { user, known: known_device } = request.form.auth_session
+    ? { user: await setNewPassword(deps, request), known: null }
+    : await verifyPassword(deps, request, plan);
   requireHeld(deps, user, plan.servers, plan.scopes);
   await useProof(deps, request);
   const registered = await admitDevice(deps.db, { user, known: known_device, source }, device);
@@ -63,8 +64,8 @@ async function planLogin(deps: Deps, request: GrantRequest): Promise<Plan> {
   const { known, form, resources } = request;
   if (!known.client.first_party)
     throw new AppError('unauthorized_client', 'Only first-party clients may use the password grant.');
-  const { username, password } = form;
-  if (!username || !password) {
+  const { username = '', password = '' } = form;
+  if (!form.auth_session && (!username || !password)) {
     const absent = username ? 'password' : 'username';
     throw new AppError('invalid_request', `missing required parameter(s): ${absent}`);
   }
@@ -86,10 +87,16 @@ function readDevice(form: GrantRequest['form']): DeviceParameters {
 // From here on every refusal is decided: the password must not be tried again with another state of the client.
 async function verifyPassword(
   deps: Deps,
-  attempt: LoginAttempt,
+  { known, source }: GrantRequest,
+  { username: login, password, device }: Plan,
 ): Promise<{ user: User; known: string | null }> {
+  const { client_id } = known.client;
+  const { user, is_current_version } = await findUserAtVersion(deps.db, login, known.version);
+  if (!is_current_version) throw new OutdatedClient();
+  const attempt = { login, user, password, device, client_id, source };
   const result = await attemptLogin(deps, attempt);
   if (result.outcome === 'authenticated') return result;
+  if (result.outcome === 'replace') throw askForNewPassword(deps, client_id, result.user);
   if (result.outcome === 'inactive') throw mayNotLogIn(result.user);
   const { reason } = result;
   throw new AppError('invalid_grant', wrongCredentials, {

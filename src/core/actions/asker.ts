@@ -90,6 +90,7 @@ export async function proveCurrentPassword(
     const { reason } = result;
     throw new AppError('invalid_credentials', undefined, reason ? { reason } : {});
   }
+  if (result.outcome === 'replace') throw new AppError('invalid_credentials');
   if (result.outcome === 'inactive') throw new AppError('invalid_token');
   return result.user.password_hash;
 }

@@ -39,6 +39,7 @@ function writeError(ctx: Context, error: AppError): void {
   if (error.code === 'rate_limited') ctx.state.reason = 'rate_limited';
   if (error.reason) ctx.state.reason = error.reason;
   if (error.endedReason) ctx.state.endedReason = error.endedReason;
+  if (error.members) ctx.state.errorMembers = error.members;
   ctx.body = { error: error.error, error_description: error.message };
 }
 
@@ -57,6 +58,7 @@ function completeError(ctx: Context): void {
     ...(ctx.state.description ? { error_description: ctx.state.description } : {}),
     ...(ctx.state.reason ? { reason: ctx.state.reason } : {}),
     ...(ctx.state.endedReason ? { ended_reason: ctx.state.endedReason } : {}),
+    ...ctx.state.errorMembers,
     request_id: ctx.state.requestId,
   };
 }

@@ -22,7 +22,7 @@ import {
 } from './account_actions.ts';
 import { deleteAccount, downloadData } from './account_data.ts';
 import { askForAddress, confirmAddress } from './account_email.ts';
-import { logInToAccount, sendAccountLogin } from './account_login.ts';
+import { logInToAccount, sendAccountLogin, setNewPassword } from './account_login.ts';
 import { sendAccountPage } from './account_view.ts';
 import { findVisitor } from './browser_login.ts';
 import { field, isCsrfToken, parseForm } from './form.ts';
@@ -36,6 +36,7 @@ export function accountRoutes(deps: Deps, provider: () => Provider): Router {
   const act = (action: Action) => whenSignedIn(deps, provider, requireCsrfToken(action));
   router.get('/', whenSignedIn(deps, provider, show));
   router.post('/login', form, logInToAccount(deps, provider));
+  router.post('/new-password', form, setNewPassword(deps, provider));
   router.post('/logout', form, whenSignedIn(deps, provider, requireCsrfToken(signOut), sendSignedOutPage));
   router.post('/password', form, act(setPassword));
   router.post('/email', form, act(askForAddress));

@@ -10,7 +10,7 @@ import { digest } from '../../lib/crypto.ts';
 import { decideConsent, sendConsentPage } from './consent_page.ts';
 import { field, isCsrfToken, parseForm } from './form.ts';
 import { denyAccess, type InteractionRequest, type Step } from './interaction_request.ts';
-import { logIn, sendLoginPage } from './login_page.ts';
+import { logIn, sendLoginPage, setNewPassword } from './login_page.ts';
 import { catchUnavailable, publicPath, redirect, sendErrorPage } from './page_response.ts';
 import { isFinished } from './repeated_forms.ts';
 import { keepAccount, selectAccount, sendSelectAccountPage } from './select_account_page.ts';
@@ -22,6 +22,7 @@ export function interactionRoutes(deps: Deps, provider: () => Provider): Router 
   router.use(catchUnavailable(deps));
   router.get('/', withInteraction(deps, provider, show));
   router.post('/login', form, withInteraction(deps, provider, requireCsrfToken(logIn)));
+  router.post('/new-password', form, withInteraction(deps, provider, requireCsrfToken(setNewPassword)));
   router.post('/consent', form, withInteraction(deps, provider, requireCsrfToken(decideConsent)));
   router.post('/continue', form, withInteraction(deps, provider, requireCsrfToken(keepAccount)));
   router.post('/switch', form, withInteraction(deps, provider, requireCsrfToken(switchUser)));

@@ -11,8 +11,9 @@ import {
   redirectUriOf,
   resumeInteraction,
 } from './interaction_request.ts';
+import { type NewPasswordPlace, sendNewPasswordPage, takeNewPassword } from './new_password.ts';
 import { brandOf, sendPage } from './page_response.ts';
-import { attemptPassword, loginStatus } from './password_attempt.ts';
+import { attemptPassword, type LoggedIn, loginStatus } from './password_attempt.ts';
 import { forgotUrl, takeRecovered } from './recovery_login.ts';
 import { signUpUrl } from './sign_up_link.ts';
 
@@ -54,8 +55,35 @@ export async function logIn(request: InteractionRequest): Promise<void> {
     password: field(ctx, 'password'),
     client_id: client.clientId,
   });
-  if ('problem' in tried) return await sendLoginPage(request, tried.problem, login);
-  const { user_id: accountId, proof, epoch } = tried;
+  if ('problem' in tried) {
+    const { problem, replace } = tried;
+    if (replace) return sendNewPasswordPage(deps, ctx, newPasswordPlace(request), replace);
+    return await sendLoginPage(request, problem, login);
+  }
+  await resumeWith(request, tried);
+}
+
+/** Sets the password that replaces a generated one, and resumes the request. */
+export async function setNewPassword(request: InteractionRequest): Promise<void> {
+  const done = await takeNewPassword(request.deps, request.ctx, newPasswordPlace(request));
+  if (done === 'expired') await sendLoginPage(request, { kind: 'form_expired' });
+  else if (done) await resumeWith(request, done);
+}
+
+function newPasswordPlace(request: InteractionRequest): NewPasswordPlace {
+  const { uid } = request.interaction;
+  return {
+    form: formTarget(request, 'new-password'),
+    context: `interaction ${uid}`,
+    csp: cspOptions(request),
+    client_id: request.client.clientId,
+  };
+}
+
+async function resumeWith(
+  request: InteractionRequest,
+  { user_id: accountId, proof, epoch }: LoggedIn,
+): Promise<void> {
   // The time of the login, not of the last page: a consent page may stay open for an hour.
   const ts = Math.floor(Date.now() / 1000);
   await resumeInteraction(request, {

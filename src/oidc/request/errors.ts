@@ -15,10 +15,11 @@ interface Answering {
  */
 export function asEngineError(ctx: Answering, refusal: unknown): unknown {
   if (!(refusal instanceof AppError) || refusal.status >= 500) return refusal;
-  const { status, code, error, message, retryAfter, endedReason, logDetail } = refusal;
+  const { status, code, error, message, retryAfter, endedReason, members, logDetail } = refusal;
   const reason = refusal.reason ?? (code === 'rate_limited' ? code : undefined);
   if (reason) giveReason(ctx, reason);
   if (endedReason) ctx.state.endedReason = endedReason;
+  if (members) ctx.state.errorMembers = members;
   if (retryAfter) ctx.set('Retry-After', String(retryAfter));
   const thrown = new errors.OIDCProviderError(status, error);
   thrown.error_description = message;

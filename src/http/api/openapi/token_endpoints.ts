@@ -24,6 +24,10 @@ const grants = {
   }),
   username: text('`password`: username or e-mail address'),
   password: text('`password`: the password'),
+  auth_session: text(
+    '`password`: instead of `username` and `password`, with `new_password`: that of the answer `insufficient_authorization`',
+  ),
+  new_password: text('`password`: the password that replaces a generated one'),
   refresh_token: text('`refresh_token`: the newest refresh token of the session'),
   code: text('`authorization_code`: the code'),
   redirect_uri: text('`authorization_code`: the same as in the authorization request'),

@@ -122,6 +122,8 @@ test('a body is required where members of it are, and only there', (t) => {
     'postAdminUsersIdPassword',
     'postAdminUsersIdRecoveryLink',
     'postAdminUsersIdUnlock',
+    'postMeEmail',
+    'postMeEmailVerify',
     'postMePassword',
     'postRecovery',
     'postRecoveryComplete',
