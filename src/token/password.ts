@@ -46,11 +46,12 @@ interface Plan {
 export const passwordGrant: Grant = async (deps, request) => {
   const plan = await planLogin(deps, request);
   const { device } = plan;
-  const { known } = request;
+  const { known, source } = request;
+  const mayHave = (one: User) => requireHeld(deps, one, plan.servers, plan.scopes);
   const { user, known: known_device } = request.form.auth_session
-    ? { user: await setNewPassword(deps, request), known: null }
+    ? { user: await setNewPassword(deps, request, mayHave), known: null }
     : await verifyPassword(deps, request, plan);
-  requireHeld(deps, user, plan.servers, plan.scopes);
+  mayHave(user);
   await useProof(deps, request);
   const registered = await admitDevice(deps.db, { user, known: known_device, source }, device);
   const session = await openLogin(deps, request, plan, { user, device_id: registered?.id ?? null });

@@ -31,7 +31,7 @@ const aboutUsers: Refused[] = [
   ],
   ['a common password', ['create-user', '--username', 'ok', '--password-stdin'], 'password1', /too common/],
   ['no terminal to ask at', ['create-user', '--username', 'ok'], password, /use --password-stdin/],
-  ['no username', ['create-user', '--password-stdin'], password, /'--username <name>' not specified/],
+  ['no username', ['create-user', '--password-stdin'], password, /a user needs --username, --email or both/],
   [
     'a username with a space',
     ['create-user', '--username', 'a b', '--password-stdin'],

@@ -55,9 +55,9 @@ export async function takeNewPassword(
   const new_password = field(ctx, 'new_password');
   const { client_id } = place;
   try {
-    const input = { ...login, new_password, client_id, source: requestSourceOf(ctx) };
-    const user = await replacePassword(deps, input);
-    await setDeviceCookie(deps, ctx, user, null);
+    const source = requestSourceOf(ctx);
+    const user = await replacePassword(deps, { ...login, new_password, client_id, source });
+    await setDeviceCookie(deps, ctx, { user, known: null, source });
     return { user_id: user.id, proof: proofOf(user), epoch: user.session_epoch };
   } catch (error) {
     const problem = problemOf(error);
