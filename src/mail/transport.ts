@@ -1,5 +1,6 @@
 // Hands mails to the mail server (RFC 5321), or writes them to files where none is configured.
 import { mkdir, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createTransport, type SendMailOptions } from 'nodemailer';
 import type { PeopleConfig } from '../../config/people_config.ts';
@@ -38,7 +39,9 @@ export function openTransport({ mail, issuer }: PeopleConfig & { issuer: string 
 
 // A connection for each mail: one that hangs holds no other mail back, and ends with its signal.
 function openSmtp(url: string, config: MailConfig, host: string): Transport {
-  const smtp = createTransport({ url, disableFileAccess: true, disableUrlAccess: true, ...limits });
+  // In a container the name of the machine is none that a mail server would accept (RFC 5321, 4.1.1.1).
+  const name = isIP(host.replaceAll(/[[\]]/g, '')) === 0 && host.includes('.') ? { name: host } : {};
+  const smtp = createTransport({ url, ...name, disableFileAccess: true, disableUrlAccess: true, ...limits });
   return {
     async send(mail, signal) {
       const message: SendMailOptions & { signal: AbortSignal } = {

@@ -154,12 +154,12 @@ async function recordCommands(t: ExecutionContext): Promise<{ url: string; comma
   return { url: `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`, commands };
 }
 
-test('the envelope has the domain in ASCII and the local part as it is stored', async (t) => {
+test('the server greets by the host of the issuer; the envelope has the domain in ASCII and the local part as it is stored', async (t) => {
   const { url, commands } = await recordCommands(t);
   const stored = envelopeAddress('Ada.L+x@B\u00fccher.example');
   t.is(await send(url, stored ?? ''), 'sent');
   t.deepEqual(
-    commands.filter((one) => /^(MAIL|RCPT)/.test(one)),
-    ['MAIL FROM:<id@id.example>', 'RCPT TO:<Ada.L+x@xn--bcher-kva.example>'],
+    commands.filter((one) => /^(EHLO|MAIL|RCPT)/.test(one)),
+    ['EHLO id.example', 'MAIL FROM:<id@id.example>', 'RCPT TO:<Ada.L+x@xn--bcher-kva.example>'],
   );
 });

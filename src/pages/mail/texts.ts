@@ -164,7 +164,7 @@ const told: Record<Exclude<MailKind, keyof typeof asked>, Write> = {
     subject: `An administrator set your ${service} password${of(facts)}`,
     heading: 'An administrator set your password',
     lead: ['You were signed out everywhere. Sign in with the password that you were given.'],
-    action: notMe,
+    action: 'I did not expect this',
     closing: path ? [`If you did not expect this, use the link above: ${thenRecover}.`] : [],
   }),
   recovered: (service, facts, mail) => ({

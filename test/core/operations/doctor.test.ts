@@ -215,6 +215,7 @@ test('the doctor reports a warning about the settings as a note', async (t) => {
   const env = {
     ...environment('sqlite:./none.sqlite'),
     NODE_ENV: 'production',
+    RECOVERY: 'off',
     RATE_LIMITS: 'memory',
     ISSUER: 'https://id.example.test',
     TRUST_PROXY: 'off',
