@@ -153,8 +153,9 @@ testOnServers(
     const { user, phone, tablet } = await withTwoDevices(server);
     const [page, elsewhere] = [await enterAccount(t, server, user), await enterAccount(t, server, user)];
     const change = async (current: string, next: string) => {
-      await page.getByLabel('Current password').fill(current);
-      await page.getByLabel('New password').fill(next);
+      const form = page.getByRole('region', { name: 'Password', exact: true });
+      await form.getByLabel('Current password').fill(current);
+      await form.getByLabel('New password').fill(next);
       await press(page, 'Change password');
       return await read(page);
     };
@@ -232,8 +233,9 @@ testOnOwnServers(
   async (t, server) => {
     const page = await enterAccount(t, server, await makeUser(server.db));
     const attempt = async () => {
-      await page.getByLabel('Current password').fill('not the password');
-      await page.getByLabel('New password').fill('a new and long enough one');
+      const form = page.getByRole('region', { name: 'Password', exact: true });
+      await form.getByLabel('Current password').fill('not the password');
+      await form.getByLabel('New password').fill('a new and long enough one');
       await press(page, 'Change password');
       return await read(page);
     };
