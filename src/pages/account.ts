@@ -1,6 +1,7 @@
 // The account page: the user's devices and sessions, the apps that have access, the password, the profile.
 import { type DataPart, dataText } from './account_data.ts';
 import { type EmailPart, emailView } from './account_email.ts';
+import { type ProfilePart, profileRow } from './account_profile.ts';
 import { endedText, type Flash, flashText, type PasswordProblem, passwordText } from './account_texts.ts';
 import type { Brand } from './brand.ts';
 import { describeScopes, type ScopeView } from './scopes.ts';
@@ -79,6 +80,7 @@ export interface AccountPage {
   /** Sends `current_password` and `new_password`; null when the user has no password. */
   password: { action: string; problem?: PasswordProblem } | null;
   email: EmailPart;
+  profile: ProfilePart;
   data: DataPart;
 }
 
@@ -94,7 +96,7 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
   };
   const data = { ...page.data, problem: page.data.problem ? dataText(page.data.problem) : null };
   const hasProblem = Boolean(
-    password?.problem || page.email.problem || data.problem || page.flash?.isProblem,
+    password?.problem || page.email.problem || page.profile.problem || data.problem || page.flash?.isProblem,
   );
   const devices = page.devices.map((one) => deviceRow(one, now));
   return renderPage(
@@ -113,6 +115,7 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
       signOutAction: page.signOutAction,
       password,
       email: emailView(page.email),
+      profile: profileRow(page.profile),
       data,
       accountUrl: page.accountUrl,
       deviceUrl: page.deviceUrl,

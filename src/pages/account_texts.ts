@@ -20,6 +20,7 @@ const flashes = {
   password_changed: 'Password changed. Every other device was signed out.',
   email_code_sent: 'We have sent a mail. Enter its code below, or open its link in this browser.',
   email_confirmed: 'Address confirmed. You can sign in with it, and use it to set a new password.',
+  profile_saved: 'Profile saved.',
   not_found: 'It had already been removed. This page is now up to date.',
   invalid_name: 'A device name must have 1 to 100 characters.',
   form_expired: 'This page was open for too long, so nothing was changed. Please try again.',

@@ -38,6 +38,10 @@ export function accountPage(change: Partial<AccountPage> = {}, name?: string): A
       action: '/account/email',
       verifyAction: '/account/email/verify',
     },
+    profile: {
+      action: '/account/profile',
+      values: { username: name ?? 'ada', name: name ?? 'Ada Lovelace', locale: name ?? 'en-GB' },
+    },
     data: {
       exportAction: '/account/export',
       deleteAction: '/account/delete',

@@ -320,6 +320,16 @@ export const samples: Record<string, (brand: Brand) => string> = {
         data: { ...accountPage().data, asks: 'name', problem: { kind: 'old_login' } },
       }),
     ),
+  account_profile: (b) =>
+    renderAccount(
+      b,
+      accountPage({
+        profile: {
+          ...accountPage().profile,
+          problem: { field: 'picture', kind: 'not_allowed', rule: 'must be the URL of a picture' },
+        },
+      }),
+    ),
   account_deleted: (b) => renderDeleted(b),
   account_empty: (b) => {
     const { endOthersAction: _, ...page } = accountPage({

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { completeRecovery, type RecoveryProof } from '../../core/actions/recover.ts';
 import { requestRecovery } from '../../core/actions/request_recovery.ts';
 import { newPassword } from '../../core/passwords/password_policy.ts';
+import { login } from '../../core/users/names.ts';
 import { AppError } from '../../lib/errors.ts';
 import { route } from './routes.ts';
 
@@ -15,7 +16,7 @@ const recoveryId = secret.describe('the handle of the request; its code is good 
 
 const request = z
   .strictObject({
-    login: z.string().min(1).max(320).describe('the username, or the verified e-mail address'),
+    login: login.describe('the username, or the verified e-mail address'),
     recovery_id: recoveryId.optional().describe('of an earlier request, to send its mail again'),
   })
   .meta({ id: 'RecoveryRequest' });

@@ -23,6 +23,7 @@ import {
 import { deleteAccount, downloadData } from './account_data.ts';
 import { askForAddress, confirmAddress } from './account_email.ts';
 import { logInToAccount, sendAccountLogin, setNewPassword } from './account_login.ts';
+import { saveProfile } from './account_profile.ts';
 import { sendAccountPage } from './account_view.ts';
 import { findVisitor } from './browser_login.ts';
 import { field, isCsrfToken, parseForm } from './form.ts';
@@ -41,6 +42,7 @@ export function accountRoutes(deps: Deps, provider: () => Provider): Router {
   router.post('/password', form, act(setPassword));
   router.post('/email', form, act(askForAddress));
   router.post('/email/verify', form, act(confirmAddress));
+  router.post('/profile', form, act(saveProfile));
   router.post('/delete', form, act(deleteAccount));
   router.post('/export', form, act(downloadData));
   router.post('/sessions/end-others', form, act(endOtherSessions));

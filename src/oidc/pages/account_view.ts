@@ -6,10 +6,11 @@ import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import { type ListedSession, listEndedSessions, listLiveSessions } from '../../core/sessions/session_list.ts';
 import { listLoginUserAgents } from '../../core/sessions/session_places.ts';
 import { type ListedConsent, listConsents } from '../../core/users/consents.ts';
-import { displayName } from '../../core/users/users.ts';
+import { displayName, type User } from '../../core/users/users.ts';
 import { type EndedSessionView, renderAccount } from '../../pages/account.ts';
 import type { DataProblem } from '../../pages/account_data.ts';
 import type { EmailPart } from '../../pages/account_email.ts';
+import type { ProfileField, ProfilePart } from '../../pages/account_profile.ts';
 import type { PasswordProblem } from '../../pages/account_texts.ts';
 import { noScope, type ScopeView } from '../../pages/scopes.ts';
 import { devicesOf } from './account_devices.ts';
@@ -30,6 +31,8 @@ interface AccountProblems {
   passwordProblem?: PasswordProblem;
   dataProblem?: DataProblem;
   emailProblem?: Pick<EmailPart, 'problem' | 'typed'>;
+  /** What was typed and not accepted. */
+  profile?: Pick<ProfilePart, 'values' | 'problem'>;
 }
 
 /** Answers with the account page of this visitor. */
@@ -37,7 +40,7 @@ export async function sendAccountPage(
   deps: Deps,
   ctx: Context,
   visitor: Visitor,
-  { passwordProblem, dataProblem, emailProblem }: AccountProblems = {},
+  { passwordProblem, dataProblem, emailProblem, profile }: AccountProblems = {},
 ): Promise<void> {
   const { db, clock } = deps;
   const { user } = visitor;
@@ -71,6 +74,7 @@ export async function sendAccountPage(
       ? { action: to('/password'), ...(passwordProblem ? { problem: passwordProblem } : {}) }
       : null,
     email: { ...email, ...emailProblem },
+    profile: { action: to('/profile'), values: storedProfile(user), ...profile },
     data: {
       exportAction: to('/export'),
       deleteAction: to('/delete'),
@@ -80,7 +84,7 @@ export async function sendAccountPage(
   });
   sendPage(deps, ctx, html, {
     imageUrls: consents.flatMap((one) => one.metadata.logo_uri ?? []),
-    status: passwordProblem || dataProblem || emailProblem ? 400 : 200,
+    status: passwordProblem || dataProblem || emailProblem || profile ? 400 : 200,
   });
 }
 
@@ -95,6 +99,12 @@ async function emailPartOf(deps: Deps, { user }: Visitor): Promise<EmailPart> {
     action: canAsk ? to('/email') : null,
     verifyAction: to('/email/verify'),
   };
+}
+
+/** The values of the profile's form for what is stored. */
+export function storedProfile(user: User): Partial<Record<ProfileField, string>> {
+  const { app: _app, ...claims } = user.claims ?? {};
+  return { ...claims, ...(user.username === null ? {} : { username: user.username }) };
 }
 
 function endedSessionOf(one: ListedSession): EndedSessionView {

@@ -42,3 +42,8 @@ export function field(ctx: Context, name: string): string {
   const value = (ctx.request.body as Record<string, unknown> | undefined)?.[name];
   return typeof value === 'string' ? value : '';
 }
+
+/** Whether the form was sent with this field. */
+export function hasField(ctx: Context, name: string): boolean {
+  return typeof (ctx.request.body as Record<string, unknown> | undefined)?.[name] === 'string';
+}

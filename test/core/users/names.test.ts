@@ -239,6 +239,8 @@ test('the Unicode and the Punycode spelling of a domain are one address, in any 
     t.is(envelopeAddress(one)?.toLowerCase(), envelopeAddress(other)?.toLowerCase());
     t.regex(envelopeAddress(one) ?? '', /^[\x21-\x7e]+$/);
   }
+  for (const one of '\u00ad\u200b\ufeff\u2060\ufe0f')
+    t.not(addressKey(`a@bücher${one}.example`), addressKey('a@bücher.example'), 'not dropped');
   t.not(addressKey('a@faß.example'), addressKey('a@fass.example'), 'as registries have it');
 });
 

@@ -40,9 +40,19 @@ export const discoveryEndpoints: EndpointGroup = {
       properties: {
         sub: text('the user'),
         preferred_username: text('with the scope `profile`'),
+        name: text('the full name; it and the next five come by the scope `profile`'),
+        given_name: text('first names'),
+        family_name: text('last names'),
+        picture: text('the https URL of a picture'),
+        locale: text('a language tag'),
+        zoneinfo: text('a time zone'),
         updated_at: { type: 'integer', description: 'seconds since 1970, with the scope `profile`' },
         email: text('with the scope `email`'),
-        email_verified: { type: 'boolean', description: 'present with `email`; always false' },
+        email_verified: {
+          type: 'boolean',
+          description:
+            'present with `email`: whether the user proved the address, or an administrator vouched for it',
+        },
         roles: { type: 'array', items: { type: 'string' }, description: 'with the scope `roles`' },
         groups: { type: 'array', items: { type: 'string' }, description: 'the same values as `roles`' },
       },
