@@ -2,7 +2,7 @@
 import { json } from '../../../../src/core/store/columns.ts';
 import { findUser, type User } from '../../../../src/core/users/users.ts';
 import { type Admin, enterAsAdmin, enterAsClient, post, trailOf } from '../../../helpers/admin.ts';
-import { makeUser } from '../../../helpers/builders.ts';
+import { makeUser, password } from '../../../helpers/builders.ts';
 import { type Answer, assertRefused, granted, type Json } from '../../../helpers/client.ts';
 import { api, isActive, readJwt, refresh, signIn, tokensOf } from '../../../helpers/oauth.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../../helpers/server.ts';
@@ -120,3 +120,36 @@ testOnOwnServers('of admins who remove each other at the same time one remains',
   }
   t.log(seen);
 });
+
+/** Deletes the own account. */
+async function leave(server: TestServer, { token }: { token: string }): Promise<Answer> {
+  return await api(server, 'POST /me/delete', token, { json: { current_password: password } });
+}
+
+testOnOwnServers(
+  'of two doors that the last admins take at the same time one stays shut',
+  {},
+  async (t, server) => {
+    const machine = await enterAsClient(server, 'admin');
+    type Door = (admin: Admin) => Promise<Answer>;
+    const out: Door = (admin) => leave(server, admin);
+    const by =
+      (how: (typeof verbs)[number] | 'demote'): Door =>
+      (admin) =>
+        remove(server, machine, admin.user, how);
+    for (const [one, two] of [
+      [out, out],
+      [out, by('demote')],
+      [by('ban'), out],
+      [by('disable'), by('delete')],
+    ] as const) {
+      await server.db('users').update({ roles: json([]) });
+      const [a, b] = [await enterAsAdmin(server), await enterAsAdmin(server)];
+      const answers = await Promise.all([one(a), two(b)]);
+      const left = await Promise.all([a, b].map(({ user }) => findUser(server.db, user.id)));
+      const survivors = left.filter((user) => user?.status === 'active' && user.roles.includes('admin'));
+      const said = answers.map(({ status, body }) => `${status} ${body?.error ?? ''}`);
+      t.is(survivors.length, 1, said.join());
+    }
+  },
+);
