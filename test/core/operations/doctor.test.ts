@@ -216,6 +216,7 @@ test('the doctor reports a warning about the settings as a note', async (t) => {
     ...environment('sqlite:./none.sqlite'),
     NODE_ENV: 'production',
     RECOVERY: 'off',
+    SIGN_UP: 'off',
     RATE_LIMITS: 'memory',
     ISSUER: 'https://id.example.test',
     TRUST_PROXY: 'off',
