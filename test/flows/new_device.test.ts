@@ -66,6 +66,14 @@ testWithMail('a browser is told once, and stays known after a change of the pass
   t.is(await told(server, user), 2);
 });
 
+testWithMail('a user of the account page alone learns of a second browser', async (t, server) => {
+  const user = await makeProved(server, 'pages');
+  await logInAtPages(server, user);
+  t.is(await told(server, user), 0);
+  await logInAtPages(server, user);
+  t.is(await told(server, user), 1);
+});
+
 testWithMail('a wrong password and an unproved address tell nobody', async (t, server) => {
   const user = await makeProved(server, 'silent');
   const { client } = await signIn(server, { user, form: { device_id: 'first' } });

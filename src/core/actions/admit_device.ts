@@ -4,7 +4,13 @@ import { enqueueNotice, sendsNotices } from '../mail/notices.ts';
 import type { RequestSource } from '../request_source.ts';
 import { hasLoggedInWith } from '../sessions/session_places.ts';
 import type { DeviceParameters } from '../users/devices.ts';
-import { isSeenBrowser, isSeenDevice, registerKnownDevice, rememberBrowser } from '../users/known_devices.ts';
+import {
+  hasKnownBrowser,
+  isSeenBrowser,
+  isSeenDevice,
+  registerKnownDevice,
+  rememberBrowser,
+} from '../users/known_devices.ts';
 import type { User } from '../users/users.ts';
 
 /** A login whose password was right. */
@@ -28,7 +34,8 @@ export async function admitDevice(
     device_id === undefined
       ? await hasLoggedInWith(db, user.id, source.user_agent)
       : await isSeenDevice(db, user.id, device_id);
-  if (!isTold(db, login) || (await isSeen())) return await registerKnownDevice(db, user, given, known);
+  if (!(await isTold(db, login)) || (await isSeen()))
+    return await registerKnownDevice(db, user, given, known);
   return await db.transaction(async (tx) => {
     await enqueueNotice(tx, user, 'new_device', { source });
     return await registerKnownDevice(tx, user, given, known);
@@ -38,7 +45,7 @@ export async function admitDevice(
 /** {@link rememberBrowser}, with the notice of a browser that is new to the user. */
 export async function admitBrowser(db: Knex, login: ProvedLogin, secrets: string[]): Promise<string> {
   const { user, known, source } = login;
-  if (!isTold(db, login) || (await isSeenBrowser(db, user.id, secrets)))
+  if (!(await isTold(db, login)) || (await isSeenBrowser(db, user.id, secrets)))
     return await rememberBrowser(db, user, secrets, known);
   return await db.transaction(async (tx) => {
     await enqueueNotice(tx, user, 'new_device', { source });
@@ -46,10 +53,10 @@ export async function admitBrowser(db: Knex, login: ProvedLogin, secrets: string
   });
 }
 
-// Decided without a statement. The first login of a user is from a new device by nature.
-function isTold(db: Knex, { user, known }: ProvedLogin): boolean {
-  const { email_verified_at, last_login_at } = user;
-  return (
-    known === null && email_verified_at !== null && last_login_at !== null && sendsNotices(db, 'new_device')
-  );
+// A known device is decided without a statement. The first login of a user is from a new device by nature; one at the account page opens no
+// session, and leaves a known browser alone.
+async function isTold(db: Knex, { user, known }: ProvedLogin): Promise<boolean> {
+  const { id, email_verified_at, last_login_at } = user;
+  if (known !== null || email_verified_at === null || !sendsNotices(db, 'new_device')) return false;
+  return last_login_at !== null || (await hasKnownBrowser(db, id));
 }

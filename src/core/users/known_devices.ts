@@ -158,6 +158,11 @@ export async function isSeenDevice(db: Db, user_id: string, device_id: string): 
   return (await findNamedDevice(db, user_id, device_id)) !== null;
 }
 
+/** Whether the user has ever logged in in a browser. */
+export async function hasKnownBrowser(db: Db, user_id: string): Promise<boolean> {
+  return (await db('known_browsers').where({ user_id }).first('id')) !== undefined;
+}
+
 /** Whether the user has logged in in this browser before, also with an earlier password. */
 export async function isSeenBrowser(db: Db, user_id: string, secrets: string[]): Promise<boolean> {
   if (secrets.length === 0) return false;
