@@ -67,9 +67,7 @@ export async function sendAccountPage(
     ended: ended.map(endedSessionOf),
     consents: consents.map((one, index) => consentOf(one, scopes[index] ?? [], to)),
     ...(devices.length > 1 ? { endOthersAction: to('/sessions/end-others') } : {}),
-    signOutAction: to('/logout'),
-    accountUrl: to(''),
-    deviceUrl: publicPath(deps, '/device'),
+    ...{ signOutAction: to('/logout'), accountUrl: to(''), deviceUrl: publicPath(deps, '/device') },
     password: user.password_hash
       ? { action: to('/password'), ...(passwordProblem ? { problem: passwordProblem } : {}) }
       : null,
