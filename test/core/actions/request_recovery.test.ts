@@ -80,7 +80,8 @@ testOnStores(
     for (const [title, login] of logins) {
       const sent = await statementsOf(db, async () => t.regex(await ask(deps, login), /^[\w-]{43}$/));
       t.deepEqual(
-        sent.map((sql) => beginningOf(sql)),
+        // SQLite writes as much as for a mail, and takes it back.
+        sent.map(beginningOf).filter((sql) => !sql.startsWith('delete from outbox')),
         own.map((sql) => beginningOf(sql)),
         title,
       );
