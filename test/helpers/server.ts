@@ -51,8 +51,8 @@ export function environment(databaseUrl: string, given: Settings = {}): Settings
     DATABASE_URL: databaseUrl,
     KINDRED_SECRET: secret,
     RATE_LIMITS: 'off',
-    RECOVERY: 'mail',
-    SIGN_UP: 'open',
+    // Production refuses both without a mail server.
+    ...(given.NODE_ENV === 'production' ? {} : { RECOVERY: 'mail', SIGN_UP: 'open' }),
     LOG_LEVEL: 'error',
     ...given,
   };
