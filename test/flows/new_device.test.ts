@@ -1,6 +1,6 @@
 // The notice of a login on a device that was never seen before.
 
-import { confirmLink, linkTo, newAddress } from '../helpers/address_change.ts';
+import { confirmLink, linkTo, mailTo, newAddress } from '../helpers/address_change.ts';
 import { makeUser, type NamedUser, password } from '../helpers/builders.ts';
 import { testOnOwnMailServers, testWithMail } from '../helpers/mail_server.ts';
 import { login, refresh, type SignedIn, signIn } from '../helpers/oauth.ts';
@@ -27,7 +27,8 @@ testWithMail(
     const user = await makeProved(server, 'devices');
     const counts: number[] = [];
     const on = async (device_id: string, given: { client?: SignedIn['client'] } = {}) => {
-      const signedIn = await signIn(server, { user, form: { device_id }, ...given });
+      const form = { device_id, device_name: `The ${device_id} one` };
+      const signedIn = await signIn(server, { user, form, ...given });
       counts.push(await told(server, user));
       return signedIn;
     };
@@ -36,6 +37,8 @@ testWithMail(
     const thief = await on('second', { client });
     await on('second', { client });
     t.deepEqual(counts, [0, 0, 1, 1]);
+    const { text } = await mailTo(mail, user.email ?? '', '/not-me/');
+    t.regex(text, /^Device: The second one \(/m);
     const link = await linkTo(mail, user.email ?? '', '/not-me/');
     t.is((await confirmLink(server, link, { address: user.email ?? '' })).status, 200);
     const ended = await refresh(server, client, thief.tokens.refresh_token);

@@ -29,7 +29,7 @@ export async function admitDevice(
   given: DeviceParameters,
 ): Promise<{ id: string; secret: string } | null> {
   const { user, known, source } = login;
-  const { device_id } = given;
+  const { device_id, device_name: device } = given;
   const isSeen = async () =>
     device_id === undefined
       ? await hasLoggedInWith(db, user.id, source.user_agent)
@@ -37,7 +37,7 @@ export async function admitDevice(
   if (!(await isTold(db, login)) || (await isSeen()))
     return await registerKnownDevice(db, user, given, known);
   return await db.transaction(async (tx) => {
-    await enqueueNotice(tx, user, 'new_device', { source });
+    await enqueueNotice(tx, user, 'new_device', { source, ...(device ? { facts: { device } } : {}) });
     return await registerKnownDevice(tx, user, given, known);
   });
 }

@@ -12,12 +12,12 @@ type Fact = [label: string, value: string];
  */
 export function factsOf(
   { at, zoneinfo, source, isProved, to }: Mail,
-  { name, client, reason }: Record<string, string>,
+  { name, client, reason, device }: Record<string, string>,
 ): Fact[] {
   const fact = (label: string, value: string | null | undefined): Fact[] => (value ? [[label, value]] : []);
   return [
     ['Time', timeInZone(at, isProved ? zoneinfo : undefined)],
-    ...(isProved ? fact('Device', source && deviceOf(source.user_agent)) : []),
+    ...(isProved ? fact('Device', source && deviceOf(source.user_agent, device)) : []),
     ...(isProved ? fact('App', client) : []),
     ...fact('Network address', source?.ip),
     ...(isProved && name !== to ? fact('Account', name) : []),
@@ -26,8 +26,10 @@ export function factsOf(
   ];
 }
 
-// A program may call itself like a website, and mail programs would make a link of it.
-function deviceOf(userAgent: string | null): string {
-  const device = describeUserAgent(userAgent);
-  return device.includes('.') ? 'Unknown device' : device;
+// By the name that the app gave it, if it gave one. A device or program may call itself like a website, and mail programs would make a
+// link of it.
+function deviceOf(userAgent: string | null, name: string | undefined): string {
+  const described = describeUserAgent(userAgent);
+  const program = described.includes('.') ? 'Unknown device' : described;
+  return name && !/[.:/@]/.test(name) ? `${name} (${program})` : program;
 }

@@ -55,7 +55,7 @@ for (const [kind, mail] of Object.entries(samples)) {
 
   for (const name of nastyNames) {
     test(`the mail ${kind} keeps ${JSON.stringify(name)} in its place`, (t) => {
-      const facts = { name, client: name, reason: name, address: name, note: name };
+      const facts = { name, client: name, reason: name, device: name, address: name, note: name };
       const named = { ...mail, facts, source: { ip: null, user_agent: name } };
       const { subject, text, html } = renderMail({ name }, named);
       t.notRegex(subject, /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/u);
@@ -95,14 +95,24 @@ test('times are in the zone of the user, and in UTC where it is no zone', (t) =>
     t.is(timeOf(zone), '3 May 2026 at 12:03 (UTC)');
 });
 
+/** How a mail names a device with this user agent, to which the app gave this name. */
+function deviceIn(user_agent: string | null, name?: string): string | undefined {
+  const { facts, ...mail } = samples.new_device;
+  const given = { ...facts, ...(name === undefined ? {} : { device: name }) };
+  const { text } = renderMail(brand, { ...mail, facts: given, source: { ip: null, user_agent } });
+  return /^Device: (.*)$/m.exec(text)?.[1];
+}
+
 test('a program that calls itself like a website is an unknown device: mail programs would make a link of its name', (t) => {
-  const device = (user_agent: string | null) =>
-    /^Device: (.*)$/m.exec(
-      renderMail(brand, { ...samples.recovered, source: { ip: null, user_agent } }).text,
-    )?.[1];
-  t.is(device('evil.example/1.0'), 'Unknown device');
-  t.is(device('okhttp/4.12.0'), 'okhttp');
-  t.is(device(null), 'Unknown device');
+  t.is(deviceIn('evil.example/1.0'), 'Unknown device');
+  t.is(deviceIn('okhttp/4.12.0'), 'okhttp');
+  t.is(deviceIn(null), 'Unknown device');
+});
+
+test('a device has the name that the app gave it, unless mail programs would make a link of that', (t) => {
+  t.is(deviceIn('okhttp/4.12.0', 'Ada’s phone'), 'Ada’s phone (okhttp)');
+  for (const name of ['evil.example', 'http://evil', 'call:1', 'me@evil'])
+    t.is(deviceIn('okhttp/4.12.0', name), 'okhttp', name);
 });
 
 test('both forms have the colours of the brand, light and dark, and load nothing', (t) => {
