@@ -11,6 +11,7 @@ import {
   newAddress,
   signInProved,
 } from '../helpers/address_change.ts';
+import { enterAsAdmin } from '../helpers/admin.ts';
 import { makeUser, password } from '../helpers/builders.ts';
 import { assertRefused } from '../helpers/client.ts';
 import { testWithMail } from '../helpers/mail_server.ts';
@@ -184,3 +185,43 @@ testWithMail('asking for an address answers and costs the same, whoever has it',
   );
   t.is((await mailTo(mail, taken)).code, null);
 });
+
+testWithMail(
+  'whoever comes back to the own address cannot be thrown out by the link of the one between',
+  async (t, server, mail) => {
+    const [a, b, c] = ['home', 'stolen', 'stolen-too'].map(newAddress) as [string, string, string];
+    const owner = await signInProved(server, a);
+    await changeAddress(server, mail, owner, b);
+    await changeAddress(server, mail, owner, c);
+    const undoOfB = await linkTo(mail, b, '/undo-email/');
+    const before = await mail.to(c);
+    await changeAddress(server, mail, owner, a);
+    const [told] = (await mail.to(c, before.length + 1)).slice(before.length);
+    t.deepEqual(
+      [told?.subject.includes('was changed'), told?.links],
+      [true, []],
+      'it learns, and can undo nothing',
+    );
+    t.is(await confirmOnce(server.url, undoOfB), 410);
+    const living = server.db('one_time_codes').where({ user_id: owner.user.id }).whereNull('used_at');
+    t.deepEqual(await living.clone().where({ purpose: 'undo_email' }), []);
+    t.deepEqual(await addressOf(server, owner.user), { email: a, isProved: true, password_use: null });
+  },
+);
+
+testWithMail(
+  'an administrator who gives the former address back takes the links of later ones away',
+  async (t, server, mail) => {
+    const [a, b, c] = ['given', 'robbers', 'robbers-too'].map(newAddress) as [string, string, string];
+    const thief = await signInProved(server, a);
+    await changeAddress(server, mail, thief, b);
+    await changeAddress(server, mail, thief, c);
+    const undoOfB = await linkTo(mail, b, '/undo-email/');
+    const admin = await enterAsAdmin(server);
+    const json = { email: a, email_verified: true, reason: 'called us' };
+    const path = `PATCH /admin/users/${thief.user.id}` as const;
+    t.is((await api(server, path, admin.token, { json })).status, 200);
+    t.is(await confirmOnce(server.url, undoOfB), 410);
+    t.deepEqual(await addressOf(server, thief.user), { email: a, isProved: true, password_use: null });
+  },
+);

@@ -7,6 +7,7 @@ import type { Deps } from '../deps.ts';
 import { withLimit } from '../limits/attempts.ts';
 import { type MailAllowance, takeMail } from '../limits/mail_limits.ts';
 import { enqueueMail } from '../mail/mails.ts';
+import { type MailSettings, sendsMail } from '../mail/sends_mail.ts';
 import { guessCode } from '../one_time_codes/guesses.ts';
 import { issueCode, type OneTimeCode } from '../one_time_codes/one_time_codes.ts';
 import { purposes } from '../one_time_codes/purposes.ts';
@@ -27,13 +28,13 @@ import {
   requireAsker,
   requireUser,
 } from './asker.ts';
-import { tellFormerAddresses } from './former_addresses.ts';
+import { returnToAddress, tellFormerAddresses } from './former_addresses.ts';
 import { requireAllowedDomain } from './sign_up.ts';
 import { takeAddress } from './take_address.ts';
 
 /** The parts of `Deps` that a change of the address needs. */
 export type AddressDeps = Pick<Deps, 'db' | 'keyring' | 'limits' | 'audit'> & {
-  config: Pick<Deps['config'], 'signUpDomains'>;
+  config: Pick<Deps['config'], 'signUpDomains'> & MailSettings;
 };
 
 export interface AddressRequest extends ProvedRequest {
@@ -43,11 +44,12 @@ export interface AddressRequest extends ProvedRequest {
 
 /**
  * Sends a code and a link to the address, which waits until one of them comes back. The outcome is the same for an address that belongs to
- * another user; the mail then says so, without a code. Refuses with `email_domain_not_allowed`, `password_not_set`, `invalid_credentials`
- * and `rate_limited`.
+ * another user; the mail then says so, without a code. Refuses with `not_found` where no mail can be sent, `email_domain_not_allowed`,
+ * `password_not_set`, `invalid_credentials` and `rate_limited`.
  */
 export async function requestAddressChange(deps: AddressDeps, request: AddressRequest): Promise<void> {
   const { email, user_id } = request;
+  if (!sendsMail(deps.config)) throw new AppError('not_found');
   const user = await requireUser(deps.db, user_id);
   if (user.password_hash === null) throw new AppError('password_not_set');
   // The present address may be proved wherever it is.
@@ -65,15 +67,9 @@ export async function requestAddressChange(deps: AddressDeps, request: AddressRe
 async function sendCode(
   tx: Knex.Transaction,
   { keyring }: AddressDeps,
-  {
-    email,
-    user_id,
-    asker,
-    source,
-    proved,
-    mail,
-  }: AddressRequest & { proved: string | null; mail: MailAllowance },
+  { proved, mail, ...request }: AddressRequest & { proved: string | null; mail: MailAllowance },
 ): Promise<void> {
+  const { email, user_id, asker, source } = request;
   const { user, asking } = await lockAsker(tx, user_id, asker);
   if (user.password_hash !== proved) throw new AppError('invalid_credentials');
   await dropPending(tx, user_id, email);
@@ -151,9 +147,9 @@ export async function verifyAddressByCode(
 }
 
 /**
- * Makes the address of a code the user's, as a proved one. The former one, if it was proved, can undo that for seven days. Refuses with
- * `invalid_code`, with `email_taken` when another user has proved the address meanwhile (the code is not spent), and with `invalid_token`
- * when the session, login or user is gone.
+ * Makes the address of a code the user's, as a proved one. The former one, if it was proved, can undo that for seven days, unless the change
+ * goes back to an address before it. Refuses with `invalid_code`, with `email_taken` when another user has proved the address meanwhile
+ * (the code is not spent), and with `invalid_token` when the session, login or user is gone.
  */
 export async function verifyAddress(
   deps: AddressDeps,
@@ -177,11 +173,12 @@ async function verifyInTransaction(
   if (!before || !(await isActive(tx, before))) throw new AppError('invalid_token');
   const { session_id, client_id } = await requireProver(tx, before, prover);
   if (!(await spendCode(tx, code))) throw new AppError('invalid_code');
+  const isReturn = await returnToAddress(tx, user_id, address);
   const user = await updateUser(tx, user_id, { email: address, email_verified: true });
   if (!user) throw new AppError('invalid_token');
   const former = before.email !== null && before.email_verified_at ? before.email : null;
   const isChanged = before.email === null || addressKey(before.email) !== addressKey(address);
-  if (isChanged) await tellFormerAddresses(tx, keyring, { user, former, source });
+  if (isChanged) await tellFormerAddresses(tx, keyring, { user, former, isReturn, source });
   const by = { user_id, session_id, client_id, actor: 'user', actor_id: user_id } as const;
   await recordEvents(tx, [{ type: 'email_changed', ...by, detail: { is_new: isChanged }, ...source }]);
 }

@@ -11,6 +11,7 @@ import { changeClaims } from '../users/profile_claims.ts';
 import { holdsRight, rightsOf } from '../users/rights.ts';
 import { raiseTokenVersion, type UserChange, updateUser } from '../users/user_changes.ts';
 import { findUser, lockUser, type User } from '../users/users.ts';
+import { returnToAddress } from './former_addresses.ts';
 import { type Initiator, recordEventOf } from './initiator.ts';
 
 /** What an administrator changes of a user; `claims` is a merge patch as the request has it. */
@@ -22,8 +23,8 @@ export type AdminChange = Omit<UserChange, 'claims'> & {
 /**
  * Changes a user on behalf of an administrator. Access tokens that carry other rights become inactive. With `email_verified` the
  * administrator vouches for the address. Refuses with `user_not_found`, `username_taken`, `email_taken`, `last_admin`, `invalid_claims`,
- * `right_missing`, `insufficient_user_authentication`, with `not_yourself` where administrators would take a right from themselves, and
- * with `invalid_request` what would leave the user without a name.
+ * `right_missing`, `insufficient_user_authentication`, with `not_yourself` where administrators would take a right from themselves
+ * or change or prove their own address, and with `invalid_request` what would leave the user without a name.
  */
 export async function changeUser(
   db: Db,
@@ -45,9 +46,12 @@ async function changeInTransaction(
   const before = await lockUser(tx, id);
   if (!before || before.status === 'deleted') throw new AppError('user_not_found');
   requireAllowed(initiator, before, change);
-  await updateUser(tx, id, toUserChange(before, change));
+  const written = toUserChange(before, change);
+  if (initiator.actor_id === id) requireSameAddress(before, written);
+  await updateUser(tx, id, written);
   const { email } = change;
   if (email && (await isAddressReserved(tx, email, id))) throw new AppError('email_taken');
+  if (email && written.email_verified) await returnToAddress(tx, id, email);
   // Access tokens carry these claims, and must not outlive the change with the old ones.
   if (roles || permissions || tenant_id !== undefined) await raiseTokenVersion(tx, id);
   const { email_verified } = change;
@@ -74,6 +78,13 @@ function requireAllowed({ actor_id, authority }: Initiator, before: User, change
   const left = rightsOf(after);
   if (actor_id === before.id && rightsOf(before).some((right) => !holdsRight(left, right)))
     throw new AppError('not_yourself');
+}
+
+// Users prove their own address with the current password and a code. Otherwise whoever has stolen an administrator's token would give this
+// administrator an address of their own, and recover the account with it.
+function requireSameAddress(before: User, { email, email_verified }: UserChange): void {
+  const isOther = email !== undefined && addressKey(email ?? '') !== addressKey(before.email ?? '');
+  if (isOther || (email_verified && before.email_verified_at === null)) throw new AppError('not_yourself');
 }
 
 // A new spelling of the same address stays as proved as it was.

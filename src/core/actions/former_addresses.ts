@@ -19,6 +19,8 @@ export interface ChangedAddress {
   user: User;
   /** The address before, when it was proved. */
   former: string | null;
+  /** Whether the user has gone back to an address of before ({@link returnToAddress}): the one between has no right to undo that. */
+  isReturn: boolean;
   source: RequestSource;
 }
 
@@ -29,18 +31,19 @@ export interface ChangedAddress {
 export async function tellFormerAddresses(
   tx: Knex.Transaction,
   keyring: Keyring,
-  { user, former, source }: ChangedAddress,
+  { user, former, isReturn, source }: ChangedAddress,
 ): Promise<void> {
   const at = await readClock(tx);
   const older = await listFormerAddresses(tx, user.id);
-  const tell = async (to: string, path: string) =>
+  const tell = async (to: string, path: string | null) =>
     await enqueueMail(tx, {
       ...{ kind: 'email_changed', to, user_id: user.id, isProved: true, path, at },
       zoneinfo: user.claims?.zoneinfo,
       facts: { name: displayName(user), address: maskAddress(user.email ?? '') },
       source: { ip: source.ip, user_agent: source.user_agent },
     });
-  if (former !== null) {
+  if (former !== null && isReturn) await tell(former, null);
+  else if (former !== null) {
     const { token } = await issueCode(tx, keyring, { purpose: 'undo_email', user, address: former });
     await tell(former, `/undo-email/${token}`);
   }
@@ -69,16 +72,38 @@ export async function lockWithFormer(
   }
 }
 
-/**
- * Makes a former address the user's again. The links that went to addresses after it are void; those of earlier ones go on to work, so
- * that no thief takes them away with the link of a later address.
- */
+/** Makes a former address the user's again, and does what {@link returnToAddress} does. */
 export async function restoreAddress(
   tx: Knex.Transaction,
   user_id: string,
-  { id, address, address_key }: Pick<FormerAddress, 'id' | 'address' | 'address_key'>,
+  former: Pick<FormerAddress, 'id' | 'address' | 'address_key'>,
 ): Promise<void> {
-  await updateUser(tx, user_id, { email: address, email_verified: true });
+  await updateUser(tx, user_id, { email: former.address, email_verified: true });
+  await voidLaterLinks(tx, user_id, former);
+}
+
+/**
+ * Where a user gets an address that a link can still restore, it counts as restored: the links that went to addresses after it are void.
+ * Otherwise a thief who has changed the address twice could undo the way back once the link to the owner's address has expired. Returns
+ * whether it is such an address. The caller writes the address.
+ */
+export async function returnToAddress(
+  tx: Knex.Transaction,
+  user_id: string,
+  address: string,
+): Promise<boolean> {
+  const former = await listFormerAddresses(tx, user_id);
+  const own = former.find(({ address_key }) => address_key === addressKey(address));
+  if (own) await voidLaterLinks(tx, user_id, own);
+  return own !== undefined;
+}
+
+// Those of earlier addresses go on to work, so that no thief takes them away with the link of a later address.
+async function voidLaterLinks(
+  tx: Knex.Transaction,
+  user_id: string,
+  { id, address_key }: Pick<FormerAddress, 'id' | 'address_key'>,
+): Promise<void> {
   await tx('one_time_codes')
     .where({ purpose: 'undo_email', user_id })
     .whereNull('used_at')

@@ -27,11 +27,17 @@ export const myAddressRoutes = [
     path: '/me/email',
     auth: 'user',
     summary:
-      'Change my e-mail address, or prove the present one: sends a code and a link there, and changes nothing yet; 10 requests an hour',
+      'Change my e-mail address, or prove the present one: sends a code and a link there, and changes nothing yet; 10 requests an hour. 404 where no mail can be sent',
     status: 202,
     body: addressChange,
     response: pendingAddress,
-    errors: ['email_domain_not_allowed', 'invalid_credentials', 'password_not_set', 'rate_limited'],
+    errors: [
+      'not_found',
+      'email_domain_not_allowed',
+      'invalid_credentials',
+      'password_not_set',
+      'rate_limited',
+    ],
     handler: async ({ deps, caller, body, actor: { source } }) => {
       await requestAddressChange(deps, {
         user_id: caller.sub,

@@ -46,7 +46,9 @@ export async function confirmAddress(request: AccountRequest): Promise<void> {
 
 async function refuse(request: AccountRequest, error: unknown, typed?: string): Promise<void> {
   if (!(error instanceof AppError) || error.code === 'overloaded') throw error;
-  if (error.code === 'invalid_token') return redirectToPage(request, 'form_expired');
+  // Where no mail can be sent, the page has no such form.
+  if (error.code === 'invalid_token' || error.code === 'not_found')
+    return redirectToPage(request, 'form_expired');
   await sendProblem(request, problemOf(error), typed);
 }
 

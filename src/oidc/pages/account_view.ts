@@ -1,6 +1,7 @@
 // What the account page shows, read from the database.
 import type { Context } from 'koa';
 import type { Deps } from '../../core/deps.ts';
+import { sendsMail } from '../../core/mail/sends_mail.ts';
 import { findPendingAddress } from '../../core/one_time_codes/pending_address.ts';
 import { listBrowserSessions } from '../../core/sessions/browser_sessions.ts';
 import { type ListedSession, listEndedSessions, listLiveSessions } from '../../core/sessions/session_list.ts';
@@ -87,8 +88,7 @@ export async function sendAccountPage(
 }
 
 async function emailPartOf(deps: Deps, { user }: Visitor): Promise<EmailPart> {
-  const { smtpUrl, folder } = deps.config.mail;
-  const canAsk = user.password_hash !== null && (smtpUrl !== null || folder !== null);
+  const canAsk = user.password_hash !== null && sendsMail(deps.config);
   const to = (local: string) => `${deps.config.issuerPath}/account${local}`;
   return {
     address: user.email,

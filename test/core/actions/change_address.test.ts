@@ -18,7 +18,7 @@ import { testOnStores } from '../../helpers/stores.ts';
 
 async function openDeps(t: ExecutionContext, db: Knex): Promise<AddressDeps> {
   const deps = await openRecoveryDeps(t, db);
-  return { ...deps, config: { signUpDomains: null } };
+  return { ...deps, config: { signUpDomains: null, recovery: true, mail: { smtpUrl: null, folder: null } } };
 }
 
 /** A user with a session that asks for an address. */

@@ -1,6 +1,6 @@
 // The caller's own profile: what it shows and what can be changed.
 
-import { makeUser } from '../../helpers/builders.ts';
+import { makeUser, password } from '../../helpers/builders.ts';
 import { assertRefused, granted } from '../../helpers/client.ts';
 import { api, introspect, login, signIn, tokensOf } from '../../helpers/oauth.ts';
 import { rowOf } from '../../helpers/rows.ts';
@@ -174,3 +174,15 @@ testOnServers('every profile route requires a token with the scope account', asy
     assertRefused(t, refused, { status: 403, error: 'insufficient_scope' }, line);
   }
 });
+
+testOnOwnServers(
+  'where no mail can be sent, nobody asks for an address',
+  { RECOVERY: 'off' },
+  async (t, server) => {
+    const { tokens } = await signIn(server);
+    const json = { email: 'unmailed@x.example', current_password: password };
+    const asked = await api(server, 'POST /me/email', tokens.access_token, { json });
+    assertRefused(t, asked, { status: 404, error: 'not_found' });
+    t.deepEqual(await server.db('one_time_codes'), []);
+  },
+);

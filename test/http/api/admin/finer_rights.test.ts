@@ -183,6 +183,24 @@ testOnServers('nobody gives a right or a foreign tenant that the actor lacks', a
   assertRefused(t, await post(server, machine, '/users', { username: newId(), tenant_id: 'acme' }), noRight);
 });
 
+testOnServers('nobody gives himself an address as administrator', async (t, server) => {
+  const user = await makeUser(server.db, { roles: ['admin'], email: 'own-admin@x.example' });
+  const admin = await enterAsAdmin(server, { user });
+  const own = (json: object) => api(server, `PATCH /admin/users/${user.id}`, admin.token, { json });
+  const vouched = { email_verified: true, reason: 'it is mine' };
+  for (const json of [
+    { email: 'thief@x.example', ...vouched },
+    { email: 'thief@x.example' },
+    { email: null },
+    vouched,
+  ])
+    assertRefused(t, await own(json), notYourself, JSON.stringify(json));
+  t.is((await own({ email: 'Own-Admin@x.example' })).status, 200, 'another spelling of the same one');
+  const machine = await enterAsClient(server, 'admin');
+  const json = { email: 'new-admin@x.example', ...vouched };
+  t.is((await api(server, `PATCH /admin/users/${user.id}`, machine.token, { json })).status, 200);
+});
+
 testOnServers('nobody takes a right of administration from himself', async (t, server) => {
   const [admin] = [await enterAsAdmin(server), await enterAsAdmin(server)];
   const support = await enterWith(server, { permissions: ['admin:users', 'admin:read'] });
