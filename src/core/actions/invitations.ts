@@ -96,9 +96,13 @@ export async function inviteAgain(
 /** Withdraws an invitation: its link is dead. Refuses with `invitation_not_found`. */
 export async function withdrawInvitation(db: Knex, id: string, initiator: Initiator): Promise<void> {
   await db.transaction(async (tx) => {
-    const code = await tx('one_time_codes').where({ id, purpose: 'invite' }).forUpdate().first();
-    if (!code || code.used_at) throw new AppError('invitation_not_found');
-    await closeInvitations(tx, code.address_key ?? '');
+    const address_key =
+      (await tx('one_time_codes').where({ id, purpose: 'invite' }).first())?.address_key ?? '';
+    // Before any code is locked, as a new invitation of the address does, and read again under the lock.
+    await lockInvitations(tx, address_key);
+    if (!(await tx('one_time_codes').where({ id, purpose: 'invite' }).whereNull('used_at').first('id')))
+      throw new AppError('invitation_not_found');
+    await closeInvitations(tx, address_key);
     await recordEventOf(tx, initiator, { type: 'invitation_withdrawn', detail: { invitation_id: id } });
   });
 }
@@ -151,6 +155,7 @@ async function issueInvitation(
   const { keyring, config } = deps;
   const inviter = { id: initiator.actor_id ?? null };
   const payload = { roles, permissions, tenant_id, inviter, expires_in: expires_in ?? null };
+  await lockInvitations(tx, addressKey(email));
   await closeInvitations(tx, addressKey(email));
   const issued = await issueCode(tx, keyring, {
     purpose: 'invite',
@@ -174,11 +179,14 @@ async function issueInvitation(
   return { invitation: describeInvitation(row, payload), url, user_exists: user !== null };
 }
 
-// Makes the invitations of an address void, expired ones too. The lock lets two that are made at the same time replace one another; on
-// SQLite one transaction writes at a time anyway.
-async function closeInvitations(tx: Knex.Transaction, address_key: string): Promise<void> {
+// Lets two invitations of an address that are made at the same time replace one another. On SQLite one transaction writes at a time anyway.
+async function lockInvitations(tx: Knex.Transaction, address_key: string): Promise<void> {
   if (isPostgres(tx))
     await tx.raw('select pg_advisory_xact_lock(hashtextextended(?, 0))', [`invite ${address_key}`]);
+}
+
+// Makes the invitations of an address void, expired ones too.
+async function closeInvitations(tx: Knex.Transaction, address_key: string): Promise<void> {
   await tx('one_time_codes')
     .where({ purpose: 'invite', address_key })
     .whereNull('used_at')

@@ -5,7 +5,7 @@ import { digest, equalBytes, type Keyring } from '../../lib/crypto.ts';
 import { firstIdOf, newId } from '../../lib/ids.ts';
 import { rows } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
-import { codeMac, type OneTimeCode } from './one_time_codes.ts';
+import { codeMac, lockNewest, type OneTimeCode } from './one_time_codes.ts';
 import { mostAlive, mostTries, mostUserTries, type Purpose, userWindow } from './purposes.ts';
 
 export interface Guess {
@@ -31,18 +31,16 @@ async function guessInTransaction(
 ): Promise<OneTimeCode | null> {
   const request_digest = digest(request);
   const blocked = await lockUsers(tx, purpose, request_digest);
-  const newest = await tx('one_time_codes')
-    .where({ purpose, request_digest })
-    .orderBy('id', 'desc')
-    .limit(mostCompared)
-    .forUpdate()
-    .select('*', tx.raw('(used_at is null and code_expires_at > ?) as is_alive', [present(tx)]));
-  const [first] = newest;
+  const newest = await lockNewest(tx, { purpose, request_digest }, mostCompared).select(
+    '*',
+    tx.raw('(used_at is null and code_expires_at > ?) as is_alive', [present(tx)]),
+  );
+  const last = newest.at(-1);
   // The comparison is with every code, so that its duration says nothing.
   const right = newest.filter((one) => matches(keyring, one, code));
   const alive = right.find((one) => Boolean(one.is_alive));
   const isBlocked = newest.some(({ user_id }) => user_id !== null && blocked.has(user_id));
-  if (!first || first.tries >= mostTries || isBlocked) return null;
+  if (!last || last.tries >= mostTries || isBlocked) return null;
   if (right.length === 0) await tx('one_time_codes').where({ purpose, request_digest }).increment('tries', 1);
   return alive ?? null;
 }

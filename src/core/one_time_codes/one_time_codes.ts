@@ -123,15 +123,23 @@ export function codeMac(
 
 // Makes all but the newest codes of a request void, and returns how often the request was guessed at: a new code does not begin anew.
 async function supersede(tx: Knex.Transaction, purpose: Purpose, request_digest: string): Promise<number> {
-  const alive = await tx('one_time_codes')
-    .where({ purpose, request_digest })
-    .orderBy('id', 'desc')
-    .limit(mostAlive)
-    .forUpdate()
-    .select('id', 'tries');
-  const oldest = alive.at(mostAlive - 1);
-  if (oldest) await voidCodes(tx, { purpose, request_digest }, oldest.id);
+  const alive = await lockNewest(tx, { purpose, request_digest }, mostAlive).select('id', 'tries');
+  const [oldest] = alive;
+  if (oldest && alive.length === mostAlive) await voidCodes(tx, { purpose, request_digest }, oldest.id);
   return Math.max(0, ...alive.map((one) => one.tries));
+}
+
+/**
+ * The newest codes of a request, the oldest of them first, each locked in the order of its id: everybody who locks several codes does so in
+ * this order, so that no two wait for each other.
+ */
+export function lockNewest(
+  tx: Knex.Transaction,
+  which: Pick<OneTimeCode, 'purpose' | 'request_digest'>,
+  most: number,
+) {
+  const newest = tx('one_time_codes').where(which).orderBy('id', 'desc').limit(most).select('id');
+  return tx('one_time_codes').whereIn('id', newest).orderBy('id').forUpdate();
 }
 
 /** Makes living codes void, those up to the given one or all. */

@@ -185,7 +185,7 @@ for (const name of storeNames) {
     const key = await makeKey();
     const jwks = { keys: [{ ...(await exportJWK(key.publicKey)), kid: 'mine' }] };
     const more = { jwks, token_endpoint_auth_method: 'private_key_jwt' };
-    const { client_id, close } = await serveDocument(t, more);
+    const { client_id, close, asked } = await serveDocument(t, more);
     const config = await discover(first, client_id, oidc.PrivateKeyJwt(key.privateKey));
     const { refresh_token } = await logIn({ ...(await enter(first, client_id)), config });
     const refresh = async (at: TestServer) => {
@@ -193,6 +193,7 @@ for (const name of storeNames) {
       return await token(at, { grant_type: 'refresh_token', refresh_token, ...assertWith(assertion) });
     };
     const server = await startWithDocuments(t, first);
+    t.is(asked.length, 1, 'the document is fetched once');
     await close();
     const refused = { status: 503, error: 'temporarily_unavailable' };
     assertRefused(t, await refresh(server), refused, 'this node has never seen the document');
