@@ -1,22 +1,16 @@
 // The pages of a running server, checked by axe in every look. SCREENSHOTS=folder also saves a picture of each.
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults, RunOptions } from 'axe-core';
 import * as oidc from 'openid-client';
 import type { Page } from 'playwright-core';
 import { setUpScene, startRequest } from '../helpers/code_flow.ts';
 import { signIn } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
+import { loadAxe, violationsOn } from './axe.ts';
 import { press, serve, typeLogin, useWindows } from './windows.ts';
 
-declare const axe: { run(options: RunOptions): Promise<AxeResults> };
-
 const openWindow = useWindows();
-const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const folder = process.env.SCREENSHOTS;
 
-const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const looks = [
   { name: 'phone_light', width: 390, colorScheme: 'light' },
   { name: 'desktop_dark', width: 1280, colorScheme: 'dark' },
@@ -25,13 +19,11 @@ const looks = [
 /** The violations that axe finds on the open page, in every look. */
 async function lookAt(page: Page, name: string): Promise<string[]> {
   const found: string[] = [];
-  await page.addScriptTag({ content: await axeSource });
+  await loadAxe(page);
   for (const look of looks) {
     await page.setViewportSize({ width: look.width, height: 800 });
     await page.emulateMedia({ colorScheme: look.colorScheme, reducedMotion: 'reduce' });
-    const { violations, passes } = await page.evaluate(async (runOnly) => await axe.run({ runOnly }), tags);
-    found.push(...violations.map(({ id, nodes }) => `${name}, ${look.name}: ${id} ${nodes[0]?.html}`));
-    if (passes.length === 0) found.push(`${name}, ${look.name}: axe did not look`);
+    found.push(...(await violationsOn(page)).map((one) => `${name}, ${look.name}: ${one}`));
     if (folder) await page.screenshot({ path: join(folder, `${name}_${look.name}.png`), fullPage: true });
   }
   return found;

@@ -87,8 +87,8 @@ export function mailSettings({ url }: Pick<MailServer, 'url'>): Settings {
 type Body = (t: ExecutionContext, server: TestServer, mail: MailServer) => Promise<void>;
 
 /** Registers the test once per store, on a server and a mail server that all such tests of the file share. */
-export function testWithMail(title: string, body: Body): void {
-  for (const name of storeNames) {
+export function testWithMail(title: string, body: Body, stores: readonly StoreName[] = storeNames): void {
+  for (const name of stores) {
     testLimited(`${title} (${name})`, async (t) => {
       const { server, mail } = await sharedPair(name);
       await body(t, server, mail);
