@@ -25,16 +25,18 @@ export interface AskPage {
   form: RecoveryForm;
   /** The login from which the person came. */
   loginUrl: string;
+  /** What was typed before. */
+  login?: string;
   problem?: TooMany;
 }
 
 /** Asks which account it is. */
-export function renderAskRecovery(brand: Brand, { form, loginUrl, problem }: AskPage): string {
+export function renderAskRecovery(brand: Brand, { form, loginUrl, login = '', problem }: AskPage): string {
   return renderPage(
     brand,
     'recover',
     { title: 'Forgot your password?', hasProblem: problem !== undefined },
-    { form: fieldsOf(form), loginUrl, problem: problem ? tooManyText(problem) : null },
+    { form: fieldsOf(form), loginUrl, login, problem: problem ? tooManyText(problem) : null },
   );
 }
 
@@ -74,14 +76,20 @@ export interface NewPasswordPage {
   user: { name: string; email: string | null };
   /** Why the new password was not taken. */
   problem?: PasswordProblem;
+  /** Where the person goes who does not want to go on; absent on the page of a link. */
+  loginUrl?: string;
   /** Whether the URL of the page is that of a link. */
   isOfLink?: boolean;
+  /** Whether the login goes on with the new password, instead of one that an administrator has set. */
+  isLogin?: boolean;
 }
+
+const generated = 'Your password was set by an administrator. Choose your own to sign in.';
 
 /** Asks for the new password, and says whose it is. */
 export function renderNewPassword(
   brand: Brand,
-  { form, user, problem, isOfLink = false }: NewPasswordPage,
+  { form, user, problem, loginUrl, isOfLink = false, isLogin = false }: NewPasswordPage,
 ): string {
   return renderPage(
     brand,
@@ -92,6 +100,10 @@ export function renderNewPassword(
       name: user.name,
       email: user.email === user.name ? null : user.email,
       problem: problem ? passwordText(problem).text : null,
+      reason: isLogin ? generated : null,
+      signsOut: !isLogin,
+      loginUrl,
+      isOfLink,
     },
   );
 }

@@ -25,6 +25,8 @@ export interface SignUpPage {
   problem?: SignUpProblem | undefined;
   /** Where people go who have an account. */
   signInUrl?: string;
+  /** Where an invited person goes who forgot the password; null where recovery is off. */
+  forgotUrl?: string | null;
 }
 
 const headings: Record<SignUpForm['kind'], string> = {
@@ -36,7 +38,7 @@ const headings: Record<SignUpForm['kind'], string> = {
 };
 
 const leads: Record<SignUpForm['kind'], string> = {
-  request: 'We will send you a code to confirm your address.',
+  request: 'We send a code to your address to confirm it.',
   link: 'Your address is confirmed. Choose a password.',
   invited: 'Choose a password to create your account.',
   first_password: 'Choose a password for your account.',
@@ -54,7 +56,7 @@ const buttons: Record<SignUpForm['kind'], string> = {
 /** The form with which a person gets an account, or takes up an invitation. */
 export function renderSignUp(
   brand: Brand,
-  { form, is, username = '', problem, signInUrl }: SignUpPage,
+  { form, is, username = '', problem, signInUrl, forgotUrl }: SignUpPage,
 ): string {
   const { kind } = is;
   return renderPage(
@@ -78,6 +80,7 @@ export function renderSignUp(
       username,
       problem,
       signInUrl,
+      forgotUrl: forgotUrl ?? null,
     },
   );
 }
@@ -93,17 +96,19 @@ export interface SignUpCodePage {
   username?: string;
   /** Where the person asks again. */
   againUrl: string;
+  /** Where people go who have an account. */
+  signInUrl: string;
 }
 
 /** Asks for the code of the mail. It says nothing about the address, which may have an account. */
 export function renderSignUpCode(brand: Brand, page: SignUpCodePage): string {
-  const { form, problem, code = '', asksUsername = false, username = '', againUrl } = page;
+  const { form, problem, code = '', asksUsername = false, username = '', againUrl, signInUrl } = page;
   const title = 'Check your mail';
   return renderPage(
     brand,
     'sign_up_code',
     { title, hasProblem: problem !== undefined },
-    { title, form: formOf(form), problem, code, asksUsername, username, againUrl },
+    { title, form: formOf(form), problem, code, asksUsername, username, againUrl, signInUrl },
   );
 }
 
@@ -116,12 +121,23 @@ export interface SignUpDonePage {
 const outcomes: Record<SignUpDonePage['outcome'], [title: string, text: string]> = {
   created: ['Your account is ready', 'Sign in with the password that you chose.'],
   password_set: ['Your account is ready', 'Sign in with the password that you chose.'],
-  taken_up: ['Invitation accepted', 'Apps may ask you to sign in again before they know.'],
-  mail_sent: ['Check your mail', 'We sent a link to this address. Open it within a day.'],
+  taken_up: [
+    'Invitation accepted',
+    'Your account has its new rights. An app in which you are signed in may need you to sign in again.',
+  ],
+  mail_sent: [
+    'Check your mail',
+    'We sent a mail to the address that you entered. Open its link within a day.',
+  ],
 };
 
 /** The page after the last step. */
 export function renderSignUpDone(brand: Brand, { outcome, next }: SignUpDonePage): string {
   const [title, text] = outcomes[outcome];
-  return renderPage(brand, 'sign_up_done', { title, isOfLink: true }, { title, text, next });
+  return renderPage(
+    brand,
+    'sign_up_done',
+    { title, isOfLink: true },
+    { title, text, next, isDone: outcome !== 'mail_sent' },
+  );
 }

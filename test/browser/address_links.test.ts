@@ -62,7 +62,7 @@ for (const [purpose, path, button, restores] of [
       t.is((await api(server, 'GET /me', tokens.access_token)).status, 401);
       t.is(await emailOf(server, user), restores ? address : user.email);
       await person.goto(url);
-      t.is(await heading(person), 'This link was used already');
+      t.is(await heading(person), 'This link does not work any more');
     },
   );
 }

@@ -92,7 +92,7 @@ testOnServers('a link that was used says so and sends a new mail', async (t, ser
   await press(page, 'Set the password');
   const other = await openWindow(t, phone);
   await other.goto(url);
-  t.is(await heading(other), 'This link was used already');
+  t.is(await heading(other), 'This link does not work any more');
   await other.getByLabel('Username or e-mail').fill(user.email);
   await press(other, 'Send a new mail');
   t.is(await heading(other), 'Check your mail');

@@ -121,6 +121,8 @@ testOnServers('the login page asks for a new password, and the request goes on',
   const page = await ua.submit(first, '/login', { username: user.username, password: generated });
   t.is(page.status, 200);
   t.true(page.text.includes('Set a new password'));
+  t.regex(page.text, /Your password was set by an administrator\. Choose your own/);
+  t.notRegex(page.text, /signs you out/);
   const weak = await ua.submit(page, '/new-password', { new_password: generated });
   t.is(weak.status, 400);
   t.true(weak.text.includes('other than the one you were given'));

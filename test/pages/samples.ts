@@ -89,7 +89,8 @@ export const samples: Record<string, (brand: Brand) => string> = {
     }),
   recover_code_wrong: (b) =>
     renderMailSent(b, {
-      form: { action: '/recover/code' },
+      form: { action: '/recover/code', hidden: { login: nasty } },
+      again: { action: '/recover', hidden: { login: nasty, again: '1' } },
       startUrl: '/recover',
       loginUrl: '/account',
       problem: 'wrong_code',
@@ -98,6 +99,13 @@ export const samples: Record<string, (brand: Brand) => string> = {
     renderNewPassword(b, {
       form: { action: '/recover/password', hidden: { code: '123456' } },
       user: { name: 'ada', email: 'ada@lovelace.example' },
+      loginUrl: '/account',
+    }),
+  new_password: (b) =>
+    renderNewPassword(b, {
+      form: { action: '/account/new-password', hidden: { csrf: 'csrf-token' } },
+      user: { name: 'ada', email: null },
+      isLogin: true,
     }),
   recover_password_weak: (b) =>
     renderNewPassword(b, {

@@ -33,13 +33,14 @@ export const signUpSamples: Record<string, (brand: Brand) => string> = {
       problem: { text: 'Too many attempts. Try again in a minute.' },
     }),
   sign_up_link: (b) => renderSignUp(b, { form, is: { kind: 'link', address: 'ada@example.com' } }),
-  sign_up_code: (b) => renderSignUpCode(b, { form, againUrl: '/sign-up' }),
+  sign_up_code: (b) => renderSignUpCode(b, { form, againUrl: '/sign-up', signInUrl: '/account' }),
   sign_up_code_wrong: (b) =>
     renderSignUpCode(b, {
       form,
       code: '123456',
       problem: { field: 'code', text: 'This code is wrong, was used, or has expired.' },
       againUrl: '/sign-up',
+      signInUrl: '/account',
     }),
   sign_up_code_taken: (b) =>
     renderSignUpCode(b, {
@@ -49,6 +50,7 @@ export const signUpSamples: Record<string, (brand: Brand) => string> = {
       username: nasty,
       problem: { field: 'username', text: 'This username is taken.' },
       againUrl: '/sign-up',
+      signInUrl: '/account',
     }),
   sign_up_done: (b) =>
     renderSignUpDone(b, { outcome: 'created', next: { url: '/account', label: 'Sign in' } }),
@@ -59,6 +61,7 @@ export const signUpSamples: Record<string, (brand: Brand) => string> = {
     renderSignUp(b, {
       form,
       is: invited('take_up'),
-      problem: { field: 'password', text: 'Wrong username or password' },
+      problem: { field: 'password', text: 'Wrong password.' },
+      forgotUrl: '/recover',
     }),
 };

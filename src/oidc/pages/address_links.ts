@@ -15,6 +15,7 @@ import { maskAddress } from '../../lib/mask_address.ts';
 import { renderLinkDone, renderLinkForm } from '../../pages/address_link.ts';
 import type { DeadLinkState } from '../../pages/dead_link.ts';
 import { field, parseForm } from './form.ts';
+import { notTyped } from './link_login.ts';
 import { linkBrandOf, linkTokenOf, sendDeadLink, sendLinkPage } from './link_pages.ts';
 import { catchUnavailable, publicPath } from './page_response.ts';
 import { sendVerification, takeNewMail, takeVerification } from './verify_email_page.ts';
@@ -113,7 +114,7 @@ function sendForm(deps: Deps, ctx: Context, link: ShutOutLink, isWrong = false):
         autocomplete: 'off',
       },
     ],
-    ...(isWrong ? { problem: { title: 'Our mail did not go to this address' } } : {}),
+    ...(isWrong ? { problem: { title: 'Our mail did not go to this address', text: notTyped } } : {}),
   });
   sendLinkPage(deps, ctx, html, isWrong ? 400 : 200);
 }

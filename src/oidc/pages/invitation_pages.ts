@@ -11,12 +11,13 @@ import {
 import type { Deps } from '../../core/deps.ts';
 import { requestSourceOf } from '../../core/request_source.ts';
 import { AppError } from '../../lib/errors.ts';
-import { loginProblemText } from '../../pages/login.ts';
+import { type LoginProblem, loginProblemText } from '../../pages/login.ts';
 import { renderSignUp, renderSignUpDone, type SignUpForm } from '../../pages/sign_up.ts';
 import { csrfToken, field, isCsrfToken, parseForm } from './form.ts';
 import { linkBrandOf, linkTokenOf, sendDeadLink, sendLinkPage } from './link_pages.ts';
 import { catchUnavailable, publicPath } from './page_response.ts';
 import { attemptPassword, loginStatus } from './password_attempt.ts';
+import { forgotUrl } from './recovery_login.ts';
 import { formExpired, type Problem, problemOf, readTyped } from './sign_up_problems.ts';
 
 /** The routes under `/invitation`. */
@@ -37,7 +38,12 @@ async function findOpen(deps: Deps, ctx: Context): Promise<(OpenInvitation & { t
   if (token !== null && found.state === 'alive') return { ...found, token };
   const state = found.state === 'alive' ? 'unknown' : found.state;
   const link = { url: publicPath(deps, '/account'), label: 'Sign in' };
-  sendDeadLink(deps, ctx, { state, advice: 'Ask the person who invited you for a new invitation.', link });
+  sendDeadLink(deps, ctx, {
+    state,
+    ...(state === 'used' ? { reason: 'The invitation was accepted already, replaced or withdrawn.' } : {}),
+    advice: 'If you accepted it, sign in. Else ask the person who invited you for a new one.',
+    link,
+  });
   return null;
 }
 
@@ -50,6 +56,7 @@ async function sendInvitation(deps: Deps, ctx: Context, { problem, status }: Pro
       csrf: csrfToken(deps, subject(open.token)),
     },
     is: formOf(open),
+    forgotUrl: forgotUrl(deps),
     username: field(ctx, 'username').slice(0, 254),
     problem,
   });
@@ -115,11 +122,16 @@ async function takeUp(
   });
   if ('problem' in tried)
     return {
-      problem: { field: 'password', text: loginProblemText(tried.problem) },
+      problem: { field: 'password', text: takeUpText(tried.problem) },
       status: loginStatus(tried.problem),
     };
   if (tried.user_id !== user?.id) throw new AppError('invalid_code');
   const { user_id, proof } = tried;
   await takeUpInvitation(deps, { token, user_id, proof, source: requestSourceOf(ctx) });
   return null;
+}
+
+// Only the password is asked for, so only the password can be wrong.
+function takeUpText(problem: LoginProblem): string {
+  return problem.kind === 'wrong_credentials' ? 'Wrong password.' : loginProblemText(problem);
 }

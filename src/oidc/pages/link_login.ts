@@ -17,6 +17,9 @@ export interface LinkProblem {
   status: number;
 }
 
+/** What to type where another address was typed than the one that the mail went to. */
+export const notTyped = 'Type the whole address of the mailbox in which you found the mail.';
+
 const wrong: LinkProblem = { title: 'Wrong username or password', status: 403 };
 const otherAccount: LinkProblem = {
   title: 'This account did not ask for the address',

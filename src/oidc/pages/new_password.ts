@@ -35,6 +35,7 @@ export function sendNewPasswordPage(
   const html = renderNewPassword(brandOf(deps), {
     form: { action: form.action, hidden: { csrf: form.csrf, auth_session } },
     user: { name: displayName(user), email: user.email },
+    isLogin: true,
     ...(problem ? { problem } : {}),
   });
   const status = problem ? (problem.kind === 'rate_limited' ? 429 : 400) : 200;

@@ -42,6 +42,7 @@ async function showStart({ deps, provider, ctx }: RecoveryPage, retryAfter?: num
   const html = renderAskRecovery(brandOf(deps), {
     form: { action: publicPath(deps, '/recover'), hidden: request === null ? {} : { request } },
     loginUrl: await loginPath(deps, provider, request),
+    login: field(ctx, 'login').slice(0, 320),
     ...(retryAfter === undefined ? {} : { problem: { retryAfter } }),
   });
   sendPage(deps, ctx, html, { status: retryAfter === undefined ? 200 : 429 });
@@ -59,7 +60,7 @@ async function sendMail(page: RecoveryPage): Promise<void> {
     const recovery_id = isAgain ? (kept?.handle ?? null) : null;
     const handle = await requestRecovery(deps, { login, recovery_id, source: requestSourceOf(ctx) });
     setMailHandle(deps, ctx, 'recovery', { handle, request });
-    await sendCodePage(page, { status: 202, request, login });
+    await sendCodePage(page, { status: 202, request });
   } catch (error) {
     await showStart(page, waitOf(ctx, error));
   }
@@ -76,16 +77,17 @@ function waitOf(ctx: Context, error: unknown): number {
 interface CodeState {
   status: number;
   request: string | null;
-  login?: string;
   problem?: CodePage['problem'];
 }
 
 async function sendCodePage({ deps, provider, ctx }: RecoveryPage, state: CodeState): Promise<void> {
-  const { status, request, login, problem } = state;
+  const { status, request, problem } = state;
+  const login = field(ctx, 'login').trim().slice(0, 320);
   const start = publicPath(deps, '/recover');
   const html = renderMailSent(brandOf(deps), {
-    form: { action: publicPath(deps, '/recover/code') },
-    ...(login === undefined ? {} : { again: { action: start, hidden: { login, again: '1' } } }),
+    // The name stands in the form as well, so that another mail can be asked for after a wrong code.
+    form: { action: publicPath(deps, '/recover/code'), ...(login === '' ? {} : { hidden: { login } }) },
+    ...(login === '' ? {} : { again: { action: start, hidden: { login, again: '1' } } }),
     startUrl: request === null ? start : `${start}?request=${request}`,
     loginUrl: await loginPath(deps, provider, request),
     ...(problem === undefined ? {} : { problem }),
@@ -118,7 +120,7 @@ async function withCode(page: RecoveryPage, use: (proof: RecoveryProof) => Promi
 async function enterCode(page: RecoveryPage): Promise<void> {
   await withCode(page, async (proof) => {
     const { user } = await findRecovery(page.deps, proof, requestSourceOf(page.ctx));
-    sendPasswordPage(page, user);
+    await sendPasswordPage(page, user);
   });
 }
 
@@ -127,14 +129,20 @@ async function setPassword(page: RecoveryPage): Promise<void> {
     const problem = await completeAtPage(page, proof);
     if (problem === null) return;
     const { user } = await findRecovery(page.deps, proof, requestSourceOf(page.ctx));
-    sendPasswordPage(page, user, problem);
+    await sendPasswordPage(page, user, problem);
   });
 }
 
-function sendPasswordPage({ deps, ctx }: RecoveryPage, user: User, problem?: PasswordProblem): void {
+async function sendPasswordPage(
+  { deps, provider, ctx }: RecoveryPage,
+  user: User,
+  problem?: PasswordProblem,
+): Promise<void> {
+  const request = readMailHandle(deps, ctx, 'recovery')?.request ?? null;
   const html = renderNewPassword(brandOf(deps), {
     form: { action: publicPath(deps, '/recover/password'), hidden: { code: field(ctx, 'code') } },
     user: { name: displayName(user), email: user.email },
+    loginUrl: await loginPath(deps, provider, request),
     ...(problem ? { problem } : {}),
   });
   sendPage(deps, ctx, html, { status: problem ? 400 : 200 });

@@ -87,7 +87,8 @@ export async function signUpAgain(deps: Deps, ctx: Context): Promise<void> {
     ctx.status = status;
     return;
   }
-  sendLinkPage(deps, ctx, renderSignUpDone(linkBrandOf(deps), { outcome: 'mail_sent' }), 202);
+  const next = { url: publicPath(deps, '/account'), label: 'Back to sign in' };
+  sendLinkPage(deps, ctx, renderSignUpDone(linkBrandOf(deps), { outcome: 'mail_sent', next }), 202);
 }
 
 /** The last page of a sign-up: the person signs in at the request that the sign-up interrupted, or at the account page. */

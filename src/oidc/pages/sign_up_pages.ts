@@ -55,9 +55,13 @@ function sendSignUpPage(deps: Deps, ctx: Context, { problem, status }: Problem =
     is: { kind: 'request', email: field(ctx, 'email').slice(0, 254) },
     username: field(ctx, 'username').slice(0, 254),
     problem,
-    signInUrl: publicPath(deps, request === null ? '/account' : `/interaction/${request}`),
+    signInUrl: signInUrl(deps, request),
   });
   sendPage(deps, ctx, html, status === undefined ? {} : { status });
+}
+
+function signInUrl(deps: Deps, request: string | null): string {
+  return publicPath(deps, request === null ? '/account' : `/interaction/${request}`);
 }
 
 async function askForAccount(deps: Deps, ctx: Context): Promise<void> {
@@ -88,6 +92,7 @@ function sendCodePage(deps: Deps, ctx: Context, { problem, status }: Problem = {
     asksUsername: isTaken,
     username: field(ctx, 'username').slice(0, 254),
     againUrl: publicPath(deps, request === null ? '/sign-up' : `/sign-up?request=${request}`),
+    signInUrl: signInUrl(deps, request),
   });
   sendPage(deps, ctx, html, status === undefined ? {} : { status });
 }

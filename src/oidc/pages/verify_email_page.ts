@@ -15,7 +15,7 @@ import { type LinkForm, renderLinkDone, renderLinkForm, type TypedField } from '
 import type { DeadLinkState } from '../../pages/dead_link.ts';
 import { findVisitor, type Visitor } from './browser_login.ts';
 import { csrfToken, field, isCsrfToken } from './form.ts';
-import { type LinkProblem, logInOnce } from './link_login.ts';
+import { type LinkProblem, logInOnce, notTyped } from './link_login.ts';
 import { linkBrandOf, linkTokenOf, sendDeadLink, sendLinkPage } from './link_pages.ts';
 import { publicPath } from './page_response.ts';
 
@@ -134,7 +134,7 @@ function partsOf({ deps, code, owner, isOther }: Verification): Pick<LinkForm, '
   }
   return {
     lead: [
-      `Sign in to the account that is to have the address ${address}.`,
+      `Sign in to the account that is to have the address ${address}. If you did not ask for this, close this page: nothing changes.`,
       ...(isOther ? ['The account that is signed in here is another one, and stays signed in.'] : []),
     ],
     fields: loginFields,
@@ -154,7 +154,7 @@ async function proverOf(found: Verification): Promise<Prover | { problem: LinkPr
   if (!isCsrfToken(deps, subjectOf(owner, code), field(ctx, 'csrf')))
     return { problem: { title: 'This page was open for too long', text: 'Please try again.', status: 403 } };
   if (!isAddressOf(code, field(ctx, 'address')))
-    return { problem: { title: 'Our mail did not go to this address', status: 400 } };
+    return { problem: { title: 'Our mail did not go to this address', text: notTyped, status: 400 } };
   return { asker: { browser_session: owner.id, browser: [] } };
 }
 

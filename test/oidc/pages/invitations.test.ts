@@ -72,7 +72,9 @@ testOnServers(
     t.deepEqual([token_version, tenant_id], [user.token_version + 1, 'acme']);
     const old = await api(server, 'GET /me', session.tokens.access_token);
     t.is(old.status, 401, 'access tokens with the old rights are dead');
-    t.is((await ua.open(invited.url)).status, 410);
+    const again = await ua.open(invited.url);
+    t.is(again.status, 410);
+    t.regex(textOf(again), /accepted already, replaced or withdrawn. If you accepted it, sign in./);
   },
 );
 
@@ -116,6 +118,7 @@ testOnServers(
     t.is((await complete(server, { sign_up_id: asked.sign_up_id, code: asked.code })).status, 201);
     const late = await ua.submit(page, invited.token, { password: 'a password of my own choice' });
     t.is(late.status, 403, 'it is taken for the password of that user');
+    t.regex(textOf(late), /Wrong password\./, 'no name is asked for, so none can be wrong');
     t.is((await logInAs(server, email, 'a password of my own choice')).status, 400);
     t.is((await ua.submit(late, invited.token, { password })).status, 200);
     t.deepEqual((await rowOf(server.db('users').where({ email }).first())).roles, ['editor']);

@@ -31,7 +31,7 @@ testOnServers('a sign-up in the middle of a request leads back into it', async (
   t.deepEqual([wrong.status, /This code is wrong/.test(wrong.text)], [400, true]);
   const done = await ua.submit(wrong, '/sign-up/code', { code: `${code.slice(0, 3)} ${code.slice(3)}` });
   t.regex(textOf(done), /Your account is ready/);
-  const next = /class="button" href="([^"]*)"/.exec(done.text)?.[1] ?? '';
+  const next = /class="button primary" href="([^"]*)"/.exec(done.text)?.[1] ?? '';
   t.regex(next, /^\/interaction\/[\w-]+$/);
   const again = await ua.open(`${server.url}${next}`);
   const user = { ...scene.user, username: email };
