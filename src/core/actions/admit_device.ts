@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import { enqueueNotice, sendsNotices } from '../mail/notices.ts';
 import type { RequestSource } from '../request_source.ts';
+import { takePushToken } from '../sessions/push_tokens.ts';
 import { hasLoggedInWith } from '../sessions/session_places.ts';
 import type { DeviceParameters } from '../users/devices.ts';
 import {
@@ -22,8 +23,21 @@ export interface ProvedLogin {
   source: RequestSource;
 }
 
-/** {@link registerKnownDevice}, with the notice of a device that is new to the user. Known devices cost no statement more. */
+/**
+ * {@link registerKnownDevice}, with the notice of a device that is new to the user. A push token is taken from the devices of others.
+ * Known devices without one cost no statement more.
+ */
 export async function admitDevice(
+  db: Knex,
+  login: ProvedLogin,
+  given: DeviceParameters,
+): Promise<{ id: string; secret: string } | null> {
+  const registered = await register(db, login, given);
+  if (registered && given.push_token) await takePushToken(db, login.user.id, given.push_token);
+  return registered;
+}
+
+async function register(
   db: Knex,
   login: ProvedLogin,
   given: DeviceParameters,

@@ -67,6 +67,24 @@ async function lockLiveSession(tx: Knex.Transaction, user_id: string, id: string
   return live.length > 0;
 }
 
+/**
+ * Removes a push token from the devices of all other users: a phone that changes hands, or whose app has forgotten a login without logging
+ * out, shows messages to the user who has logged in last. Outside any transaction, which would hold the caller's device meanwhile.
+ */
+export async function takePushToken(db: Knex, user_id: string, push_token: string): Promise<void> {
+  const others = await db('devices')
+    .where({ push_token })
+    .whereNot({ user_id })
+    .orderBy('id')
+    .limit(mostTaken)
+    .pluck('id');
+  if (others.length > 0)
+    await db('devices').whereIn('id', others).where({ push_token }).update({ push_token: null });
+}
+
+/** The most devices from which one login takes its push token. Each login takes it from those before, so there is one. */
+const mostTaken = 20;
+
 /** Removes this push token from the user's devices, whatever is live there. */
 export async function clearPushToken(db: Db, user_id: string, push_token: string): Promise<void> {
   await db('devices').where({ user_id, push_token }).update({ push_token: null });

@@ -61,11 +61,14 @@ testOnServers(
       ...me,
       form: { ...phone, device_id: 'tablet', push_token: 'push-tablet' },
     });
-    const stranger = await signIn(server, { form: phone });
+    const stranger = await signIn(server, { form: { ...phone, push_token: 'push-stranger' } });
     const logout = await api(server, 'POST /logout', me.tokens.access_token, {
       json: { push_token: 'push' },
     });
     t.deepEqual(granted(logout), { sessions_ended: 1 });
+    await api(server, 'POST /logout', tablet.tokens.access_token, {
+      json: { push_token: 'push-stranger', session_id: me.tokens.session_id },
+    });
     const rows = await server.db('devices').where({ user_id: me.user.id }).orderBy('device_id');
     t.deepEqual(
       rows.map((one) => [one.device_id, one.push_token]),
@@ -74,7 +77,7 @@ testOnServers(
         ['tablet', 'push-tablet'],
       ],
     );
-    t.is(await pushTokenOf(server, stranger), 'push', 'the same token of another user stays');
+    t.is(await pushTokenOf(server, stranger), 'push-stranger', 'that of another user stays');
     const unknown = await api(server, 'POST /logout', tablet.tokens.access_token, {
       json: { push_token: 'other' },
     });
@@ -115,4 +118,18 @@ testOnServers('a device was last seen when one of its sessions was last used', a
   await api(server, 'POST /logout', tokens.access_token, { json: {} });
   t.is(await read(tablet.tokens.access_token), last_used_at.toISOString(), 'also after its end');
   t.deepEqual((await deviceOf(server, { ...me })).created_at < last_used_at, true);
+});
+
+testOnServers('a push token goes along with the phone to the user who uses it last', async (t, server) => {
+  const form = { ...phone, push_token: 'push-of-one-phone' };
+  const before = await signIn(server, { form });
+  const after = await signIn(server, { form });
+  t.deepEqual([await pushTokenOf(server, before), await pushTokenOf(server, after)], [null, form.push_token]);
+  const { id } = await deviceOf(server, before);
+  t.is((await setToken(server, before, id, form.push_token)).status, 200);
+  t.deepEqual([await pushTokenOf(server, before), await pushTokenOf(server, after)], [form.push_token, null]);
+  const own = await signIn(server, { ...before, form: { ...form, device_id: 'restored' } });
+  t.is(own.user.id, before.user.id);
+  const tokens = await server.db('devices').where({ user_id: own.user.id }).pluck('push_token');
+  t.deepEqual(tokens, [form.push_token, form.push_token], 'those of the same user stay');
 });
