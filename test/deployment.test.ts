@@ -110,8 +110,10 @@ test('the content of the image starts, answers its health check, and stops on a 
   const port = await freePort();
   const env = {
     PATH: process.env.PATH,
-    ...environment('sqlite:./data/kindred.sqlite'),
-    ...Object.fromEntries(image.split(' ').map((one) => one.split('='))),
+    ...environment(
+      'sqlite:./data/kindred.sqlite',
+      Object.fromEntries(image.split(' ').map((one) => one.split('='))),
+    ),
     ...{
       ISSUER: 'https://id.example.org',
       RATE_LIMITS: 'memory',

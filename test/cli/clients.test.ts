@@ -103,6 +103,7 @@ testOnServers(
       access_token_format: 'opaque',
       access_token_typ: 'JWT',
       access_token_ttl: 60,
+      claims: null,
     });
     const metadata = {
       client_id: 'orders-api',
