@@ -37,7 +37,7 @@ export async function deleteSelf(deps: AttemptDeps, deletion: SelfDeletion): Pro
     return;
   }
   const { current_password } = deletion;
-  if (!current_password) throw new AppError('invalid_request', 'current_password: is required.');
+  if (!current_password) throw new AppError('invalid_request', 'current_password: is required');
   await withLimit(deps.limits.passwordChange, [deletion.user_id], () =>
     proveAndDelete(deps, { ...deletion, current_password }),
   );

@@ -78,10 +78,13 @@ function partsOf(address: string): [local: string, domain: string] {
 
 const invisible = 'must not contain invisible characters';
 
-// Ranges of ASCII and Latin-1 for the pattern in the OpenAPI document: all but letters and digits, and all that a name may not have.
+// Ranges of ASCII and Latin-1 for the patterns in the OpenAPI document: all but letters and digits; all that a name may not have; and all
+// that stands between the dots of an address neither before nor after its @.
 const ascii = {
   noLetter: '\\x00-\\x2f\\x3a-\\x40\\x5b-\\x60\\x7b-\\x9f',
   refused: '\\x00-\\x2c\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x9f',
+  notLocal: '\\x00-\\x20\\x22\\x28\\x29\\x2c\\x2e\\x3a-\\x3c\\x3e\\x40\\x5b-\\x5d\\x7f-\\xa0',
+  noLabel: '\\x00-\\x2c\\x2e\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\xa0',
 };
 
 /**
@@ -120,9 +123,8 @@ export const email = z
   .meta({
     description:
       'an e-mail address, a plain `local@domain`; the part before the `@` and each label of the domain are each of one script; compared without regard to case and to how the domain is written (Unicode or Punycode); blanks around it are removed',
-    format: 'idn-email',
-    pattern:
-      '^[ \\x09]*[^@\\x00-\\x20\\x7f-\\xa0]+@[^@\\x00-\\x20\\x7f-\\xa0]+\\.[^@\\x00-\\x20\\x7f-\\xa0]+[ \\x09]*$',
+    // Not the format `idn-email`, which has no blanks around it. The same for the characters of ASCII.
+    pattern: `^[ \\x09]*[^${ascii.notLocal}]+(\\.[^${ascii.notLocal}]+)*@[^${ascii.noLabel}]+(\\.[^${ascii.noLabel}]+)+[ \\x09]*$`,
   })
   .transform((value) => withoutBlanks(value).normalize('NFKC'))
   .pipe(
@@ -152,7 +154,11 @@ export const email = z
 export const login = z
   .string()
   .max(maxNameLength)
-  .meta({ description: 'a username or an e-mail address' })
+  .meta({
+    description: 'a username or an e-mail address; blanks around it are removed',
+    minLength: 1,
+    pattern: '^[ \\x09]*[^\\x00-\\x20\\x7f-\\xa0]+[ \\x09]*$',
+  })
   .transform(withoutBlanks)
   .pipe(z.string().min(1).refine(isVisible, invisible));
 

@@ -129,13 +129,28 @@ function refuse(issues: readonly { path: readonly PropertyKey[]; message: string
   return new AppError('invalid_claims', problems.join('; ').slice(0, 500));
 }
 
-const texts = {
-  name: 'the full name',
-  given_name: 'first names',
-  family_name: 'last names',
-  picture: 'the https URL of a picture',
-  locale: 'a language tag (RFC 5646), such as de-CH',
-  zoneinfo: 'a time zone, such as Europe/Zurich',
+const person = { minLength: 1, maxLength: 200 };
+
+// What the OpenAPI document says of the members: as much of their form as every dialect can say.
+const described = {
+  name: { description: 'the full name', ...person },
+  given_name: { description: 'first names', ...person },
+  family_name: { description: 'last names', ...person },
+  picture: {
+    description: 'the https URL of a picture',
+    maxLength: 2_000,
+    pattern: '^[Hh][Tt][Tt][Pp][Ss]://[\\x21-\\x7e]+$',
+  },
+  locale: {
+    description: 'a language tag (RFC 5646), such as de-CH',
+    maxLength: 64,
+    pattern: '^[A-Za-z]{2,8}(-[0-9A-Za-z]{1,8})*$',
+  },
+  zoneinfo: {
+    description: 'a time zone, such as Europe/Zurich',
+    maxLength: 64,
+    pattern: '^[A-Za-z][0-9A-Za-z_+/-]*$',
+  },
 } as const;
 
 /**
@@ -147,7 +162,7 @@ export function claimsInRequest(writer: ProfileWriter) {
     type: 'object',
     description: `a merge patch (RFC 7396): null removes a member; at most ${mostClaimBytes} bytes in all`,
     properties: Object.fromEntries([
-      ...profileMembers.map((name) => [name, { type: ['string', 'null'], description: texts[name] }]),
+      ...profileMembers.map((name) => [name, { type: ['string', 'null'], ...described[name] }]),
       ...(writer === 'admin'
         ? [['app', { type: ['object', 'null'], description: 'claims of your own, of any form' }]]
         : []),

@@ -33,7 +33,13 @@ const completion = z
     new_password: newPassword,
   })
   .refine((value) => proofOf(value) !== null, 'must have recovery_id and code, or token alone')
-  .meta({ id: 'RecoveryCompletion' });
+  .meta({
+    id: 'RecoveryCompletion',
+    oneOf: [
+      { required: ['recovery_id', 'code'], properties: { token: false } },
+      { required: ['token'], properties: { recovery_id: false, code: false } },
+    ],
+  });
 
 interface Given {
   recovery_id?: string | undefined;

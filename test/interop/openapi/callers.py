@@ -59,8 +59,9 @@ def is_known_refusal(case, error, description):
     # Of grants, clients, tokens and redirect URIs that do not exist (RFC 6749, 5.2).
     if not case.path.startswith("/api/"):
         return True
-    # Which members of a client go together, and which APIs are registered (RFC 7591, 3.2.2); which passwords are common.
-    if error in ("invalid_client_metadata", "weak_password"):
+    # Which members of a client go together, and which APIs are registered (RFC 7591, 3.2.2); which passwords are common; which
+    # languages and time zones exist, and how large a profile becomes; which codes were sent.
+    if error in ("invalid_client_metadata", "weak_password", "invalid_claims", "invalid_code"):
         return True
     return description.startswith(
         (
@@ -68,7 +69,12 @@ def is_known_refusal(case, error, description):
             "allowed_origins.",
             # A secret or `first_party: false` alone says nothing of a client.
             "does not describe the client",
+            # Only a user without a password deletes the own account without one.
+            "current_password: is required",
             "cursor: must be one that this server issued",
+            # Lengths without the blanks around, and those of the parts of an address; which labels of a domain are Punycode.
+            "email: must be a plain local@domain",
+            "username: must be 2 to 64 letters",
             "expires_at: must be in the future",
             "The client does not authenticate with a secret",
         )

@@ -72,6 +72,7 @@ const getKindred = useKindred({
   NODE_ENV: 'development',
   RATE_LIMITS: 'off',
   REGISTRATION: 'open',
+  SIGN_UP: 'open',
   SIGNING_ALG: 'ES256',
 });
 

@@ -22,7 +22,7 @@ const passwordSetting = withReason
     ({ password, generate }) => (password === undefined) === (generate === true),
     'must have password or generate, and not both',
   )
-  .meta({ id: 'PasswordSetting' });
+  .meta({ id: 'PasswordSetting', oneOf: [{ required: ['password'] }, { required: ['generate'] }] });
 
 export const adminUserPasswordRoutes = [
   route({

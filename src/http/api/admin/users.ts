@@ -71,7 +71,11 @@ export const adminUserRoutes = [
         path: ['email_verified'],
         error: 'needs an e-mail address',
       })
-      .meta({ id: 'NewUser' }),
+      .meta({
+        id: 'NewUser',
+        anyOf: [{ required: ['username'] }, { required: ['email'] }],
+        dependentRequired: { email_verified: ['email'] },
+      }),
     response: user,
     errors: ['weak_password', 'invalid_claims', 'username_taken', 'email_taken', 'right_missing'],
     handler: create,
@@ -114,7 +118,10 @@ export const adminUserRoutes = [
         path: ['reason'],
         error: 'is required to vouch for an address',
       })
-      .meta({ id: 'UserChange' }),
+      .meta({
+        id: 'UserChange',
+        anyOf: [{ required: ['reason'] }, { properties: { email_verified: { const: false } } }],
+      }),
     response: user,
     errors: [
       'user_not_found',

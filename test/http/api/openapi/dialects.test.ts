@@ -2,7 +2,7 @@
 // what each operation requires.
 import test from 'ava';
 import { routes } from '../../../../src/app.ts';
-import { email, username } from '../../../../src/core/users/names.ts';
+import { email, login, username } from '../../../../src/core/users/names.ts';
 import { openApiDocument } from '../../../../src/http/api/openapi/document.ts';
 
 interface Schema {
@@ -70,13 +70,40 @@ test('the patterns of names refuse nothing that the server accepts, and what is 
     t.notRegex(name, names);
   }
   const addresses = patternOf('NewUser', 'email');
-  for (const address of ['ada@example.com', 'müller@почта.рф', "o'neill+x@mail.example.org"]) {
+  for (const address of [
+    'ada@example.com',
+    'müller@почта.рф',
+    "o'neill+x@mail.example.org",
+    'a.b@x-1.example',
+    '\ta=b@_x.de  ',
+  ]) {
     t.true(email.safeParse(address).success, address);
     t.regex(address, addresses);
   }
-  for (const address of ['ada', 'a@b', 'a b@c.de', 'a@b@c.de', 'a@b.\n']) {
+  for (const address of [
+    'ada',
+    'a@b',
+    'a b@c.de',
+    'a@b@c.de',
+    'a@b.\n',
+    '.a@b.de',
+    'a..b@c.de',
+    'a@b..de',
+    '"a"@b.de',
+    'a(b)@c.de',
+    'a@[::1].de',
+  ]) {
     t.false(email.safeParse(address).success, address);
     t.notRegex(address, addresses);
+  }
+  const logins = patternOf('RecoveryRequest', 'login');
+  for (const name of ['ada', ' Ada@example.com\t', '"', 'müller']) {
+    t.true(login.safeParse(name).success, name);
+    t.regex(name, logins);
+  }
+  for (const name of ['', ' \t', 'a b', 'a\u0000', 'a\n', '\u00a0a']) {
+    t.false(login.safeParse(name).success, name);
+    t.notRegex(name, logins);
   }
 });
 

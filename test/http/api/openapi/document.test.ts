@@ -50,7 +50,6 @@ const formats = {
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/,
   uri: /^[a-z]+:\S+$/,
-  'idn-email': /^[^@\s]+@[^@\s]+$/,
   email: /^[^@\s]+@[^@\s]+$/,
   int32: /^/,
   int64: /^/,
