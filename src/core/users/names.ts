@@ -150,17 +150,21 @@ export const email = z
       ),
   );
 
-/** What somebody typed to say who they are: a username or an address, which need not exist. Refused is what no user can have. */
+/**
+ * What somebody typed to say who they are: a username or an address, which need not exist. Refused is what no user can have and no
+ * person types by mistake.
+ */
 export const login = z
   .string()
-  .max(maxNameLength)
+  .min(1)
+  // Longer than any name: what is merely wrong is answered as an unknown name.
+  .max(320)
   .meta({
     description: 'a username or an e-mail address; blanks around it are removed',
-    minLength: 1,
-    pattern: '^[ \\x09]*[^\\x00-\\x20\\x7f-\\xa0]+[ \\x09]*$',
+    pattern: '^[ \\x09]*[^\\x00-\\x20\\x7f-\\xa0]*[ \\x09]*$',
   })
   .transform(withoutBlanks)
-  .pipe(z.string().min(1).refine(isVisible, invisible));
+  .pipe(z.string().refine(isVisible, invisible));
 
 // Blanks of other kinds count as invisible: a name that ends with one looks like the name without it.
 function isVisible(name: string): boolean {

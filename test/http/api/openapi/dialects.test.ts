@@ -97,11 +97,11 @@ test('the patterns of names refuse nothing that the server accepts, and what is 
     t.notRegex(address, addresses);
   }
   const logins = patternOf('RecoveryRequest', 'login');
-  for (const name of ['ada', ' Ada@example.com\t', '"', 'müller']) {
+  for (const name of ['ada', ' Ada@example.com\t', '"', 'müller', ' ']) {
     t.true(login.safeParse(name).success, name);
     t.regex(name, logins);
   }
-  for (const name of ['', ' \t', 'a b', 'a\u0000', 'a\n', '\u00a0a']) {
+  for (const name of ['a b', 'a\u0000', 'a\n', '\u00a0a']) {
     t.false(login.safeParse(name).success, name);
     t.notRegex(name, logins);
   }
