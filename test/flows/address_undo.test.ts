@@ -225,3 +225,20 @@ testWithMail(
     t.deepEqual(await addressOf(server, thief.user), { email: a, isProved: true, password_use: null });
   },
 );
+
+testWithMail(
+  'a proved address that an administrator replaces or removes learns of it, and gets no link',
+  async (t, server, mail) => {
+    const admin = await enterAsAdmin(server);
+    const [a, b] = ['replaced', 'replaces'].map(newAddress) as [string, string];
+    const { id } = await makeUser(server.db, { email: a, email_verified: true });
+    const change = (json: object) => api(server, `PATCH /admin/users/${id}`, admin.token, { json });
+    t.is((await change({ email: a, claims: { name: 'Ada' } })).status, 200);
+    t.is((await change({ email: b, email_verified: true, reason: 'called us' })).status, 200);
+    const [told, ...more] = await mail.to(a);
+    t.deepEqual([told?.links, more], [[], []]);
+    t.regex(told?.text ?? '', /now has another address/);
+    t.is((await change({ email: null })).status, 200);
+    t.regex((await mailTo(mail, b)).text, /does not have this address any more/);
+  },
+);

@@ -11,7 +11,7 @@ import { changeClaims } from '../users/profile_claims.ts';
 import { holdsRight, rightsOf } from '../users/rights.ts';
 import { raiseTokenVersion, type UserChange, updateUser } from '../users/user_changes.ts';
 import { findUser, lockUser, type User } from '../users/users.ts';
-import { returnToAddress } from './former_addresses.ts';
+import { returnToAddress, tellReplacedAddress } from './former_addresses.ts';
 import { type Initiator, recordEventOf } from './initiator.ts';
 
 /** What an administrator changes of a user; `claims` is a merge patch as the request has it. */
@@ -63,6 +63,7 @@ async function changeInTransaction(
   await recordEventOf(tx, initiator, { type: 'user_updated', user_id: id, reason: reason ?? null, detail });
   const user = await findUser(tx, id);
   if (!user) throw new AppError('user_not_found');
+  await tellReplacedAddress(tx, before, user);
   return user;
 }
 

@@ -4,7 +4,7 @@ import type { Keyring } from '../../lib/crypto.ts';
 import { AppError } from '../../lib/errors.ts';
 import { maskAddress } from '../../lib/mask_address.ts';
 import { enqueueMail } from '../mail/mails.ts';
-import { notMePath } from '../mail/notices.ts';
+import { notMePath, sendsNotices } from '../mail/notices.ts';
 import { issueCode } from '../one_time_codes/one_time_codes.ts';
 import { type FormerAddress, listFormerAddresses } from '../one_time_codes/reserved_addresses.ts';
 import type { RequestSource } from '../request_source.ts';
@@ -53,6 +53,23 @@ export async function tellFormerAddresses(
     const left = Math.max(1, Math.floor((expires_at.getTime() - at.getTime()) / 1000));
     await tell(address, await notMePath(tx, user, address, left));
   }
+}
+
+/**
+ * Tells the proved address that an administrator has replaced or removed. Without a link, because the administrator may have taken the
+ * account back from the owner of that mailbox.
+ */
+export async function tellReplacedAddress(tx: Knex.Transaction, before: User, after: User): Promise<void> {
+  const { email, email_verified_at } = before;
+  const isReplaced = email && email_verified_at && addressKey(email) !== addressKey(after.email ?? '');
+  if (!isReplaced || !sendsNotices(tx, 'email_changed')) return;
+  const facts: Record<string, string> = { name: displayName(before) };
+  if (after.email !== null) facts.address = maskAddress(after.email);
+  await enqueueMail(tx, {
+    ...{ kind: 'email_changed', to: email, user_id: after.id, isProved: true, at: await readClock(tx) },
+    zoneinfo: after.claims?.zoneinfo,
+    facts,
+  });
 }
 
 /**

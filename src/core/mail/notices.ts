@@ -12,7 +12,11 @@ import { displayName, type User } from '../users/users.ts';
 import { enqueueMail, notices } from './mails.ts';
 
 /** The kinds of notices; `NOTICES` turns off those of {@link notices}, the others are always sent. */
-export type NoticeKind = (typeof notices)[number] | 'password_set_by_admin' | 'user_deleted';
+export type NoticeKind =
+  | (typeof notices)[number]
+  | 'email_changed'
+  | 'password_set_by_admin'
+  | 'user_deleted';
 
 // Keyed by the settings of the database handle, which its transactions share (as in outbox.ts). Without an entry there is no mail.
 const sent = new WeakMap<object, ReadonlySet<string>>();

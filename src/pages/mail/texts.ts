@@ -123,7 +123,11 @@ const told: Record<Exclude<MailKind, keyof typeof asked>, Write> = {
   email_changed: (service, facts, { path }) => ({
     subject: `The address of your ${service} account was changed${of(facts)}`,
     heading: 'The e-mail address was changed',
-    lead: [`The account now has another address${facts.address ? `: ${facts.address}` : ''}.`],
+    lead: [
+      facts.address
+        ? `The account now has another address: ${facts.address}.`
+        : 'The account does not have this address any more.',
+    ],
     action: 'Undo this change',
     closing: [
       'If this was you, there is nothing to do.',
@@ -131,7 +135,7 @@ const told: Record<Exclude<MailKind, keyof typeof asked>, Write> = {
         ? [
             'If it was not, use the link above within seven days: it restores this address, signs you out everywhere and lets you set a new password.',
           ]
-        : []),
+        : ['If you do not know why, ask an administrator.']),
     ],
   }),
   new_device: (service, facts, mail) => ({
