@@ -106,7 +106,7 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
     {
       user,
       fields: [['csrf', csrf]],
-      flash: page.flash ? { ...page.flash, text: flashText(page.flash) } : null,
+      flash: page.flash ? flashView(page.flash) : null,
       devices: devices.slice(0, maxUnfolded),
       folded: devices.slice(maxUnfolded),
       ended: page.ended.map((one) => endedRow(one, now)),
@@ -121,6 +121,11 @@ export function renderAccount(brand: Brand, page: AccountPage): string {
       deviceUrl: page.deviceUrl,
     },
   );
+}
+
+// The code that was sent is entered far below.
+function flashView(flash: Flash) {
+  return { ...flash, text: flashText(flash), goesOn: flash.code === 'email_code_sent' };
 }
 
 function deviceRow(one: DeviceView, now: Date) {

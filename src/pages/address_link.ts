@@ -2,7 +2,7 @@
 import type { Brand } from './brand.ts';
 import { renderPage } from './view.ts';
 
-/** One line that a person types. None of them is filled in: a scanner that presses buttons must change nothing. */
+/** One line that a person types. The page fills in nothing but what was typed before: a scanner that presses buttons must change nothing. */
 export interface TypedField {
   name: string;
   label: string;

@@ -150,6 +150,8 @@ onEveryScreen('an address is changed, and the old one takes the account back', a
   await section.getByLabel('New e-mail address').fill(next);
   await section.getByLabel('Current password').fill(password);
   await press(page, 'Send a code');
+  await page.getByRole('link', { name: 'Enter the code' }).click();
+  await page.locator('#email-code:focus').waitFor();
   const { code, links } = await mailTo(mail, next, '/verify-email/');
   await enterCode(page, wrongCode(code ?? ''), 'Confirm address');
   await at('Your account');

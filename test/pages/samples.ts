@@ -288,6 +288,14 @@ export const samples: Record<string, (brand: Brand) => string> = {
         },
       }),
     ),
+  account_email_sent: (b) =>
+    renderAccount(
+      b,
+      accountPage({
+        flash: { code: 'email_code_sent' },
+        email: { ...accountPage().email, pending: 'ada@next.example' },
+      }),
+    ),
   account_email_problem: (b) =>
     renderAccount(
       b,

@@ -37,6 +37,7 @@ const links: ShutOutLink[] = [
     title: 'Undo the change of your address',
     lead: [
       'This restores the address that our mail went to. Everybody is signed out of the account, on every device, and its password stops working: then you set a new one.',
+      'If you changed the address yourself, close this page: nothing changes.',
     ],
     button: 'Restore my address',
     act: undoAddressChange,
@@ -47,6 +48,7 @@ const links: ShutOutLink[] = [
     title: 'Was this not you?',
     lead: [
       'Then secure the account: everybody is signed out of it, on every device, and its password stops working. After that you set a new one.',
+      'If it was you, close this page: nothing changes.',
     ],
     button: 'Secure my account',
     act: reportNotMe,

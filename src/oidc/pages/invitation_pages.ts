@@ -99,7 +99,8 @@ async function answerInvitation(deps: Deps, ctx: Context): Promise<void> {
   const outcome = ({ invited: 'created', first_password: 'password_set', take_up: 'taken_up' } as const)[
     kind
   ];
-  const next = { url: publicPath(deps, '/account'), label: 'Go to your account' };
+  const label = kind === 'take_up' ? 'Go to your account' : 'Sign in';
+  const next = { url: publicPath(deps, '/account'), label };
   sendLinkPage(deps, ctx, renderSignUpDone(linkBrandOf(deps), { outcome, next }));
 }
 

@@ -120,7 +120,13 @@ function sendForm(found: Verification, problem?: LinkProblem): void {
 }
 
 // Without that user's session the page does not say whose account it is: the mail may have gone to a mistyped address.
-function partsOf({ deps, code, owner, isOther }: Verification): Pick<LinkForm, 'lead' | 'hidden' | 'fields'> {
+function partsOf({
+  deps,
+  ctx,
+  code,
+  owner,
+  isOther,
+}: Verification): Pick<LinkForm, 'lead' | 'hidden' | 'fields'> {
   const address = code.address ?? '';
   if (owner) {
     const name = displayName(owner.user);
@@ -137,7 +143,9 @@ function partsOf({ deps, code, owner, isOther }: Verification): Pick<LinkForm, '
       `Sign in to the account that is to have the address ${address}. If you did not ask for this, close this page: nothing changes.`,
       ...(isOther ? ['The account that is signed in here is another one, and stays signed in.'] : []),
     ],
-    fields: loginFields,
+    fields: loginFields.map((one) =>
+      one.name === 'username' ? { ...one, value: field(ctx, 'username').slice(0, 320) } : one,
+    ),
   };
 }
 
