@@ -25,11 +25,18 @@ export function describeIssue(issue: Issue): string | undefined {
       return formats[String(issue.format)] ?? 'has the wrong form';
     case 'unrecognized_keys':
       return describeUnknown(issue);
+    case 'invalid_key':
+      return describeKey(issue);
     case 'invalid_union':
       return 'has none of the forms that it may have';
     default:
       return undefined;
   }
+}
+
+// What is wrong with the name of a member; the path names it.
+function describeKey({ issues }: Issue): string {
+  return (issues as { message: string }[]).map(({ message }) => message).join('; ');
 }
 
 const kinds: Record<string, string> = {

@@ -10,6 +10,7 @@ const schema = z.strictObject({
   on: z.boolean().optional(),
   at: z.iso.datetime().optional(),
   own: z.string().regex(/^x$/, 'must be x').optional(),
+  named: z.record(z.string().min(2).regex(/^a/, 'must begin with a'), z.string()).optional(),
 });
 
 const good = { name: 'n', port: 1 };
@@ -33,6 +34,9 @@ test('problems of values are described in plain English', (t) => {
   t.deepEqual(said({ ...good, port: 0 }), ['port: must be at least 1']);
   t.deepEqual(said({ ...good, kind: 'd' }), ['kind: must be a, b or c']);
   t.deepEqual(said({ ...good, on: 'yes' }), ['on: must be true or false']);
+  t.deepEqual(said({ ...good, named: { b: 'x' } }), [
+    'named: b: must have at least 2 characters; must begin with a',
+  ]);
   t.deepEqual(said({ ...good, redirect_uris: [] }), ['redirect_uris: must not be empty']);
   t.deepEqual(said({ ...good, redirect_uris: ['x'] }), ['redirect_uris: 0: must be a URL, with its scheme']);
   t.deepEqual(said({ ...good, redirect_uris: ['a:b', 'a:b', 'a:b'] }), [
