@@ -3,6 +3,7 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { withdrawInvitation } from '../../../src/core/actions/invitations.ts';
+import { takeAddress } from '../../../src/core/actions/take_address.ts';
 import { trustListed } from '../../../src/core/actions/trust_addresses.ts';
 import { guessCode } from '../../../src/core/one_time_codes/guesses.ts';
 import { issueCode } from '../../../src/core/one_time_codes/one_time_codes.ts';
@@ -79,4 +80,14 @@ test('vouching for several users locks them in the order of their ids', async (t
   const list = ['b@example.com', 'a@example.com'].map((one, line) => ({ line, address: one }));
   const first = (tx: Knex.Transaction) => tx('users').where({ id: older.id }).forUpdate();
   await assertOrder(t, db, first, ['users', younger.id], () => trustListed(other, { actor: 'admin' }, list));
+});
+
+test('taking an address locks the two users in the order of their ids', async (t) => {
+  const { db, other } = await open(t);
+  const holder = await createUser(db, { email: address }, new Date(Date.now() - 60_000));
+  const taker = await createUser(db, { username: 'taker' });
+  const first = (tx: Knex.Transaction) => tx('users').where({ id: holder.id }).forUpdate();
+  await assertOrder(t, db, first, ['users', taker.id], () =>
+    other.transaction((tx) => takeAddress(tx, { address, user_id: taker.id })),
+  );
 });

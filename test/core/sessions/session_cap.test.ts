@@ -139,3 +139,16 @@ testOnStores('a banned user’s login evicts nothing', async (t, { db }) => {
   t.is(await openSession(db, gone), null);
   t.deepEqual(await liveOf(db, before), [before.id]);
 });
+
+testOnStores(
+  'the new session stays, also beside one that was used later by another clock',
+  async (t, { db }) => {
+    const [user, client] = [await makeUser(db), await makeClient(db)];
+    const early = await openTestSession(db, { user, client, token_payload: { gty: 'password' } });
+    await db('sessions')
+      .where({ id: early.id })
+      .update({ last_used_at: after(new Date(), 60) });
+    const opened = await openSession(db, { ...newSession(user, client), max_sessions: 1 });
+    t.deepEqual(await liveOf(db, { user_id: user.id, client_id: client.client_id }), [opened?.id]);
+  },
+);
