@@ -6,14 +6,29 @@ import type { Knex } from 'knex';
 import pg from 'pg';
 import { addConsent, withdrawConsent } from '../../src/core/actions/consents.ts';
 import { deleteClient } from '../../src/core/actions/delete_client.ts';
+import { listInvitations } from '../../src/core/actions/invitations.ts';
 import { removeDevice } from '../../src/core/actions/remove_device.ts';
+import { takeAddress } from '../../src/core/actions/take_address.ts';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { listEvents } from '../../src/core/audit/audit_search.ts';
 import { makePartitions } from '../../src/core/audit/partitions.ts';
+import { clearGuesses, guessCode } from '../../src/core/one_time_codes/guesses.ts';
+import { issueCode, type OneTimeCode } from '../../src/core/one_time_codes/one_time_codes.ts';
+import { findPendingAddress } from '../../src/core/one_time_codes/pending_address.ts';
+import {
+  findProvedSpelling,
+  isAddressReserved,
+  listFormerAddresses,
+  listReservedKeys,
+} from '../../src/core/one_time_codes/reserved_addresses.ts';
+import { findLink, spendCode } from '../../src/core/one_time_codes/spend.ts';
 import { sweep } from '../../src/core/operations/sweep.ts';
+import { type ClaimLimit, claimMessages, dropExpired } from '../../src/core/outbox/claims.ts';
+import { findOldestMessage, listMessages } from '../../src/core/outbox/messages.ts';
 import { endBrowserSession, listBrowserSessions } from '../../src/core/sessions/browser_sessions.ts';
 import { endAllSessions } from '../../src/core/sessions/end_many.ts';
 import { endSession } from '../../src/core/sessions/end_sessions.ts';
+import { openSession } from '../../src/core/sessions/open_session.ts';
 import { finishPendingEndings } from '../../src/core/sessions/pending_endings.ts';
 import { listEndedSessions, listLiveSessions } from '../../src/core/sessions/session_list.ts';
 import { listLoginUserAgents } from '../../src/core/sessions/session_places.ts';
@@ -27,7 +42,7 @@ import { listDevices } from '../../src/core/users/device_list.ts';
 import { registerDevice } from '../../src/core/users/devices.ts';
 import { listUsers, type UserSearch } from '../../src/core/users/user_search.ts';
 import { newId } from '../../src/lib/ids.ts';
-import { makeClient, makeUser, openTestSession, source } from '../helpers/builders.ts';
+import { keyring, makeClient, makeUser, newSession, openTestSession, source } from '../helpers/builders.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
 
 const many = process.env.SOAK ? 1_000_000 : 20_000;
@@ -39,6 +54,7 @@ const large = [
   'devices',
   'consents',
   'oidc_models',
+  'one_time_codes',
   'outbox',
   'users',
 ];
@@ -81,6 +97,10 @@ async function fill(db: Knex, store: Store): Promise<void> {
   await insert(
     'outbox (id, kind, receiver, subject, session_id, user_id, client_id, next_attempt_at, created_at)',
     `${uuid}, 'logout_token', 'c' || n, 'logout', ${uuid}, ${uuid}, 'c' || n, ${at}, ${at}`,
+  );
+  await insert(
+    'one_time_codes (id, purpose, user_id, address, address_key, request_digest, link_digest, code_version, tries, code_expires_at, expires_at, used_at, created_at)',
+    `${uuid}, case n % 9 when 0 then 'undo_email' when 1 then 'invite' else 'recover' end, ${uuid}, 'u' || n || '@a.b', 'u' || n || '@a.b', 'r' || n, 'l' || n, 0, 0, ${at}, ${at}, case when n % 3 > 0 then ${at} end, ${at}`,
   );
   await insert(
     'oidc_models (model, id, payload, second_id, user_id, expires_at, created_at, session_epoch)',
@@ -127,7 +147,10 @@ async function watch(db: Knex, work: () => Promise<unknown>): Promise<Query[]> {
   } finally {
     db.removeListener('query', note);
   }
-  return seen.filter(({ sql }) => /^\s*(select|update|delete|with)\b/i.test(sql));
+  // `1 = ?` is how Knex writes an empty list: no row is read.
+  return seen.filter(
+    ({ sql }) => /^\s*(select|update|delete|with)\b/i.test(sql) && !/where 1 = \?/.test(sql),
+  );
 }
 
 /** The large tables that a statement would read from end to end. */
@@ -217,6 +240,39 @@ function works(db: Knex, session: Session): Record<string, () => Promise<unknown
   };
 }
 
+/** What is asked of codes, links and messages. */
+function worksOfPeople(db: Knex, { user_id, client_id }: Session): Record<string, () => Promise<unknown>> {
+  const address = 'u7@a.b';
+  const request = 'r7';
+  const user = { id: user_id, code_version: 0 };
+  const inTransaction = (work: (tx: Knex.Transaction) => Promise<unknown>) => () => db.transaction(work);
+  const capped = { ...newSession(user, { client_id }), max_sessions: 1 };
+  const claim: ClaimLimit = { kind: 'logout_token', all: 10, of_receiver: 2, except: [] };
+  const code = { id: idOf(7), purpose: 'sign_up', address_key: address } as OneTimeCode;
+  return {
+    'a link': () => findLink(db, 'recover', 'token'),
+    'a guess': () => guessCode(db, keyring, { purpose: 'recover', request, code: '123456' }),
+    'a further code': inTransaction((tx) =>
+      issueCode(tx, keyring, { purpose: 'recover', user, request, address }),
+    ),
+    'a spent code of a user': inTransaction((tx) => spendCode(tx, { ...code, user_id })),
+    'a spent code of an address': inTransaction((tx) => spendCode(tx, { ...code, user_id: null })),
+    'the wrong codes of a user': inTransaction((tx) => clearGuesses(tx, user_id)),
+    'a waiting address': () => findPendingAddress(db, user),
+    'former addresses': () => listFormerAddresses(db, user_id),
+    'a reserved address': () => isAddressReserved(db, address, user_id),
+    'reserved addresses': () => listReservedKeys(db, [address, 'u9@a.b']),
+    'a proved spelling': () => findProvedSpelling(db, address, user_id),
+    'a taken address': inTransaction((tx) => takeAddress(tx, { address, user_id })),
+    'open invitations': () => listInvitations({ db, keyring }, { limit: 0, after: idOf(1) }),
+    'due messages': () => claimMessages(db, claim),
+    'expired messages': () => dropExpired(db),
+    'a page of messages': () => listMessages(db, { state: 'dead', limit: 50 }),
+    'the oldest dead message': () => findOldestMessage(db, 'dead'),
+    'a login under a cap': () => openSession(db, capped),
+  };
+}
+
 testOnStores('no list, search or ending reads a whole table', async (t, store) => {
   t.timeout(1_800_000);
   const { db } = store;
@@ -233,7 +289,7 @@ testOnStores('no list, search or ending reads a whole table', async (t, store) =
   });
   const scans: string[] = [];
   let looked = 0;
-  for (const [title, work] of Object.entries(works(db, session))) {
+  for (const [title, work] of Object.entries({ ...worksOfPeople(db, session), ...works(db, session) })) {
     for (const query of await watch(db, work)) {
       looked += 1;
       const found = (await scannedBy(store, client, query)).filter((table) => large.includes(tableOf(table)));

@@ -73,7 +73,7 @@ export async function findProvedSpelling(db: Db, address: string, user_id: strin
   const [a = '', b = a, c = a] = storedAddressKeys(address);
   const [found] = await rows<{ address: string }>(
     db,
-    `select email as address from users where email_key in (:a, :b, :c) and email_verified_at is not null
+    `select email as address from users where email_key in (:a, :b, :c) and status <> 'deleted' and email_verified_at is not null
      union all
      select address from one_time_codes
      where address_key = :key and purpose = 'undo_email' and used_at is null and expires_at > :now

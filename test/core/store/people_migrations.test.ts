@@ -17,6 +17,7 @@ const names = [
   '021_claims_and_caps.ts',
   '022_push_tokens.ts',
   '023_older_nodes.ts',
+  '024_outbox_expires.ts',
 ];
 
 /** The names by which users log in, their sessions, and the indexes that keep the names apart. */
@@ -71,7 +72,8 @@ testOnStores(
 testOnStores('a migration that was broken off is repeated and changes nothing', async (t, { db, url }) => {
   const { id } = await fill(db);
   const before = await state(db);
-  const [, ...repeatable] = names;
+  // The others run in one transaction.
+  const repeatable = names.slice(1, -1);
   for (const broken of [...repeatable.map((name) => [name]), repeatable]) {
     await db('knex_migrations').whereIn('name', broken).delete();
     t.deepEqual(await migrate(url), broken);
