@@ -6,9 +6,12 @@ import type { Knex } from 'knex';
 import pg from 'pg';
 import { addConsent, withdrawConsent } from '../../src/core/actions/consents.ts';
 import { deleteClient } from '../../src/core/actions/delete_client.ts';
+import { findKnown } from '../../src/core/actions/imported_before.ts';
+import type { ImportedUser } from '../../src/core/actions/imported_user.ts';
 import { listInvitations } from '../../src/core/actions/invitations.ts';
 import { removeDevice } from '../../src/core/actions/remove_device.ts';
 import { takeAddress } from '../../src/core/actions/take_address.ts';
+import { trustListed } from '../../src/core/actions/trust_addresses.ts';
 import { changeUserStatus } from '../../src/core/actions/user_status.ts';
 import { listEvents } from '../../src/core/audit/audit_search.ts';
 import { makePartitions } from '../../src/core/audit/partitions.ts';
@@ -40,7 +43,9 @@ import { countNew } from '../../src/core/store/database_facts.ts';
 import { listConsents } from '../../src/core/users/consents.ts';
 import { listDevices } from '../../src/core/users/device_list.ts';
 import { registerDevice } from '../../src/core/users/devices.ts';
+import { createUser, updateUser } from '../../src/core/users/user_changes.ts';
 import { listUsers, type UserSearch } from '../../src/core/users/user_search.ts';
+import { isUsernameTaken } from '../../src/core/users/users.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { keyring, makeClient, makeUser, newSession, openTestSession, source } from '../helpers/builders.ts';
 import { type Store, testOnStores } from '../helpers/stores.ts';
@@ -269,6 +274,13 @@ function worksOfPeople(db: Knex, { user_id, client_id }: Session): Record<string
     'expired messages': () => dropExpired(db),
     'a page of messages': () => listMessages(db, { state: 'dead', limit: 50 }),
     'the oldest dead message': () => findOldestMessage(db, 'dead'),
+    'a user with an address of several spellings': () => createUser(db, { email: 'x@bücher.example' }),
+    'another address of several spellings': () => updateUser(db, user_id, { email: 'y@bücher.example' }),
+    'a list of addresses that are vouched for': () =>
+      trustListed(db, { actor: 'admin' }, [{ line: 1, address: 'u9@a.b' }]),
+    'users who were imported before': () =>
+      findKnown([db], [{ line: 1, username_key: 'u9', email_key: 'u9@a.b' } as ImportedUser]),
+    'a free username': () => isUsernameTaken(db, 'nobody'),
     'a login under a cap': () => openSession(db, capped),
   };
 }

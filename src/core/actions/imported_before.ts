@@ -3,6 +3,7 @@ import { listReservedKeys } from '../one_time_codes/reserved_addresses.ts';
 import { isOutdated } from '../passwords/password_hash.ts';
 import type { Db } from '../store/db.ts';
 import { addressKey, storedAddressKeys } from '../users/names.ts';
+import { isNamedSql } from '../users/users.ts';
 import type { ImportedUser } from './imported_user.ts';
 
 interface KnownUser {
@@ -29,8 +30,8 @@ export async function findKnown(places: Db[], users: ImportedUser[]): Promise<Kn
   for (const db of places) {
     const select = () => db('users').select('id', 'username_key', 'email_key', 'password_hash');
     for (const one of await select().whereIn('id', ids)) known.byId.set(one.id, one);
-    const named = select().whereIn('username_key', usernames).whereNot('status', 'deleted');
-    const addressed = select().whereIn('email_key', emails).whereNot('status', 'deleted');
+    const named = select().whereIn('username_key', usernames).whereRaw(isNamedSql);
+    const addressed = select().whereIn('email_key', emails).whereRaw(isNamedSql);
     for (const one of [...(await named), ...(await addressed)]) addKnown(known, one);
     for (const key of await listReservedKeys(db, emails)) known.reserved.add(key);
   }

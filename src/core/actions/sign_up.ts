@@ -17,9 +17,9 @@ import { hashPassword, requireRoomToHash } from '../passwords/password_hash.ts';
 import { requireStrongPassword } from '../passwords/password_policy.ts';
 import type { RequestSource } from '../request_source.ts';
 import { readClock } from '../store/sql_time.ts';
-import { addressKey, nameKey } from '../users/names.ts';
+import { addressKey } from '../users/names.ts';
 import { changeClaims } from '../users/profile_claims.ts';
-import type { ProfileClaims } from '../users/users.ts';
+import { isUsernameTaken, type ProfileClaims } from '../users/users.ts';
 import { findProvedUser } from './take_address.ts';
 
 /** The parts of `Deps` that sign-up needs. */
@@ -124,10 +124,7 @@ async function handleOf(db: Knex, { sign_up_id }: SignUpRequest): Promise<string
 
 async function requireFreeUsername(db: Knex, username: string | undefined): Promise<void> {
   if (username === undefined) return;
-  const taken = await db('users')
-    .where({ username_key: nameKey(username) })
-    .first('id');
-  if (taken) throw new AppError('username_taken');
+  if (await isUsernameTaken(db, username)) throw new AppError('username_taken');
 }
 
 interface CodeRequest {

@@ -6,9 +6,9 @@ import { takeRandom } from '../../lib/random.ts';
 import { recordEvents } from '../audit/audit.ts';
 import { isAddressReserved } from '../one_time_codes/reserved_addresses.ts';
 import type { Db } from '../store/db.ts';
-import { addressKey, nameKey } from '../users/names.ts';
+import { addressKey } from '../users/names.ts';
 import { updateUser } from '../users/user_changes.ts';
-import { findUserByAddress, lockUser, type User } from '../users/users.ts';
+import { findUserByAddress, isUsernameTaken, lockUser, type User } from '../users/users.ts';
 
 export interface ProvedAddress {
   address: string;
@@ -61,11 +61,6 @@ async function findFreeUsername(tx: Knex.Transaction): Promise<string> {
   for (;;) {
     const letters = [...takeRandom(8)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('');
     const username = `user-${letters}`;
-    if (
-      !(await tx('users')
-        .where({ username_key: nameKey(username) })
-        .first('id'))
-    )
-      return username;
+    if (!(await isUsernameTaken(tx, username))) return username;
   }
 }

@@ -3,6 +3,7 @@
 import type { Knex } from 'knex';
 import { present } from '../store/sql_time.ts';
 import { storedAddressKeys } from '../users/names.ts';
+import { isNamedSql } from '../users/users.ts';
 import { type Initiator, recordEventsOf } from './initiator.ts';
 
 const batchSize = 500;
@@ -22,7 +23,7 @@ export async function* trustAllAddresses(db: Knex, initiator: Initiator): AsyncG
     const ids = await db('users')
       .whereNotNull('email')
       .whereNull('email_verified_at')
-      .whereNot('status', 'deleted')
+      .whereRaw(isNamedSql)
       .where('id', '>', after)
       .orderBy('id')
       .limit(batchSize)
@@ -52,7 +53,7 @@ export async function trustListed(
         'email_key',
         keys.flatMap((one) => one.keys),
       )
-      .whereNot('status', 'deleted')
+      .whereRaw(isNamedSql)
       .select('id', 'email_key', 'email_verified_at');
     const unproved = found.filter((user) => user.email_verified_at === null);
     const trusted = await trust(

@@ -7,7 +7,7 @@ import { isUniqueViolation } from '../store/database_errors.ts';
 import type { Db } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { addressKey, nameKey, storedAddressKeys } from './names.ts';
-import type { ProfileClaims, User } from './users.ts';
+import { isNamedSql, type ProfileClaims, type User } from './users.ts';
 
 export interface NewUser {
   username?: string | null;
@@ -55,7 +55,7 @@ async function requireOneSpelling(db: Db, email: string, id: string): Promise<vo
   if (others.length === 0) return;
   const other = await db('users')
     .whereIn('email_key', others)
-    .whereNot('status', 'deleted')
+    .whereRaw(isNamedSql)
     .whereNot({ id })
     .first('id');
   if (other) throw new AppError('email_taken');

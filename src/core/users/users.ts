@@ -171,6 +171,18 @@ export async function findUserByAddress(db: Db, address: string): Promise<User |
 }
 
 /**
+ * SQL that is true for users who have names, in the words of the indexes on names: SQLite uses these only for a condition that it can read,
+ * so not for one with a bound value.
+ */
+export const isNamedSql = "status <> 'deleted'";
+
+/** Whether a user has this name; who creates or renames one is refused by the unique index all the same. */
+export async function isUsernameTaken(db: Db, username: string): Promise<boolean> {
+  const username_key = nameKey(username);
+  return (await db('users').where({ username_key }).whereRaw(isNamedSql).first('id')) !== undefined;
+}
+
+/**
  * Locks the user's row. Every transaction over sessions takes this lock first, before any session row: one order for all,
  * so that no two of them wait for each other.
  */
