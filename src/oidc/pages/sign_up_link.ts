@@ -45,9 +45,10 @@ export async function sendSignUpLink(
 
 const unknown = { state: 'unknown', code: null } as const;
 
-function sendDead(deps: Deps, ctx: Context, state: Exclude<LinkState, 'alive'>): void {
+function sendDead(deps: Deps, ctx: Context, state: Exclude<LinkState, 'alive'>, reason?: string): void {
   sendDeadLink(deps, ctx, {
     state,
+    ...(reason === undefined ? {} : { reason }),
     advice: 'If you have created the account, sign in. Else ask for a new link.',
     newMail: {
       action: publicPath(deps, '/sign-up/again'),
@@ -83,7 +84,7 @@ export async function signUpAgain(deps: Deps, ctx: Context): Promise<void> {
     await requestSignUpLink(deps, { email, source: requestSourceOf(ctx) });
   } catch (error) {
     const { problem, status } = problemOf(ctx, error);
-    sendDeadLink(deps, ctx, { state: 'unknown', advice: problem?.text ?? '' });
+    sendDead(deps, ctx, 'expired', problem?.text);
     ctx.status = status;
     return;
   }

@@ -115,7 +115,9 @@ testOnServers('a used or expired link says so, and sends a new one without cooki
   const ua = openUserAgent(server.url);
   const dead = await ua.open(`${server.url}${mail.path}`);
   t.deepEqual([dead.status, /has expired/.test(dead.text), ua.cookies.size], [410, true, 0]);
-  const sent = await ua.submit(dead, '/sign-up/again', { email });
+  const wrong = await ua.submit(dead, '/sign-up/again', { email: 'nobody' });
+  t.deepEqual([wrong.status, /Enter an e-mail address like/.test(wrong.text)], [400, true]);
+  const sent = await ua.submit(wrong, '/sign-up/again', { email });
   t.is(sent.status, 202);
   const fresh = await lastMail(server, email);
   t.deepEqual([fresh.kind, fresh.code], ['sign_up', '']);
