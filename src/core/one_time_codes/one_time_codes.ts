@@ -8,7 +8,7 @@ import { declareColumns, json, type Table } from '../store/columns.ts';
 import type { Db } from '../store/db.ts';
 import { plusSeconds, present } from '../store/sql_time.ts';
 import { addressKey } from '../users/names.ts';
-import { mostAlive, type Purpose, purposes } from './purposes.ts';
+import { mostAlive, type Purpose, purposes, userWindow } from './purposes.ts';
 
 export interface OneTimeCode {
   id: string;
@@ -121,12 +121,16 @@ export function codeMac(
   );
 }
 
-// Makes all but the newest codes of a request void, and returns how often the request was guessed at: a new code does not begin anew.
+// Makes all but the newest codes of a request void, and returns how often the request was guessed at: a new code does not begin anew. After
+// a day it does, because the handle of a change of the address is the user's id, and there is never another one.
 async function supersede(tx: Knex.Transaction, purpose: Purpose, request_digest: string): Promise<number> {
-  const alive = await lockNewest(tx, { purpose, request_digest }, mostAlive).select('id', 'tries');
+  const alive = await lockNewest(tx, { purpose, request_digest }, mostAlive).select(
+    '*',
+    tx.raw(`${plusSeconds(tx, 'created_at', '?')} > ? as counts`, [userWindow, present(tx)]),
+  );
   const [oldest] = alive;
   if (oldest && alive.length === mostAlive) await voidCodes(tx, { purpose, request_digest }, oldest.id);
-  return Math.max(0, ...alive.map((one) => one.tries));
+  return Math.max(0, ...alive.filter((one) => one.counts).map((one) => one.tries));
 }
 
 /**

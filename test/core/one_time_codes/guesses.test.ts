@@ -1,6 +1,7 @@
 // Guessing codes: how many tries there are, one after the other and all at once, and what a copy of the database is worth.
 import type { Knex } from 'knex';
 import { guessCode } from '../../../src/core/one_time_codes/guesses.ts';
+import { issueCode } from '../../../src/core/one_time_codes/one_time_codes.ts';
 import { findLink } from '../../../src/core/one_time_codes/spend.ts';
 import { createKeyring, digest } from '../../../src/lib/crypto.ts';
 import { keyring, otherSecret } from '../../helpers/builders.ts';
@@ -52,6 +53,27 @@ testOnStores(
     t.is(await recover(deps, { token }), 'done');
   },
 );
+
+testOnStores('wrong codes for an address count for a day, after which a new one works', async (t, { db }) => {
+  const user = await makeReachable(db);
+  const next = () =>
+    db.transaction((tx) =>
+      issueCode(tx, keyring, {
+        purpose: 'verify_email',
+        user,
+        address: 'new@mail.example',
+        request: user.id,
+      }),
+    );
+  const enter = async (code: string | null) =>
+    await guessCode(db, keyring, { purpose: 'verify_email', request: user.id, code: code ?? '' });
+  const { code } = await next();
+  for (let n = 0; n < 5; n += 1) await enter(wrongCode(code ?? ''));
+  t.is(await enter(code), null);
+  t.is(await enter((await next()).code), null, 'a new one does not begin anew');
+  await age(db, 86_500);
+  t.truthy(await enter((await next()).code));
+});
 
 testOnStores(
   'among thirty guesses at once the right one gets through at most as one of five',
