@@ -12,7 +12,7 @@ import { createClientValidator } from '../oidc/endpoints/client_validation.ts';
 import { createProvider } from '../oidc/provider.ts';
 import { byCommand, withDatabase } from './database.ts';
 import { readJson } from './input.ts';
-import { type Answer, warn } from './output.ts';
+import { type Answer, CommandError, warn } from './output.ts';
 
 /** Characters. A shorter secret was probably chosen by a person, and can be guessed. */
 const safeLength = 32;
@@ -97,5 +97,6 @@ export async function createResourceServer(given: unknown): Promise<Answer> {
 
 function splitClaim(claim: string): [name: string, member: string] {
   const at = claim.lastIndexOf('=');
-  return [claim.slice(0, Math.max(at, 0)), claim.slice(at + 1)];
+  if (at < 1) throw new CommandError(`--claim ${claim}: must be <name>=<member>, such as plan=app.plan`);
+  return [claim.slice(0, at), claim.slice(at + 1)];
 }

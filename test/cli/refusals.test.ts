@@ -163,6 +163,12 @@ const aboutClients: Refused[] = [
     /identifier: must be a URL, with its scheme; scope: must not name .*admin/,
   ],
   [
+    'a claim without its member',
+    ['create-resource-server', '--identifier', 'https://a.example/', '--claim', 'plan'],
+    '',
+    /--claim plan: must be <name>=<member>/,
+  ],
+  [
     'a format that does not exist',
     ['create-resource-server', '--identifier', 'https://a.example/', '--format', 'xml'],
     '',
