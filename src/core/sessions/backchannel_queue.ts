@@ -3,7 +3,7 @@
 import type { Knex } from 'knex';
 import { enqueueMessages } from '../outbox/outbox.ts';
 import { declareColumns, type Table } from '../store/columns.ts';
-import type { Db } from '../store/db.ts';
+import { type Db, isPostgres } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import { isStandbyAway } from '../store/standby.ts';
 
@@ -57,12 +57,13 @@ export async function enqueueBackchannelLogouts(
 export async function adoptLogoutNotices(db: Knex): Promise<void> {
   if (isStandbyAway(db) || !(await db('logout_notices').first('id'))) return;
   await db.transaction(async (tx) => {
-    const due = await tx('logout_notices')
+    const query = tx('logout_notices')
       .where('next_attempt_at', '<=', present(tx))
       .orderBy('next_attempt_at')
-      .limit(500)
-      .forUpdate()
-      .skipLocked();
+      .limit(500);
+    // SQLite knows no locks of rows: one transaction writes at a time.
+    if (isPostgres(tx)) query.forUpdate().skipLocked();
+    const due = await query;
     if (due.length === 0) return;
     await tx('logout_notices')
       .whereIn(

@@ -1,5 +1,6 @@
 // Guessing codes: how many tries there are, one after the other and all at once, and what a copy of the database is worth.
 import type { Knex } from 'knex';
+import { unlockUser } from '../../../src/core/actions/unlock_user.ts';
 import { guessCode } from '../../../src/core/one_time_codes/guesses.ts';
 import { issueCode } from '../../../src/core/one_time_codes/one_time_codes.ts';
 import { findLink } from '../../../src/core/one_time_codes/spend.ts';
@@ -197,4 +198,17 @@ testOnStores('a copy of the database gives no code and no link', async (t, { db 
   for (const value of [stolen.link_digest, stolen.request_digest, stolen.code_mac, stolen.id])
     t.is((await findLink(db, 'recover', String(value))).state, 'unknown');
   t.is(await guess(db, String(stolen.request_digest), code), null);
+});
+
+testOnStores('an administrator who unlocks a user forgets the wrong codes as well', async (t, { db }) => {
+  const deps = await openRecoveryDeps(t, db);
+  const user = await makeReachable(db);
+  for (let n = 0; n < 3; n += 1) {
+    const { recovery_id, code } = await askAndRead(deps, user);
+    for (let wrong = 0; wrong < 5; wrong += 1) await guess(db, recovery_id, wrongCode(code));
+  }
+  const { recovery_id, code } = await askAndRead(deps, user);
+  t.is(await guess(db, recovery_id, code), null);
+  await unlockUser(deps, user.id, { actor: 'admin', reason: 'called us' });
+  t.truthy(await guess(db, recovery_id, code));
 });
