@@ -16,9 +16,11 @@ export function change(server: TestServer, token: string, body: object = {}): Pr
 /** One user on three devices of one client. */
 export async function signInThrice(server: TestServer) {
   const client = await makeClient(server.db, { rotation_profile: 'mobile' });
-  const one = await signIn(server, { client, form: { device_id: 'one', push_token: 'push-one' } });
+  // A push token is of one user: another login with it would take it away.
+  const push = `push-${client.client_id}`;
+  const one = await signIn(server, { client, form: { device_id: 'one', push_token: push } });
   const { user } = one;
-  const two = await signIn(server, { user, client, form: { device_id: 'two', push_token: 'push-two' } });
+  const two = await signIn(server, { user, client, form: { device_id: 'two', push_token: `${push}-two` } });
   const three = await signIn(server, { user, client });
-  return { user, client, own: one.tokens, others: [two.tokens, three.tokens] };
+  return { user, client, push, own: one.tokens, others: [two.tokens, three.tokens] };
 }
