@@ -16,7 +16,9 @@ export function enableMail(
 
 /** The waiting mails, the oldest first. */
 export async function waitingMails(db: Knex): Promise<(MailBody & { kind: string })[]> {
-  const found = await db('outbox').where({ kind: 'mail' }).orderBy('id');
+  // As they were written: ids of one millisecond are in no order.
+  const written = db.client.config.client === 'pg' ? 'ctid' : 'rowid';
+  const found = await db('outbox').where({ kind: 'mail' }).orderByRaw(written);
   return found.map((row) => ({ ...readMail(db, row), kind: row.subject }));
 }
 

@@ -1,5 +1,6 @@
 // The order of locks among one-time codes, invitations and the rows of several users. Tested on Postgres, which locks row by row: one
 // side holds the first lock, and the other, which waits for it, must not hold a later one already.
+import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { withdrawInvitation } from '../../../src/core/actions/invitations.ts';
@@ -53,8 +54,13 @@ const onCodes: Record<string, (db: Knex, request: string) => Promise<unknown>> =
 for (const [title, work] of Object.entries(onCodes)) {
   test(`${title} holds no newer code of its request while it waits for an older one`, async (t) => {
     const { db, other } = await open(t);
-    const issue = () =>
-      db.transaction((tx) => issueCode(tx, keyring, { purpose: 'sign_up', request: 'r', address }));
+    const issue = async () => {
+      // Ids of one millisecond are in no order.
+      await sleep(2);
+      return await db.transaction((tx) =>
+        issueCode(tx, keyring, { purpose: 'sign_up', request: 'r', address }),
+      );
+    };
     const [oldest, , newest] = [await issue(), await issue(), await issue()];
     // As a completion does, which locks the codes of its address.
     const first = (tx: Knex.Transaction) => tx('one_time_codes').where({ id: oldest.id }).forUpdate();

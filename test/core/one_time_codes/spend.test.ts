@@ -1,4 +1,5 @@
 // What becomes of codes and links: each ends by use, by time, by newer ones, and with what its user changes.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { guessCode } from '../../../src/core/one_time_codes/guesses.ts';
@@ -11,7 +12,12 @@ import { testOnStores } from '../../helpers/stores.ts';
 const request = 'the handle of a request';
 const past = () => new Date(Date.now() - 1_000);
 
-const issue = async (db: Knex, input: NewCode) => await db.transaction((tx) => issueCode(tx, keyring, input));
+// Ids of one millisecond are in no order.
+async function issue(db: Knex, input: NewCode) {
+  await sleep(2);
+  return await db.transaction((tx) => issueCode(tx, keyring, input));
+}
+
 const codeIn = async (db: Knex, id: string) => await rowOf(db('one_time_codes').where({ id }).first());
 
 async function assertUnspendable(t: ExecutionContext, db: Knex, id: string, why: string): Promise<void> {
