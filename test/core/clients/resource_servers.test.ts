@@ -26,6 +26,7 @@ testOnStores('a resource server is found only by its exact identifier', async (t
     access_token_format: 'opaque',
     access_token_typ: 'at+jwt',
     access_token_ttl: 60,
+    claims: null,
     created_at,
     updated_at,
   });
@@ -53,6 +54,7 @@ testOnStores('absent members get their defaults', async (t, { db }) => {
     access_token_format: 'jwt',
     access_token_typ: 'at+jwt',
     access_token_ttl: null,
+    claims: null,
   });
 });
 
@@ -71,11 +73,20 @@ testOnStores('of several concurrent registrations of one identifier, one succeed
 
 test("the server's own scopes and malformed ones are refused", (t) => {
   const isScope = (scope: string) => newResourceServer.safeParse({ identifier, scope }).success;
-  for (const own of ['openid', 'profile', 'email', 'offline_access', 'account', 'admin']) {
+  for (const own of [
+    'openid',
+    'profile',
+    'email',
+    'offline_access',
+    'account',
+    'admin',
+    'admin:read',
+    'admin:config',
+  ]) {
     t.false(isScope(own), own);
     t.false(isScope(`read ${own}`), own);
     t.false(isScope(`${own} read`), own);
-    t.true(isScope(`${own}:read`), own);
+    t.true(isScope(`${own}:orders`), own);
   }
   for (const scope of [' ', 'a  b', ' a', 'a ', 'a\tb', 'a"b', 'a\\b', 'ä', 'a\nb', 'a\0', '\u00a0']) {
     t.false(isScope(scope), JSON.stringify(scope));
