@@ -74,7 +74,8 @@ function generatePassword(): string {
 }
 
 /**
- * Makes a link by which the user sets a new password, once and within an hour; works without mail. Refuses with `user_not_found`,
+ * Makes a link by which the user sets a new password, once and within an hour; works without mail, and tells the user by mail where it
+ * can. Refuses with `user_not_found`,
  * `user_not_active` for a banned or disabled user, `not_yourself`, `right_missing` and `insufficient_user_authentication`.
  */
 export async function createRecoveryLink(
@@ -88,6 +89,7 @@ export async function createRecoveryLink(
     const created_by = parseId(initiator.actor_id);
     const { token, expires_at } = await issueCode(tx, keyring, { purpose: 'recover', user, created_by });
     await recordEventOf(tx, initiator, { type: 'recovery_link_created', user_id: id, reason });
+    await enqueueNotice(tx, user, 'recovery_link_created');
     return { url: `${config.issuer}/recover/${token}`, expires_at };
   });
 }

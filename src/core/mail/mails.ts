@@ -23,6 +23,8 @@ export type MailKind =
   | 'reuse_detected'
   | 'password_changed'
   | 'password_set_by_admin'
+  /** An administrator has made a link that sets a new password, and gives it to the user by another way. */
+  | 'recovery_link_created'
   | 'recovered'
   | 'user_deleted'
   | 'test';

@@ -16,6 +16,7 @@ export type NoticeKind =
   | (typeof notices)[number]
   | 'email_changed'
   | 'password_set_by_admin'
+  | 'recovery_link_created'
   | 'user_deleted';
 
 // Keyed by the settings of the database handle, which its transactions share (as in outbox.ts). Without an entry there is no mail.

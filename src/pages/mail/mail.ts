@@ -5,8 +5,9 @@ import { type Brand, defaultAccent } from '../brand.ts';
 import { escapeHtml, monogram } from '../text.ts';
 import { colorsOf } from '../theme.ts';
 import { factsOf } from './facts.ts';
+import type { MailKind } from './kinds.ts';
 import { oneLine } from './one_line.ts';
-import { describeMail, type MailKind } from './texts.ts';
+import { describeMail } from './texts.ts';
 import { timeInZone } from './zone.ts';
 
 /** What a mail is made of; the members are those of the outbox. */

@@ -1,6 +1,7 @@
 // Every kind of mail with plausible data, and with hostile names.
+
+import type { MailKind } from '../../../src/pages/mail/kinds.ts';
 import type { Mail } from '../../../src/pages/mail/mail.ts';
-import type { MailKind } from '../../../src/pages/mail/texts.ts';
 
 /** A secret of the form of those in links. */
 export const secret = 'Q'.repeat(43);
@@ -60,6 +61,7 @@ export const samples: Record<MailKind, Mail> = {
     path: notMe,
     facts: { name: 'ada', reason: 'You called us and lost your phone.' },
   },
+  recovery_link_created: { ...known, kind: 'recovery_link_created', path: notMe },
   recovered: { ...known, kind: 'recovered', path: notMe },
   user_deleted: { ...known, kind: 'user_deleted' },
   test: { ...unknown, kind: 'test' },

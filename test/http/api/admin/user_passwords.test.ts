@@ -3,9 +3,11 @@ import { findUser } from '../../../../src/core/users/users.ts';
 import { enterAsAdmin, enterAsClient, post, trailOf } from '../../../helpers/admin.ts';
 import { makeClient, makeUser, password } from '../../../helpers/builders.ts';
 import { assertRefused, granted, send } from '../../../helpers/client.ts';
+import { testWithMail } from '../../../helpers/mail_server.ts';
 import { api, isActive, login, refresh, signIn } from '../../../helpers/oauth.ts';
 import { agedBy, enterWith } from '../../../helpers/proofs.ts';
 import { type TestServer, testOnOwnServers, testOnServers } from '../../../helpers/server.ts';
+import { newAddress } from '../../../helpers/sign_up.ts';
 import { dumpText } from '../../../helpers/tables.ts';
 
 const fresh = 'a phrase that support has chosen 4711';
@@ -107,6 +109,25 @@ testOnServers('a recovery link sets a new password once, without mail', async (t
   t.is(await isActive(server, tokens.access_token), false);
   assertRefused(t, await login(server, user, client), { status: 400, error: 'invalid_grant' });
 });
+
+testWithMail(
+  'the user is told by mail of a link and of a password that an administrator made, without either',
+  async (t, server, mail) => {
+    const admin = await enterAsAdmin(server);
+    const user = await makeUser(server.db, { email: newAddress(), email_verified: true });
+    const { url } = (await post(server, admin, `/users/${user.id}/recovery-link`, { reason })).body;
+    granted(await post(server, admin, `/users/${user.id}/password`, { password: fresh, reason }));
+    const mails = await mail.to(String(user.email), 2);
+    const service = 'Kindred';
+    t.deepEqual(mails.map(({ subject }) => subject.replace(` (${user.username})`, '')).toSorted(), [
+      `An administrator made a link to reset your ${service} password`,
+      `An administrator set your ${service} password`,
+    ]);
+    const text = mails.map(({ raw }) => raw).join('');
+    t.false(text.includes(String(url).split('/').at(-1) ?? ''));
+    t.false(text.includes(fresh));
+  },
+);
 
 testOnServers(
   'a link dies with a new password, a ban and its end, and is not made for a banned user',
