@@ -10,7 +10,7 @@ export async function up(knex: Knex): Promise<void> {
     await addColumns(tx);
     await allowNoUsername(tx);
   });
-  if (!(await knex.schema.hasTable('one_time_codes'))) await knex.transaction(createCodes);
+  if (!(await knex.schema.hasTable('one_time_codes'))) await atOnce(knex, createCodes);
 }
 
 async function addColumns(tx: Knex.Transaction): Promise<void> {
@@ -86,8 +86,8 @@ async function createCodes(tx: Knex.Transaction): Promise<void> {
 export async function down(knex: Knex): Promise<void> {
   if (await knex('users').whereNull('username').first('id'))
     throw new Error('there are users without a username');
-  await knex.schema.dropTable('one_time_codes');
   await atOnce(knex, async (tx) => {
+    await tx.schema.dropTableIfExists('one_time_codes');
     for (const column of ['email_verified_at', 'claims', 'code_version', 'password_use'])
       await tx.raw(`alter table users drop column ${column}`);
     if (isPostgres(tx))

@@ -10,8 +10,10 @@ import { enableMail, secretOf, waitingMails } from '../../helpers/outbox_mails.t
 import { rotate } from '../../helpers/rotate.ts';
 import { statementsOf } from '../../helpers/statements.ts';
 import { testOnStores } from '../../helpers/stores.ts';
+import { untilTime } from '../../helpers/until.ts';
 
 async function makeFormer(db: Knex, user: User, address: string): Promise<void> {
+  await untilTime(Date.now() + 2); // ids of one millisecond are in no order
   await db.transaction((tx) => issueCode(tx, keyring, { purpose: 'undo_email', user, address }));
 }
 
