@@ -192,7 +192,7 @@ testOnServers('our own API publishes its metadata and names its authorization se
   t.deepEqual(document, {
     resource: `${server.issuer}/api`,
     authorization_servers: [server.issuer],
-    scopes_supported: ['account', 'admin'],
+    scopes_supported: ['account', 'admin', 'admin:read', 'admin:users', 'admin:sessions', 'admin:config'],
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'],
     resource_documentation: `${server.issuer}/api/openapi.json`,
