@@ -6,7 +6,6 @@ import { listRotations } from '../../src/core/sessions/session_rotations.ts';
 import type { EndedReason, Session } from '../../src/core/sessions/sessions.ts';
 import { keyring, makeClient, makeUser, openTestSession } from '../helpers/builders.ts';
 import { type Answer, send } from '../helpers/client.ts';
-import { commitBetween } from '../helpers/held_locks.ts';
 import { rowOf } from '../helpers/rows.ts';
 import { testOnStores } from '../helpers/stores.ts';
 import { comparableAnswer } from '../helpers/twin_answers.ts';
@@ -171,16 +170,15 @@ testOnStores(
     const { session } = await openFamily(pair, 600);
     const { client_id } = await makeClient(db);
     const token = mintRefreshToken(keyring, session, 0);
-    const foreign = await commitBetween(
-      db,
-      (tx) => tx.raw('lock table sessions in access exclusive mode'),
-      async () => {
-        const answer = use(pair.fast, { ...session, client_id }, token);
-        await until(async () => (await limits.refresh.left(session.id, client_id)) === 0);
-        t.is(await limits.refresh.left(session.id, session.client_id), 1);
-        return await answer;
-      },
-    );
+    // Held until the counters have been read: the attempt is counted only while it is being decided.
+    const holding = await db.transaction();
+    t.teardown(() => holding.isCompleted() || holding.rollback());
+    await holding.raw('lock table sessions in access exclusive mode');
+    const answer = use(pair.fast, { ...session, client_id }, token);
+    await until(async () => (await limits.refresh.left(session.id, client_id)) === 0);
+    t.is(await limits.refresh.left(session.id, session.client_id), 1);
+    await holding.commit();
+    const foreign = await answer;
     t.is(foreign.body.error, 'invalid_grant');
     t.is((await use(pair.fast, session, token)).status, 200);
   },
