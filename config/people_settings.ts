@@ -56,7 +56,7 @@ export const peopleSettings = {
     .enum(['off', 'invite', 'open'])
     .default('invite')
     .describe(
-      'who may create an account: nobody (`off`), people with an invitation (`invite`), or anyone (`open`)',
+      'who may create an account: people with an invitation (`invite`), or any person (`open`); with `off` only administrators create users',
     ),
   SIGN_UP_DOMAINS: domains
     .optional()

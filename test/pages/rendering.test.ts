@@ -1,12 +1,12 @@
 // The HTML of every sample page: escaping, structure, and that each state has its text.
 import test from 'ava';
 import type { Weakness } from '../../src/core/passwords/password_policy.ts';
-import type { EndedReason } from '../../src/core/sessions/sessions.ts';
 import { renderAccount } from '../../src/pages/account.ts';
 import { endedText, passwordText } from '../../src/pages/account_texts.ts';
 import { assets, favicon, stylesheet } from '../../src/pages/brand.ts';
 import { renderConsent } from '../../src/pages/consent.ts';
 import { renderLogin } from '../../src/pages/login.ts';
+import { endedReasons } from '../helpers/ended_reasons.ts';
 import { accountPage } from './account_sample.ts';
 import { brand, consentPage, nasty, samples } from './samples.ts';
 
@@ -145,32 +145,8 @@ test('reuse is explained with what to do, and the list of ended sessions is unfo
   t.regex(renderAccount(brand, calm), /<details class="past">\s*<summary>Recently/);
 });
 
-const endedReasons: Record<EndedReason, true> = {
-  logout: true,
-  ended_by_user: true,
-  logout_all: true,
-  device_removed: true,
-  reuse_detected: true,
-  token_revoked: true,
-  code_reused: true,
-  password_changed: true,
-  password_set_by_admin: true,
-  recovered: true,
-  address_undone: true,
-  not_me: true,
-  cap_evicted: true,
-  consent_withdrawn: true,
-  ended_by_admin: true,
-  user_banned: true,
-  user_disabled: true,
-  user_deleted: true,
-  client_deleted: true,
-  replaced: true,
-  expired: true,
-};
-
 test('every reason for the end of a session has its own text, and an unknown reason a neutral one', (t) => {
-  const texts = Object.keys(endedReasons).map((reason) => endedText(reason).reason);
+  const texts = endedReasons.map((reason) => endedText(reason).reason);
   t.is(new Set(texts).size, texts.length);
   t.false(texts.includes('Signed out'));
   for (const reason of ['constructor', '__proto__', '', null])

@@ -1,43 +1,22 @@
 // A refused refresh says why the session ended: to its own client alone, and from the moment of the ending on.
 import { beginEndingAll } from '../../src/core/sessions/end_many.ts';
 import { endSession } from '../../src/core/sessions/end_sessions.ts';
-import type { EndedReason } from '../../src/core/sessions/sessions.ts';
 import { lockUser } from '../../src/core/users/users.ts';
 import { makeClient } from '../helpers/builders.ts';
 import { assertRefused } from '../helpers/client.ts';
+import { endedReasons } from '../helpers/ended_reasons.ts';
 import { multiplySession } from '../helpers/many_sessions.ts';
 import { api, refresh, signIn } from '../helpers/oauth.ts';
 import { testOnServers } from '../helpers/server.ts';
 
 const refused = { status: 400, error: 'invalid_grant', reason: 'session_ended' };
 
-/** All reasons but `expired`, which is another refusal. */
-const reasons: Record<Exclude<EndedReason, 'expired'>, true> = {
-  logout: true,
-  ended_by_user: true,
-  logout_all: true,
-  device_removed: true,
-  reuse_detected: true,
-  token_revoked: true,
-  code_reused: true,
-  password_changed: true,
-  password_set_by_admin: true,
-  recovered: true,
-  address_undone: true,
-  not_me: true,
-  cap_evicted: true,
-  consent_withdrawn: true,
-  ended_by_admin: true,
-  user_banned: true,
-  user_disabled: true,
-  user_deleted: true,
-  client_deleted: true,
-  replaced: true,
-};
+/** `expired` is another refusal. */
+const reasons = endedReasons.filter((one) => one !== 'expired');
 
 testOnServers('a refused refresh names the reason for which the session ended', async (t, server) => {
   const client = await makeClient(server.db);
-  for (const ended_reason of Object.keys(reasons) as (keyof typeof reasons)[]) {
+  for (const ended_reason of reasons) {
     const { tokens } = await signIn(server, { client });
     await endSession(server.db, tokens.session_id, { reason: ended_reason, actor: 'system' });
     assertRefused(t, await refresh(server, client, tokens.refresh_token), { ...refused, ended_reason });

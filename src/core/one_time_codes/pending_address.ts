@@ -1,4 +1,4 @@
-// The address that waits for its proof: that of the newest living code of a change. It reserves nothing and logs nobody in.
+// The address that waits for its proof: that of the newest living code of a change. It reserves nothing and is no name for a login.
 import { type Db, rows } from '../store/db.ts';
 import { present } from '../store/sql_time.ts';
 import type { User } from '../users/users.ts';

@@ -1,5 +1,6 @@
 // The pages on which a person asks for an account, and completes it with the code of the mail. In the middle of an authorization request
-// they lead back to its login page, where the person signs in: a sign-up opens no session, so it signs nobody in at a stranger's account.
+// they lead back to its login page, where the person signs in: a sign-up opens no session, so that a link cannot
+// sign a person in to an account of somebody else.
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
