@@ -8,6 +8,7 @@ import { openApiDocument } from '../../../src/http/api/openapi/document.ts';
 import { useKindred } from '../harness/kindred.ts';
 import { runToEnd } from '../harness/programs.ts';
 import { npmTool, pythonOf, pythonTool, testWith, toolOf } from '../harness/tools.ts';
+import { rulesInWords } from './rules_in_words.ts';
 
 const from = import.meta.dirname;
 const document = openApiDocument('https://id.kindred.test', routes);
@@ -98,6 +99,7 @@ async function runSchemathesis(folder: string, caller: string, args: string[]): 
     // The username changes in these requests.
     USERNAME: person.email,
     PASSWORD: person.password,
+    RULES_IN_WORDS: JSON.stringify(rulesInWords(routes)),
     PYTHONPATH: from,
     PYTHONDONTWRITEBYTECODE: '1',
   };
@@ -113,6 +115,7 @@ async function runSchemathesis(folder: string, caller: string, args: string[]): 
 testPython(
   'Schemathesis finds nothing in 5,000 requests of an administrator, a user and a caller without a token',
   async (t, folder) => {
+    t.true(rulesInWords(routes).includes('must not show a member twice'));
     // Without the scope every administrative path answers alike, before it looks at the request.
     const own = ['--exclude-path-regex', '^/api/admin'];
     const made = [
