@@ -90,7 +90,7 @@ export async function openStage(options: Options): Promise<Stage> {
 }
 
 /** The flags of `npm start`; the peers get the same. */
-const nodeFlags = ['--max-old-space-size=512', '--max-semi-space-size=8'];
+const nodeFlags = ['--max-old-space-size=512', '--max-semi-space-size=8', '--no-allocation-site-pretenuring'];
 
 // fork() with taskset as the program: taskset becomes node under the same process id.
 async function start(
