@@ -45,6 +45,17 @@ test('the image runs as an unprivileged user, without npm, and has a health chec
   t.regex(file, new RegExp(`^FROM node:${about.engines.node.replace(/\D/g, '')}`, 'm'));
 });
 
+test('the image, npm start, npm run dev, the bench and the documents start Node with the same flags', async (t) => {
+  const flagsIn = (text: string) => [...text.matchAll(/--(?:max-[a-z-]+=\d+|no-allocation[a-z-]+)/g)].flat();
+  const flags = flagsIn(about.scripts.start);
+  t.true(flags.includes('--no-allocation-site-pretenuring'));
+  t.deepEqual(flagsIn(about.scripts.dev), flags);
+  t.deepEqual(flagsIn(await read('Dockerfile')), flags);
+  t.deepEqual(flagsIn(await read('bench/harness/stage.ts')), flags);
+  const [command] = /^`node .+src\/server\.ts`/m.exec(await read('docs/operations.md')) ?? [];
+  t.deepEqual(flagsIn(command ?? ''), flags);
+});
+
 test('every setting that the image, compose.yaml and its example name exists', async (t) => {
   const ours = new Set(Object.keys(schema.shape));
   const compose = await read('compose.yaml');

@@ -38,7 +38,7 @@ function addAccountCommands(add: Add): void {
     .action(
       answered(async (file, options) => (await importCommand()).importUsers(String(file), options as object)),
     );
-  add('trust-addresses', 'vouch for addresses that nobody has proved: they count as verified')
+  add('trust-addresses', 'vouch for unproved addresses: they count as verified')
     .option('--file <file>', 'only these, one address a line; without it, those of all users')
     .action(answered(async (options) => (await trustCommand()).trustAddresses(options as object)));
 }
