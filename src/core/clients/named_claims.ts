@@ -51,7 +51,7 @@ export const namedClaims = z
   .refine((claims) => Object.keys(claims).length <= mostNamed, `must have at most ${mostNamed} members`)
   .refine((claims) => isDisjoint(Object.values(claims)), 'must not show a member twice')
   .meta({
-    description: `claims of the user's profile in access tokens, by their names there: {"plan": "app.plan"}; at most ${mostNamed}`,
+    description: `claims of the user's profile in access tokens, by their names there: {"plan": "app.plan"}; at most ${mostNamed}, none with a name that has a meaning already, no member twice`,
   });
 
 // So that the claims are no longer than the profile, which is at most 4 KiB.
